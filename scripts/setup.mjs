@@ -1,0 +1,137 @@
+// Sets a machine up that has only Node 20, npm and a C compiler, then runs a script of the project under the pinned Bun:
+//
+//   node scripts/setup.mjs [scripts/some.ts [argument ...]]
+//
+// Everything lands in the project's folder: packages (Bun among them) in node_modules, the native library in
+// native/build, the executable at the root. What is already there and still fits is left alone, so that the second time
+// downloads nothing. This file is JavaScript because it runs before there is anything that reads TypeScript.
+
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const bun = join(root, "node_modules", ".bin", "bun");
+const stamp = join(root, "node_modules", ".installed");
+
+/** What a person can act on; shown without a stack. */
+class SetupError extends Error {}
+
+/** @param {string} path @param {number} mode */
+function accessible(path, mode) {
+  try {
+    accessSync(path, mode);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** @param {string} name */
+function onPath(name) {
+  const folders = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
+  return folders.some((folder) => accessible(join(folder, name), constants.X_OK));
+}
+
+function requireCompiler() {
+  const wanted = process.env["CC"] === undefined ? ["cc", "gcc", "clang"] : [process.env["CC"].split(" ")[0] ?? ""];
+  if (wanted.some((name) => accessible(name, constants.X_OK) || onPath(name))) return;
+  throw new SetupError(
+    `No C compiler was found (looked for ${wanted.join(", ")}): install gcc or clang ` +
+      "with its C headers, for instance by `apt-get install gcc libc6-dev`, and run this again.",
+  );
+}
+
+/** Changes whenever another set of packages is wanted: lock file, manifest, Node's platform. */
+function wantedPackages() {
+  const hash = createHash("sha256").update(`${process.platform} ${process.arch}\n`);
+  for (const file of ["package.json", "bun.lock"]) hash.update(readFileSync(join(root, file)));
+  return hash.digest("hex");
+}
+
+/** @param {string} version */
+function bunWorks(version) {
+  const answer = spawnSync(bun, ["--version"], { encoding: "utf8" });
+  return answer.status === 0 && answer.stdout.trim() === version;
+}
+
+/** @param {string} command @param {string[]} args @param {NodeJS.ProcessEnv} env */
+function run(command, args, env) {
+  const { status, signal, error } = spawnSync(command, args, { cwd: root, stdio: ["ignore", 2, 2], env });
+  if (status === 0) return;
+  const ending = error?.message ?? (signal === null ? `exit code ${status}` : `signal ${signal}`);
+  throw new SetupError(`\`${[command, ...args].join(" ")}\` failed: ${ending}`);
+}
+
+/** npm and Bun keep what they download below HOME; a user without a writable one gets a temporary folder. */
+function downloadEnvironment() {
+  const env = { ...process.env };
+  if (!accessible(homedir(), constants.W_OK)) {
+    const cache = join(tmpdir(), `streamer-packages-${process.getuid?.() ?? 0}`);
+    mkdirSync(cache, { recursive: true, mode: 0o700 });
+    env["npm_config_cache"] = join(cache, "npm");
+    env["BUN_INSTALL_CACHE_DIR"] = join(cache, "bun");
+  }
+  // Bun reads other files than npm does, so it is told which registry npm was set to.
+  const registry = spawnSync("npm", ["config", "get", "registry"], { cwd: root, encoding: "utf8", env });
+  if (registry.status === 0 && registry.stdout.trim() !== "") env["NPM_CONFIG_REGISTRY"] = registry.stdout.trim();
+  return env;
+}
+
+function installPackages() {
+  const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const version = /** @type {string} */ (manifest.devDependencies.bun);
+  const wanted = wantedPackages();
+  const works = bunWorks(version);
+  if (works && accessible(stamp, constants.R_OK) && readFileSync(stamp, "utf8") === wanted) return;
+
+  const env = downloadEnvironment();
+  console.error(`set-up: installing Bun ${version} and the packages of bun.lock`);
+  const install = ["install", "--frozen-lockfile"];
+  if (works) run(bun, install, env);
+  else run("npx", ["-y", `bun@${version}`, ...install], env);
+  if (!bunWorks(version)) {
+    throw new SetupError(
+      `node_modules/.bin/bun does not answer with version ${version}: remove node_modules and run this again.`,
+    );
+  }
+  writeFileSync(stamp, wanted);
+}
+
+function setUp() {
+  const begin = performance.now();
+  const [major = 0] = process.versions.node.split(".").map(Number);
+  if (major < 20) throw new SetupError(`Node ${process.versions.node} is too old: install Node 20 or newer.`);
+  requireCompiler();
+  installPackages();
+  run(bun, [join("scripts", "build.ts")], process.env);
+  console.error(`set-up took ${((performance.now() - begin) / 1000).toFixed(1)} s`);
+}
+
+/** Runs one script and ends as it ends. @param {string[]} args */
+function handOver(args) {
+  const child = spawn(bun, args, { cwd: root, stdio: "inherit" });
+  child.on("error", (error) => {
+    console.error(error.message);
+    process.exitCode = 1;
+  });
+  child.on("exit", (code) => {
+    process.exitCode = code ?? 1;
+  });
+  // A terminal sends Ctrl-C to both; the child decides how to end. A SIGTERM reaches only this process and is passed on.
+  process.on("SIGINT", () => undefined);
+  process.on("SIGTERM", () => child.kill("SIGTERM"));
+}
+
+const args = process.argv.slice(2);
+try {
+  setUp();
+  if (args.length > 0) handOver(args);
+} catch (error) {
+  console.error(error instanceof SetupError ? `set-up failed: ${error.message}` : error);
+  if (args[0] === "scripts/test.ts") console.log("0 passed, 1 failed");
+  process.exitCode = 1;
+}
