@@ -1,0 +1,45 @@
+/** Names longer than this are compared by their beginning only, so that the cost of one look-up is bounded. */
+const COMPARED_LENGTH = 64;
+
+/**
+ * The known name that is most probably meant by `name`, or undefined when none is near: at most a third of the
+ * letters may differ (at least one, at most three). Case and `-` for `_` do not count as differences.
+ */
+export function nearest(name: string, known: Iterable<string>): string | undefined {
+  const wanted = plain(name);
+  const allowed = Math.min(3, Math.max(1, Math.floor(wanted.length / 3)));
+  let best: string | undefined;
+  let bestDistance = allowed + 1;
+  for (const candidate of known) {
+    const distance = editDistance(wanted, plain(candidate));
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+function plain(name: string): string {
+  return name.slice(0, COMPARED_LENGTH).toLowerCase().replaceAll("-", "_");
+}
+
+/** Optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours cost 1. */
+export function editDistance(a: string, b: string): number {
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const changed = a[i - 1] === b[j - 1] ? 0 : 1;
+      let cost = Math.min((last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (last[j - 1] ?? 0) + changed);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+        cost = Math.min(cost, (beforeLast[j - 2] ?? 0) + 1);
+      }
+      row.push(cost);
+    }
+    beforeLast = last;
+    last = row;
+  }
+  return last[b.length] ?? 0;
+}

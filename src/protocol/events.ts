@@ -1,0 +1,210 @@
+import * as v from "valibot";
+
+import { excerpt, shown } from "../lib/excerpt.ts";
+import { ERRORS, WARNINGS } from "./errors.ts";
+import { amount, count, flag, text, time } from "./field.ts";
+import { formatSchema } from "./format.ts";
+
+/*
+ * What the server sends. Clients tolerate fields that they do not know, hence the loose objects where a model's
+ * output is flattened in, and ignore events that they do not know.
+ */
+
+const channel = count;
+const rate = count;
+
+/** Fields that a model's output must not have, because the protocol's own stand beside them. */
+export const RESERVED_FIELDS: readonly string[] = [
+  "type",
+  "channel",
+  "start_time",
+  "end_time",
+  "is_final",
+  "timing",
+  "audio",
+];
+
+export const limitsSchema = v.object({
+  max_message_bytes: count(),
+  max_text_bytes: count(),
+  max_channels: count(),
+  idle_timeout_ms: count(),
+  session_ms: v.pipe(count(), v.description("0: no limit")),
+});
+export type Limits = v.InferOutput<typeof limitsSchema>;
+
+/** The settings in force. Their ranges are the request's affair: an event only says what holds. */
+const effectiveVadSchema = v.object({
+  threshold_db: amount(),
+  min_speech_ms: amount(),
+  min_silence_ms: amount(),
+  pre_roll_ms: amount(),
+  post_roll_ms: amount(),
+  max_utterance_ms: amount(),
+});
+
+export const startedSchema = v.object({
+  type: v.literal("started"),
+  session_id: text(),
+  stream: count(),
+  trace_id: v.pipe(text(), v.description("traceparent of the server's span")),
+  format: formatSchema,
+  model: text(),
+  sample_rate: v.pipe(rate(), v.description("the model's, Hz")),
+  vad: v.optional(effectiveVadSchema),
+  interim_interval_ms: v.optional(amount()),
+  limits: limitsSchema,
+});
+export type Started = v.InferOutput<typeof startedSchema>;
+
+export const activeSchema = v.object({
+  type: v.literal("active"),
+  time: time(),
+  channel: channel(),
+});
+export type Active = v.InferOutput<typeof activeSchema>;
+
+export const inactiveSchema = v.object({
+  type: v.literal("inactive"),
+  time: time(),
+  channel: channel(),
+});
+export type Inactive = v.InferOutput<typeof inactiveSchema>;
+
+export const timingSchema = v.object({
+  queue_ms: amount(),
+  infer_ms: amount(),
+  lag_ms: amount(),
+});
+export type Timing = v.InferOutput<typeof timingSchema>;
+
+/** Announces the binary message that follows: mono f32 little-endian. */
+export const audioSchema = v.object({ bytes: count(), sample_rate: rate() });
+
+export const segmentSchema = v.looseObject({
+  type: v.literal("segment"),
+  start_time: time(),
+  end_time: time(),
+  is_final: v.optional(flag()),
+  channel: channel(),
+  timing: v.optional(timingSchema),
+  audio: v.optional(audioSchema),
+});
+export type Segment = v.InferOutput<typeof segmentSchema>;
+
+export const dataSchema = v.looseObject({
+  type: v.literal("data"),
+  channel: channel(),
+  audio: v.optional(audioSchema),
+});
+export type Data = v.InferOutput<typeof dataSchema>;
+
+export const flushedSchema = v.object({
+  type: v.literal("flushed"),
+  time: time(),
+  channel: channel(),
+});
+export type Flushed = v.InferOutput<typeof flushedSchema>;
+
+/** What became of one channel's samples, at the model's rate; `received` is in frames at `received_rate`. */
+export const ledgerSchema = v.object({
+  channel: channel(),
+  received: count(),
+  received_rate: rate(),
+  decoded: count(),
+  inferred: count(),
+  silent: count(),
+  failed: count(),
+  segments: count(),
+  interims: count(),
+  errors: count(),
+});
+export type ChannelLedger = v.InferOutput<typeof ledgerSchema>;
+
+export const STOP_REASONS = ["stop", "restart", "drain", "error", "limit"] as const;
+export type StopReason = (typeof STOP_REASONS)[number];
+
+export const stoppedSchema = v.object({
+  type: v.literal("stopped"),
+  reason: v.picklist(STOP_REASONS, STOP_REASONS.join(", ")),
+  channels: v.array(ledgerSchema, "an array of ledgers"),
+  trailing_bytes: v.pipe(count(), v.description("bytes of an incomplete last frame")),
+  skipped_bytes: v.pipe(count(), v.description("bytes of a WAV header")),
+});
+export type Stopped = v.InferOutput<typeof stoppedSchema>;
+
+export const errorSchema = v.object({
+  type: v.literal("error"),
+  code: v.pipe(text(), v.examples(Object.keys(ERRORS))),
+  message: text(),
+  fatal: flag(),
+  retryable: v.optional(flag()),
+  channel: v.optional(channel()),
+  start_time: v.optional(time()),
+  end_time: v.optional(time()),
+  param: v.optional(text()),
+});
+export type ErrorEvent = v.InferOutput<typeof errorSchema>;
+
+export const warningSchema = v.object({
+  type: v.literal("warning"),
+  code: v.pipe(text(), v.examples(Object.keys(WARNINGS))),
+  message: text(),
+  channel: v.optional(channel()),
+});
+export type Warning = v.InferOutput<typeof warningSchema>;
+
+/** What a server sends as text, by the value of `type`. */
+export const EVENTS = {
+  started: startedSchema,
+  active: activeSchema,
+  inactive: inactiveSchema,
+  segment: segmentSchema,
+  data: dataSchema,
+  flushed: flushedSchema,
+  stopped: stoppedSchema,
+  error: errorSchema,
+  warning: warningSchema,
+} as const;
+
+export type ServerEvent = Started | Active | Inactive | Segment | Data | Flushed | Stopped | ErrorEvent | Warning;
+
+/** An event as a pipeline makes it, before the session says whose it is. */
+export type ChannelEvent = WithoutChannel<Active | Inactive | Segment | Data | Flushed | ErrorEvent | Warning>;
+
+// Omit would collapse the types that have an index signature, so the keys are mapped one by one.
+type WithoutChannel<Event> = Event extends unknown
+  ? { [Key in keyof Event as Key extends "channel" ? never : Key]: Event[Key] }
+  : never;
+
+/** A server said something that is not an event of this protocol. */
+export class EventError extends Error {
+  override readonly name = "EventError";
+}
+
+/**
+ * One text message of a server. Known fields are checked, additional ones kept; an event of a type that this version
+ * does not know is returned as it came, so that a `switch` needs a `default`. Throws EventError for anything else.
+ */
+export function parseEvent(message: string): ServerEvent {
+  let event: unknown;
+  try {
+    event = JSON.parse(message);
+  } catch {
+    throw new EventError(`found ${shown(message)}; allowed: one JSON object`);
+  }
+  if (!v.is(v.looseObject({ type: v.string() }), event)) {
+    throw new EventError(`found ${shown(event)}; allowed: an object with a string "type"`);
+  }
+  const schema = isKnown(event.type) ? EVENTS[event.type] : undefined;
+  if (schema === undefined) return event as unknown as ServerEvent;
+  const result = v.safeParse<v.GenericSchema<unknown, ServerEvent>>(schema, event);
+  if (result.success) return event as unknown as ServerEvent;
+  const [issue] = result.issues;
+  const field = excerpt(v.getDotPath(issue) ?? "");
+  throw new EventError(`${event.type}.${field}: found ${shown(issue.input)}; allowed: ${issue.message}`);
+}
+
+function isKnown(type: string): type is keyof typeof EVENTS {
+  return Object.hasOwn(EVENTS, type);
+}

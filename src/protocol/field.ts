@@ -1,0 +1,43 @@
+import * as v from "valibot";
+
+/*
+ * Building blocks of the schemas. The message of each is what the field allows, in words that follow "allowed: ".
+ */
+
+/** A whole number from `min` to `max`. */
+export function whole(min: number, max: number) {
+  const allowed = `a whole number from ${min} to ${max}`;
+  return v.pipe(v.number(allowed), v.integer(allowed), v.minValue(min, allowed), v.maxValue(max, allowed));
+}
+
+/** A number from `min` to `max`. */
+export function numberWithin(min: number, max: number) {
+  const allowed = `a number from ${min} to ${max}`;
+  return v.pipe(v.number(allowed), v.minValue(min, allowed), v.maxValue(max, allowed));
+}
+
+/** A whole number from 0. */
+export function count() {
+  const allowed = "a whole number from 0";
+  return v.pipe(v.number(allowed), v.integer(allowed), v.minValue(0, allowed));
+}
+
+/** Seconds from the first sample of the stream: an unrounded double from 0. */
+export function time() {
+  const allowed = "seconds from 0";
+  return v.pipe(v.number(allowed), v.minValue(0, allowed), v.maxValue(Number.MAX_VALUE, allowed));
+}
+
+export function flag() {
+  return v.boolean("true or false");
+}
+
+export function text(allowed = "a string") {
+  return v.string(allowed);
+}
+
+/** A finite number, whatever it counts. */
+export function amount() {
+  const allowed = "a finite number";
+  return v.pipe(v.number(allowed), v.minValue(-Number.MAX_VALUE, allowed), v.maxValue(Number.MAX_VALUE, allowed));
+}

@@ -1,0 +1,144 @@
+import * as v from "valibot";
+
+import { excerpt, shown } from "../lib/excerpt.ts";
+import { nearest } from "../lib/nearest.ts";
+import { checkFields, parseObject } from "./checks.ts";
+import { ProtocolError } from "./errors.ts";
+import { flag, numberWithin, text, whole } from "./field.ts";
+import { formatSchema, supportedFormat } from "./format.ts";
+
+/** The smallest and largest value of each voice activity setting. `post_roll_ms` is also at most `min_silence_ms`. */
+export const VAD_RANGES = {
+  threshold_db: [3, 40],
+  min_speech_ms: [0, 2_000],
+  min_silence_ms: [50, 5_000],
+  pre_roll_ms: [0, 1_000],
+  post_roll_ms: [0, 5_000],
+  max_utterance_ms: [1_000, 120_000],
+} as const satisfies Record<string, readonly [number, number]>;
+
+const milliseconds = (key: keyof typeof VAD_RANGES) => whole(VAD_RANGES[key][0], VAD_RANGES[key][1]);
+
+/** Voice activity and endpointing: milliseconds, and decibels above the tracked noise floor. */
+export const vadSchema = v.strictObject(
+  {
+    threshold_db: numberWithin(...VAD_RANGES.threshold_db),
+    min_speech_ms: milliseconds("min_speech_ms"),
+    min_silence_ms: milliseconds("min_silence_ms"),
+    pre_roll_ms: milliseconds("pre_roll_ms"),
+    post_roll_ms: milliseconds("post_roll_ms"),
+    max_utterance_ms: milliseconds("max_utterance_ms"),
+  },
+  "an object of voice activity settings",
+);
+
+export type VadSettings = v.InferOutput<typeof vadSchema>;
+
+export const VAD_DEFAULTS: Readonly<VadSettings> = {
+  threshold_db: 10,
+  min_speech_ms: 100,
+  min_silence_ms: 500,
+  pre_roll_ms: 200,
+  post_roll_ms: 100,
+  max_utterance_ms: 30_000,
+};
+
+/** What `options` may take up, written as compact JSON in UTF-8. */
+export const MAX_OPTIONS_BYTES = 4_096;
+
+/** W3C Trace Context: version 00 has exactly these parts, later versions may append more; ids are never all zero. */
+const TRACE_ID =
+  /^(?:(?!0{32}$)[0-9a-fA-F]{32}|(?!ff)(?!00-.{53})[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-[\x21-\x7e]*)?)$/;
+const TRACE_ID_ALLOWED = "a W3C traceparent (00-<32 hex>-<16 hex>-<2 hex>) or a trace id of 32 hex digits";
+const TRACESTATE_ALLOWED = "at most 512 printable ASCII characters";
+const MODEL_ALLOWED = "the name of a model, 1 to 128 characters";
+
+export const startSchema = v.strictObject({
+  request: v.literal("start"),
+  format: formatSchema,
+  interim_results: v.optional(flag(), false),
+  trace_id: v.optional(
+    v.pipe(text(TRACE_ID_ALLOWED), v.maxLength(512, TRACE_ID_ALLOWED), v.regex(TRACE_ID, TRACE_ID_ALLOWED)),
+  ),
+  tracestate: v.optional(
+    v.pipe(
+      text(TRACESTATE_ALLOWED),
+      v.maxLength(512, TRACESTATE_ALLOWED),
+      v.regex(/^[\x20-\x7e]*$/, TRACESTATE_ALLOWED),
+    ),
+  ),
+  model: v.optional(v.pipe(text(MODEL_ALLOWED), v.minLength(1, MODEL_ALLOWED), v.maxLength(128, MODEL_ALLOWED))),
+  options: v.optional(v.record(v.string(), v.unknown(), "an object of at most 4096 bytes"), {}),
+  vad: v.optional(v.partial(vadSchema)),
+  interim_interval_ms: v.optional(whole(100, 10_000), 500),
+  timing: v.optional(flag(), false),
+});
+
+export const stopSchema = v.strictObject({
+  request: v.literal("stop"),
+  disconnect: v.optional(flag(), false),
+});
+
+export const flushSchema = v.strictObject({ request: v.literal("flush") });
+
+export const keepAliveSchema = v.strictObject({
+  request: v.literal("keep_alive"),
+});
+
+/** What a client sends as text, by the value of `request`. */
+export const REQUESTS = {
+  start: startSchema,
+  stop: stopSchema,
+  flush: flushSchema,
+  keep_alive: keepAliveSchema,
+} as const;
+
+/** A start with its defaults filled in; `vad` holds only what the client set, and is absent when it set nothing. */
+export type Start = v.InferOutput<typeof startSchema>;
+export type Stop = v.InferOutput<typeof stopSchema>;
+export type Flush = v.InferOutput<typeof flushSchema>;
+export type KeepAlive = v.InferOutput<typeof keepAliveSchema>;
+export type Request = Start | Stop | Flush | KeepAlive;
+
+/**
+ * One text message of a client, validated, with null taken as absent and defaults filled in. Whatever the text,
+ * the only thing thrown is a ProtocolError: `invalid_json`, `invalid_request`, `unknown_request` or
+ * `unsupported_format`, with the field in `param`. Of several faults the first is reported.
+ */
+export function parseRequest(message: string, limits: { readonly maxChannels: number }): Request {
+  const fields = parseObject(message);
+  const kind = fields["request"];
+  if (typeof kind !== "string") {
+    throw invalid("request", `found ${shown(kind)}; allowed: ${KINDS}`);
+  }
+  if (!isKind(kind)) throw unknownRequest(kind);
+  const request = checkFields<Request>(REQUESTS[kind], fields);
+  if (request.request === "start") checkStart(request, limits.maxChannels);
+  return request;
+}
+
+const KINDS = Object.keys(REQUESTS)
+  .map((kind) => `"${kind}"`)
+  .join(", ");
+
+function isKind(kind: string): kind is keyof typeof REQUESTS {
+  return Object.hasOwn(REQUESTS, kind);
+}
+
+function checkStart(start: Start, maxChannels: number): void {
+  supportedFormat(start.format, maxChannels);
+  const bytes = Buffer.byteLength(JSON.stringify(start.options));
+  if (bytes > MAX_OPTIONS_BYTES) {
+    throw invalid("options", `found ${bytes} bytes; allowed: an object of at most ${MAX_OPTIONS_BYTES} bytes`);
+  }
+}
+
+function unknownRequest(kind: string): ProtocolError {
+  const meant = nearest(kind, Object.keys(REQUESTS));
+  const hint = meant === undefined ? `allowed: ${KINDS}` : `did you mean "${meant}"?`;
+  return new ProtocolError("unknown_request", `unknown request "${excerpt(kind)}"; ${hint}`, { param: "request" });
+}
+
+function invalid(param: string, problem: string): ProtocolError {
+  return new ProtocolError("invalid_request", `${param}: ${problem}`, { param });
+}
