@@ -60,7 +60,7 @@ async function runTests(problems: string[]): Promise<Counts> {
       counts.failed += 1;
     }
     if (counts.passed + counts.failed + counts.skipped === 0) {
-      problems.push("bun test ran no tests");
+      problems.push("bun test: no report of any test");
       counts.failed += 1;
     }
     return counts;
