@@ -6,10 +6,10 @@ const root = join(import.meta.dir, "..");
 
 /** What stands in `src/`, from the top down. A place may import from rows below its own, and from itself. */
 const LAYERS: readonly (readonly string[])[] = [
-  ["main.ts", "worker.ts"],
+  ["main", "worker"],
   ["commands"],
   ["server", "client"],
-  ["config.ts"],
+  ["config"],
   ["pipeline"],
   ["vad", "model"],
   ["audio"],
@@ -23,9 +23,9 @@ const OUTSIDE: Readonly<Record<string, string>> = {
   "package.json": "",
 };
 
-/** `main.ts`, or the first folder below `src/`. */
+/** The first name below `src/`: `main` for src/main.ts, `config` for src/config.ts and for src/config/keys.ts. */
 function placeOf(path: string): string {
-  return path.split("/")[1] ?? "";
+  return (path.split("/")[1] ?? "").replace(/\.ts$/, "");
 }
 
 function rowOf(place: string): number {
