@@ -1,0 +1,208 @@
+/* What is suspicious about audio. See streamer_audio.h.
+ *
+ * Blocks of samples are looked at by two cheap reductions, the largest magnitude and "equal to the first channel"; only the
+ * few blocks that are loud, or where a stretch begins or ends, are read sample by sample. Positions count from the
+ * first sample, so that nothing depends on where a block or a call begins. */
+#include "streamer_audio.h"
+
+#include "kernel.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK 256u
+#define LOUD 0.999f
+#define CLIPPED_RUN 4u    /* samples of the same value */
+#define CLIPPED_RUNS 10u  /* within one second */
+#define STRETCH_SECONDS 10u
+#define KINDS 3u
+
+#define NEVER UINT64_MAX
+
+typedef struct {
+    uint64_t silent;              /* zeros up to here without a break */
+    uint64_t runs[CLIPPED_RUNS];  /* where the latest clipped runs became long enough, a ring */
+    uint64_t run_count;
+    float run_value;
+    uint32_t run_length;          /* samples equal to run_value up to here, counted to CLIPPED_RUN */
+} channel_state;
+
+struct sa_inspector {
+    uint32_t sample_rate;
+    uint32_t channels;
+    uint32_t observed;
+    int32_t first_channel[KINDS]; /* by bit number */
+    uint64_t position;            /* frames read */
+    uint64_t identical;           /* equal frames up to here, from the first one that was not silent */
+    channel_state channel[];
+};
+
+static SA_KERNEL float largest_magnitude(const float *samples, size_t length) {
+    /* Magnitudes of floats compare as their bits do: integer maximum has no order to keep, so this becomes a vector loop. */
+    int32_t largest = 0;
+    for (size_t i = 0; i < length; i++) {
+        int32_t bits;
+        memcpy(&bits, &samples[i], sizeof bits);
+        bits &= 0x7fffffff;
+        largest = bits > largest ? bits : largest;
+    }
+    float value;
+    memcpy(&value, &largest, sizeof value);
+    return value;
+}
+
+static SA_KERNEL int differs(const float *a, const float *b, size_t length) {
+    int32_t different = 0;
+    for (size_t i = 0; i < length; i++) different |= a[i] != b[i] ? -1 : 0;
+    return different != 0;
+}
+
+/* The sample number within the block at which silence became long enough, or NEVER. */
+static uint64_t watch_silence(channel_state *state, uint64_t stretch, const float *samples, uint32_t length, float largest) {
+    uint32_t leading = length;
+    if (largest != 0) {
+        leading = 0;
+        while (samples[leading] == 0) leading++;
+    }
+    uint64_t reached = state->silent < stretch && state->silent + leading >= stretch ? stretch - state->silent - 1 : NEVER;
+    if (leading == length) {
+        state->silent += length;
+    } else {
+        uint32_t trailing = 0;
+        while (samples[length - 1 - trailing] == 0) trailing++;
+        state->silent = trailing;
+    }
+    return reached;
+}
+
+/* The sample number within the block at which the last of enough clipped runs became long enough, or NEVER. */
+static uint64_t watch_clipping(channel_state *state, uint64_t position, uint64_t second, const float *samples, uint32_t length,
+                               float largest) {
+    if (!(largest >= LOUD)) {
+        state->run_length = 0;
+        return NEVER;
+    }
+    uint64_t reached = NEVER;
+    for (uint32_t i = 0; i < length; i++) {
+        if (!(fabsf(samples[i]) >= LOUD)) {
+            state->run_length = 0;
+            continue;
+        }
+        if (state->run_length == 0 || samples[i] != state->run_value) {
+            state->run_value = samples[i];
+            state->run_length = 1;
+            continue;
+        }
+        if (state->run_length >= CLIPPED_RUN) continue;
+        if (++state->run_length < CLIPPED_RUN) continue;
+        uint64_t now = position + i;
+        state->runs[state->run_count % CLIPPED_RUNS] = now;
+        state->run_count++;
+        if (state->run_count < CLIPPED_RUNS) continue;
+        uint64_t oldest = state->runs[state->run_count % CLIPPED_RUNS];
+        if (reached == NEVER && now - oldest < second) reached = i;
+    }
+    return reached;
+}
+
+/* Whether all channels were equal for long enough. Counts from the first frame that is not silent. */
+static int watch_identical(sa_inspector *inspector, uint64_t stretch, const float *samples, const uint32_t *offsets,
+                           uint32_t at, uint32_t length) {
+    const float *first = samples + (size_t)offsets[0] + at;
+    int different = 0;
+    for (uint32_t channel = 1; channel < inspector->channels && !different; channel++)
+        different = differs(first, samples + (size_t)offsets[channel] + at, length);
+    if (!different && inspector->identical > 0) {
+        inspector->identical += length;
+        return inspector->identical >= stretch;
+    }
+    for (uint32_t i = 0; i < length; i++) {
+        int equal = 1;
+        for (uint32_t channel = 1; channel < inspector->channels && equal && different; channel++)
+            equal = samples[(size_t)offsets[channel] + at + i] == first[i];
+        if (!equal)
+            inspector->identical = 0;
+        else if (inspector->identical > 0 || first[i] != 0)
+            inspector->identical++;
+        if (inspector->identical >= stretch) return 1;
+    }
+    return 0;
+}
+
+/* Keeps the earliest observation, and the lowest channel among equal ones. */
+typedef struct {
+    uint64_t position;
+    int32_t channel;
+} observation;
+
+static void observe(observation *earliest, uint64_t position, uint32_t channel) {
+    if (position >= earliest->position) return;
+    earliest->position = position;
+    earliest->channel = (int32_t)channel;
+}
+
+sa_inspector *sa_inspector_new(uint32_t sample_rate, uint32_t channels) {
+    if (sample_rate < SA_MIN_RATE || sample_rate > SA_MAX_RATE || channels == 0 || channels > SA_MAX_CHANNELS) return NULL;
+    sa_inspector *inspector = malloc(sizeof *inspector + channels * sizeof inspector->channel[0]);
+    if (inspector == NULL) return NULL;
+    inspector->sample_rate = sample_rate;
+    inspector->channels = channels;
+    sa_inspector_reset(inspector);
+    return inspector;
+}
+
+uint32_t sa_inspector_process(sa_inspector *inspector, const float *samples, const uint32_t *offsets, uint32_t frames) {
+    if (inspector == NULL || samples == NULL || offsets == NULL) return 0;
+    uint64_t second = inspector->sample_rate;
+    uint64_t stretch = second * STRETCH_SECONDS;
+    uint32_t wanted = ~inspector->observed;
+    observation clipping = {NEVER, -1}, silence = {NEVER, -1};
+    for (uint32_t at = 0; at < frames; at += BLOCK) {
+        uint32_t length = frames - at < BLOCK ? frames - at : BLOCK;
+        uint64_t position = inspector->position + at;
+        for (uint32_t channel = 0; channel < inspector->channels && wanted & (SA_INSPECT_CLIPPING | SA_INSPECT_SILENCE);
+             channel++) {
+            channel_state *state = &inspector->channel[channel];
+            const float *from = samples + (size_t)offsets[channel] + at;
+            float largest = largest_magnitude(from, length);
+            uint64_t found = watch_silence(state, stretch, from, length, largest);
+            if (found != NEVER) observe(&silence, position + found, channel);
+            found = watch_clipping(state, position, second, from, length, largest);
+            if (found != NEVER) observe(&clipping, position + found, channel);
+        }
+        if (inspector->channels > 1 && wanted & SA_INSPECT_IDENTICAL &&
+            watch_identical(inspector, stretch, samples, offsets, at, length)) {
+            inspector->observed |= SA_INSPECT_IDENTICAL;
+            wanted &= ~SA_INSPECT_IDENTICAL;
+        }
+    }
+    inspector->position += frames;
+    if (wanted & SA_INSPECT_CLIPPING && clipping.position != NEVER) {
+        inspector->observed |= SA_INSPECT_CLIPPING;
+        inspector->first_channel[0] = clipping.channel;
+    }
+    if (wanted & SA_INSPECT_SILENCE && silence.position != NEVER) {
+        inspector->observed |= SA_INSPECT_SILENCE;
+        inspector->first_channel[1] = silence.channel;
+    }
+    return inspector->observed;
+}
+
+int32_t sa_inspector_channel(const sa_inspector *inspector, uint32_t bit) {
+    if (inspector == NULL) return -1;
+    if (bit == SA_INSPECT_CLIPPING) return inspector->first_channel[0];
+    if (bit == SA_INSPECT_SILENCE) return inspector->first_channel[1];
+    return -1;
+}
+
+void sa_inspector_reset(sa_inspector *inspector) {
+    if (inspector == NULL) return;
+    inspector->observed = 0;
+    inspector->position = 0;
+    inspector->identical = 0;
+    for (uint32_t kind = 0; kind < KINDS; kind++) inspector->first_channel[kind] = -1;
+    memset(inspector->channel, 0, inspector->channels * sizeof inspector->channel[0]);
+}
+
+void sa_inspector_free(sa_inspector *inspector) { free(inspector); }

@@ -1,0 +1,15 @@
+/* SA_KERNEL marks a hidden function that is compiled once for each kind of processor; the loader picks. Kernels are not
+ * exported and have no state. All versions compute the same bits: contraction of a * b + c is off (see scripts/native.ts)
+ * and every sum states its own order. */
+#ifndef STREAMER_KERNEL_H
+#define STREAMER_KERNEL_H
+
+#include <stdint.h> /* brings __GLIBC__ */
+
+#if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && !defined(SA_NO_CLONES)
+#define SA_KERNEL __attribute__((target_clones("default", "avx2", "avx512f")))
+#else
+#define SA_KERNEL
+#endif
+
+#endif

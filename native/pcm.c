@@ -1,0 +1,228 @@
+/* PCM bytes to float32 samples, one run a channel. See streamer_audio.h. */
+#include "streamer_audio.h"
+
+#include "kernel.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "samples are read as little-endian words"
+#endif
+
+#define MAX_BYTES (1u << 30)
+#define LIMIT 8.0f
+
+/* Frames of a block: all channels of it are read before the next block, so that many channels share the cache. */
+#define BLOCK_FRAMES 512u
+
+/* Converts `frames` samples that lie `stride` samples apart from `source` on. Returns the flags met. */
+typedef uint32_t convert_fn(const uint8_t *restrict source, size_t stride, size_t frames, float *restrict out);
+
+struct sa_pcm {
+    uint32_t format;
+    uint32_t channels;
+    uint32_t sample_bytes;
+    uint32_t frame_bytes;
+    uint32_t pending;
+    uint32_t flags;
+    uint8_t *partial;  /* frame_bytes */
+    float *expansion; /* G.711 only: the value of each of the 256 codes */
+};
+
+static const uint32_t SAMPLE_BYTES[] = {1, 2, 3, 4, 4, 8, 1, 1};
+
+/* ---- One sample of each format ----------------------------------------------------------------------------------- */
+
+static inline float u8_sample(const uint8_t *at) { return (float)((int32_t)at[0] - 128) * (1.0f / 128); }
+
+static inline float s16_sample(const uint8_t *at) {
+    int16_t value;
+    memcpy(&value, at, sizeof value);
+    return (float)value * (1.0f / 32768);
+}
+
+static inline float s24_sample(const uint8_t *at) {
+    uint32_t bits = (uint32_t)at[0] << 8 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 24;
+    return (float)(int32_t)bits * (1.0f / 2147483648.0f);
+}
+
+static inline float s32_sample(const uint8_t *at) {
+    int32_t value;
+    memcpy(&value, at, sizeof value);
+    return (float)value * (1.0f / 2147483648.0f);
+}
+
+/* Flags are gathered as bits, without a branch, so that the loop stays a vector loop. */
+static inline float bounded(float value, uint32_t *not_a_number, uint32_t *out_of_range) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    uint32_t magnitude = bits & 0x7fffffffu;
+    uint32_t bad = magnitude >= 0x7f800000u ? 0xffffffffu : 0;
+    uint32_t beyond = magnitude > 0x3f800000u ? 0xffffffffu : 0;
+    *not_a_number |= bad;
+    *out_of_range |= beyond & ~bad;
+    bits &= ~bad;
+    memcpy(&value, &bits, sizeof value);
+    value = value > LIMIT ? LIMIT : value;
+    return value < -LIMIT ? -LIMIT : value;
+}
+
+static inline float f32_sample(const uint8_t *at) {
+    float value;
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+static inline float f64_sample(const uint8_t *at) {
+    double value;
+    memcpy(&value, at, sizeof value);
+    return (float)value;
+}
+
+/* ---- Kernels: mono and stereo strides are constants there, so that they become vector loops ------------------------ */
+
+#define INTEGER_LOOP(sample, bytes, stride)                                                                              \
+    for (size_t i = 0; i < frames; i++) out[i] = sample(source + i * (stride) * (bytes))
+
+#define INTEGER_KERNEL(name, sample, bytes)                                                                              \
+    static SA_KERNEL uint32_t name(const uint8_t *restrict source, size_t stride, size_t frames, float *restrict out) {         \
+        if (stride == 1)                                                                                                 \
+            INTEGER_LOOP(sample, bytes, 1);                                                                              \
+        else if (stride == 2)                                                                                            \
+            INTEGER_LOOP(sample, bytes, 2);                                                                              \
+        else                                                                                                             \
+            INTEGER_LOOP(sample, bytes, stride);                                                                         \
+        return 0;                                                                                                        \
+    }
+
+#define FLOAT_LOOP(sample, bytes, stride)                                                                                \
+    for (size_t i = 0; i < frames; i++)                                                                                  \
+    out[i] = bounded(sample(source + i * (stride) * (bytes)), &not_a_number, &out_of_range)
+
+#define FLOAT_KERNEL(name, sample, bytes)                                                                                \
+    static SA_KERNEL uint32_t name(const uint8_t *restrict source, size_t stride, size_t frames, float *restrict out) {         \
+        uint32_t not_a_number = 0, out_of_range = 0;                                                                     \
+        if (stride == 1)                                                                                                 \
+            FLOAT_LOOP(sample, bytes, 1);                                                                                \
+        else if (stride == 2)                                                                                            \
+            FLOAT_LOOP(sample, bytes, 2);                                                                                \
+        else                                                                                                             \
+            FLOAT_LOOP(sample, bytes, stride);                                                                           \
+        return (not_a_number & SA_PCM_NOT_A_NUMBER) | (out_of_range & SA_PCM_OUT_OF_RANGE);                              \
+    }
+
+INTEGER_KERNEL(convert_u8, u8_sample, 1)
+INTEGER_KERNEL(convert_s16, s16_sample, 2)
+INTEGER_KERNEL(convert_s24, s24_sample, 3)
+INTEGER_KERNEL(convert_s32, s32_sample, 4)
+FLOAT_KERNEL(convert_f32, f32_sample, 4)
+FLOAT_KERNEL(convert_f64, f64_sample, 8)
+
+static void expand(const float *expansion, const uint8_t *source, size_t stride, size_t frames, float *out) {
+    for (size_t i = 0; i < frames; i++) out[i] = expansion[source[i * stride]];
+}
+
+/* ---- ITU-T G.711, codes to 16-bit values ---------------------------------------------------------------------------- */
+
+/* mu-law: 14-bit values scaled by 4; all bits of a code are inverted on the wire. */
+static int32_t mulaw_value(uint32_t code) {
+    uint32_t bits = ~code & 0xff;
+    int32_t magnitude = (int32_t)((((bits & 0x0f) << 3) + 132) << ((bits & 0x70) >> 4)) - 132;
+    return bits & 0x80 ? -magnitude : magnitude;
+}
+
+/* A-law: 13-bit values scaled by 8; even bits of a code are inverted on the wire. */
+static int32_t alaw_value(uint32_t code) {
+    uint32_t bits = code ^ 0x55;
+    uint32_t exponent = (bits & 0x70) >> 4;
+    uint32_t magnitude = ((bits & 0x0f) << 4) + 8;
+    if (exponent > 0) magnitude = (magnitude + 256) << (exponent - 1);
+    return bits & 0x80 ? (int32_t)magnitude : -(int32_t)magnitude;
+}
+
+/* ---- Handle ---------------------------------------------------------------------------------------------------------- */
+
+static convert_fn *const CONVERT[] = {convert_u8, convert_s16, convert_s24, convert_s32, convert_f32, convert_f64};
+
+sa_pcm *sa_pcm_new(uint32_t format, uint32_t channels) {
+    if (format > SA_PCM_ALAW || channels == 0 || channels > SA_MAX_CHANNELS) return NULL;
+    int compressed = format == SA_PCM_MULAW || format == SA_PCM_ALAW;
+    uint32_t frame_bytes = SAMPLE_BYTES[format] * channels;
+    size_t expansion_bytes = compressed ? 256 * sizeof(float) : 0;
+    sa_pcm *pcm = malloc(sizeof *pcm + expansion_bytes + frame_bytes);
+    if (pcm == NULL) return NULL;
+    *pcm = (sa_pcm){.format = format, .channels = channels, .sample_bytes = SAMPLE_BYTES[format], .frame_bytes = frame_bytes};
+    pcm->partial = (uint8_t *)(pcm + 1) + expansion_bytes;
+    if (compressed) {
+        pcm->expansion = (float *)(pcm + 1);
+        for (uint32_t code = 0; code < 256; code++) {
+            int32_t value = format == SA_PCM_MULAW ? mulaw_value(code) : alaw_value(code);
+            pcm->expansion[code] = (float)value * (1.0f / 32768);
+        }
+    }
+    return pcm;
+}
+
+/* Whole frames from `source`, written from frame `first` of each channel's run on. */
+static void convert_frames(sa_pcm *pcm, const uint8_t *source, size_t frames, float *out, const uint32_t *out_offsets,
+                           size_t first) {
+    size_t stride = pcm->channels;
+    for (size_t done = 0; done < frames;) {
+        size_t block = frames - done < BLOCK_FRAMES || stride == 1 ? frames - done : BLOCK_FRAMES;
+        for (uint32_t channel = 0; channel < pcm->channels; channel++) {
+            const uint8_t *from = source + done * pcm->frame_bytes + (size_t)channel * pcm->sample_bytes;
+            float *to = out + (size_t)out_offsets[channel] + first + done;
+            if (pcm->expansion != NULL)
+                expand(pcm->expansion, from, stride, block, to);
+            else
+                pcm->flags |= CONVERT[pcm->format](from, stride, block, to);
+        }
+        done += block;
+    }
+}
+
+int32_t sa_pcm_process(sa_pcm *pcm, const uint8_t *bytes, uint32_t byte_offset, uint32_t byte_length, float *out,
+                       const uint32_t *out_offsets) {
+    if (pcm == NULL || bytes == NULL || out == NULL || out_offsets == NULL || byte_length > MAX_BYTES) return -1;
+    const uint8_t *source = bytes + byte_offset;
+    size_t left = byte_length;
+    size_t written = 0;
+    if (pcm->pending > 0) {
+        size_t missing = pcm->frame_bytes - pcm->pending;
+        size_t taken = left < missing ? left : missing;
+        memcpy(pcm->partial + pcm->pending, source, taken);
+        pcm->pending += (uint32_t)taken;
+        source += taken;
+        left -= taken;
+        if (pcm->pending < pcm->frame_bytes) return 0;
+        convert_frames(pcm, pcm->partial, 1, out, out_offsets, 0);
+        pcm->pending = 0;
+        written = 1;
+    }
+    size_t frames = left / pcm->frame_bytes;
+    convert_frames(pcm, source, frames, out, out_offsets, written);
+    size_t consumed = frames * pcm->frame_bytes;
+    pcm->pending = (uint32_t)(left - consumed);
+    memcpy(pcm->partial, source + consumed, pcm->pending);
+    return (int32_t)(written + frames);
+}
+
+uint32_t sa_pcm_pending(const sa_pcm *pcm) { return pcm == NULL ? 0 : pcm->pending; }
+
+uint32_t sa_pcm_flags(const sa_pcm *pcm) { return pcm == NULL ? 0 : pcm->flags; }
+
+uint32_t sa_pcm_flush(sa_pcm *pcm) {
+    if (pcm == NULL) return 0;
+    uint32_t dropped = pcm->pending;
+    pcm->pending = 0;
+    return dropped;
+}
+
+void sa_pcm_reset(sa_pcm *pcm) {
+    if (pcm == NULL) return;
+    pcm->pending = 0;
+    pcm->flags = 0;
+}
+
+void sa_pcm_free(sa_pcm *pcm) { free(pcm); }

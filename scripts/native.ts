@@ -1,0 +1,75 @@
+// Builds the C library. `bun scripts/native.ts`, or `buildNative()` from a test preload or another build script.
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+
+const root = resolve(import.meta.dir, "..");
+export const nativeFolder = join(root, "native");
+export const nativeLibrary = join(nativeFolder, "build", "libstreamer_audio.so");
+
+/** Warnings are errors. Contraction (a * b + c in one rounding) is off, so that all kinds of processor give the same bits. */
+export const warningFlags = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
+const flags = [
+  ...warningFlags,
+  "-O3",
+  "-ffp-contract=off",
+  "-fvisibility=hidden",
+  "-fPIC",
+  "-shared",
+  "-pthread",
+  "-Wl,-z,defs",
+];
+
+const noCompiler =
+  "No C compiler was found (CC, cc, gcc and clang were tried): install one, on Debian and Ubuntu with `apt-get install gcc libc6-dev`.";
+
+/** The C sources of the library, absolute paths. */
+export function nativeSources(): string[] {
+  return readdirSync(nativeFolder)
+    .filter((name) => name.endsWith(".c"))
+    .sort()
+    .map((name) => join(nativeFolder, name));
+}
+
+/** The C compiler's command: the environment's CC, else the first of cc, gcc and clang. Throws when there is none. */
+export function compiler(): string[] {
+  const chosen = process.env["CC"]?.trim().split(/\s+/);
+  const candidates = chosen && chosen[0] !== "" ? [chosen] : [["cc"], ["gcc"], ["clang"]];
+  for (const command of candidates) if (Bun.which(command[0] ?? "")) return command;
+  throw new Error(chosen ? `The C compiler named by CC, ${chosen.join(" ")}, was not found.` : noCompiler);
+}
+
+function isCurrent(): boolean {
+  if (!existsSync(nativeLibrary)) return false;
+  const built = statSync(nativeLibrary).mtimeMs;
+  const headers = readdirSync(nativeFolder).filter((name) => name.endsWith(".h"));
+  const sources = [...nativeSources(), ...headers.map((name) => join(nativeFolder, name)), import.meta.path];
+  return sources.every((source) => statSync(source).mtimeMs < built);
+}
+
+/** Builds native/build/libstreamer_audio.so when a source is newer. Throws a sentence that says what is wrong. */
+export async function buildNative(): Promise<void> {
+  if (isCurrent()) return;
+  mkdirSync(join(nativeFolder, "build"), { recursive: true });
+  // Written beside its place and renamed: a process that has the old file open keeps it whole, and of two builds at once both are good.
+  const fresh = `${nativeLibrary}.${process.pid}`;
+  try {
+    const child = Bun.spawn([...compiler(), ...flags, "-o", fresh, ...nativeSources(), "-lm"], {
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const [code, output] = await Promise.all([child.exited, new Response(child.stderr).text()]);
+    if (code !== 0) throw new Error(`The C library does not compile:\n${output}`);
+    renameSync(fresh, nativeLibrary);
+  } finally {
+    rmSync(fresh, { force: true });
+  }
+}
+
+if (import.meta.main) {
+  try {
+    await buildNative();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : String(error));
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,46 @@
+import { Handle, native } from "./library.ts";
+import { MAX_CHANNELS } from "./pcm.ts";
+import { checkInteger, checkRuns } from "./range.ts";
+import { MAX_RATE, MIN_RATE } from "./resampler.ts";
+
+/** A channel clipped: 10 runs of 4 or more equal samples at 0.999 of full scale or beyond, within a second. */
+export const INSPECT_CLIPPING = 1;
+/** A channel was exactly 0 for 10 s. */
+export const INSPECT_SILENCE = 2;
+/** All channels were equal for 10 s. */
+export const INSPECT_IDENTICAL = 4;
+
+/** Looks for what is suspicious in audio as the client sent it. */
+export class Inspector {
+  readonly #channels: number;
+  readonly #handle: Handle;
+
+  /** sampleRate: MIN_RATE .. MAX_RATE Hz, channels: 1 .. MAX_CHANNELS, else RangeError. */
+  constructor(sampleRate: number, channels: number) {
+    checkInteger("sample rate", sampleRate, MIN_RATE, MAX_RATE);
+    checkInteger("channels", channels, 1, MAX_CHANNELS);
+    this.#channels = channels;
+    this.#handle = new Handle("Inspector", native.sa_inspector_new(sampleRate, channels), native.sa_inspector_free);
+  }
+
+  /** Reads `frames` samples of each channel, sample i of channel c at samples[offsets[c] + i]. Returns the bits INSPECT_* observed so far. */
+  process(samples: Float32Array, offsets: Uint32Array, frames: number): number {
+    checkInteger("frames", frames, 0, samples.length);
+    checkRuns("samples", offsets, this.#channels, frames, samples.length);
+    return native.sa_inspector_process(this.#handle.pointer, samples, offsets, frames);
+  }
+
+  /** The channel in which one bit INSPECT_* was first observed; -1 when it was not, or is not of one channel. */
+  channelOf(bit: number): number {
+    checkInteger("bit", bit, 1, INSPECT_IDENTICAL);
+    return native.sa_inspector_channel(this.#handle.pointer, bit);
+  }
+
+  reset(): void {
+    native.sa_inspector_reset(this.#handle.pointer);
+  }
+
+  [Symbol.dispose](): void {
+    this.#handle.free();
+  }
+}

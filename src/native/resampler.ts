@@ -1,0 +1,60 @@
+import { Handle, native } from "./library.ts";
+import { checkInteger, checkSpan } from "./range.ts";
+
+/** Sample rates in Hz that the library takes. */
+export const MIN_RATE = 4000;
+export const MAX_RATE = 384000;
+
+/** Most samples of one call. */
+const MAX_LENGTH = 2 ** 30;
+
+/** One channel from one integer rate to another. After `flush`, round(read * outRate / inRate) samples, halves up, were written. */
+export class Resampler {
+  readonly #handle: Handle;
+
+  /** Rates in Hz, MIN_RATE .. MAX_RATE, else RangeError. */
+  constructor(inRate: number, outRate: number) {
+    checkInteger("input rate", inRate, MIN_RATE, MAX_RATE);
+    checkInteger("output rate", outRate, MIN_RATE, MAX_RATE);
+    this.#handle = new Handle("Resampler", native.sa_resampler_new(inRate, outRate), native.sa_resampler_free);
+  }
+
+  /** The most samples that the next `process` may be given without writing more than `maxOutput`. */
+  maxInput(maxOutput: number): number {
+    checkInteger("most output", maxOutput, 0, MAX_LENGTH);
+    return native.sa_resampler_max_input(this.#handle.pointer, maxOutput);
+  }
+
+  /** The number of samples that the next `process` will write for `length` samples. */
+  maxOutput(length: number): number {
+    checkInteger("input length", length, 0, MAX_LENGTH);
+    return native.sa_resampler_max_output(this.#handle.pointer, length);
+  }
+
+  /**
+   * Reads input[inOffset .. inOffset + length), writes from out[outOffset] on. Returns the number of samples written.
+   * RangeError when samples lie outside their arrays; Error after `flush`.
+   */
+  process(input: Float32Array, inOffset: number, length: number, out: Float32Array, outOffset: number): number {
+    checkSpan("input", inOffset, length, input.length);
+    checkSpan("output", outOffset, this.maxOutput(length), out.length);
+    if (length === 0) return 0;
+    const written = native.sa_resampler_process(this.#handle.pointer, input, inOffset, length, out, outOffset);
+    if (written < 0) throw new Error("Resampler was flushed: reset it before more input");
+    return written;
+  }
+
+  /** Ends the input and writes up to `capacity` of the samples still owed. Returns how many; call again until 0. */
+  flush(out: Float32Array, outOffset: number, capacity: number): number {
+    checkSpan("output", outOffset, capacity, out.length);
+    return native.sa_resampler_flush(this.#handle.pointer, out, outOffset, capacity);
+  }
+
+  reset(): void {
+    native.sa_resampler_reset(this.#handle.pointer);
+  }
+
+  [Symbol.dispose](): void {
+    this.#handle.free();
+  }
+}

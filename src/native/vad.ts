@@ -1,0 +1,52 @@
+import { Handle, native } from "./library.ts";
+import { checkInteger, checkSpan } from "./range.ts";
+import { MAX_RATE, MIN_RATE } from "./resampler.ts";
+
+/** Most samples of one call. */
+const MAX_LENGTH = 2 ** 30;
+
+/** Speech or not, window by window of 10 ms, by energy above a noise floor that it tracks. */
+export class EnergyVad {
+  /** Samples of a window. Window i covers samples [i * windowSamples, (i + 1) * windowSamples). */
+  readonly windowSamples: number;
+  readonly #handle: Handle;
+
+  /** sampleRate: MIN_RATE .. MAX_RATE Hz; thresholdDb: 3 .. 40 above the noise floor; else RangeError. */
+  constructor(sampleRate: number, thresholdDb: number) {
+    checkInteger("sample rate", sampleRate, MIN_RATE, MAX_RATE);
+    if (!(thresholdDb >= 3 && thresholdDb <= 40)) throw new RangeError(`threshold is ${thresholdDb} dB, not 3 to 40`);
+    this.#handle = new Handle("EnergyVad", native.sa_vad_new(sampleRate, thresholdDb), native.sa_vad_free);
+    this.windowSamples = native.sa_vad_window(this.#handle.pointer);
+  }
+
+  /** The number of windows that the next `process` will complete when given `length` samples. */
+  maxWindows(length: number): number {
+    checkInteger("length", length, 0, MAX_LENGTH);
+    return native.sa_vad_max_output(this.#handle.pointer, length);
+  }
+
+  /**
+   * Reads samples[offset .. offset + length). For each window completed writes speech[i] (1 or 0) and levelDb[i] (dBFS).
+   * Returns the number of windows. RangeError when samples or windows lie outside their arrays.
+   */
+  process(samples: Float32Array, offset: number, length: number, speech: Uint8Array, levelDb: Float32Array): number {
+    checkSpan("samples", offset, length, samples.length);
+    const windows = this.maxWindows(length);
+    checkInteger("windows", windows, 0, Math.min(speech.length, levelDb.length));
+    if (length === 0) return 0;
+    return native.sa_vad_process(this.#handle.pointer, samples, offset, length, speech, levelDb);
+  }
+
+  /** Drops the samples of the incomplete window; returns how many they were. */
+  flush(): number {
+    return native.sa_vad_flush(this.#handle.pointer);
+  }
+
+  reset(): void {
+    native.sa_vad_reset(this.#handle.pointer);
+  }
+
+  [Symbol.dispose](): void {
+    this.#handle.free();
+  }
+}
