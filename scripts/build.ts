@@ -76,4 +76,12 @@ export async function buildExecutable(): Promise<string> {
   return executable;
 }
 
-if (import.meta.main) await buildExecutable();
+if (import.meta.main) {
+  try {
+    await buildExecutable();
+  } catch (error) {
+    // What the bundler found is several errors with places; anything else is one sentence.
+    console.error(error instanceof AggregateError || !(error instanceof Error) ? error : error.message);
+    process.exitCode = 1;
+  }
+}

@@ -36,7 +36,9 @@ function onPath(name) {
   return folders.some((folder) => accessible(join(folder, name), constants.X_OK));
 }
 
+/** Asked before anything is downloaded. What is built already needs no compiler. */
 function requireCompiler() {
+  if (accessible(join(root, "native", "build", "libstreamer_audio.so"), constants.R_OK)) return;
   const wanted = process.env["CC"] === undefined ? ["cc", "gcc", "clang"] : [process.env["CC"].split(" ")[0] ?? ""];
   if (wanted.some((name) => accessible(name, constants.X_OK) || onPath(name))) return;
   throw new SetupError(
