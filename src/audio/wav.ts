@@ -75,7 +75,6 @@ export class WavHeaderReader {
 
   /** Gives the next bytes of the file. Once a header or an error has been found, the answer stays, with offset 0. */
   push(bytes: Uint8Array): WavResult {
-    if (this.#result.status === "header") return { ...this.#result, offset: 0 };
     let at = 0;
     while (this.#result.status === "more" && at < bytes.length) {
       const wanted = this.#state === "skip" ? this.#skip : this.#need - this.#have;
@@ -90,8 +89,12 @@ export class WavHeaderReader {
       if (this.#state === "riff") this.#checkRiff();
       if (taken === wanted && this.#result.status === "more") this.#advance();
     }
-    if (this.#result.status === "header") return { ...this.#result, offset: at };
-    return this.#result;
+    return this.#answer(at);
+  }
+
+  #answer(offset: number): WavResult {
+    const result = this.#result;
+    return result.status === "header" ? { ...result, offset } : result;
   }
 
   /** Refuses at the first byte that differs, so that what is not WAV is known at once. */

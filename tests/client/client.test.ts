@@ -1,0 +1,253 @@
+import { afterEach, expect, test } from "bun:test";
+
+import type { ServerWebSocket } from "bun";
+
+import { type Client, connect } from "../../src/client/client.ts";
+import { ConnectionError, StartRefused } from "../../src/client/errors.ts";
+import type { Received } from "../../src/client/event-queue.ts";
+import { FORMAT, startedEvent, stoppedEvent } from "./wire.ts";
+
+type Socket = ServerWebSocket<undefined>;
+
+interface Script {
+  text?: (socket: Socket, request: Record<string, unknown>) => void;
+  audio?: (socket: Socket, bytes: Buffer) => void;
+  open?: (socket: Socket) => void;
+}
+
+const cleanups: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0)) await cleanup();
+});
+
+/** A server that does as it is told; its URL. */
+function serve(script: Script): string {
+  const server = Bun.serve({
+    port: 0,
+    fetch(request, server) {
+      if (new URL(request.url).pathname === "/full") return Response.json({ code: "overloaded" }, { status: 503 });
+      if (server.upgrade(request, { headers: { "Sec-WebSocket-Protocol": "streamer.v1" } })) return undefined;
+      return new Response("", { status: 426 });
+    },
+    websocket: {
+      open: (socket: Socket) => script.open?.(socket),
+      message: (socket: Socket, message) => {
+        if (typeof message === "string") script.text?.(socket, JSON.parse(message) as Record<string, unknown>);
+        else script.audio?.(socket, message);
+      },
+    },
+  });
+  cleanups.push(() => server.stop(true));
+  return `ws://localhost:${server.port}/`;
+}
+
+function say(socket: Socket, event: object): void {
+  socket.send(JSON.stringify(event));
+}
+
+/** Answers every start and stop, as a server does. */
+function polite(also: Script = {}): Script {
+  let streams = 0;
+  return {
+    ...also,
+    text(socket, request) {
+      if (request["request"] === "start") say(socket, startedEvent({ stream: streams++ }));
+      if (request["request"] === "stop") say(socket, stoppedEvent());
+      also.text?.(socket, request);
+    },
+  };
+}
+
+async function until(client: Client, type: string): Promise<Received> {
+  for await (const received of client.events) if (received.event.type === type) return received;
+  throw new Error(`the events ended without ${type}`);
+}
+
+test("a stream is started, fed, stopped, and the next one follows on the same connection", async () => {
+  const got: unknown[] = [];
+  const url = serve(
+    polite({
+      text: (_, { request }) => got.push(request),
+      audio: (_, bytes) => got.push([...bytes]),
+    }),
+  );
+  using client = await connect(url, { format: FORMAT });
+  expect((await client.started()).stream).toBe(0);
+  await client.send(Uint8Array.of(1, 2));
+  client.flush();
+  client.keepAlive();
+  await client.send(Uint8Array.of(3));
+  expect(client.sentBytes).toBe(3);
+  client.stop();
+  await until(client, "stopped");
+  client.start({ format: FORMAT });
+  expect(client.sentBytes).toBe(0);
+  expect((await client.started()).stream).toBe(1);
+  client.stop();
+  await until(client, "stopped");
+  expect(got).toEqual(["start", [1, 2], "flush", "keep_alive", [3], "stop", "start", "stop"]);
+});
+
+test("an event comes with its text as received and the moment it came, on the clock given", async () => {
+  let now = 5;
+  const text = '{ "type":"active", "time":0.25, "channel":0, "later":"field" }';
+  const url = serve(polite({ audio: (socket) => socket.send(text) }));
+  using client = await connect(url, { format: FORMAT }, { now: () => now });
+  await client.started();
+  now = 1234;
+  await client.send(Uint8Array.of(0, 0));
+  expect(await until(client, "active")).toMatchObject({ text, at: 1234, event: { time: 0.25 }, audio: undefined });
+});
+
+test("audio that follows an event is handed over with it", async () => {
+  const samples = Float32Array.of(0.5, -0.25, 1);
+  const segment = { type: "segment", start_time: 0, end_time: 1, channel: 0, audio: { bytes: 12, sample_rate: 8000 } };
+  const url = serve(
+    polite({
+      audio(socket) {
+        say(socket, segment);
+        socket.send(samples);
+        say(socket, { type: "active", time: 2, channel: 0 });
+      },
+    }),
+  );
+  using client = await connect(url, { format: FORMAT });
+  await client.send(Uint8Array.of(0, 0));
+  expect((await until(client, "segment")).audio).toEqual(samples);
+  expect((await until(client, "active")).audio).toBeUndefined();
+});
+
+for (const [what, answer] of [
+  ["audio that no event announced", (socket: Socket) => socket.send(new Uint8Array(4))],
+  ["text that is no event", (socket: Socket) => socket.send("hello")],
+  ["an event whose fields are wrong", (socket: Socket) => say(socket, { type: "active", time: -1, channel: 0 })],
+] as const) {
+  test(`${what} ends the events with a protocol error`, async () => {
+    const url = serve(polite({ audio: answer }));
+    using client = await connect(url, { format: FORMAT });
+    await client.send(Uint8Array.of(0, 0));
+    await expect(until(client, "stopped")).rejects.toMatchObject({ name: "ConnectionError", code: "protocol" });
+    await expect(client.send(Uint8Array.of(0))).rejects.toBeInstanceOf(ConnectionError);
+  });
+}
+
+test("nobody listening, and a refused upgrade, reject with cannot_connect", async () => {
+  const url = serve({});
+  for (const address of ["ws://localhost:1/", `${url}full`]) {
+    await expect(connect(address, { format: FORMAT })).rejects.toMatchObject({ code: "cannot_connect" });
+  }
+});
+
+test("a refused start rejects started with the server's error, and the connection can start again", async () => {
+  let refused = false;
+  const url = serve({
+    text(socket, { request }) {
+      if (request !== "start") return;
+      if (refused) return say(socket, startedEvent({}));
+      refused = true;
+      say(socket, { type: "error", code: "unknown_model", message: "no model x", fatal: false, param: "model" });
+    },
+  });
+  using client = await connect(url, { format: FORMAT, model: "x" });
+  const refusal: unknown = await client.started().catch((error: unknown) => error);
+  expect(refusal).toBeInstanceOf(StartRefused);
+  expect(refusal).toMatchObject({ message: "unknown_model: no model x", event: { param: "model" } });
+  client.start({ format: FORMAT });
+  expect((await client.started()).type).toBe("started");
+});
+
+test("a connection lost within a stream is an error with the close code and reason", async () => {
+  const url = serve(polite({ audio: (socket) => socket.close(1013, "overloaded") }));
+  using client = await connect(url, { format: FORMAT });
+  await client.send(Uint8Array.of(0, 0));
+  const lost = until(client, "stopped");
+  await expect(lost).rejects.toMatchObject({ code: "closed", closeCode: 1013, closeReason: "overloaded" });
+  expect(client.isOpen).toBe(false);
+  expect(() => client.stop()).toThrow("1013: overloaded");
+});
+
+test("a connection that closes while started is awaited rejects it", async () => {
+  const url = serve({ text: (socket) => socket.close(1011) });
+  using client = await connect(url, { format: FORMAT });
+  await expect(client.started()).rejects.toMatchObject({ code: "closed", closeCode: 1011 });
+  await expect(client.started()).rejects.toMatchObject({ code: "closed" });
+});
+
+test("a close after stopped ends the events cleanly", async () => {
+  const url = serve(polite({ text: (socket, { disconnect }) => void (disconnect === true && socket.close(1000)) }));
+  using client = await connect(url, { format: FORMAT });
+  client.stop({ disconnect: true });
+  const types: string[] = [];
+  for await (const { event } of client.events) types.push(event.type);
+  expect(types).toEqual(["started", "stopped"]);
+});
+
+test("events that nobody reads are held up to a limit, then the connection is given up", async () => {
+  const url = serve(
+    polite({
+      audio: (socket) => {
+        for (let i = 0; i < 20; i++) say(socket, { type: "active", time: i, channel: 0 });
+      },
+    }),
+  );
+  using client = await connect(url, { format: FORMAT }, { maxQueuedEvents: 8 });
+  await client.started();
+  await client.send(Uint8Array.of(0, 0));
+  while (client.isOpen) await new Promise((resolve) => setTimeout(resolve, 1));
+  let read = 0;
+  const reading = async () => {
+    for await (const _ of client.events) read += 1;
+  };
+  await expect(reading()).rejects.toMatchObject({ code: "not_read" });
+  expect(read).toBe(8);
+});
+
+test("send waits while the server does not read, and holds no more than its limit", async () => {
+  let socket: Socket | undefined;
+  const url = serve(
+    polite({
+      open(opened) {
+        socket = opened;
+        opened.pause();
+      },
+    }),
+  );
+  const limit = 256 * 1024;
+  using client = await connect(url, { format: FORMAT }, { maxBufferedBytes: limit });
+  const message = new Uint8Array(64 * 1024);
+  let sent = 0;
+  let done = false;
+  const total = 1000;
+  const sending = (async () => {
+    for (; sent < total; sent++) await client.send(message);
+    done = true;
+  })();
+  // What the two sockets of the kernel hold is some megabytes; 64 MB never fit.
+  let before = -1;
+  while (before !== sent) {
+    before = sent;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  expect(done).toBe(false);
+  expect(sent).toBeLessThan(total / 2);
+  socket?.resume();
+  await sending;
+  expect(client.sentBytes).toBe(total * message.length);
+});
+
+test("a send that waits is let go when the connection ends", async () => {
+  let socket: Socket | undefined;
+  const url = serve({
+    open(opened) {
+      socket = opened;
+      opened.pause();
+    },
+  });
+  using client = await connect(url, { format: FORMAT }, { maxBufferedBytes: 1024 });
+  const sending = (async () => {
+    for (;;) await client.send(new Uint8Array(256 * 1024));
+  })();
+  setTimeout(() => socket?.terminate(), 50);
+  await expect(sending).rejects.toBeInstanceOf(ConnectionError);
+});

@@ -1,0 +1,92 @@
+import { expect, test } from "bun:test";
+
+import fc from "fast-check";
+
+import { LedgerCheck, rescaled } from "../../src/client/ledger.ts";
+import type { ChannelLedger, ServerEvent, Stopped } from "../../src/protocol/events.ts";
+
+const SENT = { bytes: 480_000 * 2, frameBytes: 2, channels: 1, sampleRate: 48_000, modelRate: 16_000 };
+
+const LEDGER: ChannelLedger = {
+  channel: 0,
+  received: 480_000,
+  received_rate: 48_000,
+  decoded: 160_000,
+  inferred: 100_000,
+  silent: 40_000,
+  failed: 20_000,
+  segments: 2,
+  interims: 3,
+  errors: 1,
+};
+
+const EVENTS: ServerEvent[] = [
+  { type: "segment", start_time: 0, end_time: 1, is_final: false, channel: 0 },
+  { type: "segment", start_time: 0, end_time: 2, is_final: true, channel: 0 },
+  { type: "error", code: "worker_crashed", message: "", fatal: false, channel: 0, start_time: 3, end_time: 4.25 },
+  { type: "segment", start_time: 5, end_time: 9.25, channel: 0 },
+];
+
+function problems(
+  ledger: Partial<ChannelLedger>,
+  stopped: Partial<Stopped> = {},
+  sent = SENT,
+  events = EVENTS,
+): string[] {
+  const check = new LedgerCheck(sent.modelRate);
+  for (const event of events) check.add(event);
+  const channels = [{ ...LEDGER, ...ledger }];
+  const whole: Stopped = { type: "stopped", reason: "stop", channels, trailing_bytes: 0, skipped_bytes: 0, ...stopped };
+  return check.problems(whole, sent);
+}
+
+test("a ledger that adds up has no problems", () => {
+  expect(problems({})).toEqual([]);
+});
+
+test("each number that is off by one is found", () => {
+  for (const field of ["received", "decoded", "inferred", "silent", "failed", "segments", "errors"] as const) {
+    for (const by of [-1, 1]) {
+      expect(problems({ [field]: LEDGER[field] + by }).join("; "), `${field} ${by}`).toContain("channel 0: ");
+    }
+  }
+});
+
+test("interims may be fewer than the server ran, never more", () => {
+  expect(problems({ interims: 4 })).toEqual([]);
+  expect(problems({ interims: 0 })).toEqual(["channel 0: 0 interims, 1 came"]);
+});
+
+test("a stream that the server ended may have received less than was sent, not more", () => {
+  const sent = { ...SENT, bytes: SENT.bytes + 3201 };
+  expect(problems({}, {}, sent)).toEqual(["channel 0: received 480000 frames, 481600 were sent"]);
+  expect(problems({}, { reason: "drain" }, sent)).toEqual([]);
+  expect(problems({}, { reason: "drain" }, { ...SENT, bytes: 2 })).not.toEqual([]);
+});
+
+test("a header that the server skipped, and a frame that was cut off, are no audio", () => {
+  expect(problems({}, { skipped_bytes: 44, trailing_bytes: 1 }, { ...SENT, bytes: SENT.bytes + 45 })).toEqual([]);
+});
+
+test("a missing channel and results out of order are named", () => {
+  expect(problems({}, {}, { ...SENT, channels: 2 })).toEqual(["the ledger has 1 channels, 2 were sent"]);
+  const [interim, first, error, second] = EVENTS as [ServerEvent, ServerEvent, ServerEvent, ServerEvent];
+  expect(problems({}, {}, SENT, [interim, second, error, first])).toEqual([
+    "channel 0: 1 final results begin before the one before them ends",
+  ]);
+});
+
+test("rescaling is exact: halves go up, at any length", () => {
+  expect(rescaled(3, 1, 2)).toBe(2);
+  expect(rescaled(1, 1, 3)).toBe(0);
+  expect(rescaled(100 * 3600 * 384_000, 16_000, 384_000)).toBe(100 * 3600 * 16_000);
+  const rate = fc.integer({ min: 4_000, max: 384_000 });
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 2 ** 36 }), rate, rate, (count, to, from) => {
+      const result = BigInt(rescaled(count, to, from));
+      const twice = 2n * BigInt(count) * BigInt(to);
+      expect(twice - 2n * result * BigInt(from) < BigInt(from)).toBe(true);
+      expect(twice - 2n * result * BigInt(from) >= -BigInt(from)).toBe(true);
+    }),
+  );
+});
