@@ -64,12 +64,21 @@ export function checkFields<Output>(schema: v.GenericSchema<unknown, Output>, fi
   const result = v.safeParse(schema, fields);
   if (result.success) return result.output;
   const [issue] = result.issues;
-  const param = excerpt(v.getDotPath(issue) ?? "");
+  const param = v.getDotPath(issue) ?? "";
+  const missing = issue.kind === "schema" && issue.type === "strict_object" && issue.input === undefined;
+  const allowed = missing ? allowedAt(schema, param.split(".")) : issue.message;
   throw new ProtocolError(
     isUnsupported(issue, param) ? "unsupported_format" : "invalid_request",
-    `${param}: found ${shown(issue.input)}; allowed: ${issue.message}`,
+    `${param}: found ${shown(issue.input)}; allowed: ${allowed}`,
     { param },
   );
+}
+
+/** What the schema of a field says is allowed there. Valibot itself only says that a missing field is missing. */
+function allowedAt(schema: unknown, path: readonly string[]): string {
+  const field = path.reduce((at, key) => entriesOf(at)?.[key], schema);
+  const message = isObject(field) ? field["message"] : undefined;
+  return typeof message === "string" ? message : "a value";
 }
 
 /** A value of the right type that the format does not offer, as against one that is not of the right type at all. */

@@ -11,26 +11,30 @@ export const MAX_CHANNELS = 256;
 const DEPTHS = [8, 16, 24, 32, 64] as const;
 const ENCODINGS = ["pcm", "mulaw", "alaw"] as const;
 
-/** Interleaved little-endian audio, as a client describes it. */
-export const formatSchema = v.strictObject(
-  {
-    channels: v.pipe(whole(1, MAX_CHANNELS), v.description("interleaved channels; the server's maximum is in started")),
-    sample_rate: v.pipe(whole(MIN_SAMPLE_RATE, MAX_SAMPLE_RATE), v.description("Hz")),
-    bit_depth: v.pipe(v.picklist(DEPTHS, "one of 8, 16, 24, 32, 64"), v.description("bits a sample")),
-    is_float: flag(),
-    encoding: v.optional(v.picklist(ENCODINGS, 'one of "pcm", "mulaw", "alaw"'), "pcm"),
-  },
-  "an object with channels, sample_rate, bit_depth and is_float",
-);
+/** Interleaved little-endian audio of at most `maxChannels` channels, as a client describes it. */
+export function formatSchemaFor(maxChannels: number) {
+  return v.strictObject(
+    {
+      channels: v.pipe(whole(1, maxChannels), v.description("interleaved; the server's maximum is in `started`")),
+      sample_rate: v.pipe(whole(MIN_SAMPLE_RATE, MAX_SAMPLE_RATE), v.description("Hz")),
+      bit_depth: v.pipe(v.picklist(DEPTHS, "one of 8, 16, 24, 32, 64"), v.description("bits of a sample")),
+      is_float: flag(),
+      encoding: v.optional(v.picklist(ENCODINGS, 'one of "pcm", "mulaw", "alaw"'), "pcm"),
+    },
+    "an object with channels, sample_rate, bit_depth and is_float",
+  );
+}
 
-/** A format with its `encoding` always said. Only `supportedFormat` makes sure that its parts go together. */
+export const formatSchema = formatSchemaFor(MAX_CHANNELS);
+
+/** A format with its `encoding` always said. `sampleFormat` tells whether its parts go together. */
 export type AudioFormat = v.InferOutput<typeof formatSchema>;
 
 /** How one sample is written; the names are those of the native library's wrappers. */
-export type SampleEncoding = "u8" | "s16" | "s24" | "s32" | "f32" | "f64" | "mulaw" | "alaw";
+export type SampleFormat = "u8" | "s16" | "s24" | "s32" | "f32" | "f64" | "mulaw" | "alaw";
 
 /** Bytes of one sample of each kind. */
-const BYTES: Record<SampleEncoding, number> = {
+const BYTES: Record<SampleFormat, number> = {
   u8: 1,
   s16: 2,
   s24: 3,
@@ -41,15 +45,15 @@ const BYTES: Record<SampleEncoding, number> = {
   alaw: 1,
 };
 
-const INTEGERS: Partial<Record<number, SampleEncoding>> = {
+const INTEGERS: Partial<Record<number, SampleFormat>> = {
   8: "u8",
   16: "s16",
   24: "s24",
   32: "s32",
 };
-const FLOATS: Partial<Record<number, SampleEncoding>> = { 32: "f32", 64: "f64" };
+const FLOATS: Partial<Record<number, SampleFormat>> = { 32: "f32", 64: "f64" };
 
-function encodingOf(format: AudioFormat): SampleEncoding | undefined {
+function encodingOf(format: AudioFormat): SampleFormat | undefined {
   if (format.encoding !== "pcm") {
     const eightBit = format.bit_depth === 8 && !format.is_float;
     return eightBit ? format.encoding : undefined;
@@ -58,7 +62,7 @@ function encodingOf(format: AudioFormat): SampleEncoding | undefined {
 }
 
 /** How one sample of `format` is written. Throws `unsupported_format` when its parts do not go together. */
-export function sampleFormat(format: AudioFormat): SampleEncoding {
+export function sampleFormat(format: AudioFormat): SampleFormat {
   const encoding = encodingOf(format);
   if (encoding === undefined) throw contradiction(format);
   return encoding;
@@ -67,19 +71,6 @@ export function sampleFormat(format: AudioFormat): SampleEncoding {
 /** Bytes of one frame: one sample of every channel. */
 export function frameBytes(format: AudioFormat): number {
   return BYTES[sampleFormat(format)] * format.channels;
-}
-
-/** Checks what the schema cannot: the server's own maximum of channels, and that the parts go together. */
-export function supportedFormat(format: AudioFormat, maxChannels: number): AudioFormat {
-  if (format.channels > maxChannels) {
-    throw new ProtocolError(
-      "unsupported_format",
-      `format.channels: found ${format.channels}; allowed: a whole number from 1 to ${maxChannels}`,
-      { param: "format.channels" },
-    );
-  }
-  sampleFormat(format);
-  return format;
 }
 
 function contradiction(format: AudioFormat): ProtocolError {

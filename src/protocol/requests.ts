@@ -5,7 +5,7 @@ import { nearest } from "../lib/nearest.ts";
 import { checkFields, parseObject } from "./checks.ts";
 import { ProtocolError } from "./errors.ts";
 import { flag, numberWithin, text, whole } from "./field.ts";
-import { formatSchema, supportedFormat } from "./format.ts";
+import { formatSchemaFor, MAX_CHANNELS, sampleFormat } from "./format.ts";
 
 /** The smallest and largest value of each voice activity setting. `post_roll_ms` is also at most `min_silence_ms`. */
 export const VAD_RANGES = {
@@ -43,8 +43,34 @@ export const VAD_DEFAULTS: Readonly<VadSettings> = {
   max_utterance_ms: 30_000,
 };
 
+/**
+ * The settings of one stream: what its start set, the server's `defaults` for the rest. A `post_roll_ms` that the
+ * start does not set gives way to a shorter `min_silence_ms`; one that it sets is never changed. Throws
+ * `invalid_request` when the settings contradict each other, or when an utterance could outgrow `budgetSeconds`, the
+ * audio that one channel may hold.
+ */
+export function effectiveVad(defaults: Readonly<VadSettings>, given: Start["vad"], budgetSeconds: number): VadSettings {
+  const vad = { ...defaults, ...given };
+  if (given?.post_roll_ms === undefined) vad.post_roll_ms = Math.min(vad.post_roll_ms, vad.min_silence_ms);
+  if (vad.post_roll_ms > vad.min_silence_ms) {
+    throw invalid(
+      "vad.post_roll_ms",
+      `found ${vad.post_roll_ms}; allowed: a whole number from 0 to min_silence_ms, here ${vad.min_silence_ms}`,
+    );
+  }
+  const longest = Math.ceil(budgetSeconds * 1_000) - 1 - vad.pre_roll_ms;
+  if (vad.max_utterance_ms > longest) {
+    throw invalid(
+      "vad.max_utterance_ms",
+      `found ${vad.max_utterance_ms} with pre_roll_ms ${vad.pre_roll_ms}; allowed: at most ${longest} on this server`,
+    );
+  }
+  return vad;
+}
+
 /** What `options` may take up, written as compact JSON in UTF-8. */
 export const MAX_OPTIONS_BYTES = 4_096;
+const OPTIONS_ALLOWED = `an object of at most ${MAX_OPTIONS_BYTES} bytes`;
 
 /** W3C Trace Context: version 00 has exactly these parts, later versions may append more; ids are never all zero. */
 const TRACE_ID =
@@ -53,26 +79,30 @@ const TRACE_ID_ALLOWED = "a W3C traceparent (00-<32 hex>-<16 hex>-<2 hex>) or a 
 const TRACESTATE_ALLOWED = "at most 512 printable ASCII characters";
 const MODEL_ALLOWED = "the name of a model, 1 to 128 characters";
 
-export const startSchema = v.strictObject({
-  request: v.literal("start"),
-  format: formatSchema,
-  interim_results: v.optional(flag(), false),
-  trace_id: v.optional(
-    v.pipe(text(TRACE_ID_ALLOWED), v.maxLength(512, TRACE_ID_ALLOWED), v.regex(TRACE_ID, TRACE_ID_ALLOWED)),
-  ),
-  tracestate: v.optional(
-    v.pipe(
-      text(TRACESTATE_ALLOWED),
-      v.maxLength(512, TRACESTATE_ALLOWED),
-      v.regex(/^[\x20-\x7e]*$/, TRACESTATE_ALLOWED),
+function startSchemaFor(maxChannels: number) {
+  return v.strictObject({
+    request: v.literal("start"),
+    format: formatSchemaFor(maxChannels),
+    interim_results: v.optional(flag(), false),
+    trace_id: v.optional(
+      v.pipe(text(TRACE_ID_ALLOWED), v.maxLength(512, TRACE_ID_ALLOWED), v.regex(TRACE_ID, TRACE_ID_ALLOWED)),
     ),
-  ),
-  model: v.optional(v.pipe(text(MODEL_ALLOWED), v.minLength(1, MODEL_ALLOWED), v.maxLength(128, MODEL_ALLOWED))),
-  options: v.optional(v.record(v.string(), v.unknown(), "an object of at most 4096 bytes"), {}),
-  vad: v.optional(v.partial(vadSchema)),
-  interim_interval_ms: v.optional(whole(100, 10_000), 500),
-  timing: v.optional(flag(), false),
-});
+    tracestate: v.optional(
+      v.pipe(
+        text(TRACESTATE_ALLOWED),
+        v.maxLength(512, TRACESTATE_ALLOWED),
+        v.regex(/^[\x20-\x7e]*$/, TRACESTATE_ALLOWED),
+      ),
+    ),
+    model: v.optional(v.pipe(text(MODEL_ALLOWED), v.minLength(1, MODEL_ALLOWED), v.maxLength(128, MODEL_ALLOWED))),
+    options: v.optional(v.record(v.string(), v.unknown(), OPTIONS_ALLOWED)),
+    vad: v.optional(v.partial(vadSchema)),
+    interim_interval_ms: v.optional(whole(100, 10_000), 500),
+    timing: v.optional(flag(), false),
+  });
+}
+
+export const startSchema = startSchemaFor(MAX_CHANNELS);
 
 export const stopSchema = v.strictObject({
   request: v.literal("stop"),
@@ -112,9 +142,8 @@ export function parseRequest(message: string, limits: { readonly maxChannels: nu
     throw invalid("request", `found ${shown(kind)}; allowed: ${KINDS}`);
   }
   if (!isKind(kind)) throw unknownRequest(kind);
-  const request = checkFields<Request>(REQUESTS[kind], fields);
-  if (request.request === "start") checkStart(request, limits.maxChannels);
-  return request;
+  if (kind === "start") return parseStart(fields, limits.maxChannels);
+  return checkFields<Request>(REQUESTS[kind], fields);
 }
 
 const KINDS = Object.keys(REQUESTS)
@@ -125,12 +154,17 @@ function isKind(kind: string): kind is keyof typeof REQUESTS {
   return Object.hasOwn(REQUESTS, kind);
 }
 
-function checkStart(start: Start, maxChannels: number): void {
-  supportedFormat(start.format, maxChannels);
-  const bytes = Buffer.byteLength(JSON.stringify(start.options));
-  if (bytes > MAX_OPTIONS_BYTES) {
-    throw invalid("options", `found ${bytes} bytes; allowed: an object of at most ${MAX_OPTIONS_BYTES} bytes`);
-  }
+/** Schemas by the server's maximum of channels: one server has one, and building it costs more than using it. */
+const startSchemas = new Map([[MAX_CHANNELS, startSchema]]);
+
+function parseStart(fields: Record<string, unknown>, maxChannels: number): Start {
+  const schema = startSchemas.get(maxChannels) ?? startSchemaFor(maxChannels);
+  startSchemas.set(maxChannels, schema);
+  const { vad, ...start } = checkFields<Start>(schema, fields);
+  sampleFormat(start.format);
+  const bytes = start.options === undefined ? 0 : new TextEncoder().encode(JSON.stringify(start.options)).length;
+  if (bytes > MAX_OPTIONS_BYTES) throw invalid("options", `found ${bytes} bytes; allowed: ${OPTIONS_ALLOWED}`);
+  return vad === undefined || Object.keys(vad).length === 0 ? start : { ...start, vad };
 }
 
 function unknownRequest(kind: string): ProtocolError {
