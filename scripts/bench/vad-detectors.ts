@@ -1,0 +1,83 @@
+import { EnergyVad } from "../../src/vad/energy.ts";
+import { RATE } from "./vad-speech.ts";
+import { type Peers, loadPeers } from "./vad-peers.ts";
+
+/** A VAD's answer for a whole recording. */
+export interface Decisions {
+  readonly windowSamples: number;
+  /** 1 speech, 0 not. */
+  readonly speech: Uint8Array;
+  readonly levelDb: Float32Array;
+}
+
+export interface Detector {
+  readonly name: string;
+  detect(samples: Float32Array): Decisions | Promise<Decisions>;
+}
+
+const WINDOW = RATE / 100;
+/** What a fixed threshold is set to by hand: half-way, in dB, between speech and a quiet room. */
+const FIXED_DB = -38;
+/** WebRTC's aggressiveness, 0 .. 3. */
+const WEBRTC_MODES = [0, 3];
+/** Silero's published defaults: speech from 0.5 up, until below 0.35. */
+const SILERO_ENTER = 0.5;
+const SILERO_EXIT = 0.35;
+const SILERO_WINDOW = 512;
+
+/** The detectors that can be had here, and a sentence for each that can not. */
+export async function detectors(): Promise<{ present: Detector[]; absent: string[] }> {
+  const { webrtc, silero, absent } = await loadPeers();
+  const present: Detector[] = [
+    { name: "energy", detect: energy },
+    { name: "fixed", detect: fixed },
+  ];
+  if (webrtc) {
+    for (const mode of WEBRTC_MODES) {
+      present.push({ name: `webrtc/${mode}`, detect: (samples) => webrtcDecisions(webrtc, mode, samples) });
+    }
+  }
+  if (silero) present.push({ name: "silero", detect: (samples) => sileroDecisions(silero, samples) });
+  return { present, absent };
+}
+
+function energy(samples: Float32Array): Decisions {
+  using vad = new EnergyVad(RATE, 10);
+  const speech: number[] = [];
+  const levels: number[] = [];
+  vad.push(samples, 0, samples.length, (isSpeech, levelDb) => {
+    speech.push(isSpeech ? 1 : 0);
+    levels.push(levelDb);
+  });
+  return { windowSamples: vad.windowSamples, speech: Uint8Array.from(speech), levelDb: Float32Array.from(levels) };
+}
+
+/** The mean power of 10 ms against one number for ever. */
+function fixed(samples: Float32Array): Decisions {
+  return decide(samples, WINDOW, (window) => window.reduce((sum, x) => sum + x * x, 0) / WINDOW >= 10 ** (FIXED_DB / 10));
+}
+
+function webrtcDecisions(webrtc: NonNullable<Peers["webrtc"]>, mode: number, samples: Float32Array): Decisions {
+  const hear = webrtc(mode, RATE);
+  return decide(samples, WINDOW, (window) => hear(Int16Array.from(window, (x) => Math.round(x * 32767))));
+}
+
+async function sileroDecisions(silero: NonNullable<Peers["silero"]>, samples: Float32Array): Promise<Decisions> {
+  const hear = silero(RATE);
+  const probabilities: number[] = [];
+  for (let at = 0; at + SILERO_WINDOW <= samples.length; at += SILERO_WINDOW) {
+    probabilities.push(await hear(samples.subarray(at, at + SILERO_WINDOW)));
+  }
+  let speaking = false;
+  return decide(samples, SILERO_WINDOW, (_, i) => {
+    speaking = (probabilities[i] ?? 0) >= (speaking ? SILERO_EXIT : SILERO_ENTER);
+    return speaking;
+  });
+}
+
+function decide(samples: Float32Array, window: number, hear: (window: Float32Array, i: number) => boolean): Decisions {
+  const count = Math.floor(samples.length / window);
+  const speech = new Uint8Array(count);
+  for (let i = 0; i < count; i++) speech[i] = hear(samples.subarray(i * window, (i + 1) * window), i) ? 1 : 0;
+  return { windowSamples: window, speech, levelDb: new Float32Array(count) };
+}
