@@ -19,17 +19,29 @@ export const VAD_RANGES = {
 
 const milliseconds = (key: keyof typeof VAD_RANGES) => whole(VAD_RANGES[key][0], VAD_RANGES[key][1]);
 
+const vadFields = {
+  threshold_db: numberWithin(...VAD_RANGES.threshold_db),
+  min_speech_ms: milliseconds("min_speech_ms"),
+  min_silence_ms: milliseconds("min_silence_ms"),
+  pre_roll_ms: milliseconds("pre_roll_ms"),
+  post_roll_ms: milliseconds("post_roll_ms"),
+  max_utterance_ms: milliseconds("max_utterance_ms"),
+};
+const VAD_ALLOWED = `an object with any of ${Object.keys(vadFields).join(", ")}`;
+
 /** Voice activity and endpointing: milliseconds, and decibels above the tracked noise floor. */
-export const vadSchema = v.strictObject(
+const vadSchema = v.strictObject(vadFields, VAD_ALLOWED);
+
+const givenVadSchema = v.strictObject(
   {
-    threshold_db: numberWithin(...VAD_RANGES.threshold_db),
-    min_speech_ms: milliseconds("min_speech_ms"),
-    min_silence_ms: milliseconds("min_silence_ms"),
-    pre_roll_ms: milliseconds("pre_roll_ms"),
-    post_roll_ms: milliseconds("post_roll_ms"),
-    max_utterance_ms: milliseconds("max_utterance_ms"),
+    threshold_db: v.exactOptional(vadFields.threshold_db),
+    min_speech_ms: v.exactOptional(vadFields.min_speech_ms),
+    min_silence_ms: v.exactOptional(vadFields.min_silence_ms),
+    pre_roll_ms: v.exactOptional(vadFields.pre_roll_ms),
+    post_roll_ms: v.exactOptional(vadFields.post_roll_ms),
+    max_utterance_ms: v.exactOptional(vadFields.max_utterance_ms),
   },
-  "an object of voice activity settings",
+  VAD_ALLOWED,
 );
 
 export type VadSettings = v.InferOutput<typeof vadSchema>;
@@ -84,19 +96,19 @@ function startSchemaFor(maxChannels: number) {
     request: v.literal("start"),
     format: formatSchemaFor(maxChannels),
     interim_results: v.optional(flag(), false),
-    trace_id: v.optional(
+    trace_id: v.exactOptional(
       v.pipe(text(TRACE_ID_ALLOWED), v.maxLength(512, TRACE_ID_ALLOWED), v.regex(TRACE_ID, TRACE_ID_ALLOWED)),
     ),
-    tracestate: v.optional(
+    tracestate: v.exactOptional(
       v.pipe(
         text(TRACESTATE_ALLOWED),
         v.maxLength(512, TRACESTATE_ALLOWED),
         v.regex(/^[\x20-\x7e]*$/, TRACESTATE_ALLOWED),
       ),
     ),
-    model: v.optional(v.pipe(text(MODEL_ALLOWED), v.minLength(1, MODEL_ALLOWED), v.maxLength(128, MODEL_ALLOWED))),
-    options: v.optional(v.record(v.string(), v.unknown(), OPTIONS_ALLOWED)),
-    vad: v.optional(v.partial(vadSchema)),
+    model: v.exactOptional(v.pipe(text(MODEL_ALLOWED), v.minLength(1, MODEL_ALLOWED), v.maxLength(128, MODEL_ALLOWED))),
+    options: v.exactOptional(v.record(v.string(), v.unknown(), OPTIONS_ALLOWED)),
+    vad: v.exactOptional(givenVadSchema),
     interim_interval_ms: v.optional(whole(100, 10_000), 500),
     timing: v.optional(flag(), false),
   });
