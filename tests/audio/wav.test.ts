@@ -1,11 +1,9 @@
 import { expect, test } from "bun:test";
 
 import fc from "fast-check";
-import wavefile from "wavefile";
+import { WaveFile } from "wavefile";
 
 import { MAX_HEADER_BYTES, type WavHeader, WavHeaderReader, type WavResult } from "../../src/audio/wav.ts";
-
-const { WaveFile } = wavefile;
 
 const PCM_GUID_TAIL = Uint8Array.fromHex("000000001000800000aa00389b71");
 

@@ -5,7 +5,7 @@ import type { ServerWebSocket } from "bun";
 import { type Client, connect } from "../../src/client/client.ts";
 import { ConnectionError, StartRefused } from "../../src/client/errors.ts";
 import type { Received } from "../../src/client/event-queue.ts";
-import { FORMAT, startedEvent, stoppedEvent } from "./wire.ts";
+import { FORMAT, rejection, startedEvent, stoppedEvent } from "./wire.ts";
 
 type Socket = ServerWebSocket<undefined>;
 
@@ -127,15 +127,15 @@ for (const [what, answer] of [
     const url = serve(polite({ audio: answer }));
     using client = await connect(url, { format: FORMAT });
     await client.send(Uint8Array.of(0, 0));
-    await expect(until(client, "stopped")).rejects.toMatchObject({ name: "ConnectionError", code: "protocol" });
-    await expect(client.send(Uint8Array.of(0))).rejects.toBeInstanceOf(ConnectionError);
+    expect(await rejection(until(client, "stopped"))).toMatchObject({ name: "ConnectionError", code: "protocol" });
+    expect(await rejection(client.send(Uint8Array.of(0)))).toBeInstanceOf(ConnectionError);
   });
 }
 
 test("nobody listening, and a refused upgrade, reject with cannot_connect", async () => {
   const url = serve({});
   for (const address of ["ws://localhost:1/", `${url}full`]) {
-    await expect(connect(address, { format: FORMAT })).rejects.toMatchObject({ code: "cannot_connect" });
+    expect(await rejection(connect(address, { format: FORMAT }))).toMatchObject({ code: "cannot_connect" });
   }
 });
 
@@ -150,7 +150,7 @@ test("a refused start rejects started with the server's error, and the connectio
     },
   });
   using client = await connect(url, { format: FORMAT, model: "x" });
-  const refusal: unknown = await client.started().catch((error: unknown) => error);
+  const refusal = await rejection(client.started());
   expect(refusal).toBeInstanceOf(StartRefused);
   expect(refusal).toMatchObject({ message: "unknown_model: no model x", event: { param: "model" } });
   client.start({ format: FORMAT });
@@ -162,7 +162,7 @@ test("a connection lost within a stream is an error with the close code and reas
   using client = await connect(url, { format: FORMAT });
   await client.send(Uint8Array.of(0, 0));
   const lost = until(client, "stopped");
-  await expect(lost).rejects.toMatchObject({ code: "closed", closeCode: 1013, closeReason: "overloaded" });
+  expect(await rejection(lost)).toMatchObject({ code: "closed", closeCode: 1013, closeReason: "overloaded" });
   expect(client.isOpen).toBe(false);
   expect(() => client.stop()).toThrow("1013: overloaded");
 });
@@ -170,8 +170,8 @@ test("a connection lost within a stream is an error with the close code and reas
 test("a connection that closes while started is awaited rejects it", async () => {
   const url = serve({ text: (socket) => socket.close(1011) });
   using client = await connect(url, { format: FORMAT });
-  await expect(client.started()).rejects.toMatchObject({ code: "closed", closeCode: 1011 });
-  await expect(client.started()).rejects.toMatchObject({ code: "closed" });
+  expect(await rejection(client.started())).toMatchObject({ code: "closed", closeCode: 1011 });
+  expect(await rejection(client.started())).toMatchObject({ code: "closed" });
 });
 
 test("a close after stopped ends the events cleanly", async () => {
@@ -199,7 +199,7 @@ test("events that nobody reads are held up to a limit, then the connection is gi
   const reading = async () => {
     for await (const _ of client.events) read += 1;
   };
-  await expect(reading()).rejects.toMatchObject({ code: "not_read" });
+  expect(await rejection(reading())).toMatchObject({ code: "not_read" });
   expect(read).toBe(8);
 });
 
@@ -249,5 +249,5 @@ test("a send that waits is let go when the connection ends", async () => {
     for (;;) await client.send(new Uint8Array(256 * 1024));
   })();
   setTimeout(() => socket?.terminate(), 50);
-  await expect(sending).rejects.toBeInstanceOf(ConnectionError);
+  expect(await rejection(sending)).toBeInstanceOf(ConnectionError);
 });

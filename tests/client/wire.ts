@@ -27,3 +27,13 @@ export function startedEvent(fields: Partial<Started>): Started {
 export function stoppedEvent(channels: ChannelLedger[] = [], fields: Partial<Stopped> = {}): Stopped {
   return { type: "stopped", reason: "stop", channels, trailing_bytes: 0, skipped_bytes: 0, ...fields };
 }
+
+/** What a promise rejects with. */
+export async function rejection(promise: Promise<unknown>): Promise<unknown> {
+  try {
+    await promise;
+  } catch (error) {
+    return error;
+  }
+  throw new Error("the promise was fulfilled");
+}
