@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 
 import { VAD_DEFAULTS, VAD_RANGES } from "../protocol/requests.ts";
+import { LOG_LEVELS } from "../telemetry/log.ts";
 
 /** One setting: what it means, in which unit, what it may be, and what it is when nobody says. */
 export type Setting = NumberSetting | TextSetting;
@@ -53,7 +54,7 @@ export const SETTINGS = {
     port: whole(8_080, 0, 65_535, "", "port to listen on; 0 takes a free one"),
   },
   log: {
-    level: choice("info", ["debug", "info", "warning", "error"], "least serious record that is written"),
+    level: choice("info", LOG_LEVELS, "least serious record that is written"),
   },
   vad: {
     threshold_db: vad("threshold_db", "dB", "how far speech stands above the noise floor"),

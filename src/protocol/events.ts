@@ -48,7 +48,7 @@ export const startedSchema = v.object({
   session_id: text(),
   stream: count(),
   trace_id: v.pipe(text(), v.description("traceparent of the server's span")),
-  format: formatSchema,
+  format: v.object(formatSchema.entries),
   model: text(),
   sample_rate: v.pipe(rate(), v.description("the model's, Hz")),
   vad: v.optional(effectiveVadSchema),

@@ -1,0 +1,38 @@
+/** Where in a trace something happens: W3C Trace Context, level 1. */
+export interface TraceContext {
+  /** 32 lower-case hex digits, not all zero. */
+  readonly traceId: string;
+  /** 16 lower-case hex digits, not all zero; absent when only the trace is known. */
+  readonly spanId?: string;
+  /** Whether the caller may have recorded its part. */
+  readonly sampled: boolean;
+}
+
+const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-[\x21-\x7e]*)?$/;
+const TRACE_ID = /^[0-9a-fA-F]{32}$/;
+const ZEROS = /^0+$/;
+
+/**
+ * A `traceparent`, of version 00 or a later one, or a bare trace id in either case. Undefined for anything else: a
+ * header that is not understood starts a new trace, as the standard wants. Who gives a bare id wants it recorded.
+ */
+export function parseTraceparent(text: string): TraceContext | undefined {
+  if (TRACE_ID.test(text)) return ZEROS.test(text) ? undefined : { traceId: text.toLowerCase(), sampled: true };
+  const [, version, traceId = "", spanId = "", flags = "", more] = TRACEPARENT.exec(text) ?? [];
+  if (version === undefined || version === "ff" || ZEROS.test(traceId) || ZEROS.test(spanId)) return undefined;
+  if (version === "00" && more !== undefined) return undefined;
+  return { traceId, spanId, sampled: (Number.parseInt(flags, 16) & 1) === 1 };
+}
+
+/** The `traceparent` of a new span: a child of `parent` when that is one, else the root of a new, unsampled trace. */
+export function continueTrace(parent: string | undefined): string {
+  const context = parent === undefined ? undefined : parseTraceparent(parent);
+  const traceId = context?.traceId ?? randomHex(16);
+  return `00-${traceId}-${randomHex(8)}-${context?.sampled === true ? "01" : "00"}`;
+}
+
+/** Random, and never all zero. */
+function randomHex(bytes: number): string {
+  const hex = crypto.getRandomValues(new Uint8Array(bytes)).toHex();
+  return ZEROS.test(hex) ? randomHex(bytes) : hex;
+}
