@@ -1,0 +1,97 @@
+import { Hono } from "hono";
+
+import { type Pattern, PATTERNS } from "../pipeline/pipelines.ts";
+import { asyncapi } from "../protocol/asyncapi.ts";
+import { type ErrorCode, errorEvent, ProtocolError } from "../protocol/errors.ts";
+import { PROTOCOL_VERSION, SUBPROTOCOL } from "../protocol/version.ts";
+
+/** Seconds after which a client that was refused for the moment may try again. */
+const RETRY_AFTER_S = 1;
+
+/** What the routes ask of the server around them. */
+export interface Host {
+  readonly version: string;
+  /** Why no stream can be opened now; undefined: one can. */
+  readonly unready: { readonly code: ErrorCode; readonly message: string } | undefined;
+  /** Why this address may not connect now. */
+  refusal(request: Request): { readonly code: ErrorCode; readonly message: string } | undefined;
+  /** Hands the connection over to the WebSocket handler. False: the request cannot be upgraded. */
+  upgrade(request: Request, pattern: Pattern, headers: Record<string, string>): boolean;
+  /** Models, formats and limits, for `info`. */
+  describe(): Record<string, unknown>;
+}
+
+const ROUTES = ["/api/v1/health", "/api/v1/ready", "/api/v1/info", "/api/v1/asyncapi.json"];
+
+/** The HTTP routes. A WebSocket that is refused is refused here, before anything is made for it. */
+export function createApp(host: Host): Hono {
+  const app = new Hono();
+  app.get("/", (c) => c.text(frontPage(host)));
+  app.get("/api/v1/health", (c) => c.json({ status: "healthy" }));
+  app.get("/api/v1/ready", (c) =>
+    host.unready ? refuse(host.unready.code, host.unready.message) : c.json({ status: "ready" }),
+  );
+  app.get("/api/v1/info", (c) =>
+    c.json({ version: host.version, protocol_version: PROTOCOL_VERSION, ...host.describe() }),
+  );
+  app.get("/api/v1/asyncapi.json", (c) => c.json(asyncapi(host.version)));
+  for (const pattern of Object.values(PATTERNS)) {
+    app.get(`/api/v1/${pattern.name}`, (c) => connect(c.req.raw, pattern, host));
+  }
+  app.notFound((c) => c.text(`There is nothing at ${new URL(c.req.url).pathname}.\n\n${frontPage(host)}`, 404));
+  return app;
+}
+
+function connect(request: Request, pattern: Pattern, host: Host): Response {
+  const { headers } = request;
+  if (!names(headers.get("upgrade"), "websocket") || !names(headers.get("connection"), "upgrade")) {
+    return refuse(
+      "upgrade_required",
+      "this route speaks WebSocket; allowed: a request with Upgrade: websocket and Connection: Upgrade",
+      {
+        upgrade: "websocket",
+        connection: "Upgrade",
+      },
+    );
+  }
+  const offered = headers.get("sec-websocket-protocol");
+  if (offered !== null && !names(offered, SUBPROTOCOL)) {
+    return refuse(
+      "invalid_request",
+      `Sec-WebSocket-Protocol: found "${offered.slice(0, 100)}"; allowed: ${SUBPROTOCOL}, or none`,
+    );
+  }
+  const refusal = host.unready ?? host.refusal(request);
+  if (refusal !== undefined) return refuse(refusal.code, refusal.message);
+  const chosen: Record<string, string> = offered === null ? {} : { "sec-websocket-protocol": SUBPROTOCOL };
+  if (host.upgrade(request, pattern, chosen)) return new Response(null);
+  return refuse(
+    "invalid_request",
+    "the WebSocket handshake is not valid (Sec-WebSocket-Key, Sec-WebSocket-Version: 13)",
+  );
+}
+
+/** Whether a comma-separated header has this token, in any case. */
+function names(header: string | null, token: string): boolean {
+  return (
+    header
+      ?.toLowerCase()
+      .split(",")
+      .some((part) => part.trim() === token.toLowerCase()) ?? false
+  );
+}
+
+function refuse(code: ErrorCode, message: string, headers: Record<string, string> = {}): Response {
+  const error = new ProtocolError(code, message);
+  const { status = 500, retryable } = error.row;
+  return Response.json(errorEvent(error), {
+    status,
+    headers: { ...headers, ...(retryable && { "retry-after": String(RETRY_AFTER_S) }) },
+  });
+}
+
+function frontPage(host: Host): string {
+  const streams = Object.values(PATTERNS).map(({ name }) => `  ws  /api/v1/${name}`);
+  const routes = ROUTES.map((route) => `  GET ${route}`);
+  return `Streamer ${host.version}\n\nAudio in, results out, over a WebSocket:\n${streams.join("\n")}\n\nAbout this server:\n${routes.join("\n")}\n`;
+}

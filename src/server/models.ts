@@ -1,0 +1,62 @@
+import type { Arena } from "../audio/arena.ts";
+import type { Config, ModelConfig } from "../config.ts";
+import { ModelPool } from "../model/pool.ts";
+import type { Logger } from "../telemetry/log.ts";
+import type { ServedModel } from "./services.ts";
+
+/** All models of a server, each with a pool of its own. */
+export interface ModelTier {
+  /** By the name that a start asks for; the first is the default. */
+  readonly served: ReadonlyMap<string, ServedModel>;
+  /** All are loaded and warm; rejects with a sentence when one cannot be. */
+  readonly ready: Promise<void>;
+  /** Finals queued or running, of all models. */
+  readonly finalsPending: number;
+  close(): Promise<void>;
+}
+
+export interface TierOptions {
+  readonly arena: Arena;
+  readonly log: Logger;
+  readonly workerUrl: string;
+}
+
+export function openModels(config: Config, options: TierOptions): ModelTier {
+  const pools = new Map<string, ModelPool>();
+  const pool = (model: ModelConfig): ModelPool =>
+    new ModelPool({
+      ...options,
+      model: model.name,
+      settings: { ...model.settings },
+      workers: model.workers,
+      inferenceTimeoutMs: model.inference_timeout_ms,
+      maxInFlight: config.limits.max_in_flight_per_channel,
+    });
+  pools.set(config.model.name, pool(config.model));
+  for (const [name, model] of Object.entries(config.models)) pools.set(name, pool(model));
+  const all = [...pools.values()];
+  return {
+    served: new Map([...pools].map(([name, from]) => [name, served(name, from)])),
+    ready: Promise.all(all.map((each) => each.ready)).then(() => undefined),
+    get finalsPending() {
+      return all.reduce((sum, { finalsPending }) => sum + finalsPending, 0);
+    },
+    close: async () => {
+      await Promise.all(all.map((each) => each.close()));
+    },
+  };
+}
+
+/** A pool under the name that the configuration gives it. */
+function served(name: string, pool: ModelPool): ServedModel {
+  return {
+    name,
+    get sampleRate() {
+      return pool.sampleRate;
+    },
+    get finalsPending() {
+      return pool.finalsPending;
+    },
+    lane: (session, options) => pool.lane(session, options),
+  };
+}

@@ -1,0 +1,118 @@
+import { nearest } from "../lib/nearest.ts";
+import type { ResultAudio } from "../pipeline/pipeline.ts";
+import type { Pattern } from "../pipeline/pipelines.ts";
+import { ProtocolError } from "../protocol/errors.ts";
+import type { ServerEvent, Started } from "../protocol/events.ts";
+import type { Start, VadSettings } from "../protocol/requests.ts";
+import { continueTrace } from "../telemetry/traceparent.ts";
+import type { ServedModel, Services } from "./services.ts";
+import { Stream } from "./stream.ts";
+
+export interface OpeningOptions {
+  readonly pattern: Pattern;
+  readonly services: Services;
+  readonly session: { readonly id: string };
+  /** Streams that this connection has had before. */
+  readonly index: number;
+  /** `traceparent` of the upgrade. */
+  readonly traceparent: string | undefined;
+  readonly send: (event: ServerEvent, audio?: ResultAudio) => void;
+  readonly progress: () => void;
+  readonly failed: (error: unknown) => void;
+  readonly evicted: () => void;
+}
+
+/** Makes the stream that a start asks for. Throws ProtocolError when the start cannot be accepted; nothing is held then. */
+export function openStream(start: Start, options: OpeningOptions): { stream: Stream; started: Started } {
+  const { pattern, services, session } = options;
+  const { limits } = services.config;
+  const model = chooseModel(start.model, services.models);
+  const vad = chooseVad(start, pattern, services.config.vad);
+  const settings = {
+    vad,
+    blockMs: services.config.simple.block_ms,
+    ...(start.interim_results && { interimIntervalMs: start.interim_interval_ms }),
+  };
+  const traceparent = continueTrace(start.trace_id ?? options.traceparent);
+  const stream = new Stream({
+    format: start.format,
+    pattern,
+    settings,
+    timing: start.timing,
+    model,
+    modelOptions: start.options,
+    traceparent,
+    arena: services.arena,
+    memory: services.memory,
+    budgetSamples: Math.floor((budgetMs(pattern, settings, limits) / 1000) * model.sampleRate),
+    maxPending: limits.max_queued_jobs_per_channel,
+    session,
+    send: options.send,
+    progress: options.progress,
+    failed: options.failed,
+    evicted: options.evicted,
+  });
+  const started: Started = {
+    type: "started",
+    session_id: session.id,
+    stream: options.index,
+    trace_id: traceparent,
+    format: start.format,
+    model: model.name,
+    sample_rate: model.sampleRate,
+    ...(pattern.hearsSpeech && { vad, interim_interval_ms: start.interim_interval_ms }),
+    limits: {
+      max_message_bytes: limits.max_message_bytes,
+      max_text_bytes: limits.max_text_bytes,
+      max_channels: limits.max_channels,
+      idle_timeout_ms: limits.idle_timeout_ms,
+      session_ms: limits.session_ms,
+    },
+  };
+  return { stream, started };
+}
+
+function chooseModel(name: string | undefined, models: ReadonlyMap<string, ServedModel>): ServedModel {
+  const [first] = models.values();
+  const model = name === undefined ? first : models.get(name);
+  if (model !== undefined) return model;
+  const names = [...models.keys()];
+  const meant = nearest(name ?? "", names);
+  const hint = meant === undefined ? "" : `; did you mean "${meant}"?`;
+  throw new ProtocolError("unknown_model", `model: found "${name}"; allowed: ${names.join(", ")}${hint}`, {
+    param: "model",
+  });
+}
+
+function chooseVad(start: Start, pattern: Pattern, defaults: VadSettings): VadSettings {
+  if (start.vad !== undefined && !pattern.hearsSpeech) {
+    const message = `vad: /api/v1/${pattern.name} does not listen for speech; allowed: no vad`;
+    throw new ProtocolError("invalid_request", message, { param: "vad" });
+  }
+  const vad = { ...defaults, ...start.vad };
+  // A default gives way to what the client has set; two settings of the client's own must agree.
+  if (start.vad?.post_roll_ms === undefined) vad.post_roll_ms = Math.min(vad.post_roll_ms, vad.min_silence_ms);
+  if (vad.post_roll_ms > vad.min_silence_ms) {
+    const message = `vad.post_roll_ms: found ${vad.post_roll_ms}; allowed: 0 to vad.min_silence_ms, which is ${vad.min_silence_ms}`;
+    throw new ProtocolError("invalid_request", message, { param: "vad.post_roll_ms" });
+  }
+  return vad;
+}
+
+/** Audio beyond an utterance of full length that has to be decoded before it can be cut: the window being decided, rounded up. */
+const CUT_SLACK_MS = 50;
+
+/** What one channel may hold: what the pattern needs to keep until a piece is complete, and some audio read ahead of the model. */
+function budgetMs(
+  pattern: Pattern,
+  settings: { readonly vad: VadSettings; readonly blockMs: number },
+  limits: Services["config"]["limits"],
+): number {
+  const most = limits.channel_budget_seconds * 1000;
+  const needed = pattern.holdsMs(settings);
+  if (needed + CUT_SLACK_MS > most) {
+    const message = `vad.max_utterance_ms: found ${settings.vad.max_utterance_ms}; allowed: with vad.pre_roll_ms less than ${most}, what one channel may hold`;
+    throw new ProtocolError("invalid_request", message, { param: "vad.max_utterance_ms" });
+  }
+  return Math.min(most, needed + limits.read_ahead_seconds * 1000);
+}

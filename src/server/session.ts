@@ -1,0 +1,334 @@
+import type { ResultAudio } from "../pipeline/pipeline.ts";
+import type { Pattern } from "../pipeline/pipelines.ts";
+import { type ErrorCode, errorEvent, ERRORS, ProtocolError, WARNINGS } from "../protocol/errors.ts";
+import type { ServerEvent, StopReason } from "../protocol/events.ts";
+import { parseRequest, type Request, type Start } from "../protocol/requests.ts";
+import { Inbox } from "./inbox.ts";
+import { openStream } from "./opening.ts";
+import type { Services } from "./services.ts";
+import type { Stream } from "./stream.ts";
+
+/** The other end of the connection, as a session sees it. */
+export interface Peer {
+  send(text: string): void;
+  sendBinary(bytes: Uint8Array): void;
+  /** Stops reading: the client's TCP socket fills up. */
+  pause(): void;
+  resume(): void;
+  /** Bytes that wait to be sent. */
+  readonly buffered: number;
+  /** Sends what waits, then closes. Nothing is received any more. */
+  close(code: number, reason: string): void;
+}
+
+export interface SessionOptions {
+  readonly id: string;
+  readonly peer: Peer;
+  readonly pattern: Pattern;
+  readonly services: Services;
+  /** `traceparent` of the upgrade. */
+  readonly traceparent?: string;
+}
+
+/**
+ * One connection's conversation: messages in, in order; streams, one at a time; events out. Synchronous: `pump` goes as far as it
+ * can and is called again by whatever lets it go further.
+ */
+export class Session {
+  readonly id: string;
+  readonly #options: SessionOptions;
+  readonly #services: Services;
+  readonly #inbox = new Inbox();
+  readonly #opened: number;
+  #stream: Stream | undefined;
+  #streams = 0;
+  /** A start, valid or not, that waits until the stream before it is over. */
+  #held: string | undefined;
+  #disconnect = false;
+  #draining = false;
+  /** Audio that belongs to no stream has been reported. */
+  #strayReported = false;
+  #heardAt: number;
+  #started = false;
+  #paused = false;
+  #pumping = false;
+  #over = false;
+  /** More results wait to be sent than may. */
+  #overflowed = false;
+  /** When the outbox began to stand still, and at how many bytes. */
+  #stuck: { readonly since: number; readonly bytes: number } | undefined;
+
+  constructor(options: SessionOptions) {
+    this.id = options.id;
+    this.#options = options;
+    this.#services = options.services;
+    this.#opened = this.#heardAt = this.#services.clock();
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  get streaming(): boolean {
+    return this.#stream !== undefined;
+  }
+
+  /** A message of the client. */
+  receive(message: string | Uint8Array): void {
+    if (this.#over) return;
+    this.#heardAt = this.#services.clock();
+    const { max_message_bytes, max_text_bytes } = this.#services.config.limits;
+    const text = typeof message === "string";
+    const bytes = text ? Buffer.byteLength(message) : message.length;
+    const limit = text ? max_text_bytes : max_message_bytes;
+    if (bytes > limit) {
+      const kind = text ? "a text message" : "a binary message";
+      this.#fail("message_too_big", `${kind} of ${bytes} bytes; allowed: at most ${limit}`);
+      return;
+    }
+    // While draining, only what had come before counts as received.
+    if (this.#draining) return;
+    this.#inbox.push(message);
+    this.pump();
+  }
+
+  /** Goes on as far as it can. */
+  pump(): void {
+    if (this.#pumping || this.#over) return;
+    this.#pumping = true;
+    try {
+      while (this.#step());
+      if (!this.#over) this.#throttle();
+    } catch (error) {
+      this.#crash(error);
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  /** Deadlines; `now` as of the clock. To be called a few times a second. */
+  sweep(now: number): void {
+    if (this.#over) return;
+    const { start_timeout_ms, idle_timeout_ms, session_ms, slow_reader_ms } = this.#services.config.limits;
+    if (!this.#started && now - this.#opened >= start_timeout_ms) {
+      this.#fail("start_timeout", `no stream was started within ${start_timeout_ms} ms`);
+    } else if (session_ms > 0 && now - this.#opened >= session_ms) {
+      this.#fail("session_limit", `a session lasts at most ${session_ms} ms`);
+    } else if (this.#idle && now - this.#heardAt >= idle_timeout_ms) {
+      this.#fail("idle_timeout", `nothing came for ${idle_timeout_ms} ms; keep_alive keeps a session open`);
+    } else if (this.#standsStill(now, slow_reader_ms)) {
+      this.#fail("slow_reader", `results have waited for ${slow_reader_ms} ms without being read`);
+    }
+    this.pump();
+  }
+
+  /** The server shuts down: what has come is finished, nothing more is taken. */
+  drain(): void {
+    if (this.#over || this.#draining) return;
+    this.#draining = true;
+    this.#send({ type: "warning", code: "draining", message: WARNINGS.draining });
+    this.pump();
+  }
+
+  /** The time for draining is up. */
+  cut(): void {
+    this.#fail("draining", "the server shuts down before this could be processed");
+  }
+
+  /** The client is gone: its queued work is dropped, and its ledger goes to the log. */
+  vanished(): void {
+    if (this.#over) return;
+    const stream = this.#stream;
+    const unread = this.#inbox.audioBytes();
+    this.#end(1006, "vanished");
+    if (stream === undefined || stream.over) return;
+    stream.abort("internal", "the client is gone", "error", unread);
+    this.#services.log.warn("client_vanished", { session: this.id, ledger: stream.ledger() });
+  }
+
+  /** Does one thing: goes on with the stream, ends it, or takes the next message. False: nothing can be done now. */
+  #step(): boolean {
+    if (this.#over) return false;
+    if (this.#overflowed) return this.#fail("slow_reader", "results are not read as fast as they come");
+    const stream = this.#stream;
+    if (stream !== undefined) {
+      if (!stream.advance()) return false;
+      if (stream.over) return this.#closeStream();
+      if (stream.full || this.#congested) return false;
+    }
+    const message = this.#held ?? this.#inbox.shift();
+    this.#held = undefined;
+    if (message === undefined) return this.#draining && this.#leave();
+    if (typeof message !== "string") this.#audio(message);
+    else if (stream !== undefined && isStart(message)) {
+      // Also a start that will be refused ends the stream: what follows was not meant for that one.
+      this.#held = message;
+      stream.end("restart");
+    } else this.#handle(message);
+    return true;
+  }
+
+  #audio(message: Uint8Array): void {
+    if (this.#stream !== undefined) this.#stream.offer(message);
+    else if (!this.#strayReported) {
+      this.#strayReported = true;
+      this.#refuse(new ProtocolError("audio_before_start", "audio came while no stream was open; it is discarded"));
+    }
+  }
+
+  #handle(text: string): void {
+    try {
+      const { max_channels } = this.#services.config.limits;
+      this.#obey(parseRequest(text, { maxChannels: max_channels }));
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#refuse(error);
+    }
+  }
+
+  #obey(request: Request): void {
+    switch (request.request) {
+      case "start":
+        this.#begin(request);
+        break;
+      case "stop":
+        this.#open("stop").end("stop");
+        this.#disconnect = request.disconnect;
+        break;
+      case "flush":
+        this.#open("flush").flush();
+        break;
+      case "keep_alive":
+        break;
+    }
+  }
+
+  #open(request: string): Stream {
+    if (this.#stream === undefined) throw new ProtocolError("no_stream", `${request}: no stream is open`);
+    return this.#stream;
+  }
+
+  #begin(start: Start): void {
+    const { stream, started } = openStream(start, {
+      pattern: this.#options.pattern,
+      services: this.#services,
+      session: this,
+      index: this.#streams,
+      traceparent: this.#options.traceparent,
+      send: (event, audio) => this.#send(event, audio),
+      progress: () => this.pump(),
+      failed: (error) => this.#crash(error),
+      evicted: () => this.#fail("overloaded", "the server's memory for audio is full"),
+    });
+    this.#stream = stream;
+    this.#streams += 1;
+    this.#started = true;
+    this.#strayReported = false;
+    this.#send(started);
+  }
+
+  #closeStream(): true {
+    this.#stream = undefined;
+    if (this.#disconnect) this.#end(1000, "stop");
+    return true;
+  }
+
+  /** Draining, and all that came has been handled. */
+  #leave(): boolean {
+    if (this.#stream === undefined) this.#end(1001, "draining");
+    else this.#stream.end("drain");
+    return !this.#over;
+  }
+
+  #refuse(error: ProtocolError): void {
+    this.#send(errorEvent(error));
+  }
+
+  /** A fatal end: errors for what is not answered, `stopped`, close. */
+  #fail(code: ErrorCode, message: string): false {
+    if (this.#over) return false;
+    const { close = 1011 } = ERRORS[code] as { close?: number };
+    if (this.#stream === undefined) this.#refuse(new ProtocolError(code, message));
+    else this.#stream.abort(code, message, STOP_REASONS[code] ?? "error", this.#inbox.audioBytes());
+    this.#end(close, code);
+    return false;
+  }
+
+  /** A fault of ours, which costs this session and no other. */
+  #crash(error: unknown): void {
+    this.#services.log.error("session_crashed", { session: this.id, error });
+    try {
+      this.#fail("internal", "the server has a fault of its own; it has been logged");
+    } catch (second) {
+      this.#services.log.error("session_crashed", { session: this.id, error: second });
+      this.#end(1011, "internal");
+    }
+  }
+
+  #end(code: number, reason: string): void {
+    this.#over = true;
+    this.#stream = undefined;
+    this.#held = undefined;
+    this.#inbox.clear();
+    this.#options.peer.close(code, reason);
+  }
+
+  #send(event: ServerEvent, audio?: ResultAudio): void {
+    if (this.#over) return;
+    const { peer } = this.#options;
+    // An interim is out of date soon anyway.
+    if (event.type === "segment" && event.is_final === false && this.#congested) return;
+    peer.send(JSON.stringify(event));
+    if (audio !== undefined)
+      peer.sendBinary(new Uint8Array(audio.samples.buffer, audio.samples.byteOffset, audio.samples.byteLength));
+    if (peer.buffered > this.#services.config.limits.outbox_bytes) this.#overflowed = true;
+  }
+
+  /** The client reads too slowly: no more of its audio is taken until it has caught up. */
+  get #congested(): boolean {
+    return this.#options.peer.buffered > this.#services.config.limits.outbox_bytes / 2;
+  }
+
+  get #idle(): boolean {
+    return this.#inbox.empty && !this.#paused && (this.#stream?.pending ?? 0) === 0;
+  }
+
+  #standsStill(now: number, patience: number): boolean {
+    const bytes = this.#options.peer.buffered;
+    if (bytes === 0) this.#stuck = undefined;
+    else if (this.#stuck === undefined || bytes < this.#stuck.bytes) this.#stuck = { since: now, bytes };
+    return this.#stuck !== undefined && now - this.#stuck.since >= patience;
+  }
+
+  /** Stops reading while too much is waiting, so that TCP holds the client back. */
+  #throttle(): void {
+    const { peer } = this.#options;
+    if (!this.#paused && this.#inbox.bytes > this.#services.config.limits.inbox_bytes) {
+      this.#paused = true;
+      peer.pause();
+    } else if (this.#paused && this.#inbox.empty) {
+      this.#paused = false;
+      peer.resume();
+    }
+  }
+}
+
+/** What `stopped` says after a fatal error of some code; "error" after all others. */
+const STOP_REASONS: Partial<Record<ErrorCode, StopReason>> = {
+  start_timeout: "limit",
+  idle_timeout: "limit",
+  session_limit: "limit",
+  slow_reader: "limit",
+  message_too_big: "limit",
+  draining: "drain",
+};
+
+/** Whether a text is meant as a start, be it valid or not. */
+function isStart(text: string): boolean {
+  try {
+    const request: unknown = JSON.parse(text);
+    return typeof request === "object" && request !== null && "request" in request && request.request === "start";
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,306 @@
+import type { Arena } from "../audio/arena.ts";
+import { Decoder } from "../audio/decoder.ts";
+import { RiffWatch } from "../audio/riff.ts";
+import { Store } from "../audio/store.ts";
+import { AudioWarnings } from "../audio/warnings.ts";
+import type { Lane, Outcome } from "../model/job.ts";
+import type { Job, Pipeline, ResultAudio, Step } from "../pipeline/pipeline.ts";
+import type { Pattern, PatternOptions } from "../pipeline/pipelines.ts";
+import { type ErrorCode, errorEvent, ProtocolError } from "../protocol/errors.ts";
+import type { ChannelLedger, ServerEvent, StopReason } from "../protocol/events.ts";
+import { type AudioFormat, sampleFormat } from "../protocol/format.ts";
+import type { Holder, Memory } from "./memory.ts";
+import type { ServedModel } from "./services.ts";
+
+export interface StreamOptions {
+  readonly format: AudioFormat;
+  readonly pattern: Pattern;
+  readonly settings: Omit<PatternOptions, "sampleRate" | "lagMs">;
+  /** Add `timing` to each segment. */
+  readonly timing: boolean;
+  readonly model: ServedModel;
+  /** `options` of the start, for the model. */
+  readonly modelOptions: unknown;
+  readonly traceparent: string;
+  readonly arena: Arena;
+  readonly memory: Memory;
+  /** Samples that one channel may hold, at the model's rate. */
+  readonly budgetSamples: number;
+  /** Jobs and markers that one channel may have pending. */
+  readonly maxPending: number;
+  /** What fairness between streams goes by. */
+  readonly session: object;
+  readonly send: (event: ServerEvent, audio?: ResultAudio) => void;
+  /** Something has changed that may let the stream go on, or end it. */
+  readonly progress: () => void;
+  /** A fault of ours while a result was being handled. */
+  readonly failed: (error: unknown) => void;
+  /** The arena is full for good, and this stream holds most of it. */
+  readonly evicted: () => void;
+}
+
+interface Channel {
+  readonly store: Store;
+  readonly pipeline: Pipeline;
+  readonly lane: Lane;
+}
+
+/** Bytes of one message that are being decoded. */
+interface Piece {
+  readonly bytes: Uint8Array;
+  offset: number;
+}
+
+/**
+ * One stream, from its start to its `stopped`: bytes go through the decoder into the stores, samples through a pipeline a channel,
+ * jobs to the model, events to the client. Takes what fits; never waits.
+ */
+export class Stream implements Holder {
+  readonly #options: StreamOptions;
+  readonly #riff: RiffWatch;
+  readonly #warnings: AudioWarnings;
+  readonly #decoder: Decoder;
+  readonly #channels: Channel[] = [];
+  readonly #pieces: Piece[] = [];
+  readonly #isFloat: boolean;
+  /** Samples per channel that the pipelines have seen. */
+  #clock = 0;
+  /** Why no more audio is taken. */
+  #ending: StopReason | undefined;
+  /** The pipelines have been told that the stream ends. */
+  #ended = false;
+  #over = false;
+
+  constructor(options: StreamOptions) {
+    this.#options = options;
+    const { format, model, arena } = options;
+    const stores = Array.from({ length: format.channels }, () => new Store(arena));
+    const encoding = sampleFormat(format);
+    this.#isFloat = format.is_float;
+    this.#riff = new RiffWatch(format);
+    this.#warnings = new AudioWarnings(format.sample_rate, format.channels, options.send);
+    this.#decoder = new Decoder(
+      { sampleFormat: encoding, channels: format.channels, sampleRate: format.sample_rate },
+      model.sampleRate,
+      arena,
+      stores,
+      this.#warnings.inspect,
+    );
+    for (const store of stores) {
+      const pipeline = options.pattern.create({
+        ...options.settings,
+        sampleRate: model.sampleRate,
+        ...(options.timing && { lagMs: (position: number) => this.#lagMs(position) }),
+      });
+      this.#channels.push({ store, pipeline, lane: model.lane(options.session, options.modelOptions) });
+    }
+    options.memory.enter(this);
+  }
+
+  get slabs(): number {
+    return this.#channels.reduce((sum, { store }) => sum + store.slabCount, 0);
+  }
+
+  /** Results that are owed to the client. */
+  get pending(): number {
+    return this.#channels.reduce((sum, { pipeline }) => sum + pipeline.pending, 0);
+  }
+
+  /** As much is pending as may be: nothing that could add to it is to be called. */
+  get full(): boolean {
+    return this.#channels.some(({ pipeline }) => pipeline.pending >= this.#options.maxPending);
+  }
+
+  /** `stopped` has been sent. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** No more audio is taken: the stream is being finished. */
+  get ending(): boolean {
+    return this.#ending !== undefined;
+  }
+
+  /** Takes a message of audio; `advance` decodes it. */
+  offer(bytes: Uint8Array): void {
+    const scan = this.#riff.scan(bytes);
+    if (scan.held.length > 0) this.#pieces.push({ bytes: scan.held, offset: 0 });
+    if (scan.end > scan.start) this.#pieces.push({ bytes: bytes.subarray(scan.start, scan.end), offset: 0 });
+    if (scan.skippedHeader) this.#warnings.say("wav_header");
+    if (scan.mismatch !== undefined) {
+      this.#options.send(errorEvent(new ProtocolError("format_mismatch", scan.mismatch)));
+      this.end("error");
+    }
+  }
+
+  /** Decodes what was offered as far as there is room, and finishes the stream when it is ending. True: nothing is left to do now. */
+  advance(): boolean {
+    if (this.#over) return true;
+    while (this.#pieces[0] !== undefined) {
+      if (!this.#decode(this.#pieces[0])) return false;
+      this.#pieces.shift();
+    }
+    if (this.#ending !== undefined) this.#finish(this.#ending);
+    return this.#ending === undefined || this.#over;
+  }
+
+  /** Ends the open utterance or partial block of every channel at the place where the stream is. */
+  flush(): void {
+    for (const [index, channel] of this.#channels.entries()) this.#follow(index, channel, channel.pipeline.flush());
+  }
+
+  /** Ends the stream: what was offered is processed, all results are sent, then `stopped`. `advance` does it. */
+  end(reason: StopReason): void {
+    if (this.#ending !== undefined) return;
+    this.#ending = reason;
+    const held = this.#riff.end();
+    if (held.length > 0) this.#pieces.push({ bytes: held, offset: 0 });
+  }
+
+  /**
+   * Ends the stream now: everything that is not answered is named by errors of this code and counted as failed.
+   * Without anything like that, one error is sent all the same.
+   * @param unread bytes of audio that were received but not offered
+   */
+  abort(code: ErrorCode, message: string, reason: StopReason, unread: number): void {
+    if (this.#over) return;
+    this.#ending ??= reason;
+    for (const { lane } of this.#channels) lane.close();
+    this.end(reason);
+    const undecoded = this.#pieces.reduce((sum, { bytes, offset }) => sum + bytes.length - offset, unread);
+    this.#decoder.discard(undecoded);
+    let told = false;
+    for (const [index, channel] of this.#channels.entries()) {
+      const { events } = channel.pipeline.abort(this.#decoder.owed, code, message);
+      told ||= events.some(({ type }) => type === "error");
+      this.#follow(index, channel, { events, jobs: [] });
+    }
+    if (!told) this.#options.send(errorEvent(new ProtocolError(code, message)));
+    this.#stop(reason);
+  }
+
+  /** What became of every channel's samples so far. */
+  ledger(): ChannelLedger[] {
+    return this.#channels.map(({ pipeline }, channel) => ({
+      channel,
+      received: this.#decoder.frames,
+      received_rate: this.#options.format.sample_rate,
+      decoded: this.#decoder.owed,
+      ...pipeline.tally,
+    }));
+  }
+
+  evict(): void {
+    this.#options.evicted();
+  }
+
+  /** True: all bytes of the piece are decoded. False: no room now. */
+  #decode(piece: Piece): boolean {
+    while (piece.offset < piece.bytes.length) {
+      const room = this.#room();
+      if (room <= 0) return false;
+      const taken = this.#decoder.push(piece.bytes, piece.offset, room);
+      if (taken === 0) return this.#starve();
+      piece.offset += taken;
+      this.#hear();
+    }
+    return true;
+  }
+
+  /** Samples that may be decoded before the budget of one channel is used up, or none while too much is pending. */
+  #room(): number {
+    let room = this.#options.budgetSamples;
+    for (const { store, pipeline } of this.#channels) {
+      if (pipeline.pending >= this.#options.maxPending) return 0;
+      room = Math.min(room, this.#options.budgetSamples - store.retained);
+    }
+    return room;
+  }
+
+  #starve(): false {
+    this.#options.memory.wait(this, this.#channels.length, this.#options.progress);
+    return false;
+  }
+
+  /** Shows the pipelines what the stores have got since the last time. */
+  #hear(): void {
+    if (this.#isFloat) this.#warnings.converted(this.#decoder.flags);
+    const { samples } = this.#options.arena;
+    for (const [index, channel] of this.#channels.entries()) {
+      const { store, pipeline } = channel;
+      for (let at = this.#clock; at < store.end;) {
+        const length = store.runLength(at);
+        const step = pipeline.push(samples, store.indexOf(at), length);
+        at += length;
+        this.#follow(index, channel, step);
+      }
+    }
+    this.#clock = this.#channels[0]?.store.end ?? 0;
+  }
+
+  #finish(reason: StopReason): void {
+    if (!this.#ended) {
+      const flushed = this.#decoder.flush();
+      this.#hear();
+      if (!flushed) {
+        this.#starve();
+        return;
+      }
+      this.#ended = true;
+      for (const [index, channel] of this.#channels.entries()) this.#follow(index, channel, channel.pipeline.end());
+    }
+    if (this.pending === 0) this.#stop(reason);
+  }
+
+  #follow(index: number, channel: Channel, step: Step): void {
+    for (const { resultAudio, ...event } of step.events) {
+      this.#options.send({ ...event, channel: index } as ServerEvent, resultAudio);
+    }
+    for (const job of step.jobs) this.#submit(index, channel, job);
+    channel.store.release(Math.min(channel.pipeline.needed, channel.store.end));
+  }
+
+  #submit(index: number, channel: Channel, job: Job): void {
+    const audio = channel.store.span(job.start, job.end);
+    const { traceparent } = this.#options;
+    channel.lane.submit({ kind: job.kind, audio, traceparent }, (outcome) => {
+      this.#resolved(index, channel, job, outcome);
+    });
+  }
+
+  #resolved(index: number, channel: Channel, job: Job, outcome: Outcome): void {
+    if (this.#over) return;
+    try {
+      this.#follow(index, channel, channel.pipeline.resolved(job, outcome));
+    } catch (error) {
+      this.#options.failed(error);
+    }
+    this.#options.progress();
+    this.#options.memory.check();
+  }
+
+  #stop(reason: StopReason): void {
+    this.#over = true;
+    const trailing = this.#decoder.trailingBytes;
+    this.#options.send({
+      type: "stopped",
+      reason,
+      channels: this.ledger(),
+      trailing_bytes: trailing,
+      skipped_bytes: this.#riff.skippedBytes,
+    });
+    this.#options.memory.leave(this);
+    for (const { store, pipeline, lane } of this.#channels) {
+      lane.close();
+      pipeline[Symbol.dispose]();
+      store[Symbol.dispose]();
+    }
+    this.#decoder[Symbol.dispose]();
+    this.#warnings[Symbol.dispose]();
+  }
+
+  #lagMs(position: number): number {
+    const received = this.#decoder.frames / this.#options.format.sample_rate;
+    return Math.max(0, (received - position / this.#options.model.sampleRate) * 1000);
+  }
+}
