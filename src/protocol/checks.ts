@@ -60,7 +60,7 @@ function isObject(value: unknown): value is Fields {
 
 /** `fields` as `schema` makes them. Throws `invalid_request` or `unsupported_format` for the first fault. */
 export function checkFields<Output>(schema: v.GenericSchema<unknown, Output>, fields: Fields): Output {
-  refuseUnknown(schema, fields, "");
+  checkNames(schema, fields, "");
   const result = v.safeParse(schema, fields);
   if (result.success) return result.output;
   const [issue] = result.issues;
@@ -76,7 +76,7 @@ export function checkFields<Output>(schema: v.GenericSchema<unknown, Output>, fi
 
 /** What the schema of a field says is allowed there. Valibot itself only says that a missing field is missing. */
 function allowedAt(schema: unknown, path: readonly string[]): string {
-  const field = path.reduce((at, key) => entriesOf(at)?.[key], schema);
+  const field = path.reduce((at, key) => objectSchema(at)?.entries?.[key], schema);
   const message = isObject(field) ? field["message"] : undefined;
   return typeof message === "string" ? message : "a value";
 }
@@ -89,29 +89,39 @@ function isUnsupported(issue: v.BaseIssue<unknown>, param: string): boolean {
   return issue.type === "picklist" && typeof issue.input === type;
 }
 
-/** Valibot's own check looks names up with `in`, and so takes "constructor" and the like for known ones. */
-function refuseUnknown(schema: unknown, value: unknown, path: string): void {
-  const entries = entriesOf(schema);
-  if (entries === undefined || !isObject(value)) return;
-  for (const [key, field] of Object.entries(value)) {
-    if (!Object.hasOwn(entries, key)) {
-      const meant = nearest(key, Object.keys(entries));
-      const hint =
-        meant === undefined ? `allowed: ${Object.keys(entries).join(", ")}` : `did you mean "${path}${meant}"?`;
-      const param = `${path}${excerpt(key)}`;
-      throw refused(param, `unknown field "${param}"; ${hint}`);
-    }
-    refuseUnknown(entries[key], field, `${path}${key}.`);
+/**
+ * What Valibot leaves open: it looks names up with `in`, and so takes "constructor" and the like for known ones, and
+ * it takes an array for an object. `path` ends with a dot, or is empty at the top.
+ */
+function checkNames(schema: unknown, value: unknown, path: string): void {
+  const object = objectSchema(schema);
+  if (object === undefined) return;
+  if (Array.isArray(value)) {
+    const param = path.slice(0, -1);
+    throw refused(param, `${param}: found an array; allowed: ${String(object.message)}`);
   }
+  if (object.entries === undefined || !isObject(value)) return;
+  for (const [key, field] of Object.entries(value)) {
+    if (!Object.hasOwn(object.entries, key)) throw unknownField(path, key, Object.keys(object.entries));
+    checkNames(object.entries[key], field, `${path}${key}.`);
+  }
+}
+
+function unknownField(path: string, key: string, known: readonly string[]): ProtocolError {
+  const meant = nearest(key, known);
+  const hint = meant === undefined ? `allowed: ${known.join(", ")}` : `did you mean "${path}${meant}"?`;
+  const param = `${path}${excerpt(key)}`;
+  return refused(param, `unknown field "${param}"; ${hint}`);
 }
 
 function refused(param: string, message: string): ProtocolError {
   return new ProtocolError("invalid_request", message, { param });
 }
 
-/** The fields of an object's schema, also of an optional one; undefined for everything else. */
-function entriesOf(schema: unknown): Fields | undefined {
+/** The schema of an object, also within that of an optional one; `entries` are its fields, absent when any may come. */
+function objectSchema(schema: unknown): { entries?: Fields; message?: unknown } | undefined {
   if (!isObject(schema)) return undefined;
-  if (isObject(schema["entries"])) return schema["entries"];
-  return entriesOf(schema["wrapped"]);
+  const { type, entries, message, wrapped } = schema;
+  if (isObject(entries)) return { entries, message };
+  return type === "record" ? { message } : objectSchema(wrapped);
 }

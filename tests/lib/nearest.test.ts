@@ -1,0 +1,41 @@
+import { expect, test } from "bun:test";
+
+import fc from "fast-check";
+
+import { editDistance, nearest } from "../../src/lib/nearest.ts";
+
+const KNOWN = ["start", "stop", "flush", "keep_alive", "interim_results"];
+
+test("the nearest known name is found through the usual slips", () => {
+  expect(nearest("strat", KNOWN)).toBe("start");
+  expect(nearest("interim_result", KNOWN)).toBe("interim_results");
+  expect(nearest("interimResults", KNOWN)).toBe("interim_results");
+  expect(nearest("Keep-Alive", KNOWN)).toBe("keep_alive");
+  expect(nearest("flsh", KNOWN)).toBe("flush");
+});
+
+test("nothing is suggested when nothing is near", () => {
+  expect(nearest("transcribe", KNOWN)).toBeUndefined();
+  expect(nearest("", KNOWN)).toBeUndefined();
+  expect(nearest("x", [])).toBeUndefined();
+});
+
+test("a very long name costs no more than a long one", () => {
+  expect(nearest("s".repeat(10_000_000), KNOWN)).toBeUndefined();
+});
+
+test("the distance is symmetric, zero only for equals, and at most the longer length", () => {
+  const word = fc.string({ maxLength: 12 });
+  fc.assert(
+    fc.property(word, word, (a, b) => {
+      const distance = editDistance(a, b);
+      expect(distance).toBe(editDistance(b, a));
+      expect(distance === 0).toBe(a === b);
+      expect(distance).toBeLessThanOrEqual(Math.max(a.length, b.length));
+    }),
+  );
+});
+
+test("a swap of neighbours is one slip", () => {
+  expect(editDistance("form", "from")).toBe(1);
+});
