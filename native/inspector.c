@@ -106,6 +106,13 @@ static uint64_t watch_clipping(channel_state *state, uint64_t position, uint64_t
     return reached;
 }
 
+static int frame_differs(const sa_inspector *inspector, const float *samples, const uint32_t *offsets, size_t at) {
+    float first = samples[offsets[0] + at];
+    for (uint32_t channel = 1; channel < inspector->channels; channel++)
+        if (samples[offsets[channel] + at] != first) return 1;
+    return 0;
+}
+
 /* Whether all channels were equal for long enough. Counts from the first frame that is not silent. */
 static int watch_identical(sa_inspector *inspector, uint64_t stretch, const float *samples, const uint32_t *offsets,
                            uint32_t at, uint32_t length) {
@@ -113,21 +120,18 @@ static int watch_identical(sa_inspector *inspector, uint64_t stretch, const floa
     int different = 0;
     for (uint32_t channel = 1; channel < inspector->channels && !different; channel++)
         different = differs(first, samples + (size_t)offsets[channel] + at, length);
-    if (!different && inspector->identical > 0) {
-        inspector->identical += length;
-        return inspector->identical >= stretch;
+    uint32_t begin = 0; /* of the equal frames at the end */
+    if (different) {
+        uint32_t leading = 0;
+        while (!frame_differs(inspector, samples, offsets, (size_t)at + leading)) leading++;
+        if (inspector->identical > 0 && inspector->identical + leading >= stretch) return 1;
+        inspector->identical = 0;
+        begin = length;
+        while (!frame_differs(inspector, samples, offsets, (size_t)at + begin - 1)) begin--;
     }
-    for (uint32_t i = 0; i < length; i++) {
-        int equal = 1;
-        for (uint32_t channel = 1; channel < inspector->channels && equal && different; channel++)
-            equal = samples[(size_t)offsets[channel] + at + i] == first[i];
-        if (!equal)
-            inspector->identical = 0;
-        else if (inspector->identical > 0 || first[i] != 0)
-            inspector->identical++;
-        if (inspector->identical >= stretch) return 1;
-    }
-    return 0;
+    while (inspector->identical == 0 && begin < length && first[begin] == 0) begin++;
+    inspector->identical += length - begin;
+    return inspector->identical >= stretch;
 }
 
 /* Keeps the earliest observation, and the lowest channel among equal ones. */

@@ -7,6 +7,7 @@
 #include <stdint.h> /* brings __GLIBC__ */
 
 #if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && !defined(SA_NO_CLONES)
+#define SA_CLONES 1
 #define SA_KERNEL __attribute__((target_clones("default", "avx2", "avx512f")))
 #else
 #define SA_KERNEL

@@ -11,7 +11,6 @@
 #endif
 
 #define MAX_BYTES (1u << 30)
-#define LIMIT 8.0f
 
 /* Frames of a block: all channels of it are read before the next block, so that many channels share the cache. */
 #define BLOCK_FRAMES 512u
@@ -26,7 +25,7 @@ struct sa_pcm {
     uint32_t frame_bytes;
     uint32_t pending;
     uint32_t flags;
-    uint8_t *partial;  /* frame_bytes */
+    uint8_t *partial; /* frame_bytes */
     float *expansion; /* G.711 only: the value of each of the 256 codes */
 };
 
@@ -51,21 +50,6 @@ static inline float s32_sample(const uint8_t *at) {
     int32_t value;
     memcpy(&value, at, sizeof value);
     return (float)value * (1.0f / 2147483648.0f);
-}
-
-/* Flags are gathered as bits, without a branch, so that the loop stays a vector loop. */
-static inline float bounded(float value, uint32_t *not_a_number, uint32_t *out_of_range) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    uint32_t magnitude = bits & 0x7fffffffu;
-    uint32_t bad = magnitude >= 0x7f800000u ? 0xffffffffu : 0;
-    uint32_t beyond = magnitude > 0x3f800000u ? 0xffffffffu : 0;
-    *not_a_number |= bad;
-    *out_of_range |= beyond & ~bad;
-    bits &= ~bad;
-    memcpy(&value, &bits, sizeof value);
-    value = value > LIMIT ? LIMIT : value;
-    return value < -LIMIT ? -LIMIT : value;
 }
 
 static inline float f32_sample(const uint8_t *at) {
@@ -96,20 +80,36 @@ static inline float f64_sample(const uint8_t *at) {
         return 0;                                                                                                        \
     }
 
+/* Floats are judged and limited as integers, of which the order is the same, and without a branch: a vector loop again. */
+#define INFINITE 0x7f800000
+#define ONE 0x3f800000
+#define LIMIT 0x41000000 /* 8 */
+
 #define FLOAT_LOOP(sample, bytes, stride)                                                                                \
-    for (size_t i = 0; i < frames; i++)                                                                                  \
-    out[i] = bounded(sample(source + i * (stride) * (bytes)), &not_a_number, &out_of_range)
+    for (size_t i = 0; i < frames; i++) {                                                                                \
+        float value = sample(source + i * (stride) * (bytes));                                                           \
+        int32_t bits;                                                                                                    \
+        memcpy(&bits, &value, sizeof bits);                                                                              \
+        int32_t magnitude = bits & INT32_MAX;                                                                            \
+        int32_t bad = magnitude >= INFINITE ? -1 : 0;                                                                    \
+        not_a_number |= bad;                                                                                             \
+        out_of_range |= (magnitude > ONE ? -1 : 0) & ~bad;                                                               \
+        magnitude = magnitude > LIMIT ? LIMIT : magnitude;                                                               \
+        bits = ((bits & INT32_MIN) | magnitude) & ~bad;                                                                  \
+        memcpy(&value, &bits, sizeof value);                                                                             \
+        out[i] = value;                                                                                                  \
+    }
 
 #define FLOAT_KERNEL(name, sample, bytes)                                                                                \
-    static SA_KERNEL uint32_t name(const uint8_t *restrict source, size_t stride, size_t frames, float *restrict out) {         \
-        uint32_t not_a_number = 0, out_of_range = 0;                                                                     \
+    static SA_KERNEL uint32_t name(const uint8_t *restrict source, size_t stride, size_t frames, float *restrict out) {  \
+        int32_t not_a_number = 0, out_of_range = 0;                                                                      \
         if (stride == 1)                                                                                                 \
-            FLOAT_LOOP(sample, bytes, 1);                                                                                \
+            FLOAT_LOOP(sample, bytes, 1)                                                                                 \
         else if (stride == 2)                                                                                            \
-            FLOAT_LOOP(sample, bytes, 2);                                                                                \
+            FLOAT_LOOP(sample, bytes, 2)                                                                                 \
         else                                                                                                             \
-            FLOAT_LOOP(sample, bytes, stride);                                                                           \
-        return (not_a_number & SA_PCM_NOT_A_NUMBER) | (out_of_range & SA_PCM_OUT_OF_RANGE);                              \
+            FLOAT_LOOP(sample, bytes, stride)                                                                            \
+        return ((uint32_t)not_a_number & SA_PCM_NOT_A_NUMBER) | ((uint32_t)out_of_range & SA_PCM_OUT_OF_RANGE);          \
     }
 
 INTEGER_KERNEL(convert_u8, u8_sample, 1)
@@ -119,7 +119,8 @@ INTEGER_KERNEL(convert_s32, s32_sample, 4)
 FLOAT_KERNEL(convert_f32, f32_sample, 4)
 FLOAT_KERNEL(convert_f64, f64_sample, 8)
 
-static void expand(const float *expansion, const uint8_t *source, size_t stride, size_t frames, float *out) {
+static void expand(const float *restrict expansion, const uint8_t *restrict source, size_t stride, size_t frames,
+                   float *restrict out) {
     for (size_t i = 0; i < frames; i++) out[i] = expansion[source[i * stride]];
 }
 

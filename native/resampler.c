@@ -3,7 +3,7 @@
  * Output k lies at input position k * in / out. The rates are divided by their greatest common divisor, so that the position is
  * whole + phase / phases with integers, for ever exact. All positions are kept relative to the samples read so far:
  * nothing grows with the length of a stream. Each output is one sum over `taps` input samples that end `half` samples after
- * `whole`, always in the same order (dot.h), whether the samples lie in the history, in the input or across both. */
+ * `whole`, always in the same order (sums.c), whether the samples lie in the history, in the input or across both. */
 #include "streamer_audio.h"
 
 #include "filter.h"
@@ -33,6 +33,7 @@ static uint32_t greatest_common_divisor(uint32_t a, uint32_t b) {
     return a;
 }
 
+/* Samples of the history. Only with a filter. */
 static size_t history_length(const sa_resampler *resampler) { return resampler->filter->taps - 1; }
 
 sa_resampler *sa_resampler_new(uint32_t in_rate, uint32_t out_rate) {
@@ -70,9 +71,11 @@ static uint64_t outputs_ready(const sa_resampler *resampler, uint32_t length) {
 }
 
 uint32_t sa_resampler_max_output(const sa_resampler *resampler, uint32_t length) {
-    if (resampler == NULL || length > MAX_LENGTH || resampler->ended) return 0;
+    if (resampler == NULL || resampler->ended) return 0;
+    if (length > MAX_LENGTH) return UINT32_MAX;
     if (resampler->filter == NULL) return length;
-    return (uint32_t)outputs_ready(resampler, length);
+    uint64_t ready = outputs_ready(resampler, length);
+    return ready > INT32_MAX ? UINT32_MAX : (uint32_t)ready;
 }
 
 uint32_t sa_resampler_max_input(const sa_resampler *resampler, uint32_t max_output) {
@@ -159,6 +162,16 @@ void sa_resampler_reset(sa_resampler *resampler) {
     resampler->owed = 0;
     resampler->ended = 0;
     if (resampler->filter != NULL) memset(resampler->history, 0, history_length(resampler) * sizeof(float));
+}
+
+uint32_t sa_resampler_bytes(const sa_resampler *resampler) {
+    if (resampler == NULL) return 0;
+    size_t history = resampler->filter == NULL ? 0 : history_length(resampler);
+    return (uint32_t)(sizeof *resampler + history * sizeof(float));
+}
+
+uint32_t sa_resampler_filter_bytes(const sa_resampler *resampler) {
+    return resampler == NULL || resampler->filter == NULL ? 0 : sa_filter_bytes(resampler->filter);
 }
 
 void sa_resampler_free(sa_resampler *resampler) {

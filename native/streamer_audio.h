@@ -41,7 +41,7 @@ SA_API uint32_t sa_abi_version(void);
 
 /* Sample formats, all little-endian. Integers of n bits are divided by 2^(n-1) (u8 after subtracting 128); mu-law and
  * A-law are expanded by ITU-T G.711 to 16 bits and divided by 32768. f64 is narrowed to f32. A float that is not a number or
- * infinite, before or after narrowing, becomes 0; a finite one is limited to -8 .. 8. */
+ * infinite, before or after narrowing, becomes 0; a finite one, narrowed, is limited to -8 .. 8. */
 #define SA_PCM_U8 0u
 #define SA_PCM_S16 1u
 #define SA_PCM_S24 2u
@@ -82,11 +82,13 @@ SA_API void sa_pcm_free(sa_pcm *pcm);
 
 /* ---- Inspector: what is suspicious about audio, looked at before resampling -------------------------------------- */
 
-#define SA_INSPECT_CLIPPING 1u  /* a channel stayed at the same value at or beyond 0.999 of full scale for 4 or more
-                                   consecutive samples, at least 10 times within one second */
-#define SA_INSPECT_SILENCE 2u   /* a channel was exactly 0 for 10 s without a break */
-#define SA_INSPECT_IDENTICAL 4u /* two or more channels, all of them equal to the first in every sample for 10 s in which
-                                   they were not all silent throughout */
+#define SA_INSPECT_CLIPPING 1u  /* a channel stayed at the same value at or beyond 0.999 of full scale, either sign, for 4 or
+                                   more consecutive samples, at least 10 times within one second: the fourth sample of
+                                   the tenth such run comes less than sample_rate samples after that of the first */
+#define SA_INSPECT_SILENCE 2u   /* a channel was exactly 0 for 10 * sample_rate samples without a break */
+#define SA_INSPECT_IDENTICAL 4u /* two or more channels, all of them equal to the first in every one of 10 * sample_rate
+                                   frames, of which the first was not silent (silence before does not count, silence in
+                                   between does) */
 
 typedef struct sa_inspector sa_inspector;
 
@@ -97,7 +99,8 @@ SA_API sa_inspector *sa_inspector_new(uint32_t sample_rate, uint32_t channels);
  * Returns the bits SA_INSPECT_* observed since `new` or `reset`. */
 SA_API uint32_t sa_inspector_process(sa_inspector *inspector, const float *samples, const uint32_t *offsets, uint32_t frames);
 
-/* bit: one SA_INSPECT_*. The channel in which it was first observed, -1 if it was not or is not of one channel. */
+/* bit: one SA_INSPECT_*. The channel in which it was first observed, the lowest if in several at the same frame; -1 if it
+ * was not or is not of one channel. Neither bits nor channels depend on how the input was cut. */
 SA_API int32_t sa_inspector_channel(const sa_inspector *inspector, uint32_t bit);
 SA_API void sa_inspector_reset(sa_inspector *inspector);
 SA_API void sa_inspector_free(sa_inspector *inspector);
@@ -106,7 +109,8 @@ SA_API void sa_inspector_free(sa_inspector *inspector);
 
 /* Polyphase windowed sinc, linear phase, delay compensated: output sample k lies at input position k * in / out.
  * After `flush` exactly round(n * out_rate / in_rate) samples, halves up, have been written for n samples read.
- * With m = min(in_rate, out_rate): flat within 0.1 dB up to 0.4375 m, at least 100 dB down from 0.5 m. */
+ * With m = min(in_rate, out_rate): flat within 0.1 dB up to 0.4375 m, at least 100 dB down from 0.5 m. An output is written
+ * as soon as the input reaches 35 / m seconds beyond it (8.7 ms for m = 4000). */
 #define SA_MIN_RATE 4000u
 #define SA_MAX_RATE 384000u
 
@@ -119,7 +123,8 @@ SA_API sa_resampler *sa_resampler_new(uint32_t in_rate, uint32_t out_rate);
 /* The most samples that the next `process` may be given without writing more than max_output. At most 2^30. */
 SA_API uint32_t sa_resampler_max_input(const sa_resampler *resampler, uint32_t max_output);
 
-/* The number of samples that the next `process` will write for `length` samples. */
+/* The number of samples that the next `process` will write for `length` samples: exact, 0 .. INT32_MAX. A length that would
+ * give more, or of more than 2^30, is answered by UINT32_MAX, and by -1 from `process`. */
 SA_API uint32_t sa_resampler_max_output(const sa_resampler *resampler, uint32_t length);
 
 /* Reads in[in_offset .. in_offset + length), writes from out[out_offset]. Returns the number of samples written,
@@ -132,6 +137,13 @@ SA_API int32_t sa_resampler_process(sa_resampler *resampler, const float *in, ui
 SA_API int32_t sa_resampler_flush(sa_resampler *resampler, float *out, uint32_t out_offset, uint32_t capacity);
 SA_API void sa_resampler_reset(sa_resampler *resampler);
 SA_API void sa_resampler_free(sa_resampler *resampler);
+
+/* Memory of this handle in bytes, without the filter that it shares with others of the same pair: at most 4 KiB up to
+ * 48 kHz in, in proportion above. */
+SA_API uint32_t sa_resampler_bytes(const sa_resampler *resampler);
+
+/* Memory of the shared filter in bytes: at most 1 MiB; 0 for equal rates. The filters of the 16 latest pairs are kept. */
+SA_API uint32_t sa_resampler_filter_bytes(const sa_resampler *resampler);
 
 /* ---- VAD: speech or not, window by window ------------------------------------------------------------------------ */
 

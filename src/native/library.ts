@@ -32,6 +32,8 @@ const library = dlopen(path, {
   sa_resampler_process: { args: ["ptr", "buffer", "u32", "u32", "buffer", "u32"], returns: "i32" },
   sa_resampler_flush: { args: ["ptr", "buffer", "u32", "u32"], returns: "i32" },
   sa_resampler_reset: { args: ["ptr"], returns: "void" },
+  sa_resampler_bytes: { args: ["ptr"], returns: "u32" },
+  sa_resampler_filter_bytes: { args: ["ptr"], returns: "u32" },
   sa_resampler_free: { args: ["ptr"], returns: "void" },
 
   sa_vad_new: { args: ["u32", "f32"], returns: "ptr" },

@@ -47,7 +47,18 @@ export class Resampler {
   /** Ends the input and writes up to `capacity` of the samples still owed. Returns how many; call again until 0. */
   flush(out: Float32Array, outOffset: number, capacity: number): number {
     checkSpan("output", outOffset, capacity, out.length);
+    if (capacity === 0) return 0;
     return native.sa_resampler_flush(this.#handle.pointer, out, outOffset, capacity);
+  }
+
+  /** Memory of this stream in bytes, without the filter. */
+  get bytes(): number {
+    return native.sa_resampler_bytes(this.#handle.pointer);
+  }
+
+  /** Memory in bytes of the filter, shared by all streams of the same rates; 0 for equal rates. */
+  get filterBytes(): number {
+    return native.sa_resampler_filter_bytes(this.#handle.pointer);
   }
 
   reset(): void {
