@@ -1,11 +1,4 @@
-/** A stretch of one channel in the arena: `length` samples from sample `offset` of the first slab on, through the slabs in order. */
-export interface AudioSpan {
-  readonly slabs: readonly number[];
-  /** Samples into the first slab, 0 to `Arena.SLAB_SAMPLES - 1`. */
-  readonly offset: number;
-  /** Samples; 0 only for `start` and `finish` of stateful models. */
-  readonly length: number;
-}
+import type { AudioSpan } from "../audio/store.ts";
 
 /** One call to the model. */
 export interface Work {

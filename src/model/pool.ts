@@ -1,0 +1,330 @@
+import type { Arena } from "../audio/arena.ts";
+import type { Clock } from "../lib/clock.ts";
+import { systemClock } from "../lib/clock.ts";
+import type { Lane, Outcome, Work } from "./job.ts";
+import type { Log } from "./rare-log.ts";
+import { RareLog } from "./rare-log.ts";
+import type { DoneMessage, ModelInfo } from "./rpc.ts";
+import type { SchedulerJob } from "./scheduled.ts";
+import type { Assignment } from "./scheduler.ts";
+import { Scheduler } from "./scheduler.ts";
+import type { Ending } from "./worker-thread.ts";
+import type { LaneOptions } from "./workforce.ts";
+import { Workforce } from "./workforce.ts";
+
+export interface ModelPoolOptions {
+  /** A built-in model's name or the path of a model file. */
+  readonly model: string;
+  /** Given to the model as they are. */
+  readonly settings: Record<string, unknown>;
+  readonly workers: number;
+  /** Longest time for one call, milliseconds. */
+  readonly inferenceTimeoutMs: number;
+  /** Finals of one lane that may run at once. */
+  readonly maxInFlight: number;
+  readonly arena: Arena;
+  /** URL of `src/worker.ts`. */
+  readonly workerUrl: string | URL;
+  readonly log: Log;
+  readonly clock?: Clock;
+  /** Longest time for a worker to load and warm its model; default `LOAD_TIMEOUT_MS`. */
+  readonly loadTimeoutMs?: number;
+  /** False: the first call of a worker is a user's. Default true. */
+  readonly warmUp?: boolean;
+}
+
+export const LOAD_TIMEOUT_MS = 120_000;
+
+export interface PoolStats {
+  readonly workersReady: number;
+  readonly workersBusy: number;
+  readonly lanes: number;
+  /** Queued, not running. */
+  readonly finalsWaiting: number;
+  readonly interimsWaiting: number;
+  /** Queued or running. */
+  readonly finalsPending: number;
+  /** Totals since the start. */
+  readonly calls: number;
+  readonly pieces: number;
+  readonly failures: number;
+  readonly timeouts: number;
+  readonly crashes: number;
+  readonly dropped: number;
+  readonly spawns: number;
+}
+
+interface Payload {
+  readonly work: Work;
+  readonly settle: (outcome: Outcome) => void;
+  readonly lane: LaneOptions;
+}
+
+type Job = SchedulerJob<Payload>;
+
+/** A model on worker threads: takes work from lanes, decides through the scheduler what runs next, and answers each piece of
+ *  work exactly once, whatever happens to its worker. */
+export class ModelPool {
+  /** Resolves when every worker is loaded and warm; rejects with a sentence when one cannot be. */
+  readonly ready: Promise<void>;
+
+  readonly #options: ModelPoolOptions;
+  readonly #clock: Clock;
+  readonly #log: RareLog;
+  readonly #workforce: Workforce;
+  #scheduler: Scheduler<Payload> | undefined;
+  #info: ModelInfo | undefined;
+  /** Calls under way, by worker. */
+  readonly #calls = new Map<number, { readonly number: number; readonly assignment: Assignment<Payload> }>();
+  readonly #lanes = new Set<Lane>();
+  #laneNumbers = 0;
+  #toSettle: [Payload, Outcome][] = [];
+  #turnScheduled = false;
+  #timer: { readonly atMs: number; readonly cancel: () => void } | undefined;
+  #closed = false;
+  readonly #totals = { calls: 0, pieces: 0, failures: 0, timeouts: 0, crashes: 0, dropped: 0 };
+
+  constructor(options: ModelPoolOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#log = new RareLog(options.log, this.#clock);
+    this.#workforce = new Workforce({
+      workers: options.workers,
+      url: options.workerUrl,
+      load: {
+        type: "load",
+        arena: options.arena.buffer,
+        model: options.model,
+        settings: options.settings,
+        warmUp: options.warmUp ?? true,
+      },
+      loadTimeoutMs: options.loadTimeoutMs ?? LOAD_TIMEOUT_MS,
+      clock: this.#clock,
+      log: options.log,
+      ready: (worker, info) => this.#workerReady(worker, info),
+      done: (worker, message) => this.#callDone(worker, message),
+      gone: (worker, ending) => this.#workerGone(worker, ending),
+      noneLeft: () => this.#failWaiting(),
+    });
+    this.ready = this.#workforce.started;
+  }
+
+  /** The model's name; before `ready` the one it was asked for by. */
+  get name(): string {
+    return this.#info?.name ?? this.#options.model;
+  }
+
+  /** What the loaded model says about itself. Throws before `ready`. */
+  get info(): ModelInfo {
+    if (!this.#info) throw new Error("the model is not ready yet");
+    return this.#info;
+  }
+
+  /** Samples per second that the model wants. Throws before `ready`. */
+  get sampleRate(): number {
+    return this.info.sampleRate;
+  }
+
+  /** Finals queued or running. */
+  get finalsPending(): number {
+    return this.#scheduler?.finalsPending ?? 0;
+  }
+
+  get stats(): PoolStats {
+    return {
+      workersReady: this.#workforce.readyCount,
+      workersBusy: this.#calls.size,
+      lanes: this.#lanes.size,
+      finalsWaiting: this.#scheduler?.finalsWaiting ?? 0,
+      interimsWaiting: this.#scheduler?.interimsWaiting ?? 0,
+      finalsPending: this.finalsPending,
+      ...this.#totals,
+      spawns: this.#workforce.spawns,
+    };
+  }
+
+  /** Opens the way for one channel of one stream. Lanes of the same `session` share its turns. Throws before `ready`. */
+  lane(session: object | number, options: unknown): Lane {
+    if (!this.#scheduler || this.#closed) throw new Error("the model is not ready");
+    const scheduler = this.#scheduler;
+    const place = scheduler.openLane(session);
+    const facts: LaneOptions = { number: this.#laneNumbers++, options };
+    const lane: Lane = {
+      submit: (work, settle) => {
+        for (const slab of work.audio.slabs) this.#options.arena.retain(slab);
+        scheduler.submit(place, work.kind, { work, settle, lane: facts }, this.#clock.now());
+        this.#collectDropped();
+        this.#scheduleTurn();
+      },
+      close: () => {
+        if (!this.#lanes.delete(lane)) return;
+        scheduler.closeLane(place);
+        if (options !== undefined) this.#workforce.forget(facts.number);
+        this.#collectDropped();
+        this.#scheduleTurn();
+      },
+    };
+    this.#lanes.add(lane);
+    return lane;
+  }
+
+  /** Ends all workers. What is not settled settles as `dropped`; nothing is said after that. */
+  async close(): Promise<void> {
+    if (!this.#closed) {
+      for (const lane of this.#lanes) lane.close();
+      this.#closed = true;
+      this.#timer?.cancel();
+    }
+    await this.#workforce.close();
+  }
+
+  #workerReady(worker: number, info: ModelInfo): void {
+    this.#info ??= info;
+    this.#scheduler ??= new Scheduler({
+      workers: this.#options.workers,
+      maxInFlight: this.#options.maxInFlight,
+      stateful: info.stateful,
+      maxBatch: info.maxBatch,
+      maxBatchWaitMs: info.maxBatchWaitMs,
+      idempotent: info.idempotent,
+      timeoutMs: this.#options.inferenceTimeoutMs,
+    });
+    this.#scheduler.workerReady(worker);
+    this.#scheduleTurn();
+  }
+
+  #callDone(worker: number, message: DoneMessage): void {
+    const call = this.#calls.get(worker);
+    if (!call || call.number !== message.call || call.assignment.jobs.length !== message.answers.length) return;
+    this.#calls.delete(worker);
+    const jobs = this.#scheduler!.callEnded(worker, this.#clock.now());
+    this.#scheduleTurn();
+    for (const [i, job] of jobs.entries()) {
+      this.#release(job);
+      if (job.cancelled) continue;
+      const times = { queueMs: job.startedMs - job.submittedMs, inferMs: message.inferMs };
+      const { error, stack, output, outputJson, audio, state } = message.answers[i]!;
+      if (error !== undefined) {
+        this.#totals.failures++;
+        this.#log.warn("inference_failed", { model: this.name, worker, error, stack });
+        this.#say(job.payload, { status: "failed", code: "inference_failed", message: error, ...times });
+        continue;
+      }
+      const parsed = outputJson === undefined ? output : (JSON.parse(outputJson) as Record<string, unknown>);
+      this.#say(job.payload, {
+        status: "ok",
+        output: parsed,
+        ...(audio && { audio }),
+        ...(state !== undefined && { state }),
+        ...times,
+        worker,
+        batchSize: jobs.length,
+      });
+    }
+  }
+
+  #workerGone(worker: number, ending: Ending): void {
+    if (!this.#closed) {
+      this.#totals.crashes++;
+      const { cause, stack } = ending;
+      this.#log.warn("worker_crashed", { model: this.name, worker, cause, stack });
+    }
+    this.#endCall(worker, "worker_crashed", "the worker that ran the model crashed");
+  }
+
+  #endCall(worker: number, code: "worker_crashed" | "inference_timeout", message: string): Job[] {
+    const now = this.#clock.now();
+    this.#calls.delete(worker);
+    const jobs = this.#scheduler?.workerGone(worker, now, code === "worker_crashed") ?? [];
+    for (const job of jobs) {
+      if (code === "worker_crashed") this.#release(job);
+      if (job.cancelled) continue;
+      this.#totals.failures++;
+      const queueMs = job.startedMs - job.submittedMs;
+      this.#say(job.payload, { status: "failed", code, message, queueMs, inferMs: now - job.startedMs });
+    }
+    this.#scheduleTurn();
+    return jobs;
+  }
+
+  /** There is no worker, and none could be started: better an error than a wait without end. */
+  #failWaiting(): void {
+    const now = this.#clock.now();
+    for (const job of this.#scheduler?.takeWaiting() ?? []) {
+      this.#release(job);
+      this.#totals.failures++;
+      const message = "no worker for the model could be started";
+      const times = { queueMs: now - job.submittedMs, inferMs: 0 };
+      this.#say(job.payload, { status: "failed", code: "worker_crashed", message, ...times });
+    }
+  }
+
+  #collectDropped(): void {
+    for (const job of this.#scheduler?.takeDropped() ?? []) {
+      this.#totals.dropped++;
+      // A cancelled job is still being read.
+      if (!job.cancelled) this.#release(job);
+      this.#toSettle.push([job.payload, { status: "dropped" }]);
+    }
+  }
+
+  #release(job: Job): void {
+    for (const slab of job.payload.work.audio.slabs) this.#options.arena.release(slab);
+  }
+
+  /** What is submitted in one go is looked at together: a batch can form, and a final overtakes an interim. */
+  #scheduleTurn(): void {
+    if (this.#turnScheduled) return;
+    this.#turnScheduled = true;
+    queueMicrotask(() => {
+      this.#turnScheduled = false;
+      const settled = this.#toSettle;
+      this.#toSettle = [];
+      for (const [payload, outcome] of settled) this.#say(payload, outcome);
+      this.#turn();
+    });
+  }
+
+  #turn(): void {
+    const scheduler = this.#scheduler;
+    if (!scheduler || this.#closed) return;
+    const now = this.#clock.now();
+    for (const worker of scheduler.overdue(now)) {
+      this.#totals.timeouts++;
+      this.#log.warn("inference_timeout", { model: this.name, worker, timeout_ms: this.#options.inferenceTimeoutMs });
+      const words = `the model took longer than ${this.#options.inferenceTimeoutMs} ms`;
+      const jobs = this.#endCall(worker, "inference_timeout", words);
+      this.#workforce.replace(worker, () => jobs.forEach((job) => this.#release(job)));
+    }
+    for (let call = scheduler.next(now); call; call = scheduler.next(now)) this.#send(call);
+    const dueMs = scheduler.nextDueMs();
+    if (dueMs === Infinity || (this.#timer && this.#timer.atMs <= dueMs)) return;
+    this.#timer?.cancel();
+    const cancel = this.#clock.after(Math.max(0, dueMs - now), () => {
+      this.#timer = undefined;
+      this.#turn();
+    });
+    this.#timer = { atMs: dueMs, cancel };
+  }
+
+  #send(assignment: Assignment<Payload>): void {
+    const { worker, jobs } = assignment;
+    const number = this.#totals.calls++;
+    this.#totals.pieces += jobs.length;
+    this.#calls.set(worker, { number, assignment });
+    this.#workforce.call(
+      worker,
+      number,
+      jobs.map(({ payload }) => payload),
+    );
+  }
+
+  /** One session's fault is not another's. */
+  #say({ settle }: Payload, outcome: Outcome): void {
+    try {
+      settle(outcome);
+    } catch (error) {
+      this.#log.warn("settle_threw", { error: String(error), stack: error instanceof Error ? error.stack : undefined });
+    }
+  }
+}

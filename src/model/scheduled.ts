@@ -1,0 +1,54 @@
+import type { Group } from "../lib/fair-queue.ts";
+import { Entry, Member } from "../lib/fair-queue.ts";
+import { Link, LinkedList } from "../lib/linked-list.ts";
+
+/** A session's places in the two rotations. */
+export interface SessionTurns<P> {
+  readonly finals: Group<SchedulerJob<P>>;
+  readonly interims: Group<SchedulerJob<P>>;
+  lanes: number;
+}
+
+/** One channel of one stream. Fields are the scheduler's own. */
+export class SchedulerLane<P> {
+  readonly session: object | number;
+  readonly finals: Member<SchedulerJob<P>>;
+  readonly interims: Member<SchedulerJob<P>>;
+  /** Finals that wait for earlier ones of the same lane, because of `maxInFlight`. */
+  readonly blocked = new LinkedList<SchedulerJob<P>>();
+  readonly running = new Set<SchedulerJob<P>>();
+  waitingInterim: SchedulerJob<P> | undefined;
+  runningInterim = false;
+  runningFinals = 0;
+  closed = false;
+
+  constructor(session: object | number, turns: SessionTurns<P>) {
+    this.session = session;
+    this.finals = new Member(turns.finals);
+    this.interims = new Member(turns.interims);
+  }
+}
+
+export class SchedulerJob<P> {
+  readonly lane: SchedulerLane<P>;
+  readonly kind: "final" | "interim";
+  readonly payload: P;
+  readonly submittedMs: number;
+  /** When it could first have run. */
+  offeredMs = 0;
+  startedMs = 0;
+  /** Calls that it has been part of. */
+  calls = 0;
+  /** Its lane was closed while it ran: nobody waits for its result. */
+  cancelled = false;
+  readonly entry: Entry<SchedulerJob<P>>;
+  readonly blockedLink: Link<SchedulerJob<P>> = new Link<SchedulerJob<P>>(this);
+
+  constructor(lane: SchedulerLane<P>, kind: "final" | "interim", payload: P, submittedMs: number) {
+    this.lane = lane;
+    this.kind = kind;
+    this.payload = payload;
+    this.submittedMs = submittedMs;
+    this.entry = new Entry(this, kind === "final" ? lane.finals : lane.interims);
+  }
+}

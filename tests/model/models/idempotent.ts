@@ -1,0 +1,3 @@
+import puppet from "./puppet.ts";
+
+export default { ...puppet, name: "idempotent", idempotent: true };

@@ -1,0 +1,1 @@
+export default { name: "wrong", load: 5, maxBatch: 0 };
