@@ -7,7 +7,7 @@ const root = join(import.meta.dir, "..");
 
 /** The layout of docs/architecture.md, and the settings of tools that insist on a place at the root. */
 const TOP_LEVEL = new Set([
-  ...["package.json", "bun.lock", "bunfig.toml", "tsconfig.json", ".gitignore", ".oxlintrc.json"],
+  ...["package.json", "bun.lock", "bunfig.toml", "tsconfig.json", ".gitignore", ".npmrc", ".oxlintrc.json"],
   ...["README.md", "CHANGELOG.md", "LICENSE", "Dockerfile", "compose.yaml", ".dockerignore"],
   ...["src", "native", "scripts", "tests", "docs", "deploy", "examples", ".ci"],
 ]);
