@@ -153,7 +153,7 @@ function sectionSettings(): Known[] {
 
 function child(parent: Tree, key: string): Tree {
   const existing = parent[key];
-  if (typeof existing === "object" && existing !== null) return existing as Tree;
+  if (typeof existing === "object" && existing !== null && !Array.isArray(existing)) return existing as Tree;
   const created: Tree = {};
   parent[key] = created;
   return created;
