@@ -1,0 +1,122 @@
+import { describe, expect, test } from "bun:test";
+
+import { type ErrorRow, ERRORS, WARNINGS } from "../../src/protocol/errors.ts";
+import { EVENTS, parseEvent, STOP_REASONS } from "../../src/protocol/events.ts";
+import { parseRequest, REQUESTS, VAD_DEFAULTS, VAD_RANGES } from "../../src/protocol/requests.ts";
+
+const page = await Bun.file(new URL("../../docs/protocol.md", import.meta.url)).text();
+
+/** Each JSON example, with the side that sends it: the comment before the fence says so. */
+const examples = [...page.matchAll(/(?:<!-- (client|server) -->\s*)?```json\n(.*?)```/gs)].map(
+  ([, side, text = ""]) => ({ side, text }),
+);
+
+/** The cells of the table's rows that begin with a name in code, without the back-ticks. */
+function rows(after: string): string[][] {
+  const [, rest = ""] = page.split(after);
+  const [table = ""] = rest.trimStart().split("\n\n");
+  return table
+    .split("\n")
+    .map((line) =>
+      line
+        .split("|")
+        .slice(1, -1)
+        .map((cell) => cell.trim().replaceAll("`", "")),
+    )
+    .slice(2);
+}
+
+describe("docs/protocol.md", () => {
+  test("every JSON example says who sends it", () => {
+    expect(examples.length).toBeGreaterThan(15);
+    expect(examples.filter(({ side }) => side === undefined)).toEqual([]);
+  });
+
+  test("every client example is accepted by the server's own parser, and each request has one", () => {
+    const clients = examples.filter(({ side }) => side === "client");
+    const seen = clients.map(({ text }) => parseRequest(text, { maxChannels: 16 }).request);
+    expect(new Set<string>(seen)).toEqual(new Set(Object.keys(REQUESTS)));
+  });
+
+  test("every server example is accepted by the client's own parser, and each event has one", () => {
+    const servers = examples.filter(({ side }) => side === "server");
+    const seen = servers.map(({ text }) => parseEvent(text).type);
+    expect(new Set<string>(seen)).toEqual(new Set(Object.keys(EVENTS)));
+  });
+
+  test("the example of an error is what the server answers to that mistake", () => {
+    const wrong = '{"request":"start","format":{},"vad":{"treshold_db":3}}';
+    const messages = examples.map(({ text }) => JSON.parse(text) as { message?: string });
+    let answer = "";
+    try {
+      parseRequest(wrong, { maxChannels: 16 });
+    } catch (error) {
+      answer = (error as Error).message;
+    }
+    expect(messages.map(({ message }) => message)).toContain(answer);
+  });
+
+  test("errors in the examples are as fatal and retryable as the table says", () => {
+    const table: Partial<Record<string, ErrorRow>> = ERRORS;
+    for (const { text } of examples) {
+      const event = JSON.parse(text) as { type?: string; code?: string; fatal?: boolean; retryable?: boolean };
+      if (event.type !== "error") continue;
+      const { fatal, retryable } = table[event.code ?? ""] ?? {};
+      expect([event.fatal, event.retryable]).toEqual([fatal, retryable]);
+    }
+  });
+
+  test("the example of a ledger adds up", () => {
+    const ledgers = examples.flatMap(({ text }) => {
+      const event = JSON.parse(text) as { type?: string; channels?: Record<string, number>[] };
+      return event.type === "stopped" ? (event.channels ?? []) : [];
+    });
+    expect(ledgers).not.toHaveLength(0);
+    for (const { decoded, inferred = 0, silent = 0, failed = 0 } of ledgers) {
+      expect(decoded).toBe(inferred + silent + failed);
+    }
+  });
+
+  test("the table of errors is the one that the server acts by", () => {
+    const expected = Object.entries(ERRORS as Record<string, ErrorRow>).map(([code, row]) => [
+      code,
+      row.meaning.replaceAll("`", ""),
+      String(row.status ?? ""),
+      String(row.close ?? ""),
+      row.fatal ? "yes" : "no",
+      row.retryable ? "yes" : "no",
+    ]);
+    expect(rows("<!-- errors -->")).toEqual(expected);
+  });
+
+  test("the table of warnings has every warning", () => {
+    expect(rows("<!-- warnings -->")).toEqual(Object.entries<string>(WARNINGS));
+  });
+
+  test("the table of voice activity settings has their defaults and ranges", () => {
+    const expected = Object.entries(VAD_RANGES).map(([key, [min, max]]) => [
+      key,
+      String(VAD_DEFAULTS[key as keyof typeof VAD_DEFAULTS]),
+      `${min} to ${max}`,
+    ]);
+    const table = rows("A value out of range is refused, never clamped.");
+    expect(table.map((cells) => cells.slice(0, 3))).toEqual(expected);
+  });
+
+  test("the table of reasons has every reason", () => {
+    const [, rest = ""] = page.split("### stopped");
+    const reasons = [...rest.matchAll(/^\| `(\w+)` +\|/gm)].map(([, reason]) => reason);
+    expect(reasons.slice(1, 1 + STOP_REASONS.length)).toEqual([...STOP_REASONS]);
+  });
+
+  test("every link within the page leads to a heading", () => {
+    const headings = [...page.matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) =>
+      title
+        .toLowerCase()
+        .replaceAll(/[^\w -]/g, "")
+        .replaceAll(" ", "-"),
+    );
+    const links = [...page.matchAll(/\]\(#([^)]+)\)/g)].map(([, target = ""]) => target);
+    expect(links.filter((target) => !headings.includes(target))).toEqual([]);
+  });
+});
