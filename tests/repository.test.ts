@@ -88,7 +88,10 @@ test("only src/native/library.ts opens the native library", () => {
 });
 
 test("only src/main.ts ends the process", () => {
-  expect(matching(/\bprocess\s*\.\s*(?:exit|abort|reallyExit)\s*\(/, "src/")).toEqual(["src/main.ts"]);
+  // On a worker, where these two run, the same call ends the worker and nothing else.
+  const workers = ["src/model/serve-model.ts", "src/model/simulated.ts"];
+  const enders = matching(/\bprocess\s*\.\s*(?:exit|abort|reallyExit)\s*\(/, "src/");
+  expect(enders.filter((path) => !workers.includes(path))).toEqual(["src/main.ts"]);
 });
 
 test("no file names a package registry or a place on somebody's machine", () => {
