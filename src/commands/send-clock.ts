@@ -4,8 +4,8 @@ const MOMENT_SECONDS = 0.01;
 
 /** Waits until `at` on the clock of `now`; returns early when `signal` is aborted. */
 export interface Clock {
-  now(): number;
-  sleepUntil(at: number, signal: AbortSignal): Promise<void>;
+  readonly now: () => number;
+  readonly sleepUntil: (at: number, signal: AbortSignal) => Promise<void>;
 }
 
 /** Milliseconds since the process began. */
