@@ -24,14 +24,13 @@ export const RESERVED_FIELDS: readonly string[] = [
   "audio",
 ];
 
-export const limitsSchema = v.object({
+const limitsSchema = v.object({
   max_message_bytes: count(),
   max_text_bytes: count(),
   max_channels: count(),
   idle_timeout_ms: count(),
   session_ms: v.pipe(count(), v.description("0: no limit")),
 });
-export type Limits = v.InferOutput<typeof limitsSchema>;
 
 /** The settings in force. Their ranges are the request's affair: an event only says what holds. */
 const effectiveVadSchema = v.object({
@@ -43,7 +42,7 @@ const effectiveVadSchema = v.object({
   max_utterance_ms: amount(),
 });
 
-export const startedSchema = v.object({
+const startedSchema = v.object({
   type: v.literal("started"),
   session_id: text(),
   stream: count(),
@@ -57,31 +56,30 @@ export const startedSchema = v.object({
 });
 export type Started = v.InferOutput<typeof startedSchema>;
 
-export const activeSchema = v.object({
+const activeSchema = v.object({
   type: v.literal("active"),
   time: time(),
   channel: channel(),
 });
 export type Active = v.InferOutput<typeof activeSchema>;
 
-export const inactiveSchema = v.object({
+const inactiveSchema = v.object({
   type: v.literal("inactive"),
   time: time(),
   channel: channel(),
 });
 export type Inactive = v.InferOutput<typeof inactiveSchema>;
 
-export const timingSchema = v.object({
+const timingSchema = v.object({
   queue_ms: amount(),
   infer_ms: amount(),
   lag_ms: amount(),
 });
-export type Timing = v.InferOutput<typeof timingSchema>;
 
 /** Announces the binary message that follows: mono f32 little-endian. */
-export const audioSchema = v.object({ bytes: count(), sample_rate: rate() });
+const audioSchema = v.object({ bytes: count(), sample_rate: rate() });
 
-export const segmentSchema = v.looseObject({
+const segmentSchema = v.looseObject({
   type: v.literal("segment"),
   start_time: time(),
   end_time: time(),
@@ -92,14 +90,14 @@ export const segmentSchema = v.looseObject({
 });
 export type Segment = v.InferOutput<typeof segmentSchema>;
 
-export const dataSchema = v.looseObject({
+const dataSchema = v.looseObject({
   type: v.literal("data"),
   channel: channel(),
   audio: v.optional(audioSchema),
 });
 export type Data = v.InferOutput<typeof dataSchema>;
 
-export const flushedSchema = v.object({
+const flushedSchema = v.object({
   type: v.literal("flushed"),
   time: time(),
   channel: channel(),
@@ -107,7 +105,7 @@ export const flushedSchema = v.object({
 export type Flushed = v.InferOutput<typeof flushedSchema>;
 
 /** What became of one channel's samples, at the model's rate; `received` is in frames at `received_rate`. */
-export const ledgerSchema = v.object({
+const ledgerSchema = v.object({
   channel: channel(),
   received: count(),
   received_rate: rate(),
@@ -124,7 +122,7 @@ export type ChannelLedger = v.InferOutput<typeof ledgerSchema>;
 export const STOP_REASONS = ["stop", "restart", "drain", "error", "limit"] as const;
 export type StopReason = (typeof STOP_REASONS)[number];
 
-export const stoppedSchema = v.object({
+const stoppedSchema = v.object({
   type: v.literal("stopped"),
   reason: v.picklist(STOP_REASONS, STOP_REASONS.join(", ")),
   channels: v.array(ledgerSchema, "an array of ledgers"),
@@ -146,7 +144,7 @@ export const errorSchema = v.object({
 });
 export type ErrorEvent = v.InferOutput<typeof errorSchema>;
 
-export const warningSchema = v.object({
+const warningSchema = v.object({
   type: v.literal("warning"),
   code: v.pipe(text(), v.examples(Object.keys(WARNINGS))),
   message: text(),

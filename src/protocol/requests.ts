@@ -55,31 +55,6 @@ export const VAD_DEFAULTS: Readonly<VadSettings> = {
   max_utterance_ms: 30_000,
 };
 
-/**
- * The settings of one stream: what its start set, the server's `defaults` for the rest. A `post_roll_ms` that the
- * start does not set gives way to a shorter `min_silence_ms`; one that it sets is never changed. Throws
- * `invalid_request` when the settings contradict each other, or when an utterance could outgrow `budgetSeconds`, the
- * audio that one channel may hold.
- */
-export function effectiveVad(defaults: Readonly<VadSettings>, given: Start["vad"], budgetSeconds: number): VadSettings {
-  const vad = { ...defaults, ...given };
-  if (given?.post_roll_ms === undefined) vad.post_roll_ms = Math.min(vad.post_roll_ms, vad.min_silence_ms);
-  if (vad.post_roll_ms > vad.min_silence_ms) {
-    throw invalid(
-      "vad.post_roll_ms",
-      `found ${vad.post_roll_ms}; allowed: a whole number from 0 to min_silence_ms, here ${vad.min_silence_ms}`,
-    );
-  }
-  const longest = Math.ceil(budgetSeconds * 1_000) - 1 - vad.pre_roll_ms;
-  if (vad.max_utterance_ms > longest) {
-    throw invalid(
-      "vad.max_utterance_ms",
-      `found ${vad.max_utterance_ms} with pre_roll_ms ${vad.pre_roll_ms}; allowed: at most ${longest} on this server`,
-    );
-  }
-  return vad;
-}
-
 /** What `options` may take up, written as compact JSON in UTF-8. */
 export const MAX_OPTIONS_BYTES = 4_096;
 const OPTIONS_ALLOWED = `an object of at most ${MAX_OPTIONS_BYTES} bytes`;
@@ -114,16 +89,16 @@ function startSchemaFor(maxChannels: number) {
   });
 }
 
-export const startSchema = startSchemaFor(MAX_CHANNELS);
+const startSchema = startSchemaFor(MAX_CHANNELS);
 
-export const stopSchema = v.strictObject({
+const stopSchema = v.strictObject({
   request: v.literal("stop"),
   disconnect: v.optional(flag(), false),
 });
 
-export const flushSchema = v.strictObject({ request: v.literal("flush") });
+const flushSchema = v.strictObject({ request: v.literal("flush") });
 
-export const keepAliveSchema = v.strictObject({
+const keepAliveSchema = v.strictObject({
   request: v.literal("keep_alive"),
 });
 

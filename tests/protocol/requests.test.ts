@@ -4,7 +4,6 @@ import fc from "fast-check";
 
 import { type ErrorCode, ProtocolError } from "../../src/protocol/errors.ts";
 import {
-  effectiveVad,
   MAX_OPTIONS_BYTES,
   parseRequest,
   REQUESTS,
@@ -312,25 +311,5 @@ describe("refusals", () => {
       }),
       { numRuns: 300 },
     );
-  });
-});
-
-describe("effective voice activity settings", () => {
-  test("a stream's settings stand over the server's", () => {
-    expect(effectiveVad(VAD_DEFAULTS, undefined, 135)).toEqual(VAD_DEFAULTS);
-    expect(effectiveVad(VAD_DEFAULTS, { threshold_db: 20 }, 135)).toEqual({ ...VAD_DEFAULTS, threshold_db: 20 });
-  });
-
-  test("the default post roll gives way to a short silence, one that was asked for does not", () => {
-    expect(effectiveVad(VAD_DEFAULTS, { min_silence_ms: 50 }, 135).post_roll_ms).toBe(50);
-    const given = { min_silence_ms: 50, post_roll_ms: 51 };
-    expectRefusal(() => effectiveVad(VAD_DEFAULTS, given, 135), "invalid_request", "vad.post_roll_ms", "here 50");
-  });
-
-  test("an utterance that one channel could not hold is refused", () => {
-    const longest = { max_utterance_ms: 120_000, pre_roll_ms: 1_000 };
-    expect(effectiveVad(VAD_DEFAULTS, longest, 121.001).max_utterance_ms).toBe(120_000);
-    const act = () => effectiveVad(VAD_DEFAULTS, longest, 121);
-    expectRefusal(act, "invalid_request", "vad.max_utterance_ms", "at most 119999");
   });
 });
