@@ -1,4 +1,4 @@
-import { type CommandDef, renderUsage, runCommand } from "citty";
+import { type ArgsDef, type CommandDef, renderUsage, runCommand } from "citty";
 
 import manifest from "../package.json" with { type: "json" };
 import { ExitCode } from "./commands/exit.ts";
@@ -8,15 +8,28 @@ const { version } = manifest;
 /** Beside this file, from source and inside the executable alike. */
 const workerUrl = new URL("./worker.ts", import.meta.url).href;
 
+interface Runnable {
+  usage(): Promise<string>;
+  run(rawArgs: string[]): Promise<unknown>;
+}
+
+/** A command of whatever flags. */
+function runnable<Args extends ArgsDef>(command: CommandDef<Args>): Runnable {
+  return {
+    usage: () => renderUsage(command, { meta: { name: "streamer" } }),
+    run: (rawArgs) => runCommand(command, { rawArgs }),
+  };
+}
+
 /** Loaded when asked for, so that `--help` is instant. */
-const COMMANDS: Record<string, { description: string; load: () => Promise<CommandDef> }> = {
+const COMMANDS: Record<string, { readonly description: string; readonly load: () => Promise<Runnable> }> = {
   serve: {
     description: "Serve a model over WebSocket",
-    load: async () => (await import("./commands/serve.ts")).serveCommand({ version, workerUrl }),
+    load: async () => runnable((await import("./commands/serve.ts")).serveCommand({ version, workerUrl })),
   },
   send: {
     description: "Stream a file or standard input to a server and show what comes back",
-    load: async () => (await import("./commands/send.ts")).sendCommand,
+    load: async () => runnable((await import("./commands/send.ts")).sendCommand),
   },
 };
 
@@ -54,10 +67,10 @@ async function main(args: string[]): Promise<void> {
   }
   const command = await found.load();
   if (rest.includes("--help") || rest.includes("-h")) {
-    process.stdout.write(`${await renderUsage(command, { meta: { name: "streamer" } })}\n`);
+    process.stdout.write(`${await command.usage()}\n`);
     return;
   }
-  await runCommand(command, { rawArgs: rest });
+  await command.run(rest);
 }
 
 try {

@@ -6,9 +6,11 @@ import type { Job, PipelineEvent, PipelineOptions, Tally } from "./pipeline.ts";
 interface Slot {
   /** Undefined: a marker, which waits only for what is before it. */
   readonly job: Job | undefined;
-  /** Undefined: not known yet. */
-  event: PipelineEvent | undefined;
+  /** Undefined: not known yet. Empty: the model had nothing to say. */
+  events: readonly PipelineEvent[] | undefined;
 }
+
+type Answered = Extract<Outcome, { status: "ok" }>;
 
 /**
  * The answers of one channel in the order of its audio, though the model may give them in any: each waits for those before it.
@@ -41,7 +43,7 @@ export class Answers {
   expect(job: Job): Job {
     this.silence(job.start);
     this.#covered = job.end;
-    this.#slots.push({ job, event: undefined });
+    this.#slots.push({ job, events: undefined });
     return job;
   }
 
@@ -54,7 +56,7 @@ export class Answers {
 
   /** Puts an event behind all answers expected so far. Returns what can be sent. */
   mark(event: PipelineEvent): PipelineEvent[] {
-    this.#slots.push({ job: undefined, event });
+    this.#slots.push({ job: undefined, events: [event] });
     return this.#ready();
   }
 
@@ -62,7 +64,14 @@ export class Answers {
   settle(job: Job, outcome: Outcome): PipelineEvent[] {
     const slot = this.#slots.find((candidate) => candidate.job === job);
     if (slot === undefined) throw new Error(`pipeline: an outcome for ${job.start}..${job.end}, which is not expected`);
-    slot.event = this.#answer(job, outcome);
+    slot.events = this.#answer(job, outcome);
+    return this.#ready();
+  }
+
+  /** A final that will not be asked for after all, and has no samples. Returns the events that can be sent now. */
+  skip(job: Job): PipelineEvent[] {
+    const slot = this.#slots.find((candidate) => candidate.job === job);
+    if (slot !== undefined) slot.events = [];
     return this.#ready();
   }
 
@@ -81,27 +90,25 @@ export class Answers {
     this.silence(open);
     if (clock > this.#covered) this.expect({ kind: "final", start: this.#covered, end: clock });
     for (const slot of this.#slots) {
-      if (slot.job !== undefined) slot.event ??= this.#failure(slot.job, code, message);
+      if (slot.job !== undefined) slot.events ??= [this.#failure(slot.job, code, message)];
     }
     return this.#ready();
   }
 
   #ready(): PipelineEvent[] {
     let count = 0;
-    while (this.#slots[count]?.event !== undefined) count += 1;
-    const events: PipelineEvent[] = [];
-    for (const slot of this.#slots.splice(0, count)) {
-      if (slot.event !== undefined) events.push(slot.event);
-    }
-    return events;
+    while (this.#slots[count]?.events !== undefined) count += 1;
+    return this.#slots.splice(0, count).flatMap(({ events }) => events ?? []);
   }
 
-  #answer(job: Job, outcome: Outcome): PipelineEvent {
+  #answer(job: Job, outcome: Outcome): readonly PipelineEvent[] {
     if (outcome.status === "dropped") throw new Error(`pipeline: the final of ${job.start}..${job.end} was dropped`);
-    if (outcome.status === "failed") return this.#failure(job, outcome.code, outcome.message);
+    if (outcome.status === "failed") return [this.#failure(job, outcome.code, outcome.message)];
     this.tally.inferred += job.end - job.start;
+    if (outcome.output === undefined && outcome.audio === undefined) return [];
+    if (job.step === "finish") return [{ type: "data", ...this.#result(outcome) }];
     this.tally.segments += 1;
-    return this.#segment(job, outcome, this.#extra);
+    return [this.#segment(job, outcome, this.#extra)];
   }
 
   #failure(job: Job, code: ErrorCode, message: string): PipelineEvent {
@@ -111,19 +118,21 @@ export class Answers {
     return { type: "error", code, message, fatal, retryable, ...this.#bounds(job) };
   }
 
-  #segment(job: Job, outcome: Extract<Outcome, { status: "ok" }>, extra: { is_final?: boolean }): PipelineEvent {
+  #segment(job: Job, outcome: Answered, extra: { is_final?: boolean }): PipelineEvent {
     const { lagMs } = this.#options;
     return {
       type: "segment",
       ...this.#bounds(job),
       ...extra,
-      ...outcome.output,
+      ...this.#result(outcome),
       ...(lagMs && { timing: { queue_ms: outcome.queueMs, infer_ms: outcome.inferMs, lag_ms: lagMs(job.end) } }),
-      ...(outcome.audio && {
-        audio: { bytes: outcome.audio.samples.byteLength, sample_rate: outcome.audio.sampleRate },
-        resultAudio: outcome.audio,
-      }),
     };
+  }
+
+  #result({ output, audio }: Answered): Record<string, unknown> & Pick<PipelineEvent, "resultAudio"> {
+    if (audio === undefined) return { ...output };
+    const { samples, sampleRate } = audio;
+    return { ...output, audio: { bytes: samples.byteLength, sample_rate: sampleRate }, resultAudio: audio };
   }
 
   #bounds(job: Job): { start_time: number; end_time: number } {

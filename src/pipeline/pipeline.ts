@@ -16,6 +16,9 @@ export interface Job {
   readonly kind: "final" | "interim";
   readonly start: number;
   readonly end: number;
+  /** Stateful pipelines only: which call of the model this is, and the state that it is given. `finish` has no samples. */
+  readonly step?: "start" | "step" | "finish";
+  readonly state?: unknown;
 }
 
 /** What one call of a pipeline leads to. */
