@@ -26,7 +26,6 @@ export const RESERVED_FIELDS: readonly string[] = [
 
 const limitsSchema = v.object({
   max_message_bytes: count(),
-  max_text_bytes: count(),
   max_channels: count(),
   idle_timeout_ms: count(),
   session_ms: v.pipe(count(), v.description("0: no limit")),

@@ -63,7 +63,6 @@ export function openStream(start: Start, options: OpeningOptions): { stream: Str
     ...(pattern.hearsSpeech && { vad, interim_interval_ms: start.interim_interval_ms }),
     limits: {
       max_message_bytes: limits.max_message_bytes,
-      max_text_bytes: limits.max_text_bytes,
       max_channels: limits.max_channels,
       idle_timeout_ms: limits.idle_timeout_ms,
       session_ms: limits.session_ms,

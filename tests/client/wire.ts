@@ -15,7 +15,6 @@ export function startedEvent(fields: Partial<Started>): Started {
     sample_rate: 16_000,
     limits: {
       max_message_bytes: 1_048_576,
-      max_text_bytes: 65_536,
       max_channels: 16,
       idle_timeout_ms: 30_000,
       session_ms: 0,
