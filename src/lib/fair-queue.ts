@@ -74,6 +74,13 @@ export class FairQueue<T> {
     return true;
   }
 
+  /** Puts another entry of the same member in the place of one that is queued: nobody loses a turn by changing their mind. */
+  replace(entry: Entry<T>, by: Entry<T>): void {
+    if (entry.member !== by.member) throw new Error("an entry can only be replaced by one of the same member");
+    entry.member.entries.replace(entry.link, by.link);
+    this.#byAge.replace(entry.age, by.age);
+  }
+
   take(): T | undefined {
     const entry = this.#groups.first?.members.first?.entries.first;
     if (!entry) return undefined;

@@ -53,6 +53,20 @@ export class LinkedList<T> {
     return true;
   }
 
+  /** Puts `by` in the place of `link`, which must be in this list. */
+  replace(link: Link<T>, by: Link<T>): void {
+    if (link.list !== this) throw new Error("only a link of this list can be replaced");
+    this.#claim(by);
+    by.previous = link.previous;
+    by.next = link.next;
+    if (by.previous) by.previous.next = by;
+    else this.#first = by;
+    if (by.next) by.next.previous = by;
+    else this.#last = by;
+    link.list = link.previous = link.next = undefined;
+    this.#size--;
+  }
+
   shift(): T | undefined {
     const link = this.#first;
     if (!link) return undefined;

@@ -86,16 +86,16 @@ export class Scheduler<P> {
       this.#dropped.push(job);
       return job;
     }
-    if (lane.waitingInterim) {
-      this.#interims.remove(lane.waitingInterim.entry);
-      this.#dropped.push(lane.waitingInterim);
-      lane.waitingInterim = undefined;
-    }
+    const replaced = lane.waitingInterim;
+    if (replaced) this.#dropped.push(replaced);
     if (kind === "interim") {
+      job.offeredMs = replaced?.offeredMs ?? nowMs;
+      if (replaced) this.#interims.replace(replaced.entry, job.entry);
+      else this.#interims.add(job.entry);
       lane.waitingInterim = job;
-      job.offeredMs = nowMs;
-      this.#interims.add(job.entry);
     } else {
+      if (replaced) this.#interims.remove(replaced.entry);
+      lane.waitingInterim = undefined;
       this.#finalsPending++;
       this.#blocked++;
       lane.blocked.append(job.blockedLink);
