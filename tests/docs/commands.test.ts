@@ -16,6 +16,8 @@ const TRIED_ELSEWHERE: Readonly<Record<string, string>> = {
   "npm test": "runs this test",
   "bun test": "runs this test",
   "bun install": "has been run before this test",
+  "bun fmt --check": "scripts/test.ts",
+  "bun check": "scripts/test.ts",
   "npm run demo": "tests/integration/demo.test.ts",
 };
 
@@ -45,18 +47,7 @@ class Scratch implements AsyncDisposable {
   static async create(executable: string): Promise<Scratch> {
     const folder = await mkdtemp(join(tmpdir(), "streamer-docs-"));
     await symlink(executable, join(folder, "streamer"));
-    for (const name of [
-      "examples",
-      "package.json",
-      "node_modules",
-      "scripts",
-      "src",
-      "native",
-      "bun.lock",
-      "tsconfig.json",
-    ]) {
-      await symlink(join(root, name), join(folder, name));
-    }
+    for (const name of ["examples", "tests"]) await symlink(join(root, name), join(folder, name));
     return new Scratch(folder);
   }
 
@@ -73,7 +64,9 @@ class Scratch implements AsyncDisposable {
 
   async #run(text: string): Promise<void> {
     const child = Bun.spawn(["sh", "-c", this.#here(text)], {
-      cwd: this.folder,
+      // What builds or checks the repository is typed in the repository.
+      cwd: /^(?:bun|npm) /.test(text) ? root : this.folder,
+      env: { ...process.env, PATH: `${join(root, "node_modules", ".bin")}:${process.env["PATH"] ?? ""}` },
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",
