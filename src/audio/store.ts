@@ -76,7 +76,9 @@ export class Store {
   /** Index in `arena.samples` of the sample at `position`, which must be retained. */
   indexOf(position: number): number {
     const slab = this.#slabs[Math.floor((position - this.#base) / Arena.SLAB_SAMPLES)];
-    if (slab === undefined || position < this.#released) throw new Error(`store: sample ${position} is not retained`);
+    if (slab === undefined || position < this.#released || position >= this.#end) {
+      throw new Error(`store: sample ${position} is not retained`);
+    }
     return slab * Arena.SLAB_SAMPLES + (position % Arena.SLAB_SAMPLES);
   }
 

@@ -1,0 +1,177 @@
+import { expect, test } from "bun:test";
+
+import fc from "fast-check";
+
+import { Arena } from "../../src/audio/arena.ts";
+import { type AudioSpan, Store } from "../../src/audio/store.ts";
+
+const SLAB = Arena.SLAB_SAMPLES;
+
+/** Appends `count` samples whose values are their positions. */
+function append(store: Store, arena: Arena, count: number): void {
+  for (let left = count; left > 0;) {
+    if (store.room === 0 && !store.grow()) throw new Error("the test's arena is full");
+    const part = Math.min(left, store.room);
+    for (let i = 0; i < part; i++) arena.samples[store.writeIndex + i] = store.end + i;
+    store.advance(part);
+    left -= part;
+  }
+}
+
+function valuesOf(arena: Arena, span: AudioSpan): number[] {
+  const values: number[] = [];
+  for (let i = 0; i < span.length; i++) {
+    const at = span.offset + i;
+    const slab = span.slabs[Math.floor(at / SLAB)];
+    if (slab === undefined) throw new Error(`sample ${i} of the span lies in no slab`);
+    values.push(arena.samples[slab * SLAB + (at % SLAB)] ?? Number.NaN);
+  }
+  return values;
+}
+
+function from(start: number, end: number): number[] {
+  return Array.from({ length: end - start }, (_, i) => start + i);
+}
+
+test("a span over slab borders names every slab that it touches, and no other", () => {
+  const arena = new Arena(8);
+  using store = new Store(arena);
+  append(store, arena, 3 * SLAB);
+  expect(store.span(SLAB - 1, 2 * SLAB + 1).slabs).toHaveLength(3);
+  expect(store.span(SLAB - 1, 2 * SLAB).slabs).toHaveLength(2);
+  expect(store.span(SLAB, 2 * SLAB).slabs).toHaveLength(1);
+  expect(valuesOf(arena, store.span(SLAB - 1, 2 * SLAB + 1))).toEqual(from(SLAB - 1, 2 * SLAB + 1));
+});
+
+test("an empty span names no slab at a border", () => {
+  const arena = new Arena(4);
+  using store = new Store(arena);
+  append(store, arena, SLAB);
+  expect(store.span(SLAB, SLAB)).toEqual({ slabs: [], offset: 0, length: 0 });
+  expect(store.span(7, 7).length).toBe(0);
+});
+
+test("releasing up to a border gives the slab back at once, one sample less keeps it", () => {
+  const arena = new Arena(4);
+  using store = new Store(arena);
+  append(store, arena, SLAB + 10);
+  store.release(SLAB - 1);
+  expect(arena.used).toBe(2);
+  store.release(SLAB);
+  expect(arena.used).toBe(1);
+  expect(store.retained).toBe(10);
+});
+
+test("a store that has released everything holds at most the slab that it is writing to", () => {
+  const arena = new Arena(4);
+  using store = new Store(arena);
+  append(store, arena, SLAB);
+  store.release(SLAB);
+  expect(arena.used).toBe(0);
+  append(store, arena, 1);
+  expect(arena.used).toBe(1);
+  expect(store.indexOf(SLAB) % SLAB).toBe(0);
+});
+
+test("released samples and samples that have not come cannot be had", () => {
+  const arena = new Arena(4);
+  using store = new Store(arena);
+  append(store, arena, 100);
+  store.release(50);
+  expect(() => store.span(49, 60)).toThrow("not within");
+  expect(() => store.span(60, 101)).toThrow("not within");
+  expect(() => store.span(70, 60)).toThrow("not within");
+  expect(() => store.indexOf(49)).toThrow("not retained");
+  expect(() => store.indexOf(100)).toThrow("not retained");
+  expect(() => store.indexOf(5 * SLAB)).toThrow("not retained");
+  expect(() => store.release(101)).toThrow("release before 101");
+});
+
+test("more than fits cannot be said to have been written", () => {
+  const arena = new Arena(1);
+  using store = new Store(arena);
+  expect(() => store.advance(1)).toThrow("1 samples written where 0 fit");
+  expect(() => store.writeIndex).toThrow("no slab");
+  store.grow();
+  expect(() => store.advance(SLAB + 1)).toThrow("fit");
+});
+
+test("a full arena is told by grow, and nothing is held for the attempt", () => {
+  const arena = new Arena(1);
+  using first = new Store(arena);
+  using second = new Store(arena);
+  expect(first.grow()).toBe(true);
+  expect(second.grow()).toBe(false);
+  expect(second.slabCount).toBe(0);
+});
+
+test("shrink gives back a slab that was taken in vain, and never one with samples in it", () => {
+  const arena = new Arena(4);
+  using store = new Store(arena);
+  store.shrink();
+  store.grow();
+  store.shrink();
+  expect(arena.used).toBe(0);
+  append(store, arena, SLAB + 1);
+  store.shrink();
+  expect(arena.used).toBe(2);
+  expect(valuesOf(arena, store.span(0, SLAB + 1))).toEqual(from(0, SLAB + 1));
+});
+
+test("dispose returns all slabs, and those that a reader still holds when it lets go", () => {
+  const arena = new Arena(8);
+  const store = new Store(arena);
+  append(store, arena, 2 * SLAB + 5);
+  const { slabs } = store.span(SLAB, 2 * SLAB);
+  for (const slab of slabs) arena.retain(slab);
+  store[Symbol.dispose]();
+  store[Symbol.dispose]();
+  expect(arena.used).toBe(1);
+  for (const slab of slabs) arena.release(slab);
+  expect(arena.used).toBe(0);
+});
+
+const action = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("append" as const), amount: fc.nat(3 * SLAB) }) },
+  fc.record({ do: fc.constant("release" as const), amount: fc.nat(1000) }),
+  fc.record({ do: fc.constant("span" as const), amount: fc.nat(1000) }),
+  fc.record({ do: fc.constant("grow" as const), amount: fc.constant(0) }),
+);
+
+test("whatever is appended and released, what is retained reads back and every slab is counted", () => {
+  fc.assert(
+    fc.property(fc.array(action, { maxLength: 12 }), (actions) => {
+      const arena = new Arena(64);
+      const store = new Store(arena);
+      let released = 0;
+      for (const { do: what, amount } of actions) {
+        if (what === "append") append(store, arena, amount);
+        else if (what === "release") {
+          released = Math.max(released, released + Math.floor(((store.end - released) * amount) / 1000));
+          store.release(released);
+        } else if (what === "grow") {
+          if (store.room === 0) store.grow();
+        } else {
+          const start = released + Math.floor(((store.end - released) * amount) / 1000);
+          const end = Math.min(store.end, start + 2 * SLAB);
+          expect(valuesOf(arena, store.span(start, end))).toEqual(from(start, end));
+          // Run by run is the same walk.
+          for (let at = start; at < end;) {
+            const run = store.runLength(at);
+            expect(run).toBeGreaterThan(0);
+            expect(arena.samples[store.indexOf(at)]).toBe(at);
+            expect(arena.samples[store.indexOf(at) + run - 1]).toBe(at + run - 1);
+            at += run;
+          }
+        }
+        expect(store.retained).toBe(store.end - released);
+        expect(arena.used).toBe(store.slabCount);
+        expect(store.slabCount).toBeLessThanOrEqual(Math.ceil(store.retained / SLAB) + 1);
+      }
+      store[Symbol.dispose]();
+      expect(arena.used).toBe(0);
+      for (let slab = 0; slab < arena.capacity; slab++) expect(arena.references(slab)).toBe(0);
+    }),
+    { numRuns: 60 },
+  );
+});
