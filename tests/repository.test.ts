@@ -99,6 +99,10 @@ test("no file names a package registry or a place on somebody's machine", () => 
   expect(matching(/(?<![\w.)}])\/(?:root|work|home\/\w+|Users\/\w+)\//)).toEqual([]);
 });
 
+test("no path is taken from a URL undecoded: folders may have spaces in their names", () => {
+  expect(matching(/import\.meta\.url\)\s*\.pathname/)).toEqual([]);
+});
+
 test("no source switches a check off", () => {
   const pattern = new RegExp(
     ["@ts-(?:ignore|expect-error|nocheck)", "(?:ox|es)lint-disable", "\\bas any\\b"].join("|"),

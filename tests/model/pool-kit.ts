@@ -1,3 +1,5 @@
+import { join } from "node:path";
+
 import { Arena } from "../../src/audio/arena.ts";
 import type { Lane, Outcome, Work } from "../../src/model/job.ts";
 import type { ModelPoolOptions } from "../../src/model/pool.ts";
@@ -6,7 +8,7 @@ import { ModelPool } from "../../src/model/pool.ts";
 export const workerUrl = new URL("../../src/worker.ts", import.meta.url);
 
 export function modelPath(name: string): string {
-  return new URL(`models/${name}.ts`, import.meta.url).pathname;
+  return join(import.meta.dir, "models", `${name}.ts`);
 }
 
 /** A pool with real workers, and what it logged. */
