@@ -1,6 +1,6 @@
 import { EnergyVad } from "../../src/vad/energy.ts";
+import { loadPeers, type Peers } from "./vad-peers.ts";
 import { RATE } from "./vad-speech.ts";
-import { type Peers, loadPeers } from "./vad-peers.ts";
 
 /** A VAD's answer for a whole recording. */
 export interface Decisions {
@@ -54,7 +54,11 @@ function energy(samples: Float32Array): Decisions {
 
 /** The mean power of 10 ms against one number for ever. */
 function fixed(samples: Float32Array): Decisions {
-  return decide(samples, WINDOW, (window) => window.reduce((sum, x) => sum + x * x, 0) / WINDOW >= 10 ** (FIXED_DB / 10));
+  return decide(
+    samples,
+    WINDOW,
+    (window) => window.reduce((sum, x) => sum + x * x, 0) / WINDOW >= 10 ** (FIXED_DB / 10),
+  );
 }
 
 function webrtcDecisions(webrtc: NonNullable<Peers["webrtc"]>, mode: number, samples: Float32Array): Decisions {

@@ -30,10 +30,7 @@ export function generator(seed: number): () => number {
 /** White Gaussian noise with a power of 0 dBFS. */
 function white(length: number, seed: number): Float32Array {
   const random = generator(seed);
-  return Float32Array.from(
-    { length },
-    () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random()),
-  );
+  return Float32Array.from({ length }, () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random()));
 }
 
 /** -10 dB a decade (Kellet's filter). */
@@ -157,7 +154,13 @@ export function unspoken(utterances: readonly Float32Array[], seed: number): Sce
     ["babble -30 dBFS", at(-30, babble(length, utterances, seed + 4))],
     ["hum 50 Hz -20 dBFS", at(-20, hum(length, 50))],
     ["hum 60 Hz -20 dBFS", at(-20, hum(length, 60))],
-    ["tone 1 kHz -20 dBFS", at(-20, Float32Array.from({ length }, (_, i) => Math.sin((2 * Math.PI * i) / 16)))],
+    [
+      "tone 1 kHz -20 dBFS",
+      at(
+        -20,
+        Float32Array.from({ length }, (_, i) => Math.sin((2 * Math.PI * i) / 16)),
+      ),
+    ],
     ["music -26 dBFS", at(-26, music(length, seed + 5))],
   ];
   return scenes.map(([name, samples]) => ({ name, samples: recorded(samples), speech: [] }));

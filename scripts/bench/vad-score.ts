@@ -1,6 +1,6 @@
+import { VAD_DEFAULTS } from "../../src/protocol/requests.ts";
 import { Endpointer } from "../../src/vad/endpointer.ts";
 import type { Decisions } from "./vad-detectors.ts";
-import { VAD_DEFAULTS } from "../../src/protocol/requests.ts";
 import type { Scene, Span } from "./vad-scenes.ts";
 import { RATE } from "./vad-speech.ts";
 

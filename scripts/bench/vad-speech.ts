@@ -31,7 +31,8 @@ const SENTENCES: readonly (readonly [voice: string, text: string])[] = [
 
 /** Utterances of one speaker each at SPEECH_DB, cut out of recordings and synthetic speech. */
 export function utterances(): Float32Array[] {
-  if (!existsSync(RECORDED)) throw new Error(`no recorded speech in ${RECORDED}: apt-get install pocketsphinx-testdata`);
+  if (!existsSync(RECORDED))
+    throw new Error(`no recorded speech in ${RECORDED}: apt-get install pocketsphinx-testdata`);
   if (Bun.which("flite") === null) throw new Error("no synthetic speech: apt-get install flite");
   const files = ["librivox", "cards"].flatMap((folder) =>
     readdirSync(join(RECORDED, folder))

@@ -5,6 +5,7 @@
  * Needs the Debian packages pocketsphinx-testdata and flite; downloads the peers outside of the repository.
  */
 import { parseArgs } from "node:util";
+
 import { EnergyVad } from "../../src/vad/energy.ts";
 import { type Detector, detectors } from "./vad-detectors.ts";
 import { generator, type Scene, spoken, unspoken } from "./vad-scenes.ts";
@@ -17,10 +18,16 @@ const speech = utterances();
 const { present, absent } = await detectors();
 const compared = present.filter(({ name }) => values.only === undefined || name === values.only);
 
-const hearing = await table(spoken(speech, seed), compared, (result) =>
-  `${share(result.found, result.utterances)} / ${share(result.right, result.segments)}`,
+const hearing = await table(
+  spoken(speech, seed),
+  compared,
+  (result) => `${share(result.found, result.utterances)} / ${share(result.right, result.segments)}`,
 );
-const falseSpeech = await table(unspoken(speech, seed + 100), compared, (result) => `${result.falseSeconds.toFixed(2)} s`);
+const falseSpeech = await table(
+  unspoken(speech, seed + 100),
+  compared,
+  (result) => `${result.falseSeconds.toFixed(2)} s`,
+);
 
 console.log(`seed ${seed}; ${speech.length} utterances, each heard twice; collars of 200 ms\n`);
 console.log("Segment recall / precision\n");
@@ -35,7 +42,10 @@ async function table(
   columns: readonly Detector[],
   cell: (result: ReturnType<typeof score>) => string,
 ): Promise<string> {
-  const rows = [["", ...columns.map(({ name }) => name)], ["---", ...columns.map(() => "---")]];
+  const rows = [
+    ["", ...columns.map(({ name }) => name)],
+    ["---", ...columns.map(() => "---")],
+  ];
   for (const scene of scenes) {
     const row = [scene.name];
     for (const { detect } of columns) {
@@ -58,7 +68,8 @@ function speed(): number {
   let heard = 0;
   const runs = Array.from({ length: 9 }, () => {
     const begin = Bun.nanoseconds();
-    for (let at = 0; at < samples.length; at += RATE / 10) vad.push(samples, at, RATE / 10, (is) => (heard += Number(is)));
+    for (let at = 0; at < samples.length; at += RATE / 10)
+      vad.push(samples, at, RATE / 10, (is) => (heard += Number(is)));
     return (60 * 1e9) / (Bun.nanoseconds() - begin);
   });
   return runs.sort((a, b) => a - b)[4] ?? 0;
