@@ -63,5 +63,6 @@ function refusedWith(status: number, body: string): string {
   } catch {
     // Not the error object of this protocol: the status says it.
   }
-  return status === 404 ? "refused with HTTP 404: there is no such route" : `refused with HTTP ${status}`;
+  if (status === 404) return "refused with HTTP 404: there is no such route";
+  return status < 300 ? "something answers there, but it does not speak WebSocket" : `refused with HTTP ${status}`;
 }

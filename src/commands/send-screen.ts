@@ -84,6 +84,12 @@ export class Screen {
     void this.#live.write(this.#erased() + this.#redrawn());
   }
 
+  /** Removes all changing lines. */
+  clear(): void {
+    this.#lines.clear();
+    if (this.#drawn > 0) void this.#live?.write(this.#erased() + this.#redrawn());
+  }
+
   /** For results; plain when they do not go to a terminal. */
   paint(colour: keyof typeof COLOURS, text: string): string {
     return this.#colour && this.#out.isTerminal ? `\u001B[${COLOURS[colour]}m${text}\u001B[0m` : text;

@@ -118,20 +118,25 @@ class PcmSource implements Source {
   }
 }
 
-export interface OpenFile {
+export interface Input extends AsyncDisposable {
   readonly bytes: Bytes;
   /** Bytes in it; undefined for pipes and devices. */
   readonly size: number | undefined;
 }
 
 /** Opens a file for reading from its start, without reading. Throws UsageError. */
-export async function openFile(path: string): Promise<OpenFile> {
+export async function openFile(path: string): Promise<Input> {
   let file: FileHandle | undefined;
   try {
     file = await open(path, "r");
     const stat = await file.stat();
     if (stat.isDirectory()) throw new UsageError(`${path}: it is a directory`);
-    return { bytes: read(file), size: stat.isFile() ? stat.size : undefined };
+    const opened = file;
+    return {
+      bytes: read(opened),
+      size: stat.isFile() ? stat.size : undefined,
+      [Symbol.asyncDispose]: () => opened.close(),
+    };
   } catch (error) {
     await file?.close();
     if (error instanceof UsageError) throw error;
@@ -153,14 +158,10 @@ function reason(error: unknown): string {
 /** One buffer serves all reads. */
 async function* read(file: FileHandle): AsyncGenerator<Uint8Array, void> {
   const buffer = new Uint8Array(READ_BYTES);
-  try {
-    for (;;) {
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
-      if (bytesRead === 0) return;
-      yield buffer.subarray(0, bytesRead);
-    }
-  } finally {
-    await file.close();
+  for (;;) {
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
+    if (bytesRead === 0) return;
+    yield buffer.subarray(0, bytesRead);
   }
 }
 

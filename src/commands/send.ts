@@ -9,7 +9,7 @@ import { refusal } from "./send-refusal.ts";
 import { Report } from "./send-report.ts";
 import { type Output, processOutput, Screen } from "./send-screen.ts";
 import { SEND_ARGS, type SendSettings, sendSettings, startFields } from "./send-settings.ts";
-import { audioSource, type Bytes, openFile, readStream, type Source } from "./send-source.ts";
+import { audioSource, type Bytes, type Input, openFile, readStream, type Source } from "./send-source.ts";
 import { TextView } from "./send-text.ts";
 
 /** Without --chunk-size a message has this much audio, if a server's usual limit lets it. */
@@ -36,7 +36,8 @@ export interface SendIo {
  */
 export async function send(settings: SendSettings, io: SendIo): Promise<number> {
   const screen = new Screen(io.out, io.err, { colour: io.colour });
-  const source = await openSource(settings, io);
+  await using input = await openInput(settings.input, io);
+  const source = await audioSource(input.name, input.bytes, input.size, settings.raw);
   const start = startFields(settings, source.format, source.name);
   const begin = io.clock.now();
   let client: Client;
@@ -62,10 +63,10 @@ export async function send(settings: SendSettings, io: SendIo): Promise<number> 
   return problems.length > 0 || report.errors > 0 ? EXIT.failed : EXIT.good;
 }
 
-async function openSource({ input, raw }: SendSettings, io: SendIo): Promise<Source> {
-  if (input === "-") return audioSource("standard input", io.stdin(io.interrupt), undefined, raw);
-  const { bytes, size } = await openFile(input);
-  return audioSource(input, bytes, size, raw);
+async function openInput(path: string, io: SendIo): Promise<Input & { name: string }> {
+  if (path !== "-") return { ...(await openFile(path)), name: path };
+  const bytes = io.stdin(io.interrupt);
+  return { name: "standard input", bytes, size: undefined, [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 
 function describe({ name, format, seconds }: Source): string {
@@ -112,7 +113,7 @@ class Stream {
     this.#over.abort();
     this.#client.close();
     await sending;
-    this.#screen.live("progress", undefined);
+    this.#screen.clear();
     const lost = this.#problems.length > 0;
     if (!lost || this.#report.stopped !== undefined) this.#problems.push(...this.#report.problems(this.#complete));
     return this.#problems;

@@ -1,19 +1,9 @@
 import { afterEach, expect, test } from "bun:test";
 
-import type { ServerWebSocket } from "bun";
-
 import { type Client, connect } from "../../src/client/client.ts";
 import { ConnectionError, StartRefused } from "../../src/client/errors.ts";
 import type { Received } from "../../src/client/event-queue.ts";
-import { FORMAT, rejection, startedEvent, stoppedEvent } from "./wire.ts";
-
-type Socket = ServerWebSocket<undefined>;
-
-interface Script {
-  text?: (socket: Socket, request: Record<string, unknown>) => void;
-  audio?: (socket: Socket, bytes: Buffer) => void;
-  open?: (socket: Socket) => void;
-}
+import { fakeServer, FORMAT, polite, rejection, say, type Script, type Socket, startedEvent } from "./wire.ts";
 
 const cleanups: (() => Promise<void>)[] = [];
 
@@ -21,42 +11,10 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0)) await cleanup();
 });
 
-/** A server that does as it is told; its URL. */
 function serve(script: Script): string {
-  const server = Bun.serve({
-    port: 0,
-    fetch(request, server) {
-      if (new URL(request.url).pathname === "/full") return Response.json({ code: "overloaded" }, { status: 503 });
-      if (server.upgrade(request, { headers: { "Sec-WebSocket-Protocol": "streamer.v1" } })) return undefined;
-      return new Response("", { status: 426 });
-    },
-    websocket: {
-      open: (socket: Socket) => script.open?.(socket),
-      message: (socket: Socket, message) => {
-        if (typeof message === "string") script.text?.(socket, JSON.parse(message) as Record<string, unknown>);
-        else script.audio?.(socket, message);
-      },
-    },
-  });
-  cleanups.push(() => server.stop(true));
-  return `ws://localhost:${server.port}/`;
-}
-
-function say(socket: Socket, event: object): void {
-  socket.send(JSON.stringify(event));
-}
-
-/** Answers every start and stop, as a server does. */
-function polite(also: Script = {}): Script {
-  let streams = 0;
-  return {
-    ...also,
-    text(socket, request) {
-      if (request["request"] === "start") say(socket, startedEvent({ stream: streams++ }));
-      if (request["request"] === "stop") say(socket, stoppedEvent());
-      also.text?.(socket, request);
-    },
-  };
+  const { url, stop } = fakeServer(script);
+  cleanups.push(stop);
+  return url;
 }
 
 async function until(client: Client, type: string): Promise<Received> {

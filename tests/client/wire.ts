@@ -1,6 +1,8 @@
+import type { ServerWebSocket } from "bun";
+
 import type { ChannelLedger, Started, Stopped } from "../../src/protocol/events.ts";
 
-/** Events as a server would send them, for fake servers in tests. */
+/** Fake servers, and events as a server would send them. */
 
 export const FORMAT = { channels: 1, sample_rate: 16_000, bit_depth: 16, is_float: false, encoding: "pcm" } as const;
 
@@ -35,4 +37,52 @@ export async function rejection(promise: Promise<unknown>): Promise<unknown> {
     return error;
   }
   throw new Error("the promise was fulfilled");
+}
+
+export type Socket = ServerWebSocket<undefined>;
+
+/** What a fake server does with what it gets. */
+export interface Script {
+  text?: (socket: Socket, request: Record<string, unknown>) => void;
+  audio?: (socket: Socket, bytes: Buffer) => void;
+  open?: (socket: Socket) => void;
+}
+
+/** A server that does as it is told; under /full it refuses the upgrade. */
+export function fakeServer(script: Script): { url: string; stop: () => Promise<void> } {
+  const server = Bun.serve({
+    port: 0,
+    fetch(request, server) {
+      if (new URL(request.url).pathname === "/full") {
+        return Response.json({ type: "error", code: "overloaded", message: "no room" }, { status: 503 });
+      }
+      if (server.upgrade(request, { headers: { "Sec-WebSocket-Protocol": "streamer.v1" } })) return undefined;
+      return new Response("", { status: 426 });
+    },
+    websocket: {
+      open: (socket: Socket) => script.open?.(socket),
+      message: (socket: Socket, message) => {
+        if (typeof message === "string") script.text?.(socket, JSON.parse(message) as Record<string, unknown>);
+        else script.audio?.(socket, message);
+      },
+    },
+  });
+  return { url: `ws://localhost:${server.port}/`, stop: () => server.stop(true) };
+}
+
+export function say(socket: Socket, event: object): void {
+  socket.send(JSON.stringify(event));
+}
+
+/** Answers every start and stop, as a server does; then does as told. */
+export function polite(also: Script = {}): Script {
+  let streams = 0;
+  return {
+    ...also,
+    text(socket, request) {
+      if (request["request"] === "start") say(socket, startedEvent({ stream: streams++ }));
+      if (request["request"] === "stop") say(socket, stoppedEvent());
+      also.text?.(socket, request);
+    },
+  };
 }
