@@ -1,58 +1,19 @@
-import type { Arena } from "../audio/arena.ts";
 import type { Clock } from "../lib/clock.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { Lane, Outcome, Work } from "./job.ts";
-import type { Log } from "./rare-log.ts";
+import type { ModelPoolOptions, PoolStats } from "./pool-options.ts";
+import { LOAD_TIMEOUT_MS } from "./pool-options.ts";
 import { RareLog } from "./rare-log.ts";
-import type { DoneMessage, ModelInfo } from "./rpc.ts";
+import type { Answer, DoneMessage, ModelInfo } from "./rpc.ts";
 import type { SchedulerJob } from "./scheduled.ts";
 import type { Assignment } from "./scheduler.ts";
 import { Scheduler } from "./scheduler.ts";
+import { Settlements } from "./settlements.ts";
 import type { Ending } from "./worker-thread.ts";
 import type { LaneOptions } from "./workforce.ts";
 import { Workforce } from "./workforce.ts";
 
-export interface ModelPoolOptions {
-  /** A built-in model's name or the path of a model file. */
-  readonly model: string;
-  /** Given to the model as they are. */
-  readonly settings: Record<string, unknown>;
-  readonly workers: number;
-  /** Longest time for one call, milliseconds. */
-  readonly inferenceTimeoutMs: number;
-  /** Finals of one lane that may run at once. */
-  readonly maxInFlight: number;
-  readonly arena: Arena;
-  /** URL of `src/worker.ts`. */
-  readonly workerUrl: string | URL;
-  readonly log: Log;
-  readonly clock?: Clock;
-  /** Longest time for a worker to load and warm its model; default `LOAD_TIMEOUT_MS`. */
-  readonly loadTimeoutMs?: number;
-  /** False: the first call of a worker is a user's. Default true. */
-  readonly warmUp?: boolean;
-}
-
-export const LOAD_TIMEOUT_MS = 120_000;
-
-export interface PoolStats {
-  readonly workersReady: number;
-  readonly workersBusy: number;
-  readonly lanes: number;
-  /** Queued, not running. */
-  readonly finalsWaiting: number;
-  readonly interimsWaiting: number;
-  /** Queued or running. */
-  readonly finalsPending: number;
-  /** Totals since the start. */
-  readonly calls: number;
-  readonly pieces: number;
-  readonly failures: number;
-  readonly timeouts: number;
-  readonly crashes: number;
-  readonly dropped: number;
-  readonly spawns: number;
-}
+export type { ModelPoolOptions, PoolStats } from "./pool-options.ts";
 
 interface Payload {
   readonly work: Work;
@@ -71,6 +32,7 @@ export class ModelPool {
   readonly #options: ModelPoolOptions;
   readonly #clock: Clock;
   readonly #log: RareLog;
+  readonly #settlements: Settlements;
   readonly #workforce: Workforce;
   #scheduler: Scheduler<Payload> | undefined;
   #info: ModelInfo | undefined;
@@ -78,7 +40,6 @@ export class ModelPool {
   readonly #calls = new Map<number, { readonly number: number; readonly assignment: Assignment<Payload> }>();
   readonly #lanes = new Set<Lane>();
   #laneNumbers = 0;
-  #toSettle: [Payload, Outcome][] = [];
   #turnScheduled = false;
   #timer: { readonly atMs: number; readonly cancel: () => void } | undefined;
   #closed = false;
@@ -88,6 +49,7 @@ export class ModelPool {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#log = new RareLog(options.log, this.#clock);
+    this.#settlements = new Settlements(this.#log);
     this.#workforce = new Workforce({
       workers: options.workers,
       url: options.workerUrl,
@@ -100,7 +62,7 @@ export class ModelPool {
       },
       loadTimeoutMs: options.loadTimeoutMs ?? LOAD_TIMEOUT_MS,
       clock: this.#clock,
-      log: options.log,
+      log: this.#log,
       ready: (worker, info) => this.#workerReady(worker, info),
       done: (worker, message) => this.#callDone(worker, message),
       gone: (worker, ending) => this.#workerGone(worker, ending),
@@ -151,6 +113,7 @@ export class ModelPool {
     const facts: LaneOptions = { number: this.#laneNumbers++, options };
     const lane: Lane = {
       submit: (work, settle) => {
+        if (this.info.stateful !== (work.step !== undefined)) throw new Error("only stateful models take steps");
         for (const slab of work.audio.slabs) this.#options.arena.retain(slab);
         scheduler.submit(place, work.kind, { work, settle, lane: facts }, this.#clock.now());
         this.#collectDropped();
@@ -198,28 +161,19 @@ export class ModelPool {
     if (!call || call.number !== message.call || call.assignment.jobs.length !== message.answers.length) return;
     this.#calls.delete(worker);
     const jobs = this.#scheduler!.callEnded(worker, this.#clock.now());
-    this.#scheduleTurn();
+    // The worker gets its next call before this one's results are told, which takes a while.
+    this.#turn();
     for (const [i, job] of jobs.entries()) {
       this.#release(job);
       if (job.cancelled) continue;
-      const times = { queueMs: job.startedMs - job.submittedMs, inferMs: message.inferMs };
-      const { error, stack, output, outputJson, audio, state } = message.answers[i]!;
-      if (error !== undefined) {
+      const answer = message.answers[i]!;
+      if (answer.error !== undefined) {
         this.#totals.failures++;
-        this.#log.warn("inference_failed", { model: this.name, worker, error, stack });
-        this.#say(job.payload, { status: "failed", code: "inference_failed", message: error, ...times });
-        continue;
+        this.#log.warn("inference_failed", { model: this.name, worker, error: answer.error, stack: answer.stack });
       }
-      const parsed = outputJson === undefined ? output : (JSON.parse(outputJson) as Record<string, unknown>);
-      this.#say(job.payload, {
-        status: "ok",
-        output: parsed,
-        ...(audio && { audio }),
-        ...(state !== undefined && { state }),
-        ...times,
-        worker,
-        batchSize: jobs.length,
-      });
+      const queueMs = job.startedMs - job.submittedMs;
+      const outcome = outcomeOf(answer, { queueMs, inferMs: message.inferMs, worker, batchSize: jobs.length });
+      this.#settlements.now(job.payload.settle, outcome);
     }
   }
 
@@ -241,7 +195,13 @@ export class ModelPool {
       if (job.cancelled) continue;
       this.#totals.failures++;
       const queueMs = job.startedMs - job.submittedMs;
-      this.#say(job.payload, { status: "failed", code, message, queueMs, inferMs: now - job.startedMs });
+      this.#settlements.now(job.payload.settle, {
+        status: "failed",
+        code,
+        message,
+        queueMs,
+        inferMs: now - job.startedMs,
+      });
     }
     this.#scheduleTurn();
     return jobs;
@@ -255,7 +215,7 @@ export class ModelPool {
       this.#totals.failures++;
       const message = "no worker for the model could be started";
       const times = { queueMs: now - job.submittedMs, inferMs: 0 };
-      this.#say(job.payload, { status: "failed", code: "worker_crashed", message, ...times });
+      this.#settlements.now(job.payload.settle, { status: "failed", code: "worker_crashed", message, ...times });
     }
   }
 
@@ -264,7 +224,7 @@ export class ModelPool {
       this.#totals.dropped++;
       // A cancelled job is still being read.
       if (!job.cancelled) this.#release(job);
-      this.#toSettle.push([job.payload, { status: "dropped" }]);
+      this.#settlements.later(job.payload.settle, { status: "dropped" });
     }
   }
 
@@ -278,9 +238,7 @@ export class ModelPool {
     this.#turnScheduled = true;
     queueMicrotask(() => {
       this.#turnScheduled = false;
-      const settled = this.#toSettle;
-      this.#toSettle = [];
-      for (const [payload, outcome] of settled) this.#say(payload, outcome);
+      this.#settlements.flush();
       this.#turn();
     });
   }
@@ -318,13 +276,21 @@ export class ModelPool {
       jobs.map(({ payload }) => payload),
     );
   }
+}
 
-  /** One session's fault is not another's. */
-  #say({ settle }: Payload, outcome: Outcome): void {
-    try {
-      settle(outcome);
-    } catch (error) {
-      this.#log.warn("settle_threw", { error: String(error), stack: error instanceof Error ? error.stack : undefined });
-    }
+function outcomeOf(
+  { error, output, outputJson, audio, state }: Answer,
+  facts: { queueMs: number; inferMs: number; worker: number; batchSize: number },
+): Outcome {
+  if (error !== undefined) {
+    const { queueMs, inferMs } = facts;
+    return { status: "failed", code: "inference_failed", message: error, queueMs, inferMs };
   }
+  return {
+    status: "ok",
+    output: outputJson === undefined ? output : (JSON.parse(outputJson) as Record<string, unknown>),
+    ...(audio && { audio }),
+    ...(state !== undefined && { state }),
+    ...facts,
+  };
 }

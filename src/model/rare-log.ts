@@ -1,7 +1,6 @@
 import type { Clock } from "../lib/clock.ts";
 
 export interface Log {
-  info(event: string, fields?: Record<string, unknown>): void;
   warn(event: string, fields?: Record<string, unknown>): void;
 }
 

@@ -1,6 +1,6 @@
 import type { Clock } from "../lib/clock.ts";
 import type { Work } from "./job.ts";
-import type { Log } from "./rare-log.ts";
+import type { RareLog } from "./rare-log.ts";
 import type { CallMessage, DoneMessage, LoadMessage, ModelInfo, Piece } from "./rpc.ts";
 import { encodeCall } from "./rpc.ts";
 import type { Ending } from "./worker-thread.ts";
@@ -20,13 +20,13 @@ export interface WorkforceOptions {
   readonly load: Omit<LoadMessage, "spawn">;
   readonly loadTimeoutMs: number;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly log: RareLog;
   /** The worker can take calls. */
   ready(worker: number, info: ModelInfo): void;
   done(worker: number, message: DoneMessage): void;
   /** A worker that was ready has ended on its own, or because of `close`. */
   gone(worker: number, ending: Ending): void;
-  /** No worker is ready or loading, and the last attempt to start one failed. */
+  /** No worker is ready, and the last attempt to start one failed in every place. */
   noneLeft(): void;
 }
 
@@ -223,7 +223,7 @@ export class Workforce {
     }
     log.warn("load_failed", { model: load.model, worker: place.index, cause, stack });
     this.#respawnLater(place);
-    if (this.#readyCount === 0 && this.#places.every(({ thread }) => !thread)) this.#options.noneLeft();
+    if (this.#places.every(({ ready, failures }) => !ready && failures > 0)) this.#options.noneLeft();
   }
 
   #respawn(place: Place): void {

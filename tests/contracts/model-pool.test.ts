@@ -117,6 +117,17 @@ describe("a pool with real workers", () => {
     await kit.until(() => kit.arena.used === 0);
   });
 
+  test("a worker stuck in native code, which nothing can end, gets a successor while it is stuck", async () => {
+    await using kit = await testPool({ model: puppet, inferenceTimeoutMs: 20 });
+    const lane = kit.pool.lane({}, undefined);
+    expect(failed(await kit.submit(lane, [ORDERS.native])).code).toBe("inference_timeout");
+    ok(await kit.submit(lane, [0]));
+    expect(kit.logged.map(({ event }) => event)).toContain("worker_stuck");
+    // Its audio is kept for as long as it could read it.
+    expect(kit.arena.used).toBe(1);
+    await kit.until(() => kit.arena.used === 0);
+  });
+
   test("messages that a model sends by itself are not taken for answers", async () => {
     await using kit = await testPool({ model: puppet });
     const lane = kit.pool.lane({}, undefined);

@@ -26,7 +26,7 @@ export class TestPool {
       maxInFlight: 4,
       arena: this.arena,
       workerUrl,
-      log: { info: record, warn: record },
+      log: { warn: record },
       ...options,
     });
   }

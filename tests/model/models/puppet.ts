@@ -21,6 +21,7 @@ export const ORDERS = {
   optionsBack: 16,
   pause: 17,
   own: 18,
+  native: 19,
 } as const;
 
 class Puppet implements Model<object> {
@@ -73,6 +74,10 @@ class Puppet implements Model<object> {
         return { options: call.options ?? null, traceparent: call.traceparent ?? null };
       case ORDERS.pause:
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+        return usual;
+      case ORDERS.native:
+        // Cannot be terminated, like a loop in C.
+        Bun.sleepSync(1400);
         return usual;
       case ORDERS.own:
         return { ...usual, audio };

@@ -1,0 +1,34 @@
+import type { Outcome } from "./job.ts";
+import type { RareLog } from "./rare-log.ts";
+
+type Settle = (outcome: Outcome) => void;
+
+/** Tells those who submitted work what became of it. One session's fault is not another's: a throw is logged and goes no further. */
+export class Settlements {
+  readonly #log: RareLog;
+  #waiting: [Settle, Outcome][] = [];
+
+  constructor(log: RareLog) {
+    this.#log = log;
+  }
+
+  /** Tells it when `flush` is called, since the teller is being called by the one to be told. */
+  later(settle: Settle, outcome: Outcome): void {
+    this.#waiting.push([settle, outcome]);
+  }
+
+  flush(): void {
+    const waiting = this.#waiting;
+    if (waiting.length === 0) return;
+    this.#waiting = [];
+    for (const [settle, outcome] of waiting) this.now(settle, outcome);
+  }
+
+  now(settle: Settle, outcome: Outcome): void {
+    try {
+      settle(outcome);
+    } catch (error) {
+      this.#log.warn("settle_threw", { error: String(error), stack: error instanceof Error ? error.stack : undefined });
+    }
+  }
+}
