@@ -30,8 +30,8 @@ async function succeeds(command: string[], timeout?: number): Promise<boolean> {
     stdin: "ignore",
     stdout: "inherit",
     stderr: "inherit",
-    // Refuses a forgotten `test.only`, and snapshots that nobody has looked at.
-    env: { ...process.env, CI: "1" },
+    // CI refuses a forgotten `test.only`, and snapshots that nobody has looked at.
+    env: { ...process.env, CI: "1", ...(!process.stdout.isTTY && { NO_COLOR: "1" }) },
     ...(timeout === undefined ? {} : { timeout, killSignal: "SIGKILL" }),
   });
   return (await child.exited) === 0;

@@ -1,4 +1,4 @@
-import { Resampler } from "../../src/native/resampler.ts";
+import type { Resampler } from "../../src/native/resampler.ts";
 
 /** Samples owed for `length` read: round(length * outRate / inRate), halves up, in exact integers. */
 export function exactLength(length: number, inRate: number, outRate: number): number {
