@@ -3,6 +3,8 @@ import { WavHeaderReader } from "./wav.ts";
 
 /** Bytes of "RIFF", a size, "WAVE": what a header is recognised by. */
 const MARK_BYTES = 12;
+/** The longest beginning of a mark. */
+const TAIL_BYTES = MARK_BYTES - 1;
 const RIFF = Buffer.from("RIFF", "latin1");
 const WAVE = Buffer.from("WAVE", "latin1");
 const LETTER_R = 0x52;
@@ -67,13 +69,15 @@ export class RiffWatch {
     }
     if (result.status === "error") {
       this.#reader = undefined;
-      if (this.#skipped > 0 || (marked && isMark(concat(this.#held, bytes)))) {
-        this.#skipped += bytes.length;
+      const held = this.end();
+      const joint = concat(held, bytes);
+      if (this.#skipped > 0 || isHeader(joint)) {
+        // Nothing counts as skipped: how much of it has come depends on how the bytes are cut.
+        this.#skipped = 0;
         return { held: NO_BYTES, start: 0, end: 0, mismatch: `a WAV header that cannot be read: ${result.reason}` };
       }
-      const held = this.end();
       // A mark may begin in the bytes kept back.
-      const found = this.#search(concat(held, bytes));
+      const found = this.#search(joint);
       return { ...found, held, end: found.end - held.length };
     }
     if (marked) {
@@ -94,16 +98,26 @@ export class RiffWatch {
 
   /** Where a mark ends in these bytes, also one that began in earlier ones. */
   #findMark(bytes: Uint8Array): number | undefined {
-    const keep = MARK_BYTES - 1;
     if (this.#tail.includes(LETTER_R)) {
-      const joint = concat(this.#tail, bytes.subarray(0, keep));
+      const joint = concat(this.#tail, bytes.subarray(0, TAIL_BYTES));
       const at = indexOfMark(joint);
       if (at !== undefined) return at + MARK_BYTES - this.#tail.length;
     }
     const at = indexOfMark(bytes);
     if (at !== undefined) return at + MARK_BYTES;
-    this.#tail = bytes.length >= keep ? bytes.slice(-keep) : concat(this.#tail, bytes).slice(-keep);
+    this.#keepTail(bytes);
     return undefined;
+  }
+
+  #keepTail(bytes: Uint8Array): void {
+    if (bytes.length < TAIL_BYTES) {
+      this.#tail = concat(this.#tail, bytes).slice(-TAIL_BYTES);
+      return;
+    }
+    if (this.#tail.length < TAIL_BYTES) this.#tail = new Uint8Array(TAIL_BYTES);
+    // Byte by byte: a view of a message makes its memory live until a full collection (Bun 1.4.5).
+    const from = bytes.length - TAIL_BYTES;
+    for (let i = 0; i < TAIL_BYTES; i++) this.#tail[i] = bytes[from + i] ?? 0;
   }
 
   #difference(found: AudioFormat): string | undefined {
@@ -116,17 +130,22 @@ export class RiffWatch {
   }
 }
 
-function isMark(bytes: Uint8Array): boolean {
-  return indexOfMark(bytes.subarray(0, MARK_BYTES)) === 0;
+/** Whether bytes begin with the mark of a file that `WavHeaderReader` would read. */
+function isHeader(bytes: Uint8Array): boolean {
+  const mark = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, MARK_BYTES)).toString("latin1");
+  return /^(RIFF|RF64|BW64)[^]{4}WAVE$/.test(mark);
 }
 
 function indexOfMark(bytes: Uint8Array): number | undefined {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = buffer.indexOf(RIFF); at >= 0; at = buffer.indexOf(RIFF, at + 1)) {
-    if (at + MARK_BYTES > buffer.length) return undefined;
-    if (buffer.subarray(at + 8, at + MARK_BYTES).equals(WAVE)) return at;
+  for (let at = indexOfRiff(bytes, 0); at >= 0; at = indexOfRiff(bytes, at + 1)) {
+    if (at + MARK_BYTES > bytes.length) return undefined;
+    if (WAVE.every((letter, i) => bytes[at + 8 + i] === letter)) return at;
   }
   return undefined;
+}
+
+function indexOfRiff(bytes: Uint8Array, from: number): number {
+  return Buffer.prototype.indexOf.call(bytes, RIFF, from);
 }
 
 function concat(first: Uint8Array, second: Uint8Array): Uint8Array {

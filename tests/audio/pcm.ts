@@ -1,0 +1,32 @@
+import { SAMPLE_BYTES, type SampleFormat } from "../../src/native/pcm.ts";
+
+/** Numbers in 0 .. 1 from a seed (mulberry32). */
+export function random(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** `count` samples of noise in one format, and `extra` bytes behind them. */
+export function noise(format: SampleFormat, count: number, seed: number, extra: number): Uint8Array {
+  const next = random(seed);
+  const bytes = new Uint8Array(count * SAMPLE_BYTES[format] + extra);
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Math.floor(next() * 256);
+  if (format === "f32") for (let i = 0; i < count; i++) view.setFloat32(i * 4, next() * 2 - 1, true);
+  if (format === "f64") for (let i = 0; i < count; i++) view.setFloat64(i * 8, next() * 2 - 1, true);
+  return bytes;
+}
+
+/** The bytes in messages of these sizes, the sizes over and over again. */
+export function* cut(bytes: Uint8Array, sizes: readonly number[]): Generator<Uint8Array> {
+  for (let at = 0, i = 0; at < bytes.length; i++) {
+    const end = at + (sizes[i % sizes.length] ?? 1);
+    yield bytes.subarray(at, end);
+    at = end;
+  }
+}
