@@ -1,17 +1,22 @@
 /*
  * Energy voice activity detector: is this window louder than the noise before it?
  *
- * Level. A window is reduced to about 8 kHz by adding `group` neighbouring samples (a window's trailing samples that do not
- * fill a group, fewer than `group`, do not count), which takes away half of the power of white noise and hardly any of speech. The
- * least-squares polynomial of degree 5 is subtracted; what is left is the energy. Over 10 ms such a polynomial is
- * anything slow: DC and slopes are gone entirely, 50 Hz by 68 dB, 60 Hz by 59, 100 Hz by 36, 120 Hz by 27, 150 Hz by 19, 180 Hz by 13; half
- * power is near 270 Hz. Unlike a recursive high-pass it has no memory, so a window's level depends on that window alone, and it
- * vectorises.
+ * Level. A window becomes about 40 points by adding groups of neighbouring samples (those at its end that do not fill a
+ * group, fewer than `group`, do not count). That low-pass, half power near 1.8 kHz, keeps the vowels and takes three quarters of
+ * the power of white noise at 16 kHz. Then the polynomial of degree 4 that fits the points best is taken away, and the energy of
+ * the rest is the level. Over 10 ms such a polynomial is anything slow: DC and slopes vanish, 50 Hz falls by 50 dB, 60 Hz by
+ * 43, 100 Hz by 22, 120 Hz by 15; half power is near 230 Hz. Unlike a recursive high-pass it has no memory, so that a level depends on
+ * its window alone, a burst does not ring, and the work is done in vectors.
  *
- * Floor. The lowest smoothed level of the last 2.5 to 3 s bounds the noise from below; the floor is the running mean of the
- * levels near that minimum. Speech falls to the noise between syllables, so it does not carry the minimum up; a noise that
- * became louder does, within 3 s. Any sound steadier than that is noise by this definition: a held tone, a hum, an engine.
+ * Floor. The lowest smoothed level of the last 2.5 to 3 s bounds the noise from below; the floor is the mean, over about 2 s, of
+ * the levels up to NOISE_SPREAD_DB above that minimum that are not part of speech. Speech falls to the noise between
+ * syllables and so does not lift the minimum; a noise that became louder does, and is learned within 3 s. By this definition any
+ * sound that holds its level for 3 s is noise: a held tone, a hum, an engine, a chord.
+ *
+ * The first window that is not empty starts the floor. A stream that begins in the middle of a word is therefore heard from
+ * the first syllable after a dip of the threshold, and steady noise from the start is never speech.
  */
+#include "kernel.h"
 #include "streamer_audio.h"
 
 #include <math.h>
@@ -19,32 +24,31 @@
 #include <string.h>
 
 #define LANES 16u
-#define TERMS 6u      /* coefficients of the polynomial that is removed */
-#define MAX_POINTS 128u /* groups of a window, rounded up to LANES: at most 120 (11,999 Hz) */
+#define TERMS 5u        /* coefficients of the polynomial that is removed */
+#define POINT_RATE 4000u /* Hz, about */
+#define MAX_POINTS 64u  /* of a window, rounded up to LANES: at most 60 (5,999 Hz) */
 
 #define LOWEST_DB -120.0f
 #define HIGHEST_DB 30.0f
 
 /* Below this a window holds nothing that was recorded: zeros, or the dither of 16 bits (-98 dBFS). It teaches nothing about the
- * noise, so that a muted microphone is not followed by "speech". */
+ * noise, so that a microphone that comes back is not taken for speech. */
 #define EMPTY_DB -85.0f
-#define LOWEST_FLOOR_DB -70.0f /* with the default threshold nothing under -60 dBFS is speech */
-#define HYSTERESIS_DB 4.0f     /* speech goes on until the level is this much, or half the threshold, below the threshold */
+#define LOWEST_FLOOR_DB -70.0f /* so that with the default threshold nothing under -60 dBFS is speech */
+#define HYSTERESIS_DB 4.0f     /* speech lasts until this far below the threshold; half of a threshold under 8 dB */
 
-#define SMOOTHING 0.4f      /* of the level that is decided about, a window */
-#define BLOCK_WINDOWS 50u   /* the minimum is kept for blocks of 0.5 s */
-#define BLOCKS 5u           /* whole blocks remembered, beside the one being filled */
-#define NOISE_SPREAD_DB 10.0f /* levels up to this far above the minimum are noise */
-#define FLOOR_WINDOWS 64.0f /* time constant of the floor */
+/* The figures below are the best of those tried with scripts/bench/vad.ts: more smoothing or a wider spread loses utterances in
+ * noise, less takes babble for speech. */
+#define SMOOTHING 0.5f         /* share of the newest window in the level that is decided about */
+#define NOISE_SPREAD_DB 12.0f  /* levels up to this far above the minimum may be noise */
+#define FLOOR_WINDOWS 200.0f   /* time constant of the floor */
+#define BLOCK_WINDOWS 50u      /* the minimum is kept for blocks of 0.5 s */
+#define BLOCKS 5u              /* whole blocks remembered, beside the one being filled */
+#define WARM_UP_WINDOWS 5.0f   /* a device may fade in: the first windows do not count as the minimum */
 
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
-
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define CLONES __attribute__((target_clones("default", "avx2", "avx512f")))
-#else
-#define CLONES
-#endif
-
+typedef float quads __attribute__((vector_size(4 * sizeof(float))));
+typedef int32_t quad_bits __attribute__((vector_size(4 * sizeof(int32_t))));
 struct sa_vad {
     uint32_t window;    /* samples */
     uint32_t group;     /* samples added into one point */
@@ -56,7 +60,7 @@ struct sa_vad {
 
     /* Everything below is as `reset` leaves it in a new handle. */
     uint32_t filled;              /* samples of the incomplete window, in `pending` */
-    uint32_t heard;               /* windows that were not empty, up to FLOOR_WINDOWS */
+    float heard;                  /* windows that the floor was learned from, up to FLOOR_WINDOWS */
     uint32_t block_windows;       /* windows in the block being filled */
     uint32_t next_block;          /* the oldest of `minima` */
     float smooth_db;              /* the level that is decided about */
@@ -69,39 +73,60 @@ struct sa_vad {
     lanes basis[];                /* TERMS rows of `blocks`: orthonormal polynomials over the points */
 };
 
-/* Adds groups of samples: points[i] = samples[i * group] + ... + samples[i * group + group - 1]. */
-static void add_groups(const float *samples, uint32_t group, uint32_t count, float *points) {
-    if (group == 2) {
-        for (uint32_t i = 0; i < count; i++) points[i] = samples[2 * i] + samples[2 * i + 1];
-        return;
-    }
+/* The sum of all lanes, those 8 and 4 apart first: one order, whatever the processor. */
+static inline float sum_of(const lanes *v) {
+    quads part[LANES / 4];
+    memcpy(part, v, sizeof part);
+    quads sum = (part[0] + part[2]) + (part[1] + part[3]);
+    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+}
+
+/* points[i] = the sum of samples[i * group .. i * group + group). */
+static inline __attribute__((always_inline)) void add_neighbours(const float *restrict samples, uint32_t group, uint32_t count,
+                                                                 float *restrict points) {
     for (uint32_t i = 0; i < count; i++) {
-        const float *in = samples + (size_t)i * group;
-        float sum = in[0];
-        for (uint32_t j = 1; j < group; j++) sum += in[j];
-        points[i] = sum;
+        const float *in = samples + i * group;
+        if (group == 2) points[i] = in[0] + in[1];
+        if (group == 3) points[i] = in[0] + in[1] + in[2];
+        if (group == 4) points[i] = (in[0] + in[1]) + (in[2] + in[3]);
     }
 }
 
-static float sum_of(const float *values) {
-    float sums[4];
-    for (uint32_t i = 0; i < 4; i++) sums[i] = (values[i] + values[i + 8]) + (values[i + 4] + values[i + 12]);
-    return (sums[0] + sums[2]) + (sums[1] + sums[3]);
+static inline void add_groups(const float *restrict samples, uint32_t group, uint32_t count, float *restrict points) {
+    if (group == 1) memcpy(points, samples, count * sizeof(float));
+    else if (group == 2) add_neighbours(samples, 2, count, points);
+    else if (group == 3) add_neighbours(samples, 3, count, points);
+    else if (group == 4) add_neighbours(samples, 4, count, points);
+    else {
+        /* Every fourth sample of a group first, then as a group of 4. */
+        quads quarters[MAX_POINTS];
+        uint32_t rest = group % 4;
+        quad_bits kept = {rest > 0 ? -1 : 0, rest > 1 ? -1 : 0, rest > 2 ? -1 : 0, 0};
+        for (uint32_t i = 0; i < count; i++) {
+            const float *in = samples + (size_t)i * group;
+            quads sum;
+            quads next;
+            memcpy(&sum, in, sizeof sum);
+            sum = (quads)((quad_bits)sum & kept);
+            for (uint32_t j = rest; j < group; j += 4) {
+                memcpy(&next, in + j, sizeof next);
+                sum += next;
+            }
+            quarters[i] = sum;
+        }
+        add_neighbours((const float *)quarters, 4, count, points);
+    }
 }
 
-/* Sum of squares of what is left of a window when its polynomial has been taken away. */
-CLONES static float residual_energy(const float *samples, uint32_t group, uint32_t count, uint32_t blocks, const lanes *basis) {
-    lanes points[MAX_POINTS / LANES];
-    points[blocks - 1] = (lanes){0};
-    if (group == 1) memcpy(points, samples, count * sizeof(float));
-    else add_groups(samples, group, count, (float *)points);
-
-    lanes sums[TERMS] = {{0}};
-    for (uint32_t b = 0; b < blocks; b++)
+/* Sum of squares of what is left of `points` when the polynomial that fits them best has been taken away. */
+static inline __attribute__((always_inline)) float rest_of(const lanes *points, uint32_t blocks, const lanes *basis) {
+    lanes sums[TERMS];
+    for (uint32_t k = 0; k < TERMS; k++) sums[k] = points[0] * basis[k];
+    for (uint32_t b = 1; b < blocks; b++)
         for (uint32_t k = 0; k < TERMS; k++) sums[k] += points[b] * basis[b * TERMS + k];
 
     float weights[TERMS];
-    for (uint32_t k = 0; k < TERMS; k++) weights[k] = sum_of((const float *)&sums[k]);
+    for (uint32_t k = 0; k < TERMS; k++) weights[k] = sum_of(&sums[k]);
 
     lanes energy = {0};
     for (uint32_t b = 0; b < blocks; b++) {
@@ -109,7 +134,15 @@ CLONES static float residual_energy(const float *samples, uint32_t group, uint32
         for (uint32_t k = 0; k < TERMS; k++) rest -= weights[k] * basis[b * TERMS + k];
         energy += rest * rest;
     }
-    return sum_of((const float *)&energy);
+    return sum_of(&energy);
+}
+
+SA_KERNEL static float residual_energy(const float *samples, uint32_t group, uint32_t count, uint32_t blocks, const lanes *basis) {
+    lanes points[MAX_POINTS / LANES];
+    points[blocks - 1] = (lanes){0};
+    add_groups(samples, group, count, (float *)points);
+    if (blocks == 3) return rest_of(points, 3, basis); /* every usual rate; unrolled it takes half the time */
+    return rest_of(points, blocks, basis);
 }
 
 static float level_of(const sa_vad *vad, const float *samples) {
@@ -135,16 +168,19 @@ static float track_minimum(sa_vad *vad) {
 
 static int decide(sa_vad *vad, float level) {
     if (level < EMPTY_DB) {
+        if (vad->smooth_db > vad->floor_db) vad->smooth_db = vad->floor_db;
         vad->speaking = 0;
         return 0;
     }
-    if (vad->heard == 0) vad->smooth_db = level;
+    if (vad->heard == 0.0f) vad->smooth_db = level;
     vad->smooth_db += SMOOTHING * (level - vad->smooth_db);
+    if (vad->heard < WARM_UP_WINDOWS) vad->block_minimum = HIGHEST_DB;
 
     float minimum = track_minimum(vad);
-    if (level <= minimum + NOISE_SPREAD_DB) {
-        if ((float)vad->heard < FLOOR_WINDOWS) vad->heard++;
-        vad->floor_db += (level - vad->floor_db) / (float)vad->heard;
+    int quiet = !vad->speaking || vad->smooth_db < vad->floor_db;
+    if (quiet && level <= minimum + NOISE_SPREAD_DB) {
+        if (vad->heard < FLOOR_WINDOWS) vad->heard += 1.0f;
+        vad->floor_db += (level - vad->floor_db) / vad->heard;
     }
     if (vad->floor_db < minimum) vad->floor_db = minimum;
     if (vad->floor_db > minimum + NOISE_SPREAD_DB) vad->floor_db = minimum + NOISE_SPREAD_DB;
@@ -181,7 +217,7 @@ sa_vad *sa_vad_new(uint32_t sample_rate, float threshold_db) {
     if (sample_rate < SA_MIN_RATE || sample_rate > SA_MAX_RATE) return NULL;
     if (!(threshold_db >= 3.0f && threshold_db <= 40.0f)) return NULL;
     uint32_t window = (sample_rate + 50) / 100;
-    uint32_t group = sample_rate < 12000 ? 1 : (sample_rate + 4000) / 8000;
+    uint32_t group = (sample_rate + POINT_RATE / 2) / POINT_RATE;
     uint32_t points = window / group;
     uint32_t blocks = (points + LANES - 1) / LANES;
     size_t head = sizeof(sa_vad) + (size_t)blocks * TERMS * sizeof(lanes);
@@ -210,9 +246,8 @@ uint32_t sa_vad_max_output(const sa_vad *vad, uint32_t length) {
 
 int32_t sa_vad_process(sa_vad *vad, const float *samples, uint32_t offset, uint32_t length, uint8_t *speech,
                        float *level_db) {
-    if (vad == NULL || samples == NULL || length > INT32_MAX) return -1;
+    if (vad == NULL || samples == NULL || speech == NULL || length > INT32_MAX) return -1;
     uint32_t windows = sa_vad_max_output(vad, length);
-    if (windows > 0 && speech == NULL) return -1;
     const float *in = samples + offset;
     for (uint32_t i = 0; i < windows; i++) {
         const float *whole = in;
@@ -243,7 +278,7 @@ uint32_t sa_vad_flush(sa_vad *vad) {
 void sa_vad_reset(sa_vad *vad) {
     if (vad == NULL) return;
     vad->filled = 0;
-    vad->heard = 0;
+    vad->heard = 0.0f;
     vad->block_windows = 0;
     vad->next_block = 0;
     vad->smooth_db = LOWEST_DB;
