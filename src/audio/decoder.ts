@@ -88,12 +88,12 @@ export class Decoder {
   }
 
   /**
-   * Decodes at most one slab's worth: reads bytes from `offset` on and appends to every store the same number of samples.
+   * Decodes at most one slab's worth: reads bytes from `offset` to `end` and appends to every store the same number of samples.
    * @param room samples that may be appended to each store (soft by what one frame yields)
    * @returns bytes read; 0 when nothing fits: no room, or the arena is full
    */
-  push(bytes: Uint8Array, offset: number, room: number): number {
-    const left = bytes.length - offset;
+  push(bytes: Uint8Array, offset: number, room: number, end: number = bytes.length): number {
+    const left = end - offset;
     if (left === 0 || room <= 0 || !this.#grow()) return 0;
     const fits = Math.min(room, this.#room());
     return this.#resamplers.length === 0

@@ -6,6 +6,7 @@ import type { ErrorCode } from "../protocol/errors.ts";
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../protocol/format.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { createApp, type Host } from "./app.ts";
+import { Garbage } from "./garbage.ts";
 import { Memory } from "./memory.ts";
 import { type ModelTier, openModels } from "./models.ts";
 import type { Services } from "./services.ts";
@@ -110,6 +111,7 @@ export class Server {
   #listen(config: Config): Bun.Server<Upgrade> {
     const app = createApp(this.#host());
     const { log } = this.#options;
+    const garbage = new Garbage(this.#clock);
     return Bun.serve<Upgrade>({
       hostname: config.server.host,
       port: config.server.port,
@@ -127,7 +129,10 @@ export class Server {
         sendPings: false,
         perMessageDeflate: false,
         open: (ws) => this.#open(ws),
-        message: (ws, message) => ws.data.socket?.session?.receive(message),
+        message: (ws, message) => {
+          ws.data.socket?.session?.receive(message);
+          garbage.add(message.length);
+        },
         drain: (ws) => ws.data.socket?.drained(),
         close: (ws) => this.#close(ws),
         error: (error) => log.error("socket_failed", { error }),

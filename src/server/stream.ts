@@ -48,7 +48,9 @@ interface Channel {
 /** Bytes of one message that are being decoded. */
 interface Piece {
   readonly bytes: Uint8Array;
+  /** Where the audio not decoded yet begins, and where it ends. */
   offset: number;
+  readonly end: number;
 }
 
 /**
@@ -124,8 +126,8 @@ export class Stream implements Holder {
   /** Takes a message of audio; `advance` decodes it. */
   offer(bytes: Uint8Array): void {
     const scan = this.#riff.scan(bytes);
-    if (scan.held.length > 0) this.#pieces.push({ bytes: scan.held, offset: 0 });
-    if (scan.end > scan.start) this.#pieces.push({ bytes: bytes.subarray(scan.start, scan.end), offset: 0 });
+    if (scan.held.length > 0) this.#pieces.push({ bytes: scan.held, offset: 0, end: scan.held.length });
+    if (scan.end > scan.start) this.#pieces.push({ bytes, offset: scan.start, end: scan.end });
     if (scan.skippedHeader) this.#warnings.say("wav_header");
     if (scan.mismatch !== undefined) {
       this.#options.send(errorEvent(new ProtocolError("format_mismatch", scan.mismatch)));
@@ -154,7 +156,7 @@ export class Stream implements Holder {
     if (this.#ending !== undefined) return;
     this.#ending = reason;
     const held = this.#riff.end();
-    if (held.length > 0) this.#pieces.push({ bytes: held, offset: 0 });
+    if (held.length > 0) this.#pieces.push({ bytes: held, offset: 0, end: held.length });
   }
 
   /**
@@ -167,7 +169,7 @@ export class Stream implements Holder {
     this.#ending ??= reason;
     for (const { lane } of this.#channels) lane.close();
     this.end(reason);
-    const undecoded = this.#pieces.reduce((sum, { bytes, offset }) => sum + bytes.length - offset, unread);
+    const undecoded = this.#pieces.reduce((sum, { offset, end }) => sum + end - offset, unread);
     this.#decoder.discard(undecoded);
     let told = false;
     for (const [index, channel] of this.#channels.entries()) {
@@ -196,10 +198,10 @@ export class Stream implements Holder {
 
   /** True: all bytes of the piece are decoded. False: no room now. */
   #decode(piece: Piece): boolean {
-    while (piece.offset < piece.bytes.length) {
+    while (piece.offset < piece.end) {
       const room = this.#room();
       if (room <= 0) return false;
-      const taken = this.#decoder.push(piece.bytes, piece.offset, room);
+      const taken = this.#decoder.push(piece.bytes, piece.offset, room, piece.end);
       if (taken === 0) return this.#starve();
       piece.offset += taken;
       this.#hear();
