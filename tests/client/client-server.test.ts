@@ -1,0 +1,47 @@
+import { expect, test } from "bun:test";
+
+import { connect } from "../../src/client/client.ts";
+import { LedgerCheck } from "../../src/client/ledger.ts";
+import { Running } from "../support/in-process.ts";
+import { FORMAT } from "./wire.ts";
+
+/** The client library against a real server. */
+
+test("several streams on one connection each end with a ledger that adds up", async () => {
+  await using server = await Running.start();
+  const url = `ws://localhost:${server.port}/api/v1/simple`;
+  using client = await connect(url, { format: FORMAT });
+  for (const [stream, bytes] of [
+    [0, 32_000],
+    [1, 4_801],
+    [2, 0],
+  ] as const) {
+    if (stream > 0) client.start({ format: FORMAT });
+    const started = await client.started();
+    expect(started.stream).toBe(stream);
+    const check = new LedgerCheck(started.sample_rate);
+    for (let at = 0; at < bytes; at += 999) await client.send(new Uint8Array(Math.min(999, bytes - at)));
+    client.stop();
+    for await (const { event } of client.events) {
+      check.add(event);
+      if (event.type !== "stopped") continue;
+      const sent = { bytes: client.sentBytes, frameBytes: 2, channels: 1, sampleRate: 16_000, modelRate: 16_000 };
+      expect(check.problems(event, sent)).toEqual([]);
+      break;
+    }
+  }
+});
+
+test("a start within a stream ends the one before it, whose results and ledger come first", async () => {
+  await using server = await Running.start();
+  using client = await connect(`ws://localhost:${server.port}/api/v1/simple`, { format: FORMAT });
+  await client.send(new Uint8Array(16_000));
+  client.start({ format: FORMAT });
+  expect((await client.started()).stream).toBe(1);
+  client.stop({ disconnect: true });
+  const story: string[] = [];
+  for await (const { event } of client.events) {
+    story.push(event.type === "stopped" ? `stopped ${event.reason}` : event.type);
+  }
+  expect(story).toEqual(["started", "segment", "stopped restart", "started", "stopped stop"]);
+});
