@@ -38,17 +38,25 @@ export function compiler(): string[] {
   throw new Error(chosen ? `The C compiler named by CC, ${chosen.join(" ")}, was not found.` : noCompiler);
 }
 
-function isCurrent(): boolean {
-  if (!existsSync(nativeLibrary)) return false;
-  const built = statSync(nativeLibrary).mtimeMs;
-  const headers = readdirSync(nativeFolder).filter((name) => name.endsWith(".h"));
-  const sources = [...nativeSources(), ...headers.map((name) => join(nativeFolder, name)), import.meta.path];
-  return sources.every((source) => statSync(source).mtimeMs < built);
+/** The headers of the library and of its tests, absolute paths. */
+export function nativeHeaders(): string[] {
+  return ["", "tests", "fuzz"]
+    .map((folder) => join(nativeFolder, folder))
+    .filter((folder) => existsSync(folder))
+    .flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)))
+    .filter((path) => path.endsWith(".h"));
+}
+
+/** Whether `output` exists and is newer than all of `inputs`. */
+export function isNewer(output: string, inputs: readonly string[]): boolean {
+  if (!existsSync(output)) return false;
+  const built = statSync(output).mtimeMs;
+  return inputs.every((input) => statSync(input).mtimeMs < built);
 }
 
 /** Builds native/build/libstreamer_audio.so when a source is newer. Throws a sentence that says what is wrong. */
 export async function buildNative(): Promise<void> {
-  if (isCurrent()) return;
+  if (isNewer(nativeLibrary, [...nativeSources(), ...nativeHeaders(), import.meta.path])) return;
   mkdirSync(join(nativeFolder, "build"), { recursive: true });
   // Written beside its place and renamed: a process that has the old file open keeps it whole, and of two builds at once both are good.
   const fresh = `${nativeLibrary}.${process.pid}`;

@@ -1,0 +1,52 @@
+/* PCM: any bytes in any cut give the same samples as in one piece, and nothing is touched outside the buffers. */
+#include "../streamer_audio.h"
+
+#include "input.h"
+
+static const uint32_t SAMPLE_BYTES[] = {1, 2, 3, 4, 4, 8, 1, 1};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    fuzz_input input = {data, size};
+    uint32_t format = take(&input, 0, SA_PCM_ALAW);
+    uint32_t channels = take(&input, 0, 3) < 3 ? take(&input, 1, 4) : take(&input, 1, SA_MAX_CHANNELS);
+    uint32_t cut_seed = take(&input, 1, 255);
+    uint32_t frame_bytes = SAMPLE_BYTES[format] * channels;
+    uint32_t length = (uint32_t)input.size;
+    uint32_t frames = length / frame_bytes;
+    sa_pcm *whole = sa_pcm_new(format, channels), *cut = sa_pcm_new(format, channels);
+    REQUIRE(whole != NULL && cut != NULL);
+
+    uint32_t *offsets = block(channels * sizeof *offsets);
+    for (uint32_t channel = 0; channel < channels; channel++) offsets[channel] = channel * frames;
+    float *expected = block((size_t)frames * channels * sizeof(float));
+    uint8_t *bytes = block_copy(input.data, length);
+    REQUIRE(sa_pcm_process(whole, bytes, 0, length, expected, offsets) == (int32_t)frames);
+    for (size_t i = 0; i < (size_t)frames * channels; i++) REQUIRE(expected[i] >= -8 && expected[i] <= 8);
+
+    float *out = block((size_t)frames * channels * sizeof(float));
+    uint32_t written = 0;
+    for (uint32_t at = 0; at < length;) {
+        cut_seed = cut_seed * 1664525u + 1013904223u;
+        uint32_t piece = (cut_seed >> 8) % (cut_seed & 0x80 ? 5 : 2 * frame_bytes + 2);
+        if (piece > length - at) piece = length - at;
+        uint8_t *message = block_copy(bytes + at, piece);
+        for (uint32_t channel = 0; channel < channels; channel++) offsets[channel] = channel * frames + written;
+        int32_t count = sa_pcm_process(cut, message, 0, piece, out, offsets);
+        REQUIRE(count >= 0);
+        written += (uint32_t)count;
+        at += piece;
+        free(message);
+    }
+    REQUIRE(written == frames);
+    REQUIRE(memcmp(out, expected, (size_t)frames * channels * sizeof(float)) == 0);
+    REQUIRE(sa_pcm_flags(cut) == sa_pcm_flags(whole));
+    REQUIRE(sa_pcm_pending(cut) == length % frame_bytes);
+    REQUIRE(sa_pcm_flush(cut) == length % frame_bytes && sa_pcm_pending(cut) == 0);
+    sa_pcm_free(whole);
+    sa_pcm_free(cut);
+    free(offsets);
+    free(expected);
+    free(bytes);
+    free(out);
+    return 0;
+}

@@ -1,0 +1,83 @@
+/* Arguments out of range and missing buffers are answered as the header says, and nothing is read or written. */
+#include "../streamer_audio.h"
+
+#include "../fuzz/input.h"
+
+static void pcm_arguments(void) {
+    REQUIRE(sa_pcm_new(SA_PCM_ALAW + 1, 1) == NULL);
+    REQUIRE(sa_pcm_new(SA_PCM_S16, 0) == NULL);
+    REQUIRE(sa_pcm_new(SA_PCM_S16, SA_MAX_CHANNELS + 1) == NULL);
+    uint8_t *bytes = block(2);
+    float *out = block(sizeof(float));
+    uint32_t *offsets = block(sizeof(uint32_t));
+    *offsets = 0;
+    memset(bytes, 0, 2);
+    sa_pcm *pcm = sa_pcm_new(SA_PCM_S16, 1);
+    REQUIRE(sa_pcm_process(NULL, bytes, 0, 2, out, offsets) == -1);
+    REQUIRE(sa_pcm_process(pcm, NULL, 0, 2, out, offsets) == -1);
+    REQUIRE(sa_pcm_process(pcm, bytes, 0, 2, NULL, offsets) == -1);
+    REQUIRE(sa_pcm_process(pcm, bytes, 0, 2, out, NULL) == -1);
+    REQUIRE(sa_pcm_process(pcm, bytes, 0, (1u << 30) + 1, out, offsets) == -1);
+    REQUIRE(sa_pcm_process(pcm, bytes, 0, 0, out, offsets) == 0);
+    REQUIRE(sa_pcm_process(pcm, bytes, 1, 1, out, offsets) == 0 && sa_pcm_pending(pcm) == 1);
+    REQUIRE(sa_pcm_pending(NULL) == 0 && sa_pcm_flags(NULL) == 0 && sa_pcm_flush(NULL) == 0);
+    sa_pcm_reset(NULL);
+    sa_pcm_free(NULL);
+    sa_pcm_free(pcm);
+    free(bytes);
+    free(out);
+    free(offsets);
+}
+
+static void inspector_arguments(void) {
+    REQUIRE(sa_inspector_new(SA_MIN_RATE - 1, 1) == NULL);
+    REQUIRE(sa_inspector_new(SA_MAX_RATE + 1, 1) == NULL);
+    REQUIRE(sa_inspector_new(16000, 0) == NULL);
+    REQUIRE(sa_inspector_new(16000, SA_MAX_CHANNELS + 1) == NULL);
+    float *samples = block(sizeof(float));
+    uint32_t *offsets = block(sizeof(uint32_t));
+    sa_inspector *inspector = sa_inspector_new(16000, 1);
+    REQUIRE(sa_inspector_process(NULL, samples, offsets, 1) == 0);
+    REQUIRE(sa_inspector_process(inspector, NULL, offsets, 1) == 0);
+    REQUIRE(sa_inspector_process(inspector, samples, NULL, 1) == 0);
+    REQUIRE(sa_inspector_channel(NULL, SA_INSPECT_SILENCE) == -1);
+    REQUIRE(sa_inspector_channel(inspector, 3) == -1);
+    sa_inspector_reset(NULL);
+    sa_inspector_free(NULL);
+    sa_inspector_free(inspector);
+    free(samples);
+    free(offsets);
+}
+
+static void resampler_arguments(void) {
+    REQUIRE(sa_resampler_new(SA_MIN_RATE - 1, 16000) == NULL);
+    REQUIRE(sa_resampler_new(16000, SA_MAX_RATE + 1) == NULL);
+    float *samples = block(sizeof(float)), *out = block(sizeof(float));
+    *samples = 1;
+    sa_resampler *resampler = sa_resampler_new(8000, 384000);
+    REQUIRE(sa_resampler_process(NULL, samples, 0, 1, out, 0) == -1);
+    REQUIRE(sa_resampler_process(resampler, NULL, 0, 1, out, 0) == -1);
+    REQUIRE(sa_resampler_process(resampler, samples, 0, 1, NULL, 0) == -1);
+    REQUIRE(sa_resampler_process(resampler, samples, 0, (1u << 30) + 1, out, 0) == -1);
+    REQUIRE(sa_resampler_max_output(resampler, (1u << 30) + 1) == UINT32_MAX);
+    /* 2^30 samples would be 48 times as many: more than the result can say. */
+    REQUIRE(sa_resampler_max_output(resampler, 1u << 30) == UINT32_MAX);
+    REQUIRE(sa_resampler_process(resampler, samples, 0, 1u << 30, out, 0) == -1);
+    REQUIRE(sa_resampler_max_input(resampler, UINT32_MAX) <= 1u << 30);
+    REQUIRE(sa_resampler_max_output(NULL, 1) == 0 && sa_resampler_max_input(NULL, 1) == 0);
+    REQUIRE(sa_resampler_flush(NULL, out, 0, 1) == 0 && sa_resampler_flush(resampler, NULL, 0, 1) == 0);
+    REQUIRE(sa_resampler_process(resampler, samples, 0, 1, out, 0) == 0);
+    REQUIRE(sa_resampler_bytes(NULL) == 0 && sa_resampler_filter_bytes(NULL) == 0);
+    sa_resampler_reset(NULL);
+    sa_resampler_free(NULL);
+    sa_resampler_free(resampler);
+    free(samples);
+    free(out);
+}
+
+int main(void) {
+    pcm_arguments();
+    inspector_arguments();
+    resampler_arguments();
+    return 0;
+}

@@ -1,0 +1,34 @@
+/* Handles of several threads take, share and give back the same filters at once: for the thread sanitizer. */
+#include "../streamer_audio.h"
+
+#include "../fuzz/input.h"
+
+#include <pthread.h>
+
+#define THREADS 4
+#define ROUNDS 60u
+
+static void *stream(void *unused) {
+    (void)unused;
+    float *samples = block(500 * sizeof(float));
+    for (uint32_t i = 0; i < 500; i++) samples[i] = (float)(i % 7);
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        /* Twenty pairs are more than the table holds. */
+        sa_resampler *resampler = sa_resampler_new(40000 + 1000 * (round % 20), 16000);
+        REQUIRE(resampler != NULL);
+        uint32_t count = sa_resampler_max_output(resampler, 500);
+        float *out = block(count * sizeof(float));
+        REQUIRE(sa_resampler_process(resampler, samples, 0, 500, out, 0) == (int32_t)count);
+        sa_resampler_free(resampler);
+        free(out);
+    }
+    free(samples);
+    return NULL;
+}
+
+int main(void) {
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++) REQUIRE(pthread_create(&threads[i], NULL, stream, NULL) == 0);
+    for (int i = 0; i < THREADS; i++) REQUIRE(pthread_join(threads[i], NULL) == 0);
+    return 0;
+}
