@@ -1,10 +1,13 @@
+/** What keeping a message costs beside its bytes: empty ones fill an inbox too. */
+const MESSAGE_BYTES = 128;
+
 /** What a client has sent and the session has not come to yet, in order. */
 export class Inbox {
   #messages: (string | Uint8Array)[] = [];
   #head = 0;
   #bytes = 0;
 
-  /** Bytes of all messages waiting; a text counts its length. */
+  /** Bytes that all messages waiting take up; a text counts its length. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -15,7 +18,7 @@ export class Inbox {
 
   push(message: string | Uint8Array): void {
     this.#messages.push(message);
-    this.#bytes += message.length;
+    this.#bytes += MESSAGE_BYTES + message.length;
   }
 
   shift(): string | Uint8Array | undefined {
@@ -23,7 +26,7 @@ export class Inbox {
     if (message === undefined) return undefined;
     this.#messages[this.#head] = "";
     this.#head += 1;
-    this.#bytes -= message.length;
+    this.#bytes -= MESSAGE_BYTES + message.length;
     if (this.#head === this.#messages.length) {
       this.#messages = [];
       this.#head = 0;
@@ -31,13 +34,13 @@ export class Inbox {
     return message;
   }
 
-  /** Bytes of audio before the first text: they belong to the stream that is open. */
-  audioBytes(): number {
+  /** Bytes of audio before the first text that ends a stream: they belong to the one that is open. */
+  audioBytes(endsStream: (text: string) => boolean): number {
     let sum = 0;
     for (let i = this.#head; i < this.#messages.length; i++) {
       const message = this.#messages[i];
-      if (message === undefined || typeof message === "string") break;
-      sum += message.length;
+      if (typeof message !== "string") sum += message?.length ?? 0;
+      else if (endsStream(message)) break;
     }
     return sum;
   }

@@ -14,14 +14,16 @@ export interface Holder {
  */
 export class Memory {
   readonly #arena: Arena;
-  readonly #finalsPending: () => number;
+  readonly #jobs: () => number;
   readonly #holders = new Set<Holder>();
   readonly #waiting = new Map<Holder, () => void>();
+  /** Who was first in line when the last check found that nobody could go on. */
+  #stalled: Holder | undefined;
 
-  /** @param finalsPending how many finals are queued or running: only these free memory when they are done */
-  constructor(arena: Arena, finalsPending: () => number) {
+  /** @param jobs how many pieces of work are queued or running that may free memory when they are done */
+  constructor(arena: Arena, jobs: () => number) {
     this.#arena = arena;
-    this.#finalsPending = finalsPending;
+    this.#jobs = jobs;
   }
 
   enter(holder: Holder): void {
@@ -42,16 +44,18 @@ export class Memory {
       wake();
     }, slabs);
     this.#waiting.set(holder, leave);
-    queueMicrotask(() => this.check());
   }
 
   /**
-   * If all that is left are streams that wait for each other, ends the one that holds most. To be called when a result has come, and
-   * now and then.
+   * If all that is left are streams that wait for each other, ends the one that holds most. To be called a few times a second: it
+   * must be so twice in a row, since a worker that was terminated gives back what it reads a moment later.
    */
   check(): void {
     const [first] = this.#waiting.keys();
-    if (first === undefined || this.#finalsPending() > 0 || this.#arena.waiting === 0) return;
-    [...this.#holders].reduce((a, b) => (b.slabs > a.slabs ? b : a), first).evict();
+    const before = this.#stalled;
+    this.#stalled = this.#jobs() > 0 ? undefined : first;
+    if (this.#stalled === undefined || this.#stalled !== before) return;
+    this.#stalled = undefined;
+    [...this.#holders].reduce((a, b) => (b.slabs > a.slabs ? b : a), before).evict();
   }
 }

@@ -10,8 +10,8 @@ export interface ModelTier {
   readonly served: ReadonlyMap<string, ServedModel>;
   /** All are loaded and warm; rejects with a sentence when one cannot be. */
   readonly ready: Promise<void>;
-  /** Finals queued or running, of all models. */
-  readonly finalsPending: number;
+  /** Work queued or running, of all models, that holds audio; also what runs for clients that are gone. */
+  readonly jobs: number;
   close(): Promise<void>;
 }
 
@@ -38,8 +38,8 @@ export function openModels(config: Config, options: TierOptions): ModelTier {
   return {
     served: new Map([...pools].map(([name, from]) => [name, served(name, from)])),
     ready: Promise.all(all.map((each) => each.ready)).then(() => undefined),
-    get finalsPending() {
-      return all.reduce((sum, { finalsPending }) => sum + finalsPending, 0);
+    get jobs() {
+      return all.reduce((sum, { stats }) => sum + stats.finalsWaiting + stats.workersBusy, 0);
     },
     close: async () => {
       await Promise.all(all.map((each) => each.close()));

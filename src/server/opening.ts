@@ -27,6 +27,11 @@ export function openStream(start: Start, options: OpeningOptions): { stream: Str
   const { pattern, services, session } = options;
   const { limits } = services.config;
   const model = chooseModel(start.model, services.models);
+  const { capacity } = services.arena;
+  if (start.format.channels > capacity) {
+    const message = `format.channels: found ${start.format.channels}; allowed: at most ${capacity}, for which this server has memory`;
+    throw new ProtocolError("unsupported_format", message, { param: "format.channels" });
+  }
   const vad = chooseVad(start, pattern, services.config.vad);
   const settings = {
     vad,

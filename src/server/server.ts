@@ -57,7 +57,7 @@ export class Server {
     const { config, log } = options;
     this.#clock = options.clock ?? (() => performance.now());
     const arena = new Arena((config.limits.arena_mb * MIB) / (Arena.SLAB_SAMPLES * Float32Array.BYTES_PER_ELEMENT));
-    const memory = new Memory(arena, () => this.#models.finalsPending);
+    const memory = new Memory(arena, () => this.#models.jobs);
     this.#bun = this.#listen(config);
     this.#models = openModels(config, { arena, log, workerUrl: options.workerUrl });
     this.#services = { config, arena, memory, models: this.#models.served, log, clock: this.#clock };

@@ -110,11 +110,13 @@ export class Session {
   sweep(now: number): void {
     if (this.#over) return;
     const { start_timeout_ms, idle_timeout_ms, session_ms, slow_reader_ms } = this.#services.config.limits;
+    // Who waits for results is not idle, and gets the whole time again when they have come.
+    if (!this.#idle) this.#heardAt = now;
     if (!this.#started && now - this.#opened >= start_timeout_ms) {
       this.#fail("start_timeout", `no stream was started within ${start_timeout_ms} ms`);
     } else if (session_ms > 0 && now - this.#opened >= session_ms) {
       this.#fail("session_limit", `a session lasts at most ${session_ms} ms`);
-    } else if (this.#idle && now - this.#heardAt >= idle_timeout_ms) {
+    } else if (now - this.#heardAt >= idle_timeout_ms) {
       this.#fail("idle_timeout", `nothing came for ${idle_timeout_ms} ms; keep_alive keeps a session open`);
     } else if (this.#standsStill(now, slow_reader_ms)) {
       this.#fail("slow_reader", `results have waited for ${slow_reader_ms} ms without being read`);
@@ -126,7 +128,11 @@ export class Session {
   drain(): void {
     if (this.#over || this.#draining) return;
     this.#draining = true;
-    this.#send({ type: "warning", code: "draining", message: WARNINGS.draining });
+    try {
+      this.#send({ type: "warning", code: "draining", message: WARNINGS.draining });
+    } catch (error) {
+      this.#crash(error);
+    }
     this.pump();
   }
 
@@ -139,7 +145,7 @@ export class Session {
   vanished(): void {
     if (this.#over) return;
     const stream = this.#stream;
-    const unread = this.#inbox.audioBytes();
+    const unread = this.#unread;
     this.#end(1006, "vanished");
     if (stream === undefined || stream.over) return;
     stream.abort("internal", "the client is gone", "error", unread);
@@ -160,7 +166,7 @@ export class Session {
     this.#held = undefined;
     if (message === undefined) return this.#draining && this.#leave();
     if (typeof message !== "string") this.#audio(message);
-    else if (stream !== undefined && isStart(message)) {
+    else if (stream !== undefined && requestOf(message) === "start") {
       // Also a start that will be refused ends the stream: what follows was not meant for that one.
       this.#held = message;
       stream.end("restart");
@@ -244,25 +250,30 @@ export class Session {
     this.#send(errorEvent(error));
   }
 
-  /** A fatal end: errors for what is not answered, `stopped`, close. */
+  /** A fatal end: errors for what is not answered, `stopped`, close. Throws nothing: it is called from everywhere. */
   #fail(code: ErrorCode, message: string): false {
     if (this.#over) return false;
     const { close = 1011 } = ERRORS[code] as { close?: number };
-    if (this.#stream === undefined) this.#refuse(new ProtocolError(code, message));
-    else this.#stream.abort(code, message, STOP_REASONS[code] ?? "error", this.#inbox.audioBytes());
-    this.#end(close, code);
+    try {
+      if (this.#stream === undefined) this.#refuse(new ProtocolError(code, message));
+      else this.#stream.abort(code, message, STOP_REASONS[code] ?? "error", this.#unread);
+      this.#end(close, code);
+    } catch (error) {
+      this.#services.log.error("session_crashed", { session: this.id, error });
+      this.#end(1011, "internal");
+    }
     return false;
   }
 
   /** A fault of ours, which costs this session and no other. */
   #crash(error: unknown): void {
     this.#services.log.error("session_crashed", { session: this.id, error });
-    try {
-      this.#fail("internal", "the server has a fault of its own; it has been logged");
-    } catch (second) {
-      this.#services.log.error("session_crashed", { session: this.id, error: second });
-      this.#end(1011, "internal");
-    }
+    this.#fail("internal", "the server has a fault of its own; it has been logged");
+  }
+
+  /** Bytes of audio that the open stream has not been offered yet. */
+  get #unread(): number {
+    return this.#stream?.ending === true ? 0 : this.#inbox.audioBytes(endsStream);
   }
 
   #end(code: number, reason: string): void {
@@ -323,12 +334,18 @@ const STOP_REASONS: Partial<Record<ErrorCode, StopReason>> = {
   draining: "drain",
 };
 
-/** Whether a text is meant as a start, be it valid or not. */
-function isStart(text: string): boolean {
+/** Whether a text ends the stream that is open. */
+function endsStream(text: string): boolean {
+  const request = requestOf(text);
+  return request === "start" || request === "stop";
+}
+
+/** What a text is meant as, be it valid or not. */
+function requestOf(text: string): unknown {
   try {
     const request: unknown = JSON.parse(text);
-    return typeof request === "object" && request !== null && "request" in request && request.request === "start";
+    return typeof request === "object" && request !== null && "request" in request ? request.request : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }

@@ -7,7 +7,7 @@ import type { Lane, Outcome } from "../model/job.ts";
 import type { Job, Pipeline, ResultAudio, Step } from "../pipeline/pipeline.ts";
 import type { Pattern, PatternOptions } from "../pipeline/pipelines.ts";
 import { type ErrorCode, errorEvent, ProtocolError } from "../protocol/errors.ts";
-import type { ChannelLedger, ServerEvent, StopReason } from "../protocol/events.ts";
+import type { ChannelLedger, ServerEvent, Stopped, StopReason } from "../protocol/events.ts";
 import { type AudioFormat, sampleFormat } from "../protocol/format.ts";
 import type { Holder, Memory } from "./memory.ts";
 import type { ServedModel } from "./services.ts";
@@ -166,19 +166,21 @@ export class Stream implements Holder {
    */
   abort(code: ErrorCode, message: string, reason: StopReason, unread: number): void {
     if (this.#over) return;
-    this.#ending ??= reason;
-    for (const { lane } of this.#channels) lane.close();
-    this.end(reason);
-    const undecoded = this.#pieces.reduce((sum, { offset, end }) => sum + end - offset, unread);
-    this.#decoder.discard(undecoded);
-    let told = false;
-    for (const [index, channel] of this.#channels.entries()) {
-      const { events } = channel.pipeline.abort(this.#decoder.owed, code, message);
-      told ||= events.some(({ type }) => type === "error");
-      this.#follow(index, channel, { events, jobs: [] });
+    try {
+      this.end(reason);
+      const undecoded = this.#pieces.reduce((sum, { offset, end }) => sum + end - offset, unread);
+      this.#decoder.discard(undecoded);
+      let told = false;
+      for (const [index, channel] of this.#channels.entries()) {
+        const { events } = channel.pipeline.abort(this.#decoder.owed, code, message);
+        told ||= events.some(({ type }) => type === "error");
+        this.#follow(index, channel, { events, jobs: [] });
+      }
+      if (!told) this.#options.send(errorEvent(new ProtocolError(code, message)));
+      this.#stop(reason);
+    } finally {
+      this.#free();
     }
-    if (!told) this.#options.send(errorEvent(new ProtocolError(code, message)));
-    this.#stop(reason);
   }
 
   /** What became of every channel's samples so far. */
@@ -264,8 +266,9 @@ export class Stream implements Holder {
 
   #submit(index: number, channel: Channel, job: Job): void {
     const audio = channel.store.span(job.start, job.end);
+    const { kind, step, state } = job;
     const { traceparent } = this.#options;
-    channel.lane.submit({ kind: job.kind, audio, traceparent }, (outcome) => {
+    channel.lane.submit({ kind, audio, traceparent, ...(step && { step, state }) }, (outcome) => {
       this.#resolved(index, channel, job, outcome);
     });
   }
@@ -278,19 +281,24 @@ export class Stream implements Holder {
       this.#options.failed(error);
     }
     this.#options.progress();
-    this.#options.memory.check();
   }
 
   #stop(reason: StopReason): void {
-    this.#over = true;
-    const trailing = this.#decoder.trailingBytes;
-    this.#options.send({
+    const stopped: Stopped = {
       type: "stopped",
       reason,
       channels: this.ledger(),
-      trailing_bytes: trailing,
+      trailing_bytes: this.#decoder.trailingBytes,
       skipped_bytes: this.#riff.skippedBytes,
-    });
+    };
+    this.#free();
+    this.#options.send(stopped);
+  }
+
+  /** Gives everything back; the stream is over. */
+  #free(): void {
+    if (this.#over) return;
+    this.#over = true;
     this.#options.memory.leave(this);
     for (const { store, pipeline, lane } of this.#channels) {
       lane.close();

@@ -1,0 +1,139 @@
+import type { SampleFormat } from "../../src/protocol/format.ts";
+
+/** Uniform numbers in [0, 1) from a seed (mulberry32). */
+export function seeded(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let bits = Math.imul(state ^ (state >>> 15), 1 | state);
+    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits;
+    return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** A seed for this run, for titles and messages of failures. */
+export function freshSeed(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0]!;
+}
+
+/** White noise; `level` is its peak. */
+export function noise(seconds: number, { rate = 16_000, seed = 1, level = 0.001 } = {}): Float32Array {
+  const random = seeded(seed);
+  return Float32Array.from({ length: Math.round(seconds * rate) }, () => level * (2 * random() - 1));
+}
+
+/** Something like a voice: a pitch that glides, its harmonics, syllables; over a quiet floor. */
+export function voice(seconds: number, { rate = 16_000, seed = 1, level = 0.3 } = {}): Float32Array {
+  const samples = noise(seconds, { rate, seed });
+  const random = seeded(seed + 1);
+  const pitch = 100 + 100 * random();
+  let phase = 0;
+  for (let i = 0; i < samples.length; i++) {
+    const time = i / rate;
+    phase += (2 * Math.PI * pitch * (1 + 0.1 * Math.sin(2 * Math.PI * 3 * time))) / rate;
+    const syllable = 0.6 + 0.4 * Math.sin(2 * Math.PI * 4 * time);
+    let sum = 0;
+    for (let harmonic = 1; harmonic <= 8 && harmonic * pitch * 1.1 < rate / 2; harmonic++) {
+      sum += Math.sin(harmonic * phase) / harmonic;
+    }
+    samples[i]! += (level * syllable * sum) / 2;
+  }
+  return samples;
+}
+
+export function concat(...parts: readonly Float32Array[]): Float32Array {
+  const joint = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    joint.set(part, at);
+    at += part.length;
+  }
+  return joint;
+}
+
+/** A pause, then for each of `spoken` that many seconds of voice and a pause of 0.8 s. */
+export function speech(spoken: readonly number[], { rate = 16_000, seed = 1 } = {}): Float32Array {
+  const pause = (n: number): Float32Array => noise(0.8, { rate, seed: seed + 100 + n });
+  return concat(pause(0), ...spoken.flatMap((seconds, n) => [voice(seconds, { rate, seed: seed + n }), pause(n + 1)]));
+}
+
+/** The wire's words for a sample format. */
+export const FORMATS: Record<SampleFormat, { bit_depth: number; is_float: boolean; encoding?: string }> = {
+  u8: { bit_depth: 8, is_float: false },
+  s16: { bit_depth: 16, is_float: false },
+  s24: { bit_depth: 24, is_float: false },
+  s32: { bit_depth: 32, is_float: false },
+  f32: { bit_depth: 32, is_float: true },
+  f64: { bit_depth: 64, is_float: true },
+  mulaw: { bit_depth: 8, is_float: false, encoding: "mulaw" },
+  alaw: { bit_depth: 8, is_float: false, encoding: "alaw" },
+};
+
+const WRITE: Record<SampleFormat, [bytes: number, write: (to: Buffer, value: number, at: number) => void]> = {
+  u8: [1, (to, value, at) => to.writeUInt8(integer(value, 8) + 128, at)],
+  s16: [2, (to, value, at) => to.writeInt16LE(integer(value, 16), at)],
+  s24: [3, (to, value, at) => to.writeIntLE(integer(value, 24), at, 3)],
+  s32: [4, (to, value, at) => to.writeInt32LE(integer(value, 32), at)],
+  f32: [4, (to, value, at) => to.writeFloatLE(value, at)],
+  f64: [8, (to, value, at) => to.writeDoubleLE(value, at)],
+  mulaw: [1, (to, value, at) => to.writeUInt8(mulaw(integer(value, 14) * 4), at)],
+  alaw: [1, (to, value, at) => to.writeUInt8(alaw(integer(value, 13) * 8), at)],
+};
+
+/** Interleaves the channels, all of one length, into bytes of this format. */
+export function encode(format: SampleFormat, ...channels: readonly Float32Array[]): Buffer {
+  const [width, write] = WRITE[format];
+  const frames = channels[0]?.length ?? 0;
+  const bytes = Buffer.alloc(frames * channels.length * width);
+  for (let frame = 0, at = 0; frame < frames; frame++) {
+    for (const channel of channels) {
+      write(bytes, channel[frame]!, at);
+      at += width;
+    }
+  }
+  return bytes;
+}
+
+function integer(value: number, bits: number): number {
+  const full = 2 ** (bits - 1);
+  return Math.max(-full, Math.min(full - 1, Math.round(value * full)));
+}
+
+/** ITU-T G.711, from 16-bit samples. */
+function mulaw(sample: number): number {
+  const sign = sample < 0 ? 0x80 : 0;
+  const magnitude = Math.min(Math.abs(sample), 32_635) + 132;
+  const exponent = Math.floor(Math.log2(magnitude)) - 7;
+  return ~(sign | (exponent << 4) | ((magnitude >> (exponent + 3)) & 0x0f)) & 0xff;
+}
+
+function alaw(sample: number): number {
+  const sign = sample >= 0 ? 0x80 : 0;
+  const magnitude = Math.min(sample >= 0 ? sample : -sample - 1, 32_767);
+  const exponent = magnitude < 256 ? 0 : Math.floor(Math.log2(magnitude)) - 7;
+  const mantissa = (magnitude >> (exponent === 0 ? 4 : exponent + 3)) & 0x0f;
+  return (sign | (exponent << 4) | mantissa) ^ 0x55;
+}
+
+/** A WAV file of PCM samples, with its header of 44 bytes. */
+export function wav(
+  format: { channels: number; sample_rate: number; bit_depth: number; is_float: boolean },
+  data: Buffer,
+): Buffer {
+  const { channels, sample_rate, bit_depth, is_float } = format;
+  const header = Buffer.alloc(44);
+  const frame = (channels * bit_depth) / 8;
+  header.write("RIFF", 0, "latin1");
+  header.writeUInt32LE(36 + data.length, 4);
+  header.write("WAVEfmt ", 8, "latin1");
+  header.writeUInt32LE(16, 16);
+  header.writeUInt16LE(is_float ? 3 : 1, 20);
+  header.writeUInt16LE(channels, 22);
+  header.writeUInt32LE(sample_rate, 24);
+  header.writeUInt32LE(sample_rate * frame, 28);
+  header.writeUInt16LE(frame, 32);
+  header.writeUInt16LE(bit_depth, 34);
+  header.write("data", 36, "latin1");
+  header.writeUInt32LE(data.length, 40);
+  return Buffer.concat([header, data]);
+}

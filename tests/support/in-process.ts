@@ -1,0 +1,90 @@
+import { type Config, loadConfig } from "../../src/config.ts";
+import { validateModelSettings } from "../../src/model/models.ts";
+import { Server } from "../../src/server/server.ts";
+import { openLog } from "../../src/telemetry/log.ts";
+import { Peer, type PeerOptions } from "./peer.ts";
+import { until } from "./until.ts";
+
+export const workerUrl = new URL("../../src/worker.ts", import.meta.url).href;
+
+/** Settings by key, such as `"limits.idle_timeout_ms"`. */
+export type Keys = Readonly<Record<string, string | number>>;
+
+/** A model that answers at once, in one worker. */
+const QUICK: Keys = {
+  "model.workers": 1,
+  "model.delay": 0,
+  "model.constant_factor": 0,
+  "model.jitter": 0,
+  "model.warmup_penalty": 1,
+};
+
+export function configure(keys: Keys = {}): Config {
+  const sets = Object.entries({ ...QUICK, ...keys }).map(([key, value]) => `${key}=${value}`);
+  return loadConfig({ flags: { port: 0 }, sets, validateModelSettings }).config;
+}
+
+export interface RunningOptions {
+  readonly clock?: () => number;
+  /** False: the models are not waited for. */
+  readonly load?: boolean;
+}
+
+/** A server in this process, on a free port, and what it logs. */
+export class Running implements AsyncDisposable {
+  readonly server: Server;
+  readonly port: number;
+  readonly url: string;
+  readonly log: Record<string, unknown>[] = [];
+  readonly #log: Disposable;
+  readonly #peers: Peer[] = [];
+
+  static async start(keys: Keys = {}, options: RunningOptions = {}): Promise<Running> {
+    const running = new Running(configure(keys), options);
+    if (options.load !== false) await running.server.load();
+    return running;
+  }
+
+  private constructor(config: Config, { clock }: RunningOptions) {
+    const log = openLog({
+      level: "debug",
+      write: (line) => this.log.push(JSON.parse(line) as Record<string, unknown>),
+    });
+    this.#log = log;
+    this.server = new Server({ config, log, version: "0.0.0", workerUrl, ...(clock && { clock }) });
+    this.url = this.server.url;
+    this.port = Number(new URL(this.url).port);
+  }
+
+  async connect(options: PeerOptions = {}): Promise<Peer> {
+    const peer = await Peer.connect(this.port, options);
+    this.#peers.push(peer);
+    return peer;
+  }
+
+  async get(path: string, init: RequestInit = {}): Promise<Response> {
+    return await fetch(`${this.url}${path}`, init);
+  }
+
+  /** What `info` says about the moment. */
+  async info(): Promise<{ sessions: number; arena: { used_slabs: number; slabs: number }; models: unknown[] }> {
+    return (await (await this.get("/api/v1/info")).json()) as Awaited<ReturnType<Running["info"]>>;
+  }
+
+  /** Waits until no connection is left and all audio memory is free again. */
+  async settled(): Promise<void> {
+    await until("all sessions closed", () => this.server.sessions === 0);
+    await until("the arena empty", async () => (await this.info()).arena.used_slabs === 0);
+  }
+
+  /** The log's records of one event. */
+  logged(event: string): Record<string, unknown>[] {
+    return this.log.filter((record) => Object.values(record).includes(event));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const peer of this.#peers) peer[Symbol.dispose]();
+    await this.server.close();
+    this.#log[Symbol.dispose]();
+  }
+}
