@@ -8,7 +8,7 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { accessSync, constants, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -94,7 +94,11 @@ function installPackages() {
   console.error(`set-up: installing Bun ${version} and the packages of bun.lock`);
   const install = ["install", "--frozen-lockfile"];
   if (works) run(bun, install, env);
-  else run("npx", ["-y", `bun@${version}`, ...install], env);
+  else {
+    // npx would take a broken Bun that an interrupted installation has left here for a good one.
+    rmSync(join(root, "node_modules"), { recursive: true, force: true });
+    run("npx", ["-y", `bun@${version}`, ...install], env);
+  }
   if (!bunWorks(version)) {
     throw new SetupError(
       `node_modules/.bin/bun does not answer with version ${version}: remove node_modules and run this again.`,
