@@ -1,13 +1,17 @@
 import type { VadSettings } from "../protocol/requests.ts";
+import { longestBeginningMs } from "../vad/endpointer.ts";
 import { EnergyVad } from "../vad/energy.ts";
 import type { Pipeline, PipelineOptions } from "./pipeline.ts";
 import { SegmentedPipeline } from "./segmented.ts";
 import { SimplePipeline } from "./simple.ts";
+import { StatefulPipeline } from "./stateful.ts";
 
 /** What a pattern needs to know of a stream, beside the options that all have. */
 export interface PatternOptions extends PipelineOptions {
   readonly blockMs: number;
   readonly vad: VadSettings;
+  /** The model carries state. One that does not can be called in turn all the same. */
+  readonly stateful: boolean;
   /** Milliseconds of audio between interims; undefined: none were asked for. */
   readonly interimIntervalMs?: number;
 }
@@ -17,6 +21,8 @@ export interface Pattern {
   readonly name: string;
   /** The pattern listens for speech: `vad` may be set in `start`. */
   readonly hearsSpeech: boolean;
+  /** The model is called in turn, each call with the state of the one before: only here can a stateful model be used. */
+  readonly carriesState: boolean;
   /** Milliseconds of audio that one channel may have to hold before any of it can go to the model. */
   holdsMs(options: Pick<PatternOptions, "blockMs" | "vad">): number;
   /** A pipeline for one channel. */
@@ -30,13 +36,27 @@ export const PATTERNS: Readonly<Record<string, Pattern>> = {
   simple: {
     name: "simple",
     hearsSpeech: false,
+    carriesState: false,
     holdsMs: ({ blockMs }) => blockMs,
     create: (options) => new SimplePipeline({ ...options, blockSamples: samples(options.blockMs, options.sampleRate) }),
+  },
+  stateful: {
+    name: "stateful",
+    hearsSpeech: false,
+    carriesState: true,
+    holdsMs: ({ blockMs }) => blockMs,
+    create: (options) =>
+      new StatefulPipeline({
+        ...options,
+        blockSamples: samples(options.blockMs, options.sampleRate),
+        finishes: options.stateful,
+      }),
   },
   segmented: {
     name: "segmented",
     hearsSpeech: true,
-    holdsMs: ({ vad }) => vad.pre_roll_ms + vad.max_utterance_ms,
+    carriesState: false,
+    holdsMs: ({ vad }) => vad.pre_roll_ms + Math.max(vad.max_utterance_ms, longestBeginningMs(vad)),
     create: (options) =>
       new SegmentedPipeline({
         ...options,

@@ -14,6 +14,17 @@ const START_GAP_MS = 50;
 /** `max_utterance_ms` cuts at the quietest window border of this stretch. */
 const CUT_SEARCH_MS = 1000;
 
+/** A window of the energy VAD, about: it is a whole number of samples. */
+const WINDOW_MS = 10;
+
+/**
+ * Milliseconds from the begin of the first speech window to where `min_speech_ms` is reached, at most: single windows of speech, and as
+ * much pause between them as may be.
+ */
+export function longestBeginningMs(settings: VadSettings): number {
+  return (Math.ceil(settings.min_speech_ms / WINDOW_MS) + 1) * (WINDOW_MS + START_GAP_MS);
+}
+
 /**
  * Endpointing: window decisions in, utterances out. A synchronous state machine on the sample clock:
  *
@@ -32,6 +43,8 @@ export class Endpointer {
   readonly #preRoll: number;
   readonly #postRoll: number;
   readonly #maxUtterance: number;
+  /** Windows that a cut looks at. */
+  readonly #search: number;
   readonly #levels: Levels;
 
   /** End of the last window decided. */
@@ -58,7 +71,9 @@ export class Endpointer {
     this.#preRoll = samples(settings.pre_roll_ms);
     this.#postRoll = samples(settings.post_roll_ms);
     this.#maxUtterance = samples(settings.max_utterance_ms);
-    this.#levels = new Levels(Math.ceil(samples(CUT_SEARCH_MS) / windowSamples) + 1);
+    this.#search = Math.ceil(samples(CUT_SEARCH_MS) / windowSamples);
+    const late = this.#preRoll + samples(longestBeginningMs(settings)) - this.#maxUtterance;
+    this.#levels = new Levels(this.#search + 1 + Math.max(0, Math.ceil(late / windowSamples)));
   }
 
   /** Begin of the open utterance, undefined in silence. */
@@ -85,7 +100,7 @@ export class Endpointer {
     }
     if (this.#open === undefined) return;
     if (this.#clock - this.#speechEnd >= this.#minSilence) this.#finish(this.#speechEnd, this.#clock, emit);
-    else if (this.#clock + this.#window - this.#open > this.#maxUtterance) this.#cut(this.#open, emit);
+    else this.#limit(emit);
   }
 
   /** Ends an open utterance at `clock`, the number of samples there are; speech that goes on is a new `active`. */
@@ -128,13 +143,19 @@ export class Endpointer {
     this.#speechStart = undefined;
   }
 
-  /** Ends the utterance at the quietest border; the next begins on that very sample, with no speech events between. */
-  #cut(start: number, emit: (transition: Transition) => void): void {
-    const borders = Math.floor((this.#clock - start - 1) / this.#window);
-    const end = this.#clock - this.#levels.quietest(borders) * this.#window;
-    emit({ type: "utterance", start, end });
-    this.#barrier = end;
-    this.#open = end;
+  /**
+   * Ends an utterance that the next window would make too long at the quietest border of its last second; the next begins on that very
+   * sample, with no speech events between. One that took long to become speech may have to be cut more than once.
+   */
+  #limit(emit: (transition: Transition) => void): void {
+    for (let start = this.#open ?? this.#clock; this.#clock + this.#window - start > this.#maxUtterance;) {
+      // In windows before the clock: the last border that the utterance may reach, and the first one behind its start.
+      const last = Math.ceil((this.#clock - start - this.#maxUtterance) / this.#window);
+      const first = Math.ceil((this.#clock - start) / this.#window) - 1;
+      const end = this.#clock - this.#levels.quietest(last + 1, Math.min(first, last + this.#search)) * this.#window;
+      emit({ type: "utterance", start, end });
+      this.#barrier = this.#open = start = end;
+    }
   }
 }
 
@@ -153,14 +174,13 @@ class Levels {
   }
 
   /**
-   * The quietest border between two windows among the last `borders` ones, as windows before the clock, at least 1: the one with the
-   * lowest sum of the levels (in dB) on its two sides, of equal ones the latest.
+   * The quietest border between two windows from the one `from` windows before the clock (1 or more) back to the one `to`
+   * windows before it: the one with the lowest sum of the levels (in dB) on its two sides, of equal ones the latest.
    */
-  quietest(borders: number): number {
-    const most = Math.min(borders, this.#levels.length - 1, this.#count - 1);
-    let best = 1;
+  quietest(from: number, to: number): number {
+    let best = from;
     let lowest = Number.POSITIVE_INFINITY;
-    for (let back = 1; back <= most; back++) {
+    for (let back = from; back <= to; back++) {
       const sum = this.#at(back) + this.#at(back + 1);
       if (sum < lowest) {
         lowest = sum;
