@@ -64,13 +64,13 @@ export interface ModelInfo {
 }
 
 /** Worker to pool: the model is loaded and warm. */
-export interface ReadyMessage {
+interface ReadyMessage {
   readonly type: "ready";
   readonly info: ModelInfo;
 }
 
 /** Worker to pool: the model cannot be loaded. */
-export interface LoadFailedMessage {
+interface LoadFailedMessage {
   readonly type: "load_failed";
   readonly message: string;
   readonly stack?: string;

@@ -2,14 +2,14 @@ import type { AnyModel, Call, Model, ModelModule, StatefulModel } from "./model.
 import { isStateful } from "./model.ts";
 import { DEFAULT_SAMPLE_RATE, loadModule } from "./models.ts";
 import { checkOutput } from "./output.ts";
-import type { CallMessage, CheckedAnswer, LoadMessage, ModelInfo, Piece, ToWorker } from "./rpc.ts";
+import type { CallMessage, CheckedAnswer, FromWorker, LoadMessage, ModelInfo, Piece, ToWorker } from "./rpc.ts";
 import { decode, encodeDone } from "./rpc.ts";
 import { SpanReader } from "./span-reader.ts";
 
 /** The worker's end of the channel to the pool: the global scope of a worker. */
 export interface WorkerPort {
   onmessage: ((event: MessageEvent) => void) | null;
-  postMessage(message: unknown, transfer?: ArrayBuffer[]): void;
+  postMessage(message: FromWorker | string, transfer?: ArrayBuffer[]): void;
 }
 
 const MAX_ERROR_LENGTH = 500;
@@ -132,10 +132,24 @@ function answerPieces(
   calls: Call[],
   pieces: readonly Piece[],
 ): Answers {
-  if (audios.length > 1) return answerBatch(served, model, audios, calls, pieces);
+  const asked = pieces.flatMap((piece, i) => (isEmptyTurn(piece) ? [] : [i]));
+  if (asked.length === 0) return pieces.map(() => ({}));
+  if (asked.length > 1) {
+    const chosen = <T>(all: readonly T[]): T[] => asked.map((i) => all[i]!);
+    return answerBatch(served, model, chosen(audios), chosen(calls), chosen(pieces)).then((answers) =>
+      pieces.map((_, i) => answers[asked.indexOf(i)] ?? {}),
+    );
+  }
   const { sampleRate } = served.info;
-  const output = model.infer(audios[0]!, calls[0]!);
-  return output instanceof Promise ? output.then((late) => [check(late, sampleRate)]) : [check(output, sampleRate)];
+  const answer = (output: unknown): CheckedAnswer[] =>
+    pieces.map((_, i) => (i === asked[0] ? check(output, sampleRate) : {}));
+  const output = model.infer(audios[asked[0]!]!, calls[asked[0]!]!);
+  return output instanceof Promise ? output.then(answer) : answer(output);
+}
+
+/** A model without state can be called in turn as well: it has none to begin with and nothing to add at the end. */
+function isEmptyTurn({ step, length }: Piece): boolean {
+  return step === "finish" || (step === "start" && length === 0);
 }
 
 async function answerBatch(
