@@ -67,6 +67,9 @@ export const SETTINGS = {
   simple: {
     block_ms: whole(500, 20, 10_000, "ms", "length of a block of /api/v1/simple"),
   },
+  stateful: {
+    block_ms: whole(100, 20, 10_000, "ms", "length of a block of /api/v1/stateful"),
+  },
   limits: {
     max_message_bytes: whole(1_048_576, 1_024, 67_108_864, "bytes", "largest binary message"),
     max_text_bytes: whole(65_536, 8_192, 1_048_576, "bytes", "largest text message"),

@@ -49,7 +49,6 @@ export const PATTERNS: Readonly<Record<string, Pattern>> = {
       new StatefulPipeline({
         ...options,
         blockSamples: samples(options.blockMs, options.sampleRate),
-        finishes: options.stateful,
       }),
   },
   segmented: {

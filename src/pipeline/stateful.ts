@@ -11,6 +11,7 @@ export class StatefulPipeline implements Pipeline {
   readonly #blockSamples: number;
   readonly #sampleRate: number;
   readonly #answers: Answers;
+  readonly #stateful: boolean;
   /** Samples pushed. */
   #clock = 0;
   /** Begin of the block that is filling up. */
@@ -21,10 +22,12 @@ export class StatefulPipeline implements Pipeline {
   /** Undefined: no call has succeeded yet. */
   #state: { readonly value: unknown } | undefined;
 
-  constructor(options: PipelineOptions & { readonly blockSamples: number }) {
+  /** @param options.stateful the model carries state; one that does not is only called in turn */
+  constructor(options: PipelineOptions & { readonly blockSamples: number; readonly stateful: boolean }) {
     this.#blockSamples = options.blockSamples;
     this.#sampleRate = options.sampleRate;
     this.#answers = new Answers(options);
+    this.#stateful = options.stateful;
   }
 
   get tally(): Readonly<Tally> {
@@ -55,7 +58,8 @@ export class StatefulPipeline implements Pipeline {
   end(): Step {
     if (this.#clock > this.#block) this.#cut(this.#clock);
     // A stream without audio has no state to finish.
-    if (this.#clock > 0) this.#expect({ kind: "final", step: "finish", start: this.#clock, end: this.#clock });
+    if (this.#stateful && this.#clock > 0)
+      this.#expect({ kind: "final", step: "finish", start: this.#clock, end: this.#clock });
     return this.#next();
   }
 
@@ -77,7 +81,7 @@ export class StatefulPipeline implements Pipeline {
   [Symbol.dispose](): void {}
 
   #cut(end: number): void {
-    this.#expect({ kind: "final", step: "step", start: this.#block, end });
+    this.#expect({ kind: "final", start: this.#block, end, ...(this.#stateful && { step: "step" }) });
     this.#block = end;
   }
 
@@ -92,6 +96,7 @@ export class StatefulPipeline implements Pipeline {
     if (job === undefined) return NOTHING;
     if (job.step === "finish" && this.#state === undefined) return { events: this.#answers.skip(job), jobs: [] };
     this.#running = job;
+    if (!this.#stateful) return { events: [], jobs: [job] };
     const turn: Job = this.#state === undefined ? { ...job, step: "start" } : { ...job, state: this.#state.value };
     return { events: [], jobs: [turn] };
   }

@@ -13,6 +13,12 @@ const CHANNELS = {
     address: "/api/v1/simple",
     description: "Every block of audio goes through the model; answers are `segment` events without `is_final`.",
   },
+  stateful: {
+    address: "/api/v1/stateful",
+    description:
+      "Every block of audio goes through the model in turn, each call with the state of the one before; answers are `segment` " +
+      "events without `is_final`, and `data` at the end of the stream.",
+  },
   segmented: {
     address: "/api/v1/segmented",
     description: "Voice activity detection finds utterances; the model runs on those.",

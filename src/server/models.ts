@@ -54,6 +54,9 @@ function served(name: string, pool: ModelPool): ServedModel {
     get sampleRate() {
       return pool.sampleRate;
     },
+    get stateful() {
+      return pool.info.stateful;
+    },
     get finalsPending() {
       return pool.finalsPending;
     },

@@ -26,7 +26,7 @@ export interface OpeningOptions {
 export function openStream(start: Start, options: OpeningOptions): { stream: Stream; started: Started } {
   const { pattern, services, session } = options;
   const { limits } = services.config;
-  const model = chooseModel(start.model, services.models);
+  const model = chooseModel(start.model, services.models, pattern);
   const { capacity } = services.arena;
   if (start.format.channels > capacity) {
     const message = `format.channels: found ${start.format.channels}; allowed: at most ${capacity}, for which this server has memory`;
@@ -35,7 +35,8 @@ export function openStream(start: Start, options: OpeningOptions): { stream: Str
   const vad = chooseVad(start, pattern, services.config.vad);
   const settings = {
     vad,
-    blockMs: services.config.simple.block_ms,
+    stateful: model.stateful,
+    blockMs: (pattern.carriesState ? services.config.stateful : services.config.simple).block_ms,
     ...(start.interim_results && { interimIntervalMs: start.interim_interval_ms }),
   };
   const traceparent = continueTrace(start.trace_id ?? options.traceparent);
@@ -76,16 +77,27 @@ export function openStream(start: Start, options: OpeningOptions): { stream: Str
   return { stream, started };
 }
 
-function chooseModel(name: string | undefined, models: ReadonlyMap<string, ServedModel>): ServedModel {
+function chooseModel(
+  name: string | undefined,
+  models: ReadonlyMap<string, ServedModel>,
+  pattern: Pattern,
+): ServedModel {
   const [first] = models.values();
   const model = name === undefined ? first : models.get(name);
-  if (model !== undefined) return model;
-  const names = [...models.keys()];
-  const meant = nearest(name ?? "", names);
-  const hint = meant === undefined ? "" : `; did you mean "${meant}"?`;
-  throw new ProtocolError("unknown_model", `model: found "${name}"; allowed: ${names.join(", ")}${hint}`, {
-    param: "model",
-  });
+  if (model === undefined) {
+    const names = [...models.keys()];
+    const meant = nearest(name ?? "", names);
+    const hint = meant === undefined ? "" : `; did you mean "${meant}"?`;
+    throw new ProtocolError("unknown_model", `model: found "${name}"; allowed: ${names.join(", ")}${hint}`, {
+      param: "model",
+    });
+  }
+  if (model.stateful && !pattern.carriesState) {
+    const fitting = [...models.values()].filter(({ stateful }) => !stateful).map((each) => each.name);
+    const message = `model: found "${model.name}", which carries state; allowed: ${fitting.join(", ") || "no model of this server"} here, or /api/v1/stateful`;
+    throw new ProtocolError("invalid_request", message, { param: "model" });
+  }
+  return model;
 }
 
 function chooseVad(start: Start, pattern: Pattern, defaults: VadSettings): VadSettings {

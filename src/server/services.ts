@@ -9,6 +9,8 @@ export interface ServedModel {
   readonly name: string;
   /** Hz; every stream is resampled to it. */
   readonly sampleRate: number;
+  /** It can only be called in turn, with state. */
+  readonly stateful: boolean;
   /** Finals that are queued or running. */
   readonly finalsPending: number;
   /** A place in the scheduler for one channel. `session` is what fairness goes by. */
