@@ -4,11 +4,11 @@ import type { Lane, Outcome, Work } from "./job.ts";
 import type { ModelPoolOptions, PoolStats } from "./pool-options.ts";
 import { LOAD_TIMEOUT_MS } from "./pool-options.ts";
 import { RareLog } from "./rare-log.ts";
-import type { Answer, DoneMessage, ModelInfo } from "./rpc.ts";
+import type { DoneMessage, ModelInfo } from "./rpc.ts";
 import type { SchedulerJob } from "./scheduled.ts";
 import type { Assignment } from "./scheduler.ts";
 import { Scheduler } from "./scheduler.ts";
-import { Settlements } from "./settlements.ts";
+import { outcomeOf, Settlements } from "./settlements.ts";
 import type { Ending } from "./worker-thread.ts";
 import type { LaneOptions } from "./workforce.ts";
 import { Workforce } from "./workforce.ts";
@@ -276,21 +276,4 @@ export class ModelPool {
       jobs.map(({ payload }) => payload),
     );
   }
-}
-
-function outcomeOf(
-  { error, output, outputJson, audio, state }: Answer,
-  facts: { queueMs: number; inferMs: number; worker: number; batchSize: number },
-): Outcome {
-  if (error !== undefined) {
-    const { queueMs, inferMs } = facts;
-    return { status: "failed", code: "inference_failed", message: error, queueMs, inferMs };
-  }
-  return {
-    status: "ok",
-    output: outputJson === undefined ? output : (JSON.parse(outputJson) as Record<string, unknown>),
-    ...(audio && { audio }),
-    ...(state !== undefined && { state }),
-    ...facts,
-  };
 }

@@ -1,5 +1,6 @@
 import type { Outcome } from "./job.ts";
 import type { RareLog } from "./rare-log.ts";
+import type { Answer } from "./rpc.ts";
 
 type Settle = (outcome: Outcome) => void;
 
@@ -31,4 +32,22 @@ export class Settlements {
       this.#log.warn("settle_threw", { error: String(error), stack: error instanceof Error ? error.stack : undefined });
     }
   }
+}
+
+/** What a worker's answer means to who asked. */
+export function outcomeOf(
+  { error, output, outputJson, audio, state }: Answer,
+  facts: { queueMs: number; inferMs: number; worker: number; batchSize: number },
+): Outcome {
+  if (error !== undefined) {
+    const { queueMs, inferMs } = facts;
+    return { status: "failed", code: "inference_failed", message: error, queueMs, inferMs };
+  }
+  return {
+    status: "ok",
+    output: outputJson === undefined ? output : (JSON.parse(outputJson) as Record<string, unknown>),
+    ...(audio && { audio }),
+    ...(state !== undefined && { state }),
+    ...facts,
+  };
 }

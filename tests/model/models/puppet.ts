@@ -77,7 +77,7 @@ class Puppet implements Model<object> {
         return usual;
       case ORDERS.native:
         // Cannot be terminated, like a loop in C.
-        Bun.sleepSync(1400);
+        Bun.sleepSync(2500);
         return usual;
       case ORDERS.own:
         return { ...usual, audio };
