@@ -8,6 +8,8 @@ const SAMPLES = 8000;
 const ROUNDS = 40;
 const CALLS_PER_ROUND = 500;
 const WARM_UP_ROUNDS = 2;
+/** The first calls after a pause and a collection are slower, with either way. */
+const WARM_UP_CALLS = 20;
 
 const arena = new Arena(16);
 const pool = new ModelPool({
@@ -50,6 +52,7 @@ const quantile = (values: number[], share: number): number => {
 const rounds: Record<string, { p50: number[]; p99: number[] }> = {};
 for (let round = 0; round < WARM_UP_ROUNDS + ROUNDS; round++) {
   for (const [name, handOver] of Object.entries(ways)) {
+    for (let call = 0; call < WARM_UP_CALLS; call++) await handOver();
     const times: number[] = [];
     for (let call = 0; call < CALLS_PER_ROUND; call++) {
       const begun = performance.now();
