@@ -4,9 +4,8 @@ import type { AudioSpan } from "../audio/store.ts";
 export interface Work {
   readonly kind: "final" | "interim";
   readonly audio: AudioSpan;
-  /** Where a stream is with a stateful model, which is never called without: `start` takes no state and gives one (and, when the audio is not empty, goes on to its first step),
-   *  `step` takes the last state, `finish` takes the last state and gives none. A model without state answers `start` without
-   *  audio and `finish` with nothing. */
+  /** Stateful models only: `start` takes no state and gives one (and, when the audio is not empty, goes on to its first step),
+   *  `step` takes the last state, `finish` takes the last state and gives none. */
   readonly step?: "start" | "step" | "finish";
   readonly state?: unknown;
   readonly traceparent?: string;

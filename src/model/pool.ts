@@ -113,7 +113,7 @@ export class ModelPool {
     const facts: LaneOptions = { number: this.#laneNumbers++, options };
     const lane: Lane = {
       submit: (work, settle) => {
-        if (this.info.stateful && !work.step) throw new Error("a stateful model takes steps");
+        if (this.info.stateful !== (work.step !== undefined)) throw new Error("only stateful models take steps");
         for (const slab of work.audio.slabs) this.#options.arena.retain(slab);
         scheduler.submit(place, work.kind, { work, settle, lane: facts }, this.#clock.now());
         this.#collectDropped();

@@ -132,24 +132,10 @@ function answerPieces(
   calls: Call[],
   pieces: readonly Piece[],
 ): Answers {
-  const asked = pieces.flatMap((piece, i) => (isEmptyTurn(piece) ? [] : [i]));
-  if (asked.length === 0) return pieces.map(() => ({}));
-  if (asked.length > 1) {
-    const chosen = <T>(all: readonly T[]): T[] => asked.map((i) => all[i]!);
-    return answerBatch(served, model, chosen(audios), chosen(calls), chosen(pieces)).then((answers) =>
-      pieces.map((_, i) => answers[asked.indexOf(i)] ?? {}),
-    );
-  }
+  if (audios.length > 1) return answerBatch(served, model, audios, calls, pieces);
   const { sampleRate } = served.info;
-  const answer = (output: unknown): CheckedAnswer[] =>
-    pieces.map((_, i) => (i === asked[0] ? check(output, sampleRate) : {}));
-  const output = model.infer(audios[asked[0]!]!, calls[asked[0]!]!);
-  return output instanceof Promise ? output.then(answer) : answer(output);
-}
-
-/** A model without state can be called in turn as well: it has none to begin with and nothing to add at the end. */
-function isEmptyTurn({ step, length }: Piece): boolean {
-  return step === "finish" || (step === "start" && length === 0);
+  const output = model.infer(audios[0]!, calls[0]!);
+  return output instanceof Promise ? output.then((late) => [check(late, sampleRate)]) : [check(output, sampleRate)];
 }
 
 async function answerBatch(

@@ -191,21 +191,6 @@ describe("a pool with real workers", () => {
     expect(ok(await running).output).toMatchObject({ final: false });
   });
 
-  test("a model without state can be called in turn: it has nothing to say before and after the audio", async () => {
-    for (const model of [puppet, modelPath("batching")]) {
-      await using kit = await testPool({ model });
-      const [lane, other] = [kit.pool.lane(1, undefined), kit.pool.lane(2, undefined)];
-      const outcomes = await Promise.all([
-        kit.submit(lane, [], { step: "start" }),
-        kit.submit(lane, [0, 7], { step: "step" }),
-        kit.submit(lane, [], { step: "finish" }),
-        kit.submit(other, [0, 8], { step: "start" }),
-      ]);
-      const lasts = outcomes.map((outcome) => ok(outcome).output?.["last"]);
-      expect(lasts).toEqual([undefined, 7, undefined, 8]);
-    }
-  });
-
   test("a settle that throws stops nobody else's", async () => {
     await using kit = await testPool({ model: puppet });
     const lane = kit.pool.lane({}, undefined);

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 
+import { PATTERNS } from "../../src/pipeline/pipelines.ts";
 import { asyncapi } from "../../src/protocol/asyncapi.ts";
 import { EVENTS, parseEvent } from "../../src/protocol/events.ts";
 import { parseRequest, REQUESTS } from "../../src/protocol/requests.ts";
@@ -27,13 +28,17 @@ test("the document is AsyncAPI 3 of this server's version", () => {
   expect(document).toMatchObject({ asyncapi: "3.0.0", info: { title: "Streamer", version: "1.2.3" } });
 });
 
-test("both patterns have a channel, and an operation in each direction", () => {
+test("every pattern has a channel, and an operation in each direction", () => {
+  expect(Object.keys(document["channels"] as object).sort()).toEqual(Object.keys(PATTERNS).sort());
   expect(document["channels"]).toMatchObject({
     simple: { address: "/api/v1/simple" },
+    stateful: { address: "/api/v1/stateful" },
     segmented: { address: "/api/v1/segmented" },
   });
   const operations = document["operations"] as Record<string, { action: string }>;
-  expect(Object.values(operations).map(({ action }) => action)).toEqual(["receive", "send", "receive", "send"]);
+  expect(Object.values(operations).map(({ action }) => action)).toEqual(
+    Object.keys(PATTERNS).flatMap(() => ["receive", "send"]),
+  );
 });
 
 test("every reference leads somewhere", () => {
