@@ -4,17 +4,19 @@
  * Level. A window becomes about 40 points by adding groups of neighbouring samples (those at its end that do not fill a
  * group, fewer than `group`, do not count). That low-pass, half power near 1.8 kHz, keeps the vowels and takes three quarters of
  * the power of white noise at 16 kHz. Then the polynomial of degree 4 that fits the points best is taken away, and the energy of
- * the rest is the level. Over 10 ms such a polynomial is anything slow: DC and slopes vanish, 50 Hz falls by 50 dB, 60 Hz by
- * 43, 100 Hz by 22, 120 Hz by 15; half power is near 230 Hz. Unlike a recursive high-pass it has no memory, so that a level depends on
- * its window alone, a burst does not ring, and the work is done in vectors.
+ * the rest is the level. Over 10 ms such a polynomial is anything slow: DC and slopes vanish, 50 Hz falls by 51 dB, 60 Hz by
+ * 43, 100 Hz by 23, 120 Hz by 16; half power is near 200 Hz. Unlike a recursive high-pass it has no memory, so that a level
+ * depends on its window alone, a burst does not ring, and the work is done in vectors.
  *
- * Floor. The lowest smoothed level of the last 2.5 to 3 s bounds the noise from below; the floor is the mean, over about 2 s, of
- * the levels up to NOISE_SPREAD_DB above that minimum that are not part of speech. Speech falls to the noise between
- * syllables and so does not lift the minimum; a noise that became louder does, and is learned within 3 s. By this definition any
- * sound that holds its level for 3 s is noise: a held tone, a hum, an engine, a chord.
+ * Floor. The lowest smoothed level that two windows in a row kept to (one may be half empty where a device is muted) in the last
+ * 2.5 to 3 s bounds the noise from below; the floor is the mean, over about 2 s, of the levels up to NOISE_SPREAD_DB above that
+ * minimum that are not part of speech. Speech falls to the noise between syllables and so does not lift the minimum; a noise
+ * that became louder does, and is learned within 3 s. By this definition any sound that holds its level for 3 s is noise: a held
+ * tone, a hum, an engine, music without pauses.
  *
- * The first window that is not empty starts the floor. A stream that begins in the middle of a word is therefore heard from
- * the first syllable after a dip of the threshold, and steady noise from the start is never speech.
+ * A stream's first windows start the floor: steady noise from the start is never speech, and a stream that begins in the middle of
+ * a word is heard from its first dip on. A stream that begins with zeros for 100 ms or more is expected to be quiet: speech is heard
+ * at once, and noise above -50 dBFS there is taken for speech until it is learned.
  */
 #include "kernel.h"
 #include "streamer_audio.h"
@@ -46,9 +48,14 @@
 #define BLOCKS 5u              /* whole blocks remembered, beside the one being filled */
 #define WARM_UP_WINDOWS 5.0f   /* a device may fade in: the first windows do not count as the minimum */
 
+/* What breaks a silence of zeros at the start is taken for speech when it is loud, since nothing says otherwise. */
+#define SILENT_START_WINDOWS 10u
+#define SILENT_START_FLOOR_DB -60.0f
+
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
 typedef float quads __attribute__((vector_size(4 * sizeof(float))));
 typedef int32_t quad_bits __attribute__((vector_size(4 * sizeof(int32_t))));
+
 struct sa_vad {
     uint32_t window;    /* samples */
     uint32_t group;     /* samples added into one point */
@@ -60,6 +67,7 @@ struct sa_vad {
 
     /* Everything below is as `reset` leaves it in a new handle. */
     uint32_t filled;              /* samples of the incomplete window, in `pending` */
+    uint32_t empty;               /* empty windows, up to SILENT_START_WINDOWS */
     float heard;                  /* windows that the floor was learned from, up to FLOOR_WINDOWS */
     uint32_t block_windows;       /* windows in the block being filled */
     uint32_t next_block;          /* the oldest of `minima` */
@@ -68,6 +76,7 @@ struct sa_vad {
     float block_minimum;          /* of the block being filled */
     float minima[BLOCKS];         /* of whole blocks */
     int speaking;
+    int partial;                  /* the window before was empty: this one may be so in part */
 
     float *pending;               /* `window` samples */
     lanes basis[];                /* TERMS rows of `blocks`: orthonormal polynomials over the points */
@@ -152,9 +161,9 @@ static float level_of(const sa_vad *vad, const float *samples) {
     return level < HIGHEST_DB ? level : HIGHEST_DB;
 }
 
-/* The lowest smoothed level of the last BLOCKS to BLOCKS + 1 blocks. */
-static float track_minimum(sa_vad *vad) {
-    if (vad->smooth_db < vad->block_minimum) vad->block_minimum = vad->smooth_db;
+/* The lowest `level` of the last BLOCKS to BLOCKS + 1 blocks. */
+static float track_minimum(sa_vad *vad, float level) {
+    if (level < vad->block_minimum) vad->block_minimum = level;
     float minimum = vad->block_minimum;
     for (uint32_t i = 0; i < BLOCKS; i++) minimum = vad->minima[i] < minimum ? vad->minima[i] : minimum;
     if (++vad->block_windows == BLOCK_WINDOWS) {
@@ -166,17 +175,31 @@ static float track_minimum(sa_vad *vad) {
     return minimum;
 }
 
+/* The first window that is not empty. */
+static void begin(sa_vad *vad, float level) {
+    vad->smooth_db = level;
+    if (vad->empty < SILENT_START_WINDOWS) return;
+    vad->floor_db = level < SILENT_START_FLOOR_DB ? level : SILENT_START_FLOOR_DB;
+    vad->block_minimum = vad->floor_db;
+    vad->heard = FLOOR_WINDOWS;
+}
+
 static int decide(sa_vad *vad, float level) {
     if (level < EMPTY_DB) {
-        if (vad->smooth_db > vad->floor_db) vad->smooth_db = vad->floor_db;
+        if (vad->empty < SILENT_START_WINDOWS) vad->empty++;
+        vad->smooth_db = vad->floor_db;
         vad->speaking = 0;
+        vad->partial = 1;
         return 0;
     }
-    if (vad->heard == 0.0f) vad->smooth_db = level;
+    if (vad->heard == 0.0f) begin(vad, level);
+    float before = vad->smooth_db;
+    if (vad->partial && level < before) level = before;
+    vad->partial = 0;
     vad->smooth_db += SMOOTHING * (level - vad->smooth_db);
     if (vad->heard < WARM_UP_WINDOWS) vad->block_minimum = HIGHEST_DB;
 
-    float minimum = track_minimum(vad);
+    float minimum = track_minimum(vad, vad->smooth_db > before ? vad->smooth_db : before);
     int quiet = !vad->speaking || vad->smooth_db < vad->floor_db;
     if (quiet && level <= minimum + NOISE_SPREAD_DB) {
         if (vad->heard < FLOOR_WINDOWS) vad->heard += 1.0f;
@@ -278,6 +301,7 @@ uint32_t sa_vad_flush(sa_vad *vad) {
 void sa_vad_reset(sa_vad *vad) {
     if (vad == NULL) return;
     vad->filled = 0;
+    vad->empty = 0;
     vad->heard = 0.0f;
     vad->block_windows = 0;
     vad->next_block = 0;
@@ -286,6 +310,7 @@ void sa_vad_reset(sa_vad *vad) {
     vad->block_minimum = HIGHEST_DB;
     for (uint32_t i = 0; i < BLOCKS; i++) vad->minima[i] = HIGHEST_DB;
     vad->speaking = 0;
+    vad->partial = 0;
 }
 
 void sa_vad_free(sa_vad *vad) { free(vad); }
