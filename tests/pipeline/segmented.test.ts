@@ -1,0 +1,156 @@
+import { expect, test } from "bun:test";
+
+import { SegmentedPipeline } from "../../src/pipeline/segmented.ts";
+import type { VadSettings } from "../../src/protocol/requests.ts";
+import { PlainVad, RATE, Run, VAD_SETTINGS } from "./kit.ts";
+
+function make(options: { settings?: Partial<VadSettings>; interimEvery?: number } = {}): Run {
+  return new Run(
+    new SegmentedPipeline({
+      sampleRate: RATE,
+      vad: new PlainVad(),
+      settings: { ...VAD_SETTINGS, ...options.settings },
+      ...(options.interimEvery !== undefined && { interimEvery: options.interimEvery }),
+    }),
+  );
+}
+
+const FAILED = { status: "failed", code: "inference_timeout", message: "late", queueMs: 1, inferMs: 2 } as const;
+
+test("silence gives no events and no jobs, is counted, and keeps no more than the pre-roll", () => {
+  const run = make().hear("....................").end();
+  expect(run.said()).toEqual([]);
+  expect(run.waiting).toEqual([]);
+  expect(run.pipeline.needed).toBe(175);
+  expect(run.pipeline.tally).toMatchObject({ inferred: 0, silent: 200, failed: 0 });
+});
+
+test("an utterance gives its speech events at once and a final when it is answered", () => {
+  const run = make().hear("....##");
+  expect(run.said()).toEqual(["active 40"]);
+  run.hear("#.....");
+  expect(run.said()).toEqual([]);
+  run.hear(".");
+  expect(run.said()).toEqual(["inactive 70"]);
+  expect(run.waiting).toEqual(["final 15 105"]);
+  run.answerAll().end();
+  expect(run.events).toEqual([{ type: "segment", start_time: 0.015, end_time: 0.105, is_final: true, count: 90 }]);
+  expect(run.pipeline.tally).toEqual({ inferred: 90, silent: 40, failed: 0, segments: 1, interims: 0, errors: 0 });
+});
+
+test("speech events do not wait for the results of earlier utterances", () => {
+  const run = make().hear("###......###......");
+  expect(run.said()).toEqual(["active 0", "inactive 30", "active 90", "inactive 120"]);
+  expect(run.waiting).toEqual(["final 0 65", "final 65 155"]);
+  run.answer(1);
+  expect(run.said()).toEqual([]);
+  run.answer(0, FAILED);
+  expect(run.said()).toEqual(["error 0 65", "segment 65 155"]);
+});
+
+test("interims come only when asked for, one for each interval of speech, and carry their utterance's start", () => {
+  expect(make().hear("########################").waiting).toEqual([]);
+  const run = make({ interimEvery: 50 }).hear("...##########");
+  expect(run.waiting).toEqual(["interim 5 100"]);
+  run.answer(0).hear("#####");
+  expect(run.events.at(-1)).toEqual({ type: "segment", start_time: 0.005, end_time: 0.1, is_final: false, count: 95 });
+  expect(run.waiting).toEqual(["interim 5 150"]);
+  run.hear("......").answer(0);
+  // Its own final is on its way.
+  expect(run.said()).toEqual(["active 30", "interim 5 100", "inactive 180"]);
+  run.answerAll();
+  expect(run.said()).toEqual(["segment 5 215"]);
+  expect(run.pipeline.tally).toMatchObject({ interims: 1, segments: 1 });
+});
+
+test("an interim that comes after its own final is dropped, and so is one that would precede an earlier final", () => {
+  const late = make({ interimEvery: 50 }).hear("#######......");
+  expect(late.waiting).toEqual(["interim 0 70", "interim 0 120", "final 0 105"]);
+  late.answer(2).answer(0).answer(0);
+  expect(late.said()).toEqual(["active 0", "inactive 70", "segment 0 105"]);
+  const early = make({ interimEvery: 30 }).hear("##......######");
+  expect(early.waiting).toEqual(["interim 0 50", "final 0 55", "interim 55 130"]);
+  early.answer(2).answer(0);
+  expect(early.said()).toEqual(["active 0", "inactive 20", "active 80"]);
+  early.answer(0);
+  early.hear("###").answer(0);
+  expect(early.said()).toEqual(["segment 0 55", "interim 55 160"]);
+});
+
+test("a failed interim gives no error and counts as an interim only", () => {
+  const run = make({ interimEvery: 20 }).hear("######").answer(0, FAILED);
+  expect(run.said()).toEqual(["active 0"]);
+  run.answer(0, { status: "dropped" });
+  expect(run.said()).toEqual([]);
+  expect(run.pipeline.tally).toMatchObject({ interims: 1, failed: 0, errors: 0 });
+});
+
+test("an utterance of full length is cut, and the next goes on at that sample without speech events", () => {
+  const run = make({ settings: { pre_roll_ms: 0 } })
+    .hear("#".repeat(110))
+    .answerAll();
+  expect(run.said()).toEqual(["active 0", "segment 0 990"]);
+  run.hear("......").answerAll();
+  expect(run.said()).toEqual(["inactive 1100", "segment 990 1135"]);
+  expect(run.end().pipeline.tally).toMatchObject({ inferred: 1135, silent: 25 });
+});
+
+test("flushed follows the result that it caused; without speech it follows what came before", () => {
+  const run = make().hear("...###").push(new Float32Array(4)).flush();
+  expect(run.said()).toEqual(["active 30", "inactive 64"]);
+  expect(run.waiting).toEqual(["final 5 64"]);
+  run.flush();
+  run.answerAll();
+  expect(run.said()).toEqual(["segment 5 64", "flushed 64", "flushed 64"]);
+});
+
+test("windows go on as they were behind a flush inside of one", () => {
+  const run = make();
+  run.push(new Float32Array(7)).flush();
+  run.push(new Float32Array(3)).hear("###......");
+  expect(run.said()).toEqual(["flushed 7", "active 10", "inactive 40"]);
+});
+
+test("the end of the stream ends an open utterance, and what no window decided is silence", () => {
+  const run = make({ settings: { post_roll_ms: 0 } })
+    .hear("..###")
+    .push(new Float32Array(7))
+    .end()
+    .answerAll();
+  expect(run.said()).toEqual(["active 20", "inactive 50", "segment 0 50"]);
+  expect(run.pipeline.tally).toMatchObject({ inferred: 50, silent: 7 });
+});
+
+test("abort names the finals without an answer, and the open utterance up to the clock", () => {
+  const run = make().hear("......###......###......####");
+  run.answer(1);
+  run.take(run.pipeline.abort(300, "internal", "gone"));
+  expect(run.said().slice(-3)).toEqual(["error 35 125", "segment 125 215", "error 215 300"]);
+  expect(run.pipeline.tally).toMatchObject({ silent: 35, failed: 175, inferred: 90, errors: 2 });
+});
+
+test("abort in silence names only what nobody has listened to", () => {
+  const run = make().hear("......").push(new Float32Array(5));
+  run.take(run.pipeline.abort(90, "internal", "gone"));
+  expect(run.said()).toEqual(["error 60 90"]);
+  expect(run.pipeline.tally).toMatchObject({ silent: 60, failed: 30 });
+  const quiet = make().hear("......");
+  quiet.take(quiet.pipeline.abort(60, "internal", "gone"));
+  expect(quiet.said()).toEqual([]);
+});
+
+test("timing is added to interims and finals", () => {
+  const pipeline = new SegmentedPipeline({
+    sampleRate: RATE,
+    vad: new PlainVad(),
+    settings: VAD_SETTINGS,
+    interimEvery: 20,
+    lagMs: () => 5,
+  });
+  const run = new Run(pipeline).hear("####").answerAll().end().answerAll();
+  const timings = run.events.flatMap((event) => (event.type === "segment" ? [event["timing"]] : []));
+  expect(timings).toEqual([
+    { queue_ms: 0, infer_ms: 0, lag_ms: 5 },
+    { queue_ms: 0, infer_ms: 0, lag_ms: 5 },
+  ]);
+});
