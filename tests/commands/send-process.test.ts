@@ -42,8 +42,12 @@ async function run(...args: string[]): Promise<{ code: number; out: string; err:
 }
 
 async function pipe(command: string): Promise<{ code: number; out: string; err: string }> {
-  const send = `${process.execPath} src/main.ts send --addr ${addr}`;
-  const child = Bun.spawn(["sh", "-c", command.replace("SEND", send)], { cwd: root, stdout: "pipe", stderr: "pipe" });
+  const send = `'${process.execPath}' src/main.ts send --addr ${addr}`;
+  const child = Bun.spawn(["sh", "-c", command.replace("SEND", () => send)], {
+    cwd: root,
+    stdout: "pipe",
+    stderr: "pipe",
+  });
   const [code, out, err] = await Promise.all([child.exited, child.stdout.text(), child.stderr.text()]);
   return { code, out, err };
 }
