@@ -30,12 +30,13 @@ export function nativeSources(): string[] {
     .map((name) => join(nativeFolder, name));
 }
 
-/** The C compiler's command: the environment's CC, else the first of cc, gcc and clang. Throws when there is none. */
-export function compiler(): string[] {
-  const chosen = process.env["CC"]?.trim().split(/\s+/);
-  const candidates = chosen && chosen[0] !== "" ? [chosen] : [["cc"], ["gcc"], ["clang"]];
-  for (const command of candidates) if (Bun.which(command[0] ?? "")) return command;
-  throw new Error(chosen ? `The C compiler named by CC, ${chosen.join(" ")}, was not found.` : noCompiler);
+/** The C compiler's command: the environment's CC, else the first of cc, gcc and clang. Throws a sentence when there is none. */
+export function compiler(environment: Readonly<Record<string, string | undefined>> = process.env): string[] {
+  const path = { PATH: environment["PATH"] ?? "" };
+  const chosen = (environment["CC"] ?? "").split(/\s+/).filter((word) => word !== "");
+  const candidates = chosen.length > 0 ? [chosen] : [["cc"], ["gcc"], ["clang"]];
+  for (const command of candidates) if (Bun.which(command[0] ?? "", path)) return command;
+  throw new Error(chosen.length > 0 ? `The C compiler named by CC, ${chosen.join(" ")}, was not found.` : noCompiler);
 }
 
 /** The headers of the library and of its tests, absolute paths. */

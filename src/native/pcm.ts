@@ -55,8 +55,6 @@ export class PcmConverter {
     checkSpan("bytes", offset, length, bytes.length);
     checkInteger("bytes length", length, 0, MAX_BYTES);
     checkRuns("out", outOffsets, this.channels, this.framesFor(length), out.length);
-    // An empty array has no address to pass.
-    if (length === 0 || out.length === 0) return this.#withoutOutput(bytes, offset, length);
     return native.sa_pcm_process(this.#handle.pointer, bytes, offset, length, out, outOffsets);
   }
 
@@ -82,11 +80,4 @@ export class PcmConverter {
   [Symbol.dispose](): void {
     this.#handle.free();
   }
-
-  #withoutOutput(bytes: Uint8Array, offset: number, length: number): number {
-    if (length === 0) return 0;
-    return native.sa_pcm_process(this.#handle.pointer, bytes, offset, length, NOWHERE, new Uint32Array(this.channels));
-  }
 }
-
-const NOWHERE = new Float32Array(1);
