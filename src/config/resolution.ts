@@ -72,7 +72,7 @@ export class Resolution {
       this.#refuse(
         given,
         prefix.join("."),
-        "an object with name, workers, inference_timeout_ms and the model's own keys",
+        `an object with ${Object.keys(MODEL_SETTINGS).join(", ")} and the model's own keys`,
       );
     } else if (rest.length === 1 && Object.hasOwn(MODEL_SETTINGS, key)) {
       this.#set([...prefix, key], MODEL_SETTINGS[key as keyof typeof MODEL_SETTINGS], given);

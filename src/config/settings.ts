@@ -96,6 +96,7 @@ export const MODEL_SETTINGS = {
   name: text("simulated", "a built-in model, or the path of a model file"),
   workers: whole(Math.min(256, availableParallelism()), 1, 256, "threads", "workers that run the model"),
   inference_timeout_ms: whole(30_000, 1, 24 * HOUR_MS, "ms", "for one call; then its worker is replaced"),
+  load_timeout_ms: whole(120_000, 1, 24 * HOUR_MS, "ms", "for a worker to load and warm the model"),
 } as const satisfies Record<string, Setting>;
 
 type Values<Table extends Record<string, Setting>> = {
