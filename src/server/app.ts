@@ -54,6 +54,13 @@ function connect(request: Request, pattern: Pattern, host: Host): Response {
       },
     );
   }
+  if (headers.get("sec-websocket-version") !== "13") {
+    return refuse("upgrade_required", "the version of the WebSocket protocol; allowed: Sec-WebSocket-Version: 13", {
+      upgrade: "websocket",
+      connection: "Upgrade",
+      "sec-websocket-version": "13",
+    });
+  }
   const offered = headers.get("sec-websocket-protocol");
   if (offered !== null && !names(offered, SUBPROTOCOL)) {
     return refuse(
@@ -65,10 +72,7 @@ function connect(request: Request, pattern: Pattern, host: Host): Response {
   if (refusal !== undefined) return refuse(refusal.code, refusal.message);
   const chosen: Record<string, string> = offered === null ? {} : { "sec-websocket-protocol": SUBPROTOCOL };
   if (host.upgrade(request, pattern, chosen)) return new Response(null);
-  return refuse(
-    "invalid_request",
-    "the WebSocket handshake is not valid (Sec-WebSocket-Key, Sec-WebSocket-Version: 13)",
-  );
+  return refuse("invalid_request", "the WebSocket handshake is not valid (Sec-WebSocket-Key)");
 }
 
 /** Whether a comma-separated header has this token, in any case. */

@@ -35,9 +35,12 @@ export function openModels(config: Config, options: TierOptions): ModelTier {
   pools.set(config.model.name, pool(config.model));
   for (const [name, model] of Object.entries(config.models)) pools.set(name, pool(model));
   const all = [...pools.values()];
+  const ready = Promise.all(all.map((each) => each.ready)).then(() => undefined);
+  // Whoever waits for it hears of a failure; that nobody does should not end the process.
+  ready.catch(() => {});
   return {
     served: new Map([...pools].map(([name, from]) => [name, served(name, from)])),
-    ready: Promise.all(all.map((each) => each.ready)).then(() => undefined),
+    ready,
     get jobs() {
       return all.reduce((sum, { stats }) => sum + stats.finalsWaiting + stats.workersBusy, 0);
     },

@@ -116,6 +116,8 @@ export class Server {
       hostname: config.server.host,
       port: config.server.port,
       development: false,
+      // Without it Bun 1.4.5 lets several servers share one port when it is not in development, and nobody is told.
+      reusePort: false,
       fetch: (request) => app.fetch(request),
       error: (error) => {
         log.error("request_failed", { error });

@@ -1,0 +1,92 @@
+import { describe, expect, test } from "bun:test";
+
+import { Server } from "../../src/server/server.ts";
+import { openLog } from "../../src/telemetry/log.ts";
+import { encode, noise } from "../support/audio.ts";
+import { configure, Running, workerUrl } from "../support/in-process.ts";
+import { problemsOf, streamsOf } from "../support/ledgers.ts";
+
+describe("a server", () => {
+  test("takes a free port when asked for 0, and says which", async () => {
+    await using running = await Running.start();
+    expect(running.url).toMatch(/^http:\/\/127\.0\.0\.1:[1-9]\d*$/);
+  });
+
+  test("throws when its port is in use, and leaves nothing running", async () => {
+    await using running = await Running.start();
+    using log = openLog({ level: "error", write: () => {} });
+    const { server, ...others } = configure();
+    const config = { ...others, server: { ...server, port: running.port } };
+    expect(() => new Server({ config, log, version: "0", workerUrl })).toThrow(`port ${running.port} in use`);
+  });
+
+  test("says in a sentence that a model cannot be loaded", async () => {
+    await using running = await Running.start({ "model.name": "./no-such-model.ts" }, { load: false });
+    // Its settings are for the simulated model; what counts is that loading ends.
+    expect(running.server.load()).rejects.toThrow(/no-such-model/);
+    await running.server.load().catch(() => {});
+    expect((await running.get("/api/v1/ready")).status).toBe(503);
+  });
+
+  test("counts its sessions", async () => {
+    await using running = await Running.start();
+    const peers = await Promise.all([running.connect(), running.connect(), running.connect()]);
+    expect(running.server.sessions).toBe(3);
+    for (const peer of peers) peer.reset();
+    await running.settled();
+  });
+
+  test("looks at deadlines on the clock that it is given", async () => {
+    let now = 0;
+    await using running = await Running.start({}, { clock: () => now });
+    const peer = await running.connect();
+    peer.start();
+    await peer.next("started");
+    now = 61_000;
+    expect((await peer.next("error")).code).toBe("idle_timeout");
+    expect(await peer.close()).toEqual({ code: 1008, reason: "idle_timeout" });
+  });
+});
+
+describe("draining", () => {
+  test("finishes what runs, says so, closes with 1001 and then returns", async () => {
+    await using running = await Running.start({ "model.delay": 0.02 });
+    const bytes = encode("s16", noise(2.3));
+    const peer = await running.connect({ path: "/api/v1/simple" });
+    const idle = await running.connect();
+    peer.start();
+    await peer.audio(bytes);
+    await peer.next("segment");
+    await running.server.drain();
+    expect((await peer.close()).code).toBe(1001);
+    expect((await idle.close()).code).toBe(1001);
+    expect(peer.all("warning").map(({ code }) => code)).toEqual(["draining"]);
+    const [stream] = streamsOf(peer.events);
+    expect(stream?.stopped.reason).toBe("drain");
+    expect(problemsOf(stream!, { bytes: bytes.length, frameBytes: 2 })).toEqual([]);
+  });
+
+  test("cuts off at its limit, naming what is left", async () => {
+    await using running = await Running.start({ "model.delay": 0.2, "limits.drain_timeout_ms": 300 });
+    const peer = await running.connect({ path: "/api/v1/simple" });
+    const bytes = encode("s16", noise(8));
+    peer.start();
+    await peer.audio(bytes);
+    await peer.next("segment");
+    await running.server.drain();
+    expect((await peer.close()).code).toBe(1001);
+    const [stream] = streamsOf(peer.events);
+    expect(peer.all("error").length).toBeGreaterThan(5);
+    expect(new Set(peer.all("error").map(({ code }) => code))).toEqual(new Set(["draining"]));
+    expect(problemsOf(stream!, { bytes: bytes.length, frameBytes: 2 })).toEqual([]);
+  });
+
+  test("ends though a client neither reads nor answers", async () => {
+    await using running = await Running.start({ "limits.drain_timeout_ms": 0 });
+    const peer = await running.connect();
+    peer.mute = true;
+    peer.pause();
+    peer.start();
+    await running.server.drain();
+  });
+});
