@@ -40,8 +40,8 @@ describe("native library", () => {
     async () => {
       expect(fuzzTargets().length).toBeGreaterThan(0);
       for (const target of fuzzTargets()) {
-        const { passed, output } = await fuzz(target, 1, false);
-        expect(passed ? "" : output).toBe("");
+        const { passed, report } = await fuzz(target, 1, false);
+        expect(passed ? "" : report).toBe("");
       }
     },
     120_000,
