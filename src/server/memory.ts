@@ -41,6 +41,7 @@ export class Memory {
     if (this.#waiting.has(holder)) return;
     const leave = this.#arena.whenFree(() => {
       this.#waiting.delete(holder);
+      this.#stalled = undefined;
       wake();
     }, slabs);
     this.#waiting.set(holder, leave);
