@@ -1,0 +1,134 @@
+/*
+ * A window becomes about 40 points by adding groups of neighbouring samples (those at its end that do not fill a group do not
+ * count). That low-pass, half power near 1.8 kHz, keeps the vowels and takes three quarters of the power of white noise at 16 kHz. Then the polynomial of degree 4 that fits the points best is taken away, and the energy of
+ * the rest is the level. Over 10 ms such a polynomial is anything slow: DC and slopes vanish, 50 Hz falls by 51 dB, 60 Hz by
+ * 43, 100 Hz by 23, 120 Hz by 16; half power is near 200 Hz. Unlike a recursive high-pass it has no memory, so that a level
+ * depends on its window alone, a burst does not ring, and the work is done in vectors.
+ */
+#include "vad_level.h"
+
+#include "kernel.h"
+
+#include <math.h>
+#include <string.h>
+
+#define LANES SA_LEVEL_LANES
+#define TERMS SA_LEVEL_TERMS
+#define MAX_POINTS (SA_LEVEL_BLOCKS * LANES)
+#define POINT_RATE 4000u /* Hz, about */
+
+typedef sa_lanes lanes;
+typedef float quads __attribute__((vector_size(4 * sizeof(float))));
+typedef int32_t quad_bits __attribute__((vector_size(4 * sizeof(int32_t))));
+
+/* The sum of all lanes, those 8 and 4 apart first: one order, whatever the processor. */
+static inline float sum_of(const lanes *v) {
+    quads part[LANES / 4];
+    memcpy(part, v, sizeof part);
+    quads sum = (part[0] + part[2]) + (part[1] + part[3]);
+    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+}
+
+/* points[i] = the sum of samples[i * group .. i * group + group). */
+static inline __attribute__((always_inline)) void add_neighbours(const float *restrict samples, uint32_t group, uint32_t count,
+                                                                 float *restrict points) {
+    for (uint32_t i = 0; i < count; i++) {
+        const float *in = samples + i * group;
+        if (group == 2) points[i] = in[0] + in[1];
+        if (group == 3) points[i] = in[0] + in[1] + in[2];
+        if (group == 4) points[i] = (in[0] + in[1]) + (in[2] + in[3]);
+    }
+}
+
+static inline void add_groups(const float *restrict samples, uint32_t group, uint32_t count, float *restrict points) {
+    if (group == 1) memcpy(points, samples, count * sizeof(float));
+    else if (group == 2) add_neighbours(samples, 2, count, points);
+    else if (group == 3) add_neighbours(samples, 3, count, points);
+    else if (group == 4) add_neighbours(samples, 4, count, points);
+    else {
+        /* Every fourth sample of a group first, then as a group of 4. */
+        quads quarters[MAX_POINTS];
+        uint32_t rest = group % 4;
+        quad_bits kept = {rest > 0 ? -1 : 0, rest > 1 ? -1 : 0, rest > 2 ? -1 : 0, 0};
+        for (uint32_t i = 0; i < count; i++) {
+            const float *in = samples + (size_t)i * group;
+            quads sum;
+            quads next;
+            memcpy(&sum, in, sizeof sum);
+            sum = (quads)((quad_bits)sum & kept);
+            for (uint32_t j = rest; j < group; j += 4) {
+                memcpy(&next, in + j, sizeof next);
+                sum += next;
+            }
+            quarters[i] = sum;
+        }
+        add_neighbours((const float *)quarters, 4, count, points);
+    }
+}
+
+/* Sum of squares of what is left of `points` when the polynomial that fits them best has been taken away. */
+static inline __attribute__((always_inline)) float rest_of(const lanes *points, uint32_t blocks, const lanes *basis) {
+    lanes sums[TERMS];
+    for (uint32_t k = 0; k < TERMS; k++) sums[k] = points[0] * basis[k];
+    for (uint32_t b = 1; b < blocks; b++)
+        for (uint32_t k = 0; k < TERMS; k++) sums[k] += points[b] * basis[b * TERMS + k];
+
+    float weights[TERMS];
+    for (uint32_t k = 0; k < TERMS; k++) weights[k] = sum_of(&sums[k]);
+
+    lanes energy = {0};
+    for (uint32_t b = 0; b < blocks; b++) {
+        lanes rest = points[b];
+        for (uint32_t k = 0; k < TERMS; k++) rest -= weights[k] * basis[b * TERMS + k];
+        energy += rest * rest;
+    }
+    return sum_of(&energy);
+}
+
+SA_KERNEL static float residual_energy(const float *samples, uint32_t group, uint32_t count, uint32_t blocks, const lanes *basis) {
+    lanes points[MAX_POINTS / LANES];
+    points[blocks - 1] = (lanes){0};
+    add_groups(samples, group, count, (float *)points);
+    if (blocks == 3) return rest_of(points, 3, basis); /* every usual rate; unrolled it takes half the time */
+    return rest_of(points, blocks, basis);
+}
+
+float sa_level_of(const sa_level *level, const float *samples) {
+    float mean = residual_energy(samples, level->group, level->points, level->blocks, level->basis) * level->scale;
+    if (!(mean > 1e-12f)) return SA_LOWEST_DB; /* also what is not a number */
+    float decibel = 3.01029996f * log2f(mean);
+    return decibel < SA_HIGHEST_DB ? decibel : SA_HIGHEST_DB;
+}
+
+/* Orthonormal polynomials over `points` equidistant points, by Gram-Schmidt (twice, for accuracy) on 1, t, t^2, ... */
+static void make_basis(lanes *basis, uint32_t points) {
+    double rows[TERMS][MAX_POINTS];
+    for (uint32_t k = 0; k < TERMS; k++) {
+        for (uint32_t i = 0; i < points; i++) {
+            double t = (2.0 * i + 1.0) / points - 1.0;
+            rows[k][i] = k == 0 ? 1.0 : rows[k - 1][i] * t;
+        }
+        for (uint32_t j = 0; j < 2 * k; j++) {
+            const double *other = rows[j % k];
+            double dot = 0;
+            for (uint32_t i = 0; i < points; i++) dot += rows[k][i] * other[i];
+            for (uint32_t i = 0; i < points; i++) rows[k][i] -= dot * other[i];
+        }
+        double square = 0;
+        for (uint32_t i = 0; i < points; i++) square += rows[k][i] * rows[k][i];
+        for (uint32_t i = 0; i < points; i++) {
+            rows[k][i] /= sqrt(square);
+            basis[i / LANES * TERMS + k][i % LANES] = (float)rows[k][i];
+        }
+    }
+}
+
+void sa_level_init(sa_level *level, uint32_t sample_rate) {
+    memset(level, 0, sizeof *level);
+    level->window = (sample_rate + 50) / 100;
+    level->group = (sample_rate + POINT_RATE / 2) / POINT_RATE;
+    level->points = level->window / level->group;
+    level->blocks = (level->points + LANES - 1) / LANES;
+    level->scale = 1.0f / ((float)level->points * (float)level->group * (float)level->group);
+    make_basis(level->basis, level->points);
+}
