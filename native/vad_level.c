@@ -21,11 +21,11 @@ typedef sa_lanes lanes;
 typedef float quads __attribute__((vector_size(4 * sizeof(float))));
 typedef int32_t quad_bits __attribute__((vector_size(4 * sizeof(int32_t))));
 
-/* The sum of all lanes, those 8 and 4 apart first: one order, whatever the processor. */
+/* The sum of all lanes, those 4 apart first: one order, whatever the processor. */
 static inline float sum_of(const lanes *v) {
     quads part[LANES / 4];
     memcpy(part, v, sizeof part);
-    quads sum = (part[0] + part[2]) + (part[1] + part[3]);
+    quads sum = part[0] + part[1];
     return (sum[0] + sum[2]) + (sum[1] + sum[3]);
 }
 
@@ -89,7 +89,7 @@ SA_KERNEL static float residual_energy(const float *samples, uint32_t group, uin
     lanes points[MAX_POINTS / LANES];
     points[blocks - 1] = (lanes){0};
     add_groups(samples, group, count, (float *)points);
-    if (blocks == 3) return rest_of(points, 3, basis); /* every usual rate; unrolled it takes half the time */
+    if (blocks == 5) return rest_of(points, 5, basis); /* every usual rate; unrolled it takes half the time */
     return rest_of(points, blocks, basis);
 }
 

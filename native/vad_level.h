@@ -4,15 +4,16 @@
 
 #include <stdint.h>
 
-#define SA_LEVEL_LANES 16u
+#define SA_LEVEL_LANES 8u
 #define SA_LEVEL_TERMS 5u   /* coefficients of the polynomial that is removed */
-#define SA_LEVEL_BLOCKS 4u  /* of SA_LEVEL_LANES points, at most: 60 points (5,999 Hz) */
+#define SA_LEVEL_BLOCKS 8u  /* of SA_LEVEL_LANES points, at most: 60 points (5,999 Hz) */
 
 #define SA_LOWEST_DB -120.0f
 #define SA_HIGHEST_DB 30.0f
 
-/* Aligned by name: GCC gives a vector the alignment of the baseline, yet its AVX-512 clones load it as aligned to its size. */
-#define SA_LEVEL_ALIGNMENT 64
+/* Aligned by name: GCC gives a vector type the alignment of the baseline, yet clones for wider processors load it as aligned to
+ * its size. Eight lanes, because GCC splits wider vectors badly where they are not native. */
+#define SA_LEVEL_ALIGNMENT 32
 typedef float sa_lanes __attribute__((vector_size(SA_LEVEL_LANES * sizeof(float)), aligned(SA_LEVEL_ALIGNMENT)));
 
 /* How windows of one sample rate are measured. */
