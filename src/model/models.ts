@@ -2,10 +2,14 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
 import { nearest } from "../lib/nearest.ts";
+import { denoise } from "./denoise.ts";
+import { levels } from "./levels.ts";
 import type { ModelModule } from "./model.ts";
 import { simulated } from "./simulated.ts";
 
-const BUILT_IN: ReadonlyMap<string, ModelModule> = new Map([simulated].map((module) => [module.name, module]));
+const BUILT_IN: ReadonlyMap<string, ModelModule> = new Map(
+  [simulated, levels, denoise].map((module) => [module.name, module]),
+);
 
 export const DEFAULT_SAMPLE_RATE = 16_000;
 
