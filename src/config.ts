@@ -17,6 +17,9 @@ export interface Effective {
  */
 export type ModelCheck = (name: string, settings: Readonly<Record<string, unknown>>) => readonly string[];
 
+/** What a model's own settings are when nobody sets them, by name, and in which unit. */
+export type ModelDescription = (name: string) => Readonly<Record<string, { default: unknown; unit?: string }>>;
+
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   /** One sentence each: the key, what was found, what is allowed, and who gave it. */
@@ -28,8 +31,14 @@ export class ConfigError extends Error {
   }
 }
 
+/** What the configuration is told about the models. */
+export interface ModelFacts {
+  readonly validateModelSettings?: ModelCheck;
+  readonly describeModelSettings?: ModelDescription;
+}
+
 /** Defaults, then the file, then the environment, then flags, then `--set`. Throws ConfigError with all problems at once. */
-export function loadConfig(sources: Sources & { readonly validateModelSettings?: ModelCheck } = {}): Effective {
+export function loadConfig(sources: Sources & ModelFacts = {}): Effective {
   const resolution = new Resolution();
   for (const given of gather(sources, resolution.problems)) resolution.add(given);
 
@@ -40,7 +49,31 @@ export function loadConfig(sources: Sources & { readonly validateModelSettings?:
     ...modelProblems(config, resolution, sources.validateModelSettings),
   ];
   if (problems.length > 0) throw new ConfigError(problems);
-  return { config, entries: [...resolution.entries.values()] };
+  return { config, entries: withModelDefaults(config, resolution, sources.describeModelSettings) };
+}
+
+/** The entries in force, and after each model's those of its own settings that nobody set. */
+function withModelDefaults(config: Config, { entries }: Resolution, describe: ModelDescription = () => ({})): Entry[] {
+  const shown = [...entries.values()];
+  for (const [prefix, { name }] of eachModel(config)) {
+    for (const [setting, { default: value, unit = "" }] of Object.entries(describe(name))) {
+      const key = `${prefix}.${setting}`;
+      const given = shown.findIndex((entry) => entry.key === key);
+      if (given >= 0) shown.splice(given, 1, { ...shown[given]!, unit });
+      else {
+        const last = shown.findLastIndex((entry) => entry.key.startsWith(`${prefix}.`));
+        shown.splice(last + 1, 0, { key, value, unit, source: "default" });
+      }
+    }
+  }
+  return shown;
+}
+
+function eachModel(config: Config): [string, ModelConfig][] {
+  return [
+    ["model", config.model],
+    ...Object.entries(config.models).map(([name, model]): [string, ModelConfig] => [`models.${name}`, model]),
+  ];
 }
 
 function assemble(resolution: Resolution): Config {
@@ -92,11 +125,7 @@ function contradictions(config: Config, resolution: Resolution): string[] {
 
 function modelProblems(config: Config, resolution: Resolution, check: ModelCheck | undefined): string[] {
   if (check === undefined) return [];
-  const models: [string, ModelConfig][] = [
-    ["model", config.model],
-    ...Object.entries(config.models).map(([name, model]): [string, ModelConfig] => [`models.${name}`, model]),
-  ];
-  return models.flatMap(([prefix, model]) =>
+  return eachModel(config).flatMap(([prefix, model]) =>
     check(model.name, model.settings).map((problem) => `${prefix}: ${problem}${whoSaid(problem, prefix, resolution)}`),
   );
 }

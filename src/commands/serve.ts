@@ -1,7 +1,7 @@
 import type { ArgsDef, CommandDef } from "citty";
 
 import { ConfigError, type Effective, loadConfig, printConfig } from "../config.ts";
-import { validateModelSettings } from "../model/models.ts";
+import { describeModelSettings, validateModelSettings } from "../model/models.ts";
 import { Server } from "../server/server.ts";
 import { type Logger, openLog } from "../telemetry/log.ts";
 import { EXIT, ExitCode, UsageError } from "./exit.ts";
@@ -51,6 +51,7 @@ function load(flags: Flags): Effective {
       },
       sets: flags.strings("set"),
       validateModelSettings,
+      describeModelSettings,
     });
   } catch (error) {
     if (error instanceof ConfigError)
@@ -83,12 +84,12 @@ async function serve(config: Effective["config"], options: ServeOptions): Promis
   log.info("stopped");
 }
 
-/** Waits for the models. False: a signal came first. */
+/** Waits for the models. False: a signal came first. A model that cannot be loaded is for the person who named it. */
 async function isLoaded(server: Server, stopped: Promise<string>): Promise<boolean> {
   try {
     return await Promise.race([server.load().then(() => true), stopped.then(() => false)]);
   } catch (error) {
-    throw new ExitCode(EXIT.failed, error instanceof Error ? error.message : String(error));
+    throw new UsageError(error instanceof Error ? error.message : String(error));
   }
 }
 

@@ -1,6 +1,8 @@
-/** The public interface of a model. A model file's default export is a `ModelModule`; everything else follows from its `load`.
+/** The public interface of a model, `streamer/model`: types only. A model file's default export is a `ModelModule`; everything
+ *  else follows from its `load`.
  *
- *  Models run on worker threads, one instance a worker and one call at a time, so they may block. */
+ *  Models run on worker threads, one instance a worker and one call at a time, so they may block. What they print goes to
+ *  standard error. */
 
 /** What a model is told about one call beside the audio. */
 export interface Call {
@@ -52,6 +54,14 @@ export interface LoadContext {
   readonly spawn: number;
 }
 
+/** One setting of a model: `model.NAME` in the configuration, `--set model.NAME=...` on the command line. */
+export interface SettingDescription {
+  readonly default: unknown;
+  /** What the value counts, such as "s", "dB" or "Hz". */
+  readonly unit?: string;
+  readonly meaning?: string;
+}
+
 export interface ModelModule {
   readonly name: string;
   /** Samples per second that the model wants; 4,000 to 384,000, default 16,000. */
@@ -64,11 +74,10 @@ export interface ModelModule {
   readonly idempotent?: boolean;
   /** True when `load` gives a `StatefulModel`. When absent, the loaded model is looked at. */
   readonly stateful?: boolean;
-  /** One sentence for each thing that is wrong with the settings (`model.*` of the configuration); asked before `load`. */
+  /** What can be set. Defaults are filled in; other names, and values of another type than the default, are refused.
+   *  Without it, `load` is given whatever was set. */
+  readonly settings?: Readonly<Record<string, SettingDescription>>;
+  /** One sentence for each thing that is wrong with the settings; asked before `load`. */
   validate?(settings: Record<string, unknown>): string[];
   load(settings: Record<string, unknown>, context: LoadContext): AnyModel | Promise<AnyModel>;
-}
-
-export function isStateful(model: AnyModel): model is StatefulModel<object, unknown> {
-  return "step" in model && typeof model.step === "function";
 }

@@ -1,10 +1,12 @@
+import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
 import { nearest } from "../lib/nearest.ts";
 import { denoise } from "./denoise.ts";
 import { levels } from "./levels.ts";
-import type { ModelModule } from "./model.ts";
+import type { ModelModule, SettingDescription } from "./model.ts";
+import { modelSettings } from "./settings.ts";
 import { simulated } from "./simulated.ts";
 
 const BUILT_IN: ReadonlyMap<string, ModelModule> = new Map(
@@ -24,9 +26,21 @@ export function isModelPath(nameOrPath: string): boolean {
 /** What is wrong with a model's name and settings, a sentence each, as far as it can be told without loading it: a user's file
  *  is asked when it is loaded, in its worker. */
 export function validateModelSettings(nameOrPath: string, settings: Record<string, unknown>): string[] {
-  if (isModelPath(nameOrPath)) return [];
+  if (isModelPath(nameOrPath)) return missingFile(nameOrPath);
   const module = BUILT_IN.get(nameOrPath);
-  return module ? (module.validate?.(settings) ?? []) : [unknownModel(nameOrPath)];
+  return module ? modelSettings(module, settings).problems : [unknownModel(nameOrPath)];
+}
+
+/** What a built-in model says about its settings. */
+export function describeModelSettings(nameOrPath: string): Readonly<Record<string, SettingDescription>> {
+  return BUILT_IN.get(nameOrPath)?.settings ?? {};
+}
+
+function missingFile(path: string): string[] {
+  const stat = statSync(resolve(path), { throwIfNoEntry: false });
+  if (stat?.isFile()) return [];
+  const what = stat === undefined ? "there is no such file" : "it is not a file";
+  return [`name: ${JSON.stringify(path)}: ${what}; looked for ${resolve(path)}`];
 }
 
 /** A built-in model by name, or a file's default export; a relative path is relative to `folder`.
@@ -35,11 +49,34 @@ export async function loadModule(nameOrPath: string, folder = process.cwd()): Pr
   const builtIn = BUILT_IN.get(nameOrPath);
   if (builtIn) return builtIn;
   if (!isModelPath(nameOrPath)) throw new Error(unknownModel(nameOrPath));
-  const file: { default?: unknown } = await import(pathToFileURL(resolve(folder, nameOrPath)).href);
-  if (file.default === undefined) throw new Error("the file has no default export; it should be a ModelModule");
+  const file = await importFile(resolve(folder, nameOrPath));
+  if (file.default === undefined) {
+    throw new Error("the file has no default export; it should `export default { name, load }`, a ModelModule");
+  }
   const problems = moduleProblems(file.default);
   if (problems.length > 0) throw new Error(`the default export is no ModelModule: ${problems.join("; ")}`);
   return file.default as ModelModule;
+}
+
+async function importFile(path: string): Promise<{ default?: unknown }> {
+  try {
+    return await import(pathToFileURL(path).href);
+  } catch (error) {
+    throw new Error(importWords(error), { cause: error });
+  }
+}
+
+/** Bun's BuildMessage has the place of a syntax error, its ResolveMessage the name that was not found. */
+function importWords(error: unknown): string {
+  if (!(error instanceof Error)) return `it throws ${String(error)} when it is imported`;
+  const { message } = error;
+  if (error.name === "ResolveMessage" && "specifier" in error) {
+    const [name] = /^(?:@[^/:]+\/)?[^@./:][^/:]*(?=\/|$)/.exec(String(error.specifier)) ?? [];
+    return name === undefined ? message : `${message} (\`npm install ${name}\` in its folder brings it)`;
+  }
+  if (error.name !== "BuildMessage" || !("position" in error)) return `it throws when it is imported: ${message}`;
+  const { file, line, column } = (error.position ?? {}) as Record<string, unknown>;
+  return `it cannot be parsed: ${message} (${String(file)}:${String(line)}:${String(column)})`;
 }
 
 function unknownModel(name: string): string {
@@ -65,8 +102,14 @@ function moduleProblems(value: unknown): string[] {
   optional("maxBatchWaitMs", "a number from 0 to 10000", (found) => isBetween(found, 0, 10_000));
   optional("idempotent", "true or false", (found) => typeof found === "boolean");
   optional("stateful", "true or false", (found) => typeof found === "boolean");
+  optional("settings", "an object of { default, unit, meaning } by name", isDescription);
   optional("validate", "a function", (found) => typeof found === "function");
   return problems;
+}
+
+function isDescription(value: unknown): boolean {
+  const isObject = (found: unknown) => typeof found === "object" && found !== null && !Array.isArray(found);
+  return isObject(value) && Object.values(value as object).every((entry) => isObject(entry) && "default" in entry);
 }
 
 function isBetween(value: unknown, least: number, most: number): boolean {

@@ -1,8 +1,7 @@
-import type { AnyModel, Call, Model, ModelModule, StatefulModel } from "./model.ts";
-import { isStateful } from "./model.ts";
-import { DEFAULT_SAMPLE_RATE, loadModule } from "./models.ts";
+import { isStateful, loadModel } from "./loading.ts";
+import type { AnyModel, Call, Model, StatefulModel } from "./model.ts";
 import { checkOutput } from "./output.ts";
-import type { CallMessage, CheckedAnswer, FromWorker, LoadMessage, ModelInfo, Piece, ToWorker } from "./rpc.ts";
+import type { CallMessage, CheckedAnswer, FromWorker, ModelInfo, Piece, ToWorker } from "./rpc.ts";
 import { decode, encodeDone } from "./rpc.ts";
 import { SpanReader } from "./span-reader.ts";
 
@@ -23,7 +22,7 @@ export function serveModel(port: WorkerPort): void {
     const message = decode(event.data) as ToWorker;
     switch (message.type) {
       case "load":
-        return void load(message).then(
+        return void loadModel(message).then(
           ({ model, info }) => {
             const reader = new SpanReader(message.arena);
             serve = (call) => answerCall(port, call, { model, info, reader, options });
@@ -52,51 +51,6 @@ interface Served {
   readonly info: ModelInfo;
   readonly reader: SpanReader;
   readonly options: ReadonlyMap<number, unknown>;
-}
-
-async function load(message: LoadMessage): Promise<{ model: AnyModel; info: ModelInfo }> {
-  const begun = performance.now();
-  const module = await loadModule(message.model);
-  const problems = module.validate?.(message.settings) ?? [];
-  if (problems.length > 0) throw new Error(`its settings are refused: ${problems.join("; ")}`);
-  const model = await module.load(message.settings, { spawn: message.spawn });
-  checkModel(module, model);
-  const stateful = isStateful(model);
-  const sampleRate = module.sampleRate ?? DEFAULT_SAMPLE_RATE;
-  if (message.warmUp) await warmUp(model, sampleRate);
-  const info: ModelInfo = {
-    name: module.name,
-    sampleRate,
-    stateful,
-    maxBatch: stateful ? 1 : (module.maxBatch ?? 1),
-    maxBatchWaitMs: module.maxBatchWaitMs ?? 0,
-    idempotent: module.idempotent ?? false,
-    closes: model.close !== undefined,
-    loadMs: performance.now() - begun,
-  };
-  return { model, info };
-}
-
-function checkModel(module: ModelModule, model: unknown): void {
-  if (typeof model !== "object" || model === null) throw new Error(`its load() gave ${String(model)} and no model`);
-  const has = (name: string): boolean => typeof (model as Record<string, unknown>)[name] === "function";
-  if (has("step") || module.stateful) {
-    for (const name of ["start", "step"])
-      if (!has(name)) throw new Error(`a stateful model needs a function ${name}()`);
-  } else if (!has("infer")) {
-    throw new Error("a model needs a function infer() (or start() and step(), when it is stateful)");
-  } else if ((module.maxBatch ?? 1) > 1 && !has("inferBatch")) {
-    throw new Error(`with maxBatch ${module.maxBatch} the model needs a function inferBatch()`);
-  }
-}
-
-async function warmUp(model: AnyModel, sampleRate: number): Promise<void> {
-  if (model.warmUp) return await model.warmUp();
-  const silence = new Float32Array(sampleRate);
-  const call: Call = { final: true, sampleRate, options: undefined };
-  if (!isStateful(model)) return void (await model.infer(silence, call));
-  const [, state] = await model.step(silence, await model.start(call), call);
-  await model.finish?.(state, call);
 }
 
 /** Answers at once when the model does, so that a synchronous model costs no turn of the event loop. */

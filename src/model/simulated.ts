@@ -2,27 +2,27 @@ import * as v from "valibot";
 
 import type { Call, LoadContext, Model, ModelModule } from "./model.ts";
 import { random } from "./random.ts";
-import { settingProblems } from "./settings.ts";
+import { describeSettings, settingProblems } from "./settings.ts";
 
 const LONGEST_SECONDS = 3600;
 const seconds = v.pipe(v.number(), v.finite(), v.minValue(0), v.maxValue(LONGEST_SECONDS));
 const probability = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 
+const about = (unit: string, meaning: string) =>
+  v.metadata<number, { unit: string; meaning: string }>({ unit, meaning });
+
 /** Settings of the simulated model, with defaults that are kind to a newcomer. */
 export const simulatedSettings = v.strictObject({
-  /** Seconds that every call takes. */
-  delay: v.optional(seconds, 0.02),
-  /** Seconds more for each second of audio. */
-  constant_factor: v.optional(seconds, 0.01),
-  /** Seconds: each call takes up to this much more or less, uniformly. */
-  jitter: v.optional(seconds, 0.005),
-  /** Probability that a call fails. */
-  failure_rate: v.optional(probability, 0),
-  /** Probability that a call takes its worker down. */
-  panic_rate: v.optional(probability, 0),
-  /** How many times longer the first call of a worker takes. */
-  warmup_penalty: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0), v.maxValue(10_000)), 2),
-  seed: v.optional(v.pipe(v.number(), v.safeInteger()), 0),
+  delay: v.optional(v.pipe(seconds, about("s", "that every call takes")), 0.02),
+  constant_factor: v.optional(v.pipe(seconds, about("s", "more for each second of audio")), 0.01),
+  jitter: v.optional(v.pipe(seconds, about("s", "by which a call takes more or less, uniformly")), 0.005),
+  failure_rate: v.optional(v.pipe(probability, about("probability", "that a call fails")), 0),
+  panic_rate: v.optional(v.pipe(probability, about("probability", "that a call takes its worker down")), 0),
+  warmup_penalty: v.optional(
+    v.pipe(v.number(), v.finite(), v.minValue(0), v.maxValue(10_000), about("times", "longer: a worker's first call")),
+    2,
+  ),
+  seed: v.optional(v.pipe(v.number(), v.safeInteger(), about("", "of all that is drawn")), 0),
 });
 
 type Settings = v.InferOutput<typeof simulatedSettings>;
@@ -76,6 +76,7 @@ function panic(): void {
 export const simulated: ModelModule = {
   name: "simulated",
   sampleRate: 16_000,
+  settings: describeSettings(simulatedSettings),
   validate: (settings) => settingProblems(simulatedSettings, settings),
   load: (settings, context: LoadContext) => new Simulated(v.parse(simulatedSettings, settings), context.spawn),
 };

@@ -170,7 +170,7 @@ export class Workforce {
     place.thread = thread;
     place.cancelTimer = clock.after(loadTimeoutMs, () => {
       this.#dismiss(place, () => {});
-      this.#loadFailed(place, { cause: `it was not loaded and warm within ${loadTimeoutMs} ms` });
+      this.#loadFailed(place, { cause: `it was not loaded and warm within ${loadTimeoutMs} ms, its load_timeout_ms` });
     });
   }
 
@@ -253,6 +253,7 @@ function piece({ kind, audio, step, state, traceparent }: Work, lane: LaneOption
 function beforeReady({ cause, stack }: Ending): Ending {
   // Bun 1.4.5 ends a compiled program's worker whose file is missing with code 0 and no word.
   const silent = cause.endsWith("exit code 0");
-  const words = silent ? `${cause} before it was ready; the worker's program may be missing` : cause;
+  const reason = silent ? ": the model calls process.exit(), or the worker's program is missing" : "";
+  const words = cause.includes("exit code") ? `${cause} before it was ready${reason}` : cause;
   return stack === undefined ? { cause: words } : { cause: words, stack };
 }

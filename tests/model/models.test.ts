@@ -16,5 +16,5 @@ test("every built-in model is found by its own name and takes no settings", asyn
 
 test("an unknown name is refused with the nearest one; a file is asked when it is loaded", () => {
   expect(validateModelSettings("simulate", {})).toEqual([expect.stringContaining("did you mean simulated?")]);
-  expect(validateModelSettings("./model.ts", { anything: 1 })).toEqual([]);
+  expect(validateModelSettings("./tests/model/models/puppet.ts", { anything: 1 })).toEqual([]);
 });
