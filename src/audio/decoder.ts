@@ -1,6 +1,6 @@
 import { PcmConverter, SAMPLE_BYTES, type SampleFormat } from "../native/pcm.ts";
 import { Resampler } from "../native/resampler.ts";
-import { Arena } from "./arena.ts";
+import type { Arena } from "./arena.ts";
 import type { Store } from "./store.ts";
 
 /** Samples of scratch memory for one piece of audio at the client's rate, all channels together. */
