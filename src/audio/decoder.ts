@@ -131,10 +131,9 @@ export class Decoder {
 
   /** All stores grow together or not at all, since their slab borders are the same. */
   #grow(): boolean {
-    for (const [c, store] of this.#stores.entries()) {
-      if (store.room > 0) continue;
-      if (store.grow()) continue;
-      for (const grown of this.#stores.slice(0, c)) grown.shrink();
+    for (const store of this.#stores) {
+      if (store.room > 0 || store.grow()) continue;
+      for (const grown of this.#stores) grown.shrink();
       return false;
     }
     return true;
@@ -142,7 +141,8 @@ export class Decoder {
 
   #convert(bytes: Uint8Array, offset: number, left: number, fits: number): number {
     const take = Math.min(left, fits * this.#frameBytes - this.#pcm.pendingBytes);
-    for (const [c, store] of this.#stores.entries()) this.#offsets[c] = store.writeIndex;
+    let channel = 0;
+    for (const store of this.#stores) this.#offsets[channel++] = store.writeIndex;
     const frames = this.#pcm.process(bytes, offset, take, this.#arena.samples, this.#offsets);
     this.#probe?.(this.#arena.samples, this.#offsets, frames);
     for (const store of this.#stores) store.advance(frames);

@@ -16,19 +16,24 @@ export class Inbox {
     return this.#head === this.#messages.length;
   }
 
+  /** The message whose turn it is. */
+  get next(): string | Uint8Array | undefined {
+    return this.#messages[this.#head];
+  }
+
   push(message: string | Uint8Array): void {
     this.#messages.push(message);
     this.#bytes += MESSAGE_BYTES + message.length;
   }
 
   shift(): string | Uint8Array | undefined {
-    const message = this.#messages[this.#head];
+    const message = this.next;
     if (message === undefined) return undefined;
     this.#messages[this.#head] = "";
     this.#head += 1;
     this.#bytes -= MESSAGE_BYTES + message.length;
     if (this.#head === this.#messages.length) {
-      this.#messages = [];
+      this.#messages.length = 0;
       this.#head = 0;
     }
     return message;

@@ -1,5 +1,6 @@
 import type { Arena } from "../audio/arena.ts";
 import type { Config, ModelConfig } from "../config.ts";
+import { modelName } from "../model/models.ts";
 import { ModelPool } from "../model/pool.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { ServedModel } from "./services.ts";
@@ -30,9 +31,10 @@ export function openModels(config: Config, options: TierOptions): ModelTier {
       settings: { ...model.settings },
       workers: model.workers,
       inferenceTimeoutMs: model.inference_timeout_ms,
+      loadTimeoutMs: model.load_timeout_ms,
       maxInFlight: config.limits.max_in_flight_per_channel,
     });
-  pools.set(config.model.name, pool(config.model));
+  pools.set(modelName(config.model.name), pool(config.model));
   for (const [name, model] of Object.entries(config.models)) pools.set(name, pool(model));
   const all = [...pools.values()];
   const ready = Promise.all(all.map((each) => each.ready)).then(() => undefined);

@@ -14,7 +14,7 @@ import { Session } from "./session.ts";
 import { Socket, type SocketData } from "./socket.ts";
 
 /** How often deadlines are looked at: the accuracy of every time limit. */
-const SWEEP_MS = 250;
+const SWEEP_MS = 500;
 /** Beside the outbox limit, which is ours and has an error event: Bun drops what is beyond. */
 const DROP_MARGIN_BYTES = 64 * 1024 * 1024;
 /** At shutdown, the last events and close frames get this long to leave. */

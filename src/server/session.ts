@@ -53,6 +53,8 @@ export class Session {
   #paused = false;
   #pumping = false;
   #over = false;
+  /** Bytes that waited to be sent when it was last looked. */
+  #outbox = 0;
   /** More results wait to be sent than may. */
   #overflowed = false;
   /** When the outbox began to stand still, and at how many bytes. */
@@ -106,9 +108,16 @@ export class Session {
     }
   }
 
+  /** Something that waited to be sent has left. */
+  drained(): void {
+    this.#outbox = this.#options.peer.buffered;
+    this.pump();
+  }
+
   /** Deadlines; `now` as of the clock. To be called a few times a second. */
   sweep(now: number): void {
     if (this.#over) return;
+    if (this.#outbox > 0) this.#outbox = this.#options.peer.buffered;
     const { start_timeout_ms, idle_timeout_ms, session_ms, slow_reader_ms } = this.#services.config.limits;
     // Who waits for results is not idle, and gets the whole time again when they have come.
     if (!this.#idle) this.#heardAt = now;
@@ -160,7 +169,8 @@ export class Session {
     if (stream !== undefined) {
       if (!stream.advance()) return false;
       if (stream.over) return this.#closeStream();
-      if (stream.full || this.#congested) return false;
+      // Audio that does not fit stays in the stream; a flush would add to what is pending in any case.
+      if (this.#congested || (typeof this.#inbox.next === "string" && stream.full)) return false;
     }
     const message = this.#held ?? this.#inbox.shift();
     this.#held = undefined;
@@ -292,12 +302,13 @@ export class Session {
     peer.send(JSON.stringify(event));
     if (audio !== undefined)
       peer.sendBinary(new Uint8Array(audio.samples.buffer, audio.samples.byteOffset, audio.samples.byteLength));
-    if (peer.buffered > this.#services.config.limits.outbox_bytes) this.#overflowed = true;
+    this.#outbox = peer.buffered;
+    if (this.#outbox > this.#services.config.limits.outbox_bytes) this.#overflowed = true;
   }
 
   /** The client reads too slowly: no more of its audio is taken until it has caught up. */
   get #congested(): boolean {
-    return this.#options.peer.buffered > this.#services.config.limits.outbox_bytes / 2;
+    return this.#outbox > this.#services.config.limits.outbox_bytes / 2;
   }
 
   get #idle(): boolean {
@@ -305,7 +316,7 @@ export class Session {
   }
 
   #standsStill(now: number, patience: number): boolean {
-    const bytes = this.#options.peer.buffered;
+    const bytes = this.#outbox;
     if (bytes === 0) this.#stuck = undefined;
     else if (this.#stuck === undefined || bytes < this.#stuck.bytes) this.#stuck = { since: now, bytes };
     return this.#stuck !== undefined && now - this.#stuck.since >= patience;

@@ -68,7 +68,7 @@ export class Socket implements Peer {
 
   /** Everything waiting has been written. */
   drained(): void {
-    this.#session?.pump();
+    this.#session?.drained();
     if (this.#closing === undefined || this.buffered > 0) return;
     this.#ws.close(this.#closing.code, this.#closing.reason);
   }

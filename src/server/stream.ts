@@ -40,6 +40,7 @@ export interface StreamOptions {
 }
 
 interface Channel {
+  readonly index: number;
   readonly store: Store;
   readonly pipeline: Pipeline;
   readonly lane: Lane;
@@ -94,7 +95,8 @@ export class Stream implements Holder {
         sampleRate: model.sampleRate,
         ...(options.timing && { lagMs: (position: number) => this.#lagMs(position) }),
       });
-      this.#channels.push({ store, pipeline, lane: model.lane(options.session, options.modelOptions) });
+      const index = this.#channels.length;
+      this.#channels.push({ index, store, pipeline, lane: model.lane(options.session, options.modelOptions) });
     }
     options.memory.enter(this);
   }
@@ -105,7 +107,9 @@ export class Stream implements Holder {
 
   /** Results that are owed to the client. */
   get pending(): number {
-    return this.#channels.reduce((sum, { pipeline }) => sum + pipeline.pending, 0);
+    let sum = 0;
+    for (const { pipeline } of this.#channels) sum += pipeline.pending;
+    return sum;
   }
 
   /** As much is pending as may be: nothing that could add to it is to be called. */
@@ -148,7 +152,7 @@ export class Stream implements Holder {
 
   /** Ends the open utterance or partial block of every channel at the place where the stream is. */
   flush(): void {
-    for (const [index, channel] of this.#channels.entries()) this.#follow(index, channel, channel.pipeline.flush());
+    for (const channel of this.#channels) this.#follow(channel, channel.pipeline.flush());
   }
 
   /** Ends the stream: what was offered is processed, all results are sent, then `stopped`. `advance` does it. */
@@ -171,10 +175,10 @@ export class Stream implements Holder {
       const undecoded = this.#pieces.reduce((sum, { offset, end }) => sum + end - offset, unread);
       this.#decoder.discard(undecoded);
       let told = false;
-      for (const [index, channel] of this.#channels.entries()) {
+      for (const channel of this.#channels) {
         const { events } = channel.pipeline.abort(this.#decoder.owed, code, message);
         told ||= events.some(({ type }) => type === "error");
-        this.#follow(index, channel, { events, jobs: [] });
+        this.#follow(channel, { events, jobs: [] });
       }
       if (!told) this.#options.send(errorEvent(new ProtocolError(code, message)));
       this.#stop(reason);
@@ -230,13 +234,13 @@ export class Stream implements Holder {
   #hear(): void {
     if (this.#isFloat) this.#warnings.converted(this.#decoder.flags);
     const { samples } = this.#options.arena;
-    for (const [index, channel] of this.#channels.entries()) {
+    for (const channel of this.#channels) {
       const { store, pipeline } = channel;
       for (let at = this.#clock; at < store.end;) {
         const length = store.runLength(at);
         const step = pipeline.push(samples, store.indexOf(at), length);
         at += length;
-        this.#follow(index, channel, step);
+        this.#follow(channel, step);
       }
     }
     this.#clock = this.#channels[0]?.store.end ?? 0;
@@ -251,32 +255,33 @@ export class Stream implements Holder {
         return;
       }
       this.#ended = true;
-      for (const [index, channel] of this.#channels.entries()) this.#follow(index, channel, channel.pipeline.end());
+      for (const channel of this.#channels) this.#follow(channel, channel.pipeline.end());
     }
     if (this.pending === 0) this.#stop(reason);
   }
 
-  #follow(index: number, channel: Channel, step: Step): void {
+  #follow(channel: Channel, step: Step): void {
+    const { index } = channel;
     for (const { resultAudio, ...event } of step.events) {
       this.#options.send({ ...event, channel: index } as ServerEvent, resultAudio);
     }
-    for (const job of step.jobs) this.#submit(index, channel, job);
+    for (const job of step.jobs) this.#submit(channel, job);
     channel.store.release(Math.min(channel.pipeline.needed, channel.store.end));
   }
 
-  #submit(index: number, channel: Channel, job: Job): void {
+  #submit(channel: Channel, job: Job): void {
     const audio = channel.store.span(job.start, job.end);
     const { kind, step, state } = job;
     const { traceparent } = this.#options;
     channel.lane.submit({ kind, audio, traceparent, ...(step && { step, state }) }, (outcome) => {
-      this.#resolved(index, channel, job, outcome);
+      this.#resolved(channel, job, outcome);
     });
   }
 
-  #resolved(index: number, channel: Channel, job: Job, outcome: Outcome): void {
+  #resolved(channel: Channel, job: Job, outcome: Outcome): void {
     if (this.#over) return;
     try {
-      this.#follow(index, channel, channel.pipeline.resolved(job, outcome));
+      this.#follow(channel, channel.pipeline.resolved(job, outcome));
     } catch (error) {
       this.#options.failed(error);
     }

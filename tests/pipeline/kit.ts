@@ -43,7 +43,7 @@ export class PlainVad implements Vad {
 /** A pipeline of each pattern on plain arrays. */
 export const MAKERS: Readonly<Record<string, (interimEvery?: number) => Pipeline>> = {
   simple: () => new SimplePipeline({ sampleRate: RATE, blockSamples: BLOCK }),
-  stateful: () => new StatefulPipeline({ sampleRate: RATE, blockSamples: BLOCK, finishes: true }),
+  stateful: () => new StatefulPipeline({ sampleRate: RATE, blockSamples: BLOCK, stateful: true }),
   segmented: (interimEvery) =>
     new SegmentedPipeline({
       sampleRate: RATE,
