@@ -31,7 +31,8 @@ export function voice(seconds: number, { rate = 16_000, seed = 1, level = 0.3 } 
   for (let i = 0; i < samples.length; i++) {
     const time = i / rate;
     phase += (2 * Math.PI * pitch * (1 + 0.1 * Math.sin(2 * Math.PI * 3 * time))) / rate;
-    const syllable = 0.6 + 0.4 * Math.sin(2 * Math.PI * 4 * time);
+    // Falls to the floor four times a second, as a voice does between syllables: what keeps its level is noise.
+    const syllable = Math.sin(Math.PI * 4 * time) ** 2;
     let sum = 0;
     for (let harmonic = 1; harmonic <= 8 && harmonic * pitch * 1.1 < rate / 2; harmonic++) {
       sum += Math.sin(harmonic * phase) / harmonic;

@@ -93,7 +93,7 @@ function bounds(
   const [from, to] = [start_time * rate, end_time * rate];
   // Times are unrounded quotients of whole samples.
   if (Math.round(from) / rate !== start_time || Math.round(to) / rate !== end_time)
-    throw new Error("a time between samples");
+    throw new Error(`a time between samples: ${start_time} to ${end_time}`);
   return [Math.round(from), Math.round(to)];
 }
 

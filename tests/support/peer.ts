@@ -193,6 +193,13 @@ export class Peer implements Disposable {
     return this.events.filter((event): event is Of<Type> => event.type === type);
   }
 
+  /** Drops what has been said so far, for conversations without end. */
+  forget(): void {
+    this.events.length = 0;
+    this.binaries.length = 0;
+    this.#read = 0;
+  }
+
   #told(): string {
     const types = this.events.map((event) => (event.type === "error" ? `error ${event.code}` : event.type));
     return types.length === 0 ? "nothing" : types.slice(-12).join(", ");
