@@ -21,7 +21,7 @@
  * noise, so that a microphone that comes back is not taken for speech. */
 #define EMPTY_DB -85.0f
 #define LOWEST_FLOOR_DB -70.0f /* so that with the default threshold nothing under -60 dBFS is speech */
-#define HYSTERESIS_DB 4.0f     /* speech lasts until this far below the threshold; half of a threshold under 8 dB */
+#define HYSTERESIS_DB 5.0f     /* speech lasts until this far below the threshold; half of a threshold under 10 dB */
 
 /* The figures below are the best of those tried with scripts/bench/vad.ts: more smoothing or a wider spread loses utterances in
  * noise, less takes babble for speech. */
