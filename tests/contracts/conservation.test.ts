@@ -1,0 +1,155 @@
+import { describe, expect, test } from "bun:test";
+
+import fc from "fast-check";
+
+import { PATTERNS } from "../../src/pipeline/pipelines.ts";
+import type { ServerEvent } from "../../src/protocol/events.ts";
+import type { SampleFormat } from "../../src/protocol/format.ts";
+import { frameBytesOf, type Ride, Rider, slabsFor, spoken, Stage } from "../server/stream-kit.ts";
+import { FORMATS } from "../support/audio.ts";
+import { rescaled } from "../support/ledgers.ts";
+
+const VAD = { min_silence_ms: 200, max_utterance_ms: 1000, pre_roll_ms: 100 };
+
+const rides = (pattern: string): fc.Arbitrary<Ride> =>
+  fc.record({
+    pattern: fc.constant(pattern),
+    sampleFormat: fc.constantFrom(...(Object.keys(FORMATS) as SampleFormat[])),
+    channels: fc.integer({ min: 1, max: 3 }),
+    sampleRate: fc.constantFrom(8000, 11_025, 16_000, 44_100),
+    modelRate: fc.constantFrom(8000, 16_000),
+    vad: fc.constant(VAD),
+    interimIntervalMs: fc.constantFrom(100, 200),
+    failEvery: fc.constantFrom(0, 2, 5),
+  });
+
+/** Samples of the spans that finals, or errors, of one channel tell. They may not overlap or go back. */
+function covered(events: readonly ServerEvent[], channel: number, type: "segment" | "error", rate: number): number {
+  let [sum, last] = [0, 0];
+  for (const event of events) {
+    if (event.type !== type || event.channel !== channel) continue;
+    if (event.type === "segment" && event.is_final === false) continue;
+    const [start, end] = [(event.start_time ?? Number.NaN) * rate, (event.end_time ?? Number.NaN) * rate];
+    expect(start).toBeGreaterThanOrEqual(last - 1e-6);
+    last = end;
+    sum += Math.round(end) - Math.round(start);
+  }
+  return sum;
+}
+
+/** Every byte became a frame, every frame decoded samples, and each of them was answered, silent or named by an error. */
+function checkLedger(rider: Rider, bytes: number): void {
+  const { ride, events } = rider;
+  const stopped = events.at(-1);
+  if (stopped?.type !== "stopped") throw new Error("stopped is not the last event");
+  expect(events.filter(({ type }) => type === "stopped")).toHaveLength(1);
+  const frames = Math.floor(bytes / frameBytesOf(ride));
+  expect(stopped.trailing_bytes).toBe(bytes % frameBytesOf(ride));
+  expect(stopped.skipped_bytes).toBe(0);
+  expect(stopped.channels.map(({ channel }) => channel)).toEqual(Array.from({ length: ride.channels }, (_, c) => c));
+  for (const ledger of stopped.channels) {
+    expect(ledger.received).toBe(frames);
+    expect(ledger.received_rate).toBe(ride.sampleRate);
+    expect(ledger.decoded).toBe(rescaled(frames, ride.modelRate, ride.sampleRate));
+    expect(ledger.inferred + ledger.silent + ledger.failed).toBe(ledger.decoded);
+    expect(covered(events, ledger.channel, "segment", ride.modelRate)).toBe(ledger.inferred);
+    expect(covered(events, ledger.channel, "error", ride.modelRate)).toBe(ledger.failed);
+    const own = events.filter((event) => "channel" in event && event.channel === ledger.channel);
+    const finals = own.filter((event) => event.type === "segment" && event.is_final !== false);
+    expect(finals).toHaveLength(ledger.segments);
+    expect(own.filter(({ type }) => type === "error")).toHaveLength(ledger.errors);
+    const interims = own.length - own.filter((event) => event.type !== "segment" || event.is_final !== false).length;
+    expect(interims).toBeLessThanOrEqual(ledger.interims);
+  }
+}
+
+for (const pattern of Object.keys(PATTERNS)) {
+  describe(pattern, () => {
+    test("whatever fails, the ledger adds up to the sample and errors name what is counted as failed", async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          rides(pattern),
+          fc.nat(2 ** 30),
+          fc.integer({ min: 1, max: 60_000 }),
+          async (ride, seed, size) => {
+            const bytes = spoken(ride, seed % 50, [0.6, 1.2]).subarray(seed % 7);
+            const stage = new Stage(1024, ride.modelRate, ride.failEvery ?? 0, seed);
+            const rider = new Rider(stage, ride);
+            for (let at = 0; at < bytes.length; at += size) {
+              await rider.send(bytes.slice(at, at + size));
+              if (stage.chance() < 0.3) await stage.answer(2);
+            }
+            await rider.stop();
+            await stage.rest();
+            checkLedger(rider, bytes.length);
+            expect(stage.arena.used).toBe(0);
+          },
+        ),
+        { numRuns: 20 },
+      );
+    });
+
+    test("given up at any moment, the errors' spans are exactly what is failed, and nothing is held", async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          rides(pattern),
+          fc.nat(2 ** 30),
+          fc.integer({ min: 1, max: 60_000 }),
+          fc.double({ min: 0, max: 1.1, noNaN: true }),
+          fc.nat(5000),
+          fc.boolean(),
+          async (ride, seed, size, when, unread, tight) => {
+            const bytes = spoken(ride, seed % 50, [0.6, 1.2]);
+            const slabs = tight ? slabsFor(ride) : 1024;
+            const stage = new Stage(slabs, ride.modelRate, ride.failEvery ?? 0, seed);
+            const rider = new Rider(stage, tight ? { ...ride, budgetSeconds: 100 } : ride);
+            const end = Math.min(bytes.length, Math.floor(when * bytes.length));
+            let at = 0;
+            for (; at < end; at += size) {
+              await rider.send(bytes.slice(at, at + size));
+              if (stage.chance() < 0.2) rider.flush();
+              if (stage.chance() < 0.3) await stage.answer(2);
+            }
+            at = Math.min(at, bytes.length);
+            // Some that nobody has had the time to decode, some that waits in the inbox.
+            const last = bytes.slice(at, at + size);
+            rider.stream.offer(last);
+            if (stage.chance() < 0.5) rider.advance();
+            if (when > 1) rider.stream.end("stop");
+            if (when > 1 && stage.chance() < 0.5) rider.advance();
+            const stopped = rider.stream.over;
+            const { length } = rider.events;
+            rider.stream.abort("overloaded", "given up", "error", unread);
+            expect(rider.stream.over).toBe(true);
+            checkLedger(rider, at + last.length + (stopped ? 0 : unread));
+            if (!stopped) expect(rider.events.slice(length).some(({ type }) => type === "error")).toBe(true);
+            // What was on its way is dropped unheard.
+            const said = rider.events.length;
+            await stage.rest();
+            rider.stream.abort("internal", "again", "error", 3);
+            expect(rider.events.length).toBe(said);
+            expect(rider.faults).toEqual([]);
+            expect(stage.model.waiting).toEqual([]);
+            expect(stage.model.lanes).toBe(0);
+            expect(stage.arena.used).toBe(0);
+          },
+        ),
+        { numRuns: 60 },
+      );
+    });
+
+    test("random bytes in any format are a stream like any other", async () => {
+      await fc.assert(
+        fc.asyncProperty(rides(pattern), fc.uint8Array({ maxLength: 4000 }), fc.nat(), async (ride, bytes, seed) => {
+          const stage = new Stage(1024, ride.modelRate, ride.failEvery ?? 0, seed);
+          const rider = new Rider(stage, ride);
+          await rider.send(bytes);
+          await rider.stop();
+          checkLedger(rider, bytes.length);
+          expect(stage.arena.used).toBe(0);
+        }),
+        { numRuns: 60 },
+      );
+    });
+  });
+}
