@@ -48,6 +48,12 @@ export const SEND_ARGS = {
     valueHint: "text|json",
     description: "for people, or one event a line as received, the report on standard error (default text)",
   },
+  output: {
+    type: "string",
+    alias: "o",
+    valueHint: "FILE",
+    description: "write the audio of the results to this WAV file, where the model sends audio back",
+  },
   set: {
     type: "string",
     valueHint: "key=value...",
@@ -70,6 +76,8 @@ export interface SendSettings {
   readonly chunkBytes: number | undefined;
   readonly realTime: boolean;
   readonly format: "text" | "json";
+  /** The file for the audio of results. */
+  readonly output: string | undefined;
   /** The format of raw input; undefined for WAV. */
   readonly raw: AudioFormat | undefined;
   /** Fields of `start` beside its format, not yet validated. */
@@ -85,6 +93,9 @@ export function sendSettings(rawArgs: readonly string[]): SendSettings {
   const format = flags.string("format") ?? "text";
   if (format !== "text" && format !== "json") throw new UsageError(`--format ${format}: allowed are text and json`);
   const chunk = flags.string("chunk-size");
+  const output = flags.string("output");
+  if (output === "" || output === "-")
+    throw new UsageError("--output: say which file; the header is written last, so not a pipe");
   const fields = { ...(flags.boolean("interim-results") && { interim_results: true }) };
   for (const assignment of flags.strings("set")) assign(fields, assignment);
   return {
@@ -93,6 +104,7 @@ export function sendSettings(rawArgs: readonly string[]): SendSettings {
     chunkBytes: chunk === undefined ? undefined : whole("--chunk-size", chunk, 1, MAX_CHUNK_BYTES),
     realTime: flags.boolean("real-time"),
     format,
+    output,
     raw: rawFormat(flags),
     fields,
   };

@@ -22,7 +22,7 @@ export class TextView {
         return this.#line(event.channel, seconds(event.time), "speech ends");
       case "segment": {
         const span = `${seconds(event.start_time)} - ${seconds(event.end_time)}`;
-        const text = outputText(event) + (audio === undefined ? "" : ` (${audio.length} samples of audio)`);
+        const text = outputText(event, audio);
         if (event.is_final === false) return this.#interim(event.channel, span, text);
         screen.live(interimName(event.channel), undefined);
         const late =
@@ -30,7 +30,7 @@ export class TextView {
         return this.#line(event.channel, span, `${event.is_final === true ? "final  " : ""}${text}${late}`);
       }
       case "data":
-        return this.#line(event.channel, "", outputText(event));
+        return this.#line(event.channel, "", outputText(event, audio));
       case "flushed":
         return this.#line(event.channel, seconds(event.time), "flushed");
       case "error": {
@@ -77,15 +77,18 @@ function seconds(time: number): string {
   return `${time.toFixed(2)}`.padStart(7);
 }
 
-/** What the model said: its fields as `name=value`, plain text as it is. */
-function outputText(event: Extract<ServerEvent, { type: "segment" | "data" }>): string {
+/** What the model said: its fields as `name=value`, plain text as it is, and how much sound came with them. */
+function outputText(
+  event: Extract<ServerEvent, { type: "segment" | "data" }>,
+  audio: Float32Array | undefined,
+): string {
   const fields = Object.entries(event).filter(([name]) => !RESERVED_FIELDS.includes(name));
-  return fields
-    .map(([name, value]) => {
-      if (name === "text" && typeof value === "string") return `"${value}"`;
-      return `${name}=${typeof value === "number" ? grouped(value) : JSON.stringify(value)}`;
-    })
-    .join(" ");
+  const words = fields.map(([name, value]) => {
+    if (name === "text" && typeof value === "string") return `"${value}"`;
+    return `${name}=${typeof value === "number" ? grouped(value) : JSON.stringify(value)}`;
+  });
+  if (audio !== undefined) words.push(`(${grouped(audio.length)} samples of audio)`);
+  return words.join(" ");
 }
 
 export function grouped(value: number): string {

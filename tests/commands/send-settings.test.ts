@@ -23,6 +23,7 @@ test("a file alone is enough", () => {
     chunkBytes: undefined,
     realTime: false,
     format: "text",
+    output: undefined,
     raw: undefined,
     fields: {},
   });
