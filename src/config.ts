@@ -1,3 +1,5 @@
+import { parse } from "node:path";
+
 import { type Entry, Resolution } from "./config/resolution.ts";
 import { type Config, MODEL_SETTINGS, type ModelConfig, SETTINGS } from "./config/settings.ts";
 import { gather, type Sources } from "./config/sources.ts";
@@ -116,7 +118,8 @@ function contradictions(config: Config, resolution: Resolution): string[] {
   check(limits.channel_budget_seconds > config.simple.block_ms / 1_000, budget, "simple.block_ms", "more than");
   check(limits.read_ahead_seconds <= limits.channel_budget_seconds, "limits.read_ahead_seconds", budget, "at most");
   for (const name of resolution.models) {
-    if (name === config.model.name) {
+    // A client calls a model file by its name without folder and extension.
+    if (name === parse(config.model.name).name) {
       problems.push(`models.${name}: is already the name of the default model; allowed: another name`);
     }
   }

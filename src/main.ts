@@ -13,16 +13,28 @@ interface Runnable {
   run(rawArgs: string[]): Promise<unknown>;
 }
 
-/** A command of whatever flags. */
-function runnable<Args extends ArgsDef>(command: CommandDef<Args>): Runnable {
+/** A command of whatever flags; `parent` is what is typed before its name. */
+function runnable<Args extends ArgsDef>(command: CommandDef<Args>, parent = "streamer"): Runnable {
   return {
-    usage: () => renderUsage(command, { meta: { name: "streamer" } }),
+    usage: () => renderUsage(command, { meta: { name: parent } }),
     run: (rawArgs) => runCommand(command, { rawArgs }),
   };
 }
 
+interface Command {
+  readonly description: string;
+  readonly load: () => Promise<Runnable>;
+}
+
+interface Group {
+  readonly description: string;
+  readonly commands: Commands;
+}
+
+type Commands = Readonly<Record<string, Command | Group>>;
+
 /** Loaded when asked for, so that `--help` is instant. */
-const COMMANDS: Record<string, { readonly description: string; readonly load: () => Promise<Runnable> }> = {
+const COMMANDS: Commands = {
   serve: {
     description: "Serve a model over WebSocket",
     load: async () => runnable((await import("./commands/serve.ts")).serveCommand({ version, workerUrl })),
@@ -31,40 +43,58 @@ const COMMANDS: Record<string, { readonly description: string; readonly load: ()
     description: "Stream a file or standard input to a server and show what comes back",
     load: async () => runnable((await import("./commands/send.ts")).sendCommand),
   },
+  model: {
+    description: "Write a model of your own, and check it",
+    commands: {
+      init: {
+        description: "Write a commented starting point for a model",
+        load: async () => runnable((await import("./commands/model-init.ts")).modelInitCommand, "streamer model"),
+      },
+      check: {
+        description: "Try a model in a worker, and report in words what it does",
+        load: async () =>
+          runnable((await import("./commands/model-check.ts")).modelCheckCommand({ workerUrl }), "streamer model"),
+      },
+    },
+  },
 };
 
 const HELP = new Set(["--help", "-h", "help"]);
 
-function usage(): string {
-  const names = Object.keys(COMMANDS);
+/** What there is below `path`, which is empty for the whole program. */
+function usage(path: readonly string[], { description, commands }: Group): string {
+  const names = Object.keys(commands);
   const width = Math.max(...names.map((name) => name.length));
-  const commands = Object.entries(COMMANDS).map(([name, { description }]) => `  ${name.padEnd(width)}  ${description}`);
-  return `streamer ${version}: a blocking audio model behind a bidirectional streaming API
+  const lines = Object.entries(commands).map(([name, { description }]) => `  ${name.padEnd(width)}  ${description}`);
+  const name = ["streamer", ...path].join(" ");
+  return `${path.length === 0 ? `${name} ${version}` : name}: ${description}
 
-usage: streamer COMMAND [flags]
+usage: ${name} COMMAND [flags]
 
-${commands.join("\n")}
+${lines.join("\n")}
 
-streamer COMMAND --help tells more; streamer --version the version.
+${name} COMMAND --help tells more${path.length === 0 ? "; streamer --version the version" : ""}.
 `;
 }
 
-async function main(args: string[]): Promise<void> {
+async function main(path: readonly string[], group: Group, args: string[]): Promise<void> {
   const [name, ...rest] = args;
   if (name === undefined || HELP.has(name)) {
-    process.stdout.write(usage());
+    process.stdout.write(usage(path, group));
     if (name === undefined) throw new ExitCode(2);
     return;
   }
-  if (name === "--version" || name === "-v") {
+  if (path.length === 0 && (name === "--version" || name === "-v")) {
     process.stdout.write(`${version}\n`);
     return;
   }
-  const found = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  const found = Object.hasOwn(group.commands, name) ? group.commands[name] : undefined;
   if (found === undefined) {
-    const meant = nearest(name, Object.keys(COMMANDS));
-    throw new ExitCode(2, `unknown command '${name}'${meant === undefined ? "" : `; did you mean '${meant}'?`}`);
+    const meant = nearest(name, Object.keys(group.commands));
+    const typed = [...path, name].join(" ");
+    throw new ExitCode(2, `unknown command '${typed}'${meant === undefined ? "" : `; did you mean '${meant}'?`}`);
   }
+  if ("commands" in found) return main([...path, name], found, rest);
   const command = await found.load();
   if (rest.includes("--help") || rest.includes("-h")) {
     process.stdout.write(`${await command.usage()}\n`);
@@ -74,7 +104,8 @@ async function main(args: string[]): Promise<void> {
 }
 
 try {
-  await main(process.argv.slice(2));
+  const description = "a blocking audio model behind a bidirectional streaming API";
+  await main([], { description, commands: COMMANDS }, process.argv.slice(2));
   process.exit(0);
 } catch (error) {
   if (!(error instanceof ExitCode)) {

@@ -5,7 +5,7 @@ import type { ArgsDef } from "citty";
 import { nearest } from "../lib/nearest.ts";
 import { UsageError } from "./exit.ts";
 
-/** The flags that were typed. */
+/** What was typed after the command's name. A positional argument is a string under the name of its definition. */
 export interface Flags {
   string(name: string): string | undefined;
   /** Whether it was typed at all. */
@@ -16,14 +16,23 @@ export interface Flags {
 
 /**
  * Reads the command line of one subcommand by its citty definition, but strictly: citty 0.2 takes unknown flags in silence
- * and keeps only the last of a repeated one. A flag whose `valueHint` ends in "..." may be repeated. Throws UsageError.
+ * and keeps only the last of a repeated one. A flag whose `valueHint` ends in "..." may be repeated; positional arguments come
+ * in the order of their definitions. Throws UsageError.
  */
 export function parseFlags(rawArgs: readonly string[], args: ArgsDef): Flags {
-  const options = Object.fromEntries(Object.entries(args).map(([name, definition]) => [name, option(definition)]));
+  const isPositional = ([, { type }]: [string, ArgsDef[string]]) => type === "positional";
+  const flags = Object.entries(args).filter((entry) => !isPositional(entry));
+  const options = Object.fromEntries(flags.map(([name, definition]) => [name, option(definition)]));
+  const places = Object.entries(args).filter(isPositional);
   const given = new Map<string, (string | true)[]>();
   for (const token of parseArgs({ args: [...rawArgs], options, strict: false, tokens: true }).tokens) {
     if (token.kind === "option-terminator") continue;
-    if (token.kind === "positional") throw new UsageError(`unexpected argument '${token.value}'`);
+    if (token.kind === "positional") {
+      const [name] = places.shift() ?? [];
+      if (name === undefined) throw new UsageError(`unexpected argument '${token.value}'`);
+      given.set(name, [token.value]);
+      continue;
+    }
     const kind = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
     if (kind === undefined) throw unknownFlag(token.rawName, token.name, Object.keys(options));
     const values = given.get(token.name) ?? [];

@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { resolve } from "node:path";
+import { parse, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
 import { nearest } from "../lib/nearest.ts";
@@ -21,6 +21,12 @@ export const builtInModels: readonly string[] = [...BUILT_IN.keys()];
 /** True for what is looked up as a file rather than among the built-in models. */
 export function isModelPath(nameOrPath: string): boolean {
   return /[/\\]|\.[cm]?[jt]s$/.test(nameOrPath);
+}
+
+/** What a client calls a model that has no other name: a file's name without folder and extension, since where a server
+ *  keeps its files is not for clients. */
+export function modelName(nameOrPath: string): string {
+  return isModelPath(nameOrPath) ? parse(nameOrPath).name : nameOrPath;
 }
 
 /** What is wrong with a model's name and settings, a sentence each, as far as it can be told without loading it: a user's file
