@@ -33,7 +33,7 @@
 #define WARM_UP_WINDOWS 5.0f   /* a device may fade in: the first windows do not count as the minimum */
 
 /* What breaks a silence of zeros at the start is taken for speech when it is loud, since nothing says otherwise. */
-#define SILENT_START_WINDOWS 10u
+#define GAP_WINDOWS 10u
 #define SILENT_START_FLOOR_DB -60.0f
 
 struct sa_vad {
@@ -43,7 +43,7 @@ struct sa_vad {
 
     /* Everything below is as `reset` leaves it in a new handle. */
     uint32_t filled;              /* of `pending` */
-    uint32_t empty;               /* empty windows, up to SILENT_START_WINDOWS */
+    uint32_t empty;               /* empty windows in a row, up to GAP_WINDOWS */
     float heard;                  /* windows that the floor was learned from, up to FLOOR_WINDOWS */
     uint32_t block_windows;       /* windows in the block being filled */
     uint32_t next_block;          /* the oldest of `minima` */
@@ -70,10 +70,16 @@ static float track_minimum(sa_vad *vad, float level) {
     return minimum;
 }
 
+/* A gap of zeros: what a gate or a synthesiser leaves between words. The floor that the words were heard over still holds; without
+ * this the words themselves would become the quietest thing remembered. After a mute in noise it changes nothing. */
+static void confirm_floor(sa_vad *vad) {
+    if (vad->heard > 0.0f && vad->floor_db < vad->block_minimum) vad->block_minimum = vad->floor_db;
+}
+
 /* The first window that is not empty. */
 static void begin(sa_vad *vad, float level) {
     vad->smooth_db = level;
-    if (vad->empty < SILENT_START_WINDOWS) return;
+    if (vad->empty < GAP_WINDOWS) return;
     vad->floor_db = level < SILENT_START_FLOOR_DB ? level : SILENT_START_FLOOR_DB;
     vad->block_minimum = vad->floor_db;
     vad->heard = FLOOR_WINDOWS;
@@ -81,13 +87,14 @@ static void begin(sa_vad *vad, float level) {
 
 static int decide(sa_vad *vad, float level) {
     if (level < EMPTY_DB) {
-        if (vad->empty < SILENT_START_WINDOWS) vad->empty++;
+        if (vad->empty < GAP_WINDOWS && ++vad->empty == GAP_WINDOWS) confirm_floor(vad);
         vad->smooth_db = vad->floor_db;
         vad->speaking = 0;
         vad->partial = 1;
         return 0;
     }
     if (vad->heard == 0.0f) begin(vad, level);
+    vad->empty = 0;
     float before = vad->smooth_db;
     if (vad->partial && level < before) level = before; /* no dip of the noise */
     vad->partial = 0;

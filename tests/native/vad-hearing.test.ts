@@ -125,6 +125,22 @@ describe("a sound over noise", () => {
   });
 });
 
+describe("sound between zeros, as a gate or a synthesiser leaves them,", () => {
+  test.each([0.3, 1, 2])("is heard every time, for two minutes: bursts of %d s", (burst) => {
+    const samples = Math.round(burst * RATE);
+    for (const sound of [sine(samples, 440, -13), whiteNoise(samples, -15, 5)]) {
+      const cycle = concat(new Float32Array(RATE / 2), sound);
+      const cycles = Math.floor((2 * MINUTE) / cycle.length);
+      const { speech } = hear(concat(...Array.from({ length: cycles }, () => cycle)));
+      const windows = cycle.length / 160;
+      for (let i = 0; i < cycles; i++) {
+        const heard = speech.slice(i * windows, (i + 1) * windows).filter((window) => window === 1).length;
+        expect(heard, `burst ${i}`).toBeGreaterThan((samples / 160) * 0.9);
+      }
+    }
+  });
+});
+
 describe("the noise floor", () => {
   test.each([15, 30, 40])("has learned a noise that is %d dB louder within 3 s, and then hears over it", (step) => {
     const quiet = whiteNoise(10 * RATE, -60, 12);
