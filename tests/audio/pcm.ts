@@ -1,19 +1,9 @@
 import { SAMPLE_BYTES, type SampleFormat } from "../../src/native/pcm.ts";
-
-/** Numbers in 0 .. 1 from a seed (mulberry32). */
-export function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+import { seeded } from "../support/audio.ts";
 
 /** `count` samples of noise in one format, and `extra` bytes behind them. */
 export function noise(format: SampleFormat, count: number, seed: number, extra: number): Uint8Array {
-  const next = random(seed);
+  const next = seeded(seed);
   const bytes = new Uint8Array(count * SAMPLE_BYTES[format] + extra);
   const view = new DataView(bytes.buffer);
   for (let i = 0; i < bytes.length; i++) bytes[i] = Math.floor(next() * 256);

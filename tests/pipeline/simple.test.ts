@@ -95,7 +95,9 @@ test("timing tells the time in the queue, in the model, and how far the audio is
   const run = new Run(pipeline).push(new Float32Array(70));
   const [job] = run.jobs;
   if (job === undefined) throw new Error("no job");
-  run.answer(0, { ...outcomeOf(job), queueMs: 3, inferMs: 4 });
+  const outcome = outcomeOf(job);
+  if (outcome.status !== "ok") throw new Error("not ok");
+  run.answer(0, { ...outcome, queueMs: 3, inferMs: 4 });
   expect(run.events[0]).toMatchObject({ timing: { queue_ms: 3, infer_ms: 4, lag_ms: 930 } });
 });
 

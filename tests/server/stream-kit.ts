@@ -252,7 +252,7 @@ export class Rider {
     return {
       speech: byChannel(["active", "inactive"]),
       results: byChannel(["segment", "error", "flushed"]),
-      stopped: stopped && { ...stopped, channels: stopped.channels.map(({ interims: _, ...ledger }) => ledger) },
+      stopped: stopped && { ...stopped, channels: stopped.channels.map((ledger) => ({ ...ledger, interims: 0 })) },
     };
   }
 

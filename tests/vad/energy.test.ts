@@ -3,13 +3,13 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 
 import { EnergyVad } from "../../src/vad/energy.ts";
-import { random } from "../audio/pcm.ts";
+import { seeded } from "../support/audio.ts";
 
 const RATE = 16_000;
 
 /** Soft noise with bursts of loud noise in it. */
 function bursts(seconds: number, seed: number): Float32Array {
-  const next = random(seed);
+  const next = seeded(seed);
   const samples = new Float32Array(Math.round(RATE * seconds));
   for (let i = 0; i < samples.length; i++) {
     const loud = Math.floor(i / (RATE * 0.7)) % 3 === 2;
