@@ -4,7 +4,7 @@ import { RealFft } from "../lib/fft.ts";
 import { decibels } from "./levels.ts";
 import type { ModelModule, StatefulModel } from "./model.ts";
 import { beginNoise, FIRST_FRAMES, gains, type NoiseState, trackNoise } from "./noise.ts";
-import { settingProblems } from "./settings.ts";
+import { describeSettings, settingProblems } from "./settings.ts";
 
 const SAMPLE_RATE = 16_000;
 /** Samples: 32 ms every 16 ms. */
@@ -15,11 +15,24 @@ const BINS = FRAME / 2 + 1;
 /** A frame with less power than this (mean square; -100 dBFS) is digital silence, which tells nothing of the room's noise. */
 const LEAST_POWER = 1e-10;
 
+const about = (unit: string, meaning: string) =>
+  v.metadata<number, { unit: string; meaning: string }>({ unit, meaning });
+
 export const denoiseSettings = v.strictObject({
-  /** dB: how far noise is turned down at most; 0 changes nothing. */
-  reduction_db: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(60)), 18),
-  /** Weight of the frame before in the a-priori SNR: more is smoother, less follows faster. */
-  smoothing: v.optional(v.pipe(v.number(), v.minValue(0.9), v.maxValue(0.999)), 0.98),
+  /** 0 changes nothing. */
+  reduction_db: v.optional(
+    v.pipe(v.number(), v.minValue(0), v.maxValue(60), about("dB", "by which noise is turned down at most")),
+    18,
+  ),
+  smoothing: v.optional(
+    v.pipe(
+      v.number(),
+      v.minValue(0.9),
+      v.maxValue(0.999),
+      about("", "weight of the frame before: more is smoother, less follows faster"),
+    ),
+    0.98,
+  ),
 });
 
 /**
@@ -189,6 +202,7 @@ export const denoise: ModelModule = {
   sampleRate: SAMPLE_RATE,
   idempotent: true,
   stateful: true,
+  settings: describeSettings(denoiseSettings),
   validate: (settings) => settingProblems(denoiseSettings, settings),
   load: (settings) => new Denoiser(v.parse(denoiseSettings, settings)),
 };

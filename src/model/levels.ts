@@ -136,6 +136,7 @@ export const levels: ModelModule = {
   name: "levels",
   sampleRate: SAMPLE_RATE,
   idempotent: true,
+  settings: {},
   validate: (settings) => settingProblems(levelsSettings, settings),
   load: () => new LevelMeter(),
 };
