@@ -170,7 +170,9 @@ export class Workforce {
     place.thread = thread;
     place.cancelTimer = clock.after(loadTimeoutMs, () => {
       this.#dismiss(place, () => {});
-      this.#loadFailed(place, { cause: `it was not loaded and warm within ${loadTimeoutMs} ms, its load_timeout_ms` });
+      this.#loadFailed(place, {
+        cause: `it was not loaded and warm within ${loadTimeoutMs} ms; a slow one needs a larger load_timeout_ms`,
+      });
     });
   }
 

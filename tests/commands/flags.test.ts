@@ -43,3 +43,13 @@ test("a missing value, a value too many, a repetition and a stray word are refus
   expect(refusal("-i", "a", "-i", "b")).toBe("-i is given more than once");
   expect(refusal("file.wav")).toBe("unexpected argument 'file.wav'");
 });
+
+test("positional arguments are taken in order, wherever they stand, and one too many is refused", () => {
+  const args = { ...ARGS, model: { type: "positional", description: "" }, other: { type: "positional" } } as const;
+  const flags = parseFlags(["--set", "a=1", "./m.ts", "--real-time", "b"], args);
+  expect([flags.string("model"), flags.string("other"), flags.boolean("real-time")]).toEqual(["./m.ts", "b", true]);
+  expect(parseFlags([], args).string("model")).toBeUndefined();
+  expect(() => parseFlags(["a", "b", "c"], args)).toThrow("unexpected argument 'c'");
+  // It is no flag of that name.
+  expect(() => parseFlags(["--model", "a"], args)).toThrow("unknown flag --model");
+});

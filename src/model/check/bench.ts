@@ -63,7 +63,7 @@ export class Bench implements AsyncDisposable {
       case "worker_crashed":
         return `takes its worker down: ${this.#cause || outcome.message}`;
       default:
-        return `throws: ${outcome.message}`;
+        return `fails: ${outcome.message}`;
     }
   }
 
