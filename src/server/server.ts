@@ -19,6 +19,11 @@ const SWEEP_MS = 500;
 const DROP_MARGIN_BYTES = 64 * 1024 * 1024;
 /** At shutdown, the last events and close frames get this long to leave. */
 const GOODBYE_MS = 1_000;
+/**
+ * At shutdown, a client's messages are read for so long after its close frame was sent, which is when Bun 1.4.5 calls a socket closed.
+ * If the process ended at once, the kernel would answer those still on their way with a reset, and that overtakes the last results.
+ */
+const FAREWELL_MS = 500;
 
 const MIB = 1024 * 1024;
 const FORMATS = ["u8", "s16", "s24", "s32", "f32", "f64", "mulaw", "alaw"];
@@ -96,7 +101,10 @@ export class Server {
       for (const socket of this.#sockets) socket.session?.cut();
     }, drain_timeout_ms);
     const give = setTimeout(() => this.#emptied?.(), drain_timeout_ms + GOODBYE_MS);
-    if (this.#sockets.size > 0) await empty;
+    if (this.#sockets.size > 0) {
+      await empty;
+      await Bun.sleep(FAREWELL_MS);
+    }
     clearTimeout(cut);
     clearTimeout(give);
   }
