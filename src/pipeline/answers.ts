@@ -115,7 +115,8 @@ export class Answers {
     this.tally.failed += job.end - job.start;
     this.tally.errors += 1;
     const { fatal, retryable } = ERRORS[code];
-    return { type: "error", code, message, fatal, retryable, ...this.#bounds(job) };
+    // What a model has still to say at the end covers no samples.
+    return { type: "error", code, message, fatal, retryable, ...(job.step !== "finish" && this.#bounds(job)) };
   }
 
   #segment(job: Job, outcome: Answered, extra: { is_final?: boolean }): PipelineEvent {
