@@ -32,8 +32,12 @@ afterAll(async () => {
 });
 
 async function sh(command: string): Promise<{ code: number; out: string; err: string }> {
-  const send = `${process.execPath} src/main.ts send --addr ${addr} --set model=denoise`;
-  const child = Bun.spawn(["sh", "-c", command.replace("SEND", send)], { cwd: root, stdout: "pipe", stderr: "pipe" });
+  const send = `'${process.execPath}' src/main.ts send --addr ${addr} --set model=denoise`;
+  const child = Bun.spawn(["sh", "-c", command.replace("SEND", () => send)], {
+    cwd: root,
+    stdout: "pipe",
+    stderr: "pipe",
+  });
   const [code, out, err] = await Promise.all([child.exited, child.stdout.text(), child.stderr.text()]);
   return { code, out, err };
 }
