@@ -99,8 +99,9 @@ test("no file names a package registry or a place on somebody's machine", () => 
   expect(matching(/(?<![\w.)}])\/(?:root|work|home\/\w+|Users\/\w+)\//)).toEqual([]);
 });
 
-test("no path is taken from a URL undecoded: folders may have spaces in their names", () => {
+test("folders may have spaces in their names: no path is taken from a URL undecoded, or given to a shell unquoted", () => {
   expect(matching(/import\.meta\.url\)\s*\.pathname/)).toEqual([]);
+  expect(matching(/`\$\{process\.execPath\} /)).toEqual([]);
 });
 
 test("no source switches a check off", () => {
