@@ -1,0 +1,99 @@
+import { afterAll, expect } from "bun:test";
+import { cp, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { testPool } from "../model/pool-kit.ts";
+import { noise } from "../support/audio.ts";
+import { BUILD_MS, Program } from "../support/executable.ts";
+import { recorded, RECORDING } from "../support/recorded.ts";
+import { example, testWith } from "./kit.ts";
+
+/** The network and its engine are some 100 MB the first time. */
+const INSTALL_MS = 90_000;
+
+const folder = await mkdtemp(join(tmpdir(), "streamer-silero-"));
+const path = join(folder, "model.ts");
+
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Brings the example's own packages into a copy of it. Returns why it cannot be done. */
+async function install(): Promise<string | undefined> {
+  for (const name of ["model.ts", "package.json"]) await cp(example("silero", name), join(folder, name));
+  const child = Bun.spawn([process.execPath, "install", "--ignore-scripts", "--no-summary"], {
+    cwd: folder,
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "pipe",
+    timeout: INSTALL_MS,
+    killSignal: "SIGKILL",
+  });
+  const [code, err] = await Promise.all([child.exited, child.stderr.text()]);
+  if (code === 0) return undefined;
+  const why = err.trim().split("\n").at(-1) ?? "";
+  return `the packages of examples/silero cannot be installed (bun install ended with ${code}: ${why})`;
+}
+
+const testHere = testWith(await install());
+
+const PATIENCE_MS = 60_000;
+
+/** The probability of speech for each window of 32 ms, from blocks of `block` samples in turn. */
+async function windows(
+  kit: Awaited<ReturnType<typeof testPool>>,
+  samples: Float32Array,
+  block: number,
+): Promise<number[]> {
+  const lane = kit.pool.lane(block, undefined);
+  const heard: number[] = [];
+  let state: unknown;
+  for (let at = 0; at < samples.length; at += block) {
+    const turn = at === 0 ? ({ step: "start" } as const) : ({ step: "step", state } as const);
+    const outcome = await kit.submit(lane, samples.slice(at, at + block), turn);
+    if (outcome.status !== "ok") throw new Error(JSON.stringify(outcome));
+    ({ state } = outcome);
+    heard.push(...((outcome.output?.["windows"] ?? []) as number[]));
+  }
+  lane.close();
+  return heard;
+}
+
+testHere(
+  "it hears speech where somebody speaks, none in noise and silence, and the same at any block size",
+  async () => {
+    await using kit = await testPool({ model: path, workers: 3 });
+    const speech = (await recorded(0)).slice(0, 5 * 16_000);
+    const heard = await windows(kit, speech, 1600);
+    expect(heard).toHaveLength(Math.floor(speech.length / 512));
+    // From 0.9 to 3.9 s a clip is read; the words begin a little later.
+    const between = (from: number, to: number) => heard.slice(Math.ceil(from / 0.032), Math.floor(to / 0.032));
+    expect(Math.max(...between(0, 0.8))).toBeLessThan(0.3);
+    const spoken = between(1.3, 3.5);
+    expect(spoken.filter((speech) => speech > 0.5).length / spoken.length).toBeGreaterThan(0.8);
+    expect(Math.max(...(await windows(kit, noise(3, { level: 0.05 }), 1600)))).toBeLessThan(0.3);
+    expect(Math.max(...(await windows(kit, new Float32Array(16_000), 1600)))).toBeLessThan(0.3);
+    for (const block of [320, 701, 16_000]) expect(await windows(kit, speech, block)).toEqual(heard);
+  },
+  PATIENCE_MS,
+);
+
+testHere(
+  "the executable serves it, with its packages from its own folder",
+  async () => {
+    await using program = await Program.create();
+    const server = await program.serve({ "model.workers": 2 }, ["--model", path]);
+    const addr = `${server.url.replace("http", "ws")}/api/v1/stateful`;
+    const { code, out } = await program.run(["send", "-i", RECORDING, "--addr", addr, "--format", "json"]);
+    expect(code).toBe(0);
+    const events = out
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    const likely = events.filter((event) => event["channel"] === 0 && Number(event["speech"]) > 0.5);
+    // 10.5 of the 18 s on the left are clips of somebody reading.
+    expect(likely.length * 0.1).toBeWithin(6, 12.5);
+  },
+  BUILD_MS + PATIENCE_MS,
+);
