@@ -1,4 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 import { Server } from "../../src/server/server.ts";
 import { openLog } from "../../src/telemetry/log.ts";
@@ -21,11 +24,16 @@ describe("a server", () => {
   });
 
   test("says in a sentence that a model cannot be loaded", async () => {
-    await using running = await Running.start({ "model.name": "./no-such-model.ts" }, { load: false });
-    // Its settings are for the simulated model; what counts is that loading ends.
-    expect(running.server.load()).rejects.toThrow(/no-such-model/);
-    await running.server.load().catch(() => {});
+    const folder = await mkdtemp(join(tmpdir(), "streamer-server-"));
+    const path = join(folder, "broken.ts");
+    await Bun.write(
+      path,
+      'export default { name: "broken", load() { throw new Error("its weights are missing"); } };\n',
+    );
+    await using running = await Running.start({ "model.name": path }, { load: false });
+    expect(await running.server.load().catch(String)).toMatch(/broken\.ts.*its weights are missing/s);
     expect((await running.get("/api/v1/ready")).status).toBe(503);
+    await rm(folder, { recursive: true });
   });
 
   test("counts its sessions", async () => {

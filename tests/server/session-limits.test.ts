@@ -183,12 +183,13 @@ describe("a client that does not read", () => {
     session.receive(encode("s16", concat(noise(0.5), voice(1))));
     await desk.rest();
     peer.buffered = 5_000;
+    session.drained();
     desk.answer();
     expect(peer.story).toEqual(["started", "active"]);
     session.receive(audio(0.5));
     expect(desk.arena.used).toBeLessThanOrEqual(7);
     peer.buffered = 0;
-    session.pump();
+    session.drained();
     session.receive(encode("s16", noise(1)));
     peer.buffered = 5_000;
     await desk.rest();
@@ -205,6 +206,7 @@ describe("a client that does not read", () => {
     using desk = new Desk({ "limits.slow_reader_ms": 2_000 });
     const { session, peer } = desk.start();
     peer.buffered = 100;
+    session.drained();
     session.sweep((desk.now = 500));
     peer.buffered = 99;
     session.sweep((desk.now = 2_499));

@@ -20,7 +20,9 @@ const QUICK: Keys = {
 };
 
 export function configure(keys: Keys = {}): Config {
-  const sets = Object.entries({ ...QUICK, ...keys }).map(([key, value]) => `${key}=${value}`);
+  // Other models have other settings.
+  const preset = "model.name" in keys ? { "model.workers": 1 } : QUICK;
+  const sets = Object.entries({ ...preset, ...keys }).map(([key, value]) => `${key}=${value}`);
   return loadConfig({ flags: { port: 0 }, sets, validateModelSettings }).config;
 }
 
