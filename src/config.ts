@@ -54,21 +54,19 @@ export function loadConfig(sources: Sources & ModelFacts = {}): Effective {
   return { config, entries: withModelDefaults(config, resolution, sources.describeModelSettings) };
 }
 
-/** The entries in force, and after each model's those of its own settings that nobody set. */
+/** The entries in force, model by model, with those of a model's own settings that nobody set. */
 function withModelDefaults(config: Config, { entries }: Resolution, describe: ModelDescription = () => ({})): Entry[] {
-  const shown = [...entries.values()];
-  for (const [prefix, { name }] of eachModel(config)) {
+  const left = new Map(entries);
+  const models = eachModel(config).flatMap(([prefix, { name }]) => {
     for (const [setting, { default: value, unit = "" }] of Object.entries(describe(name))) {
       const key = `${prefix}.${setting}`;
-      const given = shown.findIndex((entry) => entry.key === key);
-      if (given >= 0) shown.splice(given, 1, { ...shown[given]!, unit });
-      else {
-        const last = shown.findLastIndex((entry) => entry.key.startsWith(`${prefix}.`));
-        shown.splice(last + 1, 0, { key, value, unit, source: "default" });
-      }
+      left.set(key, { key, value, source: "default", ...left.get(key), unit });
     }
-  }
-  return shown;
+    const own = [...left.values()].filter(({ key }) => key.startsWith(`${prefix}.`));
+    for (const { key } of own) left.delete(key);
+    return own;
+  });
+  return [...left.values(), ...models];
 }
 
 function eachModel(config: Config): [string, ModelConfig][] {

@@ -329,4 +329,24 @@ describe("printConfig", () => {
     expect(words).toContain("vad.threshold_db | 12 dB | environment variable STREAMER__VAD__THRESHOLD_DB");
     expect(words).toContain("model.delay | 0 | --set");
   });
+
+  test("settings of models that describe them are shown too, with unit and default, after their model's own keys", () => {
+    const describeModelSettings = (name: string) => ({
+      delay: { default: 0.5, unit: "s" },
+      ...(name === "far" && { place: { default: null } }),
+    });
+    const sets = ["models.far.workers=3", "model.odd=true", "model.delay=1"];
+    const { config, entries } = loadConfig({ sets, describeModelSettings });
+    const shown = printConfig(entries.filter(({ key }) => key.startsWith("model") && !/name|_ms|\.workers/.test(key)));
+    expect(shown.replaceAll(/ {2,}/g, " | ")).toBe(
+      "model.odd | true | --set\nmodel.delay | 1 s | --set\nmodels.far.delay | 0.5 s | default\nmodels.far.place | null | default\n",
+    );
+    // The model fills in its own defaults.
+    expect(config.models["far"]?.settings).toEqual({});
+  });
+
+  test("no further model may have the name that clients know the default model's file by", () => {
+    const sets = ["model.name=./models/near.ts", "models.near.workers=1"];
+    expect(() => loadConfig({ sets })).toThrow("models.near: is already the name of the default model");
+  });
 });

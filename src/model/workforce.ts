@@ -255,7 +255,7 @@ function piece({ kind, audio, step, state, traceparent }: Work, lane: LaneOption
 function beforeReady({ cause, stack }: Ending): Ending {
   // Bun 1.4.5 ends a compiled program's worker whose file is missing with code 0 and no word.
   const silent = cause.endsWith("exit code 0");
-  const reason = silent ? ": the model calls process.exit(), or the worker's program is missing" : "";
+  const reason = silent ? ": the model ends it, or the worker's program is missing" : "";
   const words = cause.includes("exit code") ? `${cause} before it was ready${reason}` : cause;
   return stack === undefined ? { cause: words } : { cause: words, stack };
 }

@@ -1,6 +1,327 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdir, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { chmod, mkdir, readdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 
-import { waveFile } from "../support/audio.ts";
-import { BUILD_MS, Program } from "../support/executable.ts";
+import type { ServerEvent } from "../../src/protocol/events.ts";
+import { encode, speech, wav } from "../support/audio.ts";
+import { BUILD_MS, type Ended, Program } from "../support/executable.ts";
+import { S16_MONO } from "../support/peer.ts";
+
+/** A model of the user's own, with the executable and nothing else of this repository. */
+
+let program: Program;
+
+beforeAll(async () => {
+  program = await Program.create();
+  await write("speech.wav", wav(S16_MONO, encode("s16", speech([0.6, 0.8]))));
+}, BUILD_MS);
+
+afterAll(async () => {
+  await program[Symbol.asyncDispose]();
+});
+
+async function write(name: string, content: string | Uint8Array): Promise<void> {
+  const path = join(program.folder, name);
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, content);
+}
+
+function send(port: number, pattern: string): Promise<Ended> {
+  const addr = `ws://127.0.0.1:${port}/api/v1/${pattern}`;
+  return program.run(["send", "-i", "speech.wav", "--addr", addr, "--format", "json"]);
+}
+
+function eventsOf(text: string): ServerEvent[] {
+  const lines = text.trim().split("\n");
+  return lines.map((line) => JSON.parse(line) as ServerEvent);
+}
+
+/** A model that answers `answer`, an expression of the variables that `head` brings. */
+function model(head: string, answer: string): string {
+  return `${head}\nexport default { name: "tried", load: () => ({ infer: () => ({ answer: ${answer} }) }) };\n`;
+}
+
+describe("from a folder with the executable alone to results in four commands", () => {
+  for (const [name, flags, pattern] of [
+    ["my-model", [], "segmented"],
+    ["my-stream", ["--stateful"], "stateful"],
+  ] as const) {
+    test(`init, check, serve, send: ${name}`, async () => {
+      const init = await program.run(["model", "init", name, ...flags]);
+      expect(init).toMatchObject({ code: 0, err: "" });
+      expect(init.out).toContain(`model check ./${name}.ts\n`);
+
+      const check = await program.run(["model", "check", `./${name}.ts`, "--input", "speech.wav"]);
+      expect(check).toMatchObject({ code: 0, err: "" });
+      expect(check.out).toStartWith(`checking ./${name}.ts\n\nok    loads`);
+      expect(check.out).toMatch(/\n\d+ ok, 0 to note, 0 failed\n$/);
+
+      const server = await program.serve({}, ["--model", `./${name}.ts`, "--workers", "1"]);
+      const sent = await send(server.port, pattern);
+      expect({ code: sent.code, err: sent.code === 0 ? "" : sent.err }).toEqual({ code: 0, err: "" });
+      const events = eventsOf(sent.out);
+      expect(events[0]).toMatchObject({ type: "started", model: name });
+      const results = events.filter(({ type }) => type === "segment");
+      expect(results).toHaveLength(pattern === "segmented" ? 2 : 38);
+      for (const result of results) expect(result).toMatchObject({ loudness_db: expect.any(Number) });
+    });
+  }
+});
+
+describe("a model file", () => {
+  const cases: Record<string, string> = {
+    "typescript.ts": model(`const typed: number = 42;`, "typed"),
+    "esm.mjs": model(`import { answer } from "tiny";`, "answer"),
+    "common.cjs": `const { answer } = require("tiny");\n${model("", "answer").replace("export default", "module.exports =")}`,
+    "plain.js": model(`import { answer } from "./beside.ts";`, "answer"),
+    "public.ts": model(`import { type ModelModule } from "streamer/model";\nimport "streamer/model";`, "42"),
+    "deep/down/packages.ts": model(
+      `import { answer } from "tiny";\nimport { more } from "@scoped/typed";`,
+      "answer + more",
+    ),
+    "native.ts": model(`import addon from "native-tiny";`, "addon.answer"),
+  };
+
+  beforeAll(async () => {
+    for (const [name, text] of Object.entries(cases)) await write(name, text);
+    await write("beside.ts", "export const answer: number = 42;\n");
+    await write("node_modules/tiny/package.json", `{ "name": "tiny", "main": "main.js" }`);
+    await write("node_modules/tiny/main.js", "exports.answer = 42;\n");
+    await write(
+      "node_modules/@scoped/typed/package.json",
+      `{ "name": "@scoped/typed", "type": "module", "exports": "./main.ts" }`,
+    );
+    await write("node_modules/@scoped/typed/main.ts", "export const more: number = 0;\n");
+    await write("node_modules/native-tiny/package.json", `{ "name": "native-tiny", "main": "main.js" }`);
+    await write("node_modules/native-tiny/main.js", `module.exports = require("./native_tiny.node");\n`);
+    await addon(join(program.folder, "node_modules", "native-tiny", "native_tiny.node"));
+  });
+
+  for (const name of Object.keys(cases)) {
+    test(`${name} is served by a relative and an absolute path`, async () => {
+      for (const path of [`./${name}`, join(program.folder, name)]) {
+        const server = await program.serve({ "model.workers": 2 }, ["--model", path]);
+        const { code, out } = await send(server.port, "simple");
+        expect(code).toBe(0);
+        expect(eventsOf(out).find(({ type }) => type === "segment")).toMatchObject({ answer: 42 });
+        await server[Symbol.asyncDispose]();
+      }
+    });
+  }
+
+  test("is served from source as well, one among several, with settings and a timeout of its own", async () => {
+    await write(
+      "set.ts",
+      `export default { name: "set", settings: { size: { default: 3 }, word: { default: "a" } },
+        load: (settings) => ({ infer: () => ({ settings }) }) };`,
+    );
+    const main = join(import.meta.dir, "..", "..", "src", "main.ts");
+    await write("from-source", `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`);
+    await chmod(join(program.folder, "from-source"), 0o755);
+    for (const command of ["./streamer", "./from-source"]) {
+      const sets = ["models.mine.name=./set.ts", "models.mine.size=5", "models.mine.load_timeout_ms=20000"];
+      const flags = ["--port", "0", "--workers", "1", ...sets.flatMap((set) => ["--set", set])];
+      const child = Bun.spawn([command, "serve", ...flags], {
+        cwd: program.folder,
+        stdout: "pipe",
+        stderr: "ignore",
+      });
+      const [line = ""] = (await new Response(child.stdout.pipeThrough(firstLine())).text()).split("\n");
+      const port = Number(/:(\d+)$/.exec(line)?.[1]);
+      const addr = `ws://127.0.0.1:${port}/api/v1/simple`;
+      const sent = await program.run([
+        "send",
+        "-i",
+        "speech.wav",
+        "--addr",
+        addr,
+        "--format",
+        "json",
+        "--set",
+        "model=mine",
+      ]);
+      child.kill();
+      await child.exited;
+      expect(eventsOf(sent.out).find(({ type }) => type === "segment")).toMatchObject({
+        settings: { size: 5, word: "a" },
+      });
+    }
+  });
+
+  test("may print what it likes: standard output is the server's", async () => {
+    await write(
+      "loud.ts",
+      model(
+        `console.log("said log"); console.table([{ said: "table" }]); console.dir({ said: "dir" });
+        console.group("said group"); process.stdout.write("said raw\\n");`,
+        `(console.info("said infer"), 42)`,
+      ),
+    );
+    const server = await program.serve({ "model.workers": 1 }, ["--model", "./loud.ts"]);
+    expect((await send(server.port, "simple")).code).toBe(0);
+    server.signal("SIGTERM");
+    await server.ended();
+    expect(server.out).toBe(`listening on http://127.0.0.1:${server.port}\n`);
+    for (const said of ["said log", "table", "dir", "said group", "said raw", "said infer"]) {
+      expect(server.err).toContain(said);
+    }
+  });
+});
+
+describe("a mistake is caught when the server starts: exit code 2, and one sentence on standard error", () => {
+  for (const [name, text, words, sets = []] of [
+    [
+      "syntax.ts",
+      "export default {",
+      /model ".\/syntax.ts" cannot be loaded: it cannot be parsed: .*syntax.ts:1:\d+\)/,
+    ],
+    ["bare.ts", "export const name = 1;", /the file has no default export; it should `export default \{ name, load }`/],
+    ["number.ts", "export default 5;", /the default export is no ModelModule: it is a number/],
+    [
+      "types.ts",
+      `export default { name: 1, load() {}, sampleRate: "16k", maxBatch: 0 };`,
+      /name should be a string, not 1; sampleRate should be an integer .*, not "16k"; maxBatch should be/,
+    ],
+    ["top.ts", `throw new Error("no luck"); export default 1;`, /it throws when it is imported: no luck/],
+    [
+      "throws.ts",
+      `export default { name: "t", load() { throw new Error("no weights"); } };`,
+      /its load\(\) failed: no weights \(.*throws.ts:1:\d+\)/,
+    ],
+    [
+      "rejects.ts",
+      `export default { name: "t", load: async () => { throw new Error("no weights"); } };`,
+      /its load\(\) failed: no weights/,
+    ],
+    ["nothing.ts", `export default { name: "t", load() {} };`, /its load\(\) gave undefined and no model/],
+    ["empty.ts", `export default { name: "t", load: () => ({}) };`, /a model needs a function infer\(\)/],
+    [
+      "package.ts",
+      `import missing from "not-installed/deep"; export default missing;`,
+      /Cannot find package 'not-installed.*\(`npm install not-installed` in its folder brings it\)/,
+    ],
+    ["beside-not.ts", `import missing from "./gone.ts"; export default missing;`, /Cannot find module '.\/gone.ts'/],
+    ["exits.ts", `process.exit(4);`, /the thread ended with exit code 4 before it was ready/],
+    [
+      "refuses.ts",
+      `export default { name: "t", validate: () => ["size: too large"], load: () => ({ infer: () => ({}) }) };`,
+      /its settings are refused: size: too large/,
+    ],
+    [
+      "knows.ts",
+      `export default { name: "t", settings: { size: { default: 1 } }, load: () => ({ infer: () => ({}) }) };`,
+      /its settings are refused: siz: unknown; did you mean size\?/,
+      ["model.siz=1"],
+    ],
+    [
+      "loops.ts",
+      `for (;;);`,
+      /it was not loaded and warm within 300 ms; a slow one needs a larger load_timeout_ms/,
+      ["model.load_timeout_ms=300"],
+    ],
+    ["waits.ts", `await new Promise(() => {});`, /not loaded and warm within 300 ms/, ["model.load_timeout_ms=300"]],
+    ["cold.ts", model("", "(await undefined)"), /cold.ts" cannot be loaded/],
+    ["", "", /model: name: ".\/": it is not a file/],
+  ] as [string, string, RegExp, string[]?][]) {
+    test(`${name}: ${words.source}`, async () => {
+      if (name !== "") await write(name, text);
+      const flags = ["--model", `./${name}`, "--workers", "1", ...sets.flatMap((set) => ["--set", set])];
+      const { code, out, err } = await program.run(["serve", "--port", "0", ...flags]);
+      expect(err).toMatch(words);
+      expect({ code, out }).toEqual({ code: 2, out: "" });
+      expect(err.trim().split("\n").length).toBeLessThanOrEqual(2);
+    });
+  }
+
+  test("files that are not there are all named at once, with who named them", async () => {
+    const { code, err } = await program.run(["serve", "--model", "./a.ts", "--set", "models.b.name=/no/b.ts"]);
+    expect(code).toBe(2);
+    expect(err).toContain(
+      `model: name: "./a.ts": there is no such file; looked for ${join(program.folder, "a.ts")} (--model)`,
+    );
+    expect(err).toContain(`models.b: name: "/no/b.ts": there is no such file; looked for /no/b.ts (--set)`);
+  });
+});
+
+describe("model check, typed", () => {
+  test("ends with 1 when it finds a fault, and 2 when it cannot begin", async () => {
+    await write("faulty.ts", `export default { name: "f", load: () => ({ infer: () => ({ level: NaN }) }) };`);
+    const faulty = await program.run(["model", "check", "./faulty.ts"]);
+    expect(faulty).toMatchObject({ code: 1, err: "" });
+    expect(faulty.out).toMatch(/^FAIL {2}answers .*"level" is NaN, which JSON cannot carry/m);
+    for (const [args, words] of [
+      [["./gone.ts"], "there is no such file"],
+      [["levls"], "did you mean levels?"],
+      [[], "say which model"],
+      [["simulated", "--set", "dely=1"], "did you mean delay?"],
+      [["simulated", "--input", "gone.wav"], "gone.wav: there is no such file"],
+      [["simulated", "--input", "faulty.ts"], "not a WAV file"],
+      [["simulated", "twice"], "unexpected argument 'twice'"],
+    ] as const) {
+      const { code, out, err } = await program.run(["model", "check", ...args]);
+      expect(err).toContain(words);
+      expect({ code, out }).toEqual({ code: 2, out: "" });
+    }
+  });
+
+  test("knows built-in models by name, takes their settings, and says what a hang costs", async () => {
+    const flags = ["--set", "delay=0", "--set", "model.jitter=0", "--set", "warmup_penalty=1"];
+    const good = await program.run(["model", "check", "simulated", ...flags]);
+    expect(good).toMatchObject({ code: 0, err: "" });
+    const hung = await program.run([
+      "model",
+      "check",
+      "simulated",
+      "--set",
+      "delay=9",
+      ...["--set", "inference_timeout_ms=100"],
+      "--set",
+      "warmup_penalty=0",
+    ]);
+    expect(hung.code).toBe(1);
+    expect(hung.out).toContain("it takes longer than 100 ms (inference_timeout_ms); its worker is replaced");
+  });
+
+  test("model alone, and a word that is no command of it, tell what there is", async () => {
+    expect(await program.run(["model"])).toMatchObject({ code: 2, out: expect.stringContaining("init ") });
+    expect(await program.run(["model", "--help"])).toMatchObject({ code: 0 });
+    expect(await program.run(["model", "chek"])).toMatchObject({
+      code: 2,
+      err: "streamer: unknown command 'model chek'; did you mean 'check'?\n",
+    });
+    expect((await program.run(["model", "check", "--help"])).out).toContain("--input");
+  });
+
+  test("init overwrites nothing", async () => {
+    await write("mine.ts", "mine");
+    const { code, err } = await program.run(["model", "init", "mine"]);
+    expect({ code, err }).toEqual({ code: 2, err: "streamer: ./mine.ts is already there; it is left alone\n" });
+    expect(await readdir(program.folder)).toContain("mine.ts");
+  });
+});
+
+/** A native addon, as a package would bring it: `answer` is 42. Node-API's functions are declared here, its headers being elsewhere. */
+async function addon(path: string): Promise<void> {
+  const source = `
+    #include <stdint.h>
+    int napi_create_int32(void *env, int32_t value, void **result);
+    int napi_set_named_property(void *env, void *object, const char *name, void *value);
+    void *napi_register_module_v1(void *env, void *exports) {
+      void *answer;
+      napi_create_int32(env, 42, &answer);
+      napi_set_named_property(env, exports, "answer", answer);
+      return exports;
+    }`;
+  const child = Bun.spawn(["cc", "-shared", "-fPIC", "-o", path, "-x", "c", "-"], { stdin: Buffer.from(source) });
+  expect(await child.exited).toBe(0);
+}
+
+/** Ends the stream after its first line. */
+function firstLine(): TransformStream<Uint8Array, Uint8Array> {
+  return new TransformStream({
+    transform(bytes, controller) {
+      controller.enqueue(bytes);
+      if (bytes.includes(10)) controller.terminate();
+    },
+  });
+}
