@@ -37,7 +37,7 @@ export const denoiseSettings = v.strictObject({
 
 /**
  * All that one stream's noise reduction remembers: 7 arrays of up to 257 floats, some 6 KiB, which go from worker to worker with
- * every step at the cost of a structured clone of that (about 10 us). A plain object, so that a clone is as good as the original.
+ * every step at the cost of a structured clone of that (10 to 20 us). A plain object, so that a clone is as good as the original.
  */
 export interface DenoiseState extends NoiseState {
   /** Frames done; frame k ends at sample (k + 1) HOP of the stream. */
