@@ -40,15 +40,17 @@ interface Told {
   readonly audio: Record<string, string>;
 }
 
-/** One stream, its bytes in messages of `size()`, with a pause of `pause()` ms behind each. */
-async function stream(
-  route: string,
-  model: string,
-  bytes: Buffer,
-  size: () => number,
-  pause: () => number,
-): Promise<Told> {
-  const peer = await server.connect({ path: `/api/v1/${route}` });
+interface Manner {
+  readonly route?: string;
+  /** Bytes of the next message; default all of them. */
+  readonly size?: () => number;
+  /** Milliseconds to wait behind a message. */
+  readonly pause?: () => number;
+}
+
+async function stream(on: Running, model: string, bytes: Buffer, manner: Manner = {}): Promise<Told> {
+  const { route = "stateful", size = () => bytes.length, pause = () => 0 } = manner;
+  const peer = await on.connect({ path: `/api/v1/${route}` });
   peer.start({ format: FORMAT, model });
   for (let at = 0; at < bytes.length;) {
     const end = Math.min(bytes.length, at + size());
@@ -123,18 +125,17 @@ describe(`built-in models (seed ${seed})`, () => {
         continue;
       }
       test(`${model} in /${route}: the same bytes in any cut and at any pace give the same finals, sound and ledger`, async () => {
-        const still = (): number => 0;
-        const whole = await stream(route, model, bytes, () => bytes.length, still);
+        const whole = await stream(server, model, bytes, { route });
         expect(problems(whole, bytes.length)).toEqual([]);
         const finals = whole.events.filter((event) => event.type === "segment");
         expect(finals.length).toBeGreaterThan(1);
-        const cuts = [
-          [() => 1 + Math.floor(random() * 9000), still],
-          [() => 1 + Math.floor(random() * 3000), () => (random() < 0.2 ? 3 * random() : 0)],
-          [() => 1 + Math.floor(random() ** 8 * 60_000), () => (random() < 0.02 ? 20 : 0)],
-        ] as const;
-        for (const [size, pause] of cuts) {
-          const cut = await stream(route, model, bytes, size, pause);
+        const cuts: readonly Manner[] = [
+          { size: () => 1 + Math.floor(random() * 9000) },
+          { size: () => 1 + Math.floor(random() * 3000), pause: () => (random() < 0.2 ? 3 * random() : 0) },
+          { size: () => 1 + Math.floor(random() ** 8 * 60_000), pause: () => (random() < 0.02 ? 20 : 0) },
+        ];
+        for (const manner of cuts) {
+          const cut = await stream(server, model, bytes, { ...manner, route });
           expect(invariant(cut.events)).toEqual(invariant(whole.events));
           expect(cut.audio).toEqual(whole.audio);
           const said = (told: Told) => told.events.filter((event) => event.type === "data" && event.channel === 0);
@@ -145,18 +146,30 @@ describe(`built-in models (seed ${seed})`, () => {
   }
 
   test("denoise sends back as many samples as were decoded, on each channel", async () => {
-    const told = await stream(
-      "stateful",
-      "denoise",
-      bytes,
-      () => 5000,
-      () => 0,
-    );
+    const told = await stream(server, "denoise", bytes, { size: () => 5000 });
     const stopped = told.events.find((event) => event.type === "stopped")!;
     expect(stopped.channels).toHaveLength(2);
     for (const { channel, decoded, inferred } of stopped.channels) {
       expect(Buffer.from(told.audio[channel] ?? "", "base64").length).toBe(4 * decoded);
       expect(inferred).toBe(decoded);
     }
+  });
+
+  test("denoise sends back the same sound whatever the server's block size, and over any flush", async () => {
+    const whole = await stream(server, "denoise", bytes);
+    for (const ms of [20, 37, 1000]) {
+      await using other = await Running.start({ "stateful.block_ms": ms, "models.denoise.name": "denoise" });
+      expect((await stream(other, "denoise", bytes)).audio, `${ms} ms`).toEqual(whole.audio);
+    }
+    const peer = await server.connect({ path: "/api/v1/stateful" });
+    peer.start({ format: FORMAT, model: "denoise" });
+    for (let at = 0; at < bytes.length; at += 20_002) {
+      await peer.audio(bytes.subarray(at, at + 20_002));
+      peer.say({ request: "flush" });
+    }
+    peer.stop();
+    await peer.next("stopped");
+    expect(peer.all("flushed").length).toBeGreaterThan(10);
+    expect(soundOf(peer.events, peer.binaries)).toEqual(whole.audio);
   });
 });
