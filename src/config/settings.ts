@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 
 import { VAD_DEFAULTS, VAD_RANGES } from "../protocol/requests.ts";
-import { LOG_LEVELS } from "../telemetry/log.ts";
+import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log.ts";
 
 /** One setting: what it means, in which unit, what it may be, and what it is when nobody says. */
 export type Setting = NumberSetting | TextSetting;
@@ -55,6 +55,7 @@ export const SETTINGS = {
   },
   log: {
     level: choice("info", LOG_LEVELS, "least serious record that is written"),
+    format: choice("auto", LOG_FORMATS, "how a record is written; auto: pretty on a terminal, else json"),
   },
   vad: {
     threshold_db: vad("threshold_db", "dB", "how far speech stands above the noise floor"),

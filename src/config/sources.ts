@@ -30,6 +30,7 @@ const FLAGS = {
   model: ["model", "name"],
   workers: ["model", "workers"],
   "log-level": ["log", "level"],
+  "log-format": ["log", "format"],
 } as const;
 
 export type Flag = keyof typeof FLAGS;

@@ -1,9 +1,13 @@
 import { configureSync, getLogger, type LogRecord } from "@logtape/logtape";
 
 import { excerpt } from "../lib/excerpt.ts";
+import { isSecret, REDACTED, withoutSecrets } from "./secrets.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** `auto` is `pretty` on a terminal and `json` everywhere else. */
+export const LOG_FORMATS = ["auto", "json", "pretty"] as const;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -17,9 +21,19 @@ export interface Logger {
   with(fields: Fields): Logger;
 }
 
+/** A record as it is written: fields are plain values, cut, escaped, and without secrets. */
+export interface LogLine extends Fields {
+  readonly level: LogLevel;
+  /** ISO 8601, UTC. */
+  readonly time: string;
+  readonly event: string;
+}
+
 export interface LogOptions {
   /** The least serious level that is written. */
   readonly level: LogLevel;
+  /** A record as text without its line feed; default: JSON. */
+  readonly render?: (line: LogLine) => string;
   /** Gets each line with its line feed; default: standard error. */
   readonly write?: (line: string) => void;
 }
@@ -54,7 +68,7 @@ function configure(): void {
   const entries = [...open];
   configureSync({
     reset: true,
-    sinks: Object.fromEntries(entries.map(([id, { write = toStandardError }]) => [id, sinkOf(write)])),
+    sinks: Object.fromEntries(entries.map(([id, options]) => [id, sinkOf(options)])),
     loggers: [
       { category: ["logtape", "meta"], lowestLevel: "fatal", sinks: [] },
       ...entries.map(([id, { level }]) => ({ category: ["streamer", id], lowestLevel: level, sinks: [id] })),
@@ -66,8 +80,8 @@ function toStandardError(line: string): void {
   process.stderr.write(line);
 }
 
-function sinkOf(write: (line: string) => void) {
-  return (record: LogRecord) => write(logLine(record));
+function sinkOf({ write = toStandardError, render = JSON.stringify }: LogOptions) {
+  return (record: LogRecord) => write(`${render(logLine(record))}\n`);
 }
 
 function wrap(logger: ReturnType<typeof getLogger>): Logger {
@@ -81,15 +95,16 @@ function wrap(logger: ReturnType<typeof getLogger>): Logger {
 }
 
 /** `{"level","time","event",...fields}`: the first three are ours whatever the fields are called. */
-function logLine(record: LogRecord): string {
+function logLine(record: LogRecord): LogLine {
   const event = typeof record.rawMessage === "string" ? record.rawMessage : record.rawMessage.join("");
-  const head = { level: record.level, time: new Date(record.timestamp).toISOString(), event };
-  return `${JSON.stringify({ ...head, ...plainObject(record.properties, 0), ...head })}\n`;
+  // Only the four levels of Logger are ever given to Logtape.
+  const head = { level: record.level as LogLevel, time: new Date(record.timestamp).toISOString(), event };
+  return { ...head, ...plainObject(record.properties, 0), ...head };
 }
 
 /** `value` as JSON can write it, whatever it is: cut, escaped, without cycles, and never throwing. */
 function plain(value: unknown, depth: number): unknown {
-  if (typeof value === "string") return excerpt(value, TEXT_LIMIT);
+  if (typeof value === "string") return text(value);
   if (typeof value === "number") return Number.isFinite(value) ? value : String(value);
   if (typeof value !== "object" || value === null) return scalar(value);
   if (value instanceof Error) return errorFields(value, depth);
@@ -99,6 +114,13 @@ function plain(value: unknown, depth: number): unknown {
   return plainObject(value, depth + 1);
 }
 
+/** Cut first: what is long is not searched for secrets beyond what is shown. */
+function text(value: string): string {
+  const cut = value.slice(0, TEXT_LIMIT);
+  const shown = excerpt(withoutSecrets(cut), 2 * TEXT_LIMIT);
+  return cut.length < value.length ? `${shown}…` : shown;
+}
+
 function scalar(value: unknown): unknown {
   if (typeof value === "bigint" || typeof value === "symbol") return value.toString();
   return typeof value === "function" ? "function" : value;
@@ -106,19 +128,17 @@ function scalar(value: unknown): unknown {
 
 function plainObject(fields: object, depth: number): Record<string, unknown> {
   const entries = Object.entries(fields).slice(0, MAX_ITEMS);
-  return Object.fromEntries(entries.map(([key, value]) => [excerpt(key), plain(value, depth)]));
+  return Object.fromEntries(
+    entries.map(([key, value]) => [excerpt(key), isSecret(key) ? REDACTED : plain(value, depth)]),
+  );
 }
 
 function errorFields(error: Error, depth: number): Record<string, unknown> {
   return {
     name: excerpt(error.name),
-    message: excerpt(error.message, TEXT_LIMIT),
+    message: text(error.message),
     // The line feeds of a stack are its layout: JSON escapes them.
-    stack: (error.stack ?? "")
-      .slice(0, STACK_LIMIT)
-      .split("\n")
-      .map((line) => excerpt(line, TEXT_LIMIT))
-      .join("\n"),
+    stack: (error.stack ?? "").slice(0, STACK_LIMIT).split("\n").map(text).join("\n"),
     ...(error.cause !== undefined && depth < MAX_DEPTH && { cause: plain(error.cause, depth + 1) }),
   };
 }
