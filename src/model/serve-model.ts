@@ -92,6 +92,9 @@ function answerPieces(
   return output instanceof Promise ? output.then((late) => [check(late, sampleRate)]) : [check(output, sampleRate)];
 }
 
+/** Models that were told of. */
+const unbatched = new WeakSet<object>();
+
 async function answerBatch(
   served: Served,
   model: Model<object>,
@@ -107,8 +110,10 @@ async function answerBatch(
     }
     return await Promise.all(outputs.map((output) => answerOf(() => output, sampleRate)));
   } catch (error) {
-    // One bad piece need not cost the others theirs.
     if (!idempotent) throw error;
+    // One bad piece need not cost the others theirs; that every batch is bad should not go unseen.
+    if (!unbatched.has(model)) console.error(`inferBatch() failed, its pieces are tried one by one: ${String(error)}`);
+    unbatched.add(model);
     const answers: CheckedAnswer[] = [];
     for (const [i, audio] of served.reader.read(pieces).entries()) {
       answers.push(await answerOf(() => model.infer(audio, calls[i]!), sampleRate));

@@ -282,6 +282,19 @@ describe("model check, typed", () => {
     expect(hung.out).toContain("it takes longer than 100 ms (inference_timeout_ms); its worker is replaced");
   });
 
+  test("a batch that always fails is told of once, though its pieces are answered one by one", async () => {
+    await write(
+      "batch.ts",
+      `export default { name: "b", maxBatch: 4, idempotent: true, load: () => ({
+        infer: () => ({ answer: 42 }), inferBatch: () => { throw new Error("wrong shape"); } }) };`,
+    );
+    const { code, err } = await program.run(["model", "check", "./batch.ts"]);
+    expect({ code, err }).toEqual({
+      code: 0,
+      err: "inferBatch() failed, its pieces are tried one by one: Error: wrong shape\n",
+    });
+  });
+
   test("model alone, and a word that is no command of it, tell what there is", async () => {
     expect(await program.run(["model"])).toMatchObject({ code: 2, out: expect.stringContaining("init ") });
     expect(await program.run(["model", "--help"])).toMatchObject({ code: 0 });
