@@ -1,9 +1,10 @@
 import type { ResultAudio } from "../pipeline/pipeline.ts";
 import type { Pattern } from "../pipeline/pipelines.ts";
 import { type ErrorCode, errorEvent, ERRORS, ProtocolError, WARNINGS } from "../protocol/errors.ts";
-import type { ServerEvent, StopReason } from "../protocol/events.ts";
+import type { ServerEvent, Stopped, StopReason } from "../protocol/events.ts";
 import { parseRequest, type Request, type Start } from "../protocol/requests.ts";
 import { Inbox } from "./inbox.ts";
+import { Journal } from "./journal.ts";
 import { openStream } from "./opening.ts";
 import type { Services } from "./services.ts";
 import type { Stream } from "./stream.ts";
@@ -39,6 +40,7 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #services: Services;
   readonly #inbox = new Inbox();
+  readonly #journal: Journal;
   readonly #opened: number;
   #stream: Stream | undefined;
   #streams = 0;
@@ -65,6 +67,7 @@ export class Session {
     this.#options = options;
     this.#services = options.services;
     this.#opened = this.#heardAt = this.#services.clock();
+    this.#journal = new Journal(this.#services.log, this.id, options.pattern.name, this.#services.clock);
   }
 
   get paused(): boolean {
@@ -158,7 +161,7 @@ export class Session {
     this.#end(1006, "vanished");
     if (stream === undefined || stream.over) return;
     stream.abort("internal", "the client is gone", "error", unread);
-    this.#services.log.warn("client_vanished", { session: this.id, ledger: stream.ledger() });
+    this.#journal.stopped({ reason: "vanished", ledger: stream.ledger() });
   }
 
   /** Does one thing: goes on with the stream, ends it, or takes the next message. False: nothing can be done now. */
@@ -240,6 +243,7 @@ export class Session {
     this.#streams += 1;
     this.#started = true;
     this.#strayReported = false;
+    this.#journal.started(this.#options.pattern.name, started);
     this.#send(started);
   }
 
@@ -270,6 +274,7 @@ export class Session {
       this.#end(close, code);
     } catch (error) {
       this.#services.log.error("session_crashed", { session: this.id, error });
+      this.#journal.stopped({ reason: "error", ledger: [] });
       this.#end(1011, "internal");
     }
     return false;
@@ -292,10 +297,12 @@ export class Session {
     this.#held = undefined;
     this.#inbox.clear();
     this.#options.peer.close(code, reason);
+    this.#journal.closed(code, reason);
   }
 
   #send(event: ServerEvent, audio?: ResultAudio): void {
     if (this.#over) return;
+    if (event.type === "stopped") this.#stopped(event);
     const { peer } = this.#options;
     // An interim is out of date soon anyway.
     if (event.type === "segment" && event.is_final === false && this.#congested) return;
@@ -304,6 +311,10 @@ export class Session {
       peer.sendBinary(new Uint8Array(audio.samples.buffer, audio.samples.byteOffset, audio.samples.byteLength));
     this.#outbox = peer.buffered;
     if (this.#outbox > this.#services.config.limits.outbox_bytes) this.#overflowed = true;
+  }
+
+  #stopped({ reason, channels, trailing_bytes, skipped_bytes }: Stopped): void {
+    this.#journal.stopped({ reason, ledger: channels, trailing_bytes, skipped_bytes });
   }
 
   /** The client reads too slowly: no more of its audio is taken until it has caught up. */

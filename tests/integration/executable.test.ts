@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -7,6 +7,9 @@ import { encode, freshSeed, noise, seeded, speech, wav } from "../support/audio.
 import { BUILD_MS, Program } from "../support/executable.ts";
 import { problemsOf, streamsOf } from "../support/ledgers.ts";
 import { S16_MONO } from "../support/peer.ts";
+
+// Many times what any of these takes: a busy machine is not a fault.
+setDefaultTimeout(60_000);
 
 let program: Program;
 
@@ -57,7 +60,7 @@ describe("the executable, alone in an empty folder", () => {
     server.signal("SIGTERM");
     await server.ended();
     expect(server.out).toBe(`listening on http://127.0.0.1:${server.port}\n`);
-    expect(server.log.map((record) => record["event"])).toContain("client_vanished");
+    expect(server.log.map((record) => record["event"])).toContain("stream_stopped");
     expect(server.log.map((record) => record["event"])).toContain("stopped");
   });
 
@@ -131,7 +134,7 @@ describe("a signal", () => {
       expect(peer.all("warning").map(({ code }) => code)).toContain("draining");
     }
     await sent;
-  }, 60_000);
+  });
 
   test("SIGINT does the same", async () => {
     const server = await program.serve(QUICK);

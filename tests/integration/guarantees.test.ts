@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import type { ServerEvent } from "../../src/protocol/events.ts";
 import { concat, encode, freshSeed, noise, seeded, speech, voice } from "../support/audio.ts";
@@ -6,6 +6,9 @@ import { Running } from "../support/in-process.ts";
 import { invariant, problemsOf, streamsOf } from "../support/ledgers.ts";
 import { type Peer, S16_MONO } from "../support/peer.ts";
 import { until } from "../support/until.ts";
+
+// Many times what any of these takes: a busy machine is not a fault.
+setDefaultTimeout(60_000);
 
 /** "Order and timing guarantees" of the protocol page, by their numbers. */
 
@@ -153,7 +156,7 @@ describe("guarantee 4: the same bytes give the same finals, times and ledger, ho
         expect(await run(size, false)).toEqual(whole);
       }
       expect(await run(() => 1 + Math.floor(random() * 8_000), true)).toEqual(whole);
-    }, 30_000);
+    });
   }
 
   test("a byte at a time", async () => {
@@ -169,7 +172,7 @@ describe("guarantee 4: the same bytes give the same finals, times and ledger, ho
       told.push(invariant(peer.events));
     }
     expect(told[1]).toEqual(told[0]!);
-  }, 30_000);
+  });
 });
 
 describe("guarantee 5: stopped is the last event, nothing is lost after stop, nothing is done for who is gone", () => {
@@ -205,7 +208,7 @@ describe("guarantee 5: stopped is the last event, nothing is lost after stop, no
     peer.stop();
     await peer.next("stopped");
     await until("the memory is free", async () => (await running.info()).arena.used_slabs === 0);
-    const [record] = running.logged("client_vanished");
+    const [record] = running.logged("stream_stopped");
     expect(record?.["ledger"]).toEqual([expect.objectContaining({ received: 480_000, decoded: 480_000 })]);
   });
 
@@ -222,7 +225,7 @@ describe("guarantee 5: stopped is the last event, nothing is lost after stop, no
     await until("the socket is paused", () => gone.pings > 0);
     gone.reset();
     await until("the server has seen it", () => running.server.sessions === 0);
-  }, 20_000);
+  });
 });
 
 describe("guarantee 6: no further ahead of the model than the budget, and audio is never dropped silently", () => {
@@ -282,7 +285,7 @@ describe("guarantee 6: no further ahead of the model than the budget, and audio 
     );
     for (const peer of peers) peer.leave();
     await running.settled();
-  }, 30_000);
+  });
 
   test("when only open utterances fill it, the stream that holds most ends with its bounds, and the others end whole", async () => {
     await using running = await Running.start({ "limits.arena_mb": 1 });

@@ -269,7 +269,7 @@ describe("the end of a stream that is cut off", () => {
     session.vanished();
     await desk.rest();
     expect([desk.work.length, desk.arena.used]).toEqual([0, 0]);
-    const [record] = desk.log.filter((each) => each["event"] === "client_vanished");
+    const [record] = desk.log.filter((each) => each["event"] === "stream_stopped");
     const ledgers = record?.["ledger"] as unknown[];
     expect(ledgers).toHaveLength(2);
     expect(ledgers[1]).toMatchObject({ channel: 1, received: 16_000, decoded: 16_000, failed: 16_000, inferred: 0 });

@@ -1,10 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { concat, encode, noise, seeded, speech } from "../support/audio.ts";
 import { encodeFrame, OPCODE } from "../support/frames.ts";
 import { Running } from "../support/in-process.ts";
 import { invariant, problemsOf, streamsOf } from "../support/ledgers.ts";
 import { until } from "../support/until.ts";
+
+// Many times what any of these takes: a busy machine is not a fault.
+setDefaultTimeout(60_000);
 
 let running: Running;
 
@@ -97,7 +100,7 @@ describe("a client that goes away", () => {
       await peer.next("started");
       go(peer);
       await server.settled();
-      const [record] = server.logged("client_vanished");
+      const [record] = server.logged("stream_stopped");
       expect(record?.["ledger"]).toHaveLength(2);
     });
   }
@@ -111,7 +114,7 @@ describe("a client that goes away", () => {
     await until("the arena is in use", async () => (await server.info()).arena.used_slabs > 0);
     peer.reset();
     await server.settled();
-    expect(server.logged("client_vanished")).toHaveLength(1);
+    expect(server.logged("stream_stopped")).toHaveLength(1);
     const next = await server.connect({ path: "/api/v1/simple" });
     next.start();
     await next.audio(encode("s16", noise(0.1)));
