@@ -84,7 +84,7 @@ test("the sound of a denoised stream is in the file, bit for bit, as long as wha
 
 test("the channels of a recording become the channels of one file, each as long as it was decoded", async () => {
   const to = join(folder, "stereo.wav");
-  const { code, out } = await sh(`SEND -i ${RECORDING} -o ${to}`);
+  const { code, out } = await sh(`SEND -i '${RECORDING}' -o ${to}`);
   expect(code).toBe(0);
   expect(out).toContain("output      ");
   const { channels } = await read(to);
@@ -101,7 +101,7 @@ test("the channels of a recording become the channels of one file, each as long 
 
 test("the file is complete when nobody reads standard output", async () => {
   const to = join(folder, "unread.wav");
-  const { err } = await sh(`(SEND -i ${RECORDING} --output ${to} --format json; echo "exit $?" >&2) | head -n 1`);
+  const { err } = await sh(`(SEND -i '${RECORDING}' --output ${to} --format json; echo "exit $?" >&2) | head -n 1`);
   expect(err).toContain("exit 0\n");
   expect((await read(to)).channels[0]).toHaveLength(288_000);
 });
@@ -109,12 +109,12 @@ test("the file is complete when nobody reads standard output", async () => {
 test("a model that sends no audio is said to, and the file that was there is left alone", async () => {
   const to = join(folder, "kept.wav");
   await Bun.write(to, "kept");
-  const child = await sh(`SEND --set model=simulated -i ${RECORDING} --output ${to}`);
+  const child = await sh(`SEND --set model=simulated -i '${RECORDING}' --output ${to}`);
   expect(child.code).toBe(1);
   expect(child.err).toContain("nothing to write, for no result had audio");
   expect(await Bun.file(to).text()).toBe("kept");
   const fresh = join(folder, "fresh.wav");
-  expect((await sh(`SEND --set model=simulated -i ${RECORDING} --output ${fresh}`)).code).toBe(1);
+  expect((await sh(`SEND --set model=simulated -i '${RECORDING}' --output ${fresh}`)).code).toBe(1);
   expect(await Bun.file(fresh).exists()).toBe(false);
 });
 
