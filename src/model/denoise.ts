@@ -4,7 +4,7 @@ import { RealFft } from "../lib/fft.ts";
 import { decibels } from "./levels.ts";
 import type { ModelModule, StatefulModel } from "./model.ts";
 import { beginNoise, FIRST_FRAMES, gains, type NoiseState, trackNoise } from "./noise.ts";
-import { describeSettings, settingProblems } from "./settings.ts";
+import { about, describeSettings, settingProblems } from "./settings.ts";
 
 const SAMPLE_RATE = 16_000;
 /** Samples: 32 ms every 16 ms. */
@@ -14,9 +14,6 @@ const BINS = FRAME / 2 + 1;
 
 /** A frame with less power than this (mean square; -100 dBFS) is digital silence, which tells nothing of the room's noise. */
 const LEAST_POWER = 1e-10;
-
-const about = (unit: string, meaning: string) =>
-  v.metadata<number, { unit: string; meaning: string }>({ unit, meaning });
 
 export const denoiseSettings = v.strictObject({
   /** 0 changes nothing. */

@@ -38,6 +38,11 @@ function kind(value: unknown): string {
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
+/** What `describeSettings` says of a number: its unit, and what it means. */
+export function about(unit: string, meaning: string): v.MetadataAction<number, { unit: string; meaning: string }> {
+  return v.metadata({ unit, meaning });
+}
+
 /** A model's `settings` as its schema has them: defaults, and metadata `unit` and `meaning`. */
 export function describeSettings(schema: v.StrictObjectSchema<Entries, undefined>): Described {
   const presets: Record<string, unknown> = v.getDefaults(schema);

@@ -2,14 +2,11 @@ import * as v from "valibot";
 
 import type { Call, LoadContext, Model, ModelModule } from "./model.ts";
 import { random } from "./random.ts";
-import { describeSettings, settingProblems } from "./settings.ts";
+import { about, describeSettings, settingProblems } from "./settings.ts";
 
 const LONGEST_SECONDS = 3600;
 const seconds = v.pipe(v.number(), v.finite(), v.minValue(0), v.maxValue(LONGEST_SECONDS));
 const probability = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
-
-const about = (unit: string, meaning: string) =>
-  v.metadata<number, { unit: string; meaning: string }>({ unit, meaning });
 
 /** Settings of the simulated model, with defaults that are kind to a newcomer. */
 export const simulatedSettings = v.strictObject({

@@ -1,0 +1,44 @@
+import { expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+
+import { sendSettings } from "../../src/commands/send-settings.ts";
+import { commandLines, untriedFences } from "../docs/command-lines.ts";
+import { example } from "./kit.ts";
+
+const root = example("..");
+
+/** What sets an example up is done by its own test, or by whoever set up the machine. */
+const SET_UP = [/^sudo apt-get install /, /^\(cd examples\/\S+ && bun install\)$/];
+
+const readmes = (await readdir(example(), { recursive: true }))
+  .filter((path) => /^[^/]+\/README\.md$/.test(path))
+  .sort();
+
+test("every example says what it is", async () => {
+  const folders = (await readdir(example(), { withFileTypes: true })).filter((entry) => entry.isDirectory());
+  expect(readmes).toEqual(folders.map(({ name }) => join(name, "README.md")).sort());
+});
+
+test.each(readmes)("examples/%s serves its own model, as its test does, and sends what is there", async (readme) => {
+  const markdown = await Bun.file(example(readme)).text();
+  expect(untriedFences(markdown)).toEqual([]);
+  let served = 0;
+  for (const { text } of commandLines(markdown)) {
+    const [program, command, ...args] = text.split(" ");
+    if (program === "./streamer" && command === "serve") {
+      expect(args).toEqual(["--model", `./examples/${readme.replace("README.md", "model.ts")}`]);
+      expect(existsSync(join(root, args[1]!))).toBe(true);
+      served += 1;
+    } else if (program === "./streamer" && command === "send") {
+      expect(existsSync(join(root, sendSettings(args).input))).toBe(true);
+    } else {
+      expect(
+        SET_UP.some((known) => known.test(text)),
+        text,
+      ).toBe(true);
+    }
+  }
+  expect(served).toBe(1);
+});
