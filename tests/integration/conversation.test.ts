@@ -1,9 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { concat, encode, FORMATS, noise, seeded, speech, voice } from "../support/audio.ts";
 import { Running } from "../support/in-process.ts";
 import { invariant, problemsOf, streamsOf } from "../support/ledgers.ts";
 import { type Peer, S16_MONO } from "../support/peer.ts";
+
+// Many times what any of these takes: a busy machine is not a fault.
+setDefaultTimeout(60_000);
 
 let running: Running;
 

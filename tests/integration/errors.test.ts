@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { type ErrorCode, ERRORS } from "../../src/protocol/errors.ts";
 import type { ErrorEvent } from "../../src/protocol/events.ts";
@@ -6,6 +6,9 @@ import { concat, encode, noise, voice, wav } from "../support/audio.ts";
 import { type Keys, Running } from "../support/in-process.ts";
 import { problemsOf, streamsOf } from "../support/ledgers.ts";
 import { type Peer, Refused, S16_MONO } from "../support/peer.ts";
+
+// Many times what any of these takes: a busy machine is not a fault.
+setDefaultTimeout(60_000);
 
 /** Codes that were seen on the wire. */
 const seen = new Set<ErrorCode>();

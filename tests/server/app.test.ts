@@ -1,7 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { type Keys, Running } from "../support/in-process.ts";
 import { type PeerOptions, Refused } from "../support/peer.ts";
+
+// Many times what any of these takes: a busy machine is not a fault.
+setDefaultTimeout(60_000);
 
 let running: Running;
 

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,9 @@ import { openLog } from "../../src/telemetry/log.ts";
 import { encode, noise } from "../support/audio.ts";
 import { configure, Running, workerUrl } from "../support/in-process.ts";
 import { problemsOf, streamsOf } from "../support/ledgers.ts";
+
+// Many times what any of these takes: a busy machine is not a fault.
+setDefaultTimeout(60_000);
 
 describe("a server", () => {
   test("takes a free port when asked for 0, and says which", async () => {
