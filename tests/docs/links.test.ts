@@ -35,16 +35,20 @@ async function brokenLinks(path: string): Promise<string[]> {
 /** Files of the repository that a document names in code marks and that are not there. */
 async function missingFiles(path: string): Promise<string[]> {
   const markdown = await Bun.file(path).text();
-  const named = [...markdown.matchAll(/`((?:src|native|scripts|tests|docs)\/[\w./-]*)`/g)].map(([, name = ""]) => name);
+  const named = [...markdown.matchAll(/`((?:src|native|scripts|tests|docs|examples)\/[\w./-]*)`/g)].map(
+    ([, name = ""]) => name,
+  );
   return named.filter((name) => !existsSync(join(root, name))).map((name) => `${relative(root, path)}: ${name}`);
 }
 
-const documents = [
-  join(root, "README.md"),
-  ...(await readdir(join(root, "docs"), { recursive: true }))
-    .filter((path) => path.endsWith(".md"))
-    .map((path) => join(root, "docs", path)),
-];
+async function below(folder: string): Promise<string[]> {
+  const paths = await readdir(join(root, folder), { recursive: true });
+  return paths
+    .filter((path) => path.endsWith(".md") && !path.includes("node_modules"))
+    .map((path) => join(root, folder, path));
+}
+
+const documents = [join(root, "README.md"), ...(await below("docs")), ...(await below("examples"))];
 
 test("every link between the documents leads somewhere", async () => {
   expect((await Promise.all(documents.map(brokenLinks))).flat()).toEqual([]);
