@@ -171,7 +171,7 @@ describe("many at once", () => {
     const random = seeded(42);
     const below = (limit: number): number => Math.floor(random() * limit);
     const one = async (): Promise<void> => {
-      const path = random() < 0.5 ? "/api/v1/simple" : "/api/v1/segmented";
+      const path = ["/api/v1/simple", "/api/v1/segmented", "/api/v1/stateful"][below(3)]!;
       const peer = await running.connect({ path });
       const channels = 1 + below(3);
       const end = below(4);

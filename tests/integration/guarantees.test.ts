@@ -105,6 +105,7 @@ describe("guarantee 3: at most one interim per channel is in the pool, and none 
 describe("guarantee 4: the same bytes give the same finals, times and ledger, however they are cut and paced", () => {
   const streams: [name: string, path: string, bytes: Buffer, frameBytes: number, fields: object][] = [
     ["simple", SIMPLE.path, encode("s16", speech([0.7])), 2, {}],
+    ["stateful", "/api/v1/stateful", encode("s16", speech([0.7])), 2, {}],
     [
       "segmented, three channels, resampled",
       "/api/v1/segmented",
@@ -272,7 +273,8 @@ describe("guarantee 6: no further ahead of the model than the budget, and audio 
   test("a full memory never deadlocks: many streams through a tiny one all end whole", async () => {
     await using running = await Running.start({ "limits.arena_mb": 1, "model.workers": 2, "model.delay": 0.001 });
     const bytes = encode("s16", noise(8), noise(8));
-    const peers = await Promise.all(Array.from({ length: 24 }, () => running.connect(SIMPLE)));
+    const paths = ["/api/v1/simple", "/api/v1/stateful"];
+    const peers = await Promise.all(Array.from({ length: 24 }, (_, n) => running.connect({ path: paths[n % 2]! })));
     await Promise.all(
       peers.map(async (peer) => {
         peer.start({ format: { ...S16_MONO, channels: 2 } });

@@ -30,8 +30,9 @@ async function client(running: Running, seed: number): Promise<Tally> {
   const frames = Math.min(...audio.map(({ length }) => length));
   const bytes = encode(name, ...audio.map((samples) => samples.subarray(0, frames)));
   const frameBytes = (format.bit_depth / 8) * channels;
-  const segmented = random() < 0.5;
-  const peer = await running.connect({ path: segmented ? "/api/v1/segmented" : "/api/v1/simple" });
+  const pattern = pick(["simple", "segmented", "segmented", "stateful"]);
+  const segmented = pattern === "segmented";
+  const peer = await running.connect({ path: `/api/v1/${pattern}` });
   peer.start({ format, interim_results: segmented && random() < 0.5, interim_interval_ms: 100 });
   await peer.cut(bytes, () => 1 + Math.floor(random() * 20_000));
   peer.stop({ disconnect: true });

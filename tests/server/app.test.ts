@@ -64,7 +64,7 @@ describe("routes", () => {
     const missing = await running.get("/api/v2/simple");
     expect([front.status, missing.status]).toEqual([200, 404]);
     for (const text of [await front.text(), await missing.text()]) {
-      for (const route of ["simple", "segmented", "health", "ready", "info", "asyncapi.json"]) {
+      for (const route of ["simple", "stateful", "segmented", "health", "ready", "info", "asyncapi.json"]) {
         expect(text).toContain(`/api/v1/${route}`);
       }
     }
