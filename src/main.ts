@@ -43,6 +43,10 @@ const COMMANDS: Commands = {
     description: "Stream a file or standard input to a server and show what comes back",
     load: async () => runnable((await import("./commands/send.ts")).sendCommand),
   },
+  health: {
+    description: "Ask a server whether it is well, and say so by the exit code",
+    load: async () => runnable((await import("./commands/health.ts")).healthCommand),
+  },
   model: {
     description: "Write a model of your own, and check it",
     commands: {

@@ -4,8 +4,11 @@ import { ConfigError, type Effective, loadConfig, printConfig } from "../config.
 import { describeModelSettings, validateModelSettings } from "../model/models.ts";
 import { Server } from "../server/server.ts";
 import { type Logger, openLog } from "../telemetry/log.ts";
+import { prettyLine } from "../telemetry/pretty.ts";
 import { EXIT, ExitCode, UsageError } from "./exit.ts";
 import { type Flags, parseFlags } from "./flags.ts";
+import { processOutput } from "./send-screen.ts";
+import { ServeStatus } from "./serve-status.ts";
 
 const ARGS: ArgsDef = {
   port: { type: "string", valueHint: "8080", description: "Port to listen on; 0 takes a free one" },
@@ -15,8 +18,11 @@ const ARGS: ArgsDef = {
   workers: { type: "string", valueHint: "N", description: "Worker threads that run the model; default: one a core" },
   set: { type: "string", valueHint: "KEY=VALUE...", description: "Override any key of the configuration" },
   "log-level": { type: "string", valueHint: "info", description: "debug, info, warning or error" },
+  "log-format": { type: "string", valueHint: "auto", description: "auto (pretty on a terminal), json or pretty" },
   "print-config": { type: "boolean", description: "Print the effective configuration and exit" },
 };
+
+type LogConfig = Effective["config"]["log"];
 
 export interface ServeOptions {
   readonly version: string;
@@ -48,6 +54,7 @@ function load(flags: Flags): Effective {
         model: flags.string("model"),
         workers: flags.string("workers"),
         "log-level": flags.string("log-level"),
+        "log-format": flags.string("log-format"),
       },
       sets: flags.strings("set"),
       validateModelSettings,
@@ -62,7 +69,8 @@ function load(flags: Flags): Effective {
 
 /** Serves until the first SIGTERM or SIGINT, then drains; a second one ends the program at once. */
 async function serve(config: Effective["config"], options: ServeOptions): Promise<void> {
-  using log = openLog({ level: config.log.level });
+  using status = openStatus(config.log.format);
+  using log = openServeLog(config.log, status);
   let server: Server;
   try {
     server = new Server({ config, log, ...options });
@@ -72,7 +80,9 @@ async function serve(config: Effective["config"], options: ServeOptions): Promis
   const stopped = onSignal(log);
   try {
     if (await isLoaded(server, stopped)) {
-      process.stdout.write(`listening on ${server.url}\n`);
+      const listening = `listening on ${server.url}`;
+      if (status === undefined) process.stdout.write(`${listening}\n`);
+      else status.print(listening);
       log.info("ready", { url: server.url, version: options.version });
       const signal = await stopped;
       log.info("draining", { signal, sessions: server.sessions });
@@ -82,6 +92,24 @@ async function serve(config: Effective["config"], options: ServeOptions): Promis
     await server.close();
   }
   log.info("stopped");
+}
+
+/** Undefined where a line that changes in place would only be in the way. */
+function openStatus(format: LogConfig["format"]): ServeStatus | undefined {
+  if (!process.stderr.isTTY || format === "json") return undefined;
+  const unread = () => {};
+  return new ServeStatus(processOutput(process.stdout, unread), processOutput(process.stderr, unread));
+}
+
+function openServeLog({ level, format }: LogConfig, status: ServeStatus | undefined): Logger & Disposable {
+  const isTerminal = process.stderr.isTTY;
+  const isPretty = format === "pretty" || (format === "auto" && isTerminal);
+  const colour = isTerminal && !process.env["NO_COLOR"];
+  return openLog({
+    level,
+    ...(isPretty && { render: (line) => prettyLine(line, colour) }),
+    ...(status && { write: (line) => status.log(line) }),
+  });
 }
 
 /** Waits for the models. False: a signal came first. A model that cannot be loaded is for the person who named it. */

@@ -49,6 +49,11 @@ export class Family<Series extends Count | Level | Histogram, Label extends stri
     return entry.series;
   }
 
+  /** All series that were ever asked for, with their labels. */
+  entries(): Iterable<{ readonly labels: Readonly<Record<Label, string>>; readonly series: Series }> {
+    return this.#series.values();
+  }
+
   /** Sets all series to 0, before levels are read anew. */
   clear(): void {
     for (const { series } of this.#series.values()) if (series instanceof Level) series.set(0);

@@ -95,3 +95,32 @@ test("whatever the fields hold, one line of JSON is written and nothing thrown",
   expect(captured.records()).toHaveLength(302);
   expect(captured.lines.every((line) => line.indexOf("\n") === line.length - 1)).toBe(true);
 });
+
+test("tokens, tickets and passwords are left out, be they fields or inside a text", () => {
+  using captured = capture();
+  captured.log.info("refused", {
+    authorization: "Bearer s3cret",
+    headers: { Cookie: "s3cret", accept: "text/plain" },
+    url: "/api/v1/simple?ticket=s3cret&model=a",
+    text: 'Authorization: Basic s3cret; {"token": "s3cret"} Bearer s3cret, password=s3cret',
+    error: new Error("GET /x?access_token=s3cret failed", { cause: "Bearer s3cret" }),
+  });
+  const [line = ""] = captured.lines;
+  expect(line).not.toContain("s3cret");
+  expect(captured.records()[0]).toMatchObject({
+    authorization: "[redacted]",
+    headers: { accept: "text/plain" },
+    url: "/api/v1/simple?ticket=[redacted]&model=a",
+  });
+});
+
+test("a record may be written otherwise than as JSON", () => {
+  const lines: string[] = [];
+  using log = openLog({
+    level: "info",
+    render: ({ level, event, n }) => `${level} ${event} ${n}`,
+    write: (line) => lines.push(line),
+  });
+  log.info("said", { n: 1 });
+  expect(lines).toEqual(["info said 1\n"]);
+});
