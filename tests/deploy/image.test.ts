@@ -1,0 +1,182 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { chmod, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+
+import manifest from "../../package.json" with { type: "json" };
+import { SETTINGS } from "../../src/config.ts";
+import { encode, noise } from "../support/audio.ts";
+import { Peer } from "../support/peer.ts";
+import { soon } from "../support/until.ts";
+import { ignored, parseDockerfile } from "./dockerfile.ts";
+import { filesBelow, type ImageConfig, ScratchBuild } from "./image.ts";
+
+const root = join(import.meta.dir, "..", "..");
+const stages = parseDockerfile(await Bun.file(join(root, "Dockerfile")).text());
+const BUILD_MS = 180_000;
+
+/** Where packages come from, as npm was told: Bun reads other files. */
+function packageSource(): Record<string, string> {
+  const { stdout, success } = Bun.spawnSync(["npm", "config", "get", "registry"], { cwd: root, stderr: "ignore" });
+  const source = stdout.toString().trim();
+  return success && source !== "" ? { NPM_CONFIG_REGISTRY: source } : {};
+}
+
+let build: ScratchBuild;
+let image: ImageConfig;
+
+beforeAll(async () => {
+  build = await ScratchBuild.create({
+    context: root,
+    images: { "oven/bun": { "/usr/local/bin/bun": process.execPath } },
+    env: { HOME: process.env["HOME"], TMPDIR: process.env["TMPDIR"], ...packageSource() },
+    arch: process.arch === "arm64" ? "arm64" : "amd64",
+  });
+  image = await build.run(stages);
+}, BUILD_MS);
+
+afterAll(async () => {
+  await build?.[Symbol.asyncDispose]();
+});
+
+const isRoot = process.getuid?.() === 0;
+/** Everything read-only but the given folder, as `docker run --read-only --tmpfs /tmp:exec`; where one may not do that, only as another user. */
+const READ_ONLY = 'mount -o remount,bind,ro / && mount -t tmpfs -o exec,mode=1777 none "$0" && exec "$@"';
+const canMount =
+  isRoot && Bun.spawnSync(["unshare", "-m", "sh", "-c", "mount -o remount,bind,ro /"], { stderr: "ignore" }).success;
+
+/** A command of the image as the image's user, in a file system that cannot be written to. */
+function asContainer(command: readonly string[], env: Readonly<Record<string, string>>): string[] {
+  const [uid = "", gid = ""] = image.user.split(":");
+  const user = isRoot ? ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"] : [];
+  const program = ["env", "-i", ...Object.entries(env).map(([name, value]) => `${name}=${value}`), ...command];
+  const inside = [...user, ...program];
+  return canMount ? ["unshare", "-m", "sh", "-c", READ_ONLY, env["TMPDIR"] ?? "", ...inside] : inside;
+}
+
+async function ended(command: readonly string[]): Promise<{ code: number; said: string }> {
+  const child = Bun.spawn([...command], { cwd: join(image.root, image.workdir), stdout: "pipe", stderr: "pipe" });
+  const [code, out, err] = await Promise.all([
+    child.exited,
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  return { code, said: out + err };
+}
+
+describe("the Dockerfile", () => {
+  test("builds in the Bun that package.json pins, with a compiler where the program will run", () => {
+    expect(stages.map(({ base }) => base)).toContain(`oven/bun:${manifest.devDependencies.bun}`);
+    const final = stages.at(-1)?.base;
+    expect(final).toBe("debian:bookworm-slim");
+    expect(stages.find(({ name }) => name === "compiler")?.base).toBe(final!);
+    expect(build.packages).toContain("gcc");
+    expect(stages.map(({ base }) => base).filter((base) => /:latest$/.test(base))).toEqual([]);
+  });
+
+  test("leaves nothing in the image but the program and its licence", async () => {
+    expect(await filesBelow(image.root)).toEqual(["app/LICENSE", "app/streamer"]);
+  });
+
+  test("describes the image", () => {
+    expect(image.labels).toMatchObject({
+      "org.opencontainers.image.version": manifest.version,
+      "org.opencontainers.image.licenses": manifest.license,
+      "org.opencontainers.image.description": manifest.description.split(":")[0],
+    });
+  });
+
+  test("listens where it says, and is reached from outside of its container", () => {
+    expect(image.ports).toEqual([SETTINGS.server.port.default]);
+    expect(image.env["STREAMER__SERVER__PORT"]).toBe(String(image.ports[0]));
+    expect(image.env["STREAMER__SERVER__HOST"]).toBe("0.0.0.0");
+  });
+
+  test("runs as a user who is not root, and told by number", () => {
+    expect(image.user).toMatch(/^[1-9]\d*:[1-9]\d*$/);
+  });
+
+  test("refuses an architecture that Streamer is not for, in a sentence", async () => {
+    await using other = await ScratchBuild.create({ context: root, images: {}, env: {}, arch: "riscv64" });
+    const check = stages
+      .find(({ name }) => name === "build")
+      ?.instructions.filter(({ name, text }) => name === "ARG" || text.includes("TARGETARCH"));
+    expect(other.run([{ name: "build", base: "scratch", instructions: check ?? [] }])).rejects.toThrow("riscv64");
+  });
+
+  test("needs nothing of its base image but the C library", () => {
+    const needs = Bun.spawnSync(["ldd", join(image.root, "app", "streamer")]).stdout.toString();
+    const libraries = [...needs.matchAll(/^\s*(\S+?)\.so/gm)].map(([, name = ""]) => name.replace(/^.*\//, ""));
+    const known = ["linux-vdso", "libc", "libm", "libdl", "libpthread", "ld-linux-x86-64", "ld-linux-aarch64"];
+    expect(libraries.filter((name) => !known.includes(name))).toEqual([]);
+  });
+});
+
+describe("the image", () => {
+  test(
+    "serves, is healthy by its own check, and stops well, as another user on a read-only file system",
+    async () => {
+      const [temporary = ""] = image.volumes;
+      expect(temporary).toBe("/tmp");
+      const tmp = join(image.root, temporary);
+      await mkdir(tmp, { recursive: true });
+      await chmod(tmp, 0o1777);
+      using probe = Bun.serve({ port: 0, fetch: () => new Response() });
+      const port = Number(probe.port);
+      await probe.stop(true);
+      const env = { ...image.env, STREAMER__SERVER__PORT: String(port), TMPDIR: tmp };
+
+      const server = Bun.spawn(asContainer([...image.entrypoint, ...image.command, "--workers", "1"], env), {
+        cwd: join(image.root, image.workdir),
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "pipe",
+      });
+      try {
+        const reader = server.stdout.getReader();
+        const said = await soon("the server listens", reader.read());
+        expect(new TextDecoder().decode(said.value)).toBe(`listening on http://0.0.0.0:${port}\n`);
+
+        const check = asContainer(image.healthcheck, env);
+        expect(await ended(check)).toEqual({ code: 0, said: "healthy\n" });
+        const ready = asContainer([...image.healthcheck, "--ready"], env);
+        expect(await ended(ready)).toEqual({ code: 0, said: "ready\n" });
+
+        using peer = await Peer.connect(port, { path: "/api/v1/simple" });
+        peer.start();
+        await peer.audio(encode("s16", noise(0.5)));
+        peer.stop();
+        await peer.next("stopped");
+
+        server.kill(image.stopSignal as NodeJS.Signals);
+        expect(await soon("the server has stopped", server.exited)).toBe(0);
+        const log = await new Response(server.stderr).text();
+        expect(log).toContain('"event":"stream_stopped"');
+        expect((await ended(check)).code).toBe(1);
+        expect(await filesBelow(join(image.root, "app"))).toEqual(["LICENSE", "streamer"]);
+        if (!canMount) console.warn("NOT TRIED: a read-only file system (that takes root and the right to mount)");
+      } finally {
+        server.kill("SIGKILL");
+        await server.exited;
+      }
+    },
+    BUILD_MS,
+  );
+});
+
+describe("what is carried out here of a Dockerfile", () => {
+  test("continued lines are joined, comments left out, arguments put in", () => {
+    const text = '# a\nARG V=1\nFROM a:${V} AS one\nRUN b \\\n # c\n && d\nFROM one\nLABEL x="y z"\n';
+    expect(parseDockerfile(text)).toEqual([
+      { name: "one", base: "a:1", instructions: [{ name: "RUN", text: "b && d" }] },
+      { name: "1", base: "one", instructions: [{ name: "LABEL", text: 'x="y z"' }] },
+    ]);
+  });
+
+  test("the last pattern of a .dockerignore that matches decides", () => {
+    const leftOut = ignored("# only src\n*\n!src\nsrc/build\n**/*.log\n");
+    expect(["a", "src", "src/a.ts", "src/build/x", "src/a/b.log", "x.log"].map(leftOut)).toEqual([
+      ...[true, false, false],
+      ...[true, true, true],
+    ]);
+  });
+});
