@@ -24,7 +24,8 @@ export function processOutput(stream: NodeJS.WriteStream, onBroken: () => void):
   return {
     isTerminal: stream.isTTY ?? false,
     get columns() {
-      return stream.columns ?? 80;
+      // A terminal that does not know its size says 0.
+      return stream.columns > 0 ? stream.columns : 80;
     },
     write(text) {
       if (broken || stream.write(text)) return undefined;
