@@ -1,17 +1,18 @@
-/** Bytes of messages after which their memory is collected. */
-const COLLECT_AFTER_BYTES = 16 * 1024 * 1024;
-/** Collections are at least this far apart. */
-const COLLECT_EVERY_MS = 50;
+const MIB = 1024 * 1024;
+/** What is young is collected in the background after so many bytes of messages, but not more often than this. */
+const YOUNG = { bytes: 16 * MIB, everyMs: 50 };
+/** Everything is looked through, which stops the thread for some milliseconds, after so many, but not more often than this. */
+const ALL = { bytes: 64 * MIB, everyMs: 2_000 };
 
 /**
  * Keeps the memory of messages that have been dealt with from piling up. The collector paces itself by what is alive, the whole arena
- * included, and so lets hundreds of MiB of messages gather before it looks (Bun 1.4.5); this asks it to, in the background, by what
- * has come in.
+ * included, and so lets hundreds of MiB of messages, and of small things that were in use when it looked at the young, gather
+ * before it looks at all (Bun 1.4.5); this asks it to by what has come in.
  */
 export class Garbage {
   readonly #clock: () => number;
-  #bytes = 0;
-  #collectedAt = 0;
+  readonly #young = { bytes: 0, at: 0 };
+  readonly #all = { bytes: 0, at: 0 };
 
   constructor(clock: () => number) {
     this.#clock = clock;
@@ -19,12 +20,14 @@ export class Garbage {
 
   /** Counts a message that has been received. */
   add(bytes: number): void {
-    this.#bytes += bytes;
-    if (this.#bytes < COLLECT_AFTER_BYTES) return;
+    this.#young.bytes += bytes;
+    if (this.#young.bytes < YOUNG.bytes) return;
     const now = this.#clock();
-    if (now - this.#collectedAt < COLLECT_EVERY_MS) return;
-    this.#bytes = 0;
-    this.#collectedAt = now;
-    Bun.gc(false);
+    if (now - this.#young.at < YOUNG.everyMs) return;
+    this.#all.bytes += this.#young.bytes;
+    const complete = this.#all.bytes >= ALL.bytes && now - this.#all.at >= ALL.everyMs;
+    Object.assign(this.#young, { bytes: 0, at: now });
+    if (complete) Object.assign(this.#all, { bytes: 0, at: now });
+    Bun.gc(complete);
   }
 }
