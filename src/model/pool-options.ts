@@ -1,5 +1,6 @@
 import type { Arena } from "../audio/arena.ts";
 import type { Clock } from "../lib/clock.ts";
+import type { ModelMetrics } from "../telemetry/model-metrics.ts";
 import type { Log } from "./rare-log.ts";
 
 export interface ModelPoolOptions {
@@ -16,6 +17,8 @@ export interface ModelPoolOptions {
   /** URL of `src/worker.ts`. */
   readonly workerUrl: string | URL;
   readonly log: Log;
+  /** What it is measured with; default: nobody looks. */
+  readonly metrics?: ModelMetrics;
   readonly clock?: Clock;
   /** Longest time for a worker to load and warm its model; default `LOAD_TIMEOUT_MS`. */
   readonly loadTimeoutMs?: number;

@@ -1,5 +1,7 @@
 import type { Clock } from "../lib/clock.ts";
 import { systemClock } from "../lib/clock.ts";
+import type { ModelMetrics } from "../telemetry/model-metrics.ts";
+import { ServerMetrics } from "../telemetry/server-metrics.ts";
 import type { Lane, Outcome, Work } from "./job.ts";
 import type { ModelPoolOptions, PoolStats } from "./pool-options.ts";
 import { LOAD_TIMEOUT_MS } from "./pool-options.ts";
@@ -32,6 +34,7 @@ export class ModelPool {
   readonly #options: ModelPoolOptions;
   readonly #clock: Clock;
   readonly #log: RareLog;
+  readonly #metrics: ModelMetrics;
   readonly #settlements: Settlements;
   readonly #workforce: Workforce;
   #scheduler: Scheduler<Payload> | undefined;
@@ -49,6 +52,8 @@ export class ModelPool {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#log = new RareLog(options.log, this.#clock);
+    this.#metrics = options.metrics ?? new ServerMetrics().model(options.model);
+    this.#metrics.watch(options.workers, () => this.stats);
     this.#settlements = new Settlements(this.#log);
     this.#workforce = new Workforce({
       workers: options.workers,
@@ -66,6 +71,7 @@ export class ModelPool {
       ready: (worker, info) => this.#workerReady(worker, info),
       done: (worker, message) => this.#callDone(worker, message),
       gone: (worker, ending) => this.#workerGone(worker, ending),
+      loadFailed: () => this.#metrics.workerDied("load"),
       noneLeft: () => this.#failWaiting(),
     });
     this.ready = this.#workforce.started;
@@ -161,6 +167,7 @@ export class ModelPool {
     if (!call || call.number !== message.call || call.assignment.jobs.length !== message.answers.length) return;
     this.#calls.delete(worker);
     const jobs = this.#scheduler!.callEnded(worker, this.#clock.now());
+    this.#measure(jobs, message.inferMs);
     // The worker gets its next call before this one's results are told, which takes a while.
     this.#turn();
     for (const [i, job] of jobs.entries()) {
@@ -169,6 +176,7 @@ export class ModelPool {
       const answer = message.answers[i]!;
       if (answer.error !== undefined) {
         this.#totals.failures++;
+        this.#metrics.failed("inference_failed");
         this.#log.warn("inference_failed", { model: this.name, worker, error: answer.error, stack: answer.stack });
       }
       const queueMs = job.startedMs - job.submittedMs;
@@ -181,6 +189,7 @@ export class ModelPool {
     if (!this.#closed) {
       this.#totals.crashes++;
       const { cause, stack } = ending;
+      this.#metrics.workerDied(stack === undefined ? "exit" : "error");
       this.#log.warn("worker_crashed", { model: this.name, worker, cause, stack });
     }
     this.#endCall(worker, "worker_crashed", "the worker that ran the model crashed");
@@ -188,12 +197,15 @@ export class ModelPool {
 
   #endCall(worker: number, code: "worker_crashed" | "inference_timeout", message: string): Job[] {
     const now = this.#clock.now();
+    const running = this.#calls.get(worker)?.assignment.jobs ?? [];
+    if (running[0] !== undefined) this.#measure(running, now - running[0].startedMs);
     this.#calls.delete(worker);
     const jobs = this.#scheduler?.workerGone(worker, now, code === "worker_crashed") ?? [];
     for (const job of jobs) {
       if (code === "worker_crashed") this.#release(job);
       if (job.cancelled) continue;
       this.#totals.failures++;
+      this.#metrics.failed(code);
       const queueMs = job.startedMs - job.submittedMs;
       this.#settlements.now(job.payload.settle, {
         status: "failed",
@@ -213,6 +225,7 @@ export class ModelPool {
     for (const job of this.#scheduler?.takeWaiting() ?? []) {
       this.#release(job);
       this.#totals.failures++;
+      this.#metrics.failed("worker_crashed");
       const message = "no worker for the model could be started";
       const times = { queueMs: now - job.submittedMs, inferMs: 0 };
       this.#settlements.now(job.payload.settle, { status: "failed", code: "worker_crashed", message, ...times });
@@ -222,10 +235,19 @@ export class ModelPool {
   #collectDropped(): void {
     for (const job of this.#scheduler?.takeDropped() ?? []) {
       this.#totals.dropped++;
+      if (job.kind === "interim") this.#metrics.interim(job.drop);
       // A cancelled job is still being read.
       if (!job.cancelled) this.#release(job);
       this.#settlements.later(job.payload.settle, { status: "dropped" });
     }
+  }
+
+  /** A call has ended, with an answer or without. */
+  #measure(jobs: readonly Job[], inferMs: number): void {
+    const [first] = jobs;
+    if (first === undefined) return;
+    const samples = jobs.reduce((sum, { payload }) => sum + payload.work.audio.length, 0);
+    this.#metrics.called(first.kind, inferMs, jobs.length, samples / this.sampleRate, first.payload.work.traceparent);
   }
 
   #release(job: Job): void {
@@ -249,6 +271,7 @@ export class ModelPool {
     const now = this.#clock.now();
     for (const worker of scheduler.overdue(now)) {
       this.#totals.timeouts++;
+      this.#metrics.workerDied("timeout");
       this.#log.warn("inference_timeout", { model: this.name, worker, timeout_ms: this.#options.inferenceTimeoutMs });
       const words = `the model took longer than ${this.#options.inferenceTimeoutMs} ms`;
       const jobs = this.#endCall(worker, "inference_timeout", words);
@@ -269,6 +292,9 @@ export class ModelPool {
     const { worker, jobs } = assignment;
     const number = this.#totals.calls++;
     this.#totals.pieces += jobs.length;
+    for (const { kind, payload, startedMs, submittedMs } of jobs) {
+      this.#metrics.waited(kind, startedMs - submittedMs, payload.work.traceparent);
+    }
     this.#calls.set(worker, { number, assignment });
     this.#workforce.call(
       worker,

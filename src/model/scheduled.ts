@@ -41,6 +41,8 @@ export class SchedulerJob<P> {
   calls = 0;
   /** Its lane was closed while it ran: nobody waits for its result. */
   cancelled = false;
+  /** Why it is dropped, if it is: a newer one replaced it, the one before was still running, a final came, or its lane was closed. */
+  drop: "replaced" | "stretched" | "overtaken" | "closed" = "closed";
   readonly entry: Entry<SchedulerJob<P>>;
   readonly blockedLink: Link<SchedulerJob<P>> = new Link<SchedulerJob<P>>(this);
 

@@ -83,11 +83,15 @@ export class Scheduler<P> {
   submit(lane: SchedulerLane<P>, kind: "final" | "interim", payload: P, nowMs: number): SchedulerJob<P> {
     const job = new SchedulerJob(lane, kind, payload, nowMs);
     if (lane.closed || (kind === "interim" && lane.runningInterim)) {
+      if (!lane.closed) job.drop = "stretched";
       this.#dropped.push(job);
       return job;
     }
     const replaced = lane.waitingInterim;
-    if (replaced) this.#dropped.push(replaced);
+    if (replaced) {
+      replaced.drop = kind === "interim" ? "replaced" : "overtaken";
+      this.#dropped.push(replaced);
+    }
     if (kind === "interim") {
       job.offeredMs = replaced?.offeredMs ?? nowMs;
       if (replaced) this.#interims.replace(replaced.entry, job.entry);

@@ -26,6 +26,8 @@ export interface WorkforceOptions {
   done(worker: number, message: DoneMessage): void;
   /** A worker that was ready has ended on its own, or because of `close`. */
   gone(worker: number, ending: Ending): void;
+  /** A worker that was to replace another could not be started. */
+  loadFailed(): void;
   /** No worker is ready, and the last attempt to start one failed in every place. */
   noneLeft(): void;
 }
@@ -223,6 +225,7 @@ export class Workforce {
       );
       return void this.close();
     }
+    this.#options.loadFailed();
     log.warn("load_failed", { model: load.model, worker: place.index, cause, stack });
     this.#respawnLater(place);
     if (this.#places.every(({ ready, failures }) => !ready && failures > 0)) this.#options.noneLeft();

@@ -1,4 +1,4 @@
-import type { MetricObjectWithValues, MetricType, MetricValue } from "prom-client";
+import type { MetricValue } from "prom-client";
 
 import { Histogram } from "./histogram.ts";
 
@@ -52,6 +52,10 @@ export class Family<Series extends Count | Level | Histogram, Label extends stri
   /** All series that were ever asked for, with their labels. */
   entries(): Iterable<{ readonly labels: Readonly<Record<Label, string>>; readonly series: Series }> {
     return this.#series.values();
+  }
+
+  *each(): Generator<Series> {
+    for (const { series } of this.#series.values()) yield series;
   }
 
   /** Sets all series to 0, before levels are read anew. */

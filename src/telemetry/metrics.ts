@@ -318,3 +318,12 @@ export class Metrics {
     return family;
   }
 }
+
+/** The three series of a stage. */
+export function stageSeries(metrics: Metrics, stage: Stage) {
+  return {
+    processing: metrics.processingSeconds.with({ stage }),
+    media: metrics.mediaSeconds.with({ stage }),
+    factor: metrics.realTimeFactor.with({ stage }),
+  };
+}
