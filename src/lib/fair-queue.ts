@@ -33,7 +33,8 @@ export class Entry<T> {
 /** A queue that serves groups in turn, members of a group in turn, and items of a member in order.
  *
  *  Between two items of one group, every other group that has something waiting gets one; the same holds for the members of
- *  a group. So nobody gains by opening more channels or by queueing more. Every operation is constant time. */
+ *  a group. So nobody gains by opening more channels or by queueing more. Every operation is constant time, but for one step for
+ *  each group that is passed over because it is not admitted; those keep their place. */
 export class FairQueue<T> {
   readonly #groups = new LinkedList<Group<T>>();
   readonly #byAge = new LinkedList<Entry<T>>();
@@ -47,9 +48,9 @@ export class FairQueue<T> {
     return this.#byAge.first?.item;
   }
 
-  /** What `take` would give. */
-  get next(): T | undefined {
-    return this.#groups.first?.members.first?.entries.first?.item;
+  /** What `take` would give. Groups whose next item is not admitted are passed over. */
+  next(admits?: (item: T) => boolean): T | undefined {
+    return this.#next(admits)?.item;
   }
 
   add(entry: Entry<T>): void {
@@ -81,8 +82,8 @@ export class FairQueue<T> {
     this.#byAge.replace(entry.age, by.age);
   }
 
-  take(): T | undefined {
-    const entry = this.#groups.first?.members.first?.entries.first;
+  take(admits?: (item: T) => boolean): T | undefined {
+    const entry = this.#next(admits);
     if (!entry) return undefined;
     this.remove(entry);
     const { member } = entry;
@@ -90,6 +91,14 @@ export class FairQueue<T> {
     if (group.members.remove(member.link)) group.members.append(member.link);
     if (this.#groups.remove(group.link)) this.#groups.append(group.link);
     return entry.item;
+  }
+
+  #next(admits: ((item: T) => boolean) | undefined): Entry<T> | undefined {
+    for (let group = this.#groups.firstLink; group; group = group.next) {
+      const entry = group.value.members.first?.entries.first;
+      if (entry && (!admits || admits(entry.item))) return entry;
+    }
+    return undefined;
   }
 
   #join(entry: Entry<T>): void {

@@ -25,6 +25,11 @@ export class LinkedList<T> {
     return this.#first?.value;
   }
 
+  /** Where a walk along `next` begins. */
+  get firstLink(): Link<T> | undefined {
+    return this.#first;
+  }
+
   append(link: Link<T>): void {
     this.#claim(link);
     link.previous = this.#last;

@@ -2,16 +2,20 @@ import type { Group } from "../lib/fair-queue.ts";
 import { Entry, Member } from "../lib/fair-queue.ts";
 import { Link, LinkedList } from "../lib/linked-list.ts";
 
-/** A session's places in the two rotations. */
+/** A session's places in the two rotations, and what it occupies. */
 export interface SessionTurns<P> {
   readonly finals: Group<SchedulerJob<P>>;
   readonly interims: Group<SchedulerJob<P>>;
+  /** Lanes that are open. */
   lanes: number;
+  /** Calls under way that have a piece of this session. */
+  calls: number;
 }
 
 /** One channel of one stream. Fields are the scheduler's own. */
 export class SchedulerLane<P> {
   readonly session: object | number;
+  readonly turns: SessionTurns<P>;
   readonly finals: Member<SchedulerJob<P>>;
   readonly interims: Member<SchedulerJob<P>>;
   /** Finals that wait for earlier ones of the same lane, because of `maxInFlight`. */
@@ -24,6 +28,7 @@ export class SchedulerLane<P> {
 
   constructor(session: object | number, turns: SessionTurns<P>) {
     this.session = session;
+    this.turns = turns;
     this.finals = new Member(turns.finals);
     this.interims = new Member(turns.interims);
   }

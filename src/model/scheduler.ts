@@ -1,4 +1,6 @@
 import { FairQueue, Group } from "../lib/fair-queue.ts";
+import type { Admission, Assignment } from "./occupancy.ts";
+import { Occupancy } from "./occupancy.ts";
 import type { SessionTurns } from "./scheduled.ts";
 import { SchedulerJob, SchedulerLane } from "./scheduled.ts";
 
@@ -17,28 +19,24 @@ export interface SchedulerOptions {
   readonly timeoutMs: number;
 }
 
-/** Jobs of one kind that go to one worker together. */
-export interface Assignment<P> {
-  readonly worker: number;
-  readonly jobs: SchedulerJob<P>[];
-  readonly deadlineMs: number;
-}
-
 /** Decides which work runs next on which worker. Synchronous and without timers: time is passed in, decisions are asked for
- *  with `next` until it has none. No operation looks at all lanes or sessions.
+ *  with `next` until it has none. No operation looks at all lanes or sessions: picking passes over at most as many sessions as
+ *  one call has pieces.
  *
  *  Finals go before interims; among equals sessions take turns, then the lanes of a session. With N > 1 workers at most one
  *  less than are ready run interims, so that a final finds a worker that is not busy with one. Interims never share a call with
- *  finals, so they cannot lengthen one. A final that its own lane's `maxInFlight` holds back does not hold back others. */
+ *  finals, so they cannot lengthen one. A final that its own lane's `maxInFlight` holds back does not hold back others.
+ *
+ *  A call cannot be interrupted, so while several sessions have lanes open none of them occupies all workers: a session with a
+ *  piece in every call under way does not get the last idle worker, and what others have waiting goes there instead. */
 export class Scheduler<P> {
   readonly #options: SchedulerOptions;
   readonly #laneLimit: number;
   readonly #sessions = new Map<object | number, SessionTurns<P>>();
   readonly #finals = new FairQueue<SchedulerJob<P>>();
   readonly #interims = new FairQueue<SchedulerJob<P>>();
-  readonly #idle: number[] = [];
-  readonly #calls = new Map<number, Assignment<P>>();
-  #interimCalls = 0;
+  readonly #occupancy = new Occupancy<P>();
+  #openSessions = 0;
   #blocked = 0;
   #finalsPending = 0;
   #dropped: SchedulerJob<P>[] = [];
@@ -61,22 +59,24 @@ export class Scheduler<P> {
     return this.#interims.size;
   }
 
+  /** Sessions with lanes open. */
   get sessions(): number {
-    return this.#sessions.size;
+    return this.#openSessions;
   }
 
   get idleWorkers(): number {
-    return this.#idle.length;
+    return this.#occupancy.idle;
   }
 
   get busyWorkers(): number {
-    return this.#calls.size;
+    return this.#occupancy.busy;
   }
 
   openLane(session: object | number): SchedulerLane<P> {
     let turns = this.#sessions.get(session);
-    if (!turns) this.#sessions.set(session, (turns = { finals: new Group(), interims: new Group(), lanes: 0 }));
-    turns.lanes++;
+    if (!turns)
+      this.#sessions.set(session, (turns = { finals: new Group(), interims: new Group(), lanes: 0, calls: 0 }));
+    if (turns.lanes++ === 0) this.#openSessions++;
     return new SchedulerLane(session, turns);
   }
 
@@ -118,8 +118,8 @@ export class Scheduler<P> {
       if (job.kind === "final") this.#finalsPending--;
       this.#dropped.push(job);
     }
-    const turns = this.#sessions.get(lane.session);
-    if (turns && --turns.lanes === 0) this.#sessions.delete(lane.session);
+    if (--lane.turns.lanes === 0) this.#openSessions--;
+    this.#forgetIdle(lane);
   }
 
   /** The jobs that were dropped since the last time; a `cancelled` one is still being read by a worker. */
@@ -131,14 +131,12 @@ export class Scheduler<P> {
   }
 
   workerReady(worker: number): void {
-    if (this.#calls.has(worker) || this.#idle.includes(worker)) throw new Error(`worker ${worker} is ready already`);
-    this.#idle.push(worker);
+    this.#occupancy.workerReady(worker);
   }
 
   /** The worker's call ended: gives its jobs and the worker is idle again. */
   callEnded(worker: number, nowMs: number): SchedulerJob<P>[] {
-    const jobs = this.#endCall(worker);
-    this.#idle.push(worker);
+    const jobs = this.#occupancy.end(worker);
     for (const job of jobs) {
       if (job.kind === "final" && !job.cancelled) this.#finalsPending--;
       this.#leave(job, nowMs);
@@ -149,11 +147,8 @@ export class Scheduler<P> {
   /** The worker is no more: gives the jobs that ended with it. Those that may be called again wait again, each to be called
    *  alone, so that one that kills its worker takes no other with it. */
   workerGone(worker: number, nowMs: number, mayRetry: boolean): SchedulerJob<P>[] {
-    const idle = this.#idle.indexOf(worker);
-    if (idle >= 0) this.#idle.splice(idle, 1);
-    if (!this.#calls.has(worker)) return [];
     const ended: SchedulerJob<P>[] = [];
-    for (const job of this.#endCall(worker)) {
+    for (const job of this.#occupancy.workerGone(worker)) {
       const retry = mayRetry && this.#options.idempotent && job.kind === "final" && job.calls === 1 && !job.cancelled;
       if (retry) {
         job.lane.running.delete(job);
@@ -172,60 +167,60 @@ export class Scheduler<P> {
   /** Takes everything that waits out of the queues, for when there is nobody to run it. */
   takeWaiting(): SchedulerJob<P>[] {
     const taken: SchedulerJob<P>[] = [];
-    for (let job = this.#finals.next ?? this.#interims.next; job; job = this.#finals.next ?? this.#interims.next) {
-      this.#dropWaiting(job.lane, taken);
-    }
+    const next = (): SchedulerJob<P> | undefined => this.#finals.next() ?? this.#interims.next();
+    for (let job = next(); job; job = next()) this.#dropWaiting(job.lane, taken);
     return taken;
   }
 
   /** The next call to make, if there is one. */
   next(nowMs: number): Assignment<P> | undefined {
-    if (this.#idle.length === 0) return undefined;
-    const queue = this.#finals.size > 0 ? this.#finals : this.#interims;
-    if (queue.size === 0 || (queue === this.#interims && !this.#interimAllowed())) return undefined;
-    if (nowMs < this.#holdUntil(queue)) return undefined;
-    const worker = this.#idle.pop()!;
+    const admits = this.#admission();
+    const queue = this.#choice(admits);
+    if (!queue || nowMs < this.#holdUntil(queue, admits)) return undefined;
     const jobs: SchedulerJob<P>[] = [];
     while (jobs.length < this.#options.maxBatch) {
-      const job = queue.next;
+      const job = queue.next(admits);
       if (!job || (job.calls > 0 && jobs.length > 0)) break;
-      queue.take();
+      queue.take(admits);
       this.#start(job, nowMs);
       jobs.push(job);
       if (job.calls > 1) break;
     }
-    if (queue === this.#interims) this.#interimCalls++;
-    const assignment = { worker, jobs, deadlineMs: nowMs + this.#options.timeoutMs };
-    this.#calls.set(worker, assignment);
-    return assignment;
+    return this.#occupancy.begin(jobs, nowMs + this.#options.timeoutMs);
   }
 
   /** Workers whose call has reached its deadline. */
   overdue(nowMs: number): number[] {
-    const workers: number[] = [];
-    for (const call of this.#calls.values()) if (nowMs >= call.deadlineMs) workers.push(call.worker);
-    return workers;
+    return this.#occupancy.overdue(nowMs);
   }
 
   /** When `next` or `overdue` may have something new to say though nothing else happens; Infinity for never. */
   nextDueMs(): number {
-    let due = Infinity;
-    for (const call of this.#calls.values()) due = Math.min(due, call.deadlineMs);
-    if (this.#idle.length === 0) return due;
-    if (this.#finals.size > 0) return Math.min(due, this.#holdUntil(this.#finals));
-    if (this.#interims.size > 0 && this.#interimAllowed()) return Math.min(due, this.#holdUntil(this.#interims));
-    return due;
+    const deadlineMs = this.#occupancy.deadlineMs();
+    const admits = this.#admission();
+    const queue = this.#choice(admits);
+    return queue ? Math.min(deadlineMs, this.#holdUntil(queue, admits)) : deadlineMs;
   }
 
-  #interimAllowed(): boolean {
-    const ready = this.#idle.length + this.#calls.size;
-    return this.#interimCalls < (this.#options.workers === 1 ? 1 : ready - 1);
+  /** Whose work may start now; undefined for everybody's. */
+  #admission(): Admission<P> | undefined {
+    return this.#openSessions > 1 ? this.#occupancy.admission : undefined;
   }
 
-  /** Until when the queue's next jobs are held for others to join them; -Infinity for not at all. */
-  #holdUntil(queue: FairQueue<SchedulerJob<P>>): number {
+  /** The queue that the next call is filled from, if there is a worker for it. */
+  #choice(admits: Admission<P> | undefined): FairQueue<SchedulerJob<P>> | undefined {
+    if (this.#occupancy.idle === 0) return undefined;
+    if (this.#finals.next(admits)) return this.#finals;
+    return this.#occupancy.interimAllowed(this.#options.workers) && this.#interims.next(admits)
+      ? this.#interims
+      : undefined;
+  }
+
+  /** Until when the queue's next jobs are held for others to join them; -Infinity for not at all. What is not admitted counts as
+   *  well: at worst a batch goes with fewer than it could have waited for. */
+  #holdUntil(queue: FairQueue<SchedulerJob<P>>, admits: Admission<P> | undefined): number {
     const { maxBatch, maxBatchWaitMs } = this.#options;
-    if (queue.size >= maxBatch || queue.next!.calls > 0) return -Infinity;
+    if (queue.size >= maxBatch || queue.next(admits)!.calls > 0) return -Infinity;
     return queue.oldest!.offeredMs + maxBatchWaitMs;
   }
 
@@ -250,12 +245,9 @@ export class Scheduler<P> {
     }
   }
 
-  #endCall(worker: number): SchedulerJob<P>[] {
-    const call = this.#calls.get(worker);
-    if (!call) throw new Error(`worker ${worker} has no call`);
-    this.#calls.delete(worker);
-    if (call.jobs[0]?.kind === "interim") this.#interimCalls--;
-    return call.jobs;
+  /** What is left of a session is known until its last call has ended, should it open lanes again. */
+  #forgetIdle({ session, turns }: SchedulerLane<P>): void {
+    if (turns.lanes === 0 && turns.calls === 0) this.#sessions.delete(session);
   }
 
   #leave(job: SchedulerJob<P>, nowMs: number): void {
@@ -266,6 +258,7 @@ export class Scheduler<P> {
       lane.runningFinals--;
       this.#offer(lane, nowMs);
     }
+    this.#forgetIdle(lane);
   }
 
   #dropWaiting(lane: SchedulerLane<P>, into: SchedulerJob<P>[]): void {

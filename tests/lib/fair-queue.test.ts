@@ -23,7 +23,7 @@ describe("fair queue", () => {
     add(queue, new Member(greedy), "g1", "g2");
     add(queue, new Member(greedy), "G1", "G2");
     add(queue, new Member(modest), "m1", "m2");
-    expect(queue.next).toBe("g1");
+    expect(queue.next()).toBe("g1");
     expect(takeAll(queue)).toEqual(["g1", "m1", "G1", "m2", "g2", "G2"]);
     expect(queue.size).toBe(0);
   });
@@ -63,6 +63,23 @@ describe("fair queue", () => {
     expect(() => queue.replace(old!, new Entry("newer", a))).toThrow();
     expect(() => queue.replace(old!, new Entry("other", b))).toThrow();
     expect(takeAll(queue)).toEqual(["new", "b1"]);
+  });
+
+  test("a group whose next item is not admitted is passed over and keeps its place", () => {
+    const queue = new FairQueue<string>();
+    const [a, b] = [new Member(new Group<string>()), new Member(new Group<string>())];
+    add(queue, a, "a1", "a2");
+    add(queue, b, "b1", "b2");
+    const notA = (item: string): boolean => !item.startsWith("a");
+    expect([queue.next(notA), queue.take(notA), queue.take(notA), queue.take(notA)]).toEqual([
+      "b1",
+      "b1",
+      "b2",
+      undefined,
+    ]);
+    expect([queue.size, queue.next()]).toEqual([2, "a1"]);
+    add(queue, b, "b3");
+    expect(takeAll(queue)).toEqual(["a1", "b3", "a2"]);
   });
 
   test("an entry is queued once at a time", () => {

@@ -1,6 +1,7 @@
+import type { Assignment } from "../../src/model/occupancy.ts";
 import { random } from "../../src/model/random.ts";
 import type { SchedulerJob, SchedulerLane } from "../../src/model/scheduled.ts";
-import type { Assignment, SchedulerOptions } from "../../src/model/scheduler.ts";
+import type { SchedulerOptions } from "../../src/model/scheduler.ts";
 import { Scheduler } from "../../src/model/scheduler.ts";
 
 /** A job as the simulation sees it. */
@@ -76,7 +77,8 @@ export class ScheduleSimulation {
       else this.#advance(this.#draw() * 20);
       if (this.#chance(0.7)) this.#serve();
     }
-    while (this.#settled < this.#submitted) {
+    for (let rounds = 0; this.#settled < this.#submitted; rounds++) {
+      check(rounds < 2 * this.#submitted, "nothing waits for ever");
       this.#revive();
       this.#serve();
       this.#advance(60);
@@ -172,6 +174,11 @@ export class ScheduleSimulation {
       const held = finals.every(({ waitingSinceMs }) => this.#nowMs < waitingSinceMs + maxBatchWaitMs);
       check(mayHold && held, "no final waits beside an idle worker, except for others to join it");
     }
+    if (finals.length === 0 && this.#startable("interim").length > 0 && this.#scheduler.idleWorkers > 0) {
+      const mayHold = this.#options.maxBatchWaitMs > 0;
+      const ready = this.#options.workers - this.#down.size;
+      check(mayHold || this.#interimsRunning() >= ready - 1, "no interim waits for nothing");
+    }
     for (const { call } of this.#running.values())
       check(this.#nowMs < call.deadlineMs, "no call runs past its deadline");
     const pending = this.#lanes.reduce((sum, lane) => sum + this.#pendingFinals(lane), 0);
@@ -179,7 +186,7 @@ export class ScheduleSimulation {
   }
 
   #started(call: Assignment<Piece>): void {
-    const { workers, maxBatch } = this.#options;
+    const { workers, maxBatch, maxBatchWaitMs } = this.#options;
     const pieces = call.jobs.map(({ payload }) => payload);
     const { kind } = pieces[0]!;
     check(!this.#running.has(call.worker) && !this.#down.has(call.worker), "a worker has one call at a time");
@@ -190,8 +197,15 @@ export class ScheduleSimulation {
     );
     if (kind === "interim") {
       check(this.#startable("final").length === 0, "no interim goes before a final that could run");
-      const busy = [...this.#running.values()].filter((other) => other.call.jobs[0]!.kind === "interim").length;
-      check(busy + 1 <= Math.max(1, workers - 1), "one worker is kept free of interims");
+      check(this.#interimsRunning() + 1 <= Math.max(1, workers - 1), "one worker is kept free of interims");
+    }
+    if (kind === "final" && pieces[0]!.calls === 0) {
+      const offered = this.#lanes.flatMap((lane) => this.#offeredOf(lane, "final"));
+      const due = offered.some(({ waitingSinceMs }) => this.#nowMs >= waitingSinceMs + maxBatchWaitMs);
+      check(due || offered.length >= maxBatch, "finals are held for others to join them");
+    }
+    for (const { session } of new Set(pieces.map(({ lane }) => lane))) {
+      check(this.#mayOccupyMore(session), "no session occupies all workers while others have lanes open");
     }
     for (const piece of pieces) this.#start(piece, pieces.length);
     const slow = this.#chance(0.05);
@@ -270,9 +284,9 @@ export class ScheduleSimulation {
     this.#forgetWaits();
   }
 
-  /** From when on what could run has waited for a worker, or for company. */
+  /** From when on what could run for its own part has waited for a worker, or for company. */
   #noteWaits(lane: SimulatedLane): void {
-    for (const piece of this.#startableOf(lane, "final")) {
+    for (const piece of this.#offeredOf(lane, "final")) {
       if (piece.waitingSinceMs < 0) piece.waitingSinceMs = this.#nowMs;
     }
   }
@@ -303,8 +317,25 @@ export class ScheduleSimulation {
     return this.#lanes.flatMap((lane) => this.#startableOf(lane, kind));
   }
 
-  /** What of a lane could run now: the first waiting ones, as many as its limit leaves room for. */
+  #interimsRunning(): number {
+    return [...this.#running.values()].filter(({ call }) => call.jobs[0]!.kind === "interim").length;
+  }
+
+  /** True when the session leaves a worker to others after one more call, or when there is nobody, or nothing, to leave. */
+  #mayOccupyMore(session: number): boolean {
+    const ready = this.#options.workers - this.#down.size;
+    if (ready < 2 || this.#lanes.every((lane) => lane.session === session)) return true;
+    const ofSession = ({ call }: Running): boolean => call.jobs.some(({ payload }) => payload.lane.session === session);
+    return [...this.#running.values()].filter(ofSession).length + 1 < ready;
+  }
+
   #startableOf(lane: SimulatedLane, kind: "final" | "interim"): Piece[] {
+    const offered = this.#offeredOf(lane, kind);
+    return offered.length > 0 && this.#mayOccupyMore(lane.session) ? offered : [];
+  }
+
+  /** What of a lane could run now for its own part: the first waiting ones, as many as its limit leaves room for. */
+  #offeredOf(lane: SimulatedLane, kind: "final" | "interim"): Piece[] {
     const waiting = [...lane.pieces].filter((piece) => piece.kind === kind && piece.state === "waiting");
     if (kind === "interim") return waiting;
     const limit = this.#options.stateful ? 1 : this.#options.maxInFlight;
