@@ -19,6 +19,7 @@ const TRIED_ELSEWHERE: Readonly<Record<string, string>> = {
   "bun fmt --check": "scripts/test.ts",
   "bun check": "scripts/test.ts",
   "npm run demo": "tests/integration/demo.test.ts",
+  "docker compose up --build": "tests/deploy/compose.test.ts",
 };
 
 const documents = [

@@ -1,0 +1,177 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+
+import manifest from "../../package.json" with { type: "json" };
+import { SETTINGS } from "../../src/config.ts";
+import { output, testWith, tool } from "./tools.ts";
+
+const root = join(import.meta.dir, "..", "..");
+const compose = tool("docker-compose", "docker-compose");
+
+interface Service {
+  readonly image: string;
+  readonly build?: { readonly context: string };
+  readonly command?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly ports?: readonly string[];
+  readonly volumes?: readonly string[];
+  readonly tmpfs?: readonly string[];
+  readonly read_only?: boolean;
+  readonly cap_drop?: readonly string[];
+  readonly security_opt?: readonly string[];
+  readonly stop_grace_period?: string;
+  readonly healthcheck?: unknown;
+  readonly depends_on?: readonly string[] | Readonly<Record<string, { condition: string }>>;
+}
+
+async function yaml<Content>(path: string): Promise<Content> {
+  return Bun.YAML.parse(await Bun.file(join(root, path)).text()) as Content;
+}
+
+const { services, volumes } = await yaml<{
+  services: Record<string, Service>;
+  volumes: Record<string, unknown>;
+}>("compose.yaml");
+const all = Object.entries(services);
+
+/** `[host address, host port, container port]` of each published port. */
+const ports = all.flatMap(([name, service]) => (service.ports ?? []).map((port) => [name, ...port.split(":")]));
+
+describe("compose.yaml", () => {
+  testWith(compose)("is what the compose specification allows", async () => {
+    const { code, said } = await output([compose!, "-f", "compose.yaml", "config", "-q"], root);
+    expect([code, said]).toEqual([0, ""]);
+  });
+
+  test("brings up Streamer and what watches it", () => {
+    expect(Object.keys(services)).toEqual(["streamer", "prometheus", "grafana", "otel-collector", "jaeger"]);
+  });
+
+  test("pins every image to a version", () => {
+    expect(all.filter(([, { image }]) => !/:v?\d+\.\d+\.\d+$/.test(image))).toEqual([]);
+    expect(services["streamer"]?.image).toBe(`streamer:${manifest.version}`);
+  });
+
+  test("mounts only what is there, and for reading", () => {
+    const mounts = all.flatMap(([, service]) => service.volumes ?? []).map((volume) => volume.split(":"));
+    const named = mounts.filter(([source = ""]) => !source.startsWith("."));
+    const bound = mounts.filter(([source = ""]) => source.startsWith("."));
+    expect(new Set(named.map(([source]) => source))).toEqual(new Set(Object.keys(volumes)));
+    expect(bound.filter(([source = ""]) => !existsSync(join(root, source)))).toEqual([]);
+    expect(bound.filter(([, , mode]) => mode !== "ro")).toEqual([]);
+  });
+
+  test("publishes each port once, to this machine alone", () => {
+    expect(ports.filter(([, address]) => address !== "127.0.0.1")).toEqual([]);
+    const published = ports.map(([, , port]) => port);
+    expect(new Set(published).size).toBe(published.length);
+  });
+
+  test("gives nobody a file system to write to", () => {
+    expect(all.filter(([, service]) => service.read_only !== true).map(([name]) => name)).toEqual([]);
+  });
+
+  test("waits only for services that exist, and for health only where it is looked at", () => {
+    for (const [name, { depends_on = [] }] of all) {
+      const wanted = Array.isArray(depends_on)
+        ? depends_on.map((each) => [each, undefined])
+        : Object.entries(depends_on);
+      for (const [other, how] of wanted as [string, { condition: string } | undefined][]) {
+        expect([name, Object.hasOwn(services, other)]).toEqual([name, true]);
+        if (how?.condition === "service_healthy") expect(services[other]?.healthcheck).toBeDefined();
+      }
+    }
+  });
+
+  test("runs Streamer without rights, with a place for its library, and lets it finish", () => {
+    const { cap_drop, security_opt, tmpfs, stop_grace_period = "", build } = services["streamer"] ?? {};
+    expect(build?.context).toBe(".");
+    expect(cap_drop).toEqual(["ALL"]);
+    expect(security_opt).toEqual(["no-new-privileges:true"]);
+    expect(tmpfs?.[0]).toMatch(/^\/tmp:(?:.*,)?exec\b/);
+    expect(Number.parseInt(stop_grace_period)).toBeGreaterThan(SETTINGS.limits.drain_timeout_ms.default / 1000);
+  });
+});
+
+describe("the services find each other", () => {
+  /** `name:port` of what listens inside the network. */
+  const listeners = new Set([
+    "streamer:8080",
+    "prometheus:9090",
+    "otel-collector:4317",
+    "otel-collector:4318",
+    "otel-collector:8888",
+    "jaeger:4317",
+    "jaeger:16686",
+  ]);
+
+  test("Prometheus scrapes services of compose.yaml, and reads the rules that are mounted", async () => {
+    interface Prometheus {
+      rule_files: string[];
+      scrape_configs: { job_name: string; static_configs: { targets: string[] }[] }[];
+    }
+    const { rule_files, scrape_configs } = await yaml<Prometheus>("deploy/prometheus/prometheus.yml");
+    const targets = scrape_configs.flatMap(({ static_configs }) => static_configs.flatMap((each) => each.targets));
+    expect(targets).toContain("streamer:8080");
+    expect(targets.filter((target) => !listeners.has(target))).toEqual([]);
+    const mounted = services["prometheus"]?.volumes?.map((volume) => volume.split(":")[1]) ?? [];
+    expect(rule_files.filter((file) => !mounted.includes(file))).toEqual([]);
+    const config = services["prometheus"]?.command?.find((word) => word.startsWith("--config.file="));
+    expect(mounted).toContain(config?.split("=")[1]);
+    // Points on the graphs lead to traces.
+    expect(services["prometheus"]?.command).toContain("--enable-feature=exemplar-storage");
+  });
+
+  testWith(tool("promtool", "prometheus"))("promtool accepts Prometheus's configuration", async () => {
+    const file = join(root, "deploy", "prometheus", "prometheus.yml");
+    const { code, said } = await output(["promtool", "check", "config", "--syntax-only", file], root);
+    expect([code, said]).toEqual([0, expect.stringContaining("SUCCESS")]);
+  });
+
+  test("traces go from Streamer to the collector, and from there to Jaeger", async () => {
+    interface Collector {
+      receivers: { otlp: { protocols: Record<string, { endpoint: string }> } };
+      processors: Record<string, unknown>;
+      exporters: Record<string, { endpoint: string }>;
+      service: { pipelines: { traces: Record<"receivers" | "processors" | "exporters", string[]> } };
+    }
+    const collector = await yaml<Collector>("deploy/otel/collector.yml");
+    const endpoint = new URL(services["streamer"]?.environment?.["OTEL_EXPORTER_OTLP_ENDPOINT"] ?? "");
+    expect(listeners.has(endpoint.host)).toBe(true);
+    expect(collector.receivers.otlp.protocols["http"]?.endpoint).toBe(`0.0.0.0:${endpoint.port}`);
+    const { traces } = collector.service.pipelines;
+    for (const part of ["receivers", "processors", "exporters"] as const) {
+      expect(Object.keys(collector[part])).toEqual(traces[part]);
+    }
+    expect(Object.values(collector.exporters).filter((each) => !listeners.has(each.endpoint))).toEqual([]);
+  });
+
+  test("Grafana's sources are services, and its dashboards are where it looks for them", async () => {
+    interface Sources {
+      datasources: { uid: string; url: string }[];
+    }
+    interface Providers {
+      providers: { options: { path: string } }[];
+    }
+    const provisioning = "deploy/grafana/provisioning";
+    const { datasources } = await yaml<Sources>(`${provisioning}/datasources/streamer.yml`);
+    expect(datasources.map(({ uid }) => uid)).toEqual(["prometheus", "jaeger"]);
+    expect(datasources.filter(({ url }) => !listeners.has(new URL(url).host))).toEqual([]);
+    const { providers } = await yaml<Providers>(`${provisioning}/dashboards/streamer.yml`);
+    const path = providers[0]?.options.path;
+    expect(services["grafana"]?.volumes).toContain(`./deploy/grafana/dashboards:${path}:ro`);
+    const home = services["grafana"]?.environment?.["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"] ?? "";
+    expect(await readdir(join(root, "deploy", "grafana", "dashboards"))).toContain(home.replace(`${path}/`, ""));
+  });
+
+  test("the README and the operations page name every port of a page that a person opens", async () => {
+    const pages = ports.filter(([name]) => name !== "otel-collector").map(([, , port]) => `http://localhost:${port}`);
+    expect(pages).toHaveLength(4);
+    for (const document of ["README.md", "docs/operations.md"]) {
+      const text = await Bun.file(join(root, document)).text();
+      expect([document, pages.filter((page) => !text.includes(page))]).toEqual([document, []]);
+    }
+  });
+});

@@ -1,0 +1,72 @@
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+
+import { Metrics } from "../../src/telemetry/metrics.ts";
+import { metricNames, recordedNames } from "./names.ts";
+import { output, testWith, tool } from "./tools.ts";
+
+const root = join(import.meta.dir, "..", "..");
+const folder = join(root, "deploy", "prometheus");
+const promtool = tool("promtool", "prometheus");
+
+interface Rule {
+  readonly alert?: string;
+  readonly record?: string;
+  readonly expr: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+async function rules(file: string): Promise<Rule[]> {
+  const { groups } = Bun.YAML.parse(await Bun.file(join(folder, file)).text()) as { groups: { rules: Rule[] }[] };
+  return groups.flatMap((group) => group.rules);
+}
+
+const recorded = await rules("rules.yml");
+const alerts = await rules("alerts.yml");
+const known = new Set([
+  ...metricNames(new Metrics()),
+  ...recorded.map(({ record = "" }) => record),
+  // Prometheus itself says it of whatever it scrapes.
+  "up",
+]);
+
+testWith(promtool)("promtool finds nothing wrong with rules and alerts", async () => {
+  const { code, said } = await output([promtool!, "check", "rules", "rules.yml", "alerts.yml"], folder);
+  expect(said).not.toContain("FAILED");
+  expect(code).toBe(0);
+});
+
+testWith(promtool)("every alert rises when it should and not before", async () => {
+  const { code, said } = await output([promtool!, "test", "rules", "alerts.test.yml"], folder);
+  expect(said).toContain("SUCCESS");
+  expect(code).toBe(0);
+});
+
+test("every alert has a test in which it rises, and one in which it does not", async () => {
+  const text = await Bun.file(join(folder, "alerts.test.yml")).text();
+  interface Case {
+    alert_rule_test: { alertname: string; exp_alerts: unknown[] }[];
+  }
+  const { tests } = Bun.YAML.parse(text) as { tests: Case[] };
+  const cases = tests.flatMap((each) => each.alert_rule_test);
+  for (const { alert } of alerts) {
+    const own = cases.filter(({ alertname }) => alertname === alert).map(({ exp_alerts }) => exp_alerts.length > 0);
+    expect([alert, new Set(own)]).toEqual([alert, new Set([true, false])]);
+  }
+});
+
+test("rules and alerts use metrics that exist", () => {
+  const used = [...recorded, ...alerts].flatMap(({ expr }) => recordedNames(expr));
+  expect(used.length).toBeGreaterThan(15);
+  expect(used.filter((name) => !known.has(name))).toEqual([]);
+});
+
+test("an alert says how bad it is, what happened, and under which metric the operations page says what to do", async () => {
+  const page = await Bun.file(join(root, "docs", "operations.md")).text();
+  for (const { alert, labels, annotations } of alerts) {
+    expect([alert, ["critical", "warning", "info"].includes(labels?.["severity"] ?? "")]).toEqual([alert, true]);
+    expect([alert, Object.keys(annotations ?? {})]).toEqual([alert, ["summary", "description", "metric"]]);
+    expect([alert, page.includes(`\`${annotations?.["metric"]}\``)]).toEqual([alert, true]);
+  }
+});
