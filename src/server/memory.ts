@@ -26,6 +26,11 @@ export class Memory {
     this.#jobs = jobs;
   }
 
+  /** Holders that find no slab. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   enter(holder: Holder): void {
     this.#holders.add(holder);
   }

@@ -3,6 +3,7 @@ import type { Config, ModelConfig } from "../config.ts";
 import { modelName } from "../model/models.ts";
 import { ModelPool } from "../model/pool.ts";
 import type { Logger } from "../telemetry/log.ts";
+import type { ServerMetrics } from "../telemetry/server-metrics.ts";
 import type { ServedModel } from "./services.ts";
 
 /** All models of a server, each with a pool of its own. */
@@ -13,20 +14,24 @@ export interface ModelTier {
   readonly ready: Promise<void>;
   /** Work queued or running, of all models, that holds audio; also what runs for clients that are gone. */
   readonly jobs: number;
+  /** Worker threads of all models. */
+  readonly workers: number;
   close(): Promise<void>;
 }
 
 export interface TierOptions {
   readonly arena: Arena;
   readonly log: Logger;
+  readonly metrics: ServerMetrics;
   readonly workerUrl: string;
 }
 
 export function openModels(config: Config, options: TierOptions): ModelTier {
   const pools = new Map<string, ModelPool>();
-  const pool = (model: ModelConfig): ModelPool =>
+  const pool = (name: string, model: ModelConfig): ModelPool =>
     new ModelPool({
       ...options,
+      metrics: options.metrics.model(name),
       model: model.name,
       settings: { ...model.settings },
       workers: model.workers,
@@ -34,8 +39,9 @@ export function openModels(config: Config, options: TierOptions): ModelTier {
       loadTimeoutMs: model.load_timeout_ms,
       maxInFlight: config.limits.max_in_flight_per_channel,
     });
-  pools.set(modelName(config.model.name), pool(config.model));
-  for (const [name, model] of Object.entries(config.models)) pools.set(name, pool(model));
+  const first = modelName(config.model.name);
+  pools.set(first, pool(first, config.model));
+  for (const [name, model] of Object.entries(config.models)) pools.set(name, pool(name, model));
   const all = [...pools.values()];
   const ready = Promise.all(all.map((each) => each.ready)).then(() => undefined);
   // Whoever waits for it hears of a failure; that nobody does should not end the process.
@@ -43,6 +49,7 @@ export function openModels(config: Config, options: TierOptions): ModelTier {
   return {
     served: new Map([...pools].map(([name, from]) => [name, served(name, from)])),
     ready,
+    workers: [config.model, ...Object.values(config.models)].reduce((sum, { workers }) => sum + workers, 0),
     get jobs() {
       return all.reduce((sum, { stats }) => sum + stats.finalsWaiting + stats.workersBusy, 0);
     },

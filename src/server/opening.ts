@@ -4,7 +4,7 @@ import type { Pattern } from "../pipeline/pipelines.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { ServerEvent, Started } from "../protocol/events.ts";
 import type { Start, VadSettings } from "../protocol/requests.ts";
-import { continueTrace } from "../telemetry/traceparent.ts";
+import type { ConnectionTrace, StreamTrace } from "../telemetry/trace.ts";
 import type { ServedModel, Services } from "./services.ts";
 import { Stream } from "./stream.ts";
 
@@ -14,9 +14,9 @@ export interface OpeningOptions {
   readonly session: { readonly id: string };
   /** Streams that this connection has had before. */
   readonly index: number;
-  /** `traceparent` of the upgrade. */
-  readonly traceparent: string | undefined;
-  readonly send: (event: ServerEvent, audio?: ResultAudio) => void;
+  readonly trace: ConnectionTrace;
+  /** False: an interim was held back. */
+  readonly send: (event: ServerEvent, audio?: ResultAudio) => boolean;
   readonly progress: () => void;
   readonly failed: (error: unknown) => void;
   readonly evicted: () => void;
@@ -24,6 +24,26 @@ export interface OpeningOptions {
 
 /** Makes the stream that a start asks for. Throws ProtocolError when the start cannot be accepted; nothing is held then. */
 export function openStream(start: Start, options: OpeningOptions): { stream: Stream; started: Started } {
+  const { pattern, session, index } = options;
+  const trace = options.trace.stream({
+    traceparent: start.trace_id,
+    tracestate: start.tracestate,
+    session: session.id,
+    stream: index,
+    pattern: pattern.name,
+    hearsSpeech: pattern.hearsSpeech,
+  });
+  try {
+    return open(start, options, trace);
+  } catch (error) {
+    if (error instanceof ProtocolError) trace.failed(error.code, error.message);
+    else trace.crashed(error);
+    trace.ended({});
+    throw error;
+  }
+}
+
+function open(start: Start, options: OpeningOptions, trace: StreamTrace): { stream: Stream; started: Started } {
   const { pattern, services, session } = options;
   const { limits } = services.config;
   const model = chooseModel(start.model, services.models, pattern);
@@ -39,7 +59,6 @@ export function openStream(start: Start, options: OpeningOptions): { stream: Str
     blockMs: (pattern.carriesState ? services.config.stateful : services.config.simple).block_ms,
     ...(start.interim_results && { interimIntervalMs: start.interim_interval_ms }),
   };
-  const traceparent = continueTrace(start.trace_id ?? options.traceparent);
   const stream = new Stream({
     format: start.format,
     pattern,
@@ -47,7 +66,9 @@ export function openStream(start: Start, options: OpeningOptions): { stream: Str
     timing: start.timing,
     model,
     modelOptions: start.options,
-    traceparent,
+    trace,
+    metrics: services.metrics,
+    clock: services.clock,
     arena: services.arena,
     memory: services.memory,
     budgetSamples: Math.floor((budgetMs(pattern, settings, limits) / 1000) * model.sampleRate),
@@ -62,7 +83,7 @@ export function openStream(start: Start, options: OpeningOptions): { stream: Str
     type: "started",
     session_id: session.id,
     stream: options.index,
-    trace_id: traceparent,
+    trace_id: trace.traceparent,
     format: start.format,
     model: model.name,
     sample_rate: model.sampleRate,

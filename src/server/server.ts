@@ -4,7 +4,12 @@ import type { Pattern } from "../pipeline/pipelines.ts";
 import { PATTERNS } from "../pipeline/pipelines.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../protocol/format.ts";
+import { PROTOCOL_VERSION } from "../protocol/version.ts";
+import { expose } from "../telemetry/exposition.ts";
 import type { Logger } from "../telemetry/log.ts";
+import { RuntimeHealth } from "../telemetry/runtime.ts";
+import { ServerMetrics } from "../telemetry/server-metrics.ts";
+import { type ConnectionTrace, type Tracing, UNTRACED } from "../telemetry/trace.ts";
 import { createApp, type Host } from "./app.ts";
 import { Garbage } from "./garbage.ts";
 import { Memory } from "./memory.ts";
@@ -36,12 +41,16 @@ export interface ServerOptions {
   readonly workerUrl: string;
   /** Milliseconds, monotonic. */
   readonly clock?: () => number;
+  /** What it is measured with; default: its own. */
+  readonly metrics?: ServerMetrics;
+  /** Default: nothing is recorded. */
+  readonly tracing?: Tracing | undefined;
 }
 
 interface Upgrade extends SocketData {
   readonly pattern: Pattern;
   readonly address: string;
-  readonly traceparent: string | undefined;
+  readonly trace: ConnectionTrace;
 }
 
 /** A server that listens from its construction on, and takes streams once its models are ready. */
@@ -49,6 +58,8 @@ export class Server {
   readonly #options: ServerOptions;
   readonly #services: Services;
   readonly #models: ModelTier;
+  readonly #metrics: ServerMetrics;
+  readonly #health: RuntimeHealth;
   readonly #sockets = new Set<Socket>();
   readonly #addresses = new Map<string, number>();
   readonly #bun: Bun.Server<Upgrade>;
@@ -61,11 +72,20 @@ export class Server {
     this.#options = options;
     const { config, log } = options;
     this.#clock = options.clock ?? (() => performance.now());
+    const metrics = options.metrics ?? new ServerMetrics();
+    this.#metrics = metrics;
     const arena = new Arena((config.limits.arena_mb * MIB) / (Arena.SLAB_SAMPLES * Float32Array.BYTES_PER_ELEMENT));
     const memory = new Memory(arena, () => this.#models.jobs);
     this.#bun = this.#listen(config);
-    this.#models = openModels(config, { arena, log, workerUrl: options.workerUrl });
-    this.#services = { config, arena, memory, models: this.#models.served, log, clock: this.#clock };
+    this.#models = openModels(config, { arena, log, metrics, workerUrl: options.workerUrl });
+    this.#services = { config, arena, memory, models: this.#models.served, log, metrics, clock: this.#clock };
+    this.#health = new RuntimeHealth({
+      metrics,
+      log,
+      workers: this.#models.workers,
+      maxSessions: config.limits.max_sessions,
+    });
+    metrics.all.onCollect(() => this.#collect());
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
   }
 
@@ -112,6 +132,7 @@ export class Server {
   /** Ends everything now. */
   async close(): Promise<void> {
     clearInterval(this.#sweeper);
+    this.#health[Symbol.dispose]();
     await this.#bun.stop(true);
     await this.#models.close();
   }
@@ -126,7 +147,13 @@ export class Server {
       development: false,
       // Without it Bun 1.4.5 lets several servers share one port when it is not in development, and nobody is told.
       reusePort: false,
-      fetch: (request) => app.fetch(request),
+      fetch: (request) => {
+        const { thread } = this.#metrics;
+        const outer = thread.enter("http");
+        const response = app.fetch(request);
+        thread.leave(outer);
+        return response;
+      },
       error: (error) => {
         log.error("request_failed", { error });
         return new Response("the server has a fault of its own; it has been logged\n", { status: 500 });
@@ -152,13 +179,14 @@ export class Server {
 
   #open(ws: Bun.ServerWebSocket<Upgrade>): void {
     const socket = new Socket(ws, this.#clock);
-    const { pattern, traceparent, address } = ws.data;
+    const { pattern, trace, address } = ws.data;
+    this.#metrics.sessionOpened(pattern.name);
     const session = new Session({
       id: crypto.getRandomValues(new Uint8Array(16)).toBase64({ alphabet: "base64url", omitPadding: true }),
       peer: socket,
       pattern,
       services: this.#services,
-      ...(traceparent !== undefined && { traceparent }),
+      trace,
     });
     ws.data.socket = socket;
     socket.attach(session);
@@ -179,9 +207,35 @@ export class Server {
   }
 
   #sweep(): void {
+    const { thread } = this.#metrics;
+    const outer = thread.enter("sweep");
     const now = this.#clock();
     for (const socket of this.#sockets) socket.sweep(now);
     this.#services.memory.check();
+    thread.leave(outer);
+  }
+
+  /** Reads off what the metrics cannot be told: how things stand. */
+  #collect(): void {
+    const { all } = this.#metrics;
+    const { arena, memory } = this.#services;
+    const slabBytes = Arena.SLAB_SAMPLES * Float32Array.BYTES_PER_ELEMENT;
+    let [paused, inbox, outbox] = [0, 0, 0];
+    for (const { session, buffered } of this.#sockets) {
+      if (session?.paused === true) paused += 1;
+      inbox += session?.inboxBytes ?? 0;
+      outbox += buffered;
+    }
+    all.sessionsActive.with({}).set(this.#sockets.size);
+    all.sessionsPaused.with({}).set(paused);
+    all.inboxBytes.with({}).set(inbox);
+    all.outboxBytes.with({}).set(outbox);
+    all.arenaUsed.with({}).set(arena.used * slabBytes);
+    all.arenaCapacity.with({}).set(arena.capacity * slabBytes);
+    all.arenaWaiting.with({}).set(memory.waiting);
+    all.ready.with({}).set(this.#phase === "ready" ? 1 : 0);
+    const { version } = this.#options;
+    all.buildInfo.with({ version, protocol: PROTOCOL_VERSION, bun: Bun.version }).set(1);
   }
 
   #host(): Host {
@@ -197,11 +251,13 @@ export class Server {
         return unready();
       },
       refusal: (request) => this.#refusal(request),
-      upgrade: (request, pattern, headers) => {
+      trace: (request, { name }) => (this.#options.tracing ?? UNTRACED).connection(request, `/api/v1/${name}`),
+      upgrade: (request, pattern, headers, trace) => {
         const address = this.#bun.requestIP(request)?.address ?? "";
-        const traceparent = request.headers.get("traceparent") ?? undefined;
-        return this.#bun.upgrade(request, { headers, data: { socket: undefined, pattern, address, traceparent } });
+        return this.#bun.upgrade(request, { headers, data: { socket: undefined, pattern, address, trace } });
       },
+      refused: (code) => this.#metrics.sessionRefused(code),
+      metrics: (accept) => expose(this.#metrics.all, accept),
       describe: () => this.#describe(),
     };
   }

@@ -2,6 +2,7 @@ import type { Arena } from "../audio/arena.ts";
 import type { Config } from "../config.ts";
 import type { Lane } from "../model/job.ts";
 import type { Logger } from "../telemetry/log.ts";
+import type { ServerMetrics } from "../telemetry/server-metrics.ts";
 import type { Memory } from "./memory.ts";
 
 /** A model as streams use it. */
@@ -25,6 +26,7 @@ export interface Services {
   /** By name; the first is the default. */
   readonly models: ReadonlyMap<string, ServedModel>;
   readonly log: Logger;
+  readonly metrics: ServerMetrics;
   /** Milliseconds, monotonic. */
   readonly clock: () => number;
 }

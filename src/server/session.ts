@@ -3,6 +3,7 @@ import type { Pattern } from "../pipeline/pipelines.ts";
 import { type ErrorCode, errorEvent, ERRORS, ProtocolError, WARNINGS } from "../protocol/errors.ts";
 import type { ServerEvent, Stopped, StopReason } from "../protocol/events.ts";
 import { parseRequest, type Request, type Start } from "../protocol/requests.ts";
+import type { ConnectionTrace } from "../telemetry/trace.ts";
 import { Inbox } from "./inbox.ts";
 import { Journal } from "./journal.ts";
 import { openStream } from "./opening.ts";
@@ -27,8 +28,7 @@ export interface SessionOptions {
   readonly peer: Peer;
   readonly pattern: Pattern;
   readonly services: Services;
-  /** `traceparent` of the upgrade. */
-  readonly traceparent?: string;
+  readonly trace: ConnectionTrace;
 }
 
 /**
@@ -53,6 +53,8 @@ export class Session {
   #heardAt: number;
   #started = false;
   #paused = false;
+  /** Since when reading has stopped, as far as that has been counted. */
+  #pausedAt = 0;
   #pumping = false;
   #over = false;
   /** Bytes that waited to be sent when it was last looked. */
@@ -74,6 +76,11 @@ export class Session {
     return this.#paused;
   }
 
+  /** Bytes of messages that wait to be decoded. */
+  get inboxBytes(): number {
+    return this.#inbox.bytes;
+  }
+
   get streaming(): boolean {
     return this.#stream !== undefined;
   }
@@ -81,10 +88,13 @@ export class Session {
   /** A message of the client. */
   receive(message: string | Uint8Array): void {
     if (this.#over) return;
-    this.#heardAt = this.#services.clock();
+    const { clock, metrics } = this.#services;
+    this.#heardAt = clock();
     const { max_message_bytes, max_text_bytes } = this.#services.config.limits;
     const text = typeof message === "string";
     const bytes = text ? Buffer.byteLength(message) : message.length;
+    if (text) metrics.received.countText(bytes);
+    else metrics.received.countAudio(bytes);
     const limit = text ? max_text_bytes : max_message_bytes;
     if (bytes > limit) {
       const kind = text ? "a text message" : "a binary message";
@@ -94,7 +104,11 @@ export class Session {
     // While draining, only what had come before counts as received.
     if (this.#draining) return;
     this.#inbox.push(message);
+    const { thread } = metrics;
+    if (text) thread.enter("request");
+    else thread.enterMessage(bytes);
     this.pump();
+    thread.leave(undefined);
   }
 
   /** Goes on as far as it can. */
@@ -124,6 +138,7 @@ export class Session {
     const { start_timeout_ms, idle_timeout_ms, session_ms, slow_reader_ms } = this.#services.config.limits;
     // Who waits for results is not idle, and gets the whole time again when they have come.
     if (!this.#idle) this.#heardAt = now;
+    if (this.#paused) this.#countPause(now);
     if (!this.#started && now - this.#opened >= start_timeout_ms) {
       this.#fail("start_timeout", `no stream was started within ${start_timeout_ms} ms`);
     } else if (session_ms > 0 && now - this.#opened >= session_ms) {
@@ -158,9 +173,9 @@ export class Session {
     if (this.#over) return;
     const stream = this.#stream;
     const unread = this.#unread;
-    this.#end(1006, "vanished");
+    this.#end(1006, stream === undefined ? "client" : "vanished");
     if (stream === undefined || stream.over) return;
-    stream.abort("internal", "the client is gone", "error", unread);
+    stream.abort("internal", "the client is gone", "error", unread, "vanished");
     this.#journal.stopped({ reason: "vanished", ledger: stream.ledger() });
   }
 
@@ -201,6 +216,7 @@ export class Session {
       this.#obey(parseRequest(text, { maxChannels: max_channels }));
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
+      if (requestOf(text) === "start") this.#services.metrics.streamRefused(error.code);
       this.#refuse(error);
     }
   }
@@ -233,9 +249,9 @@ export class Session {
       services: this.#services,
       session: this,
       index: this.#streams,
-      traceparent: this.#options.traceparent,
+      trace: this.#options.trace,
       send: (event, audio) => this.#send(event, audio),
-      progress: () => this.pump(),
+      progress: () => this.#goOn(),
       failed: (error) => this.#crash(error),
       evicted: () => this.#fail("overloaded", "the server's memory for audio is full"),
     });
@@ -245,6 +261,14 @@ export class Session {
     this.#strayReported = false;
     this.#journal.started(this.#options.pattern.name, started);
     this.#send(started);
+  }
+
+  /** What held the stream back is no more. */
+  #goOn(): void {
+    const { thread } = this.#services.metrics;
+    const outer = thread.enter("receive");
+    this.pump();
+    thread.leave(outer);
   }
 
   #closeStream(): true {
@@ -283,6 +307,7 @@ export class Session {
   /** A fault of ours, which costs this session and no other. */
   #crash(error: unknown): void {
     this.#services.log.error("session_crashed", { session: this.id, error });
+    this.#stream?.crashed(error);
     this.#fail("internal", "the server has a fault of its own; it has been logged");
   }
 
@@ -292,6 +317,8 @@ export class Session {
   }
 
   #end(code: number, reason: string): void {
+    if (!this.#over) this.#services.metrics.sessionClosed(reason);
+    if (this.#paused) this.#countPause(this.#services.clock());
     this.#over = true;
     this.#stream = undefined;
     this.#held = undefined;
@@ -300,17 +327,31 @@ export class Session {
     this.#journal.closed(code, reason);
   }
 
-  #send(event: ServerEvent, audio?: ResultAudio): void {
-    if (this.#over) return;
+  /** False: it was held back. */
+  #send(event: ServerEvent, audio?: ResultAudio): boolean {
+    if (this.#over) return false;
     if (event.type === "stopped") this.#stopped(event);
-    const { peer } = this.#options;
     // An interim is out of date soon anyway.
-    if (event.type === "segment" && event.is_final === false && this.#congested) return;
-    peer.send(JSON.stringify(event));
-    if (audio !== undefined)
+    if (event.type === "segment" && event.is_final === false && this.#congested) return false;
+    const { thread } = this.#services.metrics;
+    const outer = thread.enter("send");
+    this.#write(event, audio);
+    thread.leave(outer);
+    return true;
+  }
+
+  #write(event: ServerEvent, audio: ResultAudio | undefined): void {
+    const { peer } = this.#options;
+    const { metrics, config } = this.#services;
+    const text = JSON.stringify(event);
+    peer.send(text);
+    metrics.eventSent(event, Buffer.byteLength(text));
+    if (audio !== undefined) {
       peer.sendBinary(new Uint8Array(audio.samples.buffer, audio.samples.byteOffset, audio.samples.byteLength));
+      metrics.sent.countAudio(audio.samples.byteLength);
+    }
     this.#outbox = peer.buffered;
-    if (this.#outbox > this.#services.config.limits.outbox_bytes) this.#overflowed = true;
+    if (this.#outbox > config.limits.outbox_bytes) this.#overflowed = true;
   }
 
   #stopped({ reason, channels, trailing_bytes, skipped_bytes }: Stopped): void {
@@ -338,11 +379,19 @@ export class Session {
     const { peer } = this.#options;
     if (!this.#paused && this.#inbox.bytes > this.#services.config.limits.inbox_bytes) {
       this.#paused = true;
+      this.#pausedAt = this.#services.clock();
+      this.#services.metrics.all.pauses.with({}).add();
       peer.pause();
     } else if (this.#paused && this.#inbox.empty) {
+      this.#countPause(this.#services.clock());
       this.#paused = false;
       peer.resume();
     }
+  }
+
+  #countPause(now: number): void {
+    this.#services.metrics.paused(now - this.#pausedAt);
+    this.#pausedAt = now;
   }
 }
 

@@ -9,7 +9,11 @@ import type { Pattern, PatternOptions } from "../pipeline/pipelines.ts";
 import { type ErrorCode, errorEvent, ProtocolError } from "../protocol/errors.ts";
 import type { ChannelLedger, ServerEvent, Stopped, StopReason } from "../protocol/events.ts";
 import { type AudioFormat, sampleFormat } from "../protocol/format.ts";
+import type { ServerMetrics } from "../telemetry/server-metrics.ts";
+import type { AudioSeconds, MeasuredStream } from "../telemetry/stream-metrics.ts";
+import type { StreamTrace } from "../telemetry/trace.ts";
 import type { Holder, Memory } from "./memory.ts";
+import { type Asked, Observation } from "./observation.ts";
 import type { ServedModel } from "./services.ts";
 
 export interface StreamOptions {
@@ -21,7 +25,10 @@ export interface StreamOptions {
   readonly model: ServedModel;
   /** `options` of the start, for the model. */
   readonly modelOptions: unknown;
-  readonly traceparent: string;
+  readonly trace: StreamTrace;
+  readonly metrics: ServerMetrics;
+  /** Milliseconds, monotonic. */
+  readonly clock: () => number;
   readonly arena: Arena;
   readonly memory: Memory;
   /** Samples that one channel may hold, at the model's rate. */
@@ -30,7 +37,8 @@ export interface StreamOptions {
   readonly maxPending: number;
   /** What fairness between streams goes by. */
   readonly session: object;
-  readonly send: (event: ServerEvent, audio?: ResultAudio) => void;
+  /** False: an interim was held back. */
+  readonly send: (event: ServerEvent, audio?: ResultAudio) => boolean;
   /** Something has changed that may let the stream go on, or end it. */
   readonly progress: () => void;
   /** A fault of ours while a result was being handled. */
@@ -58,8 +66,9 @@ interface Piece {
  * One stream, from its start to its `stopped`: bytes go through the decoder into the stores, samples through a pipeline a channel,
  * jobs to the model, events to the client. Takes what fits; never waits.
  */
-export class Stream implements Holder {
+export class Stream implements Holder, MeasuredStream {
   readonly #options: StreamOptions;
+  readonly #seen: Observation;
   readonly #riff: RiffWatch;
   readonly #warnings: AudioWarnings;
   readonly #decoder: Decoder;
@@ -77,6 +86,7 @@ export class Stream implements Holder {
   constructor(options: StreamOptions) {
     this.#options = options;
     const { format, model, arena } = options;
+    this.#seen = new Observation({ ...options, received: () => this.#decoder.frames / format.sample_rate });
     const stores = Array.from({ length: format.channels }, () => new Store(arena));
     const encoding = sampleFormat(format);
     this.#isFloat = format.is_float;
@@ -99,10 +109,30 @@ export class Stream implements Holder {
       this.#channels.push({ index, store, pipeline, lane: model.lane(options.session, options.modelOptions) });
     }
     options.memory.enter(this);
+    this.#seen.started(this);
   }
 
   get slabs(): number {
     return this.#channels.reduce((sum, { store }) => sum + store.slabCount, 0);
+  }
+
+  get channelCount(): number {
+    return this.#channels.length;
+  }
+
+  get audio(): AudioSeconds {
+    const rate = this.#options.model.sampleRate;
+    const received = this.#decoder.frames / this.#options.format.sample_rate;
+    const seconds = { received: 0, inferred: 0, silent: 0, failed: 0, unanswered: 0 };
+    for (const { pipeline } of this.#channels) {
+      const { inferred, silent, failed } = pipeline.tally;
+      seconds.received += received;
+      seconds.inferred += inferred / rate;
+      seconds.silent += silent / rate;
+      seconds.failed += failed / rate;
+      if (pipeline.pending > 0) seconds.unanswered += Math.max(0, received - pipeline.needed / rate);
+    }
+    return seconds;
   }
 
   /** Results that are owed to the client. */
@@ -167,9 +197,11 @@ export class Stream implements Holder {
    * Ends the stream now: everything that is not answered is named by errors of this code and counted as failed.
    * Without anything like that, one error is sent all the same.
    * @param unread bytes of audio that were received but not offered
+   * @param counted what the metrics call the reason
    */
-  abort(code: ErrorCode, message: string, reason: StopReason, unread: number): void {
+  abort(code: ErrorCode, message: string, reason: StopReason, unread: number, counted: string = reason): void {
     if (this.#over) return;
+    this.#seen.trace.failed(code, message);
     try {
       this.end(reason);
       const undecoded = this.#pieces.reduce((sum, { offset, end }) => sum + end - offset, unread);
@@ -181,10 +213,15 @@ export class Stream implements Holder {
         this.#follow(channel, { events, jobs: [] });
       }
       if (!told) this.#options.send(errorEvent(new ProtocolError(code, message)));
-      this.#stop(reason);
+      this.#stop(reason, counted);
     } finally {
-      this.#free();
+      this.#free(counted);
     }
+  }
+
+  /** A fault of ours, which ends the stream. */
+  crashed(error: unknown): void {
+    this.#seen.trace.crashed(error);
   }
 
   /** What became of every channel's samples so far. */
@@ -207,7 +244,11 @@ export class Stream implements Holder {
     while (piece.offset < piece.end) {
       const room = this.#room();
       if (room <= 0) return false;
+      const outer = this.#options.metrics.thread.enter("decode");
+      this.#seen.trace.decoding();
       const taken = this.#decoder.push(piece.bytes, piece.offset, room, piece.end);
+      this.#seen.trace.decoded();
+      this.#options.metrics.thread.leave(outer);
       if (taken === 0) return this.#starve();
       piece.offset += taken;
       this.#hear();
@@ -233,7 +274,11 @@ export class Stream implements Holder {
   /** Shows the pipelines what the stores have got since the last time. */
   #hear(): void {
     if (this.#isFloat) this.#warnings.converted(this.#decoder.flags);
-    const { samples } = this.#options.arena;
+    const { arena, metrics, model, pattern } = this.#options;
+    const { samples } = arena;
+    const end = this.#channels[0]?.store.end ?? 0;
+    metrics.thread.decoded((end - this.#clock) / model.sampleRate, this.#channels.length);
+    const outer = metrics.thread.enter(pattern.hearsSpeech ? "vad" : "cut");
     for (const channel of this.#channels) {
       const { store, pipeline } = channel;
       for (let at = this.#clock; at < store.end;) {
@@ -243,7 +288,8 @@ export class Stream implements Holder {
         this.#follow(channel, step);
       }
     }
-    this.#clock = this.#channels[0]?.store.end ?? 0;
+    this.#clock = end;
+    metrics.thread.leave(outer);
   }
 
   #finish(reason: StopReason): void {
@@ -260,35 +306,52 @@ export class Stream implements Holder {
     if (this.pending === 0) this.#stop(reason);
   }
 
-  #follow(channel: Channel, step: Step): void {
+  /** Whether the last event was sent; undefined: there was none. */
+  #follow(channel: Channel, step: Step): boolean | undefined {
     const { index } = channel;
-    for (const { resultAudio, ...event } of step.events) {
-      this.#options.send({ ...event, channel: index } as ServerEvent, resultAudio);
+    let sent: boolean | undefined;
+    for (const said of step.events) {
+      const { resultAudio, ...event } = said;
+      this.#seen.said(index, said);
+      sent = this.#options.send({ ...event, channel: index } as ServerEvent, resultAudio);
     }
     for (const job of step.jobs) this.#submit(channel, job);
     channel.store.release(Math.min(channel.pipeline.needed, channel.store.end));
+    return sent;
   }
 
   #submit(channel: Channel, job: Job): void {
     const audio = channel.store.span(job.start, job.end);
     const { kind, step, state } = job;
-    const { traceparent } = this.#options;
+    const asked = this.#seen.asked(channel.index, job, channel.store.end);
+    const { traceparent } = asked.trace;
     channel.lane.submit({ kind, audio, traceparent, ...(step && { step, state }) }, (outcome) => {
-      this.#resolved(channel, job, outcome);
+      this.#resolved(channel, asked, outcome);
     });
   }
 
-  #resolved(channel: Channel, job: Job, outcome: Outcome): void {
+  #resolved(channel: Channel, asked: Asked, outcome: Outcome): void {
     if (this.#over) return;
+    const { thread } = this.#options.metrics;
+    const outer = thread.enter("result");
     try {
-      this.#follow(channel, channel.pipeline.resolved(job, outcome));
+      this.#take(channel, asked, outcome);
     } catch (error) {
       this.#options.failed(error);
     }
     this.#options.progress();
+    thread.leave(outer);
   }
 
-  #stop(reason: StopReason): void {
+  #take(channel: Channel, asked: Asked, outcome: Outcome): void {
+    const { pipeline, index } = channel;
+    if (asked.job.kind === "final") this.#seen.settled(asked, outcome);
+    const sent = this.#follow(channel, pipeline.resolved(asked.job, outcome));
+    if (asked.job.kind === "final") this.#seen.answered(index, pipeline.pending === 0 ? Infinity : pipeline.needed);
+    else this.#seen.interim(asked, outcome, sent);
+  }
+
+  #stop(reason: StopReason, counted: string = reason): void {
     const stopped: Stopped = {
       type: "stopped",
       reason,
@@ -296,14 +359,15 @@ export class Stream implements Holder {
       trailing_bytes: this.#decoder.trailingBytes,
       skipped_bytes: this.#riff.skippedBytes,
     };
-    this.#free();
+    this.#free(counted);
     this.#options.send(stopped);
   }
 
   /** Gives everything back; the stream is over. */
-  #free(): void {
+  #free(reason: string): void {
     if (this.#over) return;
     this.#over = true;
+    this.#seen.stopped(this, reason);
     this.#options.memory.leave(this);
     for (const { store, pipeline, lane } of this.#channels) {
       lane.close();

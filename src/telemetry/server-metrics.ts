@@ -76,8 +76,8 @@ export class ServerMetrics {
     this.all.streamsRefused.with({ reason }).add();
   }
 
-  /** @param ms how long the connection was not read from */
-  resumed(ms: number): void {
+  /** @param ms that a connection has not been read from */
+  paused(ms: number): void {
     this.all.pausedSeconds.with({}).add(ms / 1000);
   }
 

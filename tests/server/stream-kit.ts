@@ -8,6 +8,8 @@ import { VAD_DEFAULTS, type VadSettings } from "../../src/protocol/requests.ts";
 import { Memory } from "../../src/server/memory.ts";
 import type { ServedModel } from "../../src/server/services.ts";
 import { Stream } from "../../src/server/stream.ts";
+import { ServerMetrics } from "../../src/telemetry/server-metrics.ts";
+import { untraced } from "../../src/telemetry/trace.ts";
 import { encode, FORMATS, seeded, speech } from "../support/audio.ts";
 
 interface Waiting {
@@ -201,13 +203,22 @@ export class Rider {
       timing: false,
       model: stage.model,
       modelOptions: undefined,
-      traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+      trace: untraced().stream({
+        traceparent: undefined,
+        tracestate: undefined,
+        session: "ride",
+        stream: 0,
+        pattern: ride.pattern,
+        hearsSpeech: ride.pattern === "segmented",
+      }),
+      metrics: new ServerMetrics(),
+      clock: () => 0,
       arena: stage.arena,
       memory: stage.memory,
       budgetSamples: Math.floor((budgetMs / 1000) * ride.modelRate),
       maxPending: ride.maxPending ?? 256,
       session: this,
-      send: (event) => this.events.push(parseEvent(JSON.stringify(event))),
+      send: (event) => this.events.push(parseEvent(JSON.stringify(event))) > 0,
       progress: () => this.advance(),
       failed: (error) => this.faults.push(error),
       evicted: () => (this.evicted = true),

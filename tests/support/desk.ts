@@ -6,6 +6,8 @@ import { Memory } from "../../src/server/memory.ts";
 import type { ServedModel, Services } from "../../src/server/services.ts";
 import { type Peer, Session } from "../../src/server/session.ts";
 import { type Logger, openLog } from "../../src/telemetry/log.ts";
+import { ServerMetrics } from "../../src/telemetry/server-metrics.ts";
+import { untraced } from "../../src/telemetry/trace.ts";
 import { configure, type Keys } from "./in-process.ts";
 import { S16_MONO } from "./peer.ts";
 
@@ -76,6 +78,7 @@ export class Desk implements Disposable {
   /** Work without an outcome, in the order of its coming. */
   readonly work: Submitted[] = [];
   readonly log: Record<string, unknown>[] = [];
+  readonly metrics = new ServerMetrics();
   readonly services: Services;
   readonly #log: Logger & Disposable;
   #lanes = 0;
@@ -94,6 +97,7 @@ export class Desk implements Disposable {
       memory: this.memory,
       models: new Map([["simulated", this.#model()]]),
       log: this.#log,
+      metrics: this.metrics,
       clock: () => this.now,
     };
   }
@@ -103,7 +107,7 @@ export class Desk implements Disposable {
     const pattern = PATTERNS[route];
     if (pattern === undefined) throw new Error(`no pattern ${route}`);
     const id = `session-${this.now}`;
-    const session = new Session({ id, peer, pattern, services: this.services, ...(traceparent && { traceparent }) });
+    const session = new Session({ id, peer, pattern, services: this.services, trace: untraced(traceparent) });
     return { session, peer };
   }
 
