@@ -1,3 +1,5 @@
+import type { ServerMetrics } from "../telemetry/server-metrics.ts";
+
 const MIB = 1024 * 1024;
 /** What is young is collected in the background after so many bytes of messages, but not more often than this. */
 const YOUNG = { bytes: 16 * MIB, everyMs: 50 };
@@ -10,11 +12,13 @@ const ALL = { bytes: 64 * MIB, everyMs: 2_000 };
  * before it looks at all (Bun 1.4.5); this asks it to by what has come in.
  */
 export class Garbage {
+  readonly #metrics: ServerMetrics;
   readonly #clock: () => number;
   readonly #young = { bytes: 0, at: 0 };
   readonly #all = { bytes: 0, at: 0 };
 
-  constructor(clock: () => number) {
+  constructor(metrics: ServerMetrics, clock: () => number) {
+    this.#metrics = metrics;
     this.#clock = clock;
   }
 
@@ -28,6 +32,10 @@ export class Garbage {
     const complete = this.#all.bytes >= ALL.bytes && now - this.#all.at >= ALL.everyMs;
     Object.assign(this.#young, { bytes: 0, at: now });
     if (complete) Object.assign(this.#all, { bytes: 0, at: now });
+    const { thread, all } = this.#metrics;
+    all.collections.with({ kind: complete ? "all" : "young" }).add();
+    const outer = thread.enter("collect");
     Bun.gc(complete);
+    thread.leave(outer);
   }
 }

@@ -14,6 +14,7 @@ import { createApp, type Host } from "./app.ts";
 import { Garbage } from "./garbage.ts";
 import { Memory } from "./memory.ts";
 import { type ModelTier, openModels } from "./models.ts";
+import { presetSeries } from "./series.ts";
 import type { Services } from "./services.ts";
 import { Session } from "./session.ts";
 import { Socket, type SocketData } from "./socket.ts";
@@ -86,6 +87,7 @@ export class Server {
       maxSessions: config.limits.max_sessions,
     });
     metrics.all.onCollect(() => this.#collect());
+    presetSeries(metrics, this.#models.served.keys());
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
   }
 
@@ -140,7 +142,7 @@ export class Server {
   #listen(config: Config): Bun.Server<Upgrade> {
     const app = createApp(this.#host());
     const { log } = this.#options;
-    const garbage = new Garbage(this.#clock);
+    const garbage = new Garbage(this.#metrics, this.#clock);
     return Bun.serve<Upgrade>({
       hostname: config.server.host,
       port: config.server.port,

@@ -46,7 +46,8 @@ function processRegistry(client: PromClient, format: Format): Registry {
     // It watches the event loop, which is done elsewhere; so it should do it rarely.
     client.collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 1_000 });
     for (const { name } of registry.getMetricsAsArray()) {
-      if (!name.startsWith("process_")) registry.removeSingleMetric(name);
+      // What Linux counts as a process's data is all that the JavaScript engine has set addresses aside for.
+      if (!name.startsWith("process_") || name === "process_heap_bytes") registry.removeSingleMetric(name);
     }
     registry.setContentType(format as Registry["contentType"]);
     processRegistries.set(format, registry);

@@ -12,6 +12,7 @@ export const ACTIVITIES = [
   "send",
   "http",
   "sweep",
+  "collect",
   "scrape",
 ] as const;
 export type Activity = (typeof ACTIVITIES)[number];

@@ -240,7 +240,8 @@ export class Metrics {
   );
   readonly collections = this.#counter(
     "streamer_garbage_collections_requested_total",
-    "Garbage collections asked for, by what has come in; Bun does not tell of its own.",
+    "Garbage collections asked for by what has come in: young (in the background) or all. Bun does not tell of its own.",
+    ["kind"],
   );
   readonly heap = this.#gauge(
     "streamer_heap_bytes",

@@ -33,6 +33,8 @@ export class StreamMetrics {
     this.#speechEndToFinal = metrics.speechEndToFinal.with({ model });
     this.#latency = metrics.resultLatency.with(this.#labels);
     this.#lag = metrics.resultLag.with(this.#labels);
+    metrics.streamsStarted.with(this.#labels);
+    metrics.channelsStarted.with(this.#labels);
     metrics.onCollect(() => this.#collect());
   }
 
