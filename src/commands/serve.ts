@@ -82,7 +82,10 @@ async function serve(config: Effective["config"], options: ServeOptions): Promis
     if (await isLoaded(server, stopped)) {
       const listening = `listening on ${server.url}`;
       if (status === undefined) process.stdout.write(`${listening}\n`);
-      else status.print(listening);
+      else {
+        status.print(listening);
+        status.follow({ live: () => server.live(), memory: () => process.memoryUsage.rss() });
+      }
       log.info("ready", { url: server.url, version: options.version });
       const signal = await stopped;
       log.info("draining", { signal, sessions: server.sessions });

@@ -6,6 +6,7 @@ import type { ErrorCode } from "../protocol/errors.ts";
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../protocol/format.ts";
 import { PROTOCOL_VERSION } from "../protocol/version.ts";
 import { expose } from "../telemetry/exposition.ts";
+import { type LiveNumbers, liveNumbers } from "../telemetry/live.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { RuntimeHealth } from "../telemetry/runtime.ts";
 import { ServerMetrics } from "../telemetry/server-metrics.ts";
@@ -66,6 +67,7 @@ export class Server {
   readonly #bun: Bun.Server<Upgrade>;
   readonly #sweeper: Timer;
   readonly #clock: () => number;
+  readonly #openedAt: number;
   #phase: "loading" | "ready" | "draining" = "loading";
   #emptied: (() => void) | undefined;
 
@@ -74,6 +76,7 @@ export class Server {
     const { config, log } = options;
     this.#clock = options.clock ?? (() => performance.now());
     const metrics = options.metrics ?? new ServerMetrics();
+    this.#openedAt = this.#clock();
     this.#metrics = metrics;
     const arena = new Arena((config.limits.arena_mb * MIB) / (Arena.SLAB_SAMPLES * Float32Array.BYTES_PER_ELEMENT));
     const memory = new Memory(arena, () => this.#models.jobs);
@@ -100,6 +103,11 @@ export class Server {
   /** Connections that are open. */
   get sessions(): number {
     return this.#sockets.size;
+  }
+
+  /** What is going on now. */
+  live(): LiveNumbers {
+    return liveNumbers(this.#metrics.all);
   }
 
   /** Loads and warms the models; streams are taken when it is done. Throws when a model cannot be loaded. */
@@ -288,6 +296,7 @@ export class Server {
       limits: config.limits,
       sessions: this.#sockets.size,
       arena: { used_slabs: arena.used, slabs: arena.capacity },
+      live: { uptime_seconds: Math.floor((this.#clock() - this.#openedAt) / 1000), ...this.live() },
     };
   }
 }
