@@ -1,6 +1,7 @@
 import { PATTERNS } from "../pipeline/pipelines.ts";
 import { type ErrorCode, type ErrorRow, ERRORS, WARNINGS } from "../protocol/errors.ts";
 import { EVENTS } from "../protocol/events.ts";
+import { ACTIVITIES } from "../telemetry/main-thread.ts";
 import type { InterimFate, WorkerDeath } from "../telemetry/model-metrics.ts";
 import type { ServerMetrics } from "../telemetry/server-metrics.ts";
 
@@ -23,6 +24,11 @@ export function presetSeries(metrics: ServerMetrics, models: Iterable<string>): 
   for (const type of Object.keys(EVENTS)) all.eventsSent.with({ type });
   for (const kind of ["young", "all"]) all.collections.with({ kind });
   for (const pattern of Object.keys(PATTERNS)) all.sessionsOpened.with({ pattern });
+  for (const stage of [...ACTIVITIES, "other"]) {
+    all.blocked.with({ stage });
+    all.blockedSeconds.with({ stage });
+  }
+  for (const fate of ["recorded", "exported", "failed"]) all.spans.with({ fate });
   for (const model of models) {
     for (const fate of FATES) all.interims.with({ model, fate });
     for (const cause of DEATHS) all.workerDeaths.with({ model, cause });
