@@ -1,0 +1,108 @@
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+
+import { Metrics } from "../../src/telemetry/metrics.ts";
+import { until } from "../support/until.ts";
+import { dashboards, queries } from "./dashboards.ts";
+import { LoadedServer } from "./load.ts";
+import { baseName, metricNames, recordedNames } from "./names.ts";
+import { Prometheus } from "./prometheus.ts";
+import { testWith, tool } from "./tools.ts";
+
+const root = join(import.meta.dir, "..", "..");
+const program = tool("prometheus", "prometheus");
+const rules = ["rules.yml", "alerts.yml"].map((name) => join(root, "deploy", "prometheus", name));
+const LIMIT_MS = 90_000;
+
+/** Of the process, by prom-client, and of each scrape, by Prometheus. */
+const FOREIGN = /^(?:process|scrape)_/;
+
+const asked = queries();
+const used = new Set(asked.flatMap(({ expression }) => recordedNames(expression)));
+const series = metricNames(new Metrics());
+
+describe("the dashboards", () => {
+  test("are the five that the operations page names", () => {
+    expect([...dashboards.keys()]).toEqual([
+      "latency.json",
+      "overview.json",
+      "runtime.json",
+      "stream.json",
+      "workers.json",
+    ]);
+  });
+
+  test("each have an address of their own, panels that do not overlap, and questions in all of them", () => {
+    for (const [file, { uid, tags, panels }] of dashboards) {
+      expect(uid).toBe(`streamer-${file.replace(".json", "")}`);
+      expect(tags).toEqual(["streamer"]);
+      expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
+      const silent = panels.filter(({ type, targets }) => !["row", "text"].includes(type) && !targets?.length);
+      expect(silent).toEqual([]);
+      const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) => {
+        expect(x + w).toBeLessThanOrEqual(24);
+        return Array.from({ length: w * h }, (_, i) => `${x + (i % w)},${y + Math.floor(i / w)}`);
+      });
+      expect([file, new Set(cells).size]).toEqual([file, cells.length]);
+    }
+  });
+
+  test("ask the two sources that are provisioned", () => {
+    const panels = [...dashboards.values()].flatMap((dashboard) => dashboard.panels);
+    const sources = panels.flatMap(({ targets = [] }) => targets.map(({ datasource }) => datasource));
+    const known = [
+      { type: "prometheus", uid: "prometheus" },
+      { type: "jaeger", uid: "jaeger" },
+    ];
+    expect(sources.filter(({ type, uid }) => !known.some((each) => each.type === type && each.uid === uid))).toEqual(
+      [],
+    );
+    expect(sources.some(({ type }) => type === "jaeger")).toBe(true);
+  });
+
+  test("use metrics that exist", () => {
+    const unknown = [...used].filter((name) => !series.includes(name) && !FOREIGN.test(name));
+    expect(unknown).toEqual([]);
+  });
+
+  test("show every metric that exists, but for those that the operations page names as not shown", async () => {
+    const page = await Bun.file(join(root, "docs", "operations.md")).text();
+    const [, notShown = ""] = /^Not on any dashboard: (.*)$/m.exec(page) ?? [];
+    const shown = new Set([...used].map(baseName));
+    const missing = [...new Set(series.map(baseName))].filter((name) => !shown.has(name));
+    expect(missing.filter((name) => !notShown.includes(`\`${name}\``))).toEqual([]);
+    const named = [...notShown.matchAll(/`(\w+)`/g)].map(([, name = ""]) => name);
+    expect(named.filter((name) => shown.has(name))).toEqual([]);
+  });
+});
+
+testWith(program)(
+  "a real Prometheus that scrapes a busy ./streamer answers every question of every dashboard, and keeps every rule",
+  async () => {
+    await using server = await LoadedServer.start();
+    await using prometheus = await Prometheus.start(program!, `127.0.0.1:${server.port}`, rules);
+    const rounds =
+      'sum(streamer_sessions_refused_total{reason="overloaded"}) and sum(count_over_time(streamer_ready[1m])) > 5';
+    const enough = until("two rounds of load, in some scrapes", async () => {
+      return ((await prometheus.query(rounds))[0]?.value ?? 0) >= 2;
+    });
+    await Promise.race([enough, server.load]);
+    const unanswered: string[] = [];
+    for (const { where, expression } of asked) {
+      const samples = await prometheus.query(expression).catch((error: unknown) => {
+        unanswered.push(`${where}: ${String(error)}`);
+        return undefined;
+      });
+      if (samples?.length === 0) unanswered.push(`${where}: nothing for ${expression}`);
+    }
+    expect(unanswered).toEqual([]);
+
+    await until("all rules evaluated", async () => (await prometheus.brokenRules()).length === 0).catch(async () => {
+      expect(await prometheus.brokenRules()).toEqual([]);
+    });
+    const scraped = await prometheus.names();
+    const foreign = [...used].filter((name) => FOREIGN.test(name));
+    expect(foreign.filter((name) => !scraped.includes(name))).toEqual([]);
+  },
+  LIMIT_MS,
+);
