@@ -33,11 +33,19 @@ export interface StartFields {
 export interface ConnectOptions {
   /** Subprotocols to offer; default `streamer.v1`. */
   readonly protocols?: readonly string[];
+  /** Headers of the upgrade; only where WebSocket lets one set them, as Bun does and browsers do not. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** The clock that stamps `Received.at`, milliseconds; default `performance.now`. */
   readonly now?: () => number;
   readonly maxBufferedBytes?: number;
   readonly maxQueuedEvents?: number;
 }
+
+/** What Bun's WebSocket can, and the standard's cannot. */
+type WebSocketWithHeaders = new (
+  url: string | URL,
+  options: { readonly protocols: string[]; readonly headers: Readonly<Record<string, string>> },
+) => WebSocket;
 
 /**
  * Opens a connection and, on it, a stream. Resolves once the socket is open and `start` is on its way: audio may be sent at
@@ -45,7 +53,11 @@ export interface ConnectOptions {
  * upgrade is refused; WebSocket hides the refusal's status and body.
  */
 export async function connect(url: string | URL, start: StartFields, options: ConnectOptions = {}): Promise<Client> {
-  const socket = new WebSocket(url, [...(options.protocols ?? [SUBPROTOCOL])]);
+  const { headers, protocols = [SUBPROTOCOL] } = options;
+  const socket =
+    headers === undefined
+      ? new WebSocket(url, [...protocols])
+      : new (WebSocket as unknown as WebSocketWithHeaders)(url, { protocols: [...protocols], headers });
   socket.binaryType = "arraybuffer";
   await new Promise<void>((resolve, reject) => {
     socket.onopen = () => resolve();

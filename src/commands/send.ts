@@ -1,7 +1,9 @@
 import { defineCommand } from "citty";
 
+import manifest from "../../package.json" with { type: "json" };
 import { type Client, connect } from "../client/client.ts";
 import { ConnectionError } from "../client/errors.ts";
+import { type OpenTracing, openTracing } from "../telemetry/tracing.ts";
 import { EXIT, ExitCode } from "./exit.ts";
 import { type Clock, processClock } from "./send-clock.ts";
 import { AudioFile } from "./send-output.ts";
@@ -12,6 +14,7 @@ import { SEND_ARGS, type SendSettings, sendSettings, startFields } from "./send-
 import { audioSource, type Bytes, type Input, openFile, readStream, type Source } from "./send-source.ts";
 import { Stream } from "./send-stream.ts";
 import { grouped } from "./send-text.ts";
+import { SendTrace } from "./send-trace.ts";
 
 /** What the command sees of the world. */
 export interface SendIo {
@@ -22,6 +25,8 @@ export interface SendIo {
   readonly clock: Clock;
   /** Aborted by the first Ctrl-C: no more audio, but every result of what was sent. */
   readonly interrupt: AbortSignal;
+  /** Undefined: spans are not exported. */
+  readonly tracing?: OpenTracing | undefined;
   readonly colour: boolean;
 }
 
@@ -33,15 +38,19 @@ export async function send(settings: SendSettings, io: SendIo): Promise<number> 
   const screen = new Screen(io.out, io.err, { colour: io.colour });
   await using input = await openInput(settings.input, io);
   const source = await audioSource(input.name, input.bytes, input.size, settings.raw);
-  const start = startFields(settings, source.format, source.name);
+  const fields = startFields(settings, source.format, source.name);
   const { output: path, input: inputPath } = settings;
   await using output = path === undefined ? undefined : await AudioFile.open(path, source.format.channels, inputPath);
+  using trace = new SendTrace(io.tracing, settings.addr, settings.fields["trace_id"] as string | undefined);
   const begin = io.clock.now();
+  const { headers, traceId } = trace;
   let client: Client;
   try {
-    client = await connect(settings.addr, start, { now: io.clock.now });
+    const start = { ...fields, trace_id: traceId };
+    client = await connect(settings.addr, start, { now: io.clock.now, ...(headers && { headers }) });
   } catch (error) {
     if (!(error instanceof ConnectionError)) throw error;
+    trace.failed(error.code, error.message);
     await screen.note(`cannot connect to ${settings.addr.href}: ${await refusal(settings.addr)}`);
     return EXIT.unreachable;
   }
@@ -49,6 +58,7 @@ export async function send(settings: SendSettings, io: SendIo): Promise<number> 
   if (settings.format === "text") await screen.print(`${describe(source)} -> ${settings.addr.href}`);
   const stream = new Stream(settings, io, screen, source, client, report, output);
   const problems = await stream.run();
+  for (const problem of problems) trace.failed("problem", problem);
   const say = (line: string) => (settings.format === "text" ? screen.print(line) : screen.note(line));
   if (report.stopped !== undefined) {
     const pace = settings.realTime ? "paced in real time" : "as fast as possible";
@@ -90,6 +100,7 @@ export const sendCommand = defineCommand({
       interrupt.abort();
     };
     process.on("SIGINT", onSignal);
+    const tracing = await openTracing({ service: "streamer-send", version: manifest.version, env: process.env });
     try {
       const sending = send(settings, {
         stdin: (signal) => readStream(Bun.stdin.stream(), signal),
@@ -100,12 +111,14 @@ export const sendCommand = defineCommand({
         err: processOutput(process.stderr, () => undefined),
         clock: processClock,
         interrupt: interrupt.signal,
+        tracing,
         colour: (process.env["NO_COLOR"] ?? "") === "",
       });
       const code = await Promise.race([sending, ended.promise]);
       if (code !== EXIT.good) throw new ExitCode(code);
     } finally {
       process.off("SIGINT", onSignal);
+      await tracing?.close();
     }
   },
 });

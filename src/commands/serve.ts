@@ -5,6 +5,8 @@ import { describeModelSettings, validateModelSettings } from "../model/models.ts
 import { Server } from "../server/server.ts";
 import { type Logger, openLog } from "../telemetry/log.ts";
 import { prettyLine } from "../telemetry/pretty.ts";
+import { ServerMetrics } from "../telemetry/server-metrics.ts";
+import { openTracing } from "../telemetry/tracing.ts";
 import { EXIT, ExitCode, UsageError } from "./exit.ts";
 import { type Flags, parseFlags } from "./flags.ts";
 import { processOutput } from "./send-screen.ts";
@@ -71,9 +73,17 @@ function load(flags: Flags): Effective {
 async function serve(config: Effective["config"], options: ServeOptions): Promise<void> {
   using status = openStatus(config.log.format);
   using log = openServeLog(config.log, status);
+  const metrics = new ServerMetrics();
+  const tracing = await openTracing({
+    service: "streamer",
+    version: options.version,
+    env: process.env,
+    log,
+    count: (fate) => metrics.all.spans.with({ fate }),
+  });
   let server: Server;
   try {
-    server = new Server({ config, log, ...options });
+    server = new Server({ config, log, ...options, metrics, tracing: tracing?.tracing });
   } catch (error) {
     throw new ExitCode(EXIT.failed, cannotListen(config, error));
   }
@@ -93,6 +103,7 @@ async function serve(config: Effective["config"], options: ServeOptions): Promis
     }
   } finally {
     await server.close();
+    await tracing?.close();
   }
   log.info("stopped");
 }
