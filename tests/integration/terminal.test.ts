@@ -1,0 +1,196 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+
+import { encode, noise } from "../support/audio.ts";
+import { BUILD_MS, Program } from "../support/executable.ts";
+import { Peer } from "../support/peer.ts";
+import { until } from "../support/until.ts";
+
+let program: Program;
+
+beforeAll(async () => {
+  program = await Program.create();
+}, BUILD_MS);
+
+afterAll(async () => {
+  await program[Symbol.asyncDispose]();
+});
+
+/** `./streamer serve` as a person starts it: its outputs are a terminal. */
+class Terminal implements AsyncDisposable {
+  /** Everything written, in the order of its coming. */
+  text = "";
+  readonly child: Bun.Subprocess;
+
+  constructor(...args: string[]) {
+    const decoder = new TextDecoder();
+    this.child = Bun.spawn([program.path, "serve", "--port", "0", "--workers", "1", ...args], {
+      cwd: program.folder,
+      env: { TERM: "xterm", NO_COLOR: "1" },
+      terminal: {
+        cols: 200,
+        rows: 24,
+        data: (_, data) => {
+          this.text += decoder.decode(data, { stream: true });
+        },
+      },
+    });
+  }
+
+  async port(): Promise<number> {
+    await until("the server listens", () => this.text.includes("listening on "));
+    return Number(/listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(this.text)?.[1]);
+  }
+
+  async stop(): Promise<number> {
+    this.child.kill("SIGTERM");
+    return await this.child.exited;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.child.kill("SIGKILL");
+    await this.child.exited;
+    this.child.terminal?.close();
+  }
+}
+
+async function stream(port: number): Promise<Peer> {
+  const peer = await Peer.connect(port, { path: "/api/v1/simple" });
+  peer.start();
+  await peer.audio(encode("s16", noise(1)));
+  await peer.next("segment");
+  return peer;
+}
+
+/** What stands on the terminal in the end: what was erased is gone. */
+function standing(text: string): string[] {
+  const lines: string[] = [];
+  for (const part of text.replaceAll("\r", "").split("\n")) {
+    const line = part.replaceAll("\u001B[1F\u001B[J", () => {
+      lines.pop();
+      return "";
+    });
+    lines.push(line);
+  }
+  return lines.filter((line) => line !== "");
+}
+
+test("on a terminal a person sees a line for each start and stop of a stream, and a status line in one place", async () => {
+  await using terminal = new Terminal();
+  using peer = await stream(await terminal.port());
+  await until("the stream is on the status line", () => terminal.text.includes("sessions 1, streams 1"));
+  await until("the real-time factor", () => /real-time factor \d/.test(terminal.text));
+  peer.stop();
+  await peer.next("stopped");
+  peer[Symbol.dispose]();
+  await until("nobody is left", () => terminal.text.lastIndexOf("sessions 0") > terminal.text.indexOf("sessions 1"));
+  expect(standing(terminal.text).filter((line) => line.startsWith("sessions"))).toHaveLength(1);
+  expect(await terminal.stop()).toBe(0);
+  const left = standing(terminal.text);
+  expect(left.map((line) => line.replace(/^[\d:]+ (\w+) +/, "$1 "))).toEqual([
+    expect.stringMatching(/^listening on http/),
+    expect.stringMatching(/^info ready/),
+    expect.stringMatching(
+      /^info stream \S{8}\/0 started: \/simple, simulated, s16, 16000 Hz, 1 channel, trace [0-9a-f]{32}$/,
+    ),
+    expect.stringMatching(/^info stream \S{8}\/0 stopped \(stop\) after [\d.]+ s: 1\.00 s of audio = 100 % inferred/),
+    expect.stringMatching(/^info draining/),
+    expect.stringMatching(/^info stopped$/),
+  ]);
+});
+
+test("in JSON nothing changes in place, also on a terminal", async () => {
+  await using terminal = new Terminal("--log-format", "json");
+  using peer = await stream(await terminal.port());
+  peer.stop();
+  await peer.next("stopped");
+  expect(await terminal.stop()).toBe(0);
+  expect(terminal.text).not.toContain("\u001B");
+  const [listening = "", ...records] = terminal.text.trim().split("\r\n");
+  expect(listening).toStartWith("listening on");
+  const events = records.map((record) => (JSON.parse(record) as { event: string }).event);
+  expect(events).toEqual(["ready", "stream_started", "stream_stopped", "draining", "stopped"]);
+});
+
+test("where standard error is no terminal, pretty lines are plain, and there is no status line", async () => {
+  const server = await program.serve({}, ["--log-format", "pretty"]);
+  using peer = await stream(server.port);
+  peer.stop();
+  await peer.next("stopped");
+  server.signal("SIGTERM");
+  await server.ended();
+  expect(server.err).not.toContain("\u001B");
+  expect(server.err).not.toContain("sessions 1");
+  expect(server.err).toContain("/0 started: /simple");
+  expect(server.out).toBe(`listening on http://127.0.0.1:${server.port}\n`);
+});
+
+test("each stream has one line when it starts and one when it stops, with its trace and its ledger, and nothing is logged per message", async () => {
+  const server = await program.serve({}, ["--log-level", "debug"]);
+  const trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+  using peer = await Peer.connect(server.port, { path: "/api/v1/simple" });
+  for (const index of [0, 1]) {
+    peer.start({ trace_id: `00-${trace}-00f067aa0ba902b7-01`, model: "simulated" });
+    for (let i = 0; i < 20; i++) await peer.audio(encode("s16", noise(0.1)));
+    peer.say(JSON.stringify({ request: "stop", disconnect: index === 1 }));
+    await peer.next("stopped");
+  }
+  await until("the session is closed", () => server.err.includes("session_closed"));
+  server.signal("SIGTERM");
+  await server.ended();
+  const own = server.log.filter(({ session }) => session !== undefined);
+  expect(own.map(({ event, stream }) => [event, stream])).toEqual([
+    ["session_opened", undefined],
+    ["stream_started", 0],
+    ["stream_stopped", 0],
+    ["stream_started", 1],
+    ["stream_stopped", 1],
+    ["session_closed", undefined],
+  ]);
+  expect(new Set(own.map(({ session }) => session)).size).toBe(1);
+  const streams = own.filter(({ stream }) => stream !== undefined);
+  expect(streams.map(({ trace_id }) => trace_id)).toEqual(Array.from({ length: 4 }, () => trace));
+  expect(streams.every(({ span_id }) => /^[0-9a-f]{16}$/.test(String(span_id)))).toBe(true);
+  expect(streams[1]).toMatchObject({ reason: "stop", ledger: [{ received: 32_000, inferred: 32_000 }] });
+});
+
+test("a client's text is in no line as it came, and its token in none at all", async () => {
+  const server = await program.serve({}, ["--log-level", "debug"]);
+  const headers = { authorization: "Bearer s3cret" };
+  using peer = await Peer.connect(server.port, { path: "/api/v1/simple?ticket=s3cret", headers });
+  peer.say(JSON.stringify({ request: "start", model: 'x\n{"level":"error"}\u001B[2J', format: {} }));
+  await peer.next("error");
+  peer.start({ options: { api_key: "s3cret" } });
+  await peer.audio(encode("s16", noise(0.5)));
+  peer.reset();
+  await until("the client is gone", () => server.err.includes("vanished"));
+  server.signal("SIGTERM");
+  await server.ended();
+  expect(server.err).not.toContain("s3cret");
+  expect(server.err).not.toContain("\u001B");
+  expect(server.log.length).toBeGreaterThan(3);
+});
+
+test("info tells what goes on now", async () => {
+  const server = await program.serve({ "model.workers": 1 });
+  using peer = await stream(server.port);
+  interface Info {
+    live: { uptime_seconds: number; sessions: number; streams: number; channels: number; audio_seconds: number };
+  }
+  const info = async (): Promise<Info> => (await (await fetch(`${server.url}/api/v1/info`)).json()) as Info;
+  expect(await info()).toMatchObject({
+    live: {
+      uptime_seconds: expect.any(Number),
+      sessions: 1,
+      streams: 1,
+      channels: 1,
+      queue: { finals: 0, interims: 0, running: expect.any(Number) },
+      workers: 1,
+      arena: { used_bytes: expect.any(Number), bytes: 268_435_456 },
+    },
+  });
+  peer.stop();
+  await peer.next("stopped");
+  peer[Symbol.dispose]();
+  await until("nobody is left", async () => (await info()).live.sessions === 0);
+  expect((await info()).live).toMatchObject({ streams: 0, channels: 0, audio_seconds: 1, arena: { used_bytes: 0 } });
+});
