@@ -1,14 +1,22 @@
+import { type ModelTracing, NO_MODEL_TRACING, openModelTracing } from "../telemetry/model-tracing.ts";
 import type { AnyModel, Call, ModelModule, StatefulModel } from "./model.ts";
 import { DEFAULT_SAMPLE_RATE, isModelPath, loadModule } from "./models.ts";
 import type { LoadMessage, ModelInfo } from "./rpc.ts";
 import { modelSettings } from "./settings.ts";
 
+export interface LoadedModel {
+  readonly model: AnyModel;
+  readonly info: ModelInfo;
+  readonly tracing: ModelTracing;
+}
+
 /** From a name or path to a model that is warm. Throws with words that follow "model X cannot be loaded: ", for its author. */
-export async function loadModel(message: LoadMessage): Promise<{ model: AnyModel; info: ModelInfo }> {
+export async function loadModel(message: LoadMessage): Promise<LoadedModel> {
   const begun = performance.now();
   const module = await loadModule(message.model);
   const { settings, problems } = await during("its validate()", message, () => modelSettings(module, message.settings));
   if (problems.length > 0) throw new Error(`its settings are refused: ${problems.join("; ")}`);
+  const tracing = module.traces === true ? await openModelTracing(process.env) : NO_MODEL_TRACING;
   const model = await during("its load()", message, () => module.load(settings, { spawn: message.spawn }));
   checkModel(module, model);
   const stateful = isStateful(model);
@@ -21,10 +29,10 @@ export async function loadModel(message: LoadMessage): Promise<{ model: AnyModel
     maxBatch: stateful ? 1 : (module.maxBatch ?? 1),
     maxBatchWaitMs: module.maxBatchWaitMs ?? 0,
     idempotent: module.idempotent ?? false,
-    closes: model.close !== undefined,
+    closes: model.close !== undefined || tracing !== NO_MODEL_TRACING,
     loadMs: performance.now() - begun,
   };
-  return { model, info };
+  return { model, info, tracing };
 }
 
 export function isStateful(model: AnyModel): model is StatefulModel<object, unknown> {

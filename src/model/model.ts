@@ -74,6 +74,9 @@ export interface ModelModule {
   readonly idempotent?: boolean;
   /** True when `load` gives a `StatefulModel`. When absent, the loaded model is looked at. */
   readonly stateful?: boolean;
+  /** True when the model begins spans of its own with `@opentelemetry/api`: when traces are exported, its worker then is set up for
+   *  them, and the span of the call is the current one inside of it (of a batch's first call; the others have `traceparent`). */
+  readonly traces?: boolean;
   /** What can be set. Defaults are filled in; other names, and values of another type than the default, are refused.
    *  Without it, `load` is given whatever was set. */
   readonly settings?: Readonly<Record<string, SettingDescription>>;

@@ -108,6 +108,7 @@ function moduleProblems(value: unknown): string[] {
   optional("maxBatchWaitMs", "a number from 0 to 10000", (found) => isBetween(found, 0, 10_000));
   optional("idempotent", "true or false", (found) => typeof found === "boolean");
   optional("stateful", "true or false", (found) => typeof found === "boolean");
+  optional("traces", "true or false", (found) => typeof found === "boolean");
   optional("settings", "an object of { default, unit, meaning } by name", isDescription);
   optional("validate", "a function", (found) => typeof found === "function");
   return problems;

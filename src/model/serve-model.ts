@@ -1,7 +1,7 @@
-import { isStateful, loadModel } from "./loading.ts";
-import type { AnyModel, Call, Model, StatefulModel } from "./model.ts";
+import { isStateful, type LoadedModel, loadModel } from "./loading.ts";
+import type { Call, Model, StatefulModel } from "./model.ts";
 import { checkOutput } from "./output.ts";
-import type { CallMessage, CheckedAnswer, FromWorker, ModelInfo, Piece, ToWorker } from "./rpc.ts";
+import type { CallMessage, CheckedAnswer, FromWorker, Piece, ToWorker } from "./rpc.ts";
 import { decode, encodeDone } from "./rpc.ts";
 import { SpanReader } from "./span-reader.ts";
 
@@ -23,11 +23,12 @@ export function serveModel(port: WorkerPort): void {
     switch (message.type) {
       case "load":
         return void loadModel(message).then(
-          ({ model, info }) => {
+          ({ model, info, tracing }) => {
             const reader = new SpanReader(message.arena);
-            serve = (call) => answerCall(port, call, { model, info, reader, options });
+            serve = (call) => answerCall(port, call, { model, info, tracing, reader, options });
             close = async () => {
               await model.close?.();
+              await tracing.close();
               process.exit(0);
             };
             port.postMessage({ type: "ready", info });
@@ -46,9 +47,7 @@ export function serveModel(port: WorkerPort): void {
   };
 }
 
-interface Served {
-  readonly model: AnyModel;
-  readonly info: ModelInfo;
+interface Served extends LoadedModel {
   readonly reader: SpanReader;
   readonly options: ReadonlyMap<number, unknown>;
 }
@@ -61,9 +60,12 @@ function answerCall(port: WorkerPort, message: CallMessage, served: Served): voi
   try {
     const audios = served.reader.read(pieces);
     const calls = pieces.map((piece) => describeCall(piece, served));
-    const answers = isStateful(served.model)
-      ? answerStep(served.model, audios[0]!, calls[0]!, pieces[0]!)
-      : answerPieces(served, served.model, audios, calls, pieces);
+    const { model, tracing } = served;
+    const answers = tracing.within(calls[0]?.traceparent, () =>
+      isStateful(model)
+        ? answerStep(model, audios[0]!, calls[0]!, pieces[0]!)
+        : answerPieces(served, model, audios, calls, pieces),
+    );
     if (!(answers instanceof Promise)) return finish(answers);
     return answers.then(finish, (error: unknown) => finish(pieces.map(() => failure(error))));
   } catch (error) {

@@ -86,19 +86,11 @@ export class RecordedTracing implements Tracing {
   #remote(traceparent: string | null | undefined, tracestate: string | null | undefined): Context | undefined {
     const parent = parseTraceparent(traceparent ?? "");
     if (parent === undefined) return undefined;
-    const { traceId, spanId, sampled } = parent;
-    if (spanId === undefined) {
-      this.#beginTrace(traceId);
+    if (parent.spanId === undefined) {
+      this.#beginTrace(parent.traceId);
       return ROOT_CONTEXT;
     }
-    const context: SpanContext = {
-      traceId,
-      spanId,
-      traceFlags: sampled ? TraceFlags.SAMPLED : TraceFlags.NONE,
-      isRemote: true,
-      ...(tracestate && { traceState: createTraceState(tracestate) }),
-    };
-    return trace.setSpanContext(ROOT_CONTEXT, context);
+    return parentContext(traceparent ?? undefined, tracestate ?? undefined);
   }
 }
 
@@ -233,6 +225,20 @@ function fail(span: Span, code: string, message: string): void {
   span.recordException({ name: code, message: excerpt(message, 1_024) }, now());
   span.setAttribute(ATTR_ERROR_TYPE, code);
   span.setStatus({ code: SpanStatusCode.ERROR, message: code });
+}
+
+/** The context of a span somewhere else; undefined: these words name none. */
+export function parentContext(traceparent: string | undefined, tracestate?: string): Context | undefined {
+  const { traceId = "", spanId, sampled = false } = parseTraceparent(traceparent ?? "") ?? {};
+  if (spanId === undefined) return undefined;
+  const context: SpanContext = {
+    traceId,
+    spanId,
+    traceFlags: sampled ? TraceFlags.SAMPLED : TraceFlags.NONE,
+    isRemote: true,
+    ...(tracestate !== undefined && { traceState: createTraceState(tracestate) }),
+  };
+  return trace.setSpanContext(ROOT_CONTEXT, context);
 }
 
 /** A span as the header `traceparent` names it. */

@@ -1,4 +1,4 @@
-import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { ROOT_CONTEXT, SpanKind, SpanStatusCode } from "@opentelemetry/api";
 import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from "@opentelemetry/resources";
@@ -12,7 +12,7 @@ import {
 } from "@opentelemetry/sdk-trace-base";
 import { ATTR_SERVICE_NAME, ATTR_SERVICE_VERSION } from "@opentelemetry/semantic-conventions";
 
-import { now, RecordedTracing, traceparentOf } from "./spans.ts";
+import { now, parentContext, RecordedTracing, traceparentOf } from "./spans.ts";
 import { parseTraceparent } from "./traceparent.ts";
 import type { OpenTracing, TracingOptions } from "./tracing.ts";
 
@@ -24,7 +24,7 @@ class TraceIds implements IdGenerator {
   readonly #random = new RandomIdGenerator();
   #next: string | undefined;
 
-  readonly begin = (traceId: string): void => {
+  readonly begin = (traceId: string | undefined): void => {
     this.#next = traceId;
   };
 
@@ -103,13 +103,13 @@ export function setUp(options: TracingOptions): Omit<OpenTracing, "close"> & { p
     provider,
     tracing: new RecordedTracing(tracer, ids.begin),
     span(name, attributes, parent) {
-      const known = parseTraceparent(parent ?? "");
-      let context = ROOT_CONTEXT;
-      if (known?.spanId !== undefined) {
-        const { traceId, spanId, sampled } = known;
-        context = trace.setSpanContext(context, { traceId, spanId, traceFlags: sampled ? 1 : 0, isRemote: true });
-      } else if (known !== undefined) ids.begin(known.traceId);
-      const span = tracer.startSpan(name, { kind: SpanKind.CLIENT, startTime: now(), attributes }, context);
+      const known = parentContext(parent);
+      if (known === undefined && parent !== undefined) ids.begin(parseTraceparent(parent)?.traceId);
+      const span = tracer.startSpan(
+        name,
+        { kind: SpanKind.CLIENT, startTime: now(), attributes },
+        known ?? ROOT_CONTEXT,
+      );
       return {
         traceparent: traceparentOf(span),
         failed: (code, message) => {
