@@ -18,6 +18,7 @@ export function serveModel(port: WorkerPort): void {
   let serve: ((message: CallMessage) => void | Promise<void>) | undefined;
   let close: (() => Promise<void>) | undefined;
   const options = new Map<number, unknown>();
+  let calls = 0;
   port.onmessage = (event) => {
     const message = decode(event.data) as ToWorker;
     switch (message.type) {
@@ -40,6 +41,7 @@ export function serveModel(port: WorkerPort): void {
       case "forget":
         return void options.delete(message.lane);
       case "call":
+        if (++calls % COLLECT_EVERY_CALLS === 0) Bun.gc(false);
         return void serve?.(message);
       case "close":
         return void close?.();
