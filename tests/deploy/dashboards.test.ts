@@ -103,6 +103,8 @@ testWith(program)(
     const scraped = await prometheus.names();
     const foreign = [...used].filter((name) => FOREIGN.test(name));
     expect(foreign.filter((name) => !scraped.includes(name))).toEqual([]);
+    const traced = await prometheus.exemplars("streamer_inference_compute_seconds_bucket");
+    expect(traced.some(({ trace_id }) => /^[0-9a-f]{32}$/.test(trace_id ?? ""))).toBe(true);
   },
   LIMIT_MS,
 );

@@ -84,6 +84,16 @@ export class Prometheus implements AsyncDisposable {
     return rules.filter(({ health }) => health !== "ok").map(({ name, lastError }) => `${name}: ${lastError}`);
   }
 
+  async exemplars(series: string): Promise<Readonly<Record<string, string>>[]> {
+    const start = Date.now() / 1000 - 600;
+    const query = new URLSearchParams({ query: series, start: String(start), end: String(start + 1200) });
+    interface Exemplars {
+      data: { exemplars: { labels: Record<string, string> }[] }[];
+    }
+    const { data } = (await (await this.#get(`/api/v1/query_exemplars?${query.toString()}`)).json()) as Exemplars;
+    return data.flatMap(({ exemplars }) => exemplars.map(({ labels }) => labels));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#child.kill("SIGKILL");
     await this.#child.exited;
