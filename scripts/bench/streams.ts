@@ -1,7 +1,11 @@
 // How many real-time streams a server carries, and what each costs: N connections send 16 kHz mono s16 in messages of 100 ms, by an
 // absolute clock, bursts of noise and pauses; the server's processor time is read from /proc, its delay from the answers.
 //
-//   bun scripts/bench/streams.ts [--streams 100,500,1000] [--seconds 10] [-- --set key=value ...]
+//   bun scripts/bench/streams.ts [--streams 100,500,1000] [--seconds 10] [--rounds 3] [--against FILE] [--traces 0.01,1]
+//                                [-- --set key=value ...]
+//
+// --against measures another build beside, --traces Streamer with that share of its streams recorded and sent to a sink; /metrics
+// is read every second in every case but raw. With several rounds the medians are shown.
 //
 // Each count is measured with Streamer and with a bare Bun.serve socket in the same run. What follows `--` goes to `streamer serve`.
 
@@ -45,16 +49,38 @@ function makeMessages(): Uint8Array[] {
   });
 }
 
-async function measure(command: string[], streams: number, seconds: number, settle: number): Promise<Result> {
-  const server = Bun.spawn(command, { stdout: "pipe", stderr: "ignore" });
+interface Case {
+  readonly name: string;
+  readonly command: string[];
+  readonly env?: Record<string, string>;
+}
+
+async function measure({ command, env }: Case, streams: number, seconds: number, settle: number): Promise<Result> {
+  const server = Bun.spawn(command, { stdout: "pipe", stderr: "ignore", env: { ...process.env, ...env } });
+  let scrape: Timer | undefined;
   try {
     const line = new TextDecoder().decode((await server.stdout.getReader().read()).value);
-    const url = line.replace("listening on http", "ws").trim();
-    return await load(`${url}/api/v1/segmented`, server.pid, streams, seconds, settle);
+    const http = line.replace("listening on ", "").trim();
+    scrape = setInterval(() => void fetch(`${http}/metrics`).then((answer) => answer.text()), 1_000);
+    return await load(`${http.replace("http", "ws")}/api/v1/segmented`, server.pid, streams, seconds, settle);
   } finally {
+    clearInterval(scrape);
     server.kill();
     await server.exited;
   }
+}
+
+/** Takes spans and forgets them; a process of its own, so that its time is nobody else's. */
+const SINK = `const server = Bun.serve({ port: 0, hostname: "127.0.0.1", async fetch(request) {
+  await request.arrayBuffer();
+  return new Response(new Uint8Array(), { headers: { "content-type": "application/x-protobuf" } });
+} });
+console.log(server.port);`;
+
+async function openSink(): Promise<{ url: string; close: () => void }> {
+  const sink = Bun.spawn([process.execPath, "-e", SINK], { stdout: "pipe" });
+  const port = new TextDecoder().decode((await sink.stdout.getReader().read()).value).trim();
+  return { url: `http://127.0.0.1:${port}`, close: () => sink.kill() };
 }
 
 async function load(url: string, pid: number, streams: number, seconds: number, settle: number): Promise<Result> {
@@ -136,28 +162,67 @@ const { values, positionals } = parseArgs({
     streams: { type: "string", default: "100,500,1000" },
     seconds: { type: "string", default: "10" },
     settle: { type: "string", default: "4" },
+    rounds: { type: "string", default: "1" },
+    against: { type: "string" },
+    traces: { type: "string", default: "" },
   },
 });
 const executable = await buildExecutable();
 const zero = ["delay", "constant_factor", "jitter"].flatMap((key) => ["--set", `model.${key}=0`]);
-const at = (sorted: number[], part: number): string =>
-  (sorted[Math.floor((sorted.length - 1) * part)] ?? NaN).toFixed(1);
-console.log("streams  server    cpu ms per stream second  streams per core  final result p50 / p99 ms  rss MiB  late");
+const quantile = (sorted: readonly number[], part: number): number =>
+  sorted[Math.floor((sorted.length - 1) * part)] ?? NaN;
+const median = (numbers: number[]): number =>
+  quantile(
+    numbers.sort((a, b) => a - b),
+    0.5,
+  );
+const serve = ["serve", "--port", "0", ...zero, ...positionals];
+const sink = values.traces === "" ? undefined : await openSink();
+const cases: Case[] = [
+  { name: "raw", command: [process.execPath, `${import.meta.dir}/raw-socket.ts`] },
+  ...(values.against === undefined ? [] : [{ name: "against", command: [values.against, ...serve] }]),
+  { name: "streamer", command: [executable, ...serve] },
+  ...values.traces.split(",").flatMap((share) =>
+    sink === undefined
+      ? []
+      : {
+          name: `traces ${share}`,
+          command: [executable, ...serve],
+          env: {
+            OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
+            OTEL_TRACES_SAMPLER: "parentbased_traceidratio",
+            OTEL_TRACES_SAMPLER_ARG: share,
+          },
+        },
+  ),
+];
+console.log(
+  "streams  server       cpu ms per stream second  streams per core  final result p50 / p99 ms  rss MiB  late",
+);
 for (const streams of values.streams.split(",").map(Number)) {
-  const commands: [string, string[]][] = [
-    ["raw", [process.execPath, `${import.meta.dir}/raw-socket.ts`]],
-    ["streamer", [executable, "serve", "--port", "0", ...zero, ...positionals]],
-  ];
-  for (const [name, command] of commands) {
-    const { cpuMs, delays, rssMib, late } = await measure(
-      command,
-      streams,
-      Number(values.seconds),
-      Number(values.settle),
-    );
-    const delay = name === "raw" ? "-" : `${at(delays, 0.5)} / ${at(delays, 0.99)}`;
+  const results = new Map<string, Result[]>();
+  for (let round = 0; round < Number(values.rounds); round++) {
+    // Another order every time: what the machine does beside should not always meet the same case.
+    for (const each of round % 2 === 0 ? cases : cases.toReversed()) {
+      const result = await measure(each, streams, Number(values.seconds), Number(values.settle));
+      results.set(each.name, [...(results.get(each.name) ?? []), result]);
+    }
+  }
+  for (const { name } of cases) {
+    const rounds = results.get(name) ?? [];
+    const of = (pick: (result: Result) => number): number => median(rounds.map(pick));
+    const cpuMs = of((result) => result.cpuMs);
+    const delay =
+      name === "raw"
+        ? "-"
+        : [0.5, 0.99].map((part) => of(({ delays }) => quantile(delays, part)).toFixed(1)).join(" / ");
     console.log(
-      `${String(streams).padStart(7)}  ${name.padEnd(8)}  ${cpuMs.toFixed(3).padStart(24)}  ${(1000 / cpuMs).toFixed(0).padStart(16)}  ${delay.padStart(25)}  ${rssMib.toFixed(0).padStart(7)}  ${late}`,
+      `${String(streams).padStart(7)}  ${name.padEnd(11)}  ${cpuMs.toFixed(3).padStart(24)}  ${(1000 / cpuMs).toFixed(0).padStart(16)}  ${delay.padStart(25)}  ${of(
+        ({ rssMib }) => rssMib,
+      )
+        .toFixed(0)
+        .padStart(7)}  ${of(({ late }) => late)}`,
     );
   }
 }
+sink?.close();

@@ -190,19 +190,18 @@ class StreamSpans implements StreamTrace {
   }
 
   #settle(span: Span, at: number, outcome: Settled): void {
-    if (outcome.status === "dropped") span.setAttribute("streamer.dropped", true);
-    else {
-      const started = at + outcome.queueMs;
-      this.#done("queue", span, at, started);
-      const compute = this.#begin("compute", span, started);
-      if (outcome.status === "ok") {
-        compute.setAttributes({ "streamer.worker": outcome.worker, "streamer.batch_size": outcome.batchSize });
-      } else {
-        fail(compute, outcome.code, outcome.message);
-        fail(span, outcome.code, outcome.message);
-      }
-      this.#end(compute, started + outcome.inferMs);
+    // What no worker has seen is no inference; a span that is not ended is not exported.
+    if (outcome.status === "dropped") return void this.#open.delete(span);
+    const started = at + outcome.queueMs;
+    this.#done("queue", span, at, started);
+    const compute = this.#begin("compute", span, started);
+    if (outcome.status === "ok") {
+      compute.setAttributes({ "streamer.worker": outcome.worker, "streamer.batch_size": outcome.batchSize });
+    } else {
+      fail(compute, outcome.code, outcome.message);
+      fail(span, outcome.code, outcome.message);
     }
+    this.#end(compute, started + outcome.inferMs);
     this.#end(span);
   }
 

@@ -45,16 +45,16 @@ export class Program implements AsyncDisposable {
   }
 
   /** Starts a server on a free port and waits until it is ready. */
-  async serve(keys: Keys = {}, args: readonly string[] = []): Promise<ServeProcess> {
-    const server = this.launch(keys, args);
+  async serve(keys: Keys = {}, args: readonly string[] = [], env?: Record<string, string>): Promise<ServeProcess> {
+    const server = this.launch(keys, args, env);
     await server.ready();
     return server;
   }
 
   /** Starts a server and does not wait. */
-  launch(keys: Keys = {}, args: readonly string[] = []): ServeProcess {
+  launch(keys: Keys = {}, args: readonly string[] = [], env?: Record<string, string>): ServeProcess {
     const sets = Object.entries(keys).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
-    const server = new ServeProcess(this.#spawn(["serve", "--port", "0", ...sets, ...args], undefined, "ignore"));
+    const server = new ServeProcess(this.#spawn(["serve", "--port", "0", ...sets, ...args], env, "ignore"));
     this.#servers.push(server);
     return server;
   }
