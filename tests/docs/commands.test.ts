@@ -32,7 +32,9 @@ const documents = [
 
 /** A server that goes on while the document's next command lines are tried; the next server takes its place. */
 interface Background {
-  readonly child: Bun.Subprocess<"ignore", "pipe", "inherit">;
+  readonly child: Bun.Subprocess<"ignore", "pipe", "pipe">;
+  /** What it has logged, when it has ended. */
+  readonly log: Promise<string>;
   readonly port: string;
 }
 
@@ -89,16 +91,19 @@ class Scratch implements AsyncDisposable {
       env: { ...process.env, STREAMER__SERVER__PORT: "0" },
       stdin: "ignore",
       stdout: "pipe",
-      stderr: "inherit",
+      stderr: "pipe",
     });
+    const log = new Response(child.stderr).text();
     let said = "";
     for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
       said += part;
       if (said.includes("\n")) break;
     }
     const port = /^listening on http:\/\/[^\s]+:(\d+)$/m.exec(said)?.[1];
-    if (port === undefined) throw new Error(`\`${text}\` said "${said}" and ended with ${await child.exited}`);
-    this.#server = { child, port };
+    if (port === undefined) {
+      throw new Error(`\`${text}\` said "${said}" and ended with ${await child.exited}\n${await log}`);
+    }
+    this.#server = { child, log, port };
   }
 
   async #stop(): Promise<void> {
@@ -107,7 +112,7 @@ class Scratch implements AsyncDisposable {
     if (server === undefined) return;
     server.child.kill("SIGTERM");
     const code = await server.child.exited;
-    if (code !== 0) throw new Error(`the server ended with ${code} after SIGTERM`);
+    if (code !== 0) throw new Error(`the server ended with ${code} after SIGTERM\n${await server.log}`);
   }
 
   /** The command line with the port that the server here has, in place of the default one. */
