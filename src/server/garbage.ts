@@ -4,7 +4,7 @@ const MIB = 1024 * 1024;
 /** What is young is collected in the background after so many bytes of messages, but not more often than this. */
 const YOUNG = { bytes: 16 * MIB, everyMs: 50 };
 /** Everything is looked through, which stops the thread for some milliseconds, after so many, but not more often than this. */
-const ALL = { bytes: 64 * MIB, everyMs: 2_000 };
+const ALL = { bytes: 512 * MIB, everyMs: 10_000 };
 
 /**
  * Keeps the memory of messages that have been dealt with from piling up. The collector paces itself by what is alive, the whole arena
