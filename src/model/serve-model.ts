@@ -12,6 +12,8 @@ export interface WorkerPort {
 }
 
 const MAX_ERROR_LENGTH = 500;
+/** The collector counts the arena, which is shared, as what this thread keeps alive, and so waits for long (Bun 1.4.5): it is asked. */
+const COLLECT_EVERY_CALLS = 1_000;
 
 /** Serves one model on this thread until the thread ends: loads it, warms it, then answers one call after the other. */
 export function serveModel(port: WorkerPort): void {
