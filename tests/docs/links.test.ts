@@ -32,13 +32,19 @@ async function brokenLinks(path: string): Promise<string[]> {
   return broken;
 }
 
-/** Files of the repository that a document names in code marks and that are not there. */
+const NAMED = [
+  /`((?:src|native|scripts|tests|docs|examples|deploy)\/[\w./-]*)`/g,
+  // Sources are called by their place below `src/` too, also in diagrams.
+  /(?<![\w./-])((?:commands|server|client|pipeline|vad|model|audio|protocol|telemetry|native|lib|config)\/[\w-]+\.[a-z]+)/g,
+];
+
+/** Files of the repository that a document names and that are not there. */
 async function missingFiles(path: string): Promise<string[]> {
   const markdown = await Bun.file(path).text();
-  const named = [...markdown.matchAll(/`((?:src|native|scripts|tests|docs|examples)\/[\w./-]*)`/g)].map(
-    ([, name = ""]) => name,
-  );
-  return named.filter((name) => !existsSync(join(root, name))).map((name) => `${relative(root, path)}: ${name}`);
+  const named = NAMED.flatMap((pattern) => [...markdown.matchAll(pattern)].map(([, name = ""]) => name));
+  return named
+    .filter((name) => !existsSync(join(root, name)) && !existsSync(join(root, "src", name)))
+    .map((name) => `${relative(root, path)}: ${name}`);
 }
 
 async function below(folder: string): Promise<string[]> {
@@ -48,7 +54,12 @@ async function below(folder: string): Promise<string[]> {
     .map((path) => join(root, folder, path));
 }
 
-const documents = [join(root, "README.md"), ...(await below("docs")), ...(await below("examples"))];
+const documents = [
+  join(root, "README.md"),
+  join(root, "CHANGELOG.md"),
+  ...(await below("docs")),
+  ...(await below("examples")),
+];
 
 test("every link between the documents leads somewhere", async () => {
   expect((await Promise.all(documents.map(brokenLinks))).flat()).toEqual([]);
