@@ -23,6 +23,9 @@ interface Payload {
   readonly lane: LaneOptions;
 }
 
+/** Longer than workers usually take to load a model. */
+const LONGEST_ABSENCE_MS = 5000;
+
 type Job = SchedulerJob<Payload>;
 
 /** A model on worker threads: takes work from lanes, decides through the scheduler what runs next, and answers each piece of
@@ -157,6 +160,7 @@ export class ModelPool {
       maxBatchWaitMs: info.maxBatchWaitMs,
       idempotent: info.idempotent,
       timeoutMs: this.#options.inferenceTimeoutMs,
+      absenceMs: LONGEST_ABSENCE_MS,
     });
     this.#scheduler.workerReady(worker);
     this.#scheduleTurn();

@@ -6,15 +6,15 @@ import { Link, LinkedList } from "../lib/linked-list.ts";
 export interface SessionTurns<P> {
   readonly finals: Group<SchedulerJob<P>>;
   readonly interims: Group<SchedulerJob<P>>;
+  readonly session: object | number;
   /** Lanes that are open. */
   lanes: number;
-  /** Calls under way that have a piece of this session. */
-  calls: number;
+  /** Workers that run a piece of this session, or that went down with one and are not back. */
+  workers: number;
 }
 
 /** One channel of one stream. Fields are the scheduler's own. */
 export class SchedulerLane<P> {
-  readonly session: object | number;
   readonly turns: SessionTurns<P>;
   readonly finals: Member<SchedulerJob<P>>;
   readonly interims: Member<SchedulerJob<P>>;
@@ -26,8 +26,7 @@ export class SchedulerLane<P> {
   runningFinals = 0;
   closed = false;
 
-  constructor(session: object | number, turns: SessionTurns<P>) {
-    this.session = session;
+  constructor(turns: SessionTurns<P>) {
     this.turns = turns;
     this.finals = new Member(turns.finals);
     this.interims = new Member(turns.interims);

@@ -17,6 +17,8 @@ export interface SchedulerOptions {
   readonly idempotent: boolean;
   /** Longest time for one call. */
   readonly timeoutMs: number;
+  /** How long a worker that went down counts as occupied by those whose call it was, if it is not back. */
+  readonly absenceMs: number;
 }
 
 /** Decides which work runs next on which worker. Synchronous and without timers: time is passed in, decisions are asked for
@@ -28,14 +30,15 @@ export interface SchedulerOptions {
  *  finals, so they cannot lengthen one. A final that its own lane's `maxInFlight` holds back does not hold back others.
  *
  *  A call cannot be interrupted, so while several sessions have lanes open none of them occupies all workers: a session with a
- *  piece in every call under way does not get the last idle worker, and what others have waiting goes there instead. */
+ *  piece in every call under way does not get the last idle worker, and what others have waiting goes there instead. A worker
+ *  that a session's call took down stays occupied by it until it is back. */
 export class Scheduler<P> {
   readonly #options: SchedulerOptions;
   readonly #laneLimit: number;
   readonly #sessions = new Map<object | number, SessionTurns<P>>();
   readonly #finals = new FairQueue<SchedulerJob<P>>();
   readonly #interims = new FairQueue<SchedulerJob<P>>();
-  readonly #occupancy = new Occupancy<P>();
+  readonly #occupancy: Occupancy<P>;
   #openSessions = 0;
   #blocked = 0;
   #finalsPending = 0;
@@ -43,6 +46,7 @@ export class Scheduler<P> {
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
+    this.#occupancy = new Occupancy(options.absenceMs);
     this.#laneLimit = options.stateful ? 1 : options.maxInFlight;
   }
 
@@ -74,10 +78,12 @@ export class Scheduler<P> {
 
   openLane(session: object | number): SchedulerLane<P> {
     let turns = this.#sessions.get(session);
-    if (!turns)
-      this.#sessions.set(session, (turns = { finals: new Group(), interims: new Group(), lanes: 0, calls: 0 }));
+    if (!turns) {
+      turns = { finals: new Group(), interims: new Group(), session, lanes: 0, workers: 0 };
+      this.#sessions.set(session, turns);
+    }
     if (turns.lanes++ === 0) this.#openSessions++;
-    return new SchedulerLane(session, turns);
+    return new SchedulerLane(turns);
   }
 
   submit(lane: SchedulerLane<P>, kind: "final" | "interim", payload: P, nowMs: number): SchedulerJob<P> {
@@ -119,7 +125,7 @@ export class Scheduler<P> {
       this.#dropped.push(job);
     }
     if (--lane.turns.lanes === 0) this.#openSessions--;
-    this.#forgetIdle(lane);
+    this.#forgetIdle(lane.turns);
   }
 
   /** The jobs that were dropped since the last time; a `cancelled` one is still being read by a worker. */
@@ -131,7 +137,7 @@ export class Scheduler<P> {
   }
 
   workerReady(worker: number): void {
-    this.#occupancy.workerReady(worker);
+    for (const turns of this.#occupancy.workerReady(worker)) this.#forgetIdle(turns);
   }
 
   /** The worker's call ended: gives its jobs and the worker is idle again. */
@@ -148,7 +154,7 @@ export class Scheduler<P> {
    *  alone, so that one that kills its worker takes no other with it. */
   workerGone(worker: number, nowMs: number, mayRetry: boolean): SchedulerJob<P>[] {
     const ended: SchedulerJob<P>[] = [];
-    for (const job of this.#occupancy.workerGone(worker)) {
+    for (const job of this.#occupancy.workerGone(worker, nowMs)) {
       const retry = mayRetry && this.#options.idempotent && job.kind === "final" && job.calls === 1 && !job.cancelled;
       if (retry) {
         job.lane.running.delete(job);
@@ -174,6 +180,7 @@ export class Scheduler<P> {
 
   /** The next call to make, if there is one. */
   next(nowMs: number): Assignment<P> | undefined {
+    for (const turns of this.#occupancy.forgiveAbsent(nowMs)) this.#forgetIdle(turns);
     const admits = this.#admission();
     const queue = this.#choice(admits);
     if (!queue || nowMs < this.#holdUntil(queue, admits)) return undefined;
@@ -196,10 +203,10 @@ export class Scheduler<P> {
 
   /** When `next` or `overdue` may have something new to say though nothing else happens; Infinity for never. */
   nextDueMs(): number {
-    const deadlineMs = this.#occupancy.deadlineMs();
+    const dueMs = this.#occupancy.dueMs();
     const admits = this.#admission();
     const queue = this.#choice(admits);
-    return queue ? Math.min(deadlineMs, this.#holdUntil(queue, admits)) : deadlineMs;
+    return queue ? Math.min(dueMs, this.#holdUntil(queue, admits)) : dueMs;
   }
 
   /** Whose work may start now; undefined for everybody's. */
@@ -245,9 +252,9 @@ export class Scheduler<P> {
     }
   }
 
-  /** What is left of a session is known until its last call has ended, should it open lanes again. */
-  #forgetIdle({ session, turns }: SchedulerLane<P>): void {
-    if (turns.lanes === 0 && turns.calls === 0) this.#sessions.delete(session);
+  /** A session is known until it occupies no worker, should it open lanes again. */
+  #forgetIdle({ session, lanes, workers }: SessionTurns<P>): void {
+    if (lanes === 0 && workers === 0) this.#sessions.delete(session);
   }
 
   #leave(job: SchedulerJob<P>, nowMs: number): void {
@@ -258,7 +265,7 @@ export class Scheduler<P> {
       lane.runningFinals--;
       this.#offer(lane, nowMs);
     }
-    this.#forgetIdle(lane);
+    this.#forgetIdle(lane.turns);
   }
 
   #dropWaiting(lane: SchedulerLane<P>, into: SchedulerJob<P>[]): void {

@@ -39,7 +39,8 @@ export class ScheduleSimulation {
   readonly #options: SchedulerOptions;
   readonly #scheduler: Scheduler<Piece>;
   readonly #running = new Map<number, Running>();
-  readonly #down = new Set<number>();
+  /** Workers that are down, with the sessions whose call it was and until when it is held against them. */
+  readonly #down = new Map<number, { readonly sessions: ReadonlySet<number>; readonly untilMs: number }>();
   readonly #lanes: SimulatedLane[] = [];
   #nowMs = 0;
   #opened = 0;
@@ -59,6 +60,7 @@ export class ScheduleSimulation {
       maxBatchWaitMs: [0, 5][this.#integer(0, 1)]!,
       idempotent: this.#chance(0.5),
       timeoutMs: 50,
+      absenceMs: 30,
     };
     this.#scheduler = new Scheduler(this.#options);
     for (let worker = 0; worker < this.#options.workers; worker++) this.#scheduler.workerReady(worker);
@@ -126,20 +128,27 @@ export class ScheduleSimulation {
 
   #kill(worker: number): void {
     if (this.#down.has(worker)) return;
-    this.#running.delete(worker);
-    this.#down.add(worker);
+    this.#goDown(worker);
     this.#ended(this.#scheduler.workerGone(worker, this.#nowMs, true), true);
   }
 
+  #goDown(worker: number): void {
+    const sessions = new Set(this.#running.get(worker)?.call.jobs.map(({ payload }) => payload.lane.session));
+    this.#running.delete(worker);
+    this.#down.set(worker, { sessions, untilMs: this.#nowMs + this.#options.absenceMs });
+  }
+
   #revive(): void {
-    for (const worker of this.#down) this.#scheduler.workerReady(worker);
+    for (const worker of this.#down.keys()) this.#scheduler.workerReady(worker);
     this.#down.clear();
   }
 
   /** Lets time pass, with everything that happens meanwhile. */
   #advance(byMs: number): void {
     const untilMs = this.#nowMs + byMs;
-    for (;;) {
+    this.#serve();
+    for (let turns = 0; ; turns++) {
+      check(turns < 1000, "when there is nothing to do there is nothing due");
       const next = [...this.#running.values()].sort((a, b) => a.endsMs - b.endsMs)[0];
       const dueMs = Math.min(next?.endsMs ?? Infinity, this.#scheduler.nextDueMs());
       if (dueMs > untilMs) break;
@@ -147,8 +156,7 @@ export class ScheduleSimulation {
       const overdue = this.#scheduler.overdue(this.#nowMs);
       for (const worker of overdue) {
         check(this.#running.get(worker)!.call.deadlineMs <= this.#nowMs, "no call is ended before its deadline");
-        this.#running.delete(worker);
-        this.#down.add(worker);
+        this.#goDown(worker);
         this.#ended(this.#scheduler.workerGone(worker, this.#nowMs, false), false);
       }
       if (next && next.endsMs <= this.#nowMs && this.#running.has(next.call.worker)) {
@@ -161,12 +169,21 @@ export class ScheduleSimulation {
       this.#serve();
     }
     this.#nowMs = untilMs;
+    this.#checkNothingWaits();
   }
 
   #serve(): void {
     for (let call = this.#scheduler.next(this.#nowMs); call; call = this.#scheduler.next(this.#nowMs)) {
       this.#started(call);
     }
+    this.#checkNothingWaits();
+    for (const { call } of this.#running.values())
+      check(this.#nowMs < call.deadlineMs, "no call runs past its deadline");
+    const pending = this.#lanes.reduce((sum, lane) => sum + this.#pendingFinals(lane), 0);
+    check(this.#scheduler.finalsPending === pending, "pending finals are counted");
+  }
+
+  #checkNothingWaits(): void {
     const finals = this.#startable("final");
     if (finals.length > 0 && this.#scheduler.idleWorkers > 0) {
       const mayHold = finals.length < this.#options.maxBatch;
@@ -179,10 +196,6 @@ export class ScheduleSimulation {
       const ready = this.#options.workers - this.#down.size;
       check(mayHold || this.#interimsRunning() >= ready - 1, "no interim waits for nothing");
     }
-    for (const { call } of this.#running.values())
-      check(this.#nowMs < call.deadlineMs, "no call runs past its deadline");
-    const pending = this.#lanes.reduce((sum, lane) => sum + this.#pendingFinals(lane), 0);
-    check(this.#scheduler.finalsPending === pending, "pending finals are counted");
   }
 
   #started(call: Assignment<Piece>): void {
@@ -323,10 +336,13 @@ export class ScheduleSimulation {
 
   /** True when the session leaves a worker to others after one more call, or when there is nobody, or nothing, to leave. */
   #mayOccupyMore(session: number): boolean {
-    const ready = this.#options.workers - this.#down.size;
-    if (ready < 2 || this.#lanes.every((lane) => lane.session === session)) return true;
-    const ofSession = ({ call }: Running): boolean => call.jobs.some(({ payload }) => payload.lane.session === session);
-    return [...this.#running.values()].filter(ofSession).length + 1 < ready;
+    if (this.#lanes.every((lane) => lane.session === session)) return true;
+    const lost = [...this.#down.values()].filter(({ sessions, untilMs }) => sessions.size > 0 && this.#nowMs < untilMs);
+    const workers = this.#options.workers - this.#down.size + lost.length;
+    const running = ({ call }: Running): boolean => call.jobs.some(({ payload }) => payload.lane.session === session);
+    const occupied =
+      [...this.#running.values()].filter(running).length + lost.filter(({ sessions }) => sessions.has(session)).length;
+    return workers < 2 || occupied + 1 < workers;
   }
 
   #startableOf(lane: SimulatedLane, kind: "final" | "interim"): Piece[] {

@@ -10,8 +10,19 @@ const [A, B, C] = [{}, {}, {}];
 function scheduler(options: Partial<SchedulerOptions> = {}): Scheduler<string> {
   const workers = options.workers ?? 2;
   const [maxInFlight, stateful, maxBatch, maxBatchWaitMs, timeoutMs] = [4, false, 1, 0, 1000];
+  const absenceMs = 100;
   const idempotent = true;
-  const all = { workers, maxInFlight, stateful, maxBatch, maxBatchWaitMs, idempotent, timeoutMs, ...options };
+  const all = {
+    workers,
+    maxInFlight,
+    stateful,
+    maxBatch,
+    maxBatchWaitMs,
+    idempotent,
+    timeoutMs,
+    absenceMs,
+    ...options,
+  };
   const made = new Scheduler<string>(all);
   for (let worker = 0; worker < workers; worker++) made.workerReady(worker);
   return made;
@@ -91,6 +102,27 @@ describe("one worker is left for others", () => {
     expect(begun(shared)).toEqual(["a1"]);
     shared.callEnded(0, 0);
     expect(begun(shared)).toEqual(["a2"]);
+  });
+
+  test("a worker that a session took down stays occupied by it until it is back, or has been away too long", () => {
+    const shared = scheduler();
+    const [deadly, other] = [shared.openLane(A), shared.openLane(B)];
+    submit(shared, deadly, "a1", "a2");
+    expect(begun(shared)).toEqual(["a1"]);
+    shared.workerGone(1, 0, false);
+    expect(begun(shared)).toEqual([]);
+    submit(shared, other, "b1");
+    expect(begun(shared)).toEqual(["b1"]);
+    shared.callEnded(0, 10);
+    expect(begun(shared, 10)).toEqual([]);
+    expect(shared.nextDueMs()).toBe(100);
+    expect(begun(shared, 100)).toEqual(["a2"]);
+    shared.workerGone(0, 110, false);
+    submit(shared, deadly, "a3");
+    shared.workerReady(1);
+    expect(begun(shared, 110)).toEqual([]);
+    shared.workerReady(0);
+    expect(begun(shared, 110)).toEqual(["a3"]);
   });
 
   test("what a session left running when it closed its lanes still counts when it opens others", () => {
