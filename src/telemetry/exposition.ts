@@ -1,8 +1,8 @@
+import type * as PromClient from "prom-client";
 import type { Metric as PromMetric, Registry } from "prom-client";
 
 import type { Metrics } from "./metrics.ts";
 
-type PromClient = typeof import("prom-client");
 type Format = "text/plain; version=0.0.4; charset=utf-8" | "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 const TEXT: Format = "text/plain; version=0.0.4; charset=utf-8";
@@ -39,7 +39,7 @@ export async function expose(metrics: Metrics, accept: string | null): Promise<E
 }
 
 /** Processor, memory, files: what prom-client knows of every process, without its `nodejs_` names, which promtool objects to. */
-function processRegistry(client: PromClient, format: Format): Registry {
+function processRegistry(client: typeof PromClient, format: Format): Registry {
   let registry = processRegistries.get(format);
   if (registry === undefined) {
     registry = new client.Registry();
