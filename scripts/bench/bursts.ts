@@ -1,0 +1,19 @@
+/** Sound for the benches: bursts of noise that the VAD takes for speech, over faint noise that it does not. */
+
+export const RATE = 16_000;
+/** Peaks of s16 noise: -20 dBFS and -60. */
+export const LOUD = 5_700;
+export const QUIET = 57;
+
+/** Numbers in [0, 1) that are the same in every run. */
+export function generator(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+export function noise(draw: () => number, samples: number, peak: number): Int16Array<ArrayBuffer> {
+  return Int16Array.from({ length: samples }, () => Math.round((2 * draw() - 1) * peak));
+}

@@ -1,0 +1,119 @@
+/** One noisy neighbour of `noisy.ts`, in a process of its own: `bun scripts/bench/neighbour.ts KIND ws://HOST:PORT`. Prints one line
+ *  about what it did when it is told to end. */
+import { connect } from "node:net";
+
+import { generator, LOUD, noise, QUIET, RATE } from "./bursts.ts";
+
+const CHANNELS = 16;
+/** Bytes on their way to the server above which a fast sender pauses. */
+const AHEAD = 4 * 1024 * 1024;
+
+const [kind, url] = process.argv.slice(2);
+const draw = generator(99);
+let did = (): string => "";
+process.on("SIGTERM", () => {
+  console.log(did());
+  process.exit();
+});
+
+/** Blocks of interleaved s16 in which each channel has utterances and pauses of its own, seconds. */
+function* blocks(channels: number, blockMs: number, spoken: () => number, pause: () => number): Generator<Uint8Array> {
+  const frames = (RATE * blockMs) / 1000;
+  const left = Array.from({ length: channels }, () => ({ loud: false, samples: pause() * RATE }));
+  const [loud, quiet] = [noise(draw, 4 * RATE, LOUD), noise(draw, 4 * RATE, QUIET)];
+  for (;;) {
+    const block = new Int16Array(frames * channels);
+    for (const [channel, state] of left.entries()) {
+      const from = state.loud ? loud : quiet;
+      const offset = Math.floor(draw() * (from.length - frames));
+      for (let i = 0; i < frames; i++) block[i * channels + channel] = from[offset + i]!;
+      state.samples -= frames;
+      if (state.samples > 0) continue;
+      state.loud = !state.loud;
+      state.samples = (state.loud ? spoken() : pause()) * RATE;
+    }
+    yield new Uint8Array(block.buffer);
+  }
+}
+
+function start(channels: number, more: object): string {
+  const format = { channels, sample_rate: RATE, bit_depth: 16, is_float: false };
+  return JSON.stringify({ request: "start", format, ...more });
+}
+
+/** Sends as fast as the server takes it, and counts the results. */
+async function flood(more: object, channels: number, spoken: () => number, pause: () => number): Promise<void> {
+  const [seconds, results, errors] = [{ sent: 0 }, { count: 0 }, { count: 0 }];
+  did = () =>
+    `sent ${seconds.sent.toFixed(0)} s of ${channels} channels, ${results.count} results, ${errors.count} errors`;
+  const socket = new WebSocket(`${url}/api/v1/segmented`);
+  await new Promise<void>((resolve) => (socket.onopen = () => resolve()));
+  socket.onmessage = ({ data }) => {
+    const { type } = JSON.parse(String(data)) as { type: string };
+    if (type === "segment") results.count++;
+    if (type === "error") errors.count++;
+  };
+  socket.send(start(channels, more));
+  for (const block of blocks(channels, 500, spoken, pause)) {
+    while (socket.bufferedAmount > AHEAD) await Bun.sleep(2);
+    if (socket.readyState !== WebSocket.OPEN) break;
+    socket.send(block);
+    seconds.sent += 0.5;
+    await Bun.sleep(0);
+  }
+}
+
+/** Sends as fast as the server takes it and reads nothing; comes back when it is thrown out. */
+async function mute(): Promise<void> {
+  const { hostname, port } = new URL(url!);
+  const seconds = { sent: 0 };
+  let connections = 0;
+  did = () => `sent ${seconds.sent.toFixed(0)} s of ${CHANNELS} channels in ${connections} connections`;
+  const sounds = blocks(
+    CHANNELS,
+    100,
+    () => 0.1,
+    () => 0.2,
+  );
+  for (;;) {
+    const socket = connect(Number(port), hostname);
+    connections++;
+    const gone = { yes: false };
+    socket.on("error", () => {});
+    socket.on("close", () => (gone.yes = true));
+    const key = "dGhlIHNhbXBsZSBub25jZQ==";
+    socket.write(
+      `GET /api/v1/segmented HTTP/1.1\r\nHost: ${hostname}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+        `Sec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n\r\n`,
+    );
+    await new Promise((resolve) => socket.once("data", resolve));
+    socket.pause();
+    const vad = { min_speech_ms: 20, min_silence_ms: 50, post_roll_ms: 0, pre_roll_ms: 0 };
+    const options = { model: "quick", interim_results: true, interim_interval_ms: 100, vad };
+    socket.write(frame(1, new TextEncoder().encode(start(CHANNELS, options))));
+    while (!gone.yes) {
+      if (socket.write(frame(2, sounds.next().value as Uint8Array))) await Bun.sleep(0);
+      else await Promise.race([new Promise((resolve) => socket.once("drain", resolve)), Bun.sleep(1000)]);
+      seconds.sent += 0.1;
+    }
+    await Bun.sleep(100);
+  }
+}
+
+/** A client's frame; its mask is all zeros, so the payload is as it was. */
+function frame(opcode: number, payload: Uint8Array): Uint8Array {
+  const header = new DataView(new ArrayBuffer(14));
+  header.setUint8(0, 0x80 | opcode);
+  header.setUint8(1, 0x80 | 127);
+  header.setBigUint64(2, BigInt(payload.length));
+  return Buffer.concat([new Uint8Array(header.buffer), payload]);
+}
+
+const between = (least: number, most: number) => (): number => least + draw() * (most - least);
+const kinds: Record<string, () => Promise<void>> = {
+  greedy: () => flood({}, CHANNELS, between(10, 29), () => 1),
+  crashing: () => flood({ model: "bad" }, 1, between(0.2, 0.5), () => 1),
+  deadly: () => flood({ options: { crash: true } }, 1, between(0.2, 0.5), () => 1),
+  mute,
+};
+await kinds[kind!]!();

@@ -1,0 +1,215 @@
+// What a noisy neighbour costs others: N clients that talk at the pace of speech, 16 kHz mono on /segmented, alone and beside one of
+// each kind; milliseconds from the message that has the deciding sample to the final result, the model's time included.
+//
+//   bun scripts/bench/noisy.ts [--clients 10] [--seconds 60] [--workers 2] [--only greedy,mute] [-- --set key=value ...]
+//
+// The clients say the same in every row. Neighbours run in a process of their own.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+
+import { buildExecutable } from "../build.ts";
+import { generator, LOUD, noise, QUIET, RATE } from "./bursts.ts";
+
+const MESSAGE_MS = 20;
+const MIN_SILENCE_MS = 500;
+/** Talk and pauses of the paced clients, ms. */
+const [LEAST_MS, MOST_MS] = [1000, 3000];
+const SETTLE_MS = 4000;
+/** How often a paced client is asked whether its next message is due. */
+const TICK_MS = 1;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    clients: { type: "string", default: "10" },
+    seconds: { type: "string", default: "60" },
+    workers: { type: "string", default: "2" },
+    only: { type: "string" },
+  },
+});
+
+/** The simulated model's times, and a worker's death when a client asks for it. */
+const DEADLY_MODEL = `
+  export default {
+    name: "deadly",
+    load: () => ({
+      infer(audio, call) {
+        if (call.options?.crash) process.exit(1);
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20 + (10 * audio.length) / call.sampleRate);
+        return { count: audio.length };
+      },
+    }),
+  };`;
+
+interface Row {
+  readonly words: string;
+  readonly neighbour?: string;
+  readonly serve: readonly string[];
+}
+
+const folder = mkdtempSync(join(tmpdir(), "noisy-"));
+await Bun.write(join(folder, "deadly.ts"), DEADLY_MODEL);
+const further = (name: string, ...settings: string[]): string[] =>
+  [`name=simulated`, "workers=1", ...settings].flatMap((each) => ["--set", `models.${name}.${each}`]);
+const rows: Row[] = [
+  { words: "alone", serve: [] },
+  { words: "16 channels, not paced, utterances of 10-29 s", neighbour: "greedy", serve: [] },
+  {
+    words: "16 channels, not paced, reads nothing",
+    neighbour: "mute",
+    serve: further("quick", "delay=0", "constant_factor=0", "jitter=0"),
+  },
+  {
+    words: "a model that kills its worker at every call",
+    neighbour: "crashing",
+    serve: further("bad", "delay=0", "panic_rate=1"),
+  },
+  {
+    words: "kills the workers of the same model",
+    neighbour: "deadly",
+    serve: ["--model", join(folder, "deadly.ts")],
+  },
+];
+
+const sounds = { loud: messages(LOUD), quiet: messages(QUIET) };
+
+function messages(peak: number): Uint8Array[] {
+  const draw = generator(peak);
+  const samples = (RATE * MESSAGE_MS) / 1000;
+  return Array.from({ length: 100 }, () => new Uint8Array(noise(draw, samples, peak).buffer));
+}
+
+/** Talks and listens. Latencies go to `latencies` once the clock is past `countFrom`. */
+class PacedClient {
+  readonly #socket: WebSocket;
+  readonly #draw: () => number;
+  readonly #sentAt: number[] = [];
+  readonly #begun: number;
+  #loud = false;
+  #left: number;
+
+  static async open(
+    url: string,
+    seed: number,
+    said: (latencyMs: number, error: boolean) => void,
+  ): Promise<PacedClient> {
+    const socket = new WebSocket(url);
+    await new Promise<void>((resolve, reject) => {
+      socket.onopen = () => resolve();
+      socket.onerror = () => reject(new Error(`cannot connect to ${url}`));
+    });
+    return new PacedClient(socket, seed, said);
+  }
+
+  private constructor(socket: WebSocket, seed: number, said: (latencyMs: number, error: boolean) => void) {
+    this.#socket = socket;
+    this.#draw = generator(seed);
+    this.#begun = performance.now() + this.#draw() * MESSAGE_MS;
+    this.#left = this.#stretch();
+    const format = { channels: 1, sample_rate: RATE, bit_depth: 16, is_float: false };
+    socket.send(JSON.stringify({ request: "start", format, vad: { min_silence_ms: MIN_SILENCE_MS } }));
+    let inactive = 0;
+    socket.onmessage = ({ data }) => {
+      const event = JSON.parse(String(data)) as { type: string; time: number };
+      if (event.type === "inactive") inactive = event.time;
+      if (event.type !== "segment" && event.type !== "error") return;
+      // The deciding sample is in the message that ends at or after it.
+      const message = Math.ceil((inactive * 1000 + MIN_SILENCE_MS) / MESSAGE_MS - 1e-6);
+      said(performance.now() - (this.#sentAt[message - 1] ?? NaN), event.type === "error");
+    };
+  }
+
+  /** Sends what is due. */
+  tick(): void {
+    while (performance.now() >= this.#begun + this.#sentAt.length * MESSAGE_MS) {
+      const from = this.#loud ? sounds.loud : sounds.quiet;
+      this.#socket.send(from[this.#sentAt.length % from.length]!);
+      this.#sentAt.push(performance.now());
+      if (--this.#left > 0) continue;
+      this.#loud = !this.#loud;
+      this.#left = this.#stretch();
+    }
+  }
+
+  close(): void {
+    this.#socket.terminate();
+  }
+
+  #stretch(): number {
+    return Math.round((LEAST_MS + this.#draw() * (MOST_MS - LEAST_MS)) / MESSAGE_MS);
+  }
+}
+
+interface Result {
+  readonly latencies: number[];
+  readonly errors: number;
+  readonly neighbour: string;
+}
+
+async function measure(executable: string, row: Row): Promise<Result> {
+  const command = [executable, "serve", "--port", "0", "--workers", values.workers, ...row.serve, ...positionals];
+  const server = Bun.spawn(command, { stdout: "pipe", stderr: "ignore" });
+  try {
+    const line = new TextDecoder().decode((await server.stdout.getReader().read()).value);
+    const url = line.replace("listening on http", "ws").trim();
+    const latencies: number[] = [];
+    let [errors, counting] = [0, false];
+    const clients: PacedClient[] = [];
+    for (let i = 0; i < Number(values.clients); i++) {
+      const said = (latencyMs: number, error: boolean): void => {
+        if (error) errors++;
+        else if (counting) latencies.push(latencyMs);
+      };
+      clients.push(await PacedClient.open(`${url}/api/v1/segmented`, i + 1, said));
+    }
+    const neighbour = row.neighbour && startNeighbour(row.neighbour, url);
+    const begun = performance.now();
+    const end = begun + SETTLE_MS + Number(values.seconds) * 1000;
+    for (let now = begun; now < end; now = performance.now()) {
+      counting = now >= begun + SETTLE_MS;
+      for (const client of clients) client.tick();
+      await Bun.sleep(TICK_MS);
+    }
+    for (const client of clients) client.close();
+    return { latencies: latencies.sort((a, b) => a - b), errors, neighbour: neighbour ? await neighbour() : "" };
+  } finally {
+    server.kill();
+    await server.exited;
+  }
+}
+
+/** Gives a way to end it that says what it did. */
+function startNeighbour(kind: string, url: string): () => Promise<string> {
+  const process_ = Bun.spawn([process.execPath, join(import.meta.dir, "neighbour.ts"), kind, url], { stdout: "pipe" });
+  return async () => {
+    process_.kill();
+    return (await new Response(process_.stdout).text()).trim();
+  };
+}
+
+const at = (sorted: number[], share: number): number => sorted[Math.floor((sorted.length - 1) * share)] ?? NaN;
+const executable = await buildExecutable();
+const only = values.only?.split(",");
+console.log(`${values.clients} clients, ${values.workers} workers`);
+console.log(
+  "neighbour                                      finals  errors  p50 ms  p99 ms  max ms  p99 more than alone",
+);
+let alone = NaN;
+try {
+  for (const row of rows) {
+    if (row.neighbour !== undefined && only && !only.includes(row.neighbour)) continue;
+    const { latencies, errors, neighbour } = await measure(executable, row);
+    const p99 = at(latencies, 0.99);
+    if (row.neighbour === undefined) alone = p99;
+    const more = row.neighbour === undefined ? "" : `${p99 < alone ? "" : "+"}${(p99 - alone).toFixed(1)} ms`;
+    const figures = [at(latencies, 0.5), p99, at(latencies, 1)].map((ms) => ms.toFixed(1).padStart(6)).join("  ");
+    console.log(
+      `${row.words.padEnd(45)}  ${String(latencies.length).padStart(6)}  ${String(errors).padStart(6)}  ${figures}  ${more.padStart(19)}  ${neighbour}`,
+    );
+  }
+} finally {
+  rmSync(folder, { recursive: true });
+}
