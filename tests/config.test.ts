@@ -197,9 +197,19 @@ describe("sources", () => {
     });
   });
 
-  test("null counts as absent, and so does an empty section", () => {
-    const path = file("null.json", { server: { port: null }, limits: null, vad: {}, model: { delay: null } });
-    expect(loadConfig({ file: path }).config).toEqual(loadConfig().config);
+  test("a further model needs no settings, and a setting of a model may be an empty object", () => {
+    const path = file("bare.json", { models: { levels: {} }, model: { vocabulary: {}, words: {} } });
+    const { config } = loadConfig({ file: path, sets: ["model.words.size=4"] });
+    expect(config.models).toMatchObject({ levels: { name: "levels", settings: {} } });
+    expect(config.model.settings).toEqual({ vocabulary: {}, words: { size: 4 } });
+    expect(loadConfig({ file: file("bare.toml", "[models.levels]") }).config.models).toHaveProperty("levels");
+  });
+
+  test("null counts as absent, and an empty section says nothing", () => {
+    const nothing = { server: { port: null }, limits: null, vad: {}, model: { delay: null }, models: {} };
+    expect(loadConfig({ file: file("null.json", nothing) }).config).toEqual(loadConfig().config);
+    expect(loadConfig({ file: file("none.json", { model: {} }) }).config).toEqual(loadConfig().config);
+    expect(loadConfig({ file: file("root.json", {}) }).config).toEqual(loadConfig().config);
     expect(loadConfig({ file: file("empty.yaml", "") }).config).toEqual(loadConfig().config);
   });
 });
@@ -224,6 +234,16 @@ describe("refusals", () => {
       'log.level: found "loud"; allowed: one of debug, info, warning, error (--log-level)',
       'unknown key "port"; did you mean "server.port"? (--set)',
       "limits.arena_mb: found 1.5; allowed: a whole number from 1 to 4096 (--set)",
+    ]);
+  });
+
+  test("an empty section is refused where its name is unknown or a value is wanted", () => {
+    const path = file("hollow.json", { modle: {}, server: { hots: {}, port: {} }, models: { "a.b": {} } });
+    expect(problems({ file: path })).toEqual([
+      expect.stringContaining('unknown key "modle"; did you mean "model"?'),
+      expect.stringContaining('unknown key "server.hots"; did you mean "server.host"?'),
+      expect.stringContaining("server.port: found an object; allowed: a whole number"),
+      expect.stringContaining('models: found "a.b"; allowed: names of'),
     ]);
   });
 

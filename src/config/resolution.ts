@@ -1,7 +1,7 @@
 import { excerpt, shown } from "../lib/excerpt.ts";
 import { nearest } from "../lib/nearest.ts";
 import { accepts, allowed, MODEL_SETTINGS, type Setting, SETTINGS } from "./settings.ts";
-import { type Given, scalar } from "./sources.ts";
+import { type Given, isEmptySection, scalar } from "./sources.ts";
 
 /** One line of the effective configuration. */
 export interface Entry {
@@ -61,13 +61,16 @@ export class Resolution {
       if (!key.startsWith(`${prefix}.`)) continue;
       let at = settings;
       for (const part of path.slice(0, -1)) at = child(at, part);
-      at[path.at(-1) ?? ""] = this.value(key);
+      const value = this.value(key);
+      // A later source may put something into an empty section.
+      at[path.at(-1) ?? ""] = isEmptySection(value) ? {} : value;
     }
     return settings;
   }
 
   #addModel(prefix: readonly string[], rest: readonly string[], given: Given): void {
     const [key] = rest;
+    if (key === undefined && isEmptySection(given.value)) return;
     if (key === undefined || rest.includes("")) {
       this.#refuse(
         given,
@@ -83,6 +86,7 @@ export class Resolution {
 
   #addFurther(path: readonly string[], given: Given): void {
     const [name = "", ...rest] = path;
+    if (path.length === 0 && isEmptySection(given.value)) return;
     // An environment variable has no lower case: it means the model that the file has named already, if any.
     const known = [...this.models].find((other) => other.toLowerCase() === name.toLowerCase()) ?? name;
     if (!MODEL_NAME.test(known)) {
@@ -104,6 +108,7 @@ export class Resolution {
     const known = sectionSettings().find((candidate) => candidate.path.join(".") === key);
     if (known !== undefined) this.#set(known.path, known.setting, given);
     else if (path.length === 1 && Object.hasOwn(SETTINGS, key)) {
+      if (isEmptySection(given.value)) return;
       this.#refuse(given, key, `an object with ${Object.keys(SETTINGS[key as keyof typeof SETTINGS]).join(", ")}`);
     } else this.#unknown(given, key);
   }
@@ -136,11 +141,9 @@ export class Resolution {
   #unknown(given: Given, key: string): void {
     const keys = [...this.entries.keys()];
     const last = given.path.at(-1);
-    const meant = nearest(key, keys) ?? keys.find((other) => other.endsWith(`.${last}`));
-    const hint =
-      meant === undefined
-        ? `allowed: keys of ${[...Object.keys(SETTINGS), "model", "models"].join(", ")}`
-        : `did you mean "${meant}"?`;
+    const sections = [...Object.keys(SETTINGS), "model", "models"];
+    const meant = nearest(key, keys) ?? keys.find((other) => other.endsWith(`.${last}`)) ?? nearest(key, sections);
+    const hint = meant === undefined ? `allowed: keys of ${sections.join(", ")}` : `did you mean "${meant}"?`;
     this.problems.push(`unknown key "${excerpt(key)}"; ${hint} (${given.source})`);
   }
 }

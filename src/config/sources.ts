@@ -75,10 +75,14 @@ function isSection(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
 
-/** Objects are walked, null counts as absent, all else is a value. An empty section says nothing. */
+export function isEmptySection(value: unknown): boolean {
+  return isSection(value) && Object.keys(value).length === 0;
+}
+
+/** Objects are walked, null counts as absent, all else is a value: an empty section too, whose name may be wrong, or a model's. */
 function leaves(value: unknown, path: readonly string[], source: string): Given[] {
   if (value === null) return [];
-  if (!isSection(value)) return [{ path, value, isText: false, source }];
+  if (!isSection(value) || (isEmptySection(value) && path.length > 0)) return [{ path, value, isText: false, source }];
   return Object.entries(value).flatMap(([key, field]) => leaves(field, [...path, key], source));
 }
 
