@@ -5,7 +5,7 @@
 //                                [-- --set key=value ...]
 //
 // --against measures another build beside, --traces Streamer with that share of its streams recorded and sent to a sink; /metrics
-// is read every second in every case but raw. With several rounds the medians are shown.
+// is read every five seconds. With several rounds the medians are shown.
 //
 // Each count is measured with Streamer and with a bare Bun.serve socket in the same run. What follows `--` goes to `streamer serve`.
 
@@ -20,6 +20,8 @@ const MESSAGE_SAMPLES = (RATE * MESSAGE_MS) / 1000;
 const SPEECH_MESSAGES = 20;
 const CYCLE_MESSAGES = 30;
 const MIN_SILENCE_MS = 500;
+/** As often as a Prometheus in a hurry does. */
+const SCRAPE_MS = 5_000;
 /** Clock ticks of /proc/PID/stat a second: USER_HZ of Linux. */
 const TICKS = 100;
 
@@ -61,7 +63,7 @@ async function measure({ command, env }: Case, streams: number, seconds: number,
   try {
     const line = new TextDecoder().decode((await server.stdout.getReader().read()).value);
     const http = line.replace("listening on ", "").trim();
-    scrape = setInterval(() => void fetch(`${http}/metrics`).then((answer) => answer.text()), 1_000);
+    scrape = setInterval(() => void fetch(`${http}/metrics`).then((answer) => answer.text()), SCRAPE_MS);
     return await load(`${http.replace("http", "ws")}/api/v1/segmented`, server.pid, streams, seconds, settle);
   } finally {
     clearInterval(scrape);

@@ -115,10 +115,11 @@ export class RuntimeHealth implements Disposable {
     const { all } = metrics;
     all.mainThreadCpu.with({}).value = mainThreadSeconds();
     all.loopUtilization.with({}).set(this.#utilization);
-    const { heapSize, heapCapacity, extraMemorySize } = heapStats();
-    all.heap.with({ kind: "used" }).set(heapSize);
-    all.heap.with({ kind: "capacity" }).set(heapCapacity);
-    all.heap.with({ kind: "external" }).set(extraMemorySize);
+    // Not heapStats() of bun:jsc, which counts every object: milliseconds (Bun 1.4.5).
+    const { heapUsed, heapTotal, external } = process.memoryUsage();
+    all.heap.with({ kind: "used" }).set(heapUsed);
+    all.heap.with({ kind: "capacity" }).set(heapTotal);
+    all.heap.with({ kind: "external" }).set(external);
     const estimates = this.#capacity.estimate({ processors: cpus().length, workers });
     all.capacity.with({ resource: "sessions" }).set(maxSessions);
     for (const resource of RESOURCES) all.capacity.with({ resource }).set(estimates?.get(resource) ?? NaN);
