@@ -1,4 +1,3 @@
-import { heapStats } from "bun:jsc";
 import { cpus } from "node:os";
 
 import { Capacity, type Resource } from "./capacity.ts";
