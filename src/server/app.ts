@@ -52,7 +52,16 @@ export function createApp(host: Host): Hono {
   for (const pattern of Object.values(PATTERNS)) {
     app.get(`/api/v1/${pattern.name}`, (c) => connect(c.req.raw, pattern, host));
   }
-  app.notFound((c) => c.text(`There is nothing at ${new URL(c.req.url).pathname}.\n\n${frontPage(host)}`, 404));
+  // Bun 1.4.5 leaves the address without a host when the Host header cannot be one.
+  app.notFound((c) =>
+    URL.canParse(c.req.url)
+      ? c.text(`There is nothing at ${new URL(c.req.url).pathname}.\n\n${frontPage(host)}`, 404)
+      : refuse("invalid_request", "Host: found what cannot be a host; allowed: a name or address, and a port"),
+  );
+  // Faults are logged where all are, by the server, and not by Hono.
+  app.onError((error) => {
+    throw error;
+  });
   return app;
 }
 

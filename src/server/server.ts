@@ -160,9 +160,11 @@ export class Server {
       fetch: (request) => {
         const { thread } = this.#metrics;
         const outer = thread.enter("http");
-        const response = app.fetch(request);
-        thread.leave(outer);
-        return response;
+        try {
+          return app.fetch(request);
+        } finally {
+          thread.leave(outer);
+        }
       },
       error: (error) => {
         log.error("request_failed", { error });

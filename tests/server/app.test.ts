@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
 
 import { type Keys, Running } from "../support/in-process.ts";
 import { type PeerOptions, Refused } from "../support/peer.ts";
@@ -68,6 +68,18 @@ describe("routes", () => {
         expect(text).toContain(`/api/v1/${route}`);
       }
     }
+  });
+
+  test("a Host header that cannot be a host is the client's fault, and nothing that is logged", async () => {
+    const complained = spyOn(console, "error");
+    for (const Host of ["a b", "a/b", "@", ""]) {
+      for (const path of ["/api/v1/segmented", "/api/v1/health"]) {
+        const { status, error } = await refusal(running, { path, headers: { Host } });
+        expect([status, error["code"]]).toEqual([400, "invalid_request"]);
+      }
+    }
+    expect(complained).not.toHaveBeenCalled();
+    complained.mockRestore();
   });
 
   test("a method that a route does not know is not answered as if it were", async () => {
