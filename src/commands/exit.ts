@@ -31,3 +31,8 @@ export class UsageError extends ExitCode {
     super(EXIT.usage, message);
   }
 }
+
+/** Results are lost, and whoever reads the file would not know. */
+export function unwritable(reason: string): ExitCode {
+  return new ExitCode(EXIT.failed, `standard output cannot be written: ${reason}`);
+}

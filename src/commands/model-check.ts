@@ -3,7 +3,7 @@ import type { CommandDef } from "citty";
 import { ConfigError, loadConfig, type ModelConfig } from "../config.ts";
 import { checkModel, type Finding, type Verdict } from "../model/check/check.ts";
 import { validateModelSettings } from "../model/models.ts";
-import { EXIT, ExitCode, UsageError } from "./exit.ts";
+import { EXIT, ExitCode, unwritable, UsageError } from "./exit.ts";
 import { type Flags, parseFlags } from "./flags.ts";
 import { openRecording } from "./recording.ts";
 import { processOutput } from "./send-screen.ts";
@@ -40,7 +40,9 @@ export function modelCheckCommand({ workerUrl }: { readonly workerUrl: string })
       const counts: Record<Verdict, number> = { ok: 0, note: 0, FAIL: 0 };
       const unread = Promise.withResolvers<void>();
       // Nobody reads the report: the work is done, as for any command before `head`.
-      const out = processOutput(process.stdout, () => unread.reject(new ExitCode(EXIT.good)));
+      const out = processOutput(process.stdout, (reason) =>
+        unread.reject(reason === undefined ? new ExitCode(EXIT.good) : unwritable(reason)),
+      );
       const checked = checkModel(
         {
           model: model.name,

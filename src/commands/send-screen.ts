@@ -7,8 +7,11 @@ export interface Output {
   write(text: string): Promise<void> | undefined;
 }
 
-/** Standard output or standard error. `onBroken` is called once when nobody reads any more (EPIPE). */
-export function processOutput(stream: NodeJS.WriteStream, onBroken: () => void): Output {
+/**
+ * Standard output or standard error. `onBroken` is called once when nothing can be written any more: without a reason when nobody reads
+ * it (EPIPE), else with one, such as a full disk.
+ */
+export function processOutput(stream: NodeJS.WriteStream, onBroken: (reason?: string) => void): Output {
   let broken = false;
   let wake: (() => void) | undefined;
   const ready = () => {
@@ -16,8 +19,8 @@ export function processOutput(stream: NodeJS.WriteStream, onBroken: () => void):
     wake = undefined;
   };
   stream.on("drain", ready);
-  stream.on("error", () => {
-    if (!broken) onBroken();
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (!broken) onBroken(error.code === "EPIPE" ? undefined : error.message);
     broken = true;
     ready();
   });

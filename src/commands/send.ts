@@ -4,7 +4,7 @@ import manifest from "../../package.json" with { type: "json" };
 import { type Client, connect } from "../client/client.ts";
 import { ConnectionError } from "../client/errors.ts";
 import { type OpenTracing, openTracing } from "../telemetry/tracing.ts";
-import { EXIT, ExitCode } from "./exit.ts";
+import { EXIT, ExitCode, unwritable } from "./exit.ts";
 import { type Clock, processClock } from "./send-clock.ts";
 import { AudioFile } from "./send-output.ts";
 import { refusal } from "./send-refusal.ts";
@@ -105,8 +105,9 @@ export const sendCommand = defineCommand({
       const sending = send(settings, {
         stdin: (signal) => readStream(Bun.stdin.stream(), signal),
         // Nobody reads the results: the work is done, as for any command before `head`, unless it also fills a file.
-        out: processOutput(process.stdout, () => {
-          if (settings.output === undefined) ended.resolve(EXIT.good);
+        out: processOutput(process.stdout, (reason) => {
+          if (reason !== undefined) ended.reject(unwritable(reason));
+          else if (settings.output === undefined) ended.resolve(EXIT.good);
         }),
         err: processOutput(process.stderr, () => undefined),
         clock: processClock,

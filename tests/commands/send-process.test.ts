@@ -138,6 +138,12 @@ test("a reader that has seen enough ends the command quietly", async () => {
   expect(err).toBe("exit 0\n");
 });
 
+test("results that cannot be written, as on a full disk, end the command with 1", async () => {
+  const { err } = await pipe(`SEND -i ${SAMPLE} --format json > /dev/full; echo "exit $?" >&2`);
+  expect(err).toContain("streamer: standard output cannot be written: ENOSPC");
+  expect(err).toEndWith("exit 1\n");
+});
+
 test("a slow reader gets every line", async () => {
   const { out } = await pipe(`SEND -i ${SAMPLE} --format json 2>/dev/null | (sleep 0.5; cat)`);
   expect(JSON.parse(out.trimEnd().split("\n").at(-1) ?? "")).toMatchObject({ type: "stopped" });
