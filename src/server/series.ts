@@ -22,6 +22,7 @@ export function presetSeries(metrics: ServerMetrics, models: Iterable<string>): 
   for (const reason of ["stop", "client", "vanished"]) all.sessionsClosed.with({ reason });
   for (const code of Object.keys(WARNINGS)) all.warnings.with({ code });
   for (const type of Object.keys(EVENTS)) all.eventsSent.with({ type });
+  for (const fate of ["recorded", "exported", "failed"]) all.spans.with({ fate });
   for (const kind of ["young", "all"]) all.collections.with({ kind });
   for (const pattern of Object.keys(PATTERNS)) all.sessionsOpened.with({ pattern });
   for (const stage of [...ACTIVITIES, "other"]) {
