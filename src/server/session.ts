@@ -364,7 +364,7 @@ export class Session {
   }
 
   get #idle(): boolean {
-    return this.#inbox.empty && !this.#paused && (this.#stream?.pending ?? 0) === 0;
+    return this.#inbox.empty && !this.#paused && this.#stream?.idle !== false;
   }
 
   #standsStill(now: number, patience: number): boolean {

@@ -142,6 +142,11 @@ export class Stream implements Holder, MeasuredStream {
     return sum;
   }
 
+  /** The client has got all that it can expect so far: nothing waits for the model, for memory, or to be finished. */
+  get idle(): boolean {
+    return this.pending === 0 && this.#pieces.length === 0 && this.#ending === undefined;
+  }
+
   /** As much is pending as may be: nothing that could add to it is to be called. */
   get full(): boolean {
     return this.#channels.some(({ pipeline }) => pipeline.pending >= this.#options.maxPending);

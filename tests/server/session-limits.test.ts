@@ -79,6 +79,25 @@ describe("time", () => {
     expect(peer.closed?.reason).toBe("idle_timeout");
   });
 
+  test("nobody is idle whose audio waits for memory", async () => {
+    using desk = new Desk({ "limits.idle_timeout_ms": 1_000 }, 1);
+    const other = desk.start();
+    other.session.receive(audio(0.1));
+    const { session, peer } = desk.start();
+    session.receive(audio(0.1));
+    for (desk.now = 250; desk.now <= 10_000; desk.now += 250) {
+      other.session.receive(KEEP_ALIVE);
+      session.sweep(desk.now);
+    }
+    expect(peer.story).toEqual(["started"]);
+    other.session.vanished();
+    await desk.rest();
+    session.sweep(desk.now);
+    desk.now += 1_000;
+    session.sweep(desk.now);
+    expect(peer.closed?.reason).toBe("idle_timeout");
+  });
+
   test("a session ends at its limit, and what was not processed is named", async () => {
     using desk = new Desk({ "limits.session_ms": 60_000 });
     const { session, peer } = desk.start();
