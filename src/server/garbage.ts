@@ -1,6 +1,8 @@
 import type { ServerMetrics } from "../telemetry/server-metrics.ts";
 
 const MIB = 1024 * 1024;
+/** What a request leaves behind: most are about a stream, which is made of many small things. */
+const REQUEST_BYTES = 8 * 1024;
 /** What is young is collected in the background after so many bytes of messages, but not more often than this. */
 const YOUNG = { bytes: 16 * MIB, everyMs: 50 };
 /** Everything is looked through, which stops the thread for some milliseconds, after so many, but not more often than this. */
@@ -23,8 +25,8 @@ export class Garbage {
   }
 
   /** Counts a message that has been received. */
-  add(bytes: number): void {
-    this.#young.bytes += bytes;
+  add(message: string | Uint8Array): void {
+    this.#young.bytes += typeof message === "string" ? REQUEST_BYTES : message.length;
     if (this.#young.bytes < YOUNG.bytes) return;
     const now = this.#clock();
     if (now - this.#young.at < YOUNG.everyMs) return;

@@ -180,7 +180,7 @@ export class Server {
         open: (ws) => this.#open(ws),
         message: (ws, message) => {
           ws.data.socket?.session?.receive(message);
-          garbage.add(message.length);
+          garbage.add(message);
         },
         drain: (ws) => ws.data.socket?.drained(),
         close: (ws) => this.#close(ws),
