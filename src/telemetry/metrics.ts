@@ -212,7 +212,7 @@ export class Metrics {
   // The run-time.
   readonly loopDelay = this.#histogram(
     "streamer_event_loop_delay_seconds",
-    "How late a timer came, looked at 20 times a second.",
+    "How late a timer came, looked at 10 times a second.",
     () => DELAY_SECONDS,
   );
   readonly loopUtilization = this.#gauge(

@@ -5,8 +5,8 @@ import type { Logger } from "./log.ts";
 import { BLOCKED_MS } from "./main-thread.ts";
 import type { ServerMetrics } from "./server-metrics.ts";
 
-/** How often it is looked whether a timer comes in time. */
-const TICK_MS = 50;
+/** How often it is looked whether a timer comes in time. Waking for it costs an idle machine more than looking. */
+const TICK_MS = 100;
 /** How often what was used is added up. */
 const ACCOUNT_MS = 2_000;
 /** What blocks the main thread is logged so often at most; it is counted always. */
