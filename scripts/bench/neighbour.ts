@@ -78,9 +78,10 @@ async function mute(): Promise<void> {
   for (;;) {
     const socket = connect(Number(port), hostname);
     connections++;
-    const gone = { yes: false };
+    let wake = (): void => {};
     socket.on("error", () => {});
-    socket.on("close", () => (gone.yes = true));
+    socket.on("drain", () => wake());
+    socket.on("close", () => wake());
     const key = "dGhlIHNhbXBsZSBub25jZQ==";
     socket.write(
       `GET /api/v1/segmented HTTP/1.1\r\nHost: ${hostname}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
@@ -91,9 +92,9 @@ async function mute(): Promise<void> {
     const vad = { min_speech_ms: 20, min_silence_ms: 50, post_roll_ms: 0, pre_roll_ms: 0 };
     const options = { model: "quick", interim_results: true, interim_interval_ms: 100, vad };
     socket.write(frame(1, new TextEncoder().encode(start(CHANNELS, options))));
-    while (!gone.yes) {
+    while (!socket.destroyed) {
       if (socket.write(frame(2, sounds.next().value as Uint8Array))) await Bun.sleep(0);
-      else await Promise.race([new Promise((resolve) => socket.once("drain", resolve)), Bun.sleep(1000)]);
+      else await new Promise<void>((resolve) => (wake = resolve));
       seconds.sent += 0.1;
     }
     await Bun.sleep(100);

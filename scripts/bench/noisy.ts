@@ -1,9 +1,10 @@
 // What a noisy neighbour costs others: N clients that talk at the pace of speech, 16 kHz mono on /segmented, alone and beside one of
 // each kind; milliseconds from the message that has the deciding sample to the final result, the model's time included.
 //
-//   bun scripts/bench/noisy.ts [--clients 10] [--seconds 60] [--workers 2] [--only greedy,mute] [-- --set key=value ...]
+//   bun scripts/bench/noisy.ts [--clients 10] [--seconds 20] [--rounds 3] [--workers 2] [--only greedy,mute] [-- --set key=value ...]
 //
-// The clients say the same in every row. Neighbours run in a process of their own.
+// The clients say the same in every row, something else in every round. Rows take turns, and a row's p50 and p99
+// are the medians of its rounds, so that a burst of work elsewhere on the machine does not count. Neighbours run in a process of their own.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -25,7 +26,8 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     clients: { type: "string", default: "10" },
-    seconds: { type: "string", default: "60" },
+    seconds: { type: "string", default: "20" },
+    rounds: { type: "string", default: "3" },
     workers: { type: "string", default: "2" },
     only: { type: "string" },
   },
@@ -149,7 +151,7 @@ interface Result {
   readonly neighbour: string;
 }
 
-async function measure(executable: string, row: Row): Promise<Result> {
+async function measure(executable: string, row: Row, round: number): Promise<Result> {
   const command = [executable, "serve", "--port", "0", "--workers", values.workers, ...row.serve, ...positionals];
   const server = Bun.spawn(command, { stdout: "pipe", stderr: "ignore" });
   try {
@@ -163,7 +165,7 @@ async function measure(executable: string, row: Row): Promise<Result> {
         if (error) errors++;
         else if (counting) latencies.push(latencyMs);
       };
-      clients.push(await PacedClient.open(`${url}/api/v1/segmented`, i + 1, said));
+      clients.push(await PacedClient.open(`${url}/api/v1/segmented`, 1000 * round + i + 1, said));
     }
     const neighbour = row.neighbour && startNeighbour(row.neighbour, url);
     const begun = performance.now();
@@ -174,7 +176,7 @@ async function measure(executable: string, row: Row): Promise<Result> {
       await Bun.sleep(TICK_MS);
     }
     for (const client of clients) client.close();
-    return { latencies: latencies.sort((a, b) => a - b), errors, neighbour: neighbour ? await neighbour() : "" };
+    return { latencies, errors, neighbour: neighbour ? await neighbour() : "" };
   } finally {
     server.kill();
     await server.exited;
@@ -193,23 +195,34 @@ function startNeighbour(kind: string, url: string): () => Promise<string> {
 const at = (sorted: number[], share: number): number => sorted[Math.floor((sorted.length - 1) * share)] ?? NaN;
 const executable = await buildExecutable();
 const only = values.only?.split(",");
+const chosen = rows.filter(({ neighbour }) => neighbour === undefined || !only || only.includes(neighbour));
+const results = new Map<Row, Result[]>(chosen.map((row) => [row, []]));
+try {
+  for (let round = 0; round < Number(values.rounds); round++) {
+    for (const [row, measured] of results) measured.push(await measure(executable, row, round));
+  }
+} finally {
+  rmSync(folder, { recursive: true });
+}
 console.log(`${values.clients} clients, ${values.workers} workers`);
 console.log(
   "neighbour                                      finals  errors  p50 ms  p99 ms  max ms  p99 more than alone",
 );
 let alone = NaN;
-try {
-  for (const row of rows) {
-    if (row.neighbour !== undefined && only && !only.includes(row.neighbour)) continue;
-    const { latencies, errors, neighbour } = await measure(executable, row);
-    const p99 = at(latencies, 0.99);
-    if (row.neighbour === undefined) alone = p99;
-    const more = row.neighbour === undefined ? "" : `${p99 < alone ? "" : "+"}${(p99 - alone).toFixed(1)} ms`;
-    const figures = [at(latencies, 0.5), p99, at(latencies, 1)].map((ms) => ms.toFixed(1).padStart(6)).join("  ");
-    console.log(
-      `${row.words.padEnd(45)}  ${String(latencies.length).padStart(6)}  ${String(errors).padStart(6)}  ${figures}  ${more.padStart(19)}  ${neighbour}`,
-    );
-  }
-} finally {
-  rmSync(folder, { recursive: true });
+for (const [row, measured] of results) {
+  const sorted = measured.map(({ latencies }) => latencies.toSorted((a, b) => a - b));
+  const median = (share: number): number => {
+    const rounds = sorted.map((latencies) => at(latencies, share)).sort((a, b) => a - b);
+    return at(rounds, 0.5);
+  };
+  const errors = measured.reduce((sum, result) => sum + result.errors, 0);
+  const p99 = median(0.99);
+  if (row.neighbour === undefined) alone = p99;
+  const more = row.neighbour === undefined ? "" : `${p99 < alone ? "" : "+"}${(p99 - alone).toFixed(1)} ms`;
+  const counts = [sorted.flat().length, errors].map((count) => String(count).padStart(6)).join("  ");
+  const figures = [median(0.5), p99, Math.max(...sorted.flat())].map((ms) => ms.toFixed(1).padStart(6)).join("  ");
+  console.log(`${row.words.padEnd(45)}  ${counts}  ${figures}  ${more.padStart(19)}`);
+}
+for (const [{ words }, measured] of results) {
+  for (const { neighbour } of measured) if (neighbour) console.log(`${words}: ${neighbour}`);
 }
