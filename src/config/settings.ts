@@ -86,7 +86,7 @@ export const SETTINGS = {
     read_ahead_seconds: real(10, 0.1, 600, "s", "audio that may wait for the model before the client is paused"),
     inbox_bytes: whole(262_144, 4_096, 67_108_864, "bytes", "messages of one session that wait to be read"),
     outbox_bytes: whole(1_048_576, 4_096, 67_108_864, "bytes", "events of one session that wait to be sent"),
-    slow_reader_ms: whole(10_000, 10, HOUR_MS, "ms", "that a full outbox may last"),
+    slow_reader_ms: whole(10_000, 10, HOUR_MS, "ms", "for which nothing that waits to be sent may be taken"),
     max_queued_jobs_per_channel: whole(256, 1, 65_536, "jobs", "pieces of one channel that wait for the model"),
     max_in_flight_per_channel: whole(4, 1, 256, "jobs", "pieces of one channel in the model at a time"),
   },

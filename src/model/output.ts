@@ -7,6 +7,9 @@ export interface CheckedOutput {
 /** Longest result, in characters of JSON: more than this would not fit a message to the client. */
 export const MAX_OUTPUT_LENGTH = 512 * 1024;
 
+/** Longest sound of one result, in samples: 32 MiB, which a connection's buffer is sure to have room for. */
+export const MAX_AUDIO_SAMPLES = 8 * 1024 * 1024;
+
 const MAX_DEPTH = 32;
 const RESERVED = ["type", "channel", "start_time", "end_time", "is_final", "timing"];
 
@@ -28,15 +31,24 @@ export function checkOutput(output: unknown, sampleRate: number): CheckedOutput 
 }
 
 function checkAudio(audio: unknown, sampleRate: number): { samples: Float32Array; sampleRate: number } {
-  // Copied: it may be a view of the lent input, or of something large.
-  if (audio instanceof Float32Array) return { samples: audio.slice(), sampleRate };
+  if (audio instanceof Float32Array) return { samples: copied(audio), sampleRate };
   if (isPlain(audio)) {
     const { samples, sample_rate: rate } = audio;
     if (samples instanceof Float32Array && typeof rate === "number" && Number.isInteger(rate) && rate > 0) {
-      return { samples: samples.slice(), sampleRate: rate };
+      return { samples: copied(samples), sampleRate: rate };
     }
   }
   throw new Error(`the output's "audio" should be a Float32Array or { samples: Float32Array, sample_rate }`);
+}
+
+/** It may be a view of the lent input, or of something large. */
+function copied(samples: Float32Array): Float32Array {
+  if (samples.length > MAX_AUDIO_SAMPLES) {
+    throw new Error(
+      `the output's "audio" has ${samples.length} samples; at most ${MAX_AUDIO_SAMPLES} can be sent at once`,
+    );
+  }
+  return samples.slice();
 }
 
 function checkValue(value: unknown, place: string, depth: number): void {

@@ -61,8 +61,10 @@ export class Session {
   #outbox = 0;
   /** More results wait to be sent than may. */
   #overflowed = false;
-  /** When the outbox began to stand still, and at how many bytes. */
-  #stuck: { readonly since: number; readonly bytes: number } | undefined;
+  /** Bytes that have been given to the peer to be sent. */
+  #written = 0;
+  /** When the outbox began to stand still, and how many bytes had left it by then. */
+  #stuck: { readonly since: number; readonly left: number } | undefined;
 
   constructor(options: SessionOptions) {
     this.id = options.id;
@@ -344,14 +346,19 @@ export class Session {
     const { peer } = this.#options;
     const { metrics, config } = this.#services;
     const text = JSON.stringify(event);
+    let bytes = Buffer.byteLength(text);
     peer.send(text);
-    metrics.eventSent(event, Buffer.byteLength(text));
+    metrics.eventSent(event, bytes);
     if (audio !== undefined) {
-      peer.sendBinary(new Uint8Array(audio.samples.buffer, audio.samples.byteOffset, audio.samples.byteLength));
-      metrics.sent.countAudio(audio.samples.byteLength);
+      const { buffer, byteOffset, byteLength } = audio.samples;
+      peer.sendBinary(new Uint8Array(buffer, byteOffset, byteLength));
+      metrics.sent.countAudio(byteLength);
+      bytes += byteLength;
     }
+    this.#written += bytes;
     this.#outbox = peer.buffered;
-    if (this.#outbox > config.limits.outbox_bytes) this.#overflowed = true;
+    // One result always fits, however large: what waits beside it has not been read.
+    if (this.#outbox - bytes > config.limits.outbox_bytes) this.#overflowed = true;
   }
 
   #stopped({ reason, channels, trailing_bytes, skipped_bytes }: Stopped): void {
@@ -368,9 +375,10 @@ export class Session {
   }
 
   #standsStill(now: number, patience: number): boolean {
-    const bytes = this.#outbox;
-    if (bytes === 0) this.#stuck = undefined;
-    else if (this.#stuck === undefined || bytes < this.#stuck.bytes) this.#stuck = { since: now, bytes };
+    // Not how much waits: that stays the same while as much is added as leaves.
+    const left = this.#written - this.#outbox;
+    if (this.#outbox === 0) this.#stuck = undefined;
+    else if (this.#stuck === undefined || left > this.#stuck.left) this.#stuck = { since: now, left };
     return this.#stuck !== undefined && now - this.#stuck.since >= patience;
   }
 

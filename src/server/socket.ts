@@ -2,7 +2,7 @@ import type { ServerWebSocket } from "bun";
 
 import type { Peer, Session } from "./session.ts";
 
-/** How long what waits to be sent may take once the session is over. */
+/** How long what waits to be sent may stand still once the session is over. */
 const LINGER_MS = 5_000;
 /** A paused socket does not see its peer go; writing to it does. */
 const PAUSED_PING_MS = 2_000;
@@ -20,7 +20,7 @@ export class Socket implements Peer {
   readonly #clock: () => number;
   #session: Session | undefined;
   #pingedAt = 0;
-  #closing: { readonly code: number; readonly reason: string; readonly until: number } | undefined;
+  #closing: { readonly code: number; readonly reason: string; waiting: number; until: number } | undefined;
 
   constructor(ws: ServerWebSocket<SocketData>, clock: () => number) {
     this.#ws = ws;
@@ -62,7 +62,7 @@ export class Socket implements Peer {
     if (this.#ws.readyState !== OPEN) return;
     // Closing with unread bytes would reset the connection, and the client lose what it has not read yet.
     if (this.#ws.isPaused) this.#ws.resume();
-    this.#closing = { code, reason, until: this.#clock() + LINGER_MS };
+    this.#closing = { code, reason, waiting: this.buffered, until: this.#clock() + LINGER_MS };
     this.drained();
   }
 
@@ -80,7 +80,14 @@ export class Socket implements Peer {
       this.#pingedAt = now;
       this.#ws.ping();
     }
-    if (this.#closing !== undefined && now >= this.#closing.until) this.#ws.terminate();
+    if (this.#closing !== undefined) this.#linger(this.#closing, now);
+  }
+
+  /** A client may take its last results as slowly as its network is, but not stop taking them. */
+  #linger(closing: { waiting: number; until: number }, now: number): void {
+    const waiting = this.buffered;
+    if (waiting < closing.waiting) Object.assign(closing, { waiting, until: now + LINGER_MS });
+    else if (now >= closing.until) this.#ws.terminate();
   }
 
   /** The connection is gone. */

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { checkOutput, MAX_OUTPUT_LENGTH } from "../../src/model/output.ts";
+import { checkOutput, MAX_AUDIO_SAMPLES, MAX_OUTPUT_LENGTH } from "../../src/model/output.ts";
 
 test("what JSON carries is passed on as text, sound apart", () => {
   const shared = [1];
@@ -31,6 +31,7 @@ for (const [words, output] of [
   ['"audio" should be', { audio: [1, 2] }],
   ['"audio" should be', { audio: { samples: Float32Array.of(1), sample_rate: 0 } }],
   ["characters long", { text: "a".repeat(MAX_OUTPUT_LENGTH) }],
+  ["can be sent at once", { audio: new Float32Array(MAX_AUDIO_SAMPLES + 1) }],
 ] as const) {
   test(`an output is refused in words: ${words}`, () => {
     expect(() => checkOutput(output, 16_000)).toThrow(words);

@@ -213,12 +213,45 @@ describe("a client that does not read", () => {
     peer.buffered = 5_000;
     await desk.rest();
     expect(peer.story).toEqual(["started", "active", "inactive"]);
-    peer.buffered = 8_193;
+    peer.buffered = 9_000;
     desk.answer(desk.work.findIndex(({ work }) => work.kind === "final"));
     await desk.rest();
     expect(peer.story.slice(3)).toEqual(["segment", "error slow_reader", "stopped limit"]);
     expect(peer.closed).toEqual({ code: 1008, reason: "slow_reader" });
     expectWhole(peer, 96_000);
+  });
+
+  test("is not one that reads steadily, though as much is added to what waits for it as it takes", async () => {
+    using desk = new Desk({ "limits.slow_reader_ms": 2_000, "simple.block_ms": 20 });
+    const { session, peer } = desk.start();
+    peer.stuck = true;
+    for (desk.now = 0; desk.now < 20_000; desk.now += 500) {
+      session.receive(audio(0.02));
+      await desk.rest();
+      const before = peer.buffered;
+      desk.answer();
+      session.sweep(desk.now);
+      if (before > 0) peer.buffered = before;
+    }
+    expect(peer.closed).toBeUndefined();
+    expect(peer.buffered).toBeGreaterThan(0);
+    for (const end = desk.now + 2_500; desk.now < end; desk.now += 500) session.sweep(desk.now);
+    expect(peer.closed?.reason).toBe("slow_reader");
+  });
+
+  test("is not one that gets a result larger than the outbox, but one that gets more before it has read that", async () => {
+    using desk = new Desk({ "limits.outbox_bytes": 8_192 });
+    const { session, peer } = desk.start();
+    peer.stuck = true;
+    session.receive(audio(1));
+    await desk.rest();
+    const sound = { audio: { samples: new Float32Array(10_000), sampleRate: 16_000 } };
+    desk.answer(0, sound);
+    await desk.rest();
+    expect(peer.closed).toBeUndefined();
+    desk.answer(0, sound);
+    expect(peer.closed?.reason).toBe("slow_reader");
+    expect(peer.binaries.map(({ byteLength }) => byteLength)).toEqual([40_000, 40_000]);
   });
 
   test("is closed when what waits for it has not moved for long, however little it is", async () => {

@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 
+import type { ServerWebSocket } from "bun";
+
+import { Socket, type SocketData } from "../../src/server/socket.ts";
 import { concat, encode, noise, seeded, speech } from "../support/audio.ts";
 import { encodeFrame, OPCODE } from "../support/frames.ts";
 import { Running } from "../support/in-process.ts";
@@ -144,4 +147,25 @@ test("a result with many results behind it arrives whole before the close", asyn
   expect((await peer.close()).code).toBe(1000);
   expect(peer.all("segment")).toHaveLength(1_550);
   expect(problemsOf(streamsOf(peer.events)[0]!, { bytes: bytes.length, frameBytes: 2 })).toEqual([]);
+});
+
+test("what is left to be sent at the end may take as long as the client goes on taking it", () => {
+  let [now, buffered] = [0, 100];
+  const said: string[] = [];
+  const ws = {
+    readyState: 1,
+    isPaused: false,
+    getBufferedAmount: () => buffered,
+    close: (code: number) => said.push(`close ${code}`),
+    terminate: () => said.push("terminate"),
+  };
+  const socket = new Socket(ws as unknown as ServerWebSocket<SocketData>, () => now);
+  socket.close(1000, "stop");
+  for (now = 0; now <= 60_000; now += 4_000) {
+    buffered -= 1;
+    socket.sweep(now);
+  }
+  expect(said).toEqual([]);
+  socket.sweep((now += 4_000));
+  expect(said).toEqual(["terminate"]);
 });

@@ -34,6 +34,7 @@ export class FakePeer implements Peer {
 
   sendBinary(bytes: Uint8Array): void {
     this.binaries.push(bytes);
+    if (this.stuck) this.buffered += bytes.length;
   }
 
   pause(): void {
