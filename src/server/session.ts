@@ -10,6 +10,12 @@ import { openStream } from "./opening.ts";
 import type { Services } from "./services.ts";
 import type { Stream } from "./stream.ts";
 
+/**
+ * Nothing more is read from half an outbox on, but what had been read by then may have results of up to so much: who takes them is no slow
+ * reader. With one result more it is less than Bun's own limit leaves.
+ */
+const OWED_BYTES = 16 * 1024 * 1024;
+
 /** The other end of the connection, as a session sees it. */
 export interface Peer {
   send(text: string): void;
@@ -190,8 +196,9 @@ export class Session {
       if (!stream.advance()) return false;
       if (stream.over) return this.#closeStream();
       // Audio that does not fit stays in the stream; a flush would add to what is pending in any case.
-      if (this.#congested || (typeof this.#inbox.next === "string" && stream.full)) return false;
+      if (typeof this.#inbox.next === "string" && stream.full) return false;
     }
+    if (this.#congested && !this.#inbox.empty) return false;
     const message = this.#held ?? this.#inbox.shift();
     this.#held = undefined;
     if (message === undefined) return this.#draining && this.#leave();
@@ -358,7 +365,7 @@ export class Session {
     this.#written += bytes;
     this.#outbox = peer.buffered;
     // One result always fits, however large: what waits beside it has not been read.
-    if (this.#outbox - bytes > config.limits.outbox_bytes) this.#overflowed = true;
+    if (this.#outbox - bytes > config.limits.outbox_bytes + OWED_BYTES) this.#overflowed = true;
   }
 
   #stopped({ reason, channels, trailing_bytes, skipped_bytes }: Stopped): void {

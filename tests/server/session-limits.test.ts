@@ -213,7 +213,7 @@ describe("a client that does not read", () => {
     peer.buffered = 5_000;
     await desk.rest();
     expect(peer.story).toEqual(["started", "active", "inactive"]);
-    peer.buffered = 9_000;
+    peer.buffered = 17 * 1024 * 1024;
     desk.answer(desk.work.findIndex(({ work }) => work.kind === "final"));
     await desk.rest();
     expect(peer.story.slice(3)).toEqual(["segment", "error slow_reader", "stopped limit"]);
@@ -239,19 +239,38 @@ describe("a client that does not read", () => {
     expect(peer.closed?.reason).toBe("slow_reader");
   });
 
-  test("is not one that gets a result larger than the outbox, but one that gets more before it has read that", async () => {
-    using desk = new Desk({ "limits.outbox_bytes": 8_192 });
+  test("is not one that gets the results of what was read before its outbox was half full, however large; no more is read", async () => {
+    using desk = new Desk({ "limits.outbox_bytes": 8_192, "limits.slow_reader_ms": 2_000 });
     const { session, peer } = desk.start();
     peer.stuck = true;
     session.receive(audio(1));
     await desk.rest();
-    const sound = { audio: { samples: new Float32Array(10_000), sampleRate: 16_000 } };
+    const sound = { audio: { samples: new Float32Array(2_000_000), sampleRate: 16_000 } };
     desk.answer(0, sound);
     await desk.rest();
-    expect(peer.closed).toBeUndefined();
+    session.receive(audio(1));
+    session.receive("{");
+    await desk.rest();
     desk.answer(0, sound);
-    expect(peer.closed?.reason).toBe("slow_reader");
-    expect(peer.binaries.map(({ byteLength }) => byteLength)).toEqual([40_000, 40_000]);
+    expect([peer.closed, desk.work.length]).toEqual([undefined, 0]);
+    expect(peer.story).toEqual(["started", "segment", "segment"]);
+    peer.buffered = 0;
+    session.drained();
+    await desk.answerAll();
+    expect(peer.story.slice(3)).toEqual(["error invalid_json", "segment", "segment"]);
+  });
+
+  test("is held back when nothing but its mistakes is answered, too", () => {
+    using desk = new Desk({ "limits.outbox_bytes": 8_192 });
+    const { session, peer } = desk.open();
+    peer.stuck = true;
+    for (let i = 0; i < 10_000 && !peer.paused; i++) session.receive("{");
+    expect(peer.paused).toBeTrue();
+    expect(peer.buffered).toBeLessThan(8_192);
+    peer.stuck = false;
+    peer.buffered = 0;
+    session.drained();
+    expect(peer.paused).toBeFalse();
   });
 
   test("is closed when what waits for it has not moved for long, however little it is", async () => {
