@@ -31,7 +31,7 @@ async function stream(running: Running, pattern: string, model: string, seed: nu
   if (events === undefined) throw new Error("no stream");
   const sent = { bytes: bytes.length, frameBytes: 2, someUnanswered: STATEFUL.includes(model) };
   expect(problemsOf(events, sent)).toEqual([]);
-  for (const error of peer.all("error")) expect(error.code).toBe("worker_crashed");
+  for (const error of peer.all("error")) expect(error.code).toBeOneOf(["worker_crashed", "inference_timeout"]);
   return peer.all("error").length;
 }
 
@@ -46,6 +46,8 @@ describe(`nothing is lost under ${DEATHS} deaths of workers:`, () => {
         "model.inner": model,
         "model.seed": seed,
         "model.rate": 0.5,
+        // A thread that hangs while it dies (seen once in some thousands, Bun 1.4.5) is replaced as one that hangs in a call.
+        "model.inference_timeout_ms": 3_000,
         "simple.block_ms": 100,
       });
       let deaths = 0;
