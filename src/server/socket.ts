@@ -2,8 +2,8 @@ import type { ServerWebSocket } from "bun";
 
 import type { Peer, Session } from "./session.ts";
 
-/** How long what waits to be sent may stand still once the session is over. */
-const LINGER_MS = 5_000;
+/** How long what waits to be sent may stand still once the session is over: the kernel asks for more when a third of its megabytes has left. */
+const LINGER_MS = 10_000;
 /** A paused socket does not see its peer go; writing to it does. */
 const PAUSED_PING_MS = 2_000;
 

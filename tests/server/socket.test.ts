@@ -166,6 +166,6 @@ test("what is left to be sent at the end may take as long as the client goes on 
     socket.sweep(now);
   }
   expect(said).toEqual([]);
-  socket.sweep((now += 4_000));
+  socket.sweep((now += 8_000));
   expect(said).toEqual(["terminate"]);
 });
