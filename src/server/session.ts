@@ -4,30 +4,14 @@ import { type ErrorCode, errorEvent, ERRORS, ProtocolError, WARNINGS } from "../
 import type { ServerEvent, Stopped, StopReason } from "../protocol/events.ts";
 import { parseRequest, type Request, type Start } from "../protocol/requests.ts";
 import type { ConnectionTrace } from "../telemetry/trace.ts";
+import { Gate } from "./gate.ts";
 import { Inbox } from "./inbox.ts";
 import { Journal } from "./journal.ts";
 import { openStream } from "./opening.ts";
+import { Outbox } from "./outbox.ts";
+import type { Peer } from "./peer.ts";
 import type { Services } from "./services.ts";
 import type { Stream } from "./stream.ts";
-
-/**
- * Nothing more is read from half an outbox on, but what had been read by then may have results of up to so much: who takes them is no slow
- * reader. With one result more it is less than Bun's own limit leaves.
- */
-const OWED_BYTES = 16 * 1024 * 1024;
-
-/** The other end of the connection, as a session sees it. */
-export interface Peer {
-  send(text: string): void;
-  sendBinary(bytes: Uint8Array): void;
-  /** Stops reading: the client's TCP socket fills up. */
-  pause(): void;
-  resume(): void;
-  /** Bytes that wait to be sent. */
-  readonly buffered: number;
-  /** Sends what waits, then closes. Nothing is received any more. */
-  close(code: number, reason: string): void;
-}
 
 export interface SessionOptions {
   readonly id: string;
@@ -46,6 +30,8 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #services: Services;
   readonly #inbox = new Inbox();
+  readonly #gate: Gate;
+  readonly #outbox: Outbox;
   readonly #journal: Journal;
   readonly #opened: number;
   #stream: Stream | undefined;
@@ -58,30 +44,21 @@ export class Session {
   #strayReported = false;
   #heardAt: number;
   #started = false;
-  #paused = false;
-  /** Since when reading has stopped, as far as that has been counted. */
-  #pausedAt = 0;
   #pumping = false;
   #over = false;
-  /** Bytes that waited to be sent when it was last looked. */
-  #outbox = 0;
-  /** More results wait to be sent than may. */
-  #overflowed = false;
-  /** Bytes that have been given to the peer to be sent. */
-  #written = 0;
-  /** When the outbox began to stand still, and how many bytes had left it by then. */
-  #stuck: { readonly since: number; readonly left: number } | undefined;
-
   constructor(options: SessionOptions) {
     this.id = options.id;
     this.#options = options;
     this.#services = options.services;
-    this.#opened = this.#heardAt = this.#services.clock();
+    const { clock, config, metrics } = options.services;
+    this.#opened = this.#heardAt = clock();
+    this.#gate = new Gate(options.peer, metrics, config.limits.inbox_bytes, clock);
+    this.#outbox = new Outbox(options.peer, metrics, config.limits.outbox_bytes);
     this.#journal = new Journal(this.#services.log, this.id, options.pattern.name, this.#services.clock);
   }
 
   get paused(): boolean {
-    return this.#paused;
+    return this.#gate.closed;
   }
 
   /** Bytes of messages that wait to be decoded. */
@@ -125,7 +102,7 @@ export class Session {
     this.#pumping = true;
     try {
       while (this.#step());
-      if (!this.#over) this.#throttle();
+      if (!this.#over) this.#gate.follow(this.#inbox);
     } catch (error) {
       this.#crash(error);
     } finally {
@@ -135,25 +112,24 @@ export class Session {
 
   /** Something that waited to be sent has left. */
   drained(): void {
-    this.#outbox = this.#options.peer.buffered;
+    this.#outbox.look();
     this.pump();
   }
 
   /** Deadlines; `now` as of the clock. To be called a few times a second. */
   sweep(now: number): void {
     if (this.#over) return;
-    if (this.#outbox > 0) this.#outbox = this.#options.peer.buffered;
     const { start_timeout_ms, idle_timeout_ms, session_ms, slow_reader_ms } = this.#services.config.limits;
     // Who waits for results is not idle, and gets the whole time again when they have come.
     if (!this.#idle) this.#heardAt = now;
-    if (this.#paused) this.#countPause(now);
+    this.#gate.count();
     if (!this.#started && now - this.#opened >= start_timeout_ms) {
       this.#fail("start_timeout", `no stream was started within ${start_timeout_ms} ms`);
     } else if (session_ms > 0 && now - this.#opened >= session_ms) {
       this.#fail("session_limit", `a session lasts at most ${session_ms} ms`);
     } else if (now - this.#heardAt >= idle_timeout_ms) {
       this.#fail("idle_timeout", `nothing came for ${idle_timeout_ms} ms; keep_alive keeps a session open`);
-    } else if (this.#standsStill(now, slow_reader_ms)) {
+    } else if (this.#outbox.standsStill(now, slow_reader_ms)) {
       this.#fail("slow_reader", `results have waited for ${slow_reader_ms} ms without being read`);
     }
     this.pump();
@@ -190,7 +166,7 @@ export class Session {
   /** Does one thing: goes on with the stream, ends it, or takes the next message. False: nothing can be done now. */
   #step(): boolean {
     if (this.#over) return false;
-    if (this.#overflowed) return this.#fail("slow_reader", "results are not read as fast as they come");
+    if (this.#outbox.overflowed) return this.#fail("slow_reader", "results are not read as fast as they come");
     const stream = this.#stream;
     if (stream !== undefined) {
       if (!stream.advance()) return false;
@@ -198,7 +174,7 @@ export class Session {
       // Audio that does not fit stays in the stream; a flush would add to what is pending in any case.
       if (typeof this.#inbox.next === "string" && stream.full) return false;
     }
-    if (this.#congested && !this.#inbox.empty) return false;
+    if (this.#outbox.congested && !this.#inbox.empty) return false;
     const message = this.#held ?? this.#inbox.shift();
     this.#held = undefined;
     if (message === undefined) return this.#draining && this.#leave();
@@ -327,7 +303,7 @@ export class Session {
 
   #end(code: number, reason: string): void {
     if (!this.#over) this.#services.metrics.sessionClosed(reason);
-    if (this.#paused) this.#countPause(this.#services.clock());
+    this.#gate.count();
     this.#over = true;
     this.#stream = undefined;
     this.#held = undefined;
@@ -341,72 +317,20 @@ export class Session {
     if (this.#over) return false;
     if (event.type === "stopped") this.#stopped(event);
     // An interim is out of date soon anyway.
-    if (event.type === "segment" && event.is_final === false && this.#congested) return false;
+    if (event.type === "segment" && event.is_final === false && this.#outbox.congested) return false;
     const { thread } = this.#services.metrics;
     const outer = thread.enter("send");
-    this.#write(event, audio);
+    this.#outbox.write(event, audio);
     thread.leave(outer);
     return true;
-  }
-
-  #write(event: ServerEvent, audio: ResultAudio | undefined): void {
-    const { peer } = this.#options;
-    const { metrics, config } = this.#services;
-    const text = JSON.stringify(event);
-    let bytes = Buffer.byteLength(text);
-    peer.send(text);
-    metrics.eventSent(event, bytes);
-    if (audio !== undefined) {
-      const { buffer, byteOffset, byteLength } = audio.samples;
-      peer.sendBinary(new Uint8Array(buffer, byteOffset, byteLength));
-      metrics.sent.countAudio(byteLength);
-      bytes += byteLength;
-    }
-    this.#written += bytes;
-    this.#outbox = peer.buffered;
-    // One result always fits, however large: what waits beside it has not been read.
-    if (this.#outbox - bytes > config.limits.outbox_bytes + OWED_BYTES) this.#overflowed = true;
   }
 
   #stopped({ reason, channels, trailing_bytes, skipped_bytes }: Stopped): void {
     this.#journal.stopped({ reason, ledger: channels, trailing_bytes, skipped_bytes });
   }
 
-  /** The client reads too slowly: no more of its audio is taken until it has caught up. */
-  get #congested(): boolean {
-    return this.#outbox > this.#services.config.limits.outbox_bytes / 2;
-  }
-
   get #idle(): boolean {
-    return this.#inbox.empty && !this.#paused && this.#stream?.idle !== false;
-  }
-
-  #standsStill(now: number, patience: number): boolean {
-    // Not how much waits: that stays the same while as much is added as leaves.
-    const left = this.#written - this.#outbox;
-    if (this.#outbox === 0) this.#stuck = undefined;
-    else if (this.#stuck === undefined || left > this.#stuck.left) this.#stuck = { since: now, left };
-    return this.#stuck !== undefined && now - this.#stuck.since >= patience;
-  }
-
-  /** Stops reading while too much is waiting, so that TCP holds the client back. */
-  #throttle(): void {
-    const { peer } = this.#options;
-    if (!this.#paused && this.#inbox.bytes > this.#services.config.limits.inbox_bytes) {
-      this.#paused = true;
-      this.#pausedAt = this.#services.clock();
-      this.#services.metrics.all.pauses.with({}).add();
-      peer.pause();
-    } else if (this.#paused && this.#inbox.empty) {
-      this.#countPause(this.#services.clock());
-      this.#paused = false;
-      peer.resume();
-    }
-  }
-
-  #countPause(now: number): void {
-    this.#services.metrics.paused(now - this.#pausedAt);
-    this.#pausedAt = now;
+    return this.#inbox.empty && !this.#gate.closed && this.#stream?.idle !== false;
   }
 }
 

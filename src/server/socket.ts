@@ -1,6 +1,7 @@
 import type { ServerWebSocket } from "bun";
 
-import type { Peer, Session } from "./session.ts";
+import type { Peer } from "./peer.ts";
+import type { Session } from "./session.ts";
 
 /** How long what waits to be sent may stand still once the session is over: the kernel asks for more when a third of its megabytes has left. */
 const LINGER_MS = 10_000;
