@@ -132,5 +132,9 @@ export class LoadedServer implements AsyncDisposable {
     } finally {
       for (const peer of peers) peer[Symbol.dispose]();
     }
+    await until("the server to see that they are gone", async () => {
+      const info = (await (await fetch(`http://127.0.0.1:${this.port}/api/v1/info`)).json()) as { sessions: number };
+      return info.sessions === 0;
+    });
   }
 }
