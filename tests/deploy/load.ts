@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { buildExecutable } from "../../scripts/build.ts";
 import { encode, noise } from "../support/audio.ts";
 import { Peer, Refused } from "../support/peer.ts";
-import { soon } from "../support/until.ts";
+import { soon, until } from "../support/until.ts";
 
 const sample = join(import.meta.dir, "..", "data", "two-speakers-48k.wav");
 const MAX_SESSIONS = 12;
