@@ -75,12 +75,6 @@ export class Arena {
     return this.#references[slab] ?? 0;
   }
 
-  /** The samples of one slab, as a view. */
-  sampleView(slab: number): Float32Array {
-    const start = slab * Arena.SLAB_SAMPLES;
-    return this.samples.subarray(start, start + Arena.SLAB_SAMPLES);
-  }
-
   /** Calls `wake` once, in a microtask, when it is first in line and at least `slabs` are free.
    *
    *  First come, first served: nobody is woken past a waiter who wants more, and one wake takes what it needs before the

@@ -66,10 +66,6 @@ export class Session {
     return this.#inbox.bytes;
   }
 
-  get streaming(): boolean {
-    return this.#stream !== undefined;
-  }
-
   /** A message of the client. */
   receive(message: string | Uint8Array): void {
     if (this.#over) return;

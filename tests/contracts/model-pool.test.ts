@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
+import { Arena } from "../../src/audio/arena.ts";
 import type { Outcome } from "../../src/model/job.ts";
 import { ORDERS } from "../model/models/puppet.ts";
 import { modelPath, testPool } from "../model/pool-kit.ts";
@@ -37,7 +38,8 @@ describe("a pool with real workers", () => {
       new Promise((resolve) => lane.submit({ kind: "final", audio }, (outcome) => resolve(outcome)));
     await submit();
     expect(ok(await submit()).output).toMatchObject({ last: 2 });
-    expect([...kit.arena.sampleView(audio.slabs[0]!).subarray(10, 13)]).toEqual([ORDERS.scribble, 1, 2]);
+    const first = audio.slabs[0]! * Arena.SLAB_SAMPLES + 10;
+    expect([...kit.arena.samples.subarray(first, first + 3)]).toEqual([ORDERS.scribble, 1, 2]);
   });
 
   test("a throw in the model is answered with its own words, and its worker goes on", async () => {
