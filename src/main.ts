@@ -1,7 +1,7 @@
 import { type ArgsDef, type CommandDef, renderUsage, runCommand } from "citty";
 
 import manifest from "../package.json" with { type: "json" };
-import { ExitCode } from "./commands/exit.ts";
+import { ExitCode } from "./commands/terminal/exit.ts";
 import { nearest } from "./lib/nearest.ts";
 
 const { version } = manifest;
@@ -37,11 +37,11 @@ type Commands = Readonly<Record<string, Command | Group>>;
 const COMMANDS: Commands = {
   serve: {
     description: "Serve a model over WebSocket",
-    load: async () => runnable((await import("./commands/serve.ts")).serveCommand({ version, workerUrl })),
+    load: async () => runnable((await import("./commands/serve/serve.ts")).serveCommand({ version, workerUrl })),
   },
   send: {
     description: "Stream a file or standard input to a server and show what comes back",
-    load: async () => runnable((await import("./commands/send.ts")).sendCommand),
+    load: async () => runnable((await import("./commands/send/send.ts")).sendCommand),
   },
   health: {
     description: "Ask a server whether it is well, and say so by the exit code",
@@ -52,12 +52,12 @@ const COMMANDS: Commands = {
     commands: {
       init: {
         description: "Write a commented starting point for a model",
-        load: async () => runnable((await import("./commands/model-init.ts")).modelInitCommand, "streamer model"),
+        load: async () => runnable((await import("./commands/model/init.ts")).modelInitCommand, "streamer model"),
       },
       check: {
         description: "Try a model in a worker, and report in words what it does",
         load: async () =>
-          runnable((await import("./commands/model-check.ts")).modelCheckCommand({ workerUrl }), "streamer model"),
+          runnable((await import("./commands/model/check.ts")).modelCheckCommand({ workerUrl }), "streamer model"),
       },
     },
   },

@@ -2,8 +2,8 @@ import { Console } from "node:console";
 
 import { plugin } from "bun";
 
-import type { WorkerPort } from "./model/serve-model.ts";
-import { serveModel } from "./model/serve-model.ts";
+import type { WorkerPort } from "./worker/serve-model.ts";
+import { serveModel } from "./worker/serve-model.ts";
 
 declare const self: WorkerPort;
 

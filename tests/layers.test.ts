@@ -6,14 +6,17 @@ const root = join(import.meta.dir, "..");
 
 /** What stands in `src/`, from the top down. A place may import from rows below its own, and from itself. */
 const LAYERS: readonly (readonly string[])[] = [
-  ["main", "worker"],
+  ["main.ts", "worker.ts"],
   ["commands"],
   ["server", "client"],
+  ["session"],
+  ["stream", "dialects"],
   ["config"],
-  ["pipeline"],
-  ["vad", "model"],
-  ["audio"],
-  ["protocol", "telemetry", "native"],
+  ["pipeline", "pool"],
+  ["vad", "worker"],
+  ["telemetry"],
+  ["audio", "model"],
+  ["protocol", "native"],
   ["lib"],
 ];
 
@@ -23,9 +26,9 @@ const OUTSIDE: Readonly<Record<string, string>> = {
   "package.json": "",
 };
 
-/** The first name below `src/`: `main` for src/main.ts, `config` for src/config.ts and for src/config/keys.ts. */
+/** The first name below `src/`: `main.ts` for src/main.ts, `config` for src/config/settings.ts. */
 function placeOf(path: string): string {
-  return (path.split("/")[1] ?? "").replace(/\.ts$/, "");
+  return path.split("/")[1] ?? "";
 }
 
 function rowOf(place: string): number {

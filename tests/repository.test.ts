@@ -89,7 +89,7 @@ test("only src/native/library.ts opens the native library", () => {
 
 test("only src/main.ts ends the process", () => {
   // On a worker, where these two run, the same call ends the worker and nothing else.
-  const workers = ["src/model/serve-model.ts", "src/model/simulated.ts"];
+  const workers = ["src/worker/serve-model.ts", "src/model/built-in/simulated.ts"];
   const enders = matching(/\bprocess\s*\.\s*(?:exit|abort|reallyExit)\s*\(/, "src/");
   expect(enders.filter((path) => !workers.includes(path))).toEqual(["src/main.ts"]);
 });

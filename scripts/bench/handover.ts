@@ -2,7 +2,7 @@
  *  holds a copy of them. Both in turns within one run, since machines are noisy. `bun scripts/bench/handover.ts` */
 import { Arena } from "../../src/audio/arena.ts";
 import type { AudioSpan } from "../../src/audio/store.ts";
-import { ModelPool } from "../../src/model/pool.ts";
+import { ModelPool } from "../../src/pool/pool.ts";
 
 const SAMPLES = 8000;
 const ROUNDS = 40;
@@ -33,7 +33,9 @@ copying.onmessage = () => answered();
 const ways = {
   "shared memory": () =>
     new Promise<void>((resolve, reject) =>
-      lane.submit({ kind: "final", audio }, ({ status }) => (status === "ok" ? resolve() : reject(new Error(status)))),
+      lane.submit({ kind: "final", start: 0, end: audio.length, audio }, ({ status }) =>
+        status === "ok" ? resolve() : reject(new Error(status)),
+      ),
     ),
   copying: () =>
     new Promise<void>((resolve) => {

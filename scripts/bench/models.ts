@@ -1,7 +1,7 @@
 // What the built-in models that compute do, and cost: `bun scripts/bench/models.ts`. Real-time factors are medians of one core of
 // this machine; noise reduction is measured on the repository's recording of a reader, in white noise from a seed.
-import { Denoiser } from "../../src/model/denoise.ts";
-import { LevelMeter } from "../../src/model/levels.ts";
+import { Denoiser } from "../../src/model/built-in/denoise.ts";
+import { LevelMeter } from "../../src/model/built-in/levels.ts";
 import { concat, noise } from "../../tests/support/audio.ts";
 import { recorded } from "../../tests/support/recorded.ts";
 

@@ -7,15 +7,15 @@ import { parseArgs } from "node:util";
 
 import { BasicTracerProvider, TraceIdRatioBasedSampler } from "@opentelemetry/sdk-trace-base";
 
-import { PATTERNS } from "../../src/pipeline/pipelines.ts";
-import { Session } from "../../src/server/session.ts";
-import { MainThread } from "../../src/telemetry/main-thread.ts";
-import { stageSeries } from "../../src/telemetry/metrics.ts";
-import { ServerMetrics, Traffic } from "../../src/telemetry/server-metrics.ts";
-import { RecordedTracing } from "../../src/telemetry/spans.ts";
-import { StreamMetrics } from "../../src/telemetry/stream-metrics.ts";
-import { type Tracing, UNTRACED } from "../../src/telemetry/trace.ts";
-import { Desk, FakePeer } from "../../tests/support/desk.ts";
+import { PATTERNS } from "../../src/pipeline/patterns.ts";
+import { Session } from "../../src/session/session.ts";
+import { MainThread } from "../../src/telemetry/metrics/main-thread.ts";
+import { stageSeries } from "../../src/telemetry/metrics/metrics.ts";
+import { ServerMetrics, Traffic } from "../../src/telemetry/metrics/server-metrics.ts";
+import { StreamMetrics } from "../../src/telemetry/metrics/stream-metrics.ts";
+import { RecordedTracing } from "../../src/telemetry/tracing/spans.ts";
+import { type Tracing, UNTRACED } from "../../src/telemetry/tracing/trace.ts";
+import { Desk, FakePeer } from "../../tests/support/session-harness.ts";
 
 const SESSIONS = 200;
 const MESSAGE_SAMPLES = 1_600;

@@ -1,7 +1,7 @@
 import type { CommandDef } from "citty";
 
-import { EXIT, ExitCode, UsageError } from "./exit.ts";
-import { parseFlags } from "./flags.ts";
+import { EXIT, ExitCode, UsageError } from "./terminal/exit.ts";
+import { parseFlags } from "./terminal/flags.ts";
 
 const ARGS = {
   addr: { type: "string", valueHint: "http://localhost:8080", description: "Where the server is" },

@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 
 import { VAD_DEFAULTS, VAD_RANGES } from "../protocol/requests.ts";
-import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log.ts";
+import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log/log.ts";
 
 /** One setting: what it means, in which unit, what it may be, and what it is when nobody says. */
 export type Setting = NumberSetting | TextSetting;

@@ -3,11 +3,11 @@ import { parse, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
 import { nearest } from "../lib/nearest.ts";
-import { denoise } from "./denoise.ts";
-import { levels } from "./levels.ts";
+import { denoise } from "./built-in/denoise.ts";
+import { levels } from "./built-in/levels.ts";
+import { simulated } from "./built-in/simulated.ts";
 import type { ModelModule, SettingDescription } from "./model.ts";
 import { modelSettings } from "./settings.ts";
-import { simulated } from "./simulated.ts";
 
 const BUILT_IN: ReadonlyMap<string, ModelModule> = new Map(
   [simulated, levels, denoise].map((module) => [module.name, module]),

@@ -1,7 +1,7 @@
-import type { Outcome } from "../model/job.ts";
+import type { Job, Outcome } from "../model/job.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import { ERRORS } from "../protocol/errors.ts";
-import type { Job, PipelineEvent, PipelineOptions, Tally } from "./pipeline.ts";
+import type { PipelineEvent, PipelineOptions, Tally } from "./pipeline.ts";
 
 interface Slot {
   /** Undefined: a marker, which waits only for what is before it. */

@@ -1,25 +1,9 @@
-import type { Outcome } from "../model/job.ts";
+import type { Job, Outcome, ResultAudio } from "../model/job.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { ChannelEvent } from "../protocol/events.ts";
 
-/** A result's audio, mono at `sampleRate` Hz, sent as one binary message behind its event. */
-export interface ResultAudio {
-  readonly samples: Float32Array;
-  readonly sampleRate: number;
-}
-
 /** What a pipeline says: an event of the protocol without its `channel`, which is added on the way out. */
 export type PipelineEvent = ChannelEvent & { readonly resultAudio?: ResultAudio };
-
-/** A piece of work for the model: the samples `start` .. `end` (exclusive) of this channel. */
-export interface Job {
-  readonly kind: "final" | "interim";
-  readonly start: number;
-  readonly end: number;
-  /** Stateful pipelines only: which call of the model this is, and the state that it is given. `finish` has no samples. */
-  readonly step?: "start" | "step" | "finish";
-  readonly state?: unknown;
-}
 
 /** What one call of a pipeline leads to. */
 export interface Step {

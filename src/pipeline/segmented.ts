@@ -1,18 +1,10 @@
-import type { Outcome } from "../model/job.ts";
+import type { Job, Outcome } from "../model/job.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { VadSettings } from "../protocol/requests.ts";
+import type { Vad } from "../vad/detector.ts";
 import { Endpointer, type Transition } from "../vad/endpointer.ts";
-import type { Vad } from "../vad/vad.ts";
 import { Answers } from "./answers.ts";
-import {
-  type Job,
-  NOTHING,
-  type Pipeline,
-  type PipelineEvent,
-  type PipelineOptions,
-  type Step,
-  type Tally,
-} from "./pipeline.ts";
+import { NOTHING, type Pipeline, type PipelineEvent, type PipelineOptions, type Step, type Tally } from "./pipeline.ts";
 
 /**
  * Voice activity detection finds utterances; the model runs on those, and on what there is of one while it lasts, when interim

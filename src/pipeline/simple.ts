@@ -1,7 +1,7 @@
-import type { Outcome } from "../model/job.ts";
+import type { Job, Outcome } from "../model/job.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import { Answers } from "./answers.ts";
-import { type Job, NOTHING, type Pipeline, type PipelineOptions, type Step, type Tally } from "./pipeline.ts";
+import { NOTHING, type Pipeline, type PipelineOptions, type Step, type Tally } from "./pipeline.ts";
 
 /**
  * Every piece of audio goes through the model. Pieces are independent: they are blocks on a fixed grid, several run at once,

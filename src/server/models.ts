@@ -1,10 +1,10 @@
 import type { Arena } from "../audio/arena.ts";
-import type { Config, ModelConfig } from "../config.ts";
+import type { Config, ModelConfig } from "../config/config.ts";
 import { modelName } from "../model/models.ts";
-import { ModelPool } from "../model/pool.ts";
-import type { Logger } from "../telemetry/log.ts";
-import type { ServerMetrics } from "../telemetry/server-metrics.ts";
-import type { ServedModel } from "./services.ts";
+import { ModelPool } from "../pool/pool.ts";
+import type { ServedModel } from "../stream/services.ts";
+import type { Logger } from "../telemetry/log/log.ts";
+import type { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
 
 /** All models of a server, each with a pool of its own. */
 export interface ModelTier {

@@ -1,24 +1,24 @@
 import { Arena } from "../audio/arena.ts";
-import type { Config } from "../config.ts";
-import type { Pattern } from "../pipeline/pipelines.ts";
-import { PATTERNS } from "../pipeline/pipelines.ts";
+import type { Config } from "../config/config.ts";
+import type { Pattern } from "../pipeline/patterns.ts";
+import { PATTERNS } from "../pipeline/patterns.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../protocol/format.ts";
 import { PROTOCOL_VERSION } from "../protocol/version.ts";
-import { expose } from "../telemetry/exposition.ts";
-import { type LiveNumbers, liveNumbers } from "../telemetry/live.ts";
-import type { Logger } from "../telemetry/log.ts";
-import { RuntimeHealth } from "../telemetry/runtime.ts";
-import { ServerMetrics } from "../telemetry/server-metrics.ts";
-import { type ConnectionTrace, type Tracing, UNTRACED } from "../telemetry/trace.ts";
-import { createApp, type Host } from "./app.ts";
-import { Garbage } from "./garbage.ts";
-import { Memory } from "./memory.ts";
+import { Session } from "../session/session.ts";
+import { Memory } from "../stream/memory.ts";
+import type { Services } from "../stream/services.ts";
+import type { Logger } from "../telemetry/log/log.ts";
+import { expose } from "../telemetry/metrics/exposition.ts";
+import { type LiveNumbers, liveNumbers } from "../telemetry/metrics/live.ts";
+import { RuntimeHealth } from "../telemetry/metrics/runtime.ts";
+import { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
+import { type ConnectionTrace, type Tracing, UNTRACED } from "../telemetry/tracing/trace.ts";
+import { GarbageCollector } from "./gc.ts";
 import { type ModelTier, openModels } from "./models.ts";
-import { presetSeries } from "./series.ts";
-import type { Services } from "./services.ts";
-import { Session } from "./session.ts";
-import { Socket, type SocketData } from "./socket.ts";
+import { presetSeries } from "./preset-series.ts";
+import { createApp, type Host } from "./routes.ts";
+import { Socket, type SocketData } from "./websocket.ts";
 
 /** How often deadlines are looked at: the accuracy of every time limit. */
 const SWEEP_MS = 500;
@@ -150,7 +150,7 @@ export class Server {
   #listen(config: Config): Bun.Server<Upgrade> {
     const app = createApp(this.#host());
     const { log } = this.#options;
-    const garbage = new Garbage(this.#metrics, this.#clock);
+    const garbage = new GarbageCollector(this.#metrics, this.#clock);
     return Bun.serve<Upgrade>({
       hostname: config.server.host,
       port: config.server.port,

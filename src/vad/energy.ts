@@ -1,5 +1,5 @@
 import { EnergyVad as NativeEnergyVad } from "../native/vad.ts";
-import type { Vad } from "./vad.ts";
+import type { Vad } from "./detector.ts";
 
 /** Windows decided in one native call at most. */
 const BATCH_WINDOWS = 512;

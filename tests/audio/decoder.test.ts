@@ -6,7 +6,7 @@ import { Arena } from "../../src/audio/arena.ts";
 import { Decoder, type DecoderFormat, resampledLength } from "../../src/audio/decoder.ts";
 import { Store } from "../../src/audio/store.ts";
 import { PCM_NOT_A_NUMBER, PCM_OUT_OF_RANGE, SAMPLE_BYTES, type SampleFormat } from "../../src/native/pcm.ts";
-import { cut, noise } from "./pcm.ts";
+import { cut, noise } from "../support/pcm.ts";
 
 const FORMATS = Object.keys(SAMPLE_BYTES) as SampleFormat[];
 const UNLIMITED = Number.MAX_SAFE_INTEGER;

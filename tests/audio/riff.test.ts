@@ -4,7 +4,7 @@ import fc from "fast-check";
 
 import { RiffWatch } from "../../src/audio/riff.ts";
 import type { AudioFormat } from "../../src/protocol/format.ts";
-import { cut, noise } from "./pcm.ts";
+import { cut, noise } from "../support/pcm.ts";
 
 const FORMAT: AudioFormat = { channels: 2, sample_rate: 44_100, bit_depth: 16, is_float: false, encoding: "pcm" };
 

@@ -5,7 +5,7 @@ import { Decoder } from "../../src/audio/decoder.ts";
 import { Store } from "../../src/audio/store.ts";
 import { AudioWarnings } from "../../src/audio/warnings.ts";
 import { parseEvent, type Warning } from "../../src/protocol/events.ts";
-import { cut } from "./pcm.ts";
+import { cut } from "../support/pcm.ts";
 
 const RATE = 8000;
 

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { connect } from "../../src/client/client.ts";
 import { LedgerCheck } from "../../src/client/ledger.ts";
 import { Running } from "../support/in-process.ts";
-import { FORMAT } from "./wire.ts";
+import { FORMAT } from "../support/wire.ts";
 
 /** The client library against a real server. */
 

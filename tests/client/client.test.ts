@@ -3,7 +3,7 @@ import { afterEach, expect, test } from "bun:test";
 import { type Client, connect } from "../../src/client/client.ts";
 import { ConnectionError, StartRefused } from "../../src/client/errors.ts";
 import type { Received } from "../../src/client/event-queue.ts";
-import { fakeServer, FORMAT, polite, rejection, say, type Script, type Socket, startedEvent } from "./wire.ts";
+import { fakeServer, FORMAT, polite, rejection, say, type Script, type Socket, startedEvent } from "../support/wire.ts";
 
 const cleanups: (() => Promise<void>)[] = [];
 

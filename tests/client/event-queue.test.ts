@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { EventQueue, type Received } from "../../src/client/event-queue.ts";
-import { rejection } from "./wire.ts";
+import { rejection } from "../support/wire.ts";
 
 function received(time: number): Received {
   return { event: { type: "active", time, channel: 0 }, text: String(time), at: time, audio: undefined };

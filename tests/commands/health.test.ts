@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
-import { ExitCode } from "../../src/commands/exit.ts";
 import { defaultAddress, healthCommand } from "../../src/commands/health.ts";
+import { ExitCode } from "../../src/commands/terminal/exit.ts";
 import { Running } from "../support/in-process.ts";
 
 /** The exit code and what is said with it. */

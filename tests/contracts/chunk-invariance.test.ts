@@ -2,10 +2,10 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import fc from "fast-check";
 
-import { PATTERNS } from "../../src/pipeline/pipelines.ts";
+import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import type { SampleFormat } from "../../src/protocol/format.ts";
-import { type Ride, Rider, slabsFor, spoken, Stage } from "../server/stream-kit.ts";
 import { FORMATS } from "../support/audio.ts";
+import { type Ride, Rider, slabsFor, spoken, Stage } from "../support/stream-harness.ts";
 
 // A busy machine may take its time.
 setDefaultTimeout(120_000);

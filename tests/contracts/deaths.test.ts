@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 
 import { builtInModels } from "../../src/model/models.ts";
-import { PATTERNS } from "../../src/pipeline/pipelines.ts";
-import { modelPath } from "../model/pool-kit.ts";
+import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import { encode, FORMATS, freshSeed, seeded, speech } from "../support/audio.ts";
 import { Running } from "../support/in-process.ts";
 import { problemsOf, streamsOf } from "../support/ledgers.ts";
+import { modelPath } from "../support/pool-harness.ts";
 
 /** Deaths that are waited for, over all patterns and models. */
 const DEATHS = 1_000;
@@ -13,7 +13,7 @@ const STATEFUL = ["denoise"];
 
 const pairs = Object.values(PATTERNS).flatMap((pattern) =>
   builtInModels
-    .filter((model) => pattern.carriesState || !STATEFUL.includes(model))
+    .filter((model) => pattern.keepsState || !STATEFUL.includes(model))
     .map((model) => ({ pattern: pattern.name, model })),
 );
 const quota = Math.ceil(DEATHS / pairs.length);

@@ -2,10 +2,10 @@ import { expect, test } from "bun:test";
 
 import fc from "fast-check";
 
+import { random } from "../../src/model/built-in/random.ts";
 import type { Outcome } from "../../src/model/job.ts";
-import { random } from "../../src/model/random.ts";
-import { ORDERS } from "../model/models/puppet.ts";
-import { modelPath, testPool } from "../model/pool-kit.ts";
+import { ORDERS } from "../support/models/puppet.ts";
+import { modelPath, testPool } from "../support/pool-harness.ts";
 
 /** Enough to be sure that some deaths meet every stage of a call. */
 const DEATHS = 300;

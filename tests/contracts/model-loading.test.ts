@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { modelPath, TestPool, testPool } from "../model/pool-kit.ts";
+import { modelPath, TestPool, testPool } from "../support/pool-harness.ts";
 
 const broken = modelPath("broken");
 
@@ -43,7 +43,7 @@ describe("a model that cannot be loaded is reported when the pool starts, by nam
 });
 
 test("a path may be relative to the working folder", async () => {
-  await using kit = await testPool({ model: "./tests/model/models/puppet.ts" });
+  await using kit = await testPool({ model: "./tests/support/models/puppet.ts" });
   expect(kit.pool.name).toBe("puppet");
 });
 

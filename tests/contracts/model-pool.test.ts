@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 
 import { Arena } from "../../src/audio/arena.ts";
 import type { Outcome } from "../../src/model/job.ts";
-import { ORDERS } from "../model/models/puppet.ts";
-import { modelPath, testPool } from "../model/pool-kit.ts";
+import { ORDERS } from "../support/models/puppet.ts";
+import { modelPath, testPool } from "../support/pool-harness.ts";
 
 const puppet = modelPath("puppet");
 
@@ -35,7 +35,9 @@ describe("a pool with real workers", () => {
     const lane = kit.pool.lane({}, undefined);
     const audio = kit.write([ORDERS.scribble, 1, 2]);
     const submit = (): Promise<Outcome> =>
-      new Promise((resolve) => lane.submit({ kind: "final", audio }, (outcome) => resolve(outcome)));
+      new Promise((resolve) =>
+        lane.submit({ kind: "final", start: 0, end: audio.length, audio }, (outcome) => resolve(outcome)),
+      );
     await submit();
     expect(ok(await submit()).output).toMatchObject({ last: 2 });
     const first = audio.slabs[0]! * Arena.SLAB_SAMPLES + 10;
@@ -196,7 +198,7 @@ describe("a pool with real workers", () => {
   test("a settle that throws stops nobody else's", async () => {
     await using kit = await testPool({ model: puppet });
     const lane = kit.pool.lane({}, undefined);
-    lane.submit({ kind: "final", audio: { slabs: [], offset: 0, length: 0 } }, () => {
+    lane.submit({ kind: "final", start: 0, end: 0, audio: { slabs: [], offset: 0, length: 0 } }, () => {
       throw new Error("a session's own fault");
     });
     ok(await kit.submit(lane, [0]));

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { ScheduleSimulation } from "../model/schedule-simulation.ts";
+import { ScheduleSimulation } from "../support/schedule-simulation.ts";
 
 /** `SCHEDULE_SEED=n` repeats one history. */
 const only = process.env["SCHEDULE_SEED"];

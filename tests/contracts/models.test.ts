@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
 import { LedgerCheck } from "../../src/client/ledger.ts";
 import { builtInModels } from "../../src/model/models.ts";
-import { PATTERNS } from "../../src/pipeline/pipelines.ts";
+import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import type { ServerEvent } from "../../src/protocol/events.ts";
 import { concat, encode, freshSeed, noise, seeded, speech } from "../support/audio.ts";
 import { Running } from "../support/in-process.ts";
@@ -115,8 +115,8 @@ describe(`built-in models (seed ${seed})`, () => {
   const bytes = recording();
   for (const model of builtInModels) {
     for (const route of Object.keys(PATTERNS)) {
-      const { carriesState } = PATTERNS[route]!;
-      if (STATEFUL.has(model) && !carriesState) {
+      const { keepsState } = PATTERNS[route]!;
+      if (STATEFUL.has(model) && !keepsState) {
         test(`${model} carries state, which /${route} cannot: the start is refused by name`, async () => {
           const peer = await server.connect({ path: `/api/v1/${route}` });
           peer.start({ format: FORMAT, model });

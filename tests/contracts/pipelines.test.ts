@@ -2,11 +2,12 @@ import { describe, expect, test } from "bun:test";
 
 import fc from "fast-check";
 
-import type { Job, PipelineEvent, Step } from "../../src/pipeline/pipeline.ts";
-import { PATTERNS } from "../../src/pipeline/pipelines.ts";
+import type { Job } from "../../src/model/job.ts";
+import { PATTERNS } from "../../src/pipeline/patterns.ts";
+import type { PipelineEvent, Step } from "../../src/pipeline/pipeline.ts";
 import { parseEvent } from "../../src/protocol/events.ts";
-import { MAKERS, outcomeOf, RATE, Run, short } from "../pipeline/kit.ts";
 import { seeded } from "../support/audio.ts";
+import { MAKERS, outcomeOf, RATE, Run, short } from "../support/pipeline-harness.ts";
 
 type Action =
   | { readonly do: "push"; readonly speech: boolean; readonly length: number }

@@ -4,8 +4,8 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import manifest from "../../package.json" with { type: "json" };
-import { SETTINGS } from "../../src/config.ts";
-import { output, testWith, tool } from "./tools.ts";
+import { SETTINGS } from "../../src/config/config.ts";
+import { output, testWith, tool } from "../support/deploy/tools.ts";
 
 const root = join(import.meta.dir, "..", "..");
 const compose = tool("docker-compose", "docker-compose");

@@ -1,13 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 
-import { Metrics } from "../../src/telemetry/metrics.ts";
+import { Metrics } from "../../src/telemetry/metrics/metrics.ts";
+import { dashboards, queries } from "../support/deploy/dashboards.ts";
+import { LoadedServer } from "../support/deploy/load.ts";
+import { baseName, metricNames, recordedNames } from "../support/deploy/names.ts";
+import { Prometheus } from "../support/deploy/prometheus.ts";
+import { testWith, tool } from "../support/deploy/tools.ts";
 import { until } from "../support/until.ts";
-import { dashboards, queries } from "./dashboards.ts";
-import { LoadedServer } from "./load.ts";
-import { baseName, metricNames, recordedNames } from "./names.ts";
-import { Prometheus } from "./prometheus.ts";
-import { testWith, tool } from "./tools.ts";
 
 const root = join(import.meta.dir, "..", "..");
 const program = tool("prometheus", "prometheus");

@@ -3,12 +3,12 @@ import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import manifest from "../../package.json" with { type: "json" };
-import { SETTINGS } from "../../src/config.ts";
+import { SETTINGS } from "../../src/config/config.ts";
 import { encode, noise } from "../support/audio.ts";
+import { ignored, parseDockerfile } from "../support/deploy/dockerfile.ts";
+import { filesBelow, type ImageConfig, ScratchBuild } from "../support/deploy/image.ts";
 import { Peer } from "../support/peer.ts";
 import { soon } from "../support/until.ts";
-import { ignored, parseDockerfile } from "./dockerfile.ts";
-import { filesBelow, type ImageConfig, ScratchBuild } from "./image.ts";
 
 const root = join(import.meta.dir, "..", "..");
 const stages = parseDockerfile(await Bun.file(join(root, "Dockerfile")).text());

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 
-import { Metrics } from "../../src/telemetry/metrics.ts";
-import { metricNames, recordedNames } from "./names.ts";
-import { output, testWith, tool } from "./tools.ts";
+import { Metrics } from "../../src/telemetry/metrics/metrics.ts";
+import { metricNames, recordedNames } from "../support/deploy/names.ts";
+import { output, testWith, tool } from "../support/deploy/tools.ts";
 
 const root = join(import.meta.dir, "..", "..");
 const folder = join(root, "deploy", "prometheus");

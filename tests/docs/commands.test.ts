@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { buildExecutable } from "../../scripts/build.ts";
-import { commandLines, untriedFences } from "./command-lines.ts";
+import { commandLines, untriedFences } from "../support/command-lines.ts";
 
 const root = join(import.meta.dir, "..", "..");
 

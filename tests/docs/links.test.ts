@@ -35,7 +35,7 @@ async function brokenLinks(path: string): Promise<string[]> {
 const NAMED = [
   /`((?:src|native|scripts|tests|docs|examples|deploy)\/[\w./-]*)`/g,
   // Sources are called by their place below `src/` too, also in diagrams.
-  /(?<![\w./-])((?:commands|server|client|pipeline|vad|model|audio|protocol|telemetry|native|lib|config)\/[\w-]+\.[a-z]+)/g,
+  /(?<![\w./-])((?:commands|server|session|stream|dialects|client|pipeline|pool|worker|vad|model|audio|protocol|telemetry|native|lib|config)\/[\w-]+\.[a-z]+)/g,
 ];
 
 /** Files of the repository that a document names and that are not there. */

@@ -2,10 +2,10 @@ import { expect, test } from "bun:test";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
-import { MODEL_SETTINGS, SETTINGS } from "../../src/config.ts";
+import { MODEL_SETTINGS, SETTINGS } from "../../src/config/config.ts";
 import { builtInModels, describeModelSettings } from "../../src/model/models.ts";
-import { Metrics } from "../../src/telemetry/metrics.ts";
-import { baseName, metricNames } from "../deploy/names.ts";
+import { Metrics } from "../../src/telemetry/metrics/metrics.ts";
+import { baseName, metricNames } from "../support/deploy/names.ts";
 
 const root = join(import.meta.dir, "..", "..");
 
@@ -23,7 +23,7 @@ const pages = await Promise.all(
 
 /** Settings of models that are files: what stands before `: { default:` in examples and templates. */
 async function describedInFiles(): Promise<string[]> {
-  const files = [...(await below("examples", "model.ts")), ...(await below("src/commands/templates", ".ts"))];
+  const files = [...(await below("examples", "model.ts")), ...(await below("src/commands/model/templates", ".ts"))];
   const texts = await Promise.all(files.map((file) => Bun.file(join(root, file)).text()));
   return texts.flatMap((text) => [...text.matchAll(/(\w+): \{ default:/g)].map(([, name = ""]) => name));
 }
@@ -73,7 +73,9 @@ test.each(pages)("every metric that $path names exists", ({ text }) => {
 test("names that do not exist are found, and what only looks like one is not", () => {
   const text = "`limits.arena_gb` --set model.dealy=1 STREAMER__SERVER__PROT=1 `vad.treshold_db`, simple.block_ms";
   expect(unknownKeys(text)).toEqual(["limits.arena_gb", "model.dealy", "vad.treshold_db", "STREAMER__SERVER__PROT"]);
-  expect(unknownKeys("src/vad/vad.ts, ./model.ts, model.js, model.NAME, server/socket.ts, server.stop()")).toEqual([]);
+  expect(
+    unknownKeys("src/vad/detector.ts, ./model.ts, model.js, model.NAME, server/websocket.ts, server.stop()"),
+  ).toEqual([]);
   expect(unknownMetrics("`streamer_session_active`, `streamer_sessions_active`, native/streamer_audio.h")).toEqual([
     "streamer_session_active",
   ]);

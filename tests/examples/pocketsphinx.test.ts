@@ -2,12 +2,12 @@ import { expect } from "bun:test";
 
 import { connect } from "../../src/client/client.ts";
 import type { Segment } from "../../src/protocol/events.ts";
-import { FORMAT } from "../client/wire.ts";
-import { testPool } from "../model/pool-kit.ts";
 import { concat, encode, noise } from "../support/audio.ts";
+import { example, missingFiles, samplesOf, testWith } from "../support/example-harness.ts";
 import { BUILD_MS, Program } from "../support/executable.ts";
 import { Running } from "../support/in-process.ts";
-import { example, missingFiles, samplesOf, testWith } from "./kit.ts";
+import { testPool } from "../support/pool-harness.ts";
+import { FORMAT } from "../support/wire.ts";
 
 const path = example("pocketsphinx", "model.ts");
 

@@ -3,9 +3,9 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
-import { sendSettings } from "../../src/commands/send-settings.ts";
-import { commandLines, untriedFences } from "../docs/command-lines.ts";
-import { example } from "./kit.ts";
+import { sendSettings } from "../../src/commands/send/settings.ts";
+import { commandLines, untriedFences } from "../support/command-lines.ts";
+import { example } from "../support/example-harness.ts";
 
 const root = example("..");
 

@@ -3,11 +3,11 @@ import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { testPool } from "../model/pool-kit.ts";
 import { noise } from "../support/audio.ts";
+import { example, testWith } from "../support/example-harness.ts";
 import { BUILD_MS, Program } from "../support/executable.ts";
+import { testPool } from "../support/pool-harness.ts";
 import { recorded, RECORDING } from "../support/recorded.ts";
-import { example, testWith } from "./kit.ts";
 
 /** The network and its engine are some 100 MB the first time. */
 const INSTALL_MS = 90_000;

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 
-import { testPool } from "../model/pool-kit.ts";
 import { concat, noise, voice } from "../support/audio.ts";
+import { example } from "../support/example-harness.ts";
+import { testPool } from "../support/pool-harness.ts";
 import { recorded } from "../support/recorded.ts";
-import { example } from "./kit.ts";
 
 const path = example("syllables", "model.ts");
 

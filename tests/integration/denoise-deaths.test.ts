@@ -3,10 +3,10 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { Denoiser } from "../../src/model/denoise.ts";
-import { modelPath } from "../model/pool-kit.ts";
+import { Denoiser } from "../../src/model/built-in/denoise.ts";
 import { concat, encode, noise, voice } from "../support/audio.ts";
 import { Running } from "../support/in-process.ts";
+import { modelPath } from "../support/pool-harness.ts";
 
 test("a stateful model's sound goes on without a seam, bit for bit, when the worker dies in the middle of it again and again", async () => {
   const folder = await mkdtemp(join(tmpdir(), "streamer-deaths-"));

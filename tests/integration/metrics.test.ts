@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 
-import { testWith, tool } from "../deploy/tools.ts";
 import { concat, encode, noise, voice } from "../support/audio.ts";
+import { testWith, tool } from "../support/deploy/tools.ts";
 import { Exposed } from "../support/exposed.ts";
 import { type Keys, Running } from "../support/in-process.ts";
 import { type Peer, Refused, S16_MONO } from "../support/peer.ts";

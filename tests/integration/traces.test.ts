@@ -5,10 +5,10 @@ import type { Started } from "../../src/protocol/events.ts";
 import { concat, encode, noise, voice } from "../support/audio.ts";
 import { BUILD_MS, Program, type ServeProcess } from "../support/executable.ts";
 import type { Keys } from "../support/in-process.ts";
+import { OtlpReceiver, type ReceivedSpan } from "../support/otlp.ts";
 import { S16_MONO } from "../support/peer.ts";
 import { RECORDING } from "../support/recorded.ts";
 import { until } from "../support/until.ts";
-import { OtlpReceiver, type ReceivedSpan } from "../telemetry/otlp.ts";
 
 // Many times what any of these takes: a busy machine is not a fault.
 setDefaultTimeout(120_000);
@@ -229,7 +229,7 @@ test("failures and crashes are recorded where they belong", async () => {
 
 test("a model's own spans are children of the call's", async () => {
   await using otlp = new OtlpReceiver();
-  const model = join(import.meta.dir, "..", "model", "models", "traced.ts");
+  const model = join(import.meta.dir, "..", "support", "models", "traced.ts");
   await using server = await program.serve({ "model.workers": 1, "model.name": model }, [], otlp.env);
   await stream(server);
   await until("all spans", () => otlp.named("stream segmented").length === 1 && otlp.named("search").length > 0);

@@ -24,14 +24,14 @@ test("every built-in model is found by its own name and takes no settings", asyn
 
 test("an unknown name is refused with the nearest one; a file is asked when it is loaded", () => {
   expect(validateModelSettings("simulate", {})).toEqual([expect.stringContaining("did you mean simulated?")]);
-  expect(validateModelSettings("./tests/model/models/puppet.ts", { anything: 1 })).toEqual([]);
+  expect(validateModelSettings("./tests/support/models/puppet.ts", { anything: 1 })).toEqual([]);
 });
 
 test("a file that is not there is refused before anything is loaded, by the path that was looked at", () => {
   const [problem, ...more] = validateModelSettings("./no/such.ts", {});
   expect(problem).toBe(`name: "./no/such.ts": there is no such file; looked for ${resolve("no/such.ts")}`);
   expect(more).toEqual([]);
-  expect(validateModelSettings("./tests/model/models", {})).toEqual([expect.stringContaining("it is not a file")]);
+  expect(validateModelSettings("./tests/support/models", {})).toEqual([expect.stringContaining("it is not a file")]);
 });
 
 test("clients call a model file by its name without folder and extension", () => {

@@ -11,7 +11,7 @@ import {
   SAMPLE_BYTES,
   type SampleFormat,
 } from "../../src/native/pcm.ts";
-import { alaw, mulaw, oracle } from "./pcm-oracle.ts";
+import { alaw, mulaw, oracle } from "../support/native/pcm-oracle.ts";
 
 const formats = Object.keys(SAMPLE_BYTES) as SampleFormat[];
 

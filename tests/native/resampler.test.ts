@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 
 import { MAX_RATE, MIN_RATE, Resampler } from "../../src/native/resampler.ts";
-import { bits, exactLength, PAIRS, resample, sine } from "./resample.ts";
+import { bits, exactLength, PAIRS, resample, sine } from "../support/native/resample.ts";
 
 const rate = fc.oneof(
   fc.integer({ min: MIN_RATE, max: MAX_RATE }),

@@ -13,7 +13,7 @@ test("threads that share the filters and write to one shared memory get the same
   const rates = Array.from({ length: 24 }, (_, i) => 12_000 + 1371 * i);
   const workers = Array.from(
     { length: THREADS },
-    () => new Worker(new URL("./threads.worker.ts", import.meta.url).href),
+    () => new Worker(new URL("../support/native/threads.worker.ts", import.meta.url).href),
   );
   const lengths = await Promise.all(
     workers.map(

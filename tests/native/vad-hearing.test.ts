@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { seeded } from "../support/audio.ts";
-import { concat, hear, mix, sine, spoken, whiteNoise } from "./vad-signals.ts";
+import { concat, hear, mix, sine, spoken, whiteNoise } from "../support/native/vad-signals.ts";
 
 const RATE = 16_000;
 const MINUTE = 60 * RATE;

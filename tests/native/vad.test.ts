@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 
 import { EnergyVad } from "../../src/native/vad.ts";
-import { hear, levelOracle, listen, mix, sine, whiteNoise } from "./vad-signals.ts";
+import { hear, levelOracle, listen, mix, sine, whiteNoise } from "../support/native/vad-signals.ts";
 
 const rates = fc.oneof(
   fc.constantFrom(4000, 5999, 6000, 8000, 11_025, 16_000, 22_050, 44_100, 48_000, 383_987, 384_000),

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import { SegmentedPipeline } from "../../src/pipeline/segmented.ts";
 import type { VadSettings } from "../../src/protocol/requests.ts";
-import { PlainVad, RATE, Run, VAD_SETTINGS } from "./kit.ts";
+import { PlainVad, RATE, Run, VAD_SETTINGS } from "../support/pipeline-harness.ts";
 
 function make(options: { settings?: Partial<VadSettings>; interimEvery?: number } = {}): Run {
   return new Run(

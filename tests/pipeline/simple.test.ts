@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { SimplePipeline } from "../../src/pipeline/simple.ts";
-import { outcomeOf, RATE, Run } from "./kit.ts";
+import { outcomeOf, RATE, Run } from "../support/pipeline-harness.ts";
 
 const make = (): Run => new Run(new SimplePipeline({ sampleRate: RATE, blockSamples: 70 }));
 const FAILED = { status: "failed", code: "worker_crashed", message: "gone", queueMs: 1, inferMs: 2 } as const;

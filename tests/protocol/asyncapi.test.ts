@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { PATTERNS } from "../../src/pipeline/pipelines.ts";
+import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import { asyncapi } from "../../src/protocol/asyncapi.ts";
 import { EVENTS, parseEvent } from "../../src/protocol/events.ts";
 import { parseRequest, REQUESTS } from "../../src/protocol/requests.ts";

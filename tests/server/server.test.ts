@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { Server } from "../../src/server/server.ts";
-import { openLog } from "../../src/telemetry/log.ts";
+import { openLog } from "../../src/telemetry/log/log.ts";
 import { encode, noise } from "../support/audio.ts";
 import { configure, Running, workerUrl } from "../support/in-process.ts";
 import { problemsOf, streamsOf } from "../support/ledgers.ts";

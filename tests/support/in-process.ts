@@ -1,7 +1,7 @@
-import { type Config, loadConfig } from "../../src/config.ts";
+import { type Config, loadConfig } from "../../src/config/config.ts";
 import { validateModelSettings } from "../../src/model/models.ts";
 import { Server } from "../../src/server/server.ts";
-import { openLog } from "../../src/telemetry/log.ts";
+import { openLog } from "../../src/telemetry/log/log.ts";
 import { Peer, type PeerOptions } from "./peer.ts";
 import { until } from "./until.ts";
 

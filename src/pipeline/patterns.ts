@@ -1,0 +1,69 @@
+import type { VadSettings } from "../protocol/requests.ts";
+import { longestBeginningMs } from "../vad/endpointer.ts";
+import { EnergyVad } from "../vad/energy.ts";
+import type { Pipeline, PipelineOptions } from "./pipeline.ts";
+import { SegmentedPipeline } from "./segmented.ts";
+import { SimplePipeline } from "./simple.ts";
+import { StatefulPipeline } from "./stateful.ts";
+
+/** What a pattern needs to know of a stream, beside the options that all have. */
+export interface PatternOptions extends PipelineOptions {
+  readonly blockMs: number;
+  readonly vad: VadSettings;
+  /** The model carries state. One that does not can be called in turn all the same. */
+  readonly stateful: boolean;
+  /** Milliseconds of audio between interims; undefined: none were asked for. */
+  readonly interimIntervalMs?: number;
+}
+
+export interface Pattern {
+  /** The last part of the route. */
+  readonly name: string;
+  /** The pattern listens for speech: `vad` may be set in `start`. */
+  readonly usesVad: boolean;
+  /** The model is called in turn, each call with the state of the one before: only here can a stateful model be used. */
+  readonly keepsState: boolean;
+  /** Milliseconds of audio that one channel may have to hold before any of it can go to the model. */
+  holdsMs(options: Pick<PatternOptions, "blockMs" | "vad">): number;
+  /** A pipeline for one channel. */
+  create(options: PatternOptions): Pipeline;
+}
+
+const samples = (ms: number, sampleRate: number): number => Math.max(1, Math.round((ms * sampleRate) / 1000));
+
+/** The patterns by the last part of their route, `/api/v1/NAME`. */
+export const PATTERNS: Readonly<Record<string, Pattern>> = {
+  simple: {
+    name: "simple",
+    usesVad: false,
+    keepsState: false,
+    holdsMs: ({ blockMs }) => blockMs,
+    create: (options) => new SimplePipeline({ ...options, blockSamples: samples(options.blockMs, options.sampleRate) }),
+  },
+  stateful: {
+    name: "stateful",
+    usesVad: false,
+    keepsState: true,
+    holdsMs: ({ blockMs }) => blockMs,
+    create: (options) =>
+      new StatefulPipeline({
+        ...options,
+        blockSamples: samples(options.blockMs, options.sampleRate),
+      }),
+  },
+  segmented: {
+    name: "segmented",
+    usesVad: true,
+    keepsState: false,
+    holdsMs: ({ vad }) => vad.pre_roll_ms + Math.max(vad.max_utterance_ms, longestBeginningMs(vad)),
+    create: (options) =>
+      new SegmentedPipeline({
+        ...options,
+        vad: new EnergyVad(options.sampleRate, options.vad.threshold_db),
+        settings: options.vad,
+        ...(options.interimIntervalMs !== undefined && {
+          interimEvery: samples(options.interimIntervalMs, options.sampleRate),
+        }),
+      }),
+  },
+};

@@ -1,0 +1,37 @@
+import manifest from "../../../package.json" with { type: "json" };
+import { tracingWanted } from "./tracing.ts";
+
+/** Tracing for the code of a model, on its worker. */
+export interface ModelTracing {
+  /** Runs with the span of `traceparent` as the current one, so that spans which are begun inside become its children. */
+  within<T>(traceparent: string | undefined, run: () => T): T;
+  /** Exports what is left. */
+  close(): Promise<void>;
+}
+
+/** A model that begins no spans of its own, or spans that nobody wants. */
+export const NO_MODEL_TRACING: ModelTracing = {
+  within: (_traceparent, run) => run(),
+  close: () => Promise.resolve(),
+};
+
+/**
+ * Makes `@opentelemetry/api` work on this thread, whichever copy of it a model imports: the API finds what is registered here by a
+ * symbol that all copies share.
+ */
+export async function openModelTracing(env: Readonly<Record<string, string | undefined>>): Promise<ModelTracing> {
+  if (!tracingWanted(env)) return NO_MODEL_TRACING;
+  const [{ context, trace }, { AsyncLocalStorageContextManager }, { setUp }, { parentContext }] = await Promise.all([
+    import("@opentelemetry/api"),
+    import("@opentelemetry/context-async-hooks"),
+    import("./tracing-sdk.ts"),
+    import("./spans.ts"),
+  ]);
+  const { provider } = setUp({ service: "streamer", version: manifest.version, env });
+  trace.setGlobalTracerProvider(provider);
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  return {
+    within: (traceparent, run) => context.with(parentContext(traceparent) ?? context.active(), run),
+    close: async () => await provider.shutdown().catch(() => undefined),
+  };
+}

@@ -1,0 +1,322 @@
+import { afterEach, expect, test } from "bun:test";
+import { join } from "node:path";
+
+import { send, type SendIo } from "../../../src/commands/send/send.ts";
+import { sendSettings } from "../../../src/commands/send/settings.ts";
+import type { ChannelLedger } from "../../../src/protocol/events.ts";
+import { fakeServer, polite, rejection, say, type Script, startedEvent, stoppedEvent } from "../../support/wire.ts";
+
+const SAMPLE = join(import.meta.dir, "..", "..", "data", "two-speakers-48k.wav");
+const RAW = ["-i", "-", "--raw", "--rate", "16000"];
+
+const cleanups: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0)) await cleanup();
+});
+
+function serve(script: Script): string {
+  const { url, stop } = fakeServer(script);
+  cleanups.push(stop);
+  return url;
+}
+
+/** Counts what it gets and answers with a ledger that says so: all silence. */
+function honest(also: Script = {}, change: Partial<ChannelLedger> = {}): Script {
+  let bytes = 0;
+  return {
+    text(socket, request) {
+      if (request["request"] === "start") say(socket, startedEvent({}));
+      also.text?.(socket, request);
+      if (request["request"] !== "stop") return;
+      const frames = Math.floor(bytes / 2);
+      const ledger = {
+        channel: 0,
+        received: frames,
+        received_rate: 16_000,
+        decoded: frames,
+        inferred: 0,
+        silent: frames,
+      };
+      say(socket, stoppedEvent([{ ...ledger, failed: 0, segments: 0, interims: 0, errors: 0, ...change }]));
+    },
+    audio(socket, message) {
+      bytes += message.length;
+      also.audio?.(socket, message);
+    },
+  };
+}
+
+interface Run {
+  code: number;
+  out: string;
+  err: string;
+}
+
+/** Runs the command on given bytes as standard input; its clock stands still but for what it sleeps. */
+async function run(rawArgs: string[], given: Partial<SendIo> = {}, input = new Uint8Array(0)): Promise<Run> {
+  let out = "";
+  let err = "";
+  let now = 0;
+  const io: SendIo = {
+    async *stdin() {
+      yield input;
+    },
+    out: { isTerminal: false, columns: 80, write: (text) => void (out += text) },
+    err: { isTerminal: false, columns: 80, write: (text) => void (err += text) },
+    clock: {
+      now: () => now,
+      sleepUntil: (at) => {
+        now = Math.max(now, at);
+        return Promise.resolve();
+      },
+    },
+    interrupt: new AbortController().signal,
+    colour: false,
+    ...given,
+  };
+  const code = await send(sendSettings(rawArgs), io);
+  return { code, out, err };
+}
+
+test("audio is sent in chunks of 100 ms unless another size is asked for", async () => {
+  const sizes: number[] = [];
+  const addr = serve(honest({ audio: (_, bytes) => void sizes.push(bytes.length) }));
+  expect((await run([...RAW, "--addr", addr], {}, new Uint8Array(7000))).code).toBe(0);
+  expect(sizes).toEqual([3200, 3200, 600]);
+  sizes.length = 0;
+  const again = serve(honest({ audio: (_, bytes) => void sizes.push(bytes.length) }));
+  expect((await run([...RAW, "--addr", again, "--chunk-size", "333"], {}, new Uint8Array(1000))).code).toBe(0);
+  expect(sizes).toEqual([333, 333, 333, 1]);
+});
+
+test("in real time a chunk goes out when its last sample has been spoken, channels counted, and lateness is caught up", async () => {
+  const wakes: number[] = [];
+  let now = 1000;
+  const clock = {
+    now: () => now,
+    sleepUntil: (at: number) => {
+      wakes.push(at);
+      // The third chunk is held up for a while: the ones after it are not put off.
+      now = wakes.length === 3 ? at + 250 : Math.max(now, at);
+      return Promise.resolve();
+    },
+  };
+  const addr = serve(polite());
+  await run([...RAW, "--channels", "2", "--real-time", "--addr", addr], { clock }, new Uint8Array(6 * 6400));
+  expect(wakes).toEqual([1100, 1200, 1300, 1400, 1500, 1600]);
+});
+
+test("as JSON the events are printed exactly as received, and the report goes to standard error", async () => {
+  const text = '{ "type":"segment","start_time":0,"end_time":0.1,"is_final":true,"channel":0, "count":1600 }';
+  const addr = serve(
+    honest(
+      { text: (socket, { request }) => void (request === "stop" && socket.send(text)) },
+      { segments: 1, inferred: 1600, silent: 0 },
+    ),
+  );
+  const { code, out, err } = await run([...RAW, "--format", "json", "--addr", addr], {}, new Uint8Array(3200));
+  expect(code).toBe(0);
+  const lines = out.trimEnd().split("\n");
+  expect(lines).toHaveLength(3);
+  expect(lines[1]).toBe(text);
+  expect(err).toContain("the ledger adds up");
+});
+
+test("people read lines, one an event, and then the ledger", async () => {
+  const addr = serve(
+    honest(
+      {
+        audio(socket) {
+          say(socket, { type: "active", time: 0.01, channel: 0 });
+          say(socket, { type: "segment", start_time: 0, end_time: 0.05, is_final: false, channel: 0, text: "hal" });
+          say(socket, { type: "inactive", time: 0.08, channel: 0 });
+          say(socket, {
+            type: "segment",
+            start_time: 0,
+            end_time: 0.1,
+            is_final: true,
+            channel: 0,
+            text: "hallo",
+            count: 1600,
+          });
+          say(socket, { type: "warning", code: "clipping", message: "too loud", channel: 0 });
+        },
+      },
+      { segments: 1, interims: 1, inferred: 1600, silent: 0 },
+    ),
+  );
+  const { code, out, err } = await run([...RAW, "--addr", addr], {}, new Uint8Array(3200));
+  expect({ code, err }).toEqual({ code: 0, err: "" });
+  for (const words of [
+    "standard input: length unknown, 16000 Hz, 1 channel, 16 bit",
+    "0.01  speech begins",
+    '0.00 -    0.05  interim "hal"',
+    "0.08  speech ends",
+    '0.00 -    0.10  final  "hallo" count=1,600   0 ms after the last word',
+    "warning clipping: too loud",
+    "1,600 frames at 16,000 Hz -> 1,600 samples at 16,000 Hz = 1,600 inferred + 0 silent + 0 failed; 1 segment, 1 interim",
+  ]) {
+    expect(out).toContain(words);
+  }
+});
+
+test("a ledger that does not fit what was sent is an error", async () => {
+  const addr = serve(honest({}, { received: 5 }));
+  const { code, err } = await run([...RAW, "--addr", addr], {}, new Uint8Array(3200));
+  expect(code).toBe(1);
+  expect(err).toContain("problem: channel 0: received 5 frames, 1600 were sent");
+});
+
+test("an error from the server, and results that never come, end with 1", async () => {
+  const failing = { type: "error", code: "inference_failed", message: "no luck", fatal: false, channel: 0 };
+  const wrong = serve(
+    honest({ text: (socket, { request }) => void (request === "stop" && say(socket, failing)) }, { errors: 1 }),
+  );
+  const first = await run([...RAW, "--addr", wrong], {}, new Uint8Array(3200));
+  expect(first.code).toBe(1);
+  expect(first.out).toContain("error inference_failed: no luck");
+  const gone = serve({
+    text: (socket, { request }) =>
+      request === "start" ? say(socket, startedEvent({})) : socket.close(1011, "internal"),
+  });
+  const second = await run([...RAW, "--addr", gone], {}, new Uint8Array(3200));
+  expect(second.code).toBe(1);
+  expect(second.err).toContain("the connection was closed (1011: internal)");
+});
+
+test("a start that the server refuses is shown and ends with 1", async () => {
+  const addr = serve({
+    text: (socket) => say(socket, { type: "error", code: "unknown_model", message: "no such model", fatal: false }),
+  });
+  const { code, out, err } = await run([...RAW, "--addr", addr], {}, new Uint8Array(3200));
+  expect(code).toBe(1);
+  expect(out).toContain("error unknown_model: no such model");
+  expect(err).toContain("no stream was started");
+});
+
+test("what cannot be connected to ends with 3 and says why", async () => {
+  const addr = serve({});
+  const refused = await run([...RAW, "--addr", `${addr}full`]);
+  expect(refused).toMatchObject({ code: 3, out: "" });
+  expect(refused.err).toContain("refused with HTTP 503, overloaded: no room");
+  const nobody = await run([...RAW, "--addr", "ws://localhost:1/"]);
+  expect(nobody.code).toBe(3);
+  expect(nobody.err).toContain("cannot connect to ws://localhost:1/: nothing listens there");
+});
+
+test("a file that is no WAV ends with 2 before anything is connected", async () => {
+  const error = await rejection(run(["-i", import.meta.path, "--addr", "ws://localhost:1/"]));
+  expect(error).toMatchObject({ code: 2 });
+  expect(String(error)).toContain("send.test.ts: not a WAV file that can be sent");
+});
+
+test("a WAV file that is cut off is sent with a warning", async () => {
+  const addr = serve(honest());
+  const header = Uint8Array.fromHex(
+    "524946460000000057415645666d7420100000000100010080" + "3e0000007d00000200100064617461" + "00010000",
+  );
+  const bytes = new Uint8Array(header.length + 100);
+  bytes.set(header);
+  const { code, err } = await run(["-i", "-", "--addr", addr], {}, bytes);
+  expect({ code, err }).toMatchObject({ code: 0 });
+  expect(err).toContain("warning: standard input is cut off: its header promises 156 bytes of audio more than it has");
+});
+
+test("Ctrl-C stops sending, and the results of what was sent still come", async () => {
+  const interrupt = new AbortController();
+  const requests: unknown[] = [];
+  let messages = 0;
+  const addr = serve(
+    honest({
+      text: (_, { request }) => void requests.push(request),
+      audio: () => void (++messages === 3 && interrupt.abort()),
+    }),
+  );
+  async function* endless() {
+    for (;;) {
+      yield new Uint8Array(3200);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+  const { code, out } = await run([...RAW, "--addr", addr], { stdin: endless, interrupt: interrupt.signal });
+  expect(code).toBe(0);
+  expect(requests).toEqual(["start", "stop"]);
+  expect(out).toContain("the ledger adds up");
+});
+
+test("a server that ends the stream early stops the sending and is reported", async () => {
+  let messages = 0;
+  const addr = serve({
+    text: (socket, { request }) => void (request === "start" && say(socket, startedEvent({}))),
+    audio(socket, bytes) {
+      if (++messages !== 3) return;
+      const frames = (bytes.length / 2) * 3;
+      const ledger = {
+        channel: 0,
+        received: frames,
+        received_rate: 16_000,
+        decoded: frames,
+        inferred: 0,
+        silent: frames,
+      };
+      const channels = [{ ...ledger, failed: 0, segments: 0, interims: 0, errors: 0 }];
+      say(socket, stoppedEvent(channels, { reason: "drain" }));
+      socket.close(1001, "draining");
+    },
+  });
+  async function* endless() {
+    for (;;) {
+      yield new Uint8Array(3200);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+  const { code, err } = await run([...RAW, "--addr", addr], { stdin: endless });
+  expect(code).toBe(1);
+  expect(err).toContain("the server ended the stream early (drain)");
+});
+
+test("a source that is silent for long is not taken for dead: the client says that it lives", async () => {
+  const heard = Promise.withResolvers<void>();
+  const { limits } = startedEvent({});
+  const addr = serve({
+    text(socket, { request }) {
+      if (request === "start") say(socket, startedEvent({ limits: { ...limits, idle_timeout_ms: 30 } }));
+      if (request === "keep_alive") heard.resolve();
+      if (request === "stop") say(socket, stoppedEvent());
+    },
+  });
+  async function* silent() {
+    yield new Uint8Array(2);
+    await heard.promise;
+  }
+  await run([...RAW, "--addr", addr], { stdin: silent });
+});
+
+test("a slow reader of the results slows the reading of events, and loses none", async () => {
+  const count = 300;
+  const addr = serve(
+    honest({
+      audio(socket) {
+        for (let i = 0; i < count; i++) say(socket, { type: "active", time: i, channel: 0 });
+      },
+    }),
+  );
+  let lines = 0;
+  const slow = {
+    isTerminal: false,
+    columns: 80,
+    write: (text: string) => {
+      if (text.includes("speech begins")) lines += 1;
+      return new Promise<void>((resolve) => setImmediate(resolve));
+    },
+  };
+  expect((await run([...RAW, "--addr", addr], { out: slow }, new Uint8Array(3200))).code).toBe(0);
+  expect(lines).toBe(count);
+});
+
+test("the sample of the demo is described by its header", async () => {
+  const addr = serve(polite());
+  const { out } = await run(["-i", SAMPLE, "--addr", addr]);
+  expect(out).toContain("18.00 s, 48000 Hz, 2 channels, 16 bit");
+});

@@ -1,0 +1,69 @@
+import { expect, test } from "bun:test";
+
+import { ServeStatus, statusLine } from "../../../src/commands/serve/status.ts";
+import type { Output } from "../../../src/commands/terminal/screen.ts";
+import type { LiveNumbers } from "../../../src/telemetry/metrics/live.ts";
+
+const QUIET: LiveNumbers = {
+  sessions: 0,
+  streams: 0,
+  channels: 0,
+  queue: { finals: 0, interims: 0, running: 0 },
+  workers: 2,
+  arena: { used_bytes: 0, bytes: 1_000 },
+  audio_seconds: 0,
+  inference_seconds: 0,
+};
+
+const BUSY: LiveNumbers = {
+  sessions: 3,
+  streams: 2,
+  channels: 4,
+  queue: { finals: 5, interims: 1, running: 2 },
+  workers: 2,
+  arena: { used_bytes: 250, bytes: 1_000 },
+  audio_seconds: 10,
+  inference_seconds: 1.5,
+};
+
+function terminal() {
+  const written: string[] = [];
+  const output: Output = { isTerminal: true, columns: 120, write: (text) => void written.push(text) };
+  return { written, output };
+}
+
+test("the line names sessions, real-time factor, queue and memory", () => {
+  expect(statusLine(QUIET, BUSY, 120 * 1024 * 1024)).toBe(
+    "sessions 3, streams 2  |  real-time factor 0.150  |  queue 6, workers busy 2 of 2  |  memory 120 MiB, audio 25 %",
+  );
+});
+
+test("the real-time factor is that of the time between, and none without audio", () => {
+  const later = { ...BUSY, audio_seconds: 12, inference_seconds: 2.5 };
+  expect(statusLine(BUSY, later, 0)).toContain("real-time factor 0.500");
+  expect(statusLine(BUSY, BUSY, 0)).toContain("real-time factor -");
+});
+
+test("the line stays below what is logged, is replaced in place, and is gone in the end", () => {
+  const { written, output } = terminal();
+  let now = QUIET;
+  {
+    using status = new ServeStatus(output, output);
+    status.print("listening");
+    status.follow({ live: () => now, memory: () => 0 });
+    status.log("a stream started\n");
+    now = BUSY;
+    status.refresh();
+  }
+  const text = written.join("");
+  const [before = "", after = ""] = text.split("a stream started\n");
+  expect(before).toStartWith("listening\nsessions 0");
+  expect(before).toEndWith("\u001B[1F\u001B[J");
+  const erased = "\u001B[1F\u001B[J";
+  const [again = "", replaced = "", last] = after.split(erased);
+  expect([again, replaced, last]).toEqual([
+    expect.stringMatching(/^sessions 0.*\n$/),
+    expect.stringMatching(/^sessions 3.*\n$/),
+    "",
+  ]);
+});

@@ -1,0 +1,55 @@
+import { expect, test } from "bun:test";
+
+import { UsageError } from "../../../src/commands/terminal/exit.ts";
+import { parseFlags } from "../../../src/commands/terminal/flags.ts";
+
+const ARGS = {
+  input: { type: "string", alias: "i", description: "" },
+  "real-time": { type: "boolean", description: "" },
+  set: { type: "string", valueHint: "key=value...", description: "" },
+} as const;
+
+function refusal(...rawArgs: string[]): string {
+  try {
+    parseFlags(rawArgs, ARGS);
+  } catch (error) {
+    expect(error).toBeInstanceOf(UsageError);
+    expect(error).toMatchObject({ code: 2 });
+    return error instanceof Error ? error.message : "";
+  }
+  return "not refused";
+}
+
+test("flags are read in their short and long forms, and a repeated one keeps every value", () => {
+  const flags = parseFlags(["-i", "-", "--set", "a=1", "--real-time", "--set=b=-2"], ARGS);
+  expect(flags.string("input")).toBe("-");
+  expect(flags.boolean("real-time")).toBe(true);
+  expect(flags.strings("set")).toEqual(["a=1", "b=-2"]);
+  expect(parseFlags(["--input=--odd.wav"], ARGS).string("input")).toBe("--odd.wav");
+  expect(parseFlags([], ARGS).boolean("real-time")).toBe(false);
+});
+
+test("an unknown flag is refused with the nearest known name", () => {
+  expect(refusal("--realtime")).toBe("unknown flag --realtime; did you mean --real-time?");
+  expect(refusal("--bogus")).toBe("unknown flag --bogus");
+  expect(refusal("--toString")).toBe("unknown flag --toString");
+  expect(refusal("-x")).toBe("unknown flag -x");
+});
+
+test("a missing value, a value too many, a repetition and a stray word are refused by name", () => {
+  expect(refusal("-i")).toBe("-i needs a value");
+  expect(refusal("-i", "--real-time")).toBe("-i needs a value");
+  expect(refusal("--real-time=yes")).toBe("--real-time takes no value");
+  expect(refusal("-i", "a", "-i", "b")).toBe("-i is given more than once");
+  expect(refusal("file.wav")).toBe("unexpected argument 'file.wav'");
+});
+
+test("positional arguments are taken in order, wherever they stand, and one too many is refused", () => {
+  const args = { ...ARGS, model: { type: "positional", description: "" }, other: { type: "positional" } } as const;
+  const flags = parseFlags(["--set", "a=1", "./m.ts", "--real-time", "b"], args);
+  expect([flags.string("model"), flags.string("other"), flags.boolean("real-time")]).toEqual(["./m.ts", "b", true]);
+  expect(parseFlags([], args).string("model")).toBeUndefined();
+  expect(() => parseFlags(["a", "b", "c"], args)).toThrow("unexpected argument 'c'");
+  // It is no flag of that name.
+  expect(() => parseFlags(["--model", "a"], args)).toThrow("unknown flag --model");
+});

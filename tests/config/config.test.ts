@@ -1,0 +1,379 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import fc from "fast-check";
+
+import {
+  ConfigError,
+  type Effective,
+  loadConfig,
+  MODEL_SETTINGS,
+  printConfig,
+  SETTINGS,
+} from "../../src/config/config.ts";
+import { VAD_DEFAULTS } from "../../src/protocol/requests.ts";
+
+let folder = "";
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "streamer-config-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function file(name: string, content: unknown): string {
+  const path = join(folder, name);
+  writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
+  return path;
+}
+
+type Options = Parameters<typeof loadConfig>[0];
+
+function problems(options: Options): readonly string[] {
+  try {
+    loadConfig(options);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+const source = ({ entries }: Effective, key: string) => entries.find((entry) => entry.key === key)?.source;
+
+const SIMULATED = {
+  delay: 0.5,
+  constant_factor: 0.3,
+  jitter: 0.2,
+  failure_rate: 0.01,
+  panic_rate: 0.0,
+  warmup_penalty: 10.0,
+};
+
+describe("defaults", () => {
+  test("without any source every setting has its default", () => {
+    const { config, entries } = loadConfig();
+    expect(config.server).toEqual({ host: "127.0.0.1", port: 8_080 });
+    expect(config.vad).toEqual(VAD_DEFAULTS);
+    expect(config.simple.block_ms).toBe(500);
+    expect(config.limits).toMatchObject({
+      max_message_bytes: 1_048_576,
+      max_channels: 16,
+      channel_budget_seconds: 135,
+    });
+    expect(config.model).toMatchObject({ name: "simulated", inference_timeout_ms: 30_000, settings: {} });
+    expect(config.model.workers).toBeGreaterThan(0);
+    expect(config.models).toEqual({});
+    expect(entries.every((entry) => entry.source === "default")).toBe(true);
+  });
+
+  test("every default and both ends of every range are values that the setting allows", () => {
+    for (const [section, table] of [...Object.entries(SETTINGS), ["model", MODEL_SETTINGS] as const]) {
+      for (const [key, setting] of Object.entries(table)) {
+        const values = "min" in setting ? [setting.default, setting.min, setting.max] : [setting.default];
+        for (const value of values) {
+          const found = problems({ sets: [`${section}.${key}=${value}`] });
+          // Two ends of a range may contradict another setting's default; neither is refused for itself.
+          expect(found.filter((problem) => problem.includes("a whole number from"))).toEqual([]);
+        }
+      }
+    }
+  });
+
+  test("every number beyond its range is refused by name", () => {
+    for (const [section, table] of Object.entries(SETTINGS)) {
+      for (const [key, setting] of Object.entries(table)) {
+        if (!("min" in setting)) continue;
+        for (const value of [setting.min - 1, setting.max + 1]) {
+          const [problem] = problems({ sets: [`${section}.${key}=${value}`] });
+          expect(problem).toStartWith(`${section}.${key}: found ${value}; allowed: a `);
+          expect(problem).toEndWith(`number from ${setting.min} to ${setting.max} (--set)`);
+        }
+      }
+    }
+  });
+
+  test("the effective configuration, given again as a file, means the same", () => {
+    const { config } = loadConfig({ sets: ["model.delay=0", "models.b.delay=1", "limits.session_ms=0"] });
+    const { settings, ...model } = config.model;
+    const { settings: further, ...b } = config.models["b"] ?? { settings: {} };
+    const again = { ...config, model: { ...model, ...settings }, models: { b: { ...b, ...further } } };
+    expect(loadConfig({ file: file("again.json", again) }).config).toEqual(config);
+  });
+});
+
+describe("sources", () => {
+  test("a configuration that holds only the simulated model's settings works as it stands", () => {
+    const given: [string, unknown][] = [];
+    const { config } = loadConfig({
+      file: file("config.json", { model: SIMULATED }),
+      validateModelSettings: (name, settings) => {
+        given.push([name, settings]);
+        return [];
+      },
+    });
+    expect(config.model).toMatchObject({ name: "simulated", settings: SIMULATED });
+    expect(given).toEqual([["simulated", SIMULATED]]);
+  });
+
+  test("JSON, JSON5, YAML and TOML say the same", () => {
+    const files = [
+      file("a.json", '{"server":{"port":81},"model":{"delay":0.5,"words":["a"]}}'),
+      file("a.json5", "{server: {port: 81}, /* slow */ model: {delay: .5, words: ['a']},}"),
+      file("a.yaml", "server:\n  port: 81\nmodel:\n  delay: 0.5\n  words: [a]\nlimits:\n"),
+      file("a.yml", "server: {port: 81}\nmodel: {delay: 0.5, words: [a]}"),
+      file("a.toml", '[server]\nport = 81\n[model]\ndelay = 0.5\nwords = ["a"]\n'),
+    ];
+    for (const path of files) {
+      const { config } = loadConfig({ file: path });
+      expect([config.server.port, config.model.settings]).toEqual([81, { delay: 0.5, words: ["a"] }]);
+    }
+  });
+
+  test("the file gives way to the environment, that to flags, and those to --set", () => {
+    const sources = {
+      file: file("order.json", {
+        server: { port: 1, host: "a" },
+        log: { level: "debug" },
+        model: { workers: 3, delay: 1 },
+      }),
+      env: { STREAMER__SERVER__PORT: "2", STREAMER__LOG__LEVEL: "error", STREAMER__MODEL__WORKERS: "4" },
+      flags: { port: 3, workers: "5", model: undefined },
+      sets: ["server.port=4"],
+    };
+    const effective = loadConfig(sources);
+    expect(effective.config.server).toEqual({ host: "a", port: 4 });
+    expect(effective.config.log.level).toBe("error");
+    expect(effective.config.model).toMatchObject({ name: "simulated", workers: 5, settings: { delay: 1 } });
+    expect(source(effective, "server.port")).toBe("--set");
+    expect(source(effective, "server.host")).toBe(sources.file);
+    expect(source(effective, "log.level")).toBe("environment variable STREAMER__LOG__LEVEL");
+    expect(source(effective, "model.workers")).toBe("--workers");
+    expect(source(effective, "model.name")).toBe("default");
+  });
+
+  test("only variables with the prefix and its two underscores are read", () => {
+    const env = {
+      STREAMER_PORT: "tcp://10.0.0.1:80",
+      STREAMERS__X: "1",
+      PATH: "/bin",
+      STREAMER__VAD__PRE_ROLL_MS: "0",
+    };
+    expect(loadConfig({ env }).config.vad.pre_roll_ms).toBe(0);
+  });
+
+  test("a variable means the key that the file spells in mixed case", () => {
+    const path = file("case.json", { model: { hotWords: "a" }, models: { Fast: { delay: 1 } } });
+    const env = { STREAMER__MODEL__HOTWORDS: "b", STREAMER__MODELS__FAST__DELAY: "2", streamer__server__port: "5" };
+    const { config } = loadConfig({ file: path, env });
+    expect(config.model.settings).toEqual({ hotWords: "b" });
+    expect(config.models["Fast"]?.settings).toEqual({ delay: 2 });
+    expect(config.server.port).toBe(5);
+  });
+
+  test("text is a JSON scalar where it is one, and stays text where a text is wanted", () => {
+    const sets = ["model.a=0", "model.b=true", "model.c=x=y", 'model.d="7"', "model.e=", "model.f=1e3", "model.g=[1]"];
+    expect(loadConfig({ sets }).config.model.settings).toEqual({
+      a: 0,
+      b: true,
+      c: "x=y",
+      d: "7",
+      e: "",
+      f: 1_000,
+      g: "[1]",
+    });
+    expect(loadConfig({ sets: ["model.name=123", "server.host=::1"] }).config).toMatchObject({
+      model: { name: "123" },
+      server: { host: "::1" },
+    });
+  });
+
+  test("a model's own settings may be nested, and part of them overridden", () => {
+    const path = file("nested.json", { model: { vocabulary: { size: 3, words: ["a"] } } });
+    const { config } = loadConfig({ file: path, sets: ["model.vocabulary.size=4"] });
+    expect(config.model.settings).toEqual({ vocabulary: { size: 4, words: ["a"] } });
+  });
+
+  test("further models have their own settings, and their key for a name", () => {
+    const { config } = loadConfig({
+      sets: ["models.levels.workers=1", "models.slow.name=simulated", "models.slow.delay=2"],
+    });
+    expect(config.models).toMatchObject({
+      levels: { name: "levels", workers: 1, settings: {} },
+      slow: { name: "simulated", settings: { delay: 2 } },
+    });
+  });
+
+  test("a further model needs no settings, and a setting of a model may be an empty object", () => {
+    const path = file("bare.json", { models: { levels: {} }, model: { vocabulary: {}, words: {} } });
+    const { config } = loadConfig({ file: path, sets: ["model.words.size=4"] });
+    expect(config.models).toMatchObject({ levels: { name: "levels", settings: {} } });
+    expect(config.model.settings).toEqual({ vocabulary: {}, words: { size: 4 } });
+    expect(loadConfig({ file: file("bare.toml", "[models.levels]") }).config.models).toHaveProperty("levels");
+  });
+
+  test("null counts as absent, and an empty section says nothing", () => {
+    const nothing = { server: { port: null }, limits: null, vad: {}, model: { delay: null }, models: {} };
+    expect(loadConfig({ file: file("null.json", nothing) }).config).toEqual(loadConfig().config);
+    expect(loadConfig({ file: file("none.json", { model: {} }) }).config).toEqual(loadConfig().config);
+    expect(loadConfig({ file: file("root.json", {}) }).config).toEqual(loadConfig().config);
+    expect(loadConfig({ file: file("empty.yaml", "") }).config).toEqual(loadConfig().config);
+  });
+});
+
+describe("refusals", () => {
+  test("everything that is wrong is named at once, each with its source", () => {
+    const path = file("wrong.json", { srver: { port: 1 }, limits: { max_chanels: 2, max_sessions: "many" }, vad: 3 });
+    const found = problems({
+      file: path,
+      env: { STREAMER__SIMPLE__BLOCK_MS: "5" },
+      flags: { port: "http", "log-level": "loud" },
+      sets: ["bogus", "port=80", "limits.arena_mb=1.5"],
+    });
+    expect(found).toEqual([
+      "--set bogus: allowed: key=value, such as model.delay=0",
+      `unknown key "srver.port"; did you mean "server.port"? (${path})`,
+      `unknown key "limits.max_chanels"; did you mean "limits.max_channels"? (${path})`,
+      `limits.max_sessions: found "many"; allowed: a whole number from 1 to 1000000 (${path})`,
+      `vad: found 3; allowed: an object with ${Object.keys(VAD_DEFAULTS).join(", ")} (${path})`,
+      "simple.block_ms: found 5; allowed: a whole number from 20 to 10000 (environment variable STREAMER__SIMPLE__BLOCK_MS)",
+      'server.port: found "http"; allowed: a whole number from 0 to 65535 (--port)',
+      'log.level: found "loud"; allowed: one of debug, info, warning, error (--log-level)',
+      'unknown key "port"; did you mean "server.port"? (--set)',
+      "limits.arena_mb: found 1.5; allowed: a whole number from 1 to 4096 (--set)",
+    ]);
+  });
+
+  test("an empty section is refused where its name is unknown or a value is wanted", () => {
+    const path = file("hollow.json", { modle: {}, server: { hots: {}, port: {} }, models: { "a.b": {} } });
+    expect(problems({ file: path })).toEqual([
+      expect.stringContaining('unknown key "modle"; did you mean "model"?'),
+      expect.stringContaining('unknown key "server.hots"; did you mean "server.host"?'),
+      expect.stringContaining("server.port: found an object; allowed: a whole number"),
+      expect.stringContaining('models: found "a.b"; allowed: names of'),
+    ]);
+  });
+
+  test("a wrong value is refused even when a later source overrides it", () => {
+    const path = file("overridden.json", { server: { port: "x" } });
+    expect(problems({ file: path, sets: ["server.port=1"] })).toHaveLength(1);
+  });
+
+  test("a text is not taken for a number, nor a number for a text, in a file", () => {
+    const path = file("types.json", { server: { host: 1, port: "80" }, model: { workers: true, name: "" } });
+    const found = problems({ file: path });
+    expect(found.map((problem) => problem.split(":")[0])).toEqual([
+      "server.host",
+      "server.port",
+      "model.workers",
+      "model.name",
+    ]);
+  });
+
+  test("a file that cannot be read, parsed or understood is named", () => {
+    const missing = join(folder, "missing.json");
+    expect(problems({ file: missing })[0]).toStartWith(`${missing}: cannot be read:`);
+    for (const [name, content] of [
+      ["bad.json", "{"],
+      ["bad.toml", "=="],
+      ["list.json", "[1]"],
+      ["text.yaml", "hello"],
+    ] as const) {
+      const path = file(name, content);
+      expect(problems({ file: path })[0]).toStartWith(`${path}: `);
+    }
+  });
+
+  test("settings that contradict each other are refused with both their sources", () => {
+    expect(problems({ sets: ["vad.post_roll_ms=600"] })).toEqual([
+      "vad.post_roll_ms: found 600 (--set); allowed: at most vad.min_silence_ms, which is 500 (default)",
+    ]);
+    const [budget] = problems({ sets: ["limits.channel_budget_seconds=30", "limits.read_ahead_seconds=1"] });
+    expect(budget).toStartWith("limits.channel_budget_seconds: found 30 (--set); allowed: more than");
+    expect(problems({ sets: ["limits.channel_budget_seconds=30.3"] })).toEqual([]);
+    expect(problems({ sets: ["limits.read_ahead_seconds=136"] })).toHaveLength(1);
+    expect(problems({ sets: ["models.simulated.delay=1"] })[0]).toContain("already the name of the default model");
+  });
+
+  test("what a model finds wrong with its settings is reported with the rest, and with the source", () => {
+    const validateModelSettings = (name: string, settings: Readonly<Record<string, unknown>>) =>
+      "delai" in settings ? [`unknown setting "delai" of ${name}; did you mean "delay"?`] : [];
+    expect(
+      problems({
+        sets: ["models.b.delai=1", "server.port=-1"],
+        env: { STREAMER__MODEL__DELAI: "0" },
+        validateModelSettings,
+      }),
+    ).toEqual([
+      "server.port: found -1; allowed: a whole number from 0 to 65535 (--set)",
+      'model: unknown setting "delai" of simulated; did you mean "delay"? (environment variable STREAMER__MODEL__DELAI)',
+      'models.b: unknown setting "delai" of b; did you mean "delay"? (--set)',
+    ]);
+  });
+
+  test("a model's name can be spelled in a key", () => {
+    const path = file("names.json", { models: { "a.b": { x: 1 }, "": { x: 1 } } });
+    expect(problems({ file: path })).toHaveLength(2);
+    expect(problems({ sets: ["models=1", "models.x=1", "model=1", "model.=1"] })).toHaveLength(4);
+  });
+
+  test("__proto__ is no key, anywhere", () => {
+    const path = file(
+      "proto.json",
+      '{"__proto__":{"a":1},"model":{"__proto__":{"a":1}},"models":{"__proto__":{"a":1}}}',
+    );
+    expect(problems({ file: path })).toHaveLength(3);
+    expect(problems({ sets: ["model.x.__proto__.y=1", "constructor=1", "server.constructor=1"] })).toHaveLength(3);
+    expect("y" in {}).toBe(false);
+  });
+
+  test("whatever is given, nothing but a ConfigError is thrown", () => {
+    const part = fc.oneof(
+      fc.constantFrom("model", "models", "server", "port", "vad", "limits", "name", "x", "constructor", "__proto__"),
+      fc.string(),
+    );
+    const key = fc.array(part, { minLength: 1, maxLength: 4 });
+    const sets = fc.array(fc.tuple(key, fc.string()).map(([path, value]) => `${path.join(".")}=${value}`));
+    const env = fc
+      .array(fc.tuple(key, fc.string()))
+      .map((pairs) => Object.fromEntries(pairs.map(([path, value]) => [`STREAMER__${path.join("__")}`, value])));
+    fc.assert(
+      fc.property(sets, env, (someSets, someEnv) => {
+        for (const problem of problems({ sets: someSets, env: someEnv })) expect(problem).not.toBe("");
+      }),
+    );
+  });
+});
+
+describe("printConfig", () => {
+  test("every key is shown with its value, unit and source", () => {
+    const { entries } = loadConfig({ sets: ["model.delay=0"], env: { STREAMER__VAD__THRESHOLD_DB: "12" } });
+    const lines = printConfig(entries).trimEnd().split("\n");
+    expect(lines).toHaveLength(entries.length);
+    const words = lines.map((line) => line.replaceAll(/ {2,}/g, " | ").trimEnd());
+    expect(words).toContain('server.host | "127.0.0.1" | default');
+    expect(words).toContain("limits.idle_timeout_ms | 60000 ms | default");
+    expect(words).toContain("vad.threshold_db | 12 dB | environment variable STREAMER__VAD__THRESHOLD_DB");
+    expect(words).toContain("model.delay | 0 | --set");
+  });
+
+  test("settings of models that describe them are shown too, with unit and default, after their model's own keys", () => {
+    const describeModelSettings = (name: string) => ({
+      delay: { default: 0.5, unit: "s" },
+      ...(name === "far" && { place: { default: null } }),
+    });
+    const sets = ["models.far.workers=3", "model.odd=true", "model.delay=1"];
+    const { config, entries } = loadConfig({ sets, describeModelSettings });
+    const shown = printConfig(entries.filter(({ key }) => key.startsWith("model") && !/name|_ms|\.workers/.test(key)));
+    expect(shown.replaceAll(/ {2,}/g, " | ")).toBe(
+      "model.odd | true | --set\nmodel.delay | 1 s | --set\nmodels.far.delay | 0.5 s | default\nmodels.far.place | null | default\n",
+    );
+    // The model fills in its own defaults.
+    expect(config.models["far"]?.settings).toEqual({});
+  });
+
+  test("no further model may have the name that clients know the default model's file by", () => {
+    const sets = ["model.name=./models/near.ts", "models.near.workers=1"];
+    expect(() => loadConfig({ sets })).toThrow("models.near: is already the name of the default model");
+  });
+});

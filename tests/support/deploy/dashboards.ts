@@ -1,0 +1,56 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+
+const folder = join(import.meta.dir, "..", "..", "..", "deploy", "grafana", "dashboards");
+
+interface Source {
+  readonly type: string;
+  readonly uid: string;
+}
+
+export interface Panel {
+  readonly id: number;
+  readonly type: string;
+  readonly title: string;
+  readonly datasource?: Source;
+  readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
+  readonly targets?: readonly { readonly refId: string; readonly datasource: Source; readonly expr?: string }[];
+}
+
+export interface Dashboard {
+  readonly uid: string;
+  readonly title: string;
+  readonly tags: readonly string[];
+  readonly panels: readonly Panel[];
+  readonly templating: { readonly list: readonly { readonly name: string; readonly definition?: string }[] };
+}
+
+export const dashboards = new Map<string, Dashboard>();
+for (const name of (await readdir(folder)).sort()) {
+  dashboards.set(name, (await Bun.file(join(folder, name)).json()) as Dashboard);
+}
+
+/** A question that a panel asks Prometheus. */
+export interface Query {
+  readonly where: string;
+  readonly expression: string;
+}
+
+/** All that the dashboards ask Prometheus, as Grafana would send it when everything is chosen. */
+export function queries(): Query[] {
+  return [...dashboards].flatMap(([file, { panels, templating }]) => [
+    ...panels.flatMap(({ title, targets = [] }) =>
+      targets
+        .filter(({ datasource }) => datasource.type === "prometheus")
+        .map(({ refId, expr = "" }) => ({ where: `${file}, ${title}, ${refId}`, expression: filledIn(expr) })),
+    ),
+    ...templating.list.flatMap(({ name, definition }) => {
+      const series = /^label_values\((.*), \w+\)$/.exec(definition ?? "")?.[1];
+      return series === undefined ? [] : [{ where: `${file}, $${name}`, expression: filledIn(series) }];
+    }),
+  ]);
+}
+
+function filledIn(expression: string): string {
+  return expression.replaceAll("$__rate_interval", "30s").replaceAll(/"\$(?:job|instance)"/g, '".*"');
+}

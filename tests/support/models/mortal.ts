@@ -1,0 +1,34 @@
+import { denoise } from "../../../src/model/built-in/denoise.ts";
+import { levels } from "../../../src/model/built-in/levels.ts";
+import { random } from "../../../src/model/built-in/random.ts";
+import { simulated } from "../../../src/model/built-in/simulated.ts";
+import type { ModelModule } from "../../../src/model/model.ts";
+import { isStateful } from "../../../src/worker/load-model.ts";
+
+const INNER: Record<string, ModelModule> = { simulated, levels, denoise };
+
+/** A built-in model whose worker dies in the middle of a call with probability `rate`. Nothing is tried again. */
+export default {
+  name: "mortal",
+  settings: { inner: { default: "levels" }, rate: { default: 0.4 }, seed: { default: 0 } },
+  async load({ inner, rate, seed }, context) {
+    const module = INNER[String(inner)];
+    if (module === undefined) throw new Error(`no model ${String(inner)}`);
+    const defaults = Object.entries(module.settings ?? {}).map(([key, setting]) => [key, setting.default]);
+    const quick = module === simulated ? { delay: 0, constant_factor: 0, jitter: 0 } : {};
+    const model = await module.load({ ...Object.fromEntries(defaults), ...quick }, context);
+    const draw = random(Number(seed), context.spawn, 0);
+    const live = <Result>(result: Result): Result => {
+      if (draw() < Number(rate)) process.exit(1);
+      return result;
+    };
+    const warmUp = (): void => {};
+    if (!isStateful(model)) return { warmUp, infer: (audio, call) => live(model.infer(audio, call)) };
+    return {
+      warmUp,
+      start: (call) => model.start(call),
+      step: (audio, state, call) => live(model.step(audio, state, call)),
+      finish: (state, call) => live(model.finish?.(state, call)),
+    };
+  },
+} satisfies ModelModule;

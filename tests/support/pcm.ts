@@ -1,0 +1,22 @@
+import { SAMPLE_BYTES, type SampleFormat } from "../../src/native/pcm.ts";
+import { seeded } from "./audio.ts";
+
+/** `count` samples of noise in one format, and `extra` bytes behind them. */
+export function noise(format: SampleFormat, count: number, seed: number, extra: number): Uint8Array {
+  const next = seeded(seed);
+  const bytes = new Uint8Array(count * SAMPLE_BYTES[format] + extra);
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Math.floor(next() * 256);
+  if (format === "f32") for (let i = 0; i < count; i++) view.setFloat32(i * 4, next() * 2 - 1, true);
+  if (format === "f64") for (let i = 0; i < count; i++) view.setFloat64(i * 8, next() * 2 - 1, true);
+  return bytes;
+}
+
+/** The bytes in messages of these sizes, the sizes over and over again. */
+export function* cut(bytes: Uint8Array, sizes: readonly number[]): Generator<Uint8Array> {
+  for (let at = 0, i = 0; at < bytes.length; i++) {
+    const end = at + (sizes[i % sizes.length] ?? 1);
+    yield bytes.subarray(at, end);
+    at = end;
+  }
+}

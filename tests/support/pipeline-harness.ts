@@ -1,0 +1,141 @@
+import type { Job, Outcome } from "../../src/model/job.ts";
+import type { Pipeline, PipelineEvent, Step } from "../../src/pipeline/pipeline.ts";
+import { SegmentedPipeline } from "../../src/pipeline/segmented.ts";
+import { SimplePipeline } from "../../src/pipeline/simple.ts";
+import { StatefulPipeline } from "../../src/pipeline/stateful.ts";
+import { VAD_DEFAULTS, type VadSettings } from "../../src/protocol/requests.ts";
+import type { Vad } from "../../src/vad/detector.ts";
+
+/** At this rate a sample is a millisecond. */
+export const RATE = 1000;
+export const WINDOW = 10;
+export const BLOCK = 70;
+
+export const VAD_SETTINGS: VadSettings = {
+  ...VAD_DEFAULTS,
+  min_speech_ms: 20,
+  min_silence_ms: 60,
+  pre_roll_ms: 25,
+  post_roll_ms: 35,
+  max_utterance_ms: 1000,
+};
+
+/** A window is speech when it holds a sample of 0.5 or more; its level is the largest sample. */
+export class PlainVad implements Vad {
+  readonly windowSamples = WINDOW;
+  #filled = 0;
+  #peak = 0;
+
+  push(samples: Float32Array, index: number, length: number, decide: (speech: boolean, levelDb: number) => void): void {
+    for (let i = index; i < index + length; i++) {
+      this.#peak = Math.max(this.#peak, samples[i] ?? Number.NaN);
+      this.#filled += 1;
+      if (this.#filled < WINDOW) continue;
+      decide(this.#peak >= 0.5, this.#peak);
+      this.#filled = 0;
+      this.#peak = 0;
+    }
+  }
+
+  [Symbol.dispose](): void {}
+}
+
+/** A pipeline of each pattern on plain arrays. */
+export const MAKERS: Readonly<Record<string, (interimEvery?: number) => Pipeline>> = {
+  simple: () => new SimplePipeline({ sampleRate: RATE, blockSamples: BLOCK }),
+  stateful: () => new StatefulPipeline({ sampleRate: RATE, blockSamples: BLOCK, stateful: true }),
+  segmented: (interimEvery) =>
+    new SegmentedPipeline({
+      sampleRate: RATE,
+      vad: new PlainVad(),
+      settings: VAD_SETTINGS,
+      ...(interimEvery !== undefined && { interimEvery }),
+    }),
+};
+
+/** The model's answer to a job; which of them fail depends on where they are and on nothing else. */
+export function outcomeOf(job: Job, failEvery = 0): Outcome {
+  const times = { queueMs: 0, inferMs: 0 };
+  if (failEvery > 0 && job.kind === "final" && (job.start * 7 + job.end) % failEvery === 0) {
+    return { status: "failed", code: "inference_failed", message: "the model said no", ...times };
+  }
+  const output = { count: job.end - job.start };
+  return { status: "ok", output, state: job.end, ...times, worker: 0, batchSize: 1 };
+}
+
+/** A pipeline with somebody to keep its jobs until they are answered, and to write down what it says. */
+export class Run {
+  readonly pipeline: Pipeline;
+  readonly events: PipelineEvent[] = [];
+  /** Jobs without an answer. */
+  readonly jobs: Job[] = [];
+  clock = 0;
+
+  constructor(pipeline: Pipeline) {
+    this.pipeline = pipeline;
+  }
+
+  take(step: Step): this {
+    this.events.push(...step.events);
+    this.jobs.push(...step.jobs);
+    return this;
+  }
+
+  push(samples: Float32Array | readonly number[]): this {
+    const array = Float32Array.from(samples);
+    this.clock += array.length;
+    return this.take(this.pipeline.push(array, 0, array.length));
+  }
+
+  /** Windows: `#` is speech, `.` silence. */
+  hear(windows: string): this {
+    return this.push([...windows].flatMap((window) => new Array<number>(WINDOW).fill(window === "#" ? 1 : 0)));
+  }
+
+  flush(): this {
+    return this.take(this.pipeline.flush());
+  }
+
+  end(): this {
+    return this.take(this.pipeline.end());
+  }
+
+  /** Answers a waiting job. */
+  answer(index: number, outcome?: Outcome): this {
+    const [job] = this.jobs.splice(index, 1);
+    if (job === undefined) throw new Error(`no job ${index} waits`);
+    return this.take(this.pipeline.resolved(job, outcome ?? outcomeOf(job)));
+  }
+
+  answerAll(): this {
+    while (this.jobs.length > 0) this.answer(0);
+    return this;
+  }
+
+  /** Short texts of the events since the last time: "segment 0 70", "error 70 140", "flushed 140". */
+  said(): string[] {
+    return this.events.splice(0).map(short);
+  }
+
+  /** Short texts of the jobs that wait. */
+  get waiting(): string[] {
+    return this.jobs.map(({ kind, start, end }) => `${kind} ${start} ${end}`);
+  }
+}
+
+export function short(event: PipelineEvent): string {
+  const samples = (seconds: number | undefined): number => Math.round((seconds ?? Number.NaN) * RATE);
+  switch (event.type) {
+    case "segment":
+    case "error": {
+      const kind = event.type === "segment" && event.is_final === false ? "interim" : event.type;
+      return `${kind} ${samples(event.start_time)} ${samples(event.end_time)}`;
+    }
+    case "active":
+    case "inactive":
+    case "flushed":
+      return `${event.type} ${samples(event.time)}`;
+    default:
+      return event.type;
+  }
+}

@@ -1,0 +1,191 @@
+import { Arena } from "../../src/audio/arena.ts";
+import type { Outcome } from "../../src/model/job.ts";
+import { PATTERNS } from "../../src/pipeline/patterns.ts";
+import type { AudioJob, Lane } from "../../src/pool/lane.ts";
+import { parseEvent, type ServerEvent } from "../../src/protocol/events.ts";
+import type { Peer } from "../../src/session/connection.ts";
+import { Session } from "../../src/session/session.ts";
+import { Memory } from "../../src/stream/memory.ts";
+import type { ServedModel, Services } from "../../src/stream/services.ts";
+import { type Logger, openLog } from "../../src/telemetry/log/log.ts";
+import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
+import { untraced } from "../../src/telemetry/tracing/trace.ts";
+import { configure, type Keys } from "./in-process.ts";
+import { S16_MONO } from "./peer.ts";
+
+/** The other end of a session, in a test's hand. */
+export class FakePeer implements Peer {
+  readonly events: ServerEvent[] = [];
+  readonly binaries: Uint8Array[] = [];
+  /** Bytes that the client has not read. */
+  buffered = 0;
+  /** Adds what is sent to `buffered`, as a client does that reads nothing. */
+  stuck = false;
+  /** Every send throws. */
+  broken = false;
+  paused = false;
+  pauses = 0;
+  closed: { code: number; reason: string } | undefined;
+
+  send(text: string): void {
+    if (this.broken) throw new Error("the peer is broken");
+    if (this.closed !== undefined) throw new Error("a message after the close");
+    this.events.push(parseEvent(text));
+    if (this.stuck) this.buffered += text.length;
+  }
+
+  sendBinary(bytes: Uint8Array): void {
+    this.binaries.push(bytes);
+    if (this.stuck) this.buffered += bytes.length;
+  }
+
+  pause(): void {
+    this.paused = true;
+    this.pauses += 1;
+  }
+
+  resume(): void {
+    this.paused = false;
+  }
+
+  close(code: number, reason: string): void {
+    this.closed ??= { code, reason };
+  }
+
+  /** `active`, `error no_stream`, ...: the story in words. */
+  get story(): string[] {
+    return this.events.map((event) =>
+      event.type === "error" || event.type === "warning"
+        ? `${event.type} ${event.code}`
+        : event.type === "stopped"
+          ? `stopped ${event.reason}`
+          : event.type === "segment" && event.is_final === false
+            ? "interim"
+            : event.type,
+    );
+  }
+}
+
+/** A piece of work that waits for the test to say what became of it. */
+export interface Submitted {
+  readonly work: AudioJob;
+  readonly lane: number;
+  settle(outcome: Outcome): void;
+}
+
+/** Sessions on a server without sockets, time and workers: the test plays all three. */
+export class Desk implements Disposable {
+  now = 0;
+  readonly arena: Arena;
+  readonly memory: Memory;
+  /** AudioJob without an outcome, in the order of its coming. */
+  readonly work: Submitted[] = [];
+  readonly log: Record<string, unknown>[] = [];
+  readonly metrics = new ServerMetrics();
+  readonly services: Services;
+  readonly #log: Logger & Disposable;
+  #lanes = 0;
+
+  constructor(keys: Keys = {}, slabs?: number) {
+    const config = configure(keys);
+    this.arena = new Arena(slabs ?? config.limits.arena_mb * 64);
+    this.memory = new Memory(this.arena, () => this.work.filter(({ work }) => work.kind === "final").length);
+    this.#log = openLog({
+      level: "debug",
+      write: (line) => this.log.push(JSON.parse(line) as Record<string, unknown>),
+    });
+    this.services = {
+      config,
+      arena: this.arena,
+      memory: this.memory,
+      models: new Map([["simulated", this.#model()]]),
+      log: this.#log,
+      metrics: this.metrics,
+      clock: () => this.now,
+    };
+  }
+
+  open(route = "simple", traceparent?: string): { session: Session; peer: FakePeer } {
+    const peer = new FakePeer();
+    const pattern = PATTERNS[route];
+    if (pattern === undefined) throw new Error(`no pattern ${route}`);
+    const id = `session-${this.now}`;
+    const session = new Session({ id, peer, pattern, services: this.services, trace: untraced(traceparent) });
+    return { session, peer };
+  }
+
+  /** A session with a stream. */
+  start(route = "simple", fields: object = {}): { session: Session; peer: FakePeer } {
+    const opened = this.open(route);
+    opened.session.receive(JSON.stringify({ request: "start", format: S16_MONO, ...fields }));
+    return opened;
+  }
+
+  /** Lets what is to happen at once happen. */
+  async rest(): Promise<void> {
+    for (let i = 0; i < 50; i++) await Promise.resolve();
+  }
+
+  /** The model has the answer to the n-th piece that waits: the number of its samples. */
+  answer(n = 0, fields: object = {}): void {
+    const submitted = this.work[n];
+    if (submitted === undefined) throw new Error(`nothing waits at ${n}`);
+    const output = { count: submitted.work.audio.length };
+    submitted.settle({ status: "ok", output, queueMs: 1, inferMs: 2, worker: 0, batchSize: 1, ...fields });
+  }
+
+  fail(n = 0, code: "inference_failed" | "inference_timeout" | "worker_crashed" = "inference_failed"): void {
+    this.work[n]?.settle({ status: "failed", code, message: "as the test wants", queueMs: 1, inferMs: 2 });
+  }
+
+  /** Answers everything, also what comes of it. */
+  async answerAll(): Promise<void> {
+    for (await this.rest(); this.work.length > 0; await this.rest()) this.answer();
+  }
+
+  [Symbol.dispose](): void {
+    this.#log[Symbol.dispose]();
+  }
+
+  #model(): ServedModel {
+    const { work } = this;
+    const finals = (): number => work.filter((each) => each.work.kind === "final").length;
+    return {
+      name: "simulated",
+      stateful: false,
+      sampleRate: 16_000,
+      get finalsPending() {
+        return finals();
+      },
+      lane: () => this.#lane(this.#lanes++),
+    };
+  }
+
+  #lane(lane: number): Lane {
+    let closed = false;
+    return {
+      submit: (work, settle) => {
+        for (const slab of work.audio.slabs) this.arena.retain(slab);
+        const submitted: Submitted = {
+          work,
+          lane,
+          settle: (outcome) => {
+            const at = this.work.indexOf(submitted);
+            if (at < 0) throw new Error("settled twice");
+            this.work.splice(at, 1);
+            for (const slab of work.audio.slabs) this.arena.release(slab);
+            settle(outcome);
+          },
+        };
+        this.work.push(submitted);
+      },
+      close: () => {
+        if (closed) return;
+        closed = true;
+        for (const submitted of this.work.filter((each) => each.lane === lane)) {
+          queueMicrotask(() => submitted.settle({ status: "dropped" }));
+        }
+      },
+    };
+  }
+}

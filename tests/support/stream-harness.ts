@@ -1,0 +1,313 @@
+import { Arena } from "../../src/audio/arena.ts";
+import type { AudioSpan } from "../../src/audio/store.ts";
+import type { Outcome } from "../../src/model/job.ts";
+import { PATTERNS } from "../../src/pipeline/patterns.ts";
+import type { AudioJob, Lane } from "../../src/pool/lane.ts";
+import { type ChannelLedger, parseEvent, type ServerEvent } from "../../src/protocol/events.ts";
+import { type AudioFormat, frameBytes, type SampleFormat } from "../../src/protocol/format.ts";
+import { VAD_DEFAULTS, type VadSettings } from "../../src/protocol/requests.ts";
+import { Memory } from "../../src/stream/memory.ts";
+import type { ServedModel } from "../../src/stream/services.ts";
+import { Stream } from "../../src/stream/stream.ts";
+import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
+import { untraced } from "../../src/telemetry/tracing/trace.ts";
+import { encode, FORMATS, seeded, speech } from "./audio.ts";
+
+interface Waiting {
+  readonly lane: Lane;
+  readonly work: AudioJob;
+  readonly settle: (outcome: Outcome) => void;
+}
+
+/** A model without threads: work waits until the test lets one piece of it, of its choice, be answered. */
+export class FakeModel implements ServedModel {
+  readonly name = "fake";
+  readonly stateful = false;
+  readonly sampleRate: number;
+  readonly #arena: Arena;
+  /** Of all contents one in so many fails, always the same. 0: none. */
+  readonly #failEvery: number;
+  readonly waiting: Waiting[] = [];
+  /** Lanes that are open. */
+  lanes = 0;
+
+  constructor(arena: Arena, sampleRate: number, failEvery: number) {
+    this.#arena = arena;
+    this.sampleRate = sampleRate;
+    this.#failEvery = failEvery;
+  }
+
+  get finalsPending(): number {
+    return this.waiting.filter(({ work }) => work.kind === "final").length;
+  }
+
+  lane(): Lane {
+    this.lanes += 1;
+    let open = true;
+    const lane: Lane = {
+      submit: (work, settle) => {
+        for (const slab of work.audio.slabs) this.#arena.retain(slab);
+        this.#drop(lane, (other) => other.kind === "interim");
+        this.waiting.push({ lane, work, settle });
+        if (!open) this.#drop(lane, () => true);
+      },
+      close: () => {
+        if (open) this.lanes -= 1;
+        open = false;
+        this.#drop(lane, () => true);
+      },
+    };
+    return lane;
+  }
+
+  /** Answers one piece of work, looking at its samples only now. */
+  answer(choice: number): void {
+    const [taken] = this.waiting.splice(Math.floor(choice * this.waiting.length), 1);
+    if (taken === undefined) throw new Error("no work waits");
+    const { work, settle } = taken;
+    const digest = this.#digest(work.audio);
+    this.#release(work);
+    const times = { queueMs: 0, inferMs: 0 };
+    if (this.#failEvery > 0 && digest % this.#failEvery === 0) {
+      settle({ status: "failed", code: "inference_failed", message: "as the test wants", ...times });
+    } else {
+      const output = { count: work.audio.length, digest };
+      settle({ status: "ok", output, state: digest, ...times, worker: 0, batchSize: 1 });
+    }
+  }
+
+  #drop(lane: Lane, which: (work: AudioJob) => boolean): void {
+    for (const each of this.waiting.filter((waiting) => waiting.lane === lane && which(waiting.work))) {
+      this.waiting.splice(this.waiting.indexOf(each), 1);
+      this.#release(each.work);
+      queueMicrotask(() => each.settle({ status: "dropped" }));
+    }
+  }
+
+  #release(work: AudioJob): void {
+    for (const slab of work.audio.slabs) this.#arena.release(slab);
+  }
+
+  /** A number that any change of any sample changes. */
+  #digest({ slabs, offset, length }: AudioSpan): number {
+    const bits = new Uint32Array(this.#arena.buffer);
+    let digest = length;
+    for (let i = 0; i < length; i++) {
+      const at = offset + i;
+      const slab = slabs[Math.floor(at / Arena.SLAB_SAMPLES)];
+      if (slab === undefined) throw new Error("a span without enough slabs");
+      const sample = bits[slab * Arena.SLAB_SAMPLES + (at % Arena.SLAB_SAMPLES)] ?? 0;
+      digest = (Math.imul(digest, 31) + sample) >>> 0;
+    }
+    return digest;
+  }
+}
+
+/** What is to be streamed, and how. */
+export interface Ride {
+  readonly pattern: string;
+  readonly sampleFormat: SampleFormat;
+  readonly channels: number;
+  readonly sampleRate: number;
+  readonly modelRate: number;
+  readonly vad?: Partial<VadSettings>;
+  readonly blockMs?: number;
+  readonly interimIntervalMs?: number;
+  readonly failEvery?: number;
+  readonly budgetSeconds?: number;
+  readonly maxPending?: number;
+}
+
+/** The least slabs with which a channel that may hold this much is never stuck: its span, the borders around it, and one to go on. */
+export function slabsFor(ride: Ride): number {
+  const holds = holdsMs(ride) + 50;
+  return ride.channels * (Math.ceil((holds * ride.modelRate) / 1000 / Arena.SLAB_SAMPLES) + 3);
+}
+
+export function holdsMs({ pattern, vad, blockMs = 100 }: Ride): number {
+  return patternOf(pattern).holdsMs({ blockMs, vad: { ...VAD_DEFAULTS, ...vad } });
+}
+
+function patternOf(name: string): (typeof PATTERNS)[string] & object {
+  const pattern = PATTERNS[name];
+  if (pattern === undefined) throw new Error(`no pattern ${name}`);
+  return pattern;
+}
+
+/** Counts how often somebody found the memory full. */
+class WatchedMemory extends Memory {
+  waits = 0;
+
+  override wait(...args: Parameters<Memory["wait"]>): void {
+    this.waits += 1;
+    super.wait(...args);
+  }
+}
+
+/** The server's side of streams without sockets, threads and time. */
+export class Stage {
+  readonly arena: Arena;
+  readonly model: FakeModel;
+  readonly memory: WatchedMemory;
+  readonly #next: () => number;
+
+  constructor(slabs: number, modelRate: number, failEvery: number, seed: number) {
+    this.arena = new Arena(slabs);
+    this.model = new FakeModel(this.arena, modelRate, failEvery);
+    this.memory = new WatchedMemory(this.arena, () => this.model.waiting.length);
+    this.#next = seeded(seed);
+  }
+
+  chance(): number {
+    return this.#next();
+  }
+
+  /** Lets what is to happen at once happen. */
+  async rest(): Promise<void> {
+    for (let i = 0; i < 6; i++) await Promise.resolve();
+  }
+
+  /** Answers up to so many pieces of work, any. */
+  async answer(count: number): Promise<void> {
+    for (let i = 0; i < count && this.model.waiting.length > 0; i++) {
+      this.model.answer(this.#next());
+      if (this.#next() < 0.3) await this.rest();
+    }
+    await this.rest();
+  }
+}
+
+/** One stream on a stage, and what it has said. */
+export class Rider {
+  readonly stream: Stream;
+  readonly events: ServerEvent[] = [];
+  readonly faults: unknown[] = [];
+  readonly ride: Ride;
+  evicted = false;
+  #progressing = false;
+  readonly #stage: Stage;
+
+  constructor(stage: Stage, ride: Ride) {
+    this.#stage = stage;
+    this.ride = ride;
+    const vad = { ...VAD_DEFAULTS, ...ride.vad };
+    const budgetMs = ride.budgetSeconds === undefined ? holdsMs(ride) + 10_000 : ride.budgetSeconds * 1000;
+    this.stream = new Stream({
+      format: formatOf(ride),
+      pattern: patternOf(ride.pattern),
+      settings: {
+        vad,
+        blockMs: ride.blockMs ?? 100,
+        stateful: false,
+        ...(ride.interimIntervalMs !== undefined && { interimIntervalMs: ride.interimIntervalMs }),
+      },
+      timing: false,
+      model: stage.model,
+      modelOptions: undefined,
+      trace: untraced().stream({
+        traceparent: undefined,
+        tracestate: undefined,
+        session: "ride",
+        stream: 0,
+        pattern: ride.pattern,
+        usesVad: ride.pattern === "segmented",
+      }),
+      metrics: new ServerMetrics(),
+      clock: () => 0,
+      arena: stage.arena,
+      memory: stage.memory,
+      budgetSamples: Math.floor((budgetMs / 1000) * ride.modelRate),
+      maxPending: ride.maxPending ?? 256,
+      session: this,
+      send: (event) => this.events.push(parseEvent(JSON.stringify(event))) > 0,
+      progress: () => this.advance(),
+      failed: (error) => this.faults.push(error),
+      evicted: () => (this.evicted = true),
+    });
+  }
+
+  /** As a session does: also from inside of itself. */
+  advance(): boolean {
+    if (this.#progressing) return false;
+    this.#progressing = true;
+    try {
+      return this.stream.advance();
+    } finally {
+      this.#progressing = false;
+    }
+  }
+
+  /** Offers a message and goes on until it is taken, with the model's help where that is needed. */
+  async send(bytes: Uint8Array): Promise<void> {
+    this.stream.offer(bytes);
+    await this.#until(() => this.advance() && !this.stream.full);
+  }
+
+  flush(): void {
+    this.stream.flush();
+  }
+
+  async stop(): Promise<void> {
+    this.stream.end("stop");
+    this.advance();
+    await this.#until(() => this.stream.over);
+  }
+
+  /** What may not depend on how bytes are cut and how fast results come. */
+  get essence(): { speech: unknown[]; results: unknown[]; stopped: unknown } {
+    const all = this.events.filter((event) => event.type !== "segment" || event.is_final !== false);
+    const byChannel = (types: readonly string[]): unknown[] =>
+      Array.from({ length: this.ride.channels }, (_, channel) =>
+        all.filter((event) => types.includes(event.type) && "channel" in event && event.channel === channel),
+      );
+    const stopped = all.find((event) => event.type === "stopped");
+    return {
+      speech: byChannel(["active", "inactive"]),
+      results: byChannel(["segment", "error", "flushed"]),
+      stopped: stopped && { ...stopped, channels: stopped.channels.map((ledger) => ({ ...ledger, interims: 0 })) },
+    };
+  }
+
+  /** Finals and errors in their place, for each channel. */
+  get finals(): number[] {
+    return this.ledgers.map(({ segments, errors }) => segments + errors);
+  }
+
+  get ledgers(): readonly ChannelLedger[] {
+    const stopped = this.events.at(-1);
+    if (stopped?.type !== "stopped") throw new Error("the stream has not stopped");
+    return stopped.channels;
+  }
+
+  async #until(done: () => boolean): Promise<void> {
+    for (let idle = 0; !done();) {
+      if (this.faults.length > 0) throw this.faults[0];
+      if (this.evicted) throw new Error("the stream was evicted");
+      if (this.#stage.model.waiting.length > 0) await this.#stage.answer(1 + Math.floor(this.#stage.chance() * 3));
+      else {
+        // A sweep or two may pass before somebody else's memory is free.
+        await this.#stage.rest();
+        this.#stage.memory.check();
+        idle += 1;
+        if (idle > 20) throw new Error("nothing is under way that could let the stream go on");
+      }
+    }
+  }
+}
+
+export function formatOf({ sampleFormat, channels, sampleRate }: Ride): AudioFormat {
+  return { channels, sample_rate: sampleRate, encoding: "pcm", ...FORMATS[sampleFormat] } as AudioFormat;
+}
+
+export function frameBytesOf(ride: Ride): number {
+  return frameBytes(formatOf(ride));
+}
+
+/** Speech in every channel, a different one each, in the ride's own format. */
+export function spoken(ride: Ride, seed: number, words: readonly number[]): Uint8Array {
+  const channels = Array.from({ length: ride.channels }, (_, c) =>
+    speech(c % 2 === 0 ? words : words.toReversed(), { rate: ride.sampleRate, seed: seed + 31 * c }),
+  );
+  const frames = Math.min(...channels.map(({ length }) => length));
+  return encode(ride.sampleFormat, ...channels.map((samples) => samples.subarray(0, frames)));
+}
