@@ -29,8 +29,6 @@ struct sa_pcm {
     float *expansion; /* G.711 only: the value of each of the 256 codes */
 };
 
-static const uint32_t SAMPLE_BYTES[] = {1, 2, 3, 4, 4, 8, 1, 1};
-
 /* ---- One sample of each format ----------------------------------------------------------------------------------- */
 
 static inline float u8_sample(const uint8_t *at) { return (float)((int32_t)at[0] - 128) * (1.0f / 128); }
@@ -142,25 +140,36 @@ static int32_t alaw_value(uint32_t code) {
     return bits & 0x80 ? (int32_t)magnitude : -(int32_t)magnitude;
 }
 
+/* ---- Formats --------------------------------------------------------------------------------------------------------- */
+
+/* A format has a converter, or the 16-bit value of each code of one byte. */
+static const struct {
+    uint32_t sample_bytes;
+    convert_fn *convert;
+    int32_t (*code_value)(uint32_t code);
+} FORMATS[SA_PCM_FORMATS] = {
+    [SA_PCM_U8] = {1, convert_u8, NULL},       [SA_PCM_S16] = {2, convert_s16, NULL},
+    [SA_PCM_S24] = {3, convert_s24, NULL},     [SA_PCM_S32] = {4, convert_s32, NULL},
+    [SA_PCM_F32] = {4, convert_f32, NULL},     [SA_PCM_F64] = {8, convert_f64, NULL},
+    [SA_PCM_MULAW] = {1, NULL, mulaw_value},   [SA_PCM_ALAW] = {1, NULL, alaw_value},
+};
+
 /* ---- Handle ---------------------------------------------------------------------------------------------------------- */
 
-static convert_fn *const CONVERT[] = {convert_u8, convert_s16, convert_s24, convert_s32, convert_f32, convert_f64};
-
 sa_pcm *sa_pcm_new(uint32_t format, uint32_t channels) {
-    if (format > SA_PCM_ALAW || channels == 0 || channels > SA_MAX_CHANNELS) return NULL;
-    int compressed = format == SA_PCM_MULAW || format == SA_PCM_ALAW;
-    uint32_t frame_bytes = SAMPLE_BYTES[format] * channels;
-    size_t expansion_bytes = compressed ? 256 * sizeof(float) : 0;
+    if (format >= SA_PCM_FORMATS || channels == 0 || channels > SA_MAX_CHANNELS) return NULL;
+    int coded = FORMATS[format].code_value != NULL;
+    uint32_t sample_bytes = FORMATS[format].sample_bytes;
+    uint32_t frame_bytes = sample_bytes * channels;
+    size_t expansion_bytes = coded ? 256 * sizeof(float) : 0;
     sa_pcm *pcm = malloc(sizeof *pcm + expansion_bytes + frame_bytes);
     if (pcm == NULL) return NULL;
-    *pcm = (sa_pcm){.format = format, .channels = channels, .sample_bytes = SAMPLE_BYTES[format], .frame_bytes = frame_bytes};
+    *pcm = (sa_pcm){.format = format, .channels = channels, .sample_bytes = sample_bytes, .frame_bytes = frame_bytes};
     pcm->partial = (uint8_t *)(pcm + 1) + expansion_bytes;
-    if (compressed) {
+    if (coded) {
         pcm->expansion = (float *)(pcm + 1);
-        for (uint32_t code = 0; code < 256; code++) {
-            int32_t value = format == SA_PCM_MULAW ? mulaw_value(code) : alaw_value(code);
-            pcm->expansion[code] = (float)value * (1.0f / 32768);
-        }
+        for (uint32_t code = 0; code < 256; code++)
+            pcm->expansion[code] = (float)FORMATS[format].code_value(code) * (1.0f / 32768);
     }
     return pcm;
 }
@@ -177,7 +186,7 @@ static void convert_frames(sa_pcm *pcm, const uint8_t *source, size_t frames, fl
             if (pcm->expansion != NULL)
                 expand(pcm->expansion, from, stride, block, to);
             else
-                pcm->flags |= CONVERT[pcm->format](from, stride, block, to);
+                pcm->flags |= FORMATS[pcm->format].convert(from, stride, block, to);
         }
         done += block;
     }

@@ -50,6 +50,7 @@ SA_API uint32_t sa_abi_version(void);
 #define SA_PCM_F64 5u
 #define SA_PCM_MULAW 6u
 #define SA_PCM_ALAW 7u
+#define SA_PCM_FORMATS 8u /* how many there are */
 
 #define SA_MAX_CHANNELS 256u
 

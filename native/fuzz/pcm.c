@@ -3,11 +3,11 @@
 
 #include "input.h"
 
-static const uint32_t SAMPLE_BYTES[] = {1, 2, 3, 4, 4, 8, 1, 1};
+static const uint32_t SAMPLE_BYTES[SA_PCM_FORMATS] = {1, 2, 3, 4, 4, 8, 1, 1};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz_input input = {data, size};
-    uint32_t format = take(&input, 0, SA_PCM_ALAW);
+    uint32_t format = take(&input, 0, SA_PCM_FORMATS - 1);
     uint32_t channels = take(&input, 0, 3) < 3 ? take(&input, 1, 4) : take(&input, 1, SA_MAX_CHANNELS);
     uint32_t cut_seed = take(&input, 1, 255);
     uint32_t frame_bytes = SAMPLE_BYTES[format] * channels;

@@ -4,7 +4,7 @@
 #include "../fuzz/input.h"
 
 static void pcm_arguments(void) {
-    REQUIRE(sa_pcm_new(SA_PCM_ALAW + 1, 1) == NULL);
+    REQUIRE(sa_pcm_new(SA_PCM_FORMATS, 1) == NULL);
     REQUIRE(sa_pcm_new(SA_PCM_S16, 0) == NULL);
     REQUIRE(sa_pcm_new(SA_PCM_S16, SA_MAX_CHANNELS + 1) == NULL);
     uint8_t *bytes = block(2);

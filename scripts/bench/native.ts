@@ -1,7 +1,8 @@
 // What the C library costs, through bun:ffi as the server calls it: `bun scripts/bench/native.ts`.
 // Medians of several rounds; machines differ and are shared, so compare the numbers of one run with each other.
+import { SAMPLE_FORMAT_NAMES, SAMPLE_FORMATS, type SampleFormat } from "../../src/lib/sample-format.ts";
 import { Inspector } from "../../src/native/inspector.ts";
-import { PcmConverter, SAMPLE_BYTES, type SampleFormat } from "../../src/native/pcm.ts";
+import { PcmConverter } from "../../src/native/pcm.ts";
 import { Resampler } from "../../src/native/resampler.ts";
 import { EnergyVad } from "../../src/native/vad.ts";
 import { soxrPresent, soxrStream } from "./soxr.ts";
@@ -55,11 +56,11 @@ function benchPcm(): void {
     if (format === "f32") new Float32Array(bytes.buffer).fill(0.25);
     const offsets = Uint32Array.from({ length: channels }, (_, channel) => channel * 2 ** 17);
     const time = nanoseconds(() => converter.process(bytes, 0, whole, out, offsets));
-    return `${(whole / SAMPLE_BYTES[format] / time).toFixed(2)}`;
+    return `${(whole / SAMPLE_FORMATS[format].bytes / time).toFixed(2)}`;
   };
   console.log("conversion, samples a nanosecond");
   row("", "mono, 3200 B", "mono, 64 KiB", "stereo, 3200 B", "stereo, 64 KiB");
-  for (const format of Object.keys(SAMPLE_BYTES) as SampleFormat[])
+  for (const format of SAMPLE_FORMAT_NAMES)
     row(
       format,
       samplesPerNanosecond(format, 1, 3200),

@@ -1,4 +1,6 @@
-import { PcmConverter, SAMPLE_BYTES, type SampleFormat } from "../native/pcm.ts";
+import { resampledLength } from "../lib/resampled-length.ts";
+import { SAMPLE_FORMATS, type SampleFormat } from "../lib/sample-format.ts";
+import { PcmConverter } from "../native/pcm.ts";
 import { Resampler } from "../native/resampler.ts";
 import type { Arena } from "./arena.ts";
 import type { Store } from "./store.ts";
@@ -49,7 +51,7 @@ export class Decoder {
     this.#probe = probe;
     this.#inRate = format.sampleRate;
     this.#outRate = outRate;
-    this.#frameBytes = format.channels * SAMPLE_BYTES[format.sampleFormat];
+    this.#frameBytes = format.channels * SAMPLE_FORMATS[format.sampleFormat].bytes;
     this.#pieceFrames = Math.min(PIECE_FRAMES, Math.floor(SCRATCH_SAMPLES / format.channels));
     this.#pcm = new PcmConverter(format.sampleFormat, format.channels);
     const resamplers: Resampler[] = [];
@@ -196,10 +198,4 @@ export class Decoder {
     if (resampler === undefined) throw new Error(`decoder: no resampler for channel ${channel}`);
     return resampler;
   }
-}
-
-/** round(frames * outRate / inRate), halves up, in exact integers. */
-export function resampledLength(frames: number, inRate: number, outRate: number): number {
-  if (inRate === outRate) return frames;
-  return Number((BigInt(frames) * BigInt(outRate) * 2n + BigInt(inRate)) / (BigInt(inRate) * 2n));
 }

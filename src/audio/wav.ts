@@ -1,3 +1,4 @@
+import { SAMPLE_FORMATS, type SampleLayout } from "../lib/sample-format.ts";
 import type { AudioFormat } from "../protocol/format.ts";
 
 /** A header longer than this (chunks before the audio included) is refused. */
@@ -21,16 +22,21 @@ export type WavResult =
 
 const MORE: WavResult = { status: "more" };
 
-const FORMAT_PCM = 0x0001;
-const FORMAT_FLOAT = 0x0003;
-const FORMAT_ALAW = 0x0006;
-const FORMAT_MULAW = 0x0007;
 const FORMAT_EXTENSIBLE = 0xfffe;
+
+/** Format codes of the fmt chunk (mmreg.h) that can be read, and the samples they stand for. */
+const CODECS: Readonly<Record<number, Pick<SampleLayout, "encoding" | "is_float">>> = {
+  0x0001: { encoding: "pcm", is_float: false },
+  0x0003: { encoding: "pcm", is_float: true },
+  0x0006: { encoding: "alaw", is_float: false },
+  0x0007: { encoding: "mulaw", is_float: false },
+};
 
 /** The rest of every KSDATAFORMAT_SUBTYPE that wraps a 16-bit format code (mmreg.h). */
 const SUBFORMAT_TAIL = "000000001000800000aa00389b71";
 
-const CODEC_NAMES: Record<number, string> = {
+/** Names of common format codes that cannot be read, for the message. */
+const OTHER_CODECS: Readonly<Record<number, string>> = {
   0x0002: "Microsoft ADPCM",
   0x0011: "IMA ADPCM",
   0x0031: "GSM 6.10",
@@ -194,7 +200,7 @@ export class WavHeaderReader {
     if (channels === 0) return this.#fail("its header says 0 channels");
     if (sampleRate === 0) return this.#fail("its header says 0 samples a second");
     const container = (frameBytes / channels) * 8;
-    const format = sampleFormat(code, bits, container);
+    const format = sampleFields(code, bits, container);
     if (typeof format === "string") return this.#fail(format);
     this.#format = { channels, sample_rate: sampleRate, ...format };
   }
@@ -204,31 +210,30 @@ export class WavHeaderReader {
   }
 }
 
-type SampleKind = Pick<AudioFormat, "bit_depth" | "is_float" | "encoding">;
+type SampleFields = Pick<AudioFormat, "bit_depth" | "is_float" | "encoding">;
 
 /**
- * `bits` significant bits in a container of `container` bits. WAV aligns odd sizes (12, 20) to the top of their bytes, so the
- * container says how to read them.
+ * The sample format of `bits` significant bits in containers of `container` bits, or why it cannot be read. WAV aligns odd
+ * sizes (12, 20) to the top of their bytes, so samples are read by the size of their container.
  */
-function sampleFormat(code: number, bits: number, container: number): SampleKind | string {
-  if (code === FORMAT_ALAW || code === FORMAT_MULAW) {
-    const encoding = code === FORMAT_ALAW ? "alaw" : "mulaw";
-    if (bits !== 8 || container !== 8) return `its ${encoding} samples have ${bits} bits; 8 are supported`;
-    return { bit_depth: 8, is_float: false, encoding };
-  }
-  if (code !== FORMAT_PCM && code !== FORMAT_FLOAT) {
-    const name = CODEC_NAMES[code] ?? "an unknown codec";
+function sampleFields(code: number, bits: number, container: number): SampleFields | string {
+  const codec = CODECS[code];
+  if (codec === undefined) {
+    const name = OTHER_CODECS[code] ?? "an unknown codec";
     const hex = code.toString(16).padStart(4, "0");
     return `its audio is coded as ${name} (0x${hex}); PCM, float, A-law and mu-law are supported`;
   }
-  const isFloat = code === FORMAT_FLOAT;
-  const depths = isFloat ? ([32, 64] as const) : ([8, 16, 24, 32] as const);
-  const depth = depths.find((depth) => depth === container);
-  if (bits === 0 || depth === undefined || Math.ceil(bits / 8) * 8 !== container) {
-    const kind = isFloat ? "float" : "integer";
-    return `its ${kind} samples have ${bits} bits in ${container / 8} bytes; ${depths.join(", ")} bits are supported`;
+  const layouts = Object.values(SAMPLE_FORMATS).filter(
+    ({ encoding, is_float }) => encoding === codec.encoding && is_float === codec.is_float,
+  );
+  const layout = layouts.find(({ bit_depth }) => bit_depth === container);
+  if (layout === undefined || bits === 0 || Math.ceil(bits / 8) * 8 !== container) {
+    const kind = codec.encoding !== "pcm" ? codec.encoding : codec.is_float ? "float" : "integer";
+    const depths = layouts.map(({ bit_depth }) => bit_depth).join(", ");
+    return `its ${kind} samples have ${bits} bits in ${container / 8} bytes; ${depths} bits are supported`;
   }
-  return { bit_depth: depth, is_float: isFloat, encoding: "pcm" };
+  const { bit_depth, is_float, encoding } = layout;
+  return { bit_depth, is_float, encoding };
 }
 
 function ascii(bytes: Uint8Array, start: number, end: number): string {

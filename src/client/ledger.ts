@@ -1,3 +1,4 @@
+import { resampledLength } from "../lib/resampled-length.ts";
 import type { ChannelLedger, ServerEvent, Stopped } from "../protocol/events.ts";
 
 /** What a client knows of a stream by itself, to hold the server's ledger against. */
@@ -94,7 +95,7 @@ function* checkChannel(ledger: ChannelLedger, count: ChannelCount, stopped: Stop
   if (ledger.received_rate !== sent.sampleRate) {
     yield `received_rate is ${ledger.received_rate}, ${sent.sampleRate} was sent`;
   }
-  const expected = rescaled(received, sent.modelRate, sent.sampleRate);
+  const expected = resampledLength(received, sent.sampleRate, sent.modelRate);
   if (decoded !== expected) yield `decoded ${decoded} samples, ${received} frames make ${expected}`;
   if (decoded !== inferred + silent + failed) {
     yield `decoded ${decoded}, but inferred ${inferred} + silent ${silent} + failed ${failed} = ${inferred + silent + failed}`;
@@ -105,9 +106,4 @@ function* checkChannel(ledger: ChannelLedger, count: ChannelCount, stopped: Stop
   if (ledger.errors !== count.errors) yield `${ledger.errors} errors, ${count.errors} came`;
   if (ledger.interims < count.interims) yield `${ledger.interims} interims, ${count.interims} came`;
   if (count.outOfOrder > 0) yield `${count.outOfOrder} final results begin before the one before them ends`;
-}
-
-/** `round(count * to / from)`, halves up, in exact integers. */
-export function rescaled(count: number, to: number, from: number): number {
-  return Number((2n * BigInt(count) * BigInt(to) + BigInt(from)) / (2n * BigInt(from)));
 }

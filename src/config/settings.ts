@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 
+import { MAX_CHANNELS } from "../lib/sample-format.ts";
 import { VAD_DEFAULTS, VAD_RANGES } from "../protocol/requests.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log/log.ts";
 
@@ -74,7 +75,7 @@ export const SETTINGS = {
   limits: {
     max_message_bytes: whole(1_048_576, 1_024, 67_108_864, "bytes", "largest binary message"),
     max_text_bytes: whole(65_536, 8_192, 1_048_576, "bytes", "largest text message"),
-    max_channels: whole(16, 1, 256, "channels", "channels of one stream"),
+    max_channels: whole(16, 1, MAX_CHANNELS, "channels", "channels of one stream"),
     max_sessions: whole(10_000, 1, 1_000_000, "sessions", "connections at a time"),
     max_sessions_per_address: whole(0, 0, 1_000_000, "sessions", "connections of one address; 0: no limit"),
     start_timeout_ms: whole(10_000, 10, HOUR_MS, "ms", "from the connection to the first accepted start"),

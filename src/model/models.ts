@@ -3,6 +3,7 @@ import { parse, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
 import { nearest } from "../lib/nearest.ts";
+import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../lib/sample-format.ts";
 import { denoise } from "./built-in/denoise.ts";
 import { levels } from "./built-in/levels.ts";
 import { simulated } from "./built-in/simulated.ts";
@@ -103,7 +104,9 @@ function moduleProblems(value: unknown): string[] {
     check(key, wanted, module[key] === undefined || good(module[key]));
   check("name", "a string", typeof module["name"] === "string" && module["name"] !== "");
   check("load", "a function", typeof module["load"] === "function");
-  optional("sampleRate", "an integer from 4000 to 384000", (found) => isInteger(found, 4000, 384_000));
+  optional("sampleRate", `an integer from ${MIN_SAMPLE_RATE} to ${MAX_SAMPLE_RATE}`, (found) =>
+    isInteger(found, MIN_SAMPLE_RATE, MAX_SAMPLE_RATE),
+  );
   optional("maxBatch", "an integer from 1 to 1024", (found) => isInteger(found, 1, 1024));
   optional("maxBatchWaitMs", "a number from 0 to 10000", (found) => isBetween(found, 0, 10_000));
   optional("idempotent", "true or false", (found) => typeof found === "boolean");

@@ -1,7 +1,6 @@
+import { MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../lib/sample-format.ts";
 import { Handle, native } from "./library.ts";
-import { MAX_CHANNELS } from "./pcm.ts";
 import { checkInteger, checkRuns } from "./range.ts";
-import { MAX_RATE, MIN_RATE } from "./resampler.ts";
 
 /** A channel clipped: 10 runs of 4 or more equal samples at 0.999 of full scale or beyond, within a second. */
 export const INSPECT_CLIPPING = 1;
@@ -15,9 +14,9 @@ export class Inspector {
   readonly #channels: number;
   readonly #handle: Handle;
 
-  /** sampleRate: MIN_RATE .. MAX_RATE Hz, channels: 1 .. MAX_CHANNELS, else RangeError. */
+  /** sampleRate: MIN_SAMPLE_RATE .. MAX_SAMPLE_RATE Hz, channels: 1 .. MAX_CHANNELS, else RangeError. */
   constructor(sampleRate: number, channels: number) {
-    checkInteger("sample rate", sampleRate, MIN_RATE, MAX_RATE);
+    checkInteger("sample rate", sampleRate, MIN_SAMPLE_RATE, MAX_SAMPLE_RATE);
     checkInteger("channels", channels, 1, MAX_CHANNELS);
     this.#channels = channels;
     this.#handle = new Handle("Inspector", native.sa_inspector_new(sampleRate, channels), native.sa_inspector_free);

@@ -1,24 +1,6 @@
+import { MAX_CHANNELS, SAMPLE_FORMAT_NAMES, SAMPLE_FORMATS, type SampleFormat } from "../lib/sample-format.ts";
 import { Handle, native } from "./library.ts";
 import { checkInteger, checkRuns, checkSpan } from "./range.ts";
-
-/** Numbers of native/streamer_audio.h. */
-const FORMATS = { u8: 0, s16: 1, s24: 2, s32: 3, f32: 4, f64: 5, mulaw: 6, alaw: 7 } as const;
-
-export type SampleFormat = keyof typeof FORMATS;
-
-/** Bytes of one sample of one channel. */
-export const SAMPLE_BYTES: Readonly<Record<SampleFormat, number>> = {
-  u8: 1,
-  s16: 2,
-  s24: 3,
-  s32: 4,
-  f32: 4,
-  f64: 8,
-  mulaw: 1,
-  alaw: 1,
-};
-
-export const MAX_CHANNELS = 256;
 
 /** A bit of `flags`: a float was NaN or infinite and became 0. */
 export const PCM_NOT_A_NUMBER = 1;
@@ -38,8 +20,9 @@ export class PcmConverter {
   constructor(format: SampleFormat, channels: number) {
     checkInteger("channels", channels, 1, MAX_CHANNELS);
     this.channels = channels;
-    this.frameBytes = channels * SAMPLE_BYTES[format];
-    this.#handle = new Handle("PcmConverter", native.sa_pcm_new(FORMATS[format], channels), native.sa_pcm_free);
+    this.frameBytes = channels * SAMPLE_FORMATS[format].bytes;
+    const number = SAMPLE_FORMAT_NAMES.indexOf(format);
+    this.#handle = new Handle("PcmConverter", native.sa_pcm_new(number, channels), native.sa_pcm_free);
   }
 
   /** Frames that the next `process` will write for `length` bytes. */

@@ -1,9 +1,6 @@
+import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../lib/sample-format.ts";
 import { Handle, native } from "./library.ts";
 import { checkInteger, checkSpan } from "./range.ts";
-
-/** Sample rates in Hz that the library takes. */
-export const MIN_RATE = 4000;
-export const MAX_RATE = 384000;
 
 /** Most samples of one call. */
 const MAX_LENGTH = 2 ** 30;
@@ -12,10 +9,10 @@ const MAX_LENGTH = 2 ** 30;
 export class Resampler {
   readonly #handle: Handle;
 
-  /** Rates in Hz, MIN_RATE .. MAX_RATE, else RangeError. */
+  /** Rates in Hz, MIN_SAMPLE_RATE .. MAX_SAMPLE_RATE, else RangeError. */
   constructor(inRate: number, outRate: number) {
-    checkInteger("input rate", inRate, MIN_RATE, MAX_RATE);
-    checkInteger("output rate", outRate, MIN_RATE, MAX_RATE);
+    checkInteger("input rate", inRate, MIN_SAMPLE_RATE, MAX_SAMPLE_RATE);
+    checkInteger("output rate", outRate, MIN_SAMPLE_RATE, MAX_SAMPLE_RATE);
     this.#handle = new Handle("Resampler", native.sa_resampler_new(inRate, outRate), native.sa_resampler_free);
   }
 

@@ -1,6 +1,6 @@
+import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../lib/sample-format.ts";
 import { Handle, native } from "./library.ts";
 import { checkInteger, checkSpan } from "./range.ts";
-import { MAX_RATE, MIN_RATE } from "./resampler.ts";
 
 /** Most samples of one call. */
 const MAX_LENGTH = 2 ** 30;
@@ -11,9 +11,9 @@ export class EnergyVad {
   readonly windowSamples: number;
   readonly #handle: Handle;
 
-  /** sampleRate: MIN_RATE .. MAX_RATE Hz; thresholdDb: 3 .. 40 above the noise floor; else RangeError. */
+  /** sampleRate: MIN_SAMPLE_RATE .. MAX_SAMPLE_RATE Hz; thresholdDb: 3 .. 40 above the noise floor; else RangeError. */
   constructor(sampleRate: number, thresholdDb: number) {
-    checkInteger("sample rate", sampleRate, MIN_RATE, MAX_RATE);
+    checkInteger("sample rate", sampleRate, MIN_SAMPLE_RATE, MAX_SAMPLE_RATE);
     if (!(thresholdDb >= 3 && thresholdDb <= 40)) throw new RangeError(`threshold is ${thresholdDb} dB, not 3 to 40`);
     this.#handle = new Handle("EnergyVad", native.sa_vad_new(sampleRate, thresholdDb), native.sa_vad_free);
     this.windowSamples = native.sa_vad_window(this.#handle.pointer);

@@ -1,25 +1,34 @@
 import * as v from "valibot";
 
+import {
+  MAX_CHANNELS,
+  MAX_SAMPLE_RATE,
+  MIN_SAMPLE_RATE,
+  SAMPLE_FORMAT_NAMES,
+  SAMPLE_FORMATS,
+  type SampleFormat,
+  type SampleLayout,
+} from "../lib/sample-format.ts";
 import { ProtocolError } from "./errors.ts";
 import { flag, whole } from "./field.ts";
 
-export const MIN_SAMPLE_RATE = 4_000;
-export const MAX_SAMPLE_RATE = 384_000;
-/** The most channels that a server can be configured to take. */
-export const MAX_CHANNELS = 256;
+const LAYOUTS = Object.values(SAMPLE_FORMATS);
+const DEPTHS = distinct(LAYOUTS.map(({ bit_depth }) => bit_depth)).sort((a, b) => a - b);
+const ENCODINGS = distinct(LAYOUTS.map(({ encoding }) => encoding));
 
-const DEPTHS = [8, 16, 24, 32, 64] as const;
-const ENCODINGS = ["pcm", "mulaw", "alaw"] as const;
+function distinct<Value>(values: readonly Value[]): Value[] {
+  return [...new Set(values)];
+}
 
-/** Interleaved little-endian audio of at most `maxChannels` channels, as a client describes it. */
+/** Schema of `format` in a start: interleaved little-endian audio of 1 to `maxChannels` channels. */
 export function formatSchemaFor(maxChannels: number) {
   return v.strictObject(
     {
       channels: v.pipe(whole(1, maxChannels), v.description("interleaved; the server's maximum is in `started`")),
       sample_rate: v.pipe(whole(MIN_SAMPLE_RATE, MAX_SAMPLE_RATE), v.description("Hz")),
-      bit_depth: v.pipe(v.picklist(DEPTHS, "one of 8, 16, 24, 32, 64"), v.description("bits of a sample")),
+      bit_depth: v.pipe(v.picklist(DEPTHS, `one of ${DEPTHS.join(", ")}`), v.description("bits of a sample")),
       is_float: flag(),
-      encoding: v.optional(v.picklist(ENCODINGS, 'one of "pcm", "mulaw", "alaw"'), "pcm"),
+      encoding: v.optional(v.picklist(ENCODINGS, `one of ${ENCODINGS.map((name) => `"${name}"`).join(", ")}`), "pcm"),
     },
     "an object with channels, sample_rate, bit_depth and is_float",
   );
@@ -27,68 +36,47 @@ export function formatSchemaFor(maxChannels: number) {
 
 export const formatSchema = formatSchemaFor(MAX_CHANNELS);
 
-/** A format with its `encoding` always said. `sampleFormat` tells whether its parts go together. */
+/** The audio of a stream as its start describes it, with the default `encoding` filled in. */
 export type AudioFormat = v.InferOutput<typeof formatSchema>;
 
-/** How one sample is written; the names are those of the native library's wrappers. */
-export type SampleFormat = "u8" | "s16" | "s24" | "s32" | "f32" | "f64" | "mulaw" | "alaw";
-
-/** Bytes of one sample of each kind. */
-const BYTES: Record<SampleFormat, number> = {
-  u8: 1,
-  s16: 2,
-  s24: 3,
-  s32: 4,
-  f32: 4,
-  f64: 8,
-  mulaw: 1,
-  alaw: 1,
-};
-
-const INTEGERS: Partial<Record<number, SampleFormat>> = {
-  8: "u8",
-  16: "s16",
-  24: "s24",
-  32: "s32",
-};
-const FLOATS: Partial<Record<number, SampleFormat>> = { 32: "f32", 64: "f64" };
-
-function encodingOf(format: AudioFormat): SampleFormat | undefined {
-  if (format.encoding !== "pcm") {
-    const eightBit = format.bit_depth === 8 && !format.is_float;
-    return eightBit ? format.encoding : undefined;
-  }
-  return (format.is_float ? FLOATS : INTEGERS)[format.bit_depth];
-}
-
-/** How one sample of `format` is written. Throws `unsupported_format` when its parts do not go together. */
+/** The name of the sample format. Throws `unsupported_format` when no format combines these three fields. */
 export function sampleFormat(format: AudioFormat): SampleFormat {
-  const encoding = encodingOf(format);
-  if (encoding === undefined) throw contradiction(format);
-  return encoding;
+  const name = SAMPLE_FORMAT_NAMES.find((name) => {
+    const layout = SAMPLE_FORMATS[name];
+    return isLike(format, layout) && layout.bit_depth === format.bit_depth;
+  });
+  if (name === undefined) throw contradiction(format);
+  return name;
 }
 
 /** Bytes of one frame: one sample of every channel. */
 export function frameBytes(format: AudioFormat): number {
-  return BYTES[sampleFormat(format)] * format.channels;
+  return SAMPLE_FORMATS[sampleFormat(format)].bytes * format.channels;
+}
+
+function isLike(format: AudioFormat, layout: SampleLayout): boolean {
+  return layout.encoding === format.encoding && layout.is_float === format.is_float;
 }
 
 function contradiction(format: AudioFormat): ProtocolError {
   const { encoding, bit_depth, is_float } = format;
-  if (encoding !== "pcm" && is_float) {
+  const depths = LAYOUTS.filter((layout) => isLike(format, layout)).map(({ bit_depth: depth }) => depth);
+  if (depths.length === 0) {
     return new ProtocolError(
       "unsupported_format",
-      `format.is_float: found true with encoding "${encoding}"; allowed: false`,
+      `format.is_float: found ${is_float} with encoding "${encoding}"; allowed: ${!is_float}`,
       { param: "format.is_float" },
     );
   }
-  const [found, allowed] =
-    encoding === "pcm"
-      ? [`is_float ${is_float}`, is_float ? "32 or 64" : "8, 16, 24 or 32"]
-      : [`encoding "${encoding}"`, "8"];
+  const kind = encoding === "pcm" ? `is_float ${is_float}` : `encoding "${encoding}"`;
   return new ProtocolError(
     "unsupported_format",
-    `format.bit_depth: found ${bit_depth} with ${found}; allowed: ${allowed}`,
+    `format.bit_depth: found ${bit_depth} with ${kind}; allowed: ${alternatives(depths)}`,
     { param: "format.bit_depth" },
   );
+}
+
+/** "8", "32 or 64", "8, 16, 24 or 32". */
+function alternatives(values: readonly number[]): string {
+  return values.length < 2 ? values.join() : `${values.slice(0, -1).join(", ")} or ${values.at(-1)}`;
 }

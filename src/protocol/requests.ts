@@ -2,10 +2,11 @@ import * as v from "valibot";
 
 import { excerpt, shown } from "../lib/excerpt.ts";
 import { nearest } from "../lib/nearest.ts";
+import { MAX_CHANNELS } from "../lib/sample-format.ts";
 import { checkFields, parseObject } from "./checks.ts";
 import { ProtocolError } from "./errors.ts";
 import { flag, numberWithin, text, whole } from "./field.ts";
-import { formatSchemaFor, MAX_CHANNELS, sampleFormat } from "./format.ts";
+import { formatSchemaFor, sampleFormat } from "./format.ts";
 
 /** The smallest and largest value of each voice activity setting. `post_roll_ms` is also at most `min_silence_ms`. */
 export const VAD_RANGES = {

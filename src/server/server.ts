@@ -1,9 +1,9 @@
 import { Arena } from "../audio/arena.ts";
 import type { Config } from "../config/config.ts";
+import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, SAMPLE_FORMAT_NAMES } from "../lib/sample-format.ts";
 import type { Pattern } from "../pipeline/patterns.ts";
 import { PATTERNS } from "../pipeline/patterns.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
-import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../protocol/format.ts";
 import { PROTOCOL_VERSION } from "../protocol/version.ts";
 import { Session } from "../session/session.ts";
 import { Memory } from "../stream/memory.ts";
@@ -33,7 +33,6 @@ const GOODBYE_MS = 1_000;
 const FAREWELL_MS = 500;
 
 const MIB = 1024 * 1024;
-const FORMATS = ["u8", "s16", "s24", "s32", "f32", "f64", "mulaw", "alaw"];
 
 export interface ServerOptions {
   readonly config: Config;
@@ -294,7 +293,7 @@ export class Server {
     return {
       patterns: Object.keys(PATTERNS),
       models: [...models.values()].map(({ name, sampleRate }) => ({ name, sample_rate: sampleRate })),
-      formats: { encodings: FORMATS, sample_rate: { min: MIN_SAMPLE_RATE, max: MAX_SAMPLE_RATE } },
+      formats: { encodings: SAMPLE_FORMAT_NAMES, sample_rate: { min: MIN_SAMPLE_RATE, max: MAX_SAMPLE_RATE } },
       limits: config.limits,
       sessions: this.#sockets.size,
       arena: { used_slabs: arena.used, slabs: arena.capacity },

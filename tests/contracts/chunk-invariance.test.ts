@@ -2,9 +2,8 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import fc from "fast-check";
 
+import { SAMPLE_FORMAT_NAMES } from "../../src/lib/sample-format.ts";
 import { PATTERNS } from "../../src/pipeline/patterns.ts";
-import type { SampleFormat } from "../../src/protocol/format.ts";
-import { FORMATS } from "../support/audio.ts";
 import { type Ride, Rider, slabsFor, spoken, Stage } from "../support/stream-harness.ts";
 
 // A busy machine may take its time.
@@ -55,7 +54,7 @@ const rides = (pattern: string): fc.Arbitrary<Ride> =>
   fc
     .record({
       pattern: fc.constant(pattern),
-      sampleFormat: fc.constantFrom(...(Object.keys(FORMATS) as SampleFormat[])),
+      sampleFormat: fc.constantFrom(...SAMPLE_FORMAT_NAMES),
       channels: fc.integer({ min: 1, max: 4 }),
       sampleRate: fc.constantFrom(4000, 8000, 11_025, 12_345, 16_000, 22_050, 44_100, 48_000),
       modelRate: fc.constantFrom(8000, 16_000),

@@ -2,10 +2,9 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import fc from "fast-check";
 
+import { SAMPLE_FORMAT_NAMES } from "../../src/lib/sample-format.ts";
 import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import type { ServerEvent } from "../../src/protocol/events.ts";
-import type { SampleFormat } from "../../src/protocol/format.ts";
-import { FORMATS } from "../support/audio.ts";
 import { rescaled } from "../support/ledgers.ts";
 import { frameBytesOf, type Ride, Rider, slabsFor, spoken, Stage } from "../support/stream-harness.ts";
 
@@ -18,7 +17,7 @@ const rides = (pattern: string): fc.Arbitrary<Ride> =>
   fc
     .record({
       pattern: fc.constant(pattern),
-      sampleFormat: fc.constantFrom(...(Object.keys(FORMATS) as SampleFormat[])),
+      sampleFormat: fc.constantFrom(...SAMPLE_FORMAT_NAMES),
       channels: fc.integer({ min: 1, max: 3 }),
       sampleRate: fc.constantFrom(8000, 11_025, 16_000, 44_100),
       modelRate: fc.constantFrom(8000, 16_000),

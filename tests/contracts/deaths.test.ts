@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { builtInModels } from "../../src/model/models.ts";
 import { PATTERNS } from "../../src/pipeline/patterns.ts";
-import { encode, FORMATS, freshSeed, seeded, speech } from "../support/audio.ts";
+import { encode, freshSeed, sampleFields, seeded, speech } from "../support/audio.ts";
 import { Running } from "../support/in-process.ts";
 import { problemsOf, streamsOf } from "../support/ledgers.ts";
 import { modelPath } from "../support/pool-harness.ts";
@@ -23,7 +23,7 @@ async function stream(running: Running, pattern: string, model: string, seed: nu
   const next = seeded(seed);
   const bytes = encode("s16", speech([0.2, 0.4, 0.2, 0.3, 0.2 + 0.2 * next()], { rate: 16_000, seed }));
   const peer = await running.connect({ path: `/api/v1/${pattern}` });
-  peer.start({ format: { channels: 1, sample_rate: 16_000, ...FORMATS.s16 } });
+  peer.start({ format: { channels: 1, sample_rate: 16_000, ...sampleFields("s16") } });
   await peer.cut(bytes, () => 1 + Math.floor(next() * 10_000));
   peer.stop({ disconnect: true });
   expect(await peer.close()).toEqual({ code: 1000, reason: "stop" });

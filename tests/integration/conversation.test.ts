@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 
-import { concat, encode, FORMATS, noise, seeded, speech, voice } from "../support/audio.ts";
+import { SAMPLE_FORMAT_NAMES, SAMPLE_FORMATS } from "../../src/lib/sample-format.ts";
+import { concat, encode, noise, sampleFields, seeded, speech, voice } from "../support/audio.ts";
 import { Running } from "../support/in-process.ts";
 import { invariant, problemsOf, streamsOf } from "../support/ledgers.ts";
 import { type Peer, S16_MONO } from "../support/peer.ts";
@@ -211,7 +212,7 @@ describe("requests", () => {
 });
 
 describe("every format", () => {
-  for (const [name, format] of Object.entries(FORMATS)) {
+  for (const name of SAMPLE_FORMAT_NAMES) {
     test(`${name} at several rates and channel counts is heard, and its ledger adds up`, async () => {
       const random = seeded(name.length);
       for (const [rate, count] of [
@@ -222,9 +223,9 @@ describe("every format", () => {
       ] as const) {
         using peer = await running.connect();
         const channels = Array.from({ length: count }, (_, seed) => speech([0.6], { rate, seed: seed + 1 }));
-        const bytes = encode(name as keyof typeof FORMATS, ...channels);
-        const frameBytes = (format.bit_depth / 8) * count;
-        peer.start({ format: { channels: count, sample_rate: rate, ...format } });
+        const bytes = encode(name, ...channels);
+        const frameBytes = SAMPLE_FORMATS[name].bytes * count;
+        peer.start({ format: { channels: count, sample_rate: rate, ...sampleFields(name) } });
         await peer.cut(bytes, () => 1 + Math.floor(random() * 20_000));
         await peer.audio(Buffer.alloc(frameBytes - 1));
         peer.stop();

@@ -1,7 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
-import type { SampleFormat } from "../../src/protocol/format.ts";
-import { encode, FORMATS, freshSeed, seeded, speech } from "../support/audio.ts";
+import { SAMPLE_FORMAT_NAMES } from "../../src/lib/sample-format.ts";
+import { encode, freshSeed, sampleFields, seeded, speech } from "../support/audio.ts";
 import { Running } from "../support/in-process.ts";
 import { problemsOf, streamsOf } from "../support/ledgers.ts";
 
@@ -21,9 +21,9 @@ interface Tally {
 async function client(running: Running, seed: number): Promise<Tally> {
   const random = seeded(seed);
   const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(random() * items.length)]!;
-  const name = pick(Object.keys(FORMATS) as SampleFormat[]);
+  const name = pick(SAMPLE_FORMAT_NAMES);
   const [rate, channels] = [pick(RATES), 1 + Math.floor(random() * 3)];
-  const format = { channels, sample_rate: rate, ...FORMATS[name] };
+  const format = { channels, sample_rate: rate, ...sampleFields(name) };
   const audio = Array.from({ length: channels }, (_, n) =>
     speech([0.3 + 0.3 * random(), 0.4], { rate, seed: seed + n }),
   );

@@ -3,17 +3,9 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { WaveFile } from "wavefile";
 
-import {
-  MAX_CHANNELS,
-  PCM_NOT_A_NUMBER,
-  PCM_OUT_OF_RANGE,
-  PcmConverter,
-  SAMPLE_BYTES,
-  type SampleFormat,
-} from "../../src/native/pcm.ts";
+import { MAX_CHANNELS, SAMPLE_FORMAT_NAMES, type SampleFormat } from "../../src/lib/sample-format.ts";
+import { PCM_NOT_A_NUMBER, PCM_OUT_OF_RANGE, PcmConverter } from "../../src/native/pcm.ts";
 import { alaw, mulaw, oracle } from "../support/native/pcm-oracle.ts";
-
-const formats = Object.keys(SAMPLE_BYTES) as SampleFormat[];
 
 /** Feeds `bytes` cut after each of `cuts` bytes (used in turn), each piece from an odd place of a larger array. */
 function convert(converter: PcmConverter, bytes: Uint8Array, cuts: readonly number[] = [bytes.length]): Float32Array[] {
@@ -51,7 +43,7 @@ function randomBytes(format: SampleFormat): fc.Arbitrary<Uint8Array> {
   return fc.oneof(raw, written);
 }
 
-describe.each(formats)("PCM %s", (format) => {
+describe.each(SAMPLE_FORMAT_NAMES)("PCM %s", (format) => {
   test("every sample is the one that its definition gives, in any number of channels and any cut", () => {
     fc.assert(
       fc.property(

@@ -2,10 +2,11 @@ import { describe, expect, test } from "bun:test";
 
 import fc from "fast-check";
 
-import { MAX_RATE, MIN_RATE, Resampler } from "../../src/native/resampler.ts";
+import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../../src/lib/sample-format.ts";
+import { Resampler } from "../../src/native/resampler.ts";
 import { PAIRS, resample, sine } from "../support/native/resample.ts";
 
-const rate = fc.integer({ min: MIN_RATE, max: MAX_RATE });
+const rate = fc.integer({ min: MIN_SAMPLE_RATE, max: MAX_SAMPLE_RATE });
 
 /** Outputs whose filter sees the beginning or the end of the input are left out. */
 function steadyPart(out: Float32Array, from: number, to: number): { samples: Float32Array; first: number } {

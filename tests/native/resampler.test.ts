@@ -2,11 +2,12 @@ import { describe, expect, test } from "bun:test";
 
 import fc from "fast-check";
 
-import { MAX_RATE, MIN_RATE, Resampler } from "../../src/native/resampler.ts";
+import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../../src/lib/sample-format.ts";
+import { Resampler } from "../../src/native/resampler.ts";
 import { bits, exactLength, PAIRS, resample, sine } from "../support/native/resample.ts";
 
 const rate = fc.oneof(
-  fc.integer({ min: MIN_RATE, max: MAX_RATE }),
+  fc.integer({ min: MIN_SAMPLE_RATE, max: MAX_SAMPLE_RATE }),
   fc.constantFrom(4000, 8000, 11025, 12345, 16000, 22050, 24000, 44100, 47999, 48000, 96000, 383987, 384000),
 );
 const cuts = fc.array(fc.oneof(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 0, max: 4000 })), { minLength: 1 });
@@ -158,7 +159,7 @@ describe("resampler", () => {
   });
 
   test("rates and places out of range are refused", () => {
-    for (const bad of [MIN_RATE - 1, MAX_RATE + 1, 16000.5, NaN, -8000]) {
+    for (const bad of [MIN_SAMPLE_RATE - 1, MAX_SAMPLE_RATE + 1, 16000.5, NaN, -8000]) {
       expect(() => new Resampler(bad, 16000)).toThrow(RangeError);
       expect(() => new Resampler(16000, bad)).toThrow(RangeError);
     }

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 
+import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, SAMPLE_FORMAT_NAMES, SAMPLE_FORMATS } from "../../src/lib/sample-format.ts";
 import { ProtocolError } from "../../src/protocol/errors.ts";
-import { frameBytes, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, sampleFormat } from "../../src/protocol/format.ts";
+import { frameBytes, sampleFormat } from "../../src/protocol/format.ts";
 import { parseRequest, type Start } from "../../src/protocol/requests.ts";
 
 const S16 = { channels: 1, sample_rate: 16_000, bit_depth: 16, is_float: false };
@@ -21,17 +22,8 @@ function refusal(fields: object, maxChannels = 16) {
 }
 
 test("every sample format of the protocol is accepted and has its name and size", () => {
-  const formats = [
-    ["u8", 1, { bit_depth: 8, is_float: false }],
-    ["s16", 2, { bit_depth: 16, is_float: false }],
-    ["s24", 3, { bit_depth: 24, is_float: false }],
-    ["s32", 4, { bit_depth: 32, is_float: false }],
-    ["f32", 4, { bit_depth: 32, is_float: true }],
-    ["f64", 8, { bit_depth: 64, is_float: true }],
-    ["mulaw", 1, { bit_depth: 8, is_float: false, encoding: "mulaw" }],
-    ["alaw", 1, { bit_depth: 8, is_float: false, encoding: "alaw" }],
-  ] as const;
-  for (const [name, bytes, fields] of formats) {
+  for (const name of SAMPLE_FORMAT_NAMES) {
+    const { bytes, ...fields } = SAMPLE_FORMATS[name];
     const format = parsed({ ...fields, channels: 3 });
     expect(sampleFormat(format)).toBe(name);
     expect(frameBytes(format)).toBe(3 * bytes);

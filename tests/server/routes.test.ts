@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
 
+import { SAMPLE_FORMAT_NAMES } from "../../src/lib/sample-format.ts";
 import { type Keys, Running } from "../support/in-process.ts";
 import { type PeerOptions, Refused } from "../support/peer.ts";
 
@@ -45,7 +46,7 @@ describe("routes", () => {
       protocol_version: expect.any(String),
       models: [{ name: "simulated", sample_rate: 16_000 }],
       formats: {
-        encodings: ["u8", "s16", "s24", "s32", "f32", "f64", "mulaw", "alaw"],
+        encodings: SAMPLE_FORMAT_NAMES,
         sample_rate: { min: 4_000, max: 384_000 },
       },
       limits: { max_message_bytes: 1_048_576, max_text_bytes: 65_536 },

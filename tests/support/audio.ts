@@ -1,4 +1,4 @@
-import type { SampleFormat } from "../../src/protocol/format.ts";
+import { SAMPLE_FORMATS, type SampleFormat } from "../../src/lib/sample-format.ts";
 
 /** Uniform numbers in [0, 1) from a seed (mulberry32). */
 export function seeded(seed: number): () => number {
@@ -58,32 +58,27 @@ export function speech(spoken: readonly number[], { rate = 16_000, seed = 1 } = 
   return concat(pause(0), ...spoken.flatMap((seconds, n) => [voice(seconds, { rate, seed: seed + n }), pause(n + 1)]));
 }
 
-/** The wire's words for a sample format. */
-export const FORMATS: Record<SampleFormat, { bit_depth: number; is_float: boolean; encoding?: string }> = {
-  u8: { bit_depth: 8, is_float: false },
-  s16: { bit_depth: 16, is_float: false },
-  s24: { bit_depth: 24, is_float: false },
-  s32: { bit_depth: 32, is_float: false },
-  f32: { bit_depth: 32, is_float: true },
-  f64: { bit_depth: 64, is_float: true },
-  mulaw: { bit_depth: 8, is_float: false, encoding: "mulaw" },
-  alaw: { bit_depth: 8, is_float: false, encoding: "alaw" },
-};
+/** The fields of `format` in a start that describe samples of this format. */
+export function sampleFields(name: SampleFormat) {
+  const { bit_depth, is_float, encoding } = SAMPLE_FORMATS[name];
+  return { bit_depth, is_float, encoding };
+}
 
-const WRITE: Record<SampleFormat, [bytes: number, write: (to: Buffer, value: number, at: number) => void]> = {
-  u8: [1, (to, value, at) => to.writeUInt8(integer(value, 8) + 128, at)],
-  s16: [2, (to, value, at) => to.writeInt16LE(integer(value, 16), at)],
-  s24: [3, (to, value, at) => to.writeIntLE(integer(value, 24), at, 3)],
-  s32: [4, (to, value, at) => to.writeInt32LE(integer(value, 32), at)],
-  f32: [4, (to, value, at) => to.writeFloatLE(value, at)],
-  f64: [8, (to, value, at) => to.writeDoubleLE(value, at)],
-  mulaw: [1, (to, value, at) => to.writeUInt8(mulaw(integer(value, 14) * 4), at)],
-  alaw: [1, (to, value, at) => to.writeUInt8(alaw(integer(value, 13) * 8), at)],
+const WRITE: Record<SampleFormat, (to: Buffer, value: number, at: number) => void> = {
+  u8: (to, value, at) => to.writeUInt8(integer(value, 8) + 128, at),
+  s16: (to, value, at) => to.writeInt16LE(integer(value, 16), at),
+  s24: (to, value, at) => to.writeIntLE(integer(value, 24), at, 3),
+  s32: (to, value, at) => to.writeInt32LE(integer(value, 32), at),
+  f32: (to, value, at) => to.writeFloatLE(value, at),
+  f64: (to, value, at) => to.writeDoubleLE(value, at),
+  mulaw: (to, value, at) => to.writeUInt8(mulaw(integer(value, 14) * 4), at),
+  alaw: (to, value, at) => to.writeUInt8(alaw(integer(value, 13) * 8), at),
 };
 
 /** Interleaves the channels, all of one length, into bytes of this format. */
 export function encode(format: SampleFormat, ...channels: readonly Float32Array[]): Buffer {
-  const [width, write] = WRITE[format];
+  const width = SAMPLE_FORMATS[format].bytes;
+  const write = WRITE[format];
   const frames = channels[0]?.length ?? 0;
   const bytes = Buffer.alloc(frames * channels.length * width);
   for (let frame = 0, at = 0; frame < frames; frame++) {

@@ -1,10 +1,10 @@
-import { SAMPLE_BYTES, type SampleFormat } from "../../src/native/pcm.ts";
+import { SAMPLE_FORMATS, type SampleFormat } from "../../src/lib/sample-format.ts";
 import { seeded } from "./audio.ts";
 
 /** `count` samples of noise in one format, and `extra` bytes behind them. */
 export function noise(format: SampleFormat, count: number, seed: number, extra: number): Uint8Array {
   const next = seeded(seed);
-  const bytes = new Uint8Array(count * SAMPLE_BYTES[format] + extra);
+  const bytes = new Uint8Array(count * SAMPLE_FORMATS[format].bytes + extra);
   const view = new DataView(bytes.buffer);
   for (let i = 0; i < bytes.length; i++) bytes[i] = Math.floor(next() * 256);
   if (format === "f32") for (let i = 0; i < count; i++) view.setFloat32(i * 4, next() * 2 - 1, true);

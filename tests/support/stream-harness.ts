@@ -1,17 +1,18 @@
 import { Arena } from "../../src/audio/arena.ts";
 import type { AudioSpan } from "../../src/audio/store.ts";
+import type { SampleFormat } from "../../src/lib/sample-format.ts";
 import type { Outcome } from "../../src/model/job.ts";
 import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import type { AudioJob, Lane } from "../../src/pool/lane.ts";
 import { type ChannelLedger, parseEvent, type ServerEvent } from "../../src/protocol/events.ts";
-import { type AudioFormat, frameBytes, type SampleFormat } from "../../src/protocol/format.ts";
+import { type AudioFormat, frameBytes } from "../../src/protocol/format.ts";
 import { VAD_DEFAULTS, type VadSettings } from "../../src/protocol/requests.ts";
 import { Memory } from "../../src/stream/memory.ts";
 import type { ServedModel } from "../../src/stream/services.ts";
 import { Stream } from "../../src/stream/stream.ts";
 import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
 import { untraced } from "../../src/telemetry/tracing/trace.ts";
-import { encode, FORMATS, seeded, speech } from "./audio.ts";
+import { encode, sampleFields, seeded, speech } from "./audio.ts";
 
 interface Waiting {
   readonly lane: Lane;
@@ -296,7 +297,7 @@ export class Rider {
 }
 
 export function formatOf({ sampleFormat, channels, sampleRate }: Ride): AudioFormat {
-  return { channels, sample_rate: sampleRate, encoding: "pcm", ...FORMATS[sampleFormat] } as AudioFormat;
+  return { channels, sample_rate: sampleRate, ...sampleFields(sampleFormat) };
 }
 
 export function frameBytesOf(ride: Ride): number {

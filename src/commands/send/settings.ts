@@ -1,31 +1,22 @@
 import type { ArgsDef } from "citty";
 
 import type { StartFields } from "../../client/client.ts";
-import { ProtocolError } from "../../protocol/errors.ts";
 import {
-  type AudioFormat,
+  isSampleFormat,
   MAX_CHANNELS,
   MAX_SAMPLE_RATE,
   MIN_SAMPLE_RATE,
-  type SampleFormat,
-} from "../../protocol/format.ts";
+  SAMPLE_FORMAT_NAMES,
+  SAMPLE_FORMATS,
+} from "../../lib/sample-format.ts";
+import { ProtocolError } from "../../protocol/errors.ts";
+import type { AudioFormat } from "../../protocol/format.ts";
 import { parseRequest } from "../../protocol/requests.ts";
 import { UsageError } from "../terminal/exit.ts";
 import { parseFlags } from "../terminal/flags.ts";
 
 /** Larger messages than this are no use: no server takes them. */
 const MAX_CHUNK_BYTES = 64 * 1024 * 1024;
-
-const SAMPLE_FORMATS: Record<SampleFormat, Pick<AudioFormat, "bit_depth" | "is_float" | "encoding">> = {
-  u8: { bit_depth: 8, is_float: false, encoding: "pcm" },
-  s16: { bit_depth: 16, is_float: false, encoding: "pcm" },
-  s24: { bit_depth: 24, is_float: false, encoding: "pcm" },
-  s32: { bit_depth: 32, is_float: false, encoding: "pcm" },
-  f32: { bit_depth: 32, is_float: true, encoding: "pcm" },
-  f64: { bit_depth: 64, is_float: true, encoding: "pcm" },
-  mulaw: { bit_depth: 8, is_float: false, encoding: "mulaw" },
-  alaw: { bit_depth: 8, is_float: false, encoding: "alaw" },
-};
 
 /** Fields of `start` that have flags or come from the file. */
 const NOT_SET = ["request", "format"];
@@ -64,7 +55,7 @@ export const SEND_ARGS = {
   channels: { type: "string", valueHint: "N", description: "of raw input, interleaved (default 1)" },
   "sample-format": {
     type: "string",
-    valueHint: Object.keys(SAMPLE_FORMATS).join("|"),
+    valueHint: SAMPLE_FORMAT_NAMES.join("|"),
     description: "of raw input (default s16)",
   },
 } as const satisfies ArgsDef;
@@ -138,19 +129,18 @@ function rawFormat(flags: ReturnType<typeof parseFlags>): AudioFormat | undefine
     if (stray !== undefined) throw new UsageError(`--${stray} is for --raw only: a WAV file says it itself`);
     return undefined;
   }
-  const kind = flags.string("sample-format") ?? "s16";
-  if (!isSampleFormat(kind)) {
-    throw new UsageError(`--sample-format ${kind}: allowed are ${Object.keys(SAMPLE_FORMATS).join(", ")}`);
+  const name = flags.string("sample-format") ?? "s16";
+  if (!isSampleFormat(name)) {
+    throw new UsageError(`--sample-format ${name}: allowed are ${SAMPLE_FORMAT_NAMES.join(", ")}`);
   }
+  const { bit_depth, is_float, encoding } = SAMPLE_FORMATS[name];
   return {
     channels: whole("--channels", flags.string("channels") ?? "1", 1, MAX_CHANNELS),
     sample_rate: whole("--rate", flags.string("rate") ?? "16000", MIN_SAMPLE_RATE, MAX_SAMPLE_RATE),
-    ...SAMPLE_FORMATS[kind],
+    bit_depth,
+    is_float,
+    encoding,
   };
-}
-
-function isSampleFormat(kind: string): kind is SampleFormat {
-  return Object.hasOwn(SAMPLE_FORMATS, kind);
 }
 
 function whole(flag: string, text: string, min: number, max: number): number {

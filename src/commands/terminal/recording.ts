@@ -1,6 +1,7 @@
+import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../../lib/sample-format.ts";
 import { PcmConverter } from "../../native/pcm.ts";
 import { Resampler } from "../../native/resampler.ts";
-import { frameBytes, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, sampleFormat } from "../../protocol/format.ts";
+import { frameBytes, sampleFormat } from "../../protocol/format.ts";
 import { audioSource, openFile } from "./audio-source.ts";
 import { UsageError } from "./exit.ts";
 

@@ -1,4 +1,4 @@
-import { SAMPLE_BYTES, type SampleFormat } from "../../../src/native/pcm.ts";
+import { SAMPLE_FORMATS, type SampleFormat } from "../../../src/lib/sample-format.ts";
 
 /** One decoded sample and the flags that it raises: the definition of native/streamer_audio.h, one sample at a time. */
 export interface OracleSample {
@@ -61,7 +61,7 @@ export function oracle(
   channels: number,
   bytes: Uint8Array,
 ): { runs: Float32Array[]; flags: number } {
-  const size = SAMPLE_BYTES[format];
+  const size = SAMPLE_FORMATS[format].bytes;
   const frames = Math.floor(bytes.length / (size * channels));
   let flags = 0;
   const runs = Array.from({ length: channels }, (_, channel) =>
