@@ -1,30 +1,27 @@
 import { parse } from "node:path";
 
-import { type Entry, Resolution } from "./resolution.ts";
+import { type ConfigEntry, Resolution } from "./resolution.ts";
 import { type Config, MODEL_SETTINGS, type ModelConfig, SETTINGS } from "./settings.ts";
-import { gather, type Sources } from "./sources.ts";
+import { type ConfigSources, readSources } from "./sources.ts";
 
 export { SETTINGS, MODEL_SETTINGS } from "./settings.ts";
 export type { Config, ModelConfig } from "./settings.ts";
 
-/** The configuration in force, and for each key where its value came from. */
-export interface Effective {
+/** The effective configuration, and the source of each value. */
+export interface EffectiveConfig {
   readonly config: Config;
-  readonly entries: readonly Entry[];
+  readonly entries: readonly ConfigEntry[];
 }
 
-/**
- * One sentence for each thing that is wrong with a model's own settings. `name` is the model's `name` setting. The
- * models live in a layer that configuration does not know, so the caller brings this.
- */
-export type ModelCheck = (name: string, settings: Readonly<Record<string, unknown>>) => readonly string[];
+/** Returns one sentence for each fault in a model's own settings. `name` is the model's `name` setting. */
+export type ValidateModelSettings = (name: string, settings: Readonly<Record<string, unknown>>) => readonly string[];
 
-/** What a model's own settings are when nobody sets them, by name, and in which unit. */
-export type ModelDescription = (name: string) => Readonly<Record<string, { default: unknown; unit?: string }>>;
+/** Returns the default value and the unit of each of a model's own settings, by key. */
+export type DescribeModelSettings = (name: string) => Readonly<Record<string, { default: unknown; unit?: string }>>;
 
+/** The configuration is not valid. `problems` lists every fault, a sentence each: key, value found, allowed, source. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
-  /** One sentence each: the key, what was found, what is allowed, and who gave it. */
   readonly problems: readonly string[];
 
   constructor(problems: readonly string[]) {
@@ -33,18 +30,21 @@ export class ConfigError extends Error {
   }
 }
 
-/** What the configuration is told about the models. */
-export interface ModelFacts {
-  readonly validateModelSettings?: ModelCheck;
-  readonly describeModelSettings?: ModelDescription;
+/** Validation and defaults of models' own settings. Passed in, so that this folder does not depend on any model. */
+export interface ModelSettingsHooks {
+  readonly validateModelSettings?: ValidateModelSettings;
+  readonly describeModelSettings?: DescribeModelSettings;
 }
 
-/** Defaults, then the file, then the environment, then flags, then `--set`. Throws ConfigError with all problems at once. */
-export function loadConfig(sources: Sources & ModelFacts = {}): Effective {
+/**
+ * Loads the configuration. Precedence, lowest first: defaults, file, environment, flags, `--set`. Throws ConfigError with
+ * all problems at once.
+ */
+export function loadConfig(sources: ConfigSources & ModelSettingsHooks = {}): EffectiveConfig {
   const resolution = new Resolution();
-  for (const given of gather(sources, resolution.problems)) resolution.add(given);
+  for (const given of readSources(sources, resolution.problems)) resolution.add(given);
 
-  const config = assemble(resolution);
+  const config = buildConfig(resolution);
   const problems = [
     ...resolution.problems,
     ...contradictions(config, resolution),
@@ -54,8 +54,12 @@ export function loadConfig(sources: Sources & ModelFacts = {}): Effective {
   return { config, entries: withModelDefaults(config, resolution, sources.describeModelSettings) };
 }
 
-/** The entries in force, model by model, with those of a model's own settings that nobody set. */
-function withModelDefaults(config: Config, { entries }: Resolution, describe: ModelDescription = () => ({})): Entry[] {
+/** Returns all entries, with the defaults of models' own settings added and the keys of each model next to each other. */
+function withModelDefaults(
+  config: Config,
+  { entries }: Resolution,
+  describe: DescribeModelSettings = () => ({}),
+): ConfigEntry[] {
   const left = new Map(entries);
   const models = eachModel(config).flatMap(([prefix, { name }]) => {
     for (const [setting, { default: value, unit = "" }] of Object.entries(describe(name))) {
@@ -76,8 +80,8 @@ function eachModel(config: Config): [string, ModelConfig][] {
   ];
 }
 
-function assemble(resolution: Resolution): Config {
-  // The tables of settings and of values have the same keys: each value below was accepted by its setting.
+function buildConfig(resolution: Resolution): Config {
+  // The cast is safe: the tables of settings and Config have the same keys, and `accepts` checked every value.
   const section = (name: string, table: object) =>
     Object.fromEntries(Object.keys(table).map((key) => [key, resolution.value(`${name}.${key}`)]));
   const model = (prefix: string) => ({
@@ -124,15 +128,17 @@ function contradictions(config: Config, resolution: Resolution): string[] {
   return problems;
 }
 
-function modelProblems(config: Config, resolution: Resolution, check: ModelCheck | undefined): string[] {
-  if (check === undefined) return [];
+function modelProblems(config: Config, resolution: Resolution, validate: ValidateModelSettings | undefined): string[] {
+  if (validate === undefined) return [];
   return eachModel(config).flatMap(([prefix, model]) =>
-    check(model.name, model.settings).map((problem) => `${prefix}: ${problem}${whoSaid(problem, prefix, resolution)}`),
+    validate(model.name, model.settings).map(
+      (problem) => `${prefix}: ${problem}${sourceOfProblem(problem, prefix, resolution)}`,
+    ),
   );
 }
 
-/** The source of the setting that a model complains about, when the complaint names one. */
-function whoSaid(problem: string, prefix: string, resolution: Resolution): string {
+/** Returns the source, in parentheses, of the setting that `problem` names; an empty string if it names none. */
+function sourceOfProblem(problem: string, prefix: string, resolution: Resolution): string {
   const words = new Set(problem.split(/[^A-Za-z0-9_]+/));
   for (const { key, source } of resolution.entries.values()) {
     if (source !== "default" && key.startsWith(`${prefix}.`) && words.has(key.slice(prefix.length + 1))) {
@@ -142,8 +148,8 @@ function whoSaid(problem: string, prefix: string, resolution: Resolution): strin
   return "";
 }
 
-/** The effective configuration, one aligned line a key: key, value, unit, where it came from. */
-export function printConfig(entries: readonly Entry[]): string {
+/** Formats the effective configuration as aligned columns, one line for each key: key, value with unit, source. */
+export function formatConfig(entries: readonly ConfigEntry[]): string {
   const rows = entries.map(({ key, value, unit, source }) => [key, `${JSON.stringify(value)} ${unit}`.trim(), source]);
   const width = (column: number) => Math.max(...rows.map((row) => row[column]?.length ?? 0));
   const [keyWidth, valueWidth] = [width(0), width(1)];

@@ -1,78 +1,80 @@
 import { excerpt, shown } from "../lib/excerpt.ts";
 import { nearest } from "../lib/nearest.ts";
-import { accepts, allowed, MODEL_SETTINGS, type Setting, SETTINGS } from "./settings.ts";
-import { type Given, isEmptySection, scalar } from "./sources.ts";
+import { accepts, describeAllowed, MODEL_SETTINGS, type Setting, SETTINGS } from "./settings.ts";
+import { type GivenValue, isEmptySection, parseScalar } from "./sources.ts";
 
-/** One line of the effective configuration. */
-export interface Entry {
+/** One value of the effective configuration. */
+export interface ConfigEntry {
+  /** The dotted key, such as `server.port`. */
   readonly key: string;
   readonly value: unknown;
   readonly unit: string;
   readonly source: string;
 }
 
-/** A setting that is known by the dotted key, in the order of the table. */
-interface Known {
+/** A setting of a section, with the parts of its key. */
+interface KnownSetting {
   readonly path: readonly string[];
   readonly setting: Setting;
 }
 
-type Tree = Record<string, unknown>;
+type NestedObject = Record<string, unknown>;
 
-/** A name that a start may ask for, and that an environment variable can spell. */
+/** A name that is valid in a `start` request and in an environment variable. */
 const MODEL_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
 /**
- * Puts what was given over the defaults. Collects the value of every key, with its source, and one sentence for
- * every key that is unknown and every value that is not allowed.
+ * Merges given values over the defaults. Collects the value and the source of every key, and one sentence for every
+ * unknown key and every value that is not allowed.
  */
 export class Resolution {
-  /** By dotted key, defaults first, in the order of the table. */
-  readonly entries = new Map<string, Entry>();
+  /** By dotted key: the settings in the order of their table, then further models and models' own keys. */
+  readonly entries = new Map<string, ConfigEntry>();
   readonly problems: string[] = [];
-  /** Keys whose value was refused: checks between keys leave them alone. */
+  /** Keys with a value that was not allowed. Checks between keys skip them. */
   readonly refused = new Set<string>();
+  /** The names of the further models. */
   readonly models = new Set<string>();
-  /** The models' own keys: where each value goes, part by part. */
-  readonly #own = new Map<string, readonly string[]>();
+  /** The keys that belong to a model: dotted key to the path below the model's prefix. */
+  readonly #ownKeys = new Map<string, readonly string[]>();
 
   constructor() {
-    for (const { path, setting } of sectionSettings()) this.#preset(path, setting);
-    for (const [key, setting] of Object.entries(MODEL_SETTINGS)) this.#preset(["model", key], setting);
+    for (const { path, setting } of sectionSettings()) this.#setDefault(path, setting);
+    for (const [key, setting] of Object.entries(MODEL_SETTINGS)) this.#setDefault(["model", key], setting);
   }
 
-  add(given: Given): void {
+  add(given: GivenValue): void {
     const [section = "", ...rest] = given.path;
-    if (given.path.includes("__proto__")) this.#unknown(given, given.path.join("."));
+    if (given.path.includes("__proto__")) this.#rejectKey(given, given.path.join("."));
     else if (section === "model") this.#addModel(["model"], rest, given);
-    else if (section === "models") this.#addFurther(rest, given);
-    else this.#addKnown(given, given.path);
+    else if (section === "models") this.#addFurtherModel(rest, given);
+    else this.#addSectionKey(given, given.path);
   }
 
-  /** The value of `key`, or of its default. */
+  /** Returns the value of `key`: the given one or the default. */
   value(key: string): unknown {
     return this.entries.get(key)?.value;
   }
 
-  /** The models' own keys below `prefix`, as the nested object that was given. */
-  ownSettings(prefix: string): Tree {
-    const settings: Tree = {};
-    for (const [key, path] of this.#own) {
+  /** Returns the keys below `prefix` (`model` or `models.NAME`) that belong to the model, as a nested object. */
+  ownSettings(prefix: string): NestedObject {
+    const settings: NestedObject = {};
+    for (const [key, path] of this.#ownKeys) {
       if (!key.startsWith(`${prefix}.`)) continue;
-      let at = settings;
-      for (const part of path.slice(0, -1)) at = child(at, part);
+      let parent = settings;
+      for (const part of path.slice(0, -1)) parent = childOf(parent, part);
       const value = this.value(key);
-      // A later source may put something into an empty section.
-      at[path.at(-1) ?? ""] = isEmptySection(value) ? {} : value;
+      // A copy, because a later source may add a key to an empty section.
+      parent[path.at(-1) ?? ""] = isEmptySection(value) ? {} : value;
     }
     return settings;
   }
 
-  #addModel(prefix: readonly string[], rest: readonly string[], given: Given): void {
+  #addModel(prefix: readonly string[], rest: readonly string[], given: GivenValue): void {
     const [key] = rest;
     if (key === undefined && isEmptySection(given.value)) return;
     if (key === undefined || rest.includes("")) {
-      this.#refuse(
+      this.#rejectValue(
         given,
         prefix.join("."),
         `an object with ${Object.keys(MODEL_SETTINGS).join(", ")} and the model's own keys`,
@@ -84,61 +86,61 @@ export class Resolution {
     }
   }
 
-  #addFurther(path: readonly string[], given: Given): void {
+  #addFurtherModel(path: readonly string[], given: GivenValue): void {
     const [name = "", ...rest] = path;
     if (path.length === 0 && isEmptySection(given.value)) return;
-    // An environment variable has no lower case: it means the model that the file has named already, if any.
+    // Environment variables ignore case: a name that an earlier source gave is matched without case.
     const known = [...this.models].find((other) => other.toLowerCase() === name.toLowerCase()) ?? name;
     if (!MODEL_NAME.test(known)) {
-      this.#refuse({ ...given, value: name }, "models", "names of 1 to 64 letters, digits, _ and -");
+      this.#rejectValue({ ...given, value: name }, "models", "names of 1 to 64 letters, digits, _ and -");
       return;
     }
     const prefix = ["models", known];
     if (!this.models.has(known)) {
       this.models.add(known);
       for (const [key, setting] of Object.entries(MODEL_SETTINGS)) {
-        this.#preset([...prefix, key], setting, key === "name" ? known : setting.default);
+        this.#setDefault([...prefix, key], setting, key === "name" ? known : setting.default);
       }
     }
     this.#addModel(prefix, rest, given);
   }
 
-  #addKnown(given: Given, path: readonly string[]): void {
+  #addSectionKey(given: GivenValue, path: readonly string[]): void {
     const key = path.join(".");
     const known = sectionSettings().find((candidate) => candidate.path.join(".") === key);
     if (known !== undefined) this.#set(known.path, known.setting, given);
     else if (path.length === 1 && Object.hasOwn(SETTINGS, key)) {
       if (isEmptySection(given.value)) return;
-      this.#refuse(given, key, `an object with ${Object.keys(SETTINGS[key as keyof typeof SETTINGS]).join(", ")}`);
-    } else this.#unknown(given, key);
+      this.#rejectValue(given, key, `an object with ${Object.keys(SETTINGS[key as keyof typeof SETTINGS]).join(", ")}`);
+    } else this.#rejectKey(given, key);
   }
 
-  #preset(path: readonly string[], setting: Setting, value: unknown = setting.default): void {
+  #setDefault(path: readonly string[], setting: Setting, value: unknown = setting.default): void {
     const key = path.join(".");
     this.entries.set(key, { key, value, unit: setting.unit, source: "default" });
   }
 
-  #set(path: readonly string[], setting: Setting, given: Given): void {
+  #set(path: readonly string[], setting: Setting, given: GivenValue): void {
     const key = path.join(".");
-    const value = "min" in setting || !given.isText ? scalar(given) : given.value;
+    const value = "min" in setting || !given.isText ? parseScalar(given) : given.value;
     if (accepts(setting, value)) this.entries.set(key, { key, value, unit: setting.unit, source: given.source });
-    else this.#refuse({ ...given, value }, key, allowed(setting));
+    else this.#rejectValue({ ...given, value }, key, describeAllowed(setting));
   }
 
-  #setOwn(prefix: readonly string[], rest: readonly string[], given: Given): void {
-    const spelled = [...prefix, ...rest].join(".");
-    const known = [...this.#own.keys()].find((other) => other.toLowerCase() === spelled.toLowerCase());
-    const key = known ?? spelled;
-    if (known === undefined) this.#own.set(key, rest);
-    this.entries.set(key, { key, value: scalar(given), unit: "", source: given.source });
+  #setOwn(prefix: readonly string[], rest: readonly string[], given: GivenValue): void {
+    const written = [...prefix, ...rest].join(".");
+    const known = [...this.#ownKeys.keys()].find((other) => other.toLowerCase() === written.toLowerCase());
+    const key = known ?? written;
+    if (known === undefined) this.#ownKeys.set(key, rest);
+    this.entries.set(key, { key, value: parseScalar(given), unit: "", source: given.source });
   }
 
-  #refuse(given: Given, key: string, what: string): void {
+  #rejectValue(given: GivenValue, key: string, allowed: string): void {
     this.refused.add(key);
-    this.problems.push(`${key}: found ${shown(given.value)}; allowed: ${what} (${given.source})`);
+    this.problems.push(`${key}: found ${shown(given.value)}; allowed: ${allowed} (${given.source})`);
   }
 
-  #unknown(given: Given, key: string): void {
+  #rejectKey(given: GivenValue, key: string): void {
     const keys = [...this.entries.keys()];
     const last = given.path.at(-1);
     const sections = [...Object.keys(SETTINGS), "model", "models"];
@@ -148,16 +150,17 @@ export class Resolution {
   }
 }
 
-function sectionSettings(): Known[] {
+function sectionSettings(): KnownSetting[] {
   return Object.entries(SETTINGS).flatMap(([section, table]) =>
     Object.entries(table).map(([key, setting]) => ({ path: [section, key], setting })),
   );
 }
 
-function child(parent: Tree, key: string): Tree {
+/** Returns the object at `key`; puts an empty one there if there is none. */
+function childOf(parent: NestedObject, key: string): NestedObject {
   const existing = parent[key];
-  if (typeof existing === "object" && existing !== null && !Array.isArray(existing)) return existing as Tree;
-  const created: Tree = {};
+  if (typeof existing === "object" && existing !== null && !Array.isArray(existing)) return existing as NestedObject;
+  const created: NestedObject = {};
   parent[key] = created;
   return created;
 }

@@ -1,29 +1,31 @@
 import { readFileSync } from "node:fs";
 import { extname } from "node:path";
 
-/** One value that somebody gave, before anybody has looked whether it makes sense. */
-export interface Given {
-  /** `["model", "delay"]`: the key, part by part, as it was written. */
+import { shown } from "../lib/excerpt.ts";
+
+/** One value of the configuration as a source gives it, not yet checked. */
+export interface GivenValue {
+  /** The parts of the key as written: `["model", "delay"]`. */
   readonly path: readonly string[];
   readonly value: unknown;
-  /** A value from a command line or the environment is text, whatever the setting wants. */
+  /** True for a value from the command line or the environment: it is a string whatever the type of the setting. */
   readonly isText: boolean;
-  /** Who gave it, in words: the file's name, `environment variable X`, `--port`. */
+  /** The source for messages: a file name, `environment variable X` or `--port`. */
   readonly source: string;
 }
 
-/** Where a configuration comes from. Each source overrides those before it. */
-export interface Sources {
+/** The sources of a configuration. Each one overrides those before it. */
+export interface ConfigSources {
   /** Path of a JSON, JSON5, YAML or TOML file. */
   readonly file?: string | undefined;
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Command line flags by name, without dashes; undefined means not given. */
+  /** Command line flags by name, without dashes; undefined: not given. */
   readonly flags?: Readonly<Partial<Record<Flag, string | number | undefined>>>;
-  /** Each `key=value`. */
+  /** The values of `--set`, each `key=value`. */
   readonly sets?: readonly string[];
 }
 
-/** Flags that are short for a key. */
+/** The command line flags that set one key. */
 const FLAGS = {
   host: ["server", "host"],
   port: ["server", "port"],
@@ -37,8 +39,8 @@ export type Flag = keyof typeof FLAGS;
 
 const PREFIX = "STREAMER__";
 
-/** Everything that was given, in order of precedence, lowest first. What cannot be read at all goes to `problems`. */
-export function gather(sources: Sources, problems: string[]): Given[] {
+/** Reads every source. Returns the values by precedence, lowest first; adds sources that cannot be read to `problems`. */
+export function readSources(sources: ConfigSources, problems: string[]): GivenValue[] {
   return [
     ...fromFile(sources.file, problems),
     ...fromEnvironment(sources.env ?? {}),
@@ -47,7 +49,7 @@ export function gather(sources: Sources, problems: string[]): Given[] {
   ];
 }
 
-function fromFile(file: string | undefined, problems: string[]): Given[] {
+function fromFile(file: string | undefined, problems: string[]): GivenValue[] {
   if (file === undefined) return [];
   let content: unknown;
   try {
@@ -58,7 +60,9 @@ function fromFile(file: string | undefined, problems: string[]): Given[] {
   }
   if (content === null || content === undefined) return [];
   if (!isSection(content)) {
-    problems.push(`${file}: allowed: an object of sections such as model, server and limits`);
+    problems.push(
+      `${file}: found ${shown(content)}; allowed: an object with sections such as model, server and limits`,
+    );
     return [];
   }
   return leaves(content, [], file);
@@ -79,15 +83,18 @@ export function isEmptySection(value: unknown): boolean {
   return isSection(value) && Object.keys(value).length === 0;
 }
 
-/** Objects are walked, null counts as absent, all else is a value: an empty section too, whose name may be wrong, or a model's. */
-function leaves(value: unknown, path: readonly string[], source: string): Given[] {
+/**
+ * Flattens nested objects. Null counts as absent. An empty object is a value, so that its name is checked, and because a
+ * model may have a setting whose value is an empty object.
+ */
+function leaves(value: unknown, path: readonly string[], source: string): GivenValue[] {
   if (value === null) return [];
   if (!isSection(value) || (isEmptySection(value) && path.length > 0)) return [{ path, value, isText: false, source }];
   return Object.entries(value).flatMap(([key, field]) => leaves(field, [...path, key], source));
 }
 
-function fromEnvironment(env: Readonly<Record<string, string | undefined>>): Given[] {
-  const given: Given[] = [];
+function fromEnvironment(env: Readonly<Record<string, string | undefined>>): GivenValue[] {
+  const given: GivenValue[] = [];
   for (const [name, value] of Object.entries(env)) {
     if (value === undefined || !name.toUpperCase().startsWith(PREFIX)) continue;
     const path = name.slice(PREFIX.length).toLowerCase().split("__");
@@ -96,8 +103,8 @@ function fromEnvironment(env: Readonly<Record<string, string | undefined>>): Giv
   return given;
 }
 
-function fromFlags(flags: NonNullable<Sources["flags"]>): Given[] {
-  const given: Given[] = [];
+function fromFlags(flags: NonNullable<ConfigSources["flags"]>): GivenValue[] {
+  const given: GivenValue[] = [];
   for (const [flag, path] of Object.entries(FLAGS) as [Flag, readonly string[]][]) {
     const value = flags[flag];
     if (value !== undefined) given.push({ path, value: String(value), isText: true, source: `--${flag}` });
@@ -105,22 +112,22 @@ function fromFlags(flags: NonNullable<Sources["flags"]>): Given[] {
   return given;
 }
 
-function fromSets(sets: readonly string[], problems: string[]): Given[] {
-  const given: Given[] = [];
+function fromSets(sets: readonly string[], problems: string[]): GivenValue[] {
+  const given: GivenValue[] = [];
   for (const set of sets) {
-    const at = set.indexOf("=");
-    if (at > 0) {
-      const path = set.slice(0, at).trim().split(".");
-      given.push({ path, value: set.slice(at + 1), isText: true, source: "--set" });
+    const separator = set.indexOf("=");
+    if (separator > 0) {
+      const path = set.slice(0, separator).trim().split(".");
+      given.push({ path, value: set.slice(separator + 1), isText: true, source: "--set" });
     } else {
-      problems.push(`--set ${set}: allowed: key=value, such as model.delay=0`);
+      problems.push(`--set: found ${shown(set)}; allowed: key=value, such as model.delay=0`);
     }
   }
   return given;
 }
 
-/** Text as a JSON scalar where it is one (`0`, `true`, `"0"`), else as it stands. */
-export function scalar(given: Given): unknown {
+/** Converts text that is a JSON scalar (`0`, `true`, `"0"`) to its value. Returns other values unchanged. */
+export function parseScalar(given: GivenValue): unknown {
   if (!given.isText || typeof given.value !== "string") return given.value;
   try {
     const value: unknown = JSON.parse(given.value);

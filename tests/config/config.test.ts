@@ -7,10 +7,10 @@ import fc from "fast-check";
 
 import {
   ConfigError,
-  type Effective,
+  type EffectiveConfig,
+  formatConfig,
   loadConfig,
   MODEL_SETTINGS,
-  printConfig,
   SETTINGS,
 } from "../../src/config/config.ts";
 import { VAD_DEFAULTS } from "../../src/protocol/requests.ts";
@@ -39,7 +39,7 @@ function problems(options: Options): readonly string[] {
   return [];
 }
 
-const source = ({ entries }: Effective, key: string) => entries.find((entry) => entry.key === key)?.source;
+const source = ({ entries }: EffectiveConfig, key: string) => entries.find((entry) => entry.key === key)?.source;
 
 const SIMULATED = {
   delay: 0.5,
@@ -231,7 +231,7 @@ describe("refusals", () => {
       sets: ["bogus", "port=80", "limits.arena_mb=1.5"],
     });
     expect(found).toEqual([
-      "--set bogus: allowed: key=value, such as model.delay=0",
+      '--set: found "bogus"; allowed: key=value, such as model.delay=0',
       `unknown key "srver.port"; did you mean "server.port"? (${path})`,
       `unknown key "limits.max_chanels"; did you mean "limits.max_channels"? (${path})`,
       `limits.max_sessions: found "many"; allowed: a whole number from 1 to 1000000 (${path})`,
@@ -345,10 +345,10 @@ describe("refusals", () => {
   });
 });
 
-describe("printConfig", () => {
+describe("formatConfig", () => {
   test("every key is shown with its value, unit and source", () => {
     const { entries } = loadConfig({ sets: ["model.delay=0"], env: { STREAMER__VAD__THRESHOLD_DB: "12" } });
-    const lines = printConfig(entries).trimEnd().split("\n");
+    const lines = formatConfig(entries).trimEnd().split("\n");
     expect(lines).toHaveLength(entries.length);
     const words = lines.map((line) => line.replaceAll(/ {2,}/g, " | ").trimEnd());
     expect(words).toContain('server.host | "127.0.0.1" | default');
@@ -364,7 +364,7 @@ describe("printConfig", () => {
     });
     const sets = ["models.far.workers=3", "model.odd=true", "model.delay=1"];
     const { config, entries } = loadConfig({ sets, describeModelSettings });
-    const shown = printConfig(entries.filter(({ key }) => key.startsWith("model") && !/name|_ms|\.workers/.test(key)));
+    const shown = formatConfig(entries.filter(({ key }) => key.startsWith("model") && !/name|_ms|\.workers/.test(key)));
     expect(shown.replaceAll(/ {2,}/g, " | ")).toBe(
       "model.odd | true | --set\nmodel.delay | 1 s | --set\nmodels.far.delay | 0.5 s | default\nmodels.far.place | null | default\n",
     );

@@ -1,6 +1,6 @@
 import type { ArgsDef, CommandDef } from "citty";
 
-import { ConfigError, type Effective, loadConfig, printConfig } from "../../config/config.ts";
+import { ConfigError, type EffectiveConfig, formatConfig, loadConfig } from "../../config/config.ts";
 import { describeModelSettings, validateModelSettings } from "../../model/models.ts";
 import { Server } from "../../server/server.ts";
 import { type Logger, openLog } from "../../telemetry/log/log.ts";
@@ -24,7 +24,7 @@ const ARGS: ArgsDef = {
   "print-config": { type: "boolean", description: "Print the effective configuration and exit" },
 };
 
-type LogConfig = Effective["config"]["log"];
+type LogConfig = EffectiveConfig["config"]["log"];
 
 export interface ServeOptions {
   readonly version: string;
@@ -39,13 +39,13 @@ export function serveCommand(options: ServeOptions): CommandDef {
     async run({ rawArgs }) {
       const flags = parseFlags(rawArgs, ARGS);
       const { config, entries } = load(flags);
-      if (flags.boolean("print-config")) process.stdout.write(printConfig(entries));
+      if (flags.boolean("print-config")) process.stdout.write(formatConfig(entries));
       else await serve(config, options);
     },
   };
 }
 
-function load(flags: Flags): Effective {
+function load(flags: Flags): EffectiveConfig {
   try {
     return loadConfig({
       file: flags.string("config"),
@@ -70,7 +70,7 @@ function load(flags: Flags): Effective {
 }
 
 /** Serves until the first SIGTERM or SIGINT, then drains; a second one ends the program at once. */
-async function serve(config: Effective["config"], options: ServeOptions): Promise<void> {
+async function serve(config: EffectiveConfig["config"], options: ServeOptions): Promise<void> {
   using status = openStatus(config.log.format);
   using log = openServeLog(config.log, status);
   const metrics = new ServerMetrics();
@@ -151,7 +151,7 @@ function onSignal(log: Logger): Promise<string> {
   });
 }
 
-function cannotListen(config: Effective["config"], error: unknown): string {
+function cannotListen(config: EffectiveConfig["config"], error: unknown): string {
   const { host, port } = config.server;
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (code === "EADDRINUSE") return `port ${port} of ${host} is in use; --port 0 takes a free one`;
