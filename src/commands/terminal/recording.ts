@@ -1,3 +1,4 @@
+import { resampledLength } from "../../lib/resampled-length.ts";
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../../lib/sample-format.ts";
 import { PcmConverter } from "../../native/pcm.ts";
 import { Resampler } from "../../native/resampler.ts";
@@ -37,7 +38,7 @@ export async function openRecording(path: string): Promise<(sampleRate: number) 
 }
 
 function resample(samples: Float32Array, from: number, to: number): Float32Array {
-  const length = Math.floor((2 * samples.length * to + from) / (2 * from));
+  const length = resampledLength(samples.length, from, to);
   const out = new Float32Array(Math.max(length, to));
   if (from === to) out.set(samples);
   else {
