@@ -1,29 +1,24 @@
-import type { ErrorCode } from "../protocol/errors.ts";
-import { type ErrorEvent, parseEvent, type ServerEvent, type Started } from "../protocol/events.ts";
+import type { ServerEvent, Started } from "../protocol/events.ts";
 import type { AudioFormat } from "../protocol/format.ts";
 import { SUBPROTOCOL } from "../protocol/version.ts";
-import { ConnectionError, StartRefused } from "./errors.ts";
-import { EventQueue, type Received } from "./event-queue.ts";
+import { ConnectionError } from "./errors.ts";
+import { EventQueue } from "./event-queue.ts";
+import { EventReader, type ReceivedEvent } from "./event-reader.ts";
+import { StartReplies } from "./start-replies.ts";
 
-/** `send` waits while more bytes than this lie in this process, not yet taken by the network. */
+/** `send` waits while the WebSocket holds more unsent bytes than this. */
 export const MAX_BUFFERED_BYTES = 1024 * 1024;
-/** Events that nobody has read yet; past it the connection is closed, since a socket in a browser cannot be paused. */
+/** Most unread events. Past it the client closes the connection: a browser's WebSocket cannot be paused. */
 export const MAX_QUEUED_EVENTS = 65_536;
-
-/** Errors that answer a `start`; they name no channel. */
-const REFUSALS: ReadonlySet<string> = new Set<ErrorCode>([
-  "invalid_json",
-  "invalid_request",
-  "unknown_request",
-  "unsupported_format",
-  "unknown_model",
-  "overloaded",
-]);
 
 const FIRST_POLL_MS = 1;
 const LAST_POLL_MS = 32;
 
-/** The body of `start`; every field but `format` has a default on the server. */
+/** Close codes that this client sends; 3000 to 3999 are for libraries (RFC 6455, section 7.4.2). */
+const PROTOCOL_ERROR_CLOSE = 3002;
+const NOT_READ_CLOSE = 3008;
+
+/** The fields of a `start` request. The server has defaults for all but `format`. */
 export interface StartFields {
   readonly format: Omit<AudioFormat, "encoding"> & Partial<Pick<AudioFormat, "encoding">>;
   readonly interim_results?: boolean;
@@ -33,24 +28,28 @@ export interface StartFields {
 export interface ConnectOptions {
   /** Subprotocols to offer; default `streamer.v1`. */
   readonly protocols?: readonly string[];
-  /** Headers of the upgrade; only where WebSocket lets one set them, as Bun does and browsers do not. */
+  /** Headers of the upgrade request. Bun's WebSocket can set them, a browser's cannot. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** The clock that stamps `Received.at`, milliseconds; default `performance.now`. */
+  /** The clock for `ReceivedEvent.receivedMs`, in milliseconds; default `performance.now`. */
   readonly now?: () => number;
+  /** Default MAX_BUFFERED_BYTES. */
   readonly maxBufferedBytes?: number;
+  /** Default MAX_QUEUED_EVENTS. */
   readonly maxQueuedEvents?: number;
 }
 
-/** What Bun's WebSocket can, and the standard's cannot. */
+/** The constructor of Bun's WebSocket, which accepts headers. */
 type WebSocketWithHeaders = new (
   url: string | URL,
   options: { readonly protocols: string[]; readonly headers: Readonly<Record<string, string>> },
 ) => WebSocket;
 
 /**
- * Opens a connection and, on it, a stream. Resolves once the socket is open and `start` is on its way: audio may be sent at
- * once, or after `await client.started()`. Rejects with a ConnectionError (`cannot_connect`) where nothing listens or the
- * upgrade is refused; WebSocket hides the refusal's status and body.
+ * Opens a connection and starts a stream on it. Resolves when the socket is open and `start` is sent. Audio can be sent at once,
+ * or after `await client.started()`.
+ *
+ * Rejects with a ConnectionError (`cannot_connect`) if nothing listens or the server refuses the upgrade. The WebSocket API hides
+ * the status and the body of a refusal.
  */
 export async function connect(url: string | URL, start: StartFields, options: ConnectOptions = {}): Promise<Client> {
   const { headers, protocols = [SUBPROTOCOL] } = options;
@@ -68,81 +67,68 @@ export async function connect(url: string | URL, start: StartFields, options: Co
   return client;
 }
 
-interface Waiter {
-  readonly resolve: (started: Started) => void;
-  readonly reject: (error: Error) => void;
-}
-
-/** One connection; it carries streams one after the other. Made by `connect`. */
-export class Client {
+/** The client's side of a connection, which carries one stream after another. Created by `connect`. */
+export class Client implements Disposable {
   readonly #socket: WebSocket;
+  readonly #reader = new EventReader();
   readonly #events: EventQueue;
+  readonly #starts = new StartReplies();
   readonly #now: () => number;
-  readonly #maxBuffered: number;
-  /** Set when the connection is over: why, if it was not a clean end. */
-  #over: ConnectionError | undefined;
-  /** Starts that are not yet answered. */
-  #asked = 0;
-  /** A stream was started and has not stopped. */
+  readonly #maxBufferedBytes: number;
+  /** A stream has started and not stopped. */
   #streaming = false;
   #sentBytes = 0;
-  /** What the server said to the last start. */
-  #answer: Started | StartRefused | undefined;
-  #waiters: Waiter[] = [];
-  /** An event whose audio is the next message. */
-  #pending: { event: ServerEvent; text: string; bytes: number } | undefined;
+  /** Set when the connection has ended; requests and `send` then fail with it. */
+  #closed: ConnectionError | undefined;
 
   constructor(socket: WebSocket, options: ConnectOptions) {
     this.#socket = socket;
     this.#now = options.now ?? (() => performance.now());
-    this.#maxBuffered = options.maxBufferedBytes ?? MAX_BUFFERED_BYTES;
+    this.#maxBufferedBytes = options.maxBufferedBytes ?? MAX_BUFFERED_BYTES;
     this.#events = new EventQueue(options.maxQueuedEvents ?? MAX_QUEUED_EVENTS);
     socket.onmessage = (message: MessageEvent) => this.#receive(message.data);
-    socket.onclose = (close) => this.#ended(close.code, close.reason);
+    socket.onclose = (close) => this.#handleClose(close.code, close.reason);
   }
 
   /**
-   * What the server says, in its order, from one reader at a time. Leaving a loop leaves the connection open, and another loop
-   * goes on where it was left. Ends when the connection closes with no stream open, throws a ConnectionError when it closes
-   * otherwise or the server breaks the protocol.
+   * The server's events in order, for one reader at a time. Leaving a loop keeps the connection open, and the next loop continues
+   * with the next event. Ends when the connection closes and no stream is open. Throws a ConnectionError when the connection
+   * closes within a stream, or when the server breaks the protocol.
    */
-  get events(): AsyncIterable<Received> {
+  get events(): AsyncIterable<ReceivedEvent> {
     return this.#events;
   }
 
-  /** Bytes of audio handed to `send` since the last `start`. */
+  /** Bytes of audio sent since the last `start`. */
   get sentBytes(): number {
     return this.#sentBytes;
   }
 
-  /** True until the connection is over; `send` of a closed client rejects. */
+  /** False once the connection has ended. */
   get isOpen(): boolean {
-    return this.#over === undefined && this.#socket.readyState === WebSocket.OPEN;
+    return this.#closed === undefined && this.#socket.readyState === WebSocket.OPEN;
   }
 
-  /** Opens the next stream; the server first ends one that is still open, with `stopped` and reason `restart`. */
+  /** Starts the next stream. The server first ends a stream that is still open (`stopped` with reason `restart`). */
   start(fields: StartFields): void {
     this.#request({ request: "start", ...fields });
-    this.#asked += 1;
+    this.#starts.sent();
     this.#sentBytes = 0;
-    this.#answer = undefined;
   }
 
-  /** The server's answer to the last `start`. Rejects with StartRefused, or a ConnectionError if the connection ends first. */
+  /** Returns the reply to the last `start`. Rejects with StartRefused, or with a ConnectionError if the connection ends first. */
   started(): Promise<Started> {
-    if (this.#answer instanceof StartRefused) return Promise.reject(this.#answer);
-    if (this.#answer !== undefined) return Promise.resolve(this.#answer);
-    if (this.#over !== undefined) return Promise.reject(this.#over);
-    return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
+    return this.#starts.reply;
   }
 
   /**
-   * Sends audio as one binary message; the bytes may be reused when it returns. Waits, before sending, until the network has
-   * taken what went before down to MAX_BUFFERED_BYTES. Rejects with a ConnectionError when the connection is over.
+   * Sends audio as one binary message. The array may be reused when the promise resolves. Waits first while more than
+   * `maxBufferedBytes` are buffered. Rejects with a ConnectionError if the connection has ended.
    */
   async send(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    // The WebSocket API has no event for a drained buffer.
     let delay = FIRST_POLL_MS;
-    while (this.isOpen && this.#socket.bufferedAmount > this.#maxBuffered) {
+    while (this.isOpen && this.#socket.bufferedAmount > this.#maxBufferedBytes) {
       await new Promise((resolve) => setTimeout(resolve, delay));
       delay = Math.min(delay * 2, LAST_POLL_MS);
     }
@@ -151,21 +137,22 @@ export class Client {
     this.#sentBytes += bytes.length;
   }
 
-  /** Ends the stream: its remaining results and `stopped` follow. With `disconnect` the server then closes the connection. */
+  /** Ends the stream: the server sends the remaining results and `stopped`. With `disconnect` it then closes the connection. */
   stop(options: { disconnect?: boolean } = {}): void {
     this.#request({ request: "stop", ...options });
   }
 
-  /** Ends the current utterance or block now; `flushed` follows for every channel. */
+  /** Ends the current utterance or block now. The server sends `flushed` for every channel. */
   flush(): void {
     this.#request({ request: "flush" });
   }
 
+  /** Restarts the server's idle timeout. */
   keepAlive(): void {
     this.#request({ request: "keep_alive" });
   }
 
-  /** Closes the connection; results that are still owed are lost. */
+  /** Closes the connection. Results that have not arrived are lost. */
   close(code = 1000, reason = ""): void {
     this.#socket.close(code, reason);
   }
@@ -180,95 +167,52 @@ export class Client {
   }
 
   #assertOpen(): void {
-    if (!this.isOpen) throw this.#over ?? new ConnectionError("closed", "the connection is closed");
+    if (!this.isOpen) throw this.#closed ?? new ConnectionError("closed", "the connection is closed");
   }
 
   #receive(data: unknown): void {
-    if (this.#over !== undefined) return;
-    const at = this.#now();
-    if (typeof data === "string") return this.#receiveText(data, at);
-    const pending = this.#pending;
-    if (!(data instanceof ArrayBuffer) || pending === undefined || data.byteLength !== pending.bytes) {
-      return this.#breach("audio from the server that no event announced");
-    }
-    this.#pending = undefined;
-    this.#deliver({ event: pending.event, text: pending.text, at, audio: new Float32Array(data) });
-  }
-
-  #receiveText(text: string, at: number): void {
-    if (this.#pending !== undefined) return this.#breach("an event that announced audio was not followed by it");
-    let event: ServerEvent;
+    if (this.#closed !== undefined) return;
+    let received: ReceivedEvent | undefined;
     try {
-      event = parseEvent(text);
+      received = this.#reader.read(data, this.#now());
     } catch (error) {
-      return this.#breach(error instanceof Error ? error.message : String(error));
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#abort(new ConnectionError("protocol", `the server broke the protocol: ${reason}`), PROTOCOL_ERROR_CLOSE);
+      return;
     }
-    if ("audio" in event && event.audio !== undefined) {
-      if (event.audio.bytes % 4 !== 0) return this.#breach("audio that is not whole f32 samples");
-      this.#pending = { event, text, bytes: event.audio.bytes };
-    } else {
-      this.#deliver({ event, text, at, audio: undefined });
-    }
+    if (received !== undefined) this.#deliver(received);
   }
 
-  #deliver(received: Received): void {
-    const { event } = received;
-    if (event.type === "started") {
-      this.#streaming = true;
-      this.#answered(event);
-    } else if (event.type === "stopped") {
-      this.#streaming = false;
-    } else if (event.type === "error" && this.#asked > 0 && event.channel === undefined && REFUSALS.has(event.code)) {
-      this.#answered(event);
-    }
-    if (!this.#events.push(received)) {
-      this.#fail(new ConnectionError("not_read", `events were not read: more than ${this.#events.limit} are waiting`));
-    }
+  #deliver(received: ReceivedEvent): void {
+    this.#track(received.event);
+    if (this.#events.push(received)) return;
+    const message = `too many unread events: more than ${this.#events.limit}`;
+    this.#abort(new ConnectionError("not_read", message), NOT_READ_CLOSE);
   }
 
-  /** Only the answer to the last of several starts is what `started` waits for. */
-  #answered(event: Started | ErrorEvent): void {
-    this.#asked -= 1;
-    if (this.#asked > 0) return;
-    if (event.type === "started") {
-      this.#answer = event;
-      for (const waiter of this.#takeWaiters()) waiter.resolve(event);
-    } else {
-      this.#answer = new StartRefused(event);
-      for (const waiter of this.#takeWaiters()) waiter.reject(this.#answer);
-    }
+  #track(event: ServerEvent): void {
+    if (event.type === "started") this.#streaming = true;
+    else if (event.type === "stopped") this.#streaming = false;
+    this.#starts.receive(event);
   }
 
-  #takeWaiters(): Waiter[] {
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    return waiters;
+  #abort(error: ConnectionError, closeCode: number): void {
+    this.#end(error, error);
+    this.#socket.close(closeCode, error.code);
   }
 
-  #breach(message: string): void {
-    this.#fail(new ConnectionError("protocol", `the server broke the protocol: ${message}`));
+  #handleClose(code: number, reason: string): void {
+    const message = `the connection was closed (${code}${reason && `: ${reason}`})`;
+    const error = new ConnectionError("closed", message, code, reason);
+    const expectsMore = this.#streaming || this.#starts.pending || this.#reader.awaitsAudio;
+    this.#end(error, expectsMore ? error : undefined);
   }
 
-  #fail(error: ConnectionError): void {
-    this.#finish(error, error);
-    this.#socket.close(error.code === "protocol" ? 3002 : 3008, error.code);
-  }
-
-  #ended(code: number, reason: string): void {
-    const error = new ConnectionError(
-      "closed",
-      `the connection was closed (${code}${reason && `: ${reason}`})`,
-      code,
-      reason,
-    );
-    this.#finish(error, this.#streaming || this.#asked > 0 || this.#pending !== undefined ? error : undefined);
-  }
-
-  /** `failure` ends the events by throwing; without one they simply end. */
-  #finish(over: ConnectionError, failure: ConnectionError | undefined): void {
-    if (this.#over !== undefined) return;
-    this.#over = over;
-    for (const waiter of this.#takeWaiters()) waiter.reject(over);
+  /** Ends the connection once. With a `failure` the events end by throwing it. */
+  #end(closed: ConnectionError, failure: ConnectionError | undefined): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = closed;
+    this.#starts.fail(closed);
     this.#events.end(failure);
   }
 }

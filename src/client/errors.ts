@@ -1,15 +1,17 @@
 import type { ErrorEvent } from "../protocol/events.ts";
 
 /**
- * `cannot_connect`: nothing listens, or the upgrade was refused; `closed`: the connection ended while something was owed;
- * `protocol`: the server sent what is not in the protocol; `not_read`: events came faster than they were read.
+ * - `cannot_connect`: nothing listens, or the server refused the upgrade.
+ * - `closed`: the connection ended within a stream, or is used after its end.
+ * - `protocol`: the server sent a message that the protocol does not allow.
+ * - `not_read`: events arrived faster than they were read.
  */
 export type ConnectionErrorCode = "cannot_connect" | "closed" | "protocol" | "not_read";
 
 export class ConnectionError extends Error {
   override readonly name = "ConnectionError";
   readonly code: ConnectionErrorCode;
-  /** The WebSocket close code and reason, where there was one. */
+  /** The WebSocket close code and reason; undefined if the connection was not closed by the server. */
   readonly closeCode: number | undefined;
   readonly closeReason: string | undefined;
 
@@ -21,7 +23,7 @@ export class ConnectionError extends Error {
   }
 }
 
-/** The server answered `start` with an error. */
+/** The server refused a `start` with an error event. */
 export class StartRefused extends Error {
   override readonly name = "StartRefused";
   readonly event: ErrorEvent;

@@ -1,43 +1,31 @@
-import type { ServerEvent } from "../protocol/events.ts";
+import type { ReceivedEvent } from "./event-reader.ts";
 
-/** One event as it came. */
-export interface Received {
-  readonly event: ServerEvent;
-  /** The message exactly as received. */
-  readonly text: string;
-  /** When its last message arrived, on the client's clock, milliseconds. */
-  readonly at: number;
-  /** The audio that a result carries: mono, `event.audio.sample_rate`. */
-  readonly audio: Float32Array<ArrayBuffer> | undefined;
+/** A read that waits for the next event. */
+interface WaitingRead {
+  readonly resolve: (result: IteratorResult<ReceivedEvent, undefined>) => void;
+  readonly reject: (error: Error) => void;
 }
 
-interface Reader {
-  resolve: (result: IteratorResult<Received, undefined>) => void;
-  reject: (error: Error) => void;
-}
-
-/**
- * Events between the socket, which pushes, and one reader, who pulls. One promise a read and none kept: a reader that waits is
- * woken by the next push.
- */
-export class EventQueue implements AsyncIterable<Received> {
+/** A bounded queue of events: the socket pushes, one reader at a time pulls. */
+export class EventQueue implements AsyncIterable<ReceivedEvent> {
   readonly limit: number;
-  #events: Received[] = [];
-  /** Read so far of #events; cut off when half of it is. */
+  #events: ReceivedEvent[] = [];
+  /** Index of the next event to read. The events before it are removed when they are half of the array. */
   #head = 0;
-  #reader: Reader | undefined;
+  #waiting: WaitingRead | undefined;
+  /** Set by `end`; `failure` is cleared when it has been thrown. */
   #end: { failure: Error | undefined } | undefined;
 
   constructor(limit: number) {
     this.limit = limit;
   }
 
-  /** False if the limit is reached; the event is then not kept. */
-  push(received: Received): boolean {
-    const reader = this.#reader;
-    if (reader !== undefined) {
-      this.#reader = undefined;
-      reader.resolve({ done: false, value: received });
+  /** Appends an event, or hands it to a waiting read. Returns false, without the event, when the queue is full. */
+  push(received: ReceivedEvent): boolean {
+    const waiting = this.#waiting;
+    if (waiting !== undefined) {
+      this.#waiting = undefined;
+      waiting.resolve({ done: false, value: received });
       return true;
     }
     if (this.#events.length - this.#head >= this.limit) return false;
@@ -45,22 +33,22 @@ export class EventQueue implements AsyncIterable<Received> {
     return true;
   }
 
-  /** What was pushed is still read; after it reading ends, or throws `failure` once. */
+  /** Ends the queue: after the events in it, reading throws `failure` once, or ends. */
   end(failure: Error | undefined): void {
     this.#end = { failure };
-    const reader = this.#reader;
-    this.#reader = undefined;
-    if (reader !== undefined) this.#finish(reader);
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (waiting !== undefined) this.#settleEnd(waiting);
   }
 
-  [Symbol.asyncIterator](): AsyncIterator<Received, undefined> {
+  [Symbol.asyncIterator](): AsyncIterator<ReceivedEvent, undefined> {
     return {
       next: () => this.#next(),
       return: () => Promise.resolve({ done: true, value: undefined }),
     };
   }
 
-  #next(): Promise<IteratorResult<Received, undefined>> {
+  #next(): Promise<IteratorResult<ReceivedEvent, undefined>> {
     const value = this.#events[this.#head];
     if (value !== undefined) {
       this.#head += 1;
@@ -70,17 +58,17 @@ export class EventQueue implements AsyncIterable<Received> {
       }
       return Promise.resolve({ done: false, value });
     }
-    if (this.#reader !== undefined) return Promise.reject(new Error("events are already being read"));
+    if (this.#waiting !== undefined) return Promise.reject(new Error("events are already being read"));
     return new Promise((resolve, reject) => {
-      if (this.#end !== undefined) this.#finish({ resolve, reject });
-      else this.#reader = { resolve, reject };
+      if (this.#end !== undefined) this.#settleEnd({ resolve, reject });
+      else this.#waiting = { resolve, reject };
     });
   }
 
-  #finish(reader: Reader): void {
+  #settleEnd(read: WaitingRead): void {
     const failure = this.#end?.failure;
     this.#end = { failure: undefined };
-    if (failure === undefined) reader.resolve({ done: true, value: undefined });
-    else reader.reject(failure);
+    if (failure === undefined) read.resolve({ done: true, value: undefined });
+    else read.reject(failure);
   }
 }

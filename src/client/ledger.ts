@@ -1,109 +1,109 @@
 import { resampledLength } from "../lib/resampled-length.ts";
 import type { ChannelLedger, ServerEvent, Stopped } from "../protocol/events.ts";
 
-/** What a client knows of a stream by itself, to hold the server's ledger against. */
+/** The client's own account of a stream, which the server's ledger is compared with. */
 export interface SentAudio {
-  /** Bytes handed to `send`. */
+  /** Bytes sent, WAV header included. */
   readonly bytes: number;
   readonly frameBytes: number;
   readonly channels: number;
-  /** Frames a second. */
+  /** Hz. */
   readonly sampleRate: number;
-  /** The model's rate, from `started`. */
+  /** The model's sample rate, from `started`, in Hz. */
   readonly modelRate: number;
 }
 
-interface ChannelCount {
+/** Totals of one channel's events. */
+interface ChannelTotals {
   finals: number;
   interims: number;
   errors: number;
-  /** Samples at the model's rate that final results cover. */
+  /** Samples, at the model's rate, of final results. */
   covered: number;
-  /** Samples at the model's rate that errors name. */
+  /** Samples, at the model's rate, of errors with a span. */
   failed: number;
-  /** End of the last final, in samples. */
+  /** Position of the end of the last final result. */
   end: number;
+  /** Final results that start before the end of the one before them. */
   outOfOrder: number;
 }
 
-/**
- * Counts one stream's events as they come, and checks its ledger at the end. Keeps a few numbers a channel, however long the
- * stream is.
- */
+/** Counts the events of one stream and checks its ledger at the end. Its memory depends on the number of channels only. */
 export class LedgerCheck {
   readonly #rate: number;
-  readonly #channels = new Map<number, ChannelCount>();
+  readonly #channels = new Map<number, ChannelTotals>();
 
-  /** `modelRate` is `sample_rate` of `started`, in Hz: `round(time * modelRate)` is the sample. */
+  /** `modelRate` is `sample_rate` of `started`, in Hz. An event's time in seconds is position round(time * modelRate). */
   constructor(modelRate: number) {
     this.#rate = modelRate;
   }
 
   add(event: ServerEvent): void {
     if (event.type === "segment") {
-      const count = this.#count(event.channel);
+      const totals = this.#totals(event.channel);
       if (event.is_final === false) {
-        count.interims += 1;
+        totals.interims += 1;
         return;
       }
       const start = Math.round(event.start_time * this.#rate);
       const end = Math.round(event.end_time * this.#rate);
-      count.finals += 1;
-      count.covered += end - start;
-      if (start < count.end) count.outOfOrder += 1;
-      count.end = end;
+      totals.finals += 1;
+      totals.covered += end - start;
+      if (start < totals.end) totals.outOfOrder += 1;
+      totals.end = end;
     } else if (event.type === "error" && event.channel !== undefined) {
-      const count = this.#count(event.channel);
-      count.errors += 1;
+      const totals = this.#totals(event.channel);
+      totals.errors += 1;
       const { start_time: start, end_time: end } = event;
       if (start !== undefined && end !== undefined) {
-        count.failed += Math.round(end * this.#rate) - Math.round(start * this.#rate);
+        totals.failed += Math.round(end * this.#rate) - Math.round(start * this.#rate);
       }
     }
   }
 
-  /** What does not add up, in sentences; empty when all does. */
+  /** Compares the ledger with the events and the sent audio. Returns a sentence for each difference. */
   problems(stopped: Stopped, sent: SentAudio): string[] {
     const problems: string[] = [];
     if (stopped.channels.length !== sent.channels) {
-      problems.push(`the ledger has ${stopped.channels.length} channels, ${sent.channels} were sent`);
+      problems.push(`the ledger has ${stopped.channels.length} channels; sent: ${sent.channels}`);
     }
     for (const ledger of stopped.channels) {
-      for (const problem of checkChannel(ledger, this.#count(ledger.channel), stopped, sent)) {
+      for (const problem of checkChannel(ledger, this.#totals(ledger.channel), stopped, sent)) {
         problems.push(`channel ${ledger.channel}: ${problem}`);
       }
     }
     return problems;
   }
 
-  #count(channel: number): ChannelCount {
-    let count = this.#channels.get(channel);
-    if (count === undefined) {
-      count = { finals: 0, interims: 0, errors: 0, covered: 0, failed: 0, end: 0, outOfOrder: 0 };
-      this.#channels.set(channel, count);
+  #totals(channel: number): ChannelTotals {
+    let totals = this.#channels.get(channel);
+    if (totals === undefined) {
+      totals = { finals: 0, interims: 0, errors: 0, covered: 0, failed: 0, end: 0, outOfOrder: 0 };
+      this.#channels.set(channel, totals);
     }
-    return count;
+    return totals;
   }
 }
 
-function* checkChannel(ledger: ChannelLedger, count: ChannelCount, stopped: Stopped, sent: SentAudio) {
+function* checkChannel(ledger: ChannelLedger, totals: ChannelTotals, stopped: Stopped, sent: SentAudio) {
   const { received, decoded, inferred, silent, failed } = ledger;
   const frames = Math.floor((sent.bytes - stopped.skipped_bytes) / sent.frameBytes);
-  // A stream that the server ended did not take all that was on its way.
-  const whole = stopped.reason === "stop" || stopped.reason === "restart";
-  if (whole ? received !== frames : received > frames) yield `received ${received} frames, ${frames} were sent`;
+  // A stream that the server ended may not have received everything that was sent.
+  const complete = stopped.reason === "stop" || stopped.reason === "restart";
+  if (complete ? received !== frames : received > frames) yield `received ${received} frames; sent: ${frames}`;
   if (ledger.received_rate !== sent.sampleRate) {
-    yield `received_rate is ${ledger.received_rate}, ${sent.sampleRate} was sent`;
+    yield `received_rate ${ledger.received_rate} Hz; sent: ${sent.sampleRate} Hz`;
   }
   const expected = resampledLength(received, sent.sampleRate, sent.modelRate);
-  if (decoded !== expected) yield `decoded ${decoded} samples, ${received} frames make ${expected}`;
-  if (decoded !== inferred + silent + failed) {
-    yield `decoded ${decoded}, but inferred ${inferred} + silent ${silent} + failed ${failed} = ${inferred + silent + failed}`;
+  if (decoded !== expected) yield `decoded ${decoded} samples; expected for ${received} frames: ${expected}`;
+  const sum = inferred + silent + failed;
+  if (decoded !== sum) {
+    yield `decoded ${decoded} samples; inferred ${inferred} + silent ${silent} + failed ${failed} = ${sum}`;
   }
-  if (failed !== count.failed) yield `failed ${failed} samples, errors named ${count.failed}`;
-  if (inferred < count.covered) yield `inferred ${inferred} samples, final results cover ${count.covered}`;
-  if (ledger.segments !== count.finals) yield `${ledger.segments} segments, ${count.finals} final results came`;
-  if (ledger.errors !== count.errors) yield `${ledger.errors} errors, ${count.errors} came`;
-  if (ledger.interims < count.interims) yield `${ledger.interims} interims, ${count.interims} came`;
-  if (count.outOfOrder > 0) yield `${count.outOfOrder} final results begin before the one before them ends`;
+  if (failed !== totals.failed) yield `failed ${failed} samples; in error events: ${totals.failed}`;
+  if (inferred < totals.covered) yield `inferred ${inferred} samples; in final results: ${totals.covered}`;
+  if (ledger.segments !== totals.finals) yield `${ledger.segments} segments; final results received: ${totals.finals}`;
+  if (ledger.errors !== totals.errors) yield `${ledger.errors} errors; received: ${totals.errors}`;
+  if (ledger.interims < totals.interims) yield `${ledger.interims} interims; received: ${totals.interims}`;
+  if (totals.outOfOrder > 0) yield `${totals.outOfOrder} final results overlap the one before them`;
 }

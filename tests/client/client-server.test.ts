@@ -5,9 +5,9 @@ import { LedgerCheck } from "../../src/client/ledger.ts";
 import { Running } from "../support/in-process.ts";
 import { FORMAT } from "../support/wire.ts";
 
-/** The client library against a real server. */
+/** The client library and a real server. */
 
-test("several streams on one connection each end with a ledger that adds up", async () => {
+test("several streams on one connection each end with a correct ledger", async () => {
   await using server = await Running.start();
   const url = `ws://localhost:${server.port}/api/v1/simple`;
   using client = await connect(url, { format: FORMAT });
@@ -32,16 +32,16 @@ test("several streams on one connection each end with a ledger that adds up", as
   }
 });
 
-test("a start within a stream ends the one before it, whose results and ledger come first", async () => {
+test("a start within a stream ends it, and its results and ledger come first", async () => {
   await using server = await Running.start();
   using client = await connect(`ws://localhost:${server.port}/api/v1/simple`, { format: FORMAT });
   await client.send(new Uint8Array(16_000));
   client.start({ format: FORMAT });
   expect((await client.started()).stream).toBe(1);
   client.stop({ disconnect: true });
-  const story: string[] = [];
+  const events: string[] = [];
   for await (const { event } of client.events) {
-    story.push(event.type === "stopped" ? `stopped ${event.reason}` : event.type);
+    events.push(event.type === "stopped" ? `stopped ${event.reason}` : event.type);
   }
-  expect(story).toEqual(["started", "segment", "stopped restart", "started", "stopped stop"]);
+  expect(events).toEqual(["started", "segment", "stopped restart", "started", "stopped stop"]);
 });

@@ -2,8 +2,17 @@ import { afterEach, expect, test } from "bun:test";
 
 import { type Client, connect } from "../../src/client/client.ts";
 import { ConnectionError, StartRefused } from "../../src/client/errors.ts";
-import type { Received } from "../../src/client/event-queue.ts";
-import { fakeServer, FORMAT, polite, rejection, say, type Script, type Socket, startedEvent } from "../support/wire.ts";
+import type { ReceivedEvent } from "../../src/client/event-reader.ts";
+import {
+  fakeServer,
+  FORMAT,
+  rejection,
+  replying,
+  sendEvent,
+  type ServerScript,
+  type Socket,
+  startedEvent,
+} from "../support/wire.ts";
 
 const cleanups: (() => Promise<void>)[] = [];
 
@@ -11,23 +20,23 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0)) await cleanup();
 });
 
-function serve(script: Script): string {
+function serve(script: ServerScript): string {
   const { url, stop } = fakeServer(script);
   cleanups.push(stop);
   return url;
 }
 
-async function until(client: Client, type: string): Promise<Received> {
+async function until(client: Client, type: string): Promise<ReceivedEvent> {
   for await (const received of client.events) if (received.event.type === type) return received;
   throw new Error(`the events ended without ${type}`);
 }
 
-test("a stream is started, fed, stopped, and the next one follows on the same connection", async () => {
-  const got: unknown[] = [];
+test("streams follow each other on one connection", async () => {
+  const received: unknown[] = [];
   const url = serve(
-    polite({
-      text: (_, { request }) => got.push(request),
-      audio: (_, bytes) => got.push([...bytes]),
+    replying({
+      text: (_, { request }) => received.push(request),
+      audio: (_, bytes) => received.push([...bytes]),
     }),
   );
   using client = await connect(url, { format: FORMAT });
@@ -44,29 +53,34 @@ test("a stream is started, fed, stopped, and the next one follows on the same co
   expect((await client.started()).stream).toBe(1);
   client.stop();
   await until(client, "stopped");
-  expect(got).toEqual(["start", [1, 2], "flush", "keep_alive", [3], "stop", "start", "stop"]);
+  expect(received).toEqual(["start", [1, 2], "flush", "keep_alive", [3], "stop", "start", "stop"]);
 });
 
-test("an event comes with its text as received and the moment it came, on the clock given", async () => {
+test("an event has its text as received and the time of arrival on the given clock", async () => {
   let now = 5;
   const text = '{ "type":"active", "time":0.25, "channel":0, "later":"field" }';
-  const url = serve(polite({ audio: (socket) => socket.send(text) }));
+  const url = serve(replying({ audio: (socket) => socket.send(text) }));
   using client = await connect(url, { format: FORMAT }, { now: () => now });
   await client.started();
   now = 1234;
   await client.send(Uint8Array.of(0, 0));
-  expect(await until(client, "active")).toMatchObject({ text, at: 1234, event: { time: 0.25 }, audio: undefined });
+  expect(await until(client, "active")).toMatchObject({
+    text,
+    receivedMs: 1234,
+    event: { time: 0.25 },
+    audio: undefined,
+  });
 });
 
-test("audio that follows an event is handed over with it", async () => {
+test("audio that follows an event is delivered with it", async () => {
   const samples = Float32Array.of(0.5, -0.25, 1);
   const segment = { type: "segment", start_time: 0, end_time: 1, channel: 0, audio: { bytes: 12, sample_rate: 8000 } };
   const url = serve(
-    polite({
+    replying({
       audio(socket) {
-        say(socket, segment);
+        sendEvent(socket, segment);
         socket.send(samples);
-        say(socket, { type: "active", time: 2, channel: 0 });
+        sendEvent(socket, { type: "active", time: 2, channel: 0 });
       },
     }),
   );
@@ -78,11 +92,11 @@ test("audio that follows an event is handed over with it", async () => {
 
 for (const [what, answer] of [
   ["audio that no event announced", (socket: Socket) => socket.send(new Uint8Array(4))],
-  ["text that is no event", (socket: Socket) => socket.send("hello")],
-  ["an event whose fields are wrong", (socket: Socket) => say(socket, { type: "active", time: -1, channel: 0 })],
+  ["text that is not an event", (socket: Socket) => socket.send("hello")],
+  ["an event with invalid fields", (socket: Socket) => sendEvent(socket, { type: "active", time: -1, channel: 0 })],
 ] as const) {
   test(`${what} ends the events with a protocol error`, async () => {
-    const url = serve(polite({ audio: answer }));
+    const url = serve(replying({ audio: answer }));
     using client = await connect(url, { format: FORMAT });
     await client.send(Uint8Array.of(0, 0));
     expect(await rejection(until(client, "stopped"))).toMatchObject({ name: "ConnectionError", code: "protocol" });
@@ -90,7 +104,7 @@ for (const [what, answer] of [
   });
 }
 
-test("nobody listening, and a refused upgrade, reject with cannot_connect", async () => {
+test("connect rejects with cannot_connect if nothing listens or the upgrade is refused", async () => {
   const url = serve({});
   for (const address of ["ws://localhost:1/", `${url}full`]) {
     expect(await rejection(connect(address, { format: FORMAT }))).toMatchObject({ code: "cannot_connect" });
@@ -102,9 +116,9 @@ test("a refused start rejects started with the server's error, and the connectio
   const url = serve({
     text(socket, { request }) {
       if (request !== "start") return;
-      if (refused) return say(socket, startedEvent({}));
+      if (refused) return sendEvent(socket, startedEvent({}));
       refused = true;
-      say(socket, { type: "error", code: "unknown_model", message: "no model x", fatal: false, param: "model" });
+      sendEvent(socket, { type: "error", code: "unknown_model", message: "no model x", fatal: false, param: "model" });
     },
   });
   using client = await connect(url, { format: FORMAT, model: "x" });
@@ -116,7 +130,7 @@ test("a refused start rejects started with the server's error, and the connectio
 });
 
 test("a connection lost within a stream is an error with the close code and reason", async () => {
-  const url = serve(polite({ audio: (socket) => socket.close(1013, "overloaded") }));
+  const url = serve(replying({ audio: (socket) => socket.close(1013, "overloaded") }));
   using client = await connect(url, { format: FORMAT });
   await client.send(Uint8Array.of(0, 0));
   const lost = until(client, "stopped");
@@ -125,7 +139,7 @@ test("a connection lost within a stream is an error with the close code and reas
   expect(() => client.stop()).toThrow("1013: overloaded");
 });
 
-test("a connection that closes while started is awaited rejects it", async () => {
+test("started rejects when the connection closes before the reply", async () => {
   const url = serve({ text: (socket) => socket.close(1011) });
   using client = await connect(url, { format: FORMAT });
   expect(await rejection(client.started())).toMatchObject({ code: "closed", closeCode: 1011 });
@@ -133,7 +147,7 @@ test("a connection that closes while started is awaited rejects it", async () =>
 });
 
 test("a close after stopped ends the events cleanly", async () => {
-  const url = serve(polite({ text: (socket, { disconnect }) => void (disconnect === true && socket.close(1000)) }));
+  const url = serve(replying({ text: (socket, { disconnect }) => void (disconnect === true && socket.close(1000)) }));
   using client = await connect(url, { format: FORMAT });
   client.stop({ disconnect: true });
   const types: string[] = [];
@@ -141,11 +155,11 @@ test("a close after stopped ends the events cleanly", async () => {
   expect(types).toEqual(["started", "stopped"]);
 });
 
-test("events that nobody reads are held up to a limit, then the connection is given up", async () => {
+test("unread events are kept up to a limit, then the connection is closed", async () => {
   const url = serve(
-    polite({
+    replying({
       audio: (socket) => {
-        for (let i = 0; i < 20; i++) say(socket, { type: "active", time: i, channel: 0 });
+        for (let i = 0; i < 20; i++) sendEvent(socket, { type: "active", time: i, channel: 0 });
       },
     }),
   );
@@ -161,10 +175,10 @@ test("events that nobody reads are held up to a limit, then the connection is gi
   expect(read).toBe(8);
 });
 
-test("send waits while the server does not read, and holds no more than its limit", async () => {
+test("send waits while the server does not read, and buffers no more than its limit", async () => {
   let socket: Socket | undefined;
   const url = serve(
-    polite({
+    replying({
       open(opened) {
         socket = opened;
         opened.pause();
@@ -181,7 +195,7 @@ test("send waits while the server does not read, and holds no more than its limi
     for (; sent < total; sent++) await client.send(message);
     done = true;
   })();
-  // What the two sockets of the kernel hold is some megabytes; 64 MB never fit.
+  // The kernel buffers some megabytes; 64 MB never fit.
   let before = -1;
   while (before !== sent) {
     before = sent;
@@ -194,7 +208,7 @@ test("send waits while the server does not read, and holds no more than its limi
   expect(client.sentBytes).toBe(total * message.length);
 });
 
-test("a send that waits is let go when the connection ends", async () => {
+test("a waiting send rejects when the connection ends", async () => {
   let socket: Socket | undefined;
   const url = serve({
     open(opened) {

@@ -38,11 +38,11 @@ function problems(
   return check.problems(whole, sent);
 }
 
-test("a ledger that adds up has no problems", () => {
+test("a correct ledger has no problems", () => {
   expect(problems({})).toEqual([]);
 });
 
-test("each number that is off by one is found", () => {
+test("a number that is off by one is a problem", () => {
   for (const field of ["received", "decoded", "inferred", "silent", "failed", "segments", "errors"] as const) {
     for (const by of [-1, 1]) {
       expect(problems({ [field]: LEDGER[field] + by }).join("; "), `${field} ${by}`).toContain("channel 0: ");
@@ -52,24 +52,24 @@ test("each number that is off by one is found", () => {
 
 test("interims may be fewer than the server ran, never more", () => {
   expect(problems({ interims: 4 })).toEqual([]);
-  expect(problems({ interims: 0 })).toEqual(["channel 0: 0 interims, 1 came"]);
+  expect(problems({ interims: 0 })).toEqual(["channel 0: 0 interims; received: 1"]);
 });
 
 test("a stream that the server ended may have received less than was sent, not more", () => {
   const sent = { ...SENT, bytes: SENT.bytes + 3201 };
-  expect(problems({}, {}, sent)).toEqual(["channel 0: received 480000 frames, 481600 were sent"]);
+  expect(problems({}, {}, sent)).toEqual(["channel 0: received 480000 frames; sent: 481600"]);
   expect(problems({}, { reason: "drain" }, sent)).toEqual([]);
   expect(problems({}, { reason: "drain" }, { ...SENT, bytes: 2 })).not.toEqual([]);
 });
 
-test("a header that the server skipped, and a frame that was cut off, are no audio", () => {
+test("a skipped WAV header and an incomplete last frame do not count as audio", () => {
   expect(problems({}, { skipped_bytes: 44, trailing_bytes: 1 }, { ...SENT, bytes: SENT.bytes + 45 })).toEqual([]);
 });
 
-test("a missing channel and results out of order are named", () => {
-  expect(problems({}, {}, { ...SENT, channels: 2 })).toEqual(["the ledger has 1 channels, 2 were sent"]);
+test("a missing channel and overlapping results are problems", () => {
+  expect(problems({}, {}, { ...SENT, channels: 2 })).toEqual(["the ledger has 1 channels; sent: 2"]);
   const [interim, first, error, second] = EVENTS as [ServerEvent, ServerEvent, ServerEvent, ServerEvent];
   expect(problems({}, {}, SENT, [interim, second, error, first])).toEqual([
-    "channel 0: 1 final results begin before the one before them ends",
+    "channel 0: 1 final results overlap the one before them",
   ]);
 });

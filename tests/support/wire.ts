@@ -2,7 +2,7 @@ import type { ServerWebSocket } from "bun";
 
 import type { ChannelLedger, Started, Stopped } from "../../src/protocol/events.ts";
 
-/** Fake servers, and events as a server would send them. */
+/** Fake servers, and the events that a server sends. */
 
 export const FORMAT = { channels: 1, sample_rate: 16_000, bit_depth: 16, is_float: false, encoding: "pcm" } as const;
 
@@ -29,7 +29,7 @@ export function stoppedEvent(channels: ChannelLedger[] = [], fields: Partial<Sto
   return { type: "stopped", reason: "stop", channels, trailing_bytes: 0, skipped_bytes: 0, ...fields };
 }
 
-/** What a promise rejects with. */
+/** Returns the reason for which `promise` rejects. Rejects if it is fulfilled. */
 export async function rejection(promise: Promise<unknown>): Promise<unknown> {
   try {
     await promise;
@@ -41,15 +41,15 @@ export async function rejection(promise: Promise<unknown>): Promise<unknown> {
 
 export type Socket = ServerWebSocket<undefined>;
 
-/** What a fake server does with what it gets. */
-export interface Script {
+/** Handlers of a fake server. */
+export interface ServerScript {
   text?: (socket: Socket, request: Record<string, unknown>) => void;
   audio?: (socket: Socket, bytes: Buffer) => void;
   open?: (socket: Socket) => void;
 }
 
-/** A server that does as it is told; under /full it refuses the upgrade. */
-export function fakeServer(script: Script): { url: string; stop: () => Promise<void> } {
+/** Starts a WebSocket server that runs `script`. The path /full refuses the upgrade. */
+export function fakeServer(script: ServerScript): { url: string; stop: () => Promise<void> } {
   const server = Bun.serve({
     port: 0,
     fetch(request, server) {
@@ -70,19 +70,19 @@ export function fakeServer(script: Script): { url: string; stop: () => Promise<v
   return { url: `ws://localhost:${server.port}/`, stop: () => server.stop(true) };
 }
 
-export function say(socket: Socket, event: object): void {
+export function sendEvent(socket: Socket, event: object): void {
   socket.send(JSON.stringify(event));
 }
 
-/** Answers every start and stop, as a server does; then does as told. */
-export function polite(also: Script = {}): Script {
+/** A script that replies to every start and stop, then calls the handlers of `script`. */
+export function replying(script: ServerScript = {}): ServerScript {
   let streams = 0;
   return {
-    ...also,
+    ...script,
     text(socket, request) {
-      if (request["request"] === "start") say(socket, startedEvent({ stream: streams++ }));
-      if (request["request"] === "stop") say(socket, stoppedEvent());
-      also.text?.(socket, request);
+      if (request["request"] === "start") sendEvent(socket, startedEvent({ stream: streams++ }));
+      if (request["request"] === "stop") sendEvent(socket, stoppedEvent());
+      script.text?.(socket, request);
     },
   };
 }

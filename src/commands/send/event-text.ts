@@ -1,4 +1,4 @@
-import type { Received } from "../../client/event-queue.ts";
+import type { ReceivedEvent } from "../../client/event-reader.ts";
 import { RESERVED_FIELDS, type ServerEvent } from "../../protocol/events.ts";
 import type { Screen } from "../terminal/screen.ts";
 
@@ -13,7 +13,7 @@ export class TextView {
   }
 
   /** `latencyMs`, for a final: since its last spoken sample was sent. */
-  show({ event, audio }: Received, latencyMs: number | undefined): Promise<void> | undefined {
+  show({ event, audio }: ReceivedEvent, latencyMs: number | undefined): Promise<void> | undefined {
     const screen = this.#screen;
     switch (event.type) {
       case "active":

@@ -1,4 +1,4 @@
-import type { Received } from "../../client/event-queue.ts";
+import type { ReceivedEvent } from "../../client/event-reader.ts";
 import { LedgerCheck, type SentAudio } from "../../client/ledger.ts";
 import type { ErrorEvent, Inactive, Segment, Started, Stopped } from "../../protocol/events.ts";
 import type { AudioFormat } from "../../protocol/format.ts";
@@ -49,7 +49,7 @@ export class Report {
   }
 
   /** Takes an event; for a final that ends an utterance, milliseconds since the sample at the end of speech was sent. */
-  received({ event, at }: Received): number | undefined {
+  received({ event, receivedMs: at }: ReceivedEvent): number | undefined {
     this.#firstMessage ??= at;
     this.#check?.add(event);
     switch (event.type) {

@@ -1,6 +1,6 @@
 import type { Client } from "../../client/client.ts";
 import { ConnectionError, StartRefused } from "../../client/errors.ts";
-import type { Received } from "../../client/event-queue.ts";
+import type { ReceivedEvent } from "../../client/event-reader.ts";
 import { type AudioFormat, frameBytes } from "../../protocol/format.ts";
 import type { Source } from "../terminal/audio-source.ts";
 import type { Screen } from "../terminal/screen.ts";
@@ -80,7 +80,7 @@ export class Stream {
     }
   }
 
-  async #keepAudio({ event, audio }: Received): Promise<void> {
+  async #keepAudio({ event, audio }: ReceivedEvent): Promise<void> {
     if (audio === undefined || (event.type !== "segment" && event.type !== "data")) return;
     const rate = event.audio?.sample_rate ?? 0;
     await this.#write(async (output) => await output.write(event.channel, audio, rate));

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 
 import { type Keys, Running } from "../../support/in-process.ts";
-import { fakeServer, say, startedEvent } from "../../support/wire.ts";
+import { fakeServer, sendEvent, startedEvent } from "../../support/wire.ts";
 
 /** The command as it is typed, against a real server. */
 
@@ -172,7 +172,7 @@ test("Ctrl-C ends a live stream in order: results of what was sent, ledger, exit
 test("a second Ctrl-C does not wait for results", async () => {
   const { url, stop } = fakeServer({
     text(socket, { request }) {
-      if (request === "start") say(socket, startedEvent({}));
+      if (request === "start") sendEvent(socket, startedEvent({}));
       else child.kill("SIGINT");
     },
     audio: () => child.kill("SIGINT"),

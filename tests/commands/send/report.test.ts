@@ -24,7 +24,7 @@ function report(): Report {
   return report;
 }
 
-const at = (moment: number, event: ServerEvent) => ({ event, text: "", at: moment, audio: undefined });
+const at = (receivedMs: number, event: ServerEvent) => ({ event, text: "", receivedMs, audio: undefined });
 const inactive = (time: number): ServerEvent => ({ type: "inactive", time, channel: 0 });
 const final = (start: number, end: number, is_final = true): ServerEvent => ({
   type: "segment",
@@ -81,7 +81,7 @@ test("a ledger that adds up is no problem, one that does not is", () => {
   expect(seen.totals([])).toContain("2 final results, 0 errors; the ledger adds up");
   seen.received(at(5000, stoppedEvent([{ ...LEDGER, received: 47_999 }])));
   const problems = seen.problems(true);
-  expect(problems[0]).toBe("channel 0: received 47999 frames, 48000 were sent");
+  expect(problems[0]).toBe("channel 0: received 47999 frames; sent: 48000");
   expect(seen.totals(problems)).toContain("problem");
 });
 

@@ -4,7 +4,15 @@ import { join } from "node:path";
 import { send, type SendIo } from "../../../src/commands/send/send.ts";
 import { sendSettings } from "../../../src/commands/send/settings.ts";
 import type { ChannelLedger } from "../../../src/protocol/events.ts";
-import { fakeServer, polite, rejection, say, type Script, startedEvent, stoppedEvent } from "../../support/wire.ts";
+import {
+  fakeServer,
+  rejection,
+  replying,
+  sendEvent,
+  type ServerScript,
+  startedEvent,
+  stoppedEvent,
+} from "../../support/wire.ts";
 
 const SAMPLE = join(import.meta.dir, "..", "..", "data", "two-speakers-48k.wav");
 const RAW = ["-i", "-", "--raw", "--rate", "16000"];
@@ -15,18 +23,18 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0)) await cleanup();
 });
 
-function serve(script: Script): string {
+function serve(script: ServerScript): string {
   const { url, stop } = fakeServer(script);
   cleanups.push(stop);
   return url;
 }
 
 /** Counts what it gets and answers with a ledger that says so: all silence. */
-function honest(also: Script = {}, change: Partial<ChannelLedger> = {}): Script {
+function honest(also: ServerScript = {}, change: Partial<ChannelLedger> = {}): ServerScript {
   let bytes = 0;
   return {
     text(socket, request) {
-      if (request["request"] === "start") say(socket, startedEvent({}));
+      if (request["request"] === "start") sendEvent(socket, startedEvent({}));
       also.text?.(socket, request);
       if (request["request"] !== "stop") return;
       const frames = Math.floor(bytes / 2);
@@ -38,7 +46,7 @@ function honest(also: Script = {}, change: Partial<ChannelLedger> = {}): Script 
         inferred: 0,
         silent: frames,
       };
-      say(socket, stoppedEvent([{ ...ledger, failed: 0, segments: 0, interims: 0, errors: 0, ...change }]));
+      sendEvent(socket, stoppedEvent([{ ...ledger, failed: 0, segments: 0, interims: 0, errors: 0, ...change }]));
     },
     audio(socket, message) {
       bytes += message.length;
@@ -102,7 +110,7 @@ test("in real time a chunk goes out when its last sample has been spoken, channe
       return Promise.resolve();
     },
   };
-  const addr = serve(polite());
+  const addr = serve(replying());
   await run([...RAW, "--channels", "2", "--real-time", "--addr", addr], { clock }, new Uint8Array(6 * 6400));
   expect(wakes).toEqual([1100, 1200, 1300, 1400, 1500, 1600]);
 });
@@ -128,10 +136,17 @@ test("people read lines, one an event, and then the ledger", async () => {
     honest(
       {
         audio(socket) {
-          say(socket, { type: "active", time: 0.01, channel: 0 });
-          say(socket, { type: "segment", start_time: 0, end_time: 0.05, is_final: false, channel: 0, text: "hal" });
-          say(socket, { type: "inactive", time: 0.08, channel: 0 });
-          say(socket, {
+          sendEvent(socket, { type: "active", time: 0.01, channel: 0 });
+          sendEvent(socket, {
+            type: "segment",
+            start_time: 0,
+            end_time: 0.05,
+            is_final: false,
+            channel: 0,
+            text: "hal",
+          });
+          sendEvent(socket, { type: "inactive", time: 0.08, channel: 0 });
+          sendEvent(socket, {
             type: "segment",
             start_time: 0,
             end_time: 0.1,
@@ -140,7 +155,7 @@ test("people read lines, one an event, and then the ledger", async () => {
             text: "hallo",
             count: 1600,
           });
-          say(socket, { type: "warning", code: "clipping", message: "too loud", channel: 0 });
+          sendEvent(socket, { type: "warning", code: "clipping", message: "too loud", channel: 0 });
         },
       },
       { segments: 1, interims: 1, inferred: 1600, silent: 0 },
@@ -165,20 +180,20 @@ test("a ledger that does not fit what was sent is an error", async () => {
   const addr = serve(honest({}, { received: 5 }));
   const { code, err } = await run([...RAW, "--addr", addr], {}, new Uint8Array(3200));
   expect(code).toBe(1);
-  expect(err).toContain("problem: channel 0: received 5 frames, 1600 were sent");
+  expect(err).toContain("problem: channel 0: received 5 frames; sent: 1600");
 });
 
 test("an error from the server, and results that never come, end with 1", async () => {
   const failing = { type: "error", code: "inference_failed", message: "no luck", fatal: false, channel: 0 };
   const wrong = serve(
-    honest({ text: (socket, { request }) => void (request === "stop" && say(socket, failing)) }, { errors: 1 }),
+    honest({ text: (socket, { request }) => void (request === "stop" && sendEvent(socket, failing)) }, { errors: 1 }),
   );
   const first = await run([...RAW, "--addr", wrong], {}, new Uint8Array(3200));
   expect(first.code).toBe(1);
   expect(first.out).toContain("error inference_failed: no luck");
   const gone = serve({
     text: (socket, { request }) =>
-      request === "start" ? say(socket, startedEvent({})) : socket.close(1011, "internal"),
+      request === "start" ? sendEvent(socket, startedEvent({})) : socket.close(1011, "internal"),
   });
   const second = await run([...RAW, "--addr", gone], {}, new Uint8Array(3200));
   expect(second.code).toBe(1);
@@ -187,7 +202,8 @@ test("an error from the server, and results that never come, end with 1", async 
 
 test("a start that the server refuses is shown and ends with 1", async () => {
   const addr = serve({
-    text: (socket) => say(socket, { type: "error", code: "unknown_model", message: "no such model", fatal: false }),
+    text: (socket) =>
+      sendEvent(socket, { type: "error", code: "unknown_model", message: "no such model", fatal: false }),
   });
   const { code, out, err } = await run([...RAW, "--addr", addr], {}, new Uint8Array(3200));
   expect(code).toBe(1);
@@ -248,7 +264,7 @@ test("Ctrl-C stops sending, and the results of what was sent still come", async 
 test("a server that ends the stream early stops the sending and is reported", async () => {
   let messages = 0;
   const addr = serve({
-    text: (socket, { request }) => void (request === "start" && say(socket, startedEvent({}))),
+    text: (socket, { request }) => void (request === "start" && sendEvent(socket, startedEvent({}))),
     audio(socket, bytes) {
       if (++messages !== 3) return;
       const frames = (bytes.length / 2) * 3;
@@ -261,7 +277,7 @@ test("a server that ends the stream early stops the sending and is reported", as
         silent: frames,
       };
       const channels = [{ ...ledger, failed: 0, segments: 0, interims: 0, errors: 0 }];
-      say(socket, stoppedEvent(channels, { reason: "drain" }));
+      sendEvent(socket, stoppedEvent(channels, { reason: "drain" }));
       socket.close(1001, "draining");
     },
   });
@@ -281,9 +297,9 @@ test("a source that is silent for long is not taken for dead: the client says th
   const { limits } = startedEvent({});
   const addr = serve({
     text(socket, { request }) {
-      if (request === "start") say(socket, startedEvent({ limits: { ...limits, idle_timeout_ms: 30 } }));
+      if (request === "start") sendEvent(socket, startedEvent({ limits: { ...limits, idle_timeout_ms: 30 } }));
       if (request === "keep_alive") heard.resolve();
-      if (request === "stop") say(socket, stoppedEvent());
+      if (request === "stop") sendEvent(socket, stoppedEvent());
     },
   });
   async function* silent() {
@@ -298,7 +314,7 @@ test("a slow reader of the results slows the reading of events, and loses none",
   const addr = serve(
     honest({
       audio(socket) {
-        for (let i = 0; i < count; i++) say(socket, { type: "active", time: i, channel: 0 });
+        for (let i = 0; i < count; i++) sendEvent(socket, { type: "active", time: i, channel: 0 });
       },
     }),
   );
@@ -316,7 +332,7 @@ test("a slow reader of the results slows the reading of events, and loses none",
 });
 
 test("the sample of the demo is described by its header", async () => {
-  const addr = serve(polite());
+  const addr = serve(replying());
   const { out } = await run(["-i", SAMPLE, "--addr", addr]);
   expect(out).toContain("18.00 s, 48000 Hz, 2 channels, 16 bit");
 });

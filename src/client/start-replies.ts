@@ -1,0 +1,61 @@
+import type { ErrorCode } from "../protocol/errors.ts";
+import type { ErrorEvent, ServerEvent, Started } from "../protocol/events.ts";
+import { StartRefused } from "./errors.ts";
+
+/** The errors that refuse a `start`. They name no channel. */
+const REFUSALS: ReadonlySet<string> = new Set<ErrorCode>([
+  "invalid_json",
+  "invalid_request",
+  "unknown_request",
+  "unsupported_format",
+  "unknown_model",
+  "overloaded",
+]);
+
+/** Matches the server's replies with the `start` requests that were sent. The protocol replies to them in order. */
+export class StartReplies {
+  #pendingCount = 0;
+  #reply = newReply();
+
+  /** True while the server has not replied to every `start`. */
+  get pending(): boolean {
+    return this.#pendingCount > 0;
+  }
+
+  /** The reply to the last `start` sent. Rejects with StartRefused, or with the error given to `fail`. */
+  get reply(): Promise<Started> {
+    return this.#reply.promise;
+  }
+
+  /** Notes that a `start` was sent. */
+  sent(): void {
+    if (this.#pendingCount === 0) this.#reply = newReply();
+    this.#pendingCount += 1;
+  }
+
+  /** Takes every event. Replies to earlier starts are counted only: `reply` is about the last one. */
+  receive(event: ServerEvent): void {
+    if (this.#pendingCount === 0 || !isReply(event)) return;
+    this.#pendingCount -= 1;
+    if (this.#pendingCount > 0) return;
+    if (event.type === "started") this.#reply.resolve(event);
+    else this.#reply.reject(new StartRefused(event));
+  }
+
+  /** Rejects a reply that has not arrived. */
+  fail(error: Error): void {
+    this.#reply.reject(error);
+  }
+}
+
+function isReply(event: ServerEvent): event is Started | ErrorEvent {
+  if (event.type === "error") return event.channel === undefined && REFUSALS.has(event.code);
+  return event.type === "started";
+}
+
+function newReply(): PromiseWithResolvers<Started> {
+  const reply = Promise.withResolvers<Started>();
+  // A refusal that no caller awaits is not an unhandled rejection: the reader of the events sees it, too.
+  reply.promise.catch(() => undefined);
+  return reply;
+}

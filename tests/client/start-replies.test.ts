@@ -1,0 +1,54 @@
+import { expect, test } from "bun:test";
+
+import { StartRefused } from "../../src/client/errors.ts";
+import { StartReplies } from "../../src/client/start-replies.ts";
+import type { ErrorEvent } from "../../src/protocol/events.ts";
+import { rejection, startedEvent } from "../support/wire.ts";
+
+function errorEvent(fields: Partial<ErrorEvent> = {}): ErrorEvent {
+  return { type: "error", code: "unknown_model", message: "no model x", fatal: false, ...fields };
+}
+
+test("a reply is known until the next start", async () => {
+  const replies = new StartReplies();
+  replies.sent();
+  expect(replies.pending).toBe(true);
+  replies.receive(startedEvent({ stream: 0 }));
+  expect(replies.pending).toBe(false);
+  expect((await replies.reply).stream).toBe(0);
+  replies.sent();
+  replies.receive(startedEvent({ stream: 1 }));
+  expect((await replies.reply).stream).toBe(1);
+});
+
+test("of several starts, the reply to the last one counts", async () => {
+  const replies = new StartReplies();
+  replies.sent();
+  const { reply } = replies;
+  replies.sent();
+  replies.receive(errorEvent());
+  replies.receive(startedEvent({ stream: 1 }));
+  expect((await reply).stream).toBe(1);
+});
+
+test("an error is a refusal only if a start is pending, it names no channel, and its code refuses starts", async () => {
+  const replies = new StartReplies();
+  replies.receive(errorEvent());
+  replies.sent();
+  replies.receive(errorEvent({ code: "inference_failed" }));
+  replies.receive(errorEvent({ channel: 0 }));
+  expect(replies.pending).toBe(true);
+  replies.receive(errorEvent());
+  expect(await rejection(replies.reply)).toBeInstanceOf(StartRefused);
+});
+
+test("a failure rejects a pending reply and leaves one that has arrived", async () => {
+  const replies = new StartReplies();
+  replies.sent();
+  replies.receive(startedEvent({}));
+  replies.fail(new Error("closed"));
+  expect((await replies.reply).type).toBe("started");
+  replies.sent();
+  replies.fail(new Error("closed"));
+  expect(await rejection(replies.reply)).toEqual(new Error("closed"));
+});
