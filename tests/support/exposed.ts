@@ -1,7 +1,7 @@
 /** The series of a `/metrics`, by name and labels. */
 export class Exposed {
   readonly text: string;
-  readonly #samples: {
+  readonly samples: {
     readonly name: string;
     readonly labels: Readonly<Record<string, string>>;
     readonly value: number;
@@ -15,7 +15,7 @@ export class Exposed {
 
   constructor(text: string) {
     this.text = text;
-    this.#samples = text
+    this.samples = text
       .split("\n")
       .filter((line) => line !== "" && !line.startsWith("#"))
       .map((line) => {
@@ -30,7 +30,7 @@ export class Exposed {
 
   /** The sum of all series of that name that have these labels. Throws when there is none. */
   value(name: string, labels: Readonly<Record<string, string>> = {}): number {
-    const fitting = this.#samples.filter(
+    const fitting = this.samples.filter(
       (sample) => sample.name === name && Object.entries(labels).every(([key, text]) => sample.labels[key] === text),
     );
     if (fitting.length === 0) throw new Error(`no series ${name} ${JSON.stringify(labels)}`);

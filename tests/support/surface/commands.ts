@@ -1,0 +1,26 @@
+import type { Item, Program } from "./program.ts";
+
+/** Commands, their flags with hints, and exit codes. */
+export async function commandItems(program: Program): Promise<Item[]> {
+  const failures = [["no-such-command"], ["serve", "--no-such-flag"], ["health", "--addr", "http://127.0.0.1:1"]];
+  const codes = failures.map(async (args): Promise<Item> => {
+    const { code } = await program.run(args);
+    return [`exit code of ${args.join(" ")}`, String(code)];
+  });
+  return [...(await helpItems(program, [])), ...(await Promise.all(codes))];
+}
+
+async function helpItems(program: Program, path: readonly string[]): Promise<Item[]> {
+  const { out, code } = await program.run([...path, "--help"]);
+  const name = ["command", ...path].join(" ");
+  const lines = out.split("\n");
+  const flags = lines.flatMap((line) => /^ +((?:-\w, )?--\S+)/.exec(line)?.[1] ?? []);
+  const places = lines.flatMap((line) => /^ +([A-Z]+) {2,}\S/.exec(line)?.[1] ?? []);
+  const items = [...flags, ...places].map((flag): Item => {
+    const [, spelling = "", hint = ""] = /^(.*?)(?:=<(.*)>)?$/.exec(flag) ?? [];
+    return [`${name} ${spelling}`, hint === "" ? "takes no value" : `value ${hint}`];
+  });
+  const inner = flags.length > 0 ? [] : lines.flatMap((line) => /^ {2}([a-z]+) {2,}\S/.exec(line)?.[1] ?? []);
+  const below = await Promise.all(inner.map((each) => helpItems(program, [...path, each])));
+  return [[name, `help ends with ${code}`], ...items, ...below.flat()];
+}
