@@ -9,12 +9,14 @@ import { BasicTracerProvider, TraceIdRatioBasedSampler } from "@opentelemetry/sd
 
 import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import { Session } from "../../src/session/session.ts";
-import { MainThread } from "../../src/telemetry/metrics/main-thread.ts";
-import { stageSeries } from "../../src/telemetry/metrics/metrics.ts";
-import { ServerMetrics, Traffic } from "../../src/telemetry/metrics/server-metrics.ts";
+import { stageInstruments } from "../../src/telemetry/metrics/families/stages.ts";
+import { MainThreadTimer } from "../../src/telemetry/metrics/main-thread-timer.ts";
+import { MessageCounters } from "../../src/telemetry/metrics/message-counters.ts";
+import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
 import { StreamMetrics } from "../../src/telemetry/metrics/stream-metrics.ts";
-import { RecordedTracing } from "../../src/telemetry/tracing/spans.ts";
-import { type Tracing, UNTRACED } from "../../src/telemetry/tracing/trace.ts";
+import { NO_TRACING } from "../../src/telemetry/tracing/no-tracing.ts";
+import { OtelTracing } from "../../src/telemetry/tracing/otel-tracing.ts";
+import type { Tracing } from "../../src/telemetry/tracing/tracing.ts";
 import { Desk, FakePeer } from "../../tests/support/session-harness.ts";
 
 const SESSIONS = 200;
@@ -23,14 +25,14 @@ const SPEECH_MESSAGES = 20;
 const CYCLE_MESSAGES = 30;
 const CYCLES = 4;
 
-class NoThread extends MainThread {
+class NoTimer extends MainThreadTimer {
   override enterMessage(): void {}
   override enter(): undefined {}
   override leave(): void {}
   override decoded(): void {}
 }
 
-class NoTraffic extends Traffic {
+class NoCounters extends MessageCounters {
   override countAudio(): void {}
   override countText(): void {}
 }
@@ -43,13 +45,22 @@ class NoStreamMetrics extends StreamMetrics {
 
 /** Measures nothing: what a server without metrics would be. */
 class NoMetrics extends ServerMetrics {
-  override readonly thread = new NoThread(
-    { seconds: new Map(), stages: { decode: stageSeries(this.all, "decode"), vad: stageSeries(this.all, "vad") } },
+  override readonly mainThread = new NoTimer(
+    {
+      seconds: new Map(),
+      audioStages: {
+        decode: stageInstruments(this.families.stages, "decode"),
+        vad: stageInstruments(this.families.stages, "vad"),
+      },
+    },
     () => 0,
   );
-  override readonly received = new NoTraffic(this.all.receivedMessages, this.all.receivedBytes);
-  override readonly sent = new NoTraffic(this.all.sentMessages, this.all.sentBytes);
-  readonly #streams = new NoStreamMetrics(this.all, "segmented", "simulated");
+  override readonly received = new NoCounters(
+    this.families.traffic.receivedMessages,
+    this.families.traffic.receivedBytes,
+  );
+  override readonly sent = new NoCounters(this.families.traffic.sentMessages, this.families.traffic.sentBytes);
+  readonly #streams = new NoStreamMetrics(this.registry, this.families, { pattern: "segmented", model: "simulated" });
 
   override stream(): StreamMetrics {
     return this.#streams;
@@ -67,7 +78,7 @@ function traced(share: number): Tracing {
   const provider = new BasicTracerProvider({
     sampler: new TraceIdRatioBasedSampler(share),
   });
-  return new RecordedTracing(provider.getTracer("bench"), () => {});
+  return new OtelTracing(provider.getTracer("bench"), () => {});
 }
 
 let seed = 1;
@@ -92,7 +103,7 @@ class Load {
     if (pattern === undefined) throw new Error("no pattern");
     const services = { ...this.#desk.services, metrics };
     this.#sessions = Array.from({ length: SESSIONS }, (_, i) => {
-      const trace = tracing.connection(new Request("http://localhost/"), "/api/v1/segmented");
+      const trace = tracing.startConnection(new Request("http://localhost/"), "/api/v1/segmented");
       const session = new Session({ id: `${i}`, peer: new DeafPeer(), pattern, services, trace });
       const format = { channels: 1, sample_rate: 16_000, bit_depth: 16, is_float: false };
       session.receive(JSON.stringify({ request: "start", format }));
@@ -115,8 +126,8 @@ class Load {
 
 const { values } = parseArgs({ options: { rounds: { type: "string", default: "9" } } });
 const loads: [name: string, load: Load][] = [
-  ["nothing", new Load(new NoMetrics(), UNTRACED)],
-  ["metrics", new Load(new ServerMetrics(), UNTRACED)],
+  ["nothing", new Load(new NoMetrics(), NO_TRACING)],
+  ["metrics", new Load(new ServerMetrics(), NO_TRACING)],
   ["metrics, 1 % of streams traced", new Load(new ServerMetrics(), traced(0.01))],
   ["metrics, all streams traced", new Load(new ServerMetrics(), traced(1))],
 ];

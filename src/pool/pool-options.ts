@@ -1,6 +1,6 @@
 import type { Arena } from "../audio/arena.ts";
 import type { Clock } from "../lib/clock.ts";
-import type { ModelMetrics } from "../telemetry/metrics/model-metrics.ts";
+import type { ModelMetrics, PoolLoad } from "../telemetry/metrics/model-metrics.ts";
 import type { Log } from "./rate-limited-log.ts";
 
 export interface ModelPoolOptions {
@@ -28,13 +28,8 @@ export interface ModelPoolOptions {
 
 export const LOAD_TIMEOUT_MS = 120_000;
 
-export interface PoolStats {
-  readonly workersReady: number;
-  readonly workersBusy: number;
+export interface PoolStats extends PoolLoad {
   readonly lanes: number;
-  /** Queued, not running. */
-  readonly finalsWaiting: number;
-  readonly interimsWaiting: number;
   /** Queued or running. */
   readonly finalsPending: number;
   /** Totals since the start. */
@@ -44,5 +39,4 @@ export interface PoolStats {
   readonly timeouts: number;
   readonly crashes: number;
   readonly dropped: number;
-  readonly spawns: number;
 }

@@ -57,7 +57,7 @@ export class ModelPool {
     this.#clock = options.clock ?? systemClock;
     this.#log = new RateLimitedLog(options.log, this.#clock);
     this.#metrics = options.metrics ?? new ServerMetrics().model(options.model);
-    this.#metrics.watch(options.workers, () => this.stats);
+    this.#metrics.observePool(options.workers, () => this.stats);
     this.#outcomes = new Outcomes(this.#log);
     this.#workers = new Workers({
       workers: options.workers,
@@ -181,7 +181,7 @@ export class ModelPool {
       const answer = message.answers[i]!;
       if (answer.error !== undefined) {
         this.#totals.failures++;
-        this.#metrics.failed("inference_failed");
+        this.#metrics.jobFailed("inference_failed");
         this.#log.warn("inference_failed", { model: this.name, worker, error: answer.error, stack: answer.stack });
       }
       const queueMs = job.startedMs - job.submittedMs;
@@ -210,7 +210,7 @@ export class ModelPool {
       if (code === "worker_crashed") this.#release(job);
       if (job.cancelled) continue;
       this.#totals.failures++;
-      this.#metrics.failed(code);
+      this.#metrics.jobFailed(code);
       const queueMs = job.startedMs - job.submittedMs;
       this.#outcomes.now(job.payload.settle, {
         status: "failed",
@@ -230,7 +230,7 @@ export class ModelPool {
     for (const job of this.#scheduler?.takeWaiting() ?? []) {
       this.#release(job);
       this.#totals.failures++;
-      this.#metrics.failed("worker_crashed");
+      this.#metrics.jobFailed("worker_crashed");
       const message = "no worker for the model could be started";
       const times = { queueMs: now - job.submittedMs, inferMs: 0 };
       this.#outcomes.now(job.payload.settle, { status: "failed", code: "worker_crashed", message, ...times });
@@ -240,7 +240,7 @@ export class ModelPool {
   #collectDropped(): void {
     for (const job of this.#scheduler?.takeDropped() ?? []) {
       this.#totals.dropped++;
-      if (job.kind === "interim") this.#metrics.interim(job.drop);
+      if (job.kind === "interim") this.#metrics.interimEnded(job.drop);
       // A cancelled job is still being read.
       if (!job.cancelled) this.#release(job);
       this.#outcomes.later(job.payload.settle, { status: "dropped" });
@@ -252,7 +252,13 @@ export class ModelPool {
     const [first] = jobs;
     if (first === undefined) return;
     const samples = jobs.reduce((sum, { payload }) => sum + payload.work.audio.length, 0);
-    this.#metrics.called(first.kind, inferMs, jobs.length, samples / this.sampleRate, first.payload.work.traceparent);
+    this.#metrics.callEnded(
+      first.kind,
+      inferMs,
+      jobs.length,
+      samples / this.sampleRate,
+      first.payload.work.traceparent,
+    );
   }
 
   #release(job: Job): void {
@@ -298,7 +304,7 @@ export class ModelPool {
     const number = this.#totals.calls++;
     this.#totals.pieces += jobs.length;
     for (const { kind, payload, startedMs, submittedMs } of jobs) {
-      this.#metrics.waited(kind, startedMs - submittedMs, payload.work.traceparent);
+      this.#metrics.jobStarted(kind, startedMs - submittedMs, payload.work.traceparent);
     }
     this.#calls.set(worker, { number, assignment });
     this.#workers.call(

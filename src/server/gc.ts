@@ -34,10 +34,10 @@ export class GarbageCollector {
     const complete = this.#all.bytes >= ALL.bytes && now - this.#all.at >= ALL.everyMs;
     Object.assign(this.#young, { bytes: 0, at: now });
     if (complete) Object.assign(this.#all, { bytes: 0, at: now });
-    const { thread, all } = this.#metrics;
-    all.collections.with({ kind: complete ? "all" : "young" }).add();
-    const outer = thread.enter("collect");
+    const { mainThread, families } = this.#metrics;
+    families.runtime.collections.with({ kind: complete ? "all" : "young" }).add();
+    const outer = mainThread.enter("collect");
     Bun.gc(complete);
-    thread.leave(outer);
+    mainThread.leave(outer);
   }
 }

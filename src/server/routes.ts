@@ -4,8 +4,8 @@ import { type Pattern, PATTERNS } from "../pipeline/patterns.ts";
 import { asyncapi } from "../protocol/asyncapi.ts";
 import { type ErrorCode, errorEvent, ProtocolError } from "../protocol/errors.ts";
 import { PROTOCOL_VERSION, SUBPROTOCOL } from "../protocol/version.ts";
-import type { Exposed } from "../telemetry/metrics/exposition.ts";
-import type { ConnectionTrace } from "../telemetry/tracing/trace.ts";
+import type { RenderedMetrics } from "../telemetry/metrics/exposition.ts";
+import type { ConnectionTrace } from "../telemetry/tracing/tracing.ts";
 
 /** Seconds after which a client that was refused for the moment may try again. */
 const RETRY_AFTER_S = 1;
@@ -26,7 +26,7 @@ export interface Host {
   /** A connection has been refused. */
   refused(code: ErrorCode): void;
   /** The metrics, in the format that is accepted. */
-  metrics(accept: string | null): Promise<Exposed>;
+  metrics(accept: string | null): Promise<RenderedMetrics>;
   /** Models, formats and limits, for `info`. */
   describe(): Record<string, unknown>;
 }
@@ -69,12 +69,12 @@ function connect(request: Request, pattern: Pattern, host: Host): Response {
   const trace = host.trace(request, pattern);
   const refusal = upgrade(request, pattern, host, trace);
   if (refusal === undefined) {
-    trace.answered(101);
+    trace.responded(101);
     return new Response(null);
   }
   host.refused(refusal.code);
   const response = refuse(refusal.code, refusal.message, refusal.headers);
-  trace.answered(response.status, refusal.code);
+  trace.responded(response.status, refusal.code);
   return response;
 }
 

@@ -9,14 +9,15 @@ import { Session } from "../session/session.ts";
 import { Memory } from "../stream/memory.ts";
 import type { Services } from "../stream/services.ts";
 import type { Logger } from "../telemetry/log/log.ts";
-import { expose } from "../telemetry/metrics/exposition.ts";
-import { type LiveNumbers, liveNumbers } from "../telemetry/metrics/live.ts";
-import { RuntimeHealth } from "../telemetry/metrics/runtime.ts";
+import { renderMetrics } from "../telemetry/metrics/exposition.ts";
+import { type LiveStats, liveStats } from "../telemetry/metrics/live-stats.ts";
+import { presetSeries } from "../telemetry/metrics/preset-series.ts";
+import { RuntimeMonitor } from "../telemetry/metrics/runtime-monitor.ts";
 import { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
-import { type ConnectionTrace, type Tracing, UNTRACED } from "../telemetry/tracing/trace.ts";
+import { NO_TRACING } from "../telemetry/tracing/no-tracing.ts";
+import type { ConnectionTrace, Tracing } from "../telemetry/tracing/tracing.ts";
 import { GarbageCollector } from "./gc.ts";
 import { type ModelTier, openModels } from "./models.ts";
-import { presetSeries } from "./preset-series.ts";
 import { createApp, type Host } from "./routes.ts";
 import { Socket, type SocketData } from "./websocket.ts";
 
@@ -60,7 +61,7 @@ export class Server {
   readonly #services: Services;
   readonly #models: ModelTier;
   readonly #metrics: ServerMetrics;
-  readonly #health: RuntimeHealth;
+  readonly #runtime: RuntimeMonitor;
   readonly #sockets = new Set<Socket>();
   readonly #addresses = new Map<string, number>();
   readonly #bun: Bun.Server<Upgrade>;
@@ -82,14 +83,14 @@ export class Server {
     this.#bun = this.#listen(config);
     this.#models = openModels(config, { arena, log, metrics, workerUrl: options.workerUrl });
     this.#services = { config, arena, memory, models: this.#models.served, log, metrics, clock: this.#clock };
-    this.#health = new RuntimeHealth({
+    this.#runtime = new RuntimeMonitor({
       metrics,
       log,
       workers: this.#models.workers,
       maxSessions: config.limits.max_sessions,
     });
-    metrics.all.onCollect(() => this.#collect());
-    presetSeries(metrics, this.#models.served.keys());
+    metrics.registry.onCollect(() => this.#collect());
+    presetSeries(metrics, Object.keys(PATTERNS), this.#models.served.keys());
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
   }
 
@@ -105,8 +106,8 @@ export class Server {
   }
 
   /** What is going on now. */
-  live(): LiveNumbers {
-    return liveNumbers(this.#metrics.all);
+  live(): LiveStats {
+    return liveStats(this.#metrics);
   }
 
   /** Loads and warms the models; streams are taken when it is done. Throws when a model cannot be loaded. */
@@ -141,7 +142,7 @@ export class Server {
   /** Ends everything now. */
   async close(): Promise<void> {
     clearInterval(this.#sweeper);
-    this.#health[Symbol.dispose]();
+    this.#runtime[Symbol.dispose]();
     await this.#bun.stop(true);
     await this.#models.close();
   }
@@ -157,12 +158,12 @@ export class Server {
       // Without it Bun 1.4.5 lets several servers share one port when it is not in development, and nobody is told.
       reusePort: false,
       fetch: (request) => {
-        const { thread } = this.#metrics;
-        const outer = thread.enter("http");
+        const { mainThread } = this.#metrics;
+        const outer = mainThread.enter("http");
         try {
           return app.fetch(request);
         } finally {
-          thread.leave(outer);
+          mainThread.leave(outer);
         }
       },
       error: (error) => {
@@ -218,17 +219,17 @@ export class Server {
   }
 
   #sweep(): void {
-    const { thread } = this.#metrics;
-    const outer = thread.enter("sweep");
+    const { mainThread } = this.#metrics;
+    const outer = mainThread.enter("sweep");
     const now = this.#clock();
     for (const socket of this.#sockets) socket.sweep(now);
     this.#services.memory.check();
-    thread.leave(outer);
+    mainThread.leave(outer);
   }
 
   /** Reads off what the metrics cannot be told: how things stand. */
   #collect(): void {
-    const { all } = this.#metrics;
+    const { sessions, buffers, server } = this.#metrics.families;
     const { arena, memory } = this.#services;
     const slabBytes = Arena.SLAB_SAMPLES * Float32Array.BYTES_PER_ELEMENT;
     let [paused, inbox, outbox] = [0, 0, 0];
@@ -237,16 +238,16 @@ export class Server {
       inbox += session?.inboxBytes ?? 0;
       outbox += buffered;
     }
-    all.sessionsActive.with({}).set(this.#sockets.size);
-    all.sessionsPaused.with({}).set(paused);
-    all.inboxBytes.with({}).set(inbox);
-    all.outboxBytes.with({}).set(outbox);
-    all.arenaUsed.with({}).set(arena.used * slabBytes);
-    all.arenaCapacity.with({}).set(arena.capacity * slabBytes);
-    all.arenaWaiting.with({}).set(memory.waiting);
-    all.ready.with({}).set(this.#phase === "ready" ? 1 : 0);
+    sessions.active.with({}).set(this.#sockets.size);
+    sessions.paused.with({}).set(paused);
+    buffers.inboxBytes.with({}).set(inbox);
+    buffers.outboxBytes.with({}).set(outbox);
+    buffers.arenaUsed.with({}).set(arena.used * slabBytes);
+    buffers.arenaCapacity.with({}).set(arena.capacity * slabBytes);
+    buffers.arenaWaiting.with({}).set(memory.waiting);
+    server.ready.with({}).set(this.#phase === "ready" ? 1 : 0);
     const { version } = this.#options;
-    all.buildInfo.with({ version, protocol: PROTOCOL_VERSION, bun: Bun.version }).set(1);
+    server.buildInfo.with({ version, protocol: PROTOCOL_VERSION, bun: Bun.version }).set(1);
   }
 
   #host(): Host {
@@ -262,13 +263,13 @@ export class Server {
         return unready();
       },
       refusal: (request) => this.#refusal(request),
-      trace: (request, { name }) => (this.#options.tracing ?? UNTRACED).connection(request, `/api/v1/${name}`),
+      trace: (request, { name }) => (this.#options.tracing ?? NO_TRACING).startConnection(request, `/api/v1/${name}`),
       upgrade: (request, pattern, headers, trace) => {
         const address = this.#bun.requestIP(request)?.address ?? "";
         return this.#bun.upgrade(request, { headers, data: { socket: undefined, pattern, address, trace } });
       },
       refused: (code) => this.#metrics.sessionRefused(code),
-      metrics: (accept) => expose(this.#metrics.all, accept),
+      metrics: (accept) => renderMetrics(this.#metrics.registry, accept),
       describe: () => this.#describe(),
     };
   }

@@ -30,7 +30,7 @@ export class ReadGate {
     if (!this.#closed && inbox.bytes > this.#limit) {
       this.#closed = true;
       this.#since = this.#clock();
-      this.#metrics.all.pauses.with({}).add();
+      this.#metrics.sessionPaused();
       this.#peer.pause();
     } else if (this.#closed && inbox.empty) {
       this.count();
@@ -43,7 +43,7 @@ export class ReadGate {
   count(): void {
     if (!this.#closed) return;
     const now = this.#clock();
-    this.#metrics.paused(now - this.#since);
+    this.#metrics.addPausedTime(now - this.#since);
     this.#since = now;
   }
 }

@@ -6,7 +6,7 @@ import { parseRequest, type Request, type Start } from "../protocol/requests.ts"
 import { openStream } from "../stream/plan.ts";
 import type { Services } from "../stream/services.ts";
 import type { Stream } from "../stream/stream.ts";
-import type { ConnectionTrace } from "../telemetry/tracing/trace.ts";
+import type { ConnectionTrace } from "../telemetry/tracing/tracing.ts";
 import type { Peer } from "./connection.ts";
 import { Inbox } from "./inbox.ts";
 import { Outbox } from "./outbox.ts";
@@ -85,11 +85,11 @@ export class Session {
     // While draining, only what had come before counts as received.
     if (this.#draining) return;
     this.#inbox.push(message);
-    const { thread } = metrics;
-    if (text) thread.enter("request");
-    else thread.enterMessage(bytes);
+    const { mainThread } = metrics;
+    if (text) mainThread.enter("request");
+    else mainThread.enterMessage(bytes);
     this.pump();
-    thread.leave(undefined);
+    mainThread.leave(undefined);
   }
 
   /** Goes on as far as it can. */
@@ -246,10 +246,10 @@ export class Session {
 
   /** What held the stream back is no more. */
   #goOn(): void {
-    const { thread } = this.#services.metrics;
-    const outer = thread.enter("receive");
+    const { mainThread } = this.#services.metrics;
+    const outer = mainThread.enter("receive");
     this.pump();
-    thread.leave(outer);
+    mainThread.leave(outer);
   }
 
   #closeStream(): true {
@@ -314,10 +314,10 @@ export class Session {
     if (event.type === "stopped") this.#stopped(event);
     // An interim is out of date soon anyway.
     if (event.type === "segment" && event.is_final === false && this.#outbox.congested) return false;
-    const { thread } = this.#services.metrics;
-    const outer = thread.enter("send");
+    const { mainThread } = this.#services.metrics;
+    const outer = mainThread.enter("send");
     this.#outbox.write(event, audio);
-    thread.leave(outer);
+    mainThread.leave(outer);
     return true;
   }
 

@@ -4,7 +4,7 @@ import type { Pattern } from "../pipeline/patterns.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { ServerEvent, Started } from "../protocol/events.ts";
 import type { Start, VadSettings } from "../protocol/requests.ts";
-import type { ConnectionTrace, StreamTrace } from "../telemetry/tracing/trace.ts";
+import type { ConnectionTrace, StreamTrace } from "../telemetry/tracing/tracing.ts";
 import type { ServedModel, Services } from "./services.ts";
 import { Stream } from "./stream.ts";
 
@@ -25,7 +25,7 @@ export interface OpeningOptions {
 /** Makes the stream that a start asks for. Throws ProtocolError when the start cannot be accepted; nothing is held then. */
 export function openStream(start: Start, options: OpeningOptions): { stream: Stream; started: Started } {
   const { pattern, session, index } = options;
-  const trace = options.trace.stream({
+  const trace = options.trace.startStream({
     traceparent: start.trace_id,
     tracestate: start.tracestate,
     session: session.id,

@@ -1,9 +1,8 @@
 import type { Job, Outcome } from "../model/job.ts";
 import type { PipelineEvent } from "../pipeline/pipeline.ts";
-import { recordedTrace } from "../telemetry/metrics/model-metrics.ts";
 import type { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
 import type { MeasuredStream, StreamMetrics } from "../telemetry/metrics/stream-metrics.ts";
-import type { StreamTrace, WorkTrace } from "../telemetry/tracing/trace.ts";
+import type { JobTrace, StreamTrace } from "../telemetry/tracing/tracing.ts";
 
 export interface StreamTelemetryOptions {
   readonly metrics: ServerMetrics;
@@ -19,7 +18,7 @@ export interface StreamTelemetryOptions {
 /** A piece of work from its asking to its answer. */
 export interface Asked {
   readonly job: Job;
-  readonly trace: WorkTrace;
+  readonly trace: JobTrace;
   /** Milliseconds of the clock. */
   readonly at: number;
   /** Seconds of audio between the end of speech and the asking; undefined: the speech goes on, or nobody listens for it. */
@@ -54,7 +53,7 @@ export class StreamTelemetry {
     if (event.type === "inactive") this.#speechEnd[channel] = event.time;
     else if (event.type === "active") {
       this.#speechEnd[channel] = undefined;
-      this.trace.speechBegan(channel);
+      this.trace.speechStarted(channel);
     }
   }
 
@@ -66,7 +65,7 @@ export class StreamTelemetry {
     const facts = { kind, channel, start: job.start / this.#rate, end: job.end / this.#rate, silence };
     const asked: Asked = {
       job,
-      trace: this.trace.asked(facts),
+      trace: this.trace.jobSubmitted(facts),
       at: this.#options.clock(),
       silence,
       outcome: undefined,
@@ -78,11 +77,11 @@ export class StreamTelemetry {
   /** An interim has its outcome. @param sent undefined: it was of no use any more; false: it was held back */
   interim(asked: Asked, outcome: Outcome, sent: boolean | undefined): void {
     asked.trace.settled(outcome);
-    asked.trace.answered();
+    asked.trace.resultSent();
     if (outcome.status === "dropped") return;
     const model = this.#options.metrics.model(this.#options.model.name);
-    if (outcome.status === "failed") model.interim("failed");
-    else model.interim(sent === undefined ? "late" : sent ? "sent" : "withheld");
+    if (outcome.status === "failed") model.interimEnded("failed");
+    else model.interimEnded(sent === undefined ? "late" : sent ? "sent" : "withheld");
   }
 
   /** A final has its outcome, which may have to wait for those before it. */
@@ -96,18 +95,18 @@ export class StreamTelemetry {
     const waiting = this.#asked[channel] ?? [];
     for (let first = waiting[0]; first !== undefined && first.job.start < position; first = waiting[0]) {
       waiting.shift();
-      first.trace.answered();
+      first.trace.resultSent();
       if (first.outcome?.status !== "ok") continue;
       const latencyMs = this.#options.clock() - first.at;
       const lag = Math.max(0, this.#options.received() - first.job.end / this.#rate);
       const sinceSpeechMs = first.silence === undefined ? undefined : first.silence * 1000 + latencyMs;
-      this.#metrics.finalSent(latencyMs, lag, sinceSpeechMs, recordedTrace(this.trace.traceparent));
+      this.#metrics.finalSent(latencyMs, lag, sinceSpeechMs, this.trace.traceparent);
     }
   }
 
   /** The stream is over. @param reason as `stopped` says it, or `vanished` */
   stopped(stream: MeasuredStream, reason: string): void {
-    for (const waiting of this.#asked) for (const { trace } of waiting ?? []) trace.answered();
+    for (const waiting of this.#asked) for (const { trace } of waiting ?? []) trace.resultSent();
     this.#metrics.stopped(stream, reason);
     const { received, inferred, silent, failed } = stream.audio;
     this.trace.ended({

@@ -12,7 +12,7 @@ import type { ChannelLedger, ServerEvent, Stopped, StopReason } from "../protoco
 import { type AudioFormat, sampleFormat } from "../protocol/format.ts";
 import type { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
 import type { AudioSeconds, MeasuredStream } from "../telemetry/metrics/stream-metrics.ts";
-import type { StreamTrace } from "../telemetry/tracing/trace.ts";
+import type { StreamTrace } from "../telemetry/tracing/tracing.ts";
 import type { Holder, Memory } from "./memory.ts";
 import type { ServedModel } from "./services.ts";
 import { type Asked, StreamTelemetry } from "./stream-telemetry.ts";
@@ -250,11 +250,11 @@ export class Stream implements Holder, MeasuredStream {
     while (piece.offset < piece.end) {
       const room = this.#room();
       if (room <= 0) return false;
-      const outer = this.#options.metrics.thread.enter("decode");
-      this.#seen.trace.decoding();
+      const outer = this.#options.metrics.mainThread.enter("decode");
+      this.#seen.trace.decodeStarted();
       const taken = this.#decoder.push(piece.bytes, piece.offset, room, piece.end);
-      this.#seen.trace.decoded();
-      this.#options.metrics.thread.leave(outer);
+      this.#seen.trace.decodeEnded();
+      this.#options.metrics.mainThread.leave(outer);
       if (taken === 0) return this.#starve();
       piece.offset += taken;
       this.#hear();
@@ -283,8 +283,8 @@ export class Stream implements Holder, MeasuredStream {
     const { arena, metrics, model, pattern } = this.#options;
     const { samples } = arena;
     const end = this.#channels[0]?.store.end ?? 0;
-    metrics.thread.decoded((end - this.#clock) / model.sampleRate, this.#channels.length);
-    const outer = metrics.thread.enter(pattern.usesVad ? "vad" : "cut");
+    metrics.mainThread.decoded((end - this.#clock) / model.sampleRate, this.#channels.length);
+    const outer = metrics.mainThread.enter(pattern.usesVad ? "vad" : "cut");
     for (const channel of this.#channels) {
       const { store, pipeline } = channel;
       for (let at = this.#clock; at < store.end;) {
@@ -295,7 +295,7 @@ export class Stream implements Holder, MeasuredStream {
       }
     }
     this.#clock = end;
-    metrics.thread.leave(outer);
+    metrics.mainThread.leave(outer);
   }
 
   #finish(reason: StopReason): void {
@@ -337,15 +337,15 @@ export class Stream implements Holder, MeasuredStream {
 
   #resolved(channel: Channel, asked: Asked, outcome: Outcome): void {
     if (this.#over) return;
-    const { thread } = this.#options.metrics;
-    const outer = thread.enter("result");
+    const { mainThread } = this.#options.metrics;
+    const outer = mainThread.enter("result");
     try {
       this.#take(channel, asked, outcome);
     } catch (error) {
       this.#options.failed(error);
     }
     this.#options.progress();
-    thread.leave(outer);
+    mainThread.leave(outer);
   }
 
   #take(channel: Channel, asked: Asked, outcome: Outcome): void {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 
-import { Metrics } from "../../src/telemetry/metrics/metrics.ts";
+import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
 import { dashboards, queries } from "../support/deploy/dashboards.ts";
 import { LoadedServer } from "../support/deploy/load.ts";
 import { baseName, metricNames, recordedNames } from "../support/deploy/names.ts";
@@ -19,7 +19,7 @@ const FOREIGN = /^(?:process|scrape)_/;
 
 const asked = queries();
 const used = new Set(asked.flatMap(({ expression }) => recordedNames(expression)));
-const series = metricNames(new Metrics());
+const series = metricNames(new ServerMetrics().registry);
 
 describe("the dashboards", () => {
   test("are the five that the operations page names", () => {

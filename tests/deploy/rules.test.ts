@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 
-import { Metrics } from "../../src/telemetry/metrics/metrics.ts";
+import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
 import { metricNames, recordedNames } from "../support/deploy/names.ts";
 import { output, testWith, tool } from "../support/deploy/tools.ts";
 
@@ -25,7 +25,7 @@ async function rules(file: string): Promise<Rule[]> {
 const recorded = await rules("rules.yml");
 const alerts = await rules("alerts.yml");
 const known = new Set([
-  ...metricNames(new Metrics()),
+  ...metricNames(new ServerMetrics().registry),
   ...recorded.map(({ record = "" }) => record),
   // Prometheus itself says it of whatever it scrapes.
   "up",

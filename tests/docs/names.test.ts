@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { MODEL_SETTINGS, SETTINGS } from "../../src/config/config.ts";
 import { builtInModels, describeModelSettings } from "../../src/model/models.ts";
-import { Metrics } from "../../src/telemetry/metrics/metrics.ts";
+import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
 import { baseName, metricNames } from "../support/deploy/names.ts";
 
 const root = join(import.meta.dir, "..", "..");
@@ -57,7 +57,7 @@ function unknownKeys(text: string): string[] {
 
 /** Metrics that a text names and that there are not: series of Streamer's own, but not files and C names. */
 function unknownMetrics(text: string): string[] {
-  const known = new Set(metricNames(new Metrics()).flatMap((name) => [name, baseName(name)]));
+  const known = new Set(metricNames(new ServerMetrics().registry).flatMap((name) => [name, baseName(name)]));
   const named = text.matchAll(/(?<![\w/.-])streamer_[a-z_]+(?![\w./-])/g);
   return [...named].map(([name]) => name).filter((name) => !known.has(name));
 }

@@ -27,10 +27,10 @@ describe("what is observed of a stream", () => {
       segment: peer.events.find(({ type }) => type === "segment"),
     };
     if (inactive?.type !== "inactive" || segment?.type !== "segment") throw new Error("no utterance");
-    const { all } = desk.metrics;
-    expect(all.speechEndToFinal.with({ model: "simulated" }).sum).toBeCloseTo(heard - inactive.time + 0.7, 1);
-    expect(all.resultLatency.with(LABELS).sum).toBeCloseTo(0.7);
-    expect(all.resultLag.with(LABELS).sum).toBeCloseTo(heard - segment.end_time);
+    const { results } = desk.metrics.families;
+    expect(results.speechEndToFinal.with({ model: "simulated" }).sum).toBeCloseTo(heard - inactive.time + 0.7, 1);
+    expect(results.latency.with(LABELS).sum).toBeCloseTo(0.7);
+    expect(results.lag.with(LABELS).sum).toBeCloseTo(heard - segment.end_time);
   });
 
   test("counts a result's wait for those before it", async () => {
@@ -41,7 +41,7 @@ describe("what is observed of a stream", () => {
     desk.now += 100;
     desk.answer(1);
     await desk.rest();
-    const latency = desk.metrics.all.resultLatency.with({ ...LABELS, pattern: "simple" });
+    const latency = desk.metrics.families.results.latency.with({ ...LABELS, pattern: "simple" });
     expect(latency.count).toBe(0);
     desk.now += 300;
     desk.answer(0);
@@ -57,13 +57,14 @@ describe("what is observed of a stream", () => {
     desk.fail(0);
     desk.answer(0);
     await desk.rest();
-    expect(desk.metrics.all.resultLatency.with({ ...LABELS, pattern: "simple" }).count).toBe(1);
+    expect(desk.metrics.families.results.latency.with({ ...LABELS, pattern: "simple" }).count).toBe(1);
   });
 
   test("tells interims apart: sent, late, failed, and withheld from who does not read", async () => {
     using desk = new Desk({ "limits.outbox_bytes": 4_096 });
     const { session, peer } = desk.start("segmented", { interim_results: true, interim_interval_ms: 200 });
-    const fate = (name: string): number => desk.metrics.all.interims.with({ model: "simulated", fate: name }).value;
+    const fate = (name: string): number =>
+      desk.metrics.families.inference.interims.with({ model: "simulated", fate: name }).value;
     session.receive(utterance.subarray(0, 48_000));
     await desk.rest();
     const waiting = desk.work.filter(({ work }) => work.kind === "interim").length;
@@ -89,7 +90,7 @@ describe("what is observed of a stream", () => {
     const { session } = desk.start("simple", { trace_id: `00-${trace}-00f067aa0ba902b7-01` });
     session.receive(new Uint8Array(16_000));
     await desk.answerAll();
-    const { exemplars } = desk.metrics.all.resultLatency.with({ ...LABELS, pattern: "simple" });
+    const { exemplars } = desk.metrics.families.results.latency.with({ ...LABELS, pattern: "simple" });
     expect(exemplars.filter((each) => each !== undefined)).toMatchObject([{ traceId: trace, value: 0 }]);
   });
 });

@@ -9,7 +9,7 @@ import { Memory } from "../../src/stream/memory.ts";
 import type { ServedModel, Services } from "../../src/stream/services.ts";
 import { type Logger, openLog } from "../../src/telemetry/log/log.ts";
 import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
-import { untraced } from "../../src/telemetry/tracing/trace.ts";
+import { untracedConnection } from "../../src/telemetry/tracing/no-tracing.ts";
 import { configure, type Keys } from "./in-process.ts";
 import { S16_MONO } from "./peer.ts";
 
@@ -110,7 +110,7 @@ export class Desk implements Disposable {
     const pattern = PATTERNS[route];
     if (pattern === undefined) throw new Error(`no pattern ${route}`);
     const id = `session-${this.now}`;
-    const session = new Session({ id, peer, pattern, services: this.services, trace: untraced(traceparent) });
+    const session = new Session({ id, peer, pattern, services: this.services, trace: untracedConnection(traceparent) });
     return { session, peer };
   }
 

@@ -11,7 +11,7 @@ import { Memory } from "../../src/stream/memory.ts";
 import type { ServedModel } from "../../src/stream/services.ts";
 import { Stream } from "../../src/stream/stream.ts";
 import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
-import { untraced } from "../../src/telemetry/tracing/trace.ts";
+import { untracedConnection } from "../../src/telemetry/tracing/no-tracing.ts";
 import { encode, sampleFields, seeded, speech } from "./audio.ts";
 
 interface Waiting {
@@ -205,7 +205,7 @@ export class Rider {
       timing: false,
       model: stage.model,
       modelOptions: undefined,
-      trace: untraced().stream({
+      trace: untracedConnection().startStream({
         traceparent: undefined,
         tracestate: undefined,
         session: "ride",

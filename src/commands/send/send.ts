@@ -3,7 +3,7 @@ import { defineCommand } from "citty";
 import manifest from "../../../package.json" with { type: "json" };
 import { type Client, connect } from "../../client/client.ts";
 import { ConnectionError } from "../../client/errors.ts";
-import { type OpenTracing, openTracing } from "../../telemetry/tracing/tracing.ts";
+import { openTraceExport, type TraceExport } from "../../telemetry/tracing/trace-export.ts";
 import { audioSource, type Bytes, type Input, openFile, readStream, type Source } from "../terminal/audio-source.ts";
 import { EXIT, ExitCode, unwritable } from "../terminal/exit.ts";
 import { type Output, processOutput, Screen } from "../terminal/screen.ts";
@@ -26,7 +26,7 @@ export interface SendIo {
   /** Aborted by the first Ctrl-C: no more audio, but every result of what was sent. */
   readonly interrupt: AbortSignal;
   /** Undefined: spans are not exported. */
-  readonly tracing?: OpenTracing | undefined;
+  readonly traceExport?: TraceExport | undefined;
   readonly colour: boolean;
 }
 
@@ -41,7 +41,7 @@ export async function send(settings: SendSettings, io: SendIo): Promise<number> 
   const fields = startFields(settings, source.format, source.name);
   const { output: path, input: inputPath } = settings;
   await using output = path === undefined ? undefined : await AudioFile.open(path, source.format.channels, inputPath);
-  using trace = new SendTrace(io.tracing, settings.addr, settings.fields["trace_id"] as string | undefined);
+  using trace = new SendTrace(io.traceExport, settings.addr, settings.fields["trace_id"] as string | undefined);
   const begin = io.clock.now();
   const { headers, traceId } = trace;
   let client: Client;
@@ -100,7 +100,11 @@ export const sendCommand = defineCommand({
       interrupt.abort();
     };
     process.on("SIGINT", onSignal);
-    const tracing = await openTracing({ service: "streamer-send", version: manifest.version, env: process.env });
+    const traceExport = await openTraceExport({
+      service: "streamer-send",
+      version: manifest.version,
+      env: process.env,
+    });
     try {
       const sending = send(settings, {
         stdin: (signal) => readStream(Bun.stdin.stream(), signal),
@@ -112,14 +116,14 @@ export const sendCommand = defineCommand({
         err: processOutput(process.stderr, () => undefined),
         clock: processClock,
         interrupt: interrupt.signal,
-        tracing,
+        traceExport,
         colour: (process.env["NO_COLOR"] ?? "") === "",
       });
       const code = await Promise.race([sending, ended.promise]);
       if (code !== EXIT.good) throw new ExitCode(code);
     } finally {
       process.off("SIGINT", onSignal);
-      await tracing?.close();
+      await traceExport?.close();
     }
   },
 });

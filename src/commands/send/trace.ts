@@ -1,16 +1,17 @@
+import type { ProgramSpan } from "../../telemetry/tracing/otel-sdk.ts";
+import type { TraceExport } from "../../telemetry/tracing/trace-export.ts";
 import { continueTrace, parseTraceparent } from "../../telemetry/tracing/traceparent.ts";
-import type { OpenTracing, OwnSpan } from "../../telemetry/tracing/tracing.ts";
 
 /** The trace that one recording is sent in: a span of our own, if spans are exported, else only an id that the server goes on with. */
 export class SendTrace implements Disposable {
   /** `trace_id` of the start. */
   readonly traceId: string;
-  readonly #span: OwnSpan | undefined;
+  readonly #span: ProgramSpan | undefined;
 
   /** @param given the trace that the user wants to be part of */
-  constructor(tracing: OpenTracing | undefined, url: URL, given: string | undefined) {
+  constructor(traceExport: TraceExport | undefined, url: URL, given: string | undefined) {
     const facts = { "url.path": url.pathname, "server.address": url.hostname, "server.port": Number(url.port) || 80 };
-    this.#span = tracing?.span("send", facts, given);
+    this.#span = traceExport?.startSpan("send", facts, given);
     // A trace without a span that anybody recorded: the server's is its root.
     this.traceId = this.#span?.traceparent ?? given ?? parseTraceparent(continueTrace(undefined))?.traceId ?? "";
   }
@@ -25,6 +26,6 @@ export class SendTrace implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#span?.ended({});
+    this.#span?.ended();
   }
 }

@@ -6,7 +6,7 @@ import { Server } from "../../server/server.ts";
 import { type Logger, openLog } from "../../telemetry/log/log.ts";
 import { prettyLine } from "../../telemetry/log/pretty.ts";
 import { ServerMetrics } from "../../telemetry/metrics/server-metrics.ts";
-import { openTracing } from "../../telemetry/tracing/tracing.ts";
+import { openTraceExport } from "../../telemetry/tracing/trace-export.ts";
 import { EXIT, ExitCode, UsageError } from "../terminal/exit.ts";
 import { type Flags, parseFlags } from "../terminal/flags.ts";
 import { processOutput } from "../terminal/screen.ts";
@@ -74,16 +74,16 @@ async function serve(config: EffectiveConfig["config"], options: ServeOptions): 
   using status = openStatus(config.log.format);
   using log = openServeLog(config.log, status);
   const metrics = new ServerMetrics();
-  const tracing = await openTracing({
+  const traceExport = await openTraceExport({
     service: "streamer",
     version: options.version,
     env: process.env,
     log,
-    count: (fate) => metrics.all.spans.with({ fate }),
+    spanCounter: (fate) => metrics.families.server.spans.with({ fate }),
   });
   let server: Server;
   try {
-    server = new Server({ config, log, ...options, metrics, tracing: tracing?.tracing });
+    server = new Server({ config, log, ...options, metrics, tracing: traceExport?.tracing });
   } catch (error) {
     throw new ExitCode(EXIT.failed, cannotListen(config, error));
   }
@@ -103,7 +103,7 @@ async function serve(config: EffectiveConfig["config"], options: ServeOptions): 
     }
   } finally {
     await server.close();
-    await tracing?.close();
+    await traceExport?.close();
   }
   log.info("stopped");
 }

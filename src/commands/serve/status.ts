@@ -1,4 +1,4 @@
-import type { LiveNumbers } from "../../telemetry/metrics/live.ts";
+import type { LiveStats } from "../../telemetry/metrics/live-stats.ts";
 import type { Output } from "../terminal/screen.ts";
 import { Screen } from "../terminal/screen.ts";
 
@@ -9,7 +9,7 @@ const WINDOW_REFRESHES = 10;
 const MIB = 1024 * 1024;
 
 export interface StatusSource {
-  live(): LiveNumbers;
+  live(): LiveStats;
   /** Resident memory of the process, bytes. */
   memory(): number;
 }
@@ -20,7 +20,7 @@ export interface StatusSource {
  */
 export class ServeStatus implements Disposable {
   readonly #screen: Screen;
-  readonly #past: LiveNumbers[] = [];
+  readonly #past: LiveStats[] = [];
   #source: StatusSource | undefined;
   #timer: Timer | undefined;
 
@@ -62,7 +62,7 @@ export class ServeStatus implements Disposable {
 }
 
 /** `before` and `now` are the two ends of the time that the real-time factor is of. */
-export function statusLine(before: LiveNumbers, now: LiveNumbers, memory: number): string {
+export function statusLine(before: LiveStats, now: LiveStats, memory: number): string {
   const audio = now.audio_seconds - before.audio_seconds;
   const factor = audio > 0 ? ((now.inference_seconds - before.inference_seconds) / audio).toFixed(3) : "-";
   const { finals, interims, running } = now.queue;

@@ -1,90 +1,111 @@
+import { sampledTraceId } from "../tracing/traceparent.ts";
+import type { MetricFamilies } from "./families/families.ts";
+import { type StageInstruments, stageInstruments } from "./families/stages.ts";
 import type { Histogram } from "./histogram.ts";
-import type { StageSeries } from "./main-thread.ts";
-import { type Metrics, stageSeries } from "./metrics.ts";
+import type { MetricRegistry } from "./metric-registry.ts";
 
-type Kind = "final" | "interim";
+type JobKind = "final" | "interim";
 
-/** What becomes of an interim. */
-export type InterimFate = "sent" | "replaced" | "stretched" | "overtaken" | "late" | "withheld" | "failed" | "closed";
-export type WorkerDeath = "error" | "exit" | "timeout" | "load";
+/** Outcomes of a requested interim result; the metric `streamer_interims_total` explains each. */
+export const INTERIM_FATES = [
+  "sent",
+  "replaced",
+  "stretched",
+  "overtaken",
+  "late",
+  "withheld",
+  "failed",
+  "closed",
+] as const;
+export type InterimFate = (typeof INTERIM_FATES)[number];
 
-/** The state of a pool. */
+/** Reasons for the end of a worker thread; the metric `streamer_worker_deaths_total` explains each. */
+export const WORKER_DEATH_CAUSES = ["error", "exit", "timeout", "load"] as const;
+export type WorkerDeathCause = (typeof WORKER_DEATH_CAUSES)[number];
+
+/** Current state of a pool. */
 export interface PoolLoad {
   readonly workersReady: number;
   readonly workersBusy: number;
+  /** Queued, not running. */
   readonly finalsWaiting: number;
   readonly interimsWaiting: number;
   /** Threads started so far. */
   readonly spawns: number;
 }
 
-/** One model's pool. */
+/** Metrics of one model and its pool of workers. */
 export class ModelMetrics {
-  readonly #metrics: Metrics;
+  readonly #registry: MetricRegistry;
+  readonly #families: MetricFamilies;
   readonly #model: string;
-  readonly #queue: Readonly<Record<Kind, Histogram>>;
-  readonly #compute: Readonly<Record<Kind, Histogram>>;
-  readonly #batch: Histogram;
-  readonly #stage: StageSeries;
+  readonly #queueSeconds: Readonly<Record<JobKind, Histogram>>;
+  readonly #computeSeconds: Readonly<Record<JobKind, Histogram>>;
+  readonly #batchSize: Histogram;
+  readonly #stage: StageInstruments;
 
-  constructor(metrics: Metrics, model: string) {
-    const of = (family: Metrics["queueSeconds"]) => ({
+  constructor(registry: MetricRegistry, families: MetricFamilies, model: string) {
+    const { queueSeconds, computeSeconds, batchSize } = families.inference;
+    const byKind = (family: typeof queueSeconds) => ({
       final: family.with({ model, kind: "final" }),
       interim: family.with({ model, kind: "interim" }),
     });
-    this.#metrics = metrics;
+    this.#registry = registry;
+    this.#families = families;
     this.#model = model;
-    this.#queue = of(metrics.queueSeconds);
-    this.#compute = of(metrics.computeSeconds);
-    this.#batch = metrics.batchSize.with({ model });
-    this.#stage = stageSeries(metrics, "inference");
+    this.#queueSeconds = byKind(queueSeconds);
+    this.#computeSeconds = byKind(computeSeconds);
+    this.#batchSize = batchSize.with({ model });
+    this.#stage = stageInstruments(families.stages, "inference");
   }
 
-  /** Reads the pool when the metrics are read. */
-  watch(workers: number, load: () => PoolLoad): void {
+  /** Reads the state of the pool whenever the metrics are read. @param workers configured number of threads */
+  observePool(workers: number, load: () => PoolLoad): void {
     const model = this.#model;
-    this.#metrics.onCollect(() => {
+    const { workers: family, inference } = this.#families;
+    this.#registry.onCollect(() => {
       const { workersReady, workersBusy, finalsWaiting, interimsWaiting, spawns } = load();
-      this.#metrics.workerStarts.with({ model }).value = spawns;
-      this.#metrics.workerRestarts.with({ model }).value = Math.max(0, spawns - workers);
-      const state = (name: string, count: number) => this.#metrics.workers.with({ model, state: name }).set(count);
-      state("busy", workersBusy);
-      state("idle", Math.max(0, workersReady - workersBusy));
-      state("starting", Math.max(0, workers - workersReady));
-      this.#metrics.inferenceWaiting.with({ model, kind: "final" }).set(finalsWaiting);
-      this.#metrics.inferenceWaiting.with({ model, kind: "interim" }).set(interimsWaiting);
+      family.starts.with({ model }).value = spawns;
+      family.restarts.with({ model }).value = Math.max(0, spawns - workers);
+      family.count.with({ model, state: "busy" }).set(workersBusy);
+      family.count.with({ model, state: "idle" }).set(Math.max(0, workersReady - workersBusy));
+      family.count.with({ model, state: "starting" }).set(Math.max(0, workers - workersReady));
+      inference.waiting.with({ model, kind: "final" }).set(finalsWaiting);
+      inference.waiting.with({ model, kind: "interim" }).set(interimsWaiting);
     });
   }
 
-  /** A piece of work has been given to a worker. */
-  waited(kind: Kind, ms: number, traceparent: string | undefined): void {
-    this.#queue[kind].observe(ms / 1000, recordedTrace(traceparent));
+  /** A worker has been given a job. @param traceparent of the job */
+  jobStarted(kind: JobKind, queueMs: number, traceparent: string | undefined): void {
+    this.#queueSeconds[kind].observe(queueMs / 1000, sampledTraceId(traceparent));
   }
 
-  /** A call has ended, with results or without. @param audioSeconds of all its pieces */
-  called(kind: Kind, ms: number, pieces: number, audioSeconds: number, traceparent: string | undefined): void {
-    this.#compute[kind].observe(ms / 1000, recordedTrace(traceparent));
-    this.#batch.observe(pieces);
+  /** A model call has ended, with results or without. @param audioSeconds of all its jobs */
+  callEnded(
+    kind: JobKind,
+    computeMs: number,
+    jobs: number,
+    audioSeconds: number,
+    traceparent: string | undefined,
+  ): void {
+    this.#computeSeconds[kind].observe(computeMs / 1000, sampledTraceId(traceparent));
+    this.#batchSize.observe(jobs);
     if (audioSeconds === 0) return;
-    this.#stage.processing.add(ms / 1000);
-    this.#stage.media.add(audioSeconds);
-    this.#stage.factor.observe(ms / 1000 / audioSeconds);
+    this.#stage.processingSeconds.add(computeMs / 1000);
+    this.#stage.mediaSeconds.add(audioSeconds);
+    this.#stage.realTimeFactor.observe(computeMs / 1000 / audioSeconds);
   }
 
-  failed(code: string): void {
-    this.#metrics.inferenceFailures.with({ model: this.#model, code }).add();
+  /** @param code of the error event that stands for the result */
+  jobFailed(code: string): void {
+    this.#families.inference.failures.with({ model: this.#model, code }).add();
   }
 
-  interim(fate: InterimFate): void {
-    this.#metrics.interims.with({ model: this.#model, fate }).add();
+  interimEnded(fate: InterimFate): void {
+    this.#families.inference.interims.with({ model: this.#model, fate }).add();
   }
 
-  workerDied(cause: WorkerDeath): void {
-    this.#metrics.workerDeaths.with({ model: this.#model, cause }).add();
+  workerDied(cause: WorkerDeathCause): void {
+    this.#families.workers.deaths.with({ model: this.#model, cause }).add();
   }
-}
-
-/** The trace id of a `traceparent` whose span is recorded. */
-export function recordedTrace(traceparent: string | undefined): string | undefined {
-  return traceparent?.endsWith("-01") === true ? traceparent.slice(3, 35) : undefined;
 }

@@ -1,91 +1,86 @@
-import type { Count, Family } from "./instruments.ts";
-import { ACTIVITIES, type Activity, MainThread } from "./main-thread.ts";
-import { Metrics, stageSeries } from "./metrics.ts";
+import { registerFamilies } from "./families/families.ts";
+import { stageInstruments } from "./families/stages.ts";
+import type { Counter } from "./instruments.ts";
+import { MAIN_THREAD_STAGES, type MainThreadStage, MainThreadTimer } from "./main-thread-timer.ts";
+import { MessageCounters } from "./message-counters.ts";
+import { MetricRegistry } from "./metric-registry.ts";
 import { ModelMetrics } from "./model-metrics.ts";
 import { StreamMetrics } from "./stream-metrics.ts";
 
-/** Messages in one direction. */
-export class Traffic {
-  readonly audio: Count;
-  readonly text: Count;
-  readonly audioBytes: Count;
-  readonly textBytes: Count;
-
-  constructor(messages: Family<Count, "kind">, bytes: Family<Count, "kind">) {
-    this.audio = messages.with({ kind: "audio" });
-    this.text = messages.with({ kind: "text" });
-    this.audioBytes = bytes.with({ kind: "audio" });
-    this.textBytes = bytes.with({ kind: "text" });
-  }
-
-  /** A message of audio of so many bytes. */
-  countAudio(bytes: number): void {
-    this.audio.value += 1;
-    this.audioBytes.value += bytes;
-  }
-
-  countText(bytes: number): void {
-    this.text.value += 1;
-    this.textBytes.value += bytes;
-  }
-}
-
-/** What a server and all in it are measured with: one object, given from outside. What happens for every message costs an addition or two. */
+/** All metrics of one server. Instruments of the hot path are fetched once, so that counting a message costs a few additions. */
 export class ServerMetrics {
-  readonly all = new Metrics();
-  readonly thread: MainThread;
-  readonly received = new Traffic(this.all.receivedMessages, this.all.receivedBytes);
-  readonly sent = new Traffic(this.all.sentMessages, this.all.sentBytes);
+  readonly registry = new MetricRegistry();
+  readonly families = registerFamilies(this.registry);
+  readonly mainThread: MainThreadTimer;
+  readonly received: MessageCounters;
+  readonly sent: MessageCounters;
   readonly #streams = new Map<string, StreamMetrics>();
   readonly #models = new Map<string, ModelMetrics>();
 
   /** @param now milliseconds, monotonic */
   constructor(now: () => number = () => performance.now()) {
-    const { mainThreadSeconds } = this.all;
-    const seconds = ACTIVITIES.map((stage): [Activity, Count] => [stage, mainThreadSeconds.with({ stage })]);
-    const stages = { decode: stageSeries(this.all, "decode"), vad: stageSeries(this.all, "vad") };
-    this.thread = new MainThread({ seconds: new Map(seconds), stages }, now);
+    const { runtime, stages, traffic } = this.families;
+    const seconds = MAIN_THREAD_STAGES.map((stage): [MainThreadStage, Counter] => {
+      return [stage, runtime.mainThreadSeconds.with({ stage })];
+    });
+    const audioStages = { decode: stageInstruments(stages, "decode"), vad: stageInstruments(stages, "vad") };
+    this.mainThread = new MainThreadTimer({ seconds: new Map(seconds), audioStages }, now);
+    this.received = new MessageCounters(traffic.receivedMessages, traffic.receivedBytes);
+    this.sent = new MessageCounters(traffic.sentMessages, traffic.sentBytes);
   }
 
+  /** Returns the metrics of all streams with this pattern and model. */
   stream(pattern: string, model: string): StreamMetrics {
     const key = `${pattern}\0${model}`;
     let streams = this.#streams.get(key);
-    if (streams === undefined) this.#streams.set(key, (streams = new StreamMetrics(this.all, pattern, model)));
+    if (streams === undefined) {
+      streams = new StreamMetrics(this.registry, this.families, { pattern, model });
+      this.#streams.set(key, streams);
+    }
     return streams;
   }
 
   model(name: string): ModelMetrics {
     let model = this.#models.get(name);
-    if (model === undefined) this.#models.set(name, (model = new ModelMetrics(this.all, name)));
+    if (model === undefined) {
+      model = new ModelMetrics(this.registry, this.families, name);
+      this.#models.set(name, model);
+    }
     return model;
   }
 
   sessionOpened(pattern: string): void {
-    this.all.sessionsOpened.with({ pattern }).add();
+    this.families.sessions.opened.with({ pattern }).add();
   }
 
   sessionRefused(reason: string): void {
-    this.all.sessionsRefused.with({ reason }).add();
+    this.families.sessions.refused.with({ reason }).add();
   }
 
   sessionClosed(reason: string): void {
-    this.all.sessionsClosed.with({ reason }).add();
+    this.families.sessions.closed.with({ reason }).add();
+  }
+
+  /** The server stops reading from a connection. */
+  sessionPaused(): void {
+    this.families.sessions.pauses.with({}).add();
+  }
+
+  /** Adds time during which a connection was paused. */
+  addPausedTime(ms: number): void {
+    this.families.sessions.pausedSeconds.with({}).add(ms / 1000);
   }
 
   streamRefused(reason: string): void {
-    this.all.streamsRefused.with({ reason }).add();
+    this.families.streams.refused.with({ reason }).add();
   }
 
-  /** @param ms that a connection has not been read from */
-  paused(ms: number): void {
-    this.all.pausedSeconds.with({}).add(ms / 1000);
-  }
-
-  /** @param bytes of its text */
+  /** @param bytes length of the event's text */
   eventSent(event: { readonly type: string; readonly code?: unknown }, bytes: number): void {
+    const { eventsSent, errors, warnings } = this.families.traffic;
     this.sent.countText(bytes);
-    this.all.eventsSent.with({ type: event.type }).add();
-    if (event.type === "error") this.all.errors.with({ code: String(event.code) }).add();
-    else if (event.type === "warning") this.all.warnings.with({ code: String(event.code) }).add();
+    eventsSent.with({ type: event.type }).add();
+    if (event.type === "error") errors.with({ code: String(event.code) }).add();
+    else if (event.type === "warning") warnings.with({ code: String(event.code) }).add();
   }
 }

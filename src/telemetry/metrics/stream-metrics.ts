@@ -1,95 +1,109 @@
-import type { Metrics } from "./metrics.ts";
+import { sampledTraceId } from "../tracing/traceparent.ts";
+import type { MetricFamilies } from "./families/families.ts";
+import type { Histogram } from "./histogram.ts";
+import type { MetricRegistry } from "./metric-registry.ts";
 
-/** Seconds of all channels. */
+/** Audio of a stream by its entry in the ledger, in seconds summed over all channels. */
 export interface AudioSeconds {
   readonly received: number;
   readonly inferred: number;
   readonly silent: number;
   readonly failed: number;
-  /** Since the begin of the oldest result that is owed. */
+  /** Received since the start of the oldest pending result. */
   readonly unanswered: number;
 }
 
-/** A stream as the metrics see it, when they are read. */
+type CountedSeconds = Omit<AudioSeconds, "unanswered">;
+
+/** What the metrics read of an open stream. */
 export interface MeasuredStream {
   readonly channelCount: number;
   readonly audio: AudioSeconds;
 }
 
-/** The streams of one pattern and model. What they have heard is read off their ledgers when somebody asks. */
-export class StreamMetrics {
-  readonly #metrics: Metrics;
-  readonly #labels: { readonly pattern: string; readonly model: string };
-  readonly #open = new Set<MeasuredStream>();
-  /** Of streams that are over. */
-  #past: Omit<AudioSeconds, "unanswered"> = { received: 0, inferred: 0, silent: 0, failed: 0 };
-  readonly #speechEndToFinal;
-  readonly #latency;
-  readonly #lag;
+interface StreamLabels {
+  readonly pattern: string;
+  readonly model: string;
+}
 
-  constructor(metrics: Metrics, pattern: string, model: string) {
-    this.#metrics = metrics;
-    this.#labels = { pattern, model };
-    this.#speechEndToFinal = metrics.speechEndToFinal.with({ model });
-    this.#latency = metrics.resultLatency.with(this.#labels);
-    this.#lag = metrics.resultLag.with(this.#labels);
-    metrics.streamsStarted.with(this.#labels);
-    metrics.channelsStarted.with(this.#labels);
-    metrics.onCollect(() => this.#collect());
+/** Metrics of all streams with the same pattern and model. Audio is read from the streams' ledgers when the metrics are read. */
+export class StreamMetrics {
+  readonly #families: MetricFamilies;
+  readonly #labels: StreamLabels;
+  readonly #open = new Set<MeasuredStream>();
+  /** Audio of streams that have ended. */
+  #ended: CountedSeconds = { received: 0, inferred: 0, silent: 0, failed: 0 };
+  readonly #speechEndToFinal: Histogram;
+  readonly #latency: Histogram;
+  readonly #lag: Histogram;
+
+  constructor(registry: MetricRegistry, families: MetricFamilies, labels: StreamLabels) {
+    const { results, streams } = families;
+    this.#families = families;
+    this.#labels = labels;
+    this.#speechEndToFinal = results.speechEndToFinal.with({ model: labels.model });
+    this.#latency = results.latency.with(labels);
+    this.#lag = results.lag.with(labels);
+    streams.started.with(labels);
+    streams.channelsStarted.with(labels);
+    registry.onCollect(() => this.#collect());
   }
 
   started(stream: MeasuredStream): void {
+    const { started, channelsStarted } = this.#families.streams;
     this.#open.add(stream);
-    this.#metrics.streamsStarted.with(this.#labels).add();
-    this.#metrics.channelsStarted.with(this.#labels).add(stream.channelCount);
+    started.with(this.#labels).add();
+    channelsStarted.with(this.#labels).add(stream.channelCount);
   }
 
-  /** @param reason as `stopped` says it, or `vanished` */
+  /** @param reason of the event `stopped`, or `vanished` when the client has left */
   stopped(stream: MeasuredStream, reason: string): void {
     if (!this.#open.delete(stream)) return;
-    this.#past = sum(this.#past, stream.audio);
-    this.#metrics.streamsStopped.with({ ...this.#labels, reason }).add();
+    this.#ended = sum(this.#ended, stream.audio);
+    this.#families.streams.stopped.with({ ...this.#labels, reason }).add();
   }
 
   /**
    * A final result has been sent.
-   * @param latencyMs since its audio was complete
+   * @param latencyMs time since its audio was complete
    * @param lagSeconds audio received beyond it
-   * @param sinceSpeechMs since the end of the speech in it; undefined: the pattern does not hear speech
+   * @param sinceSpeechMs time since the end of its speech; undefined without voice activity detection
+   * @param traceparent of the stream
    */
   finalSent(
     latencyMs: number,
     lagSeconds: number,
     sinceSpeechMs: number | undefined,
-    traceId: string | undefined,
+    traceparent: string | undefined,
   ): void {
+    const traceId = sampledTraceId(traceparent);
     this.#latency.observe(latencyMs / 1000, traceId);
     this.#lag.observe(lagSeconds, traceId);
     if (sinceSpeechMs !== undefined) this.#speechEndToFinal.observe(sinceSpeechMs / 1000, traceId);
   }
 
   #collect(): void {
-    const { streamsActive, channelsActive, audioUnanswered } = this.#metrics;
-    let audio = this.#past;
+    const { streams, audio } = this.#families;
+    let total = this.#ended;
     let channels = 0;
     let unanswered = 0;
     for (const stream of this.#open) {
-      const own = stream.audio;
-      audio = sum(audio, own);
+      const seconds = stream.audio;
+      total = sum(total, seconds);
       channels += stream.channelCount;
-      unanswered += own.unanswered;
+      unanswered += seconds.unanswered;
     }
-    streamsActive.with(this.#labels).set(this.#open.size);
-    channelsActive.with(this.#labels).set(channels);
-    audioUnanswered.with(this.#labels).set(unanswered);
-    this.#metrics.audioReceived.with(this.#labels).value = audio.received;
-    this.#metrics.audioInferred.with(this.#labels).value = audio.inferred;
-    this.#metrics.audioSilent.with(this.#labels).value = audio.silent;
-    this.#metrics.audioFailed.with(this.#labels).value = audio.failed;
+    streams.active.with(this.#labels).set(this.#open.size);
+    streams.channelsActive.with(this.#labels).set(channels);
+    audio.received.with(this.#labels).value = total.received;
+    audio.inferred.with(this.#labels).value = total.inferred;
+    audio.silent.with(this.#labels).value = total.silent;
+    audio.failed.with(this.#labels).value = total.failed;
+    audio.unanswered.with(this.#labels).set(unanswered);
   }
 }
 
-function sum<Seconds extends Omit<AudioSeconds, "unanswered">>(a: Seconds, b: Omit<AudioSeconds, "unanswered">) {
+function sum(a: CountedSeconds, b: CountedSeconds): CountedSeconds {
   return {
     received: a.received + b.received,
     inferred: a.inferred + b.inferred,

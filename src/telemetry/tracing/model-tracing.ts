@@ -1,5 +1,5 @@
 import manifest from "../../../package.json" with { type: "json" };
-import { tracingWanted } from "./tracing.ts";
+import { exportConfigured } from "./trace-export.ts";
 
 /** Tracing for the code of a model, on its worker. */
 export interface ModelTracing {
@@ -20,18 +20,19 @@ export const NO_MODEL_TRACING: ModelTracing = {
  * symbol that all copies share.
  */
 export async function openModelTracing(env: Readonly<Record<string, string | undefined>>): Promise<ModelTracing> {
-  if (!tracingWanted(env)) return NO_MODEL_TRACING;
-  const [{ context, trace }, { AsyncLocalStorageContextManager }, { setUp }, { parentContext }] = await Promise.all([
-    import("@opentelemetry/api"),
-    import("@opentelemetry/context-async-hooks"),
-    import("./tracing-sdk.ts"),
-    import("./spans.ts"),
-  ]);
-  const { provider } = setUp({ service: "streamer", version: manifest.version, env });
+  if (!exportConfigured(env)) return NO_MODEL_TRACING;
+  const [{ context, trace }, { AsyncLocalStorageContextManager }, { createOtelSdk }, { remoteContext }] =
+    await Promise.all([
+      import("@opentelemetry/api"),
+      import("@opentelemetry/context-async-hooks"),
+      import("./otel-sdk.ts"),
+      import("./span-context.ts"),
+    ]);
+  const { provider } = createOtelSdk({ service: "streamer", version: manifest.version });
   trace.setGlobalTracerProvider(provider);
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   return {
-    within: (traceparent, run) => context.with(parentContext(traceparent) ?? context.active(), run),
+    within: (traceparent, run) => context.with(remoteContext(traceparent) ?? context.active(), run),
     close: async () => await provider.shutdown().catch(() => undefined),
   };
 }

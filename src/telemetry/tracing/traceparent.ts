@@ -31,7 +31,12 @@ export function continueTrace(parent: string | undefined): string {
   return `00-${traceId}-${randomHex(8)}-${context?.sampled === true ? "01" : "00"}`;
 }
 
-/** Random, and never all zero. */
+/** Returns the trace id of a `traceparent` with the sampled flag; undefined for any other. */
+export function sampledTraceId(traceparent: string | undefined): string | undefined {
+  return traceparent?.endsWith("-01") === true ? traceparent.slice(3, 35) : undefined;
+}
+
+/** Returns random hex digits that are not all zero. */
 function randomHex(bytes: number): string {
   const hex = crypto.getRandomValues(new Uint8Array(bytes)).toHex();
   return ZEROS.test(hex) ? randomHex(bytes) : hex;

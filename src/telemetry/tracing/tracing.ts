@@ -1,60 +1,64 @@
-import type { Logger } from "../log/log.ts";
-import type { Count } from "../metrics/instruments.ts";
-import type { Tracing } from "./trace.ts";
+import type { Outcome } from "../../model/job.ts";
 
-/** What the program's end may wait for the last spans to be exported. */
-const FLUSH_LIMIT_MS = 3_000;
-
-export interface TracingOptions {
-  /** `service.name`, if the environment does not say another. */
-  readonly service: string;
-  readonly version: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly log?: Pick<Logger, "warn">;
-  /** Counts spans by what became of them. */
-  readonly count?: (fate: "recorded" | "exported" | "failed") => Count;
+/** Entry point of tracing; `NO_TRACING` and `OtelTracing` implement it. */
+export interface Tracing {
+  /** @param path of the URL, one of the patterns' routes */
+  startConnection(request: Request, path: string): ConnectionTrace;
 }
 
-/** Tracing that is on. */
-export interface OpenTracing {
-  readonly tracing: Tracing;
-  /** A span of this program's own, as the root of what it does. */
-  span(name: string, attributes: Readonly<Record<string, string | number>>, parent?: string): OwnSpan;
-  /** Exports what is left, within a limit. */
-  close(): Promise<void>;
+/** Trace of one connection, from its upgrade request on. */
+export interface ConnectionTrace {
+  /** The upgrade request has got its response. @param errorCode of a refusal */
+  responded(status: number, errorCode?: string): void;
+  /** A `start` has been received. A trace that it names takes precedence over the headers of the upgrade. */
+  startStream(options: StreamTraceOptions): StreamTrace;
 }
 
-export interface OwnSpan {
+export interface StreamTraceOptions {
+  /** `trace_id` of the start: a traceparent or a bare trace id. */
+  readonly traceparent: string | undefined;
+  readonly tracestate: string | undefined;
+  readonly session: string;
+  /** Number of the stream in its session. */
+  readonly stream: number;
+  readonly pattern: string;
+  /** True: every job of the stream belongs to an utterance. */
+  readonly usesVad: boolean;
+}
+
+/** Trace of one stream. */
+export interface StreamTrace {
+  /** Of the stream's span. Without tracing it names a span that nobody records. */
   readonly traceparent: string;
+  decodeStarted(): void;
+  decodeEnded(): void;
+  /** Speech has started in a channel. */
+  speechStarted(channel: number): void;
+  jobSubmitted(job: TracedJob): JobTrace;
+  /** The stream as a whole has failed, or its start was refused. */
   failed(code: string, message: string): void;
-  ended(facts: Readonly<Record<string, string | number>>): void;
+  /** An internal error has ended the stream. */
+  crashed(error: unknown): void;
+  /** @param attributes by OpenTelemetry attribute name */
+  ended(attributes: Readonly<Record<string, string | number>>): void;
 }
 
-/** Whether the environment names a place to send spans to, as OpenTelemetry has it. */
-export function tracingWanted(env: TracingOptions["env"]): boolean {
-  const given = (name: string): string => (env[name] ?? "").trim();
-  if (given("OTEL_SDK_DISABLED").toLowerCase() === "true" || given("OTEL_TRACES_EXPORTER").toLowerCase() === "none") {
-    return false;
-  }
-  return given("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") !== "" || given("OTEL_EXPORTER_OTLP_ENDPOINT") !== "";
+/** A job for the model. */
+export interface TracedJob {
+  readonly kind: "final" | "interim";
+  readonly channel: number;
+  /** Seconds from the first sample of the stream. */
+  readonly start: number;
+  readonly end: number;
+  /** Seconds of audio after the end of the job's speech; undefined while the speech goes on. */
+  readonly silence: number | undefined;
 }
 
-/**
- * Sets tracing up as the environment variables of OpenTelemetry say; undefined: they name no place to send spans to. The libraries
- * are loaded only when there is one.
- */
-export async function openTracing(options: TracingOptions): Promise<OpenTracing | undefined> {
-  if (!tracingWanted(options.env)) return undefined;
-  const { setUp } = await import("./tracing-sdk.ts");
-  const { provider, ...open } = setUp(options);
-  return {
-    ...open,
-    close: async () => {
-      const limit = Promise.withResolvers<void>();
-      const timer = setTimeout(limit.resolve, FLUSH_LIMIT_MS);
-      // An exporter that cannot say why has counted its failure already.
-      await Promise.race([provider.shutdown().catch(() => undefined), limit.promise]);
-      clearTimeout(timer);
-    },
-  };
+/** Trace of one job. */
+export interface JobTrace {
+  /** For the worker, whose spans become children of the job's. */
+  readonly traceparent: string;
+  settled(outcome: Outcome): void;
+  /** The result, or the error in its place, has been sent. */
+  resultSent(): void;
 }

@@ -2,9 +2,9 @@ import { expect, test } from "bun:test";
 
 import { ServeStatus, statusLine } from "../../../src/commands/serve/status.ts";
 import type { Output } from "../../../src/commands/terminal/screen.ts";
-import type { LiveNumbers } from "../../../src/telemetry/metrics/live.ts";
+import type { LiveStats } from "../../../src/telemetry/metrics/live-stats.ts";
 
-const QUIET: LiveNumbers = {
+const QUIET: LiveStats = {
   sessions: 0,
   streams: 0,
   channels: 0,
@@ -15,7 +15,7 @@ const QUIET: LiveNumbers = {
   inference_seconds: 0,
 };
 
-const BUSY: LiveNumbers = {
+const BUSY: LiveStats = {
   sessions: 3,
   streams: 2,
   channels: 4,

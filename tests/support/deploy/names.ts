@@ -1,10 +1,10 @@
-import type { Metrics } from "../../../src/telemetry/metrics/metrics.ts";
+import type { MetricRegistry } from "../../../src/telemetry/metrics/metric-registry.ts";
 
 /** The names under which Streamer's own metrics have series: a histogram has three. */
-export function metricNames(metrics: Metrics): string[] {
-  return metrics.collect().flatMap(({ kind, family }) => {
+export function metricNames(registry: MetricRegistry): string[] {
+  return registry.collect().flatMap(({ type, family }) => {
     const { name } = family.definition;
-    return kind === "histogram" ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name];
+    return type === "histogram" ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name];
   });
 }
 

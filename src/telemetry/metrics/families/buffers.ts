@@ -1,0 +1,12 @@
+import type { MetricRegistry } from "../metric-registry.ts";
+
+/** Buffers: places where messages, audio and results wait. */
+export function bufferFamilies(registry: MetricRegistry) {
+  return {
+    arenaUsed: registry.gauge("streamer_arena_used_bytes", "Shared audio memory in use."),
+    arenaCapacity: registry.gauge("streamer_arena_capacity_bytes", "Size of the shared audio memory, limits.arena_mb."),
+    arenaWaiting: registry.gauge("streamer_arena_waiting_streams", "Streams that wait for shared audio memory."),
+    inboxBytes: registry.gauge("streamer_inbox_bytes", "Received messages that are not decoded yet, all sessions."),
+    outboxBytes: registry.gauge("streamer_outbox_bytes", "Results that clients have not read yet, all sessions."),
+  };
+}

@@ -1,0 +1,31 @@
+import type { MetricRegistry } from "../metric-registry.ts";
+import { audioFamilies } from "./audio.ts";
+import { bufferFamilies } from "./buffers.ts";
+import { inferenceFamilies } from "./inference.ts";
+import { resultFamilies } from "./results.ts";
+import { runtimeFamilies } from "./runtime.ts";
+import { serverFamilies } from "./server.ts";
+import { sessionFamilies } from "./sessions.ts";
+import { stageFamilies } from "./stages.ts";
+import { streamFamilies } from "./streams.ts";
+import { trafficFamilies } from "./traffic.ts";
+import { workerFamilies } from "./workers.ts";
+
+export type MetricFamilies = ReturnType<typeof registerFamilies>;
+
+/** Registers every metric of Streamer, one file of this folder a subject. `docs/operations.md` explains each. */
+export function registerFamilies(registry: MetricRegistry) {
+  return {
+    sessions: sessionFamilies(registry),
+    streams: streamFamilies(registry),
+    traffic: trafficFamilies(registry),
+    audio: audioFamilies(registry),
+    stages: stageFamilies(registry),
+    inference: inferenceFamilies(registry),
+    results: resultFamilies(registry),
+    buffers: bufferFamilies(registry),
+    workers: workerFamilies(registry),
+    runtime: runtimeFamilies(registry),
+    server: serverFamilies(registry),
+  };
+}

@@ -1,0 +1,43 @@
+import type { MetricRegistry } from "../metric-registry.ts";
+import { TIMER_DELAY_SECONDS } from "./buckets.ts";
+
+/** JavaScript run-time: event loop, main thread and heap. */
+export function runtimeFamilies(registry: MetricRegistry) {
+  return {
+    loopDelay: registry.histogram(
+      "streamer_event_loop_delay_seconds",
+      "Delay of a timer, measured 10 times a second.",
+      TIMER_DELAY_SECONDS,
+    ),
+    loopUtilization: registry.gauge(
+      "streamer_event_loop_utilization_ratio",
+      "Share of the last seconds in which the main thread was busy.",
+    ),
+    mainThreadCpu: registry.counter("streamer_main_thread_cpu_seconds_total", "Processor time of the main thread."),
+    mainThreadSeconds: registry.counter(
+      "streamer_main_thread_seconds_total",
+      "Main thread's time in Streamer's own code, by stage; of messages one in 16 is measured.",
+      ["stage"],
+    ),
+    blocked: registry.counter(
+      "streamer_event_loop_blocked_total",
+      "Times that one stage occupied the main thread for too long; other: code outside of the measured stages.",
+      ["stage"],
+    ),
+    blockedSeconds: registry.counter(
+      "streamer_event_loop_blocked_seconds_total",
+      "Time during which one stage occupied the main thread for too long.",
+      ["stage"],
+    ),
+    collections: registry.counter(
+      "streamer_garbage_collections_requested_total",
+      "Garbage collections requested because of received bytes: young (in the background) or all. Bun does not report its own.",
+      ["kind"],
+    ),
+    heap: registry.gauge(
+      "streamer_heap_bytes",
+      "JavaScript heap: used, capacity, and external (memory that objects hold outside of it).",
+      ["kind"],
+    ),
+  };
+}

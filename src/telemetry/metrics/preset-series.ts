@@ -1,0 +1,39 @@
+import type { Outcome } from "../../model/job.ts";
+import { type ErrorCode, type ErrorRow, ERRORS, WARNINGS } from "../../protocol/errors.ts";
+import { EVENTS } from "../../protocol/events.ts";
+import { SPAN_FATES } from "./families/server.ts";
+import { MAIN_THREAD_STAGES } from "./main-thread-timer.ts";
+import { INTERIM_FATES, WORKER_DEATH_CAUSES } from "./model-metrics.ts";
+import type { ServerMetrics } from "./server-metrics.ts";
+
+const INFERENCE_FAILURES: readonly Extract<Outcome, { status: "failed" }>["code"][] = [
+  "inference_failed",
+  "inference_timeout",
+  "worker_crashed",
+];
+
+/** Creates all series whose labels are known in advance, so that Prometheus sees the first event of a kind as an increase from 0. */
+export function presetSeries(metrics: ServerMetrics, patterns: readonly string[], models: Iterable<string>): void {
+  const { sessions, traffic, inference, workers, runtime, server } = metrics.families;
+  for (const [code, row] of Object.entries(ERRORS) as [ErrorCode, ErrorRow][]) {
+    traffic.errors.with({ code });
+    if (row.status !== undefined) sessions.refused.with({ reason: code });
+    if (row.close !== undefined) sessions.closed.with({ reason: code });
+  }
+  for (const reason of ["stop", "client", "vanished"]) sessions.closed.with({ reason });
+  for (const code of Object.keys(WARNINGS)) traffic.warnings.with({ code });
+  for (const type of Object.keys(EVENTS)) traffic.eventsSent.with({ type });
+  for (const kind of ["young", "all"]) runtime.collections.with({ kind });
+  for (const fate of SPAN_FATES) server.spans.with({ fate });
+  for (const stage of [...MAIN_THREAD_STAGES, "other"]) {
+    runtime.blocked.with({ stage });
+    runtime.blockedSeconds.with({ stage });
+  }
+  for (const pattern of patterns) sessions.opened.with({ pattern });
+  for (const model of models) {
+    for (const fate of INTERIM_FATES) inference.interims.with({ model, fate });
+    for (const cause of WORKER_DEATH_CAUSES) workers.deaths.with({ model, cause });
+    for (const code of INFERENCE_FAILURES) inference.failures.with({ model, code });
+    for (const pattern of patterns) metrics.stream(pattern, model);
+  }
+}

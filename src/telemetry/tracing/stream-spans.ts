@@ -1,0 +1,150 @@
+import { ROOT_CONTEXT, type Span, SpanStatusCode, trace, type Tracer } from "@opentelemetry/api";
+import { ATTR_ERROR_TYPE } from "@opentelemetry/semantic-conventions";
+
+import { excerpt } from "../../lib/excerpt.ts";
+import type { Outcome } from "../../model/job.ts";
+import { epochMs, traceparentOf } from "./span-context.ts";
+import type { JobTrace, StreamTrace, TracedJob } from "./tracing.ts";
+
+/** Longest error message in a span, in characters. */
+const MESSAGE_LENGTH = 1_024;
+
+interface Utterance {
+  readonly span: Span;
+  /** Start of the span, epoch milliseconds. */
+  readonly startedAt: number;
+}
+
+/**
+ * Spans of one stream:
+ *
+ *     stream > utterance > decode, endpointing, inference > queue, compute
+ *
+ * Without voice activity detection there are no utterances and the stream is the parent of `decode` and `inference`.
+ */
+export class StreamSpans implements StreamTrace {
+  readonly traceparent: string;
+  readonly #tracer: Tracer;
+  readonly #span: Span;
+  readonly #recorded: boolean;
+  readonly #usesVad: boolean;
+  /** Started and not ended. */
+  readonly #open = new Set<Span>();
+  /** Current utterance of each channel. */
+  readonly #utterances: (Utterance | undefined)[] = [];
+  /** Times of the last chunk, epoch milliseconds. */
+  #decodeStartedAt = 0;
+  #decodeEndedAt = 0;
+
+  constructor(tracer: Tracer, span: Span, usesVad: boolean) {
+    this.#tracer = tracer;
+    this.#span = span;
+    this.#usesVad = usesVad;
+    this.#recorded = span.isRecording();
+    this.traceparent = traceparentOf(span);
+  }
+
+  decodeStarted(): void {
+    if (this.#recorded) this.#decodeStartedAt = epochMs();
+  }
+
+  decodeEnded(): void {
+    if (this.#recorded) this.#decodeEndedAt = epochMs();
+  }
+
+  speechStarted(channel: number): void {
+    if (this.#recorded) this.#startUtterance(channel, epochMs());
+  }
+
+  jobSubmitted(job: TracedJob): JobTrace {
+    if (!this.#recorded) return { traceparent: this.traceparent, settled: () => {}, resultSent: () => {} };
+    const now = epochMs();
+    const { channel, kind, silence } = job;
+    const utterance = this.#usesVad ? (this.#utterances[channel] ?? this.#startUtterance(channel, now)) : undefined;
+    const parent = utterance?.span ?? this.#span;
+    if (kind === "final") {
+      this.#record("decode", parent, this.#decodeStartedAt, this.#decodeEndedAt);
+      if (utterance !== undefined) this.#recordEndpointing(utterance, job, now);
+    }
+    const span = this.#start("inference", parent, now);
+    span.setAttributes({
+      "streamer.channel": channel,
+      "streamer.final": kind === "final",
+      "streamer.start_time": job.start,
+      "streamer.end_time": job.end,
+    });
+    if (kind === "final") this.#utterances[channel] = undefined;
+    // The utterance was cut at its full length: the speech goes on in the next one.
+    if (kind === "final" && this.#usesVad && silence === undefined) this.#startUtterance(channel, now);
+    return {
+      traceparent: traceparentOf(span),
+      settled: (outcome) => this.#settle(span, now, outcome),
+      resultSent: () => {
+        if (kind === "final" && utterance !== undefined) this.#end(utterance.span);
+      },
+    };
+  }
+
+  failed(code: string, message: string): void {
+    setFailed(this.#span, code, message);
+  }
+
+  crashed(error: unknown): void {
+    this.#span.recordException(error instanceof Error ? error : String(error), epochMs());
+  }
+
+  ended(attributes: Readonly<Record<string, string | number>>): void {
+    this.#span.setAttributes(attributes);
+    for (const span of this.#open) this.#end(span);
+    this.#span.end(epochMs());
+  }
+
+  #startUtterance(channel: number, startedAt: number): Utterance {
+    const span = this.#start("utterance", this.#span, startedAt);
+    span.setAttribute("streamer.channel", channel);
+    return (this.#utterances[channel] = { span, startedAt });
+  }
+
+  /** Records the time that it took to detect the end of speech: in real time, the length of the silence that proves it. */
+  #recordEndpointing(utterance: Utterance, { start, end, silence = 0 }: TracedJob, now: number): void {
+    utterance.span.setAttributes({ "streamer.start_time": start, "streamer.end_time": end });
+    this.#record("endpointing", utterance.span, Math.max(utterance.startedAt, now - silence * 1000), now);
+  }
+
+  #settle(span: Span, submittedAt: number, outcome: Outcome): void {
+    // A dropped job never ran. A span that does not end is not exported.
+    if (outcome.status === "dropped") return void this.#open.delete(span);
+    const computeFrom = submittedAt + outcome.queueMs;
+    this.#record("queue", span, submittedAt, computeFrom);
+    const compute = this.#start("compute", span, computeFrom);
+    if (outcome.status === "ok") {
+      compute.setAttributes({ "streamer.worker": outcome.worker, "streamer.batch_size": outcome.batchSize });
+    } else {
+      setFailed(compute, outcome.code, outcome.message);
+      setFailed(span, outcome.code, outcome.message);
+    }
+    this.#end(compute, computeFrom + outcome.inferMs);
+    this.#end(span);
+  }
+
+  #start(name: string, parent: Span, startTime: number): Span {
+    const span = this.#tracer.startSpan(name, { startTime }, trace.setSpan(ROOT_CONTEXT, parent));
+    this.#open.add(span);
+    return span;
+  }
+
+  /** Records a span whose start and end are both known. */
+  #record(name: string, parent: Span, startTime: number, endTime: number): void {
+    this.#end(this.#start(name, parent, startTime), endTime);
+  }
+
+  #end(span: Span, endTime: number = epochMs()): void {
+    if (this.#open.delete(span)) span.end(endTime);
+  }
+}
+
+function setFailed(span: Span, code: string, message: string): void {
+  span.recordException({ name: code, message: excerpt(message, MESSAGE_LENGTH) }, epochMs());
+  span.setAttribute(ATTR_ERROR_TYPE, code);
+  span.setStatus({ code: SpanStatusCode.ERROR, message: code });
+}

@@ -1,0 +1,31 @@
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+
+import { registerFamilies } from "../../../../src/telemetry/metrics/families/families.ts";
+import { MetricRegistry } from "../../../../src/telemetry/metrics/metric-registry.ts";
+
+const operations = await Bun.file(join(import.meta.dir, "..", "..", "..", "..", "docs", "operations.md")).text();
+const registry = new MetricRegistry();
+registerFamilies(registry);
+const metrics = registry.collect();
+const names = metrics.map(({ family }) => family.definition.name);
+
+describe("the metrics", () => {
+  test("have a description and the names that Prometheus recommends", () => {
+    for (const { type, family } of metrics) {
+      const { name, help } = family.definition;
+      expect(name).toMatch(/^streamer_[a-z]+(_[a-z]+)*$/);
+      expect(name.endsWith("_total")).toBe(type === "counter");
+      expect(help).toMatch(/^[A-Z1].{10,}\.$/);
+    }
+  });
+
+  test("have unique names", () => {
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  test("are exactly those that docs/operations.md explains", () => {
+    const explained = [...operations.matchAll(/^\| `(streamer_[a-z_]+)` +\|/gm)].map(([, name = ""]) => name);
+    expect(explained.toSorted()).toEqual(names.toSorted());
+  });
+});
