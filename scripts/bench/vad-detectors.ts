@@ -1,4 +1,7 @@
-import { EnergyVad } from "../../src/vad/energy.ts";
+import { VAD_DEFAULTS } from "../../src/protocol/requests.ts";
+import type { DetectorKind } from "../../src/vad/detector.ts";
+import { energy } from "../../src/vad/energy.ts";
+import { fixedThreshold, REFERENCE_DBFS } from "../../src/vad/fixed-threshold.ts";
 import { loadPeers, type Peers } from "./vad-peers.ts";
 import { RATE } from "./vad-speech.ts";
 
@@ -17,7 +20,7 @@ export interface Detector {
 
 const WINDOW = RATE / 100;
 /** dBFS, between speech and noise that is 10 dB quieter: what one would set by hand, knowing both. */
-const FIXED_DB = -33;
+const FIXED_DBFS = -33;
 /** WebRTC's aggressiveness, 0 .. 3. */
 const WEBRTC_MODES = [0, 3];
 /** Silero's published defaults: speech from 0.5 up, until below 0.35. */
@@ -29,8 +32,8 @@ const SILERO_WINDOW = 512;
 export async function detectors(): Promise<{ present: Detector[]; absent: string[] }> {
   const { webrtc, silero, absent } = await loadPeers();
   const present: Detector[] = [
-    { name: "energy", detect: energy },
-    { name: "fixed", detect: fixed },
+    { name: "energy", detect: (samples) => decisions(energy, VAD_DEFAULTS.threshold_db, samples) },
+    { name: "fixed", detect: (samples) => decisions(fixedThreshold, FIXED_DBFS - REFERENCE_DBFS, samples) },
   ];
   if (webrtc) {
     for (const mode of WEBRTC_MODES) {
@@ -41,24 +44,15 @@ export async function detectors(): Promise<{ present: Detector[]; absent: string
   return { present, absent };
 }
 
-function energy(samples: Float32Array): Decisions {
-  using vad = new EnergyVad(RATE, 10);
+function decisions(kind: DetectorKind, thresholdDb: number, samples: Float32Array): Decisions {
+  using detector = kind.create(RATE, { threshold_db: thresholdDb });
   const speech: number[] = [];
   const levels: number[] = [];
-  vad.push(samples, 0, samples.length, (isSpeech, levelDb) => {
+  detector.push(samples, 0, samples.length, (isSpeech, levelDb) => {
     speech.push(isSpeech ? 1 : 0);
     levels.push(levelDb);
   });
-  return { windowSamples: vad.windowSamples, speech: Uint8Array.from(speech), levelDb: Float32Array.from(levels) };
-}
-
-/** The mean power of 10 ms against one number for ever. */
-function fixed(samples: Float32Array): Decisions {
-  return decide(
-    samples,
-    WINDOW,
-    (window) => window.reduce((sum, x) => sum + x * x, 0) / WINDOW >= 10 ** (FIXED_DB / 10),
-  );
+  return { windowSamples: detector.windowSamples, speech: Uint8Array.from(speech), levelDb: Float32Array.from(levels) };
 }
 
 function webrtcDecisions(webrtc: NonNullable<Peers["webrtc"]>, mode: number, samples: Float32Array): Decisions {

@@ -6,7 +6,7 @@
  */
 import { parseArgs } from "node:util";
 
-import { EnergyVad } from "../../src/vad/energy.ts";
+import { EnergyDetector } from "../../src/vad/energy.ts";
 import { type Detector, detectors } from "./vad-detectors.ts";
 import { generator, type Scene, spoken, unspoken } from "./vad-scenes.ts";
 import { score, segments } from "./vad-score.ts";
@@ -64,7 +64,7 @@ function share(part: number, whole: number): string {
 function speed(): number {
   const random = generator(seed);
   const samples = Float32Array.from({ length: 60 * RATE }, () => 0.1 * (random() - 0.5));
-  using vad = new EnergyVad(RATE, 10);
+  using vad = new EnergyDetector(RATE, 10);
   let heard = 0;
   const runs = Array.from({ length: 9 }, () => {
     const begin = Bun.nanoseconds();

@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { MAX_CHANNELS } from "../lib/sample-format.ts";
 import { VAD_DEFAULTS, VAD_RANGES } from "../protocol/requests.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log/log.ts";
+import { DETECTOR_NAMES } from "../vad/detectors.ts";
 
 /** A setting: its default value, its unit, the values that it accepts and what it means. */
 export type Setting = NumberSetting | TextSetting;
@@ -60,6 +61,7 @@ export const SETTINGS = {
     format: choice("auto", LOG_FORMATS, "format of log records; auto: pretty on a terminal, json elsewhere"),
   },
   vad: {
+    detector: choice("energy", DETECTOR_NAMES, "voice activity detector; fixed: its noise floor is always -50 dBFS"),
     threshold_db: vad("threshold_db", "dB", "level above the noise floor that counts as speech"),
     min_speech_ms: vad("min_speech_ms", "ms", "shortest speech that starts an utterance"),
     min_silence_ms: vad("min_silence_ms", "ms", "silence that ends an utterance"),

@@ -1,6 +1,6 @@
 import type { VadSettings } from "../protocol/requests.ts";
 import { longestBeginningMs } from "../vad/endpointer.ts";
-import { EnergyVad } from "../vad/energy.ts";
+import { energy } from "../vad/energy.ts";
 import type { Pipeline, PipelineOptions } from "./pipeline.ts";
 import { SegmentedPipeline } from "./segmented.ts";
 import { SimplePipeline } from "./simple.ts";
@@ -55,11 +55,11 @@ export const PATTERNS: Readonly<Record<string, Pattern>> = {
     name: "segmented",
     usesVad: true,
     keepsState: false,
-    holdsMs: ({ vad }) => vad.pre_roll_ms + Math.max(vad.max_utterance_ms, longestBeginningMs(vad)),
+    holdsMs: ({ vad }) => vad.pre_roll_ms + Math.max(vad.max_utterance_ms, longestBeginningMs(vad, energy.windowMs)),
     create: (options) =>
       new SegmentedPipeline({
         ...options,
-        vad: new EnergyVad(options.sampleRate, options.vad.threshold_db),
+        vad: energy.create(options.sampleRate, options.vad),
         settings: options.vad,
         ...(options.interimIntervalMs !== undefined && {
           interimEvery: samples(options.interimIntervalMs, options.sampleRate),

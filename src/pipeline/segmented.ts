@@ -1,7 +1,7 @@
 import type { Job, Outcome } from "../model/job.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { VadSettings } from "../protocol/requests.ts";
-import type { Vad } from "../vad/detector.ts";
+import type { Detector } from "../vad/detector.ts";
 import { Endpointer, type Transition } from "../vad/endpointer.ts";
 import { Answers } from "./answers.ts";
 import { NOTHING, type Pipeline, type PipelineEvent, type PipelineOptions, type Step, type Tally } from "./pipeline.ts";
@@ -12,7 +12,7 @@ import { NOTHING, type Pipeline, type PipelineEvent, type PipelineOptions, type 
  */
 export class SegmentedPipeline implements Pipeline {
   readonly #sampleRate: number;
-  readonly #vad: Vad;
+  readonly #vad: Detector;
   readonly #endpointer: Endpointer;
   readonly #answers: Answers;
   /** Samples between two interims; undefined: none were asked for. */
@@ -27,7 +27,11 @@ export class SegmentedPipeline implements Pipeline {
   #jobs: Job[] = [];
 
   constructor(
-    options: PipelineOptions & { readonly vad: Vad; readonly settings: VadSettings; readonly interimEvery?: number },
+    options: PipelineOptions & {
+      readonly vad: Detector;
+      readonly settings: VadSettings;
+      readonly interimEvery?: number;
+    },
   ) {
     this.#sampleRate = options.sampleRate;
     this.#vad = options.vad;

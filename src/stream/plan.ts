@@ -52,7 +52,8 @@ function open(start: Start, options: OpeningOptions, trace: StreamTrace): { stre
     const message = `format.channels: found ${start.format.channels}; allowed: at most ${capacity}, for which this server has memory`;
     throw new ProtocolError("unsupported_format", message, { param: "format.channels" });
   }
-  const vad = chooseVad(start, pattern, services.config.vad);
+  const { detector: _, ...vadDefaults } = services.config.vad;
+  const vad = chooseVad(start, pattern, vadDefaults);
   const settings = {
     vad,
     stateful: model.stateful,

@@ -1,14 +1,30 @@
+import type { VadSettings } from "../protocol/requests.ts";
+
 /**
- * Voice activity detection: one channel's samples in, a decision for every window out. Synchronous and chunk invariant: the
- * remainder of a window is kept until the next call.
+ * Receives the decision about one window.
+ * @param levelDb level of the window, dBFS: 0 is a mean power of 1, which a full-scale square wave has
  */
-export interface Vad extends Disposable {
-  /** Samples of one window. Window i covers samples i * windowSamples .. (i + 1) * windowSamples. */
+export type Decide = (speech: boolean, levelDb: number) => void;
+
+/**
+ * Voice activity detector of one channel: samples in, one decision a window out. Synchronous and chunk invariant: samples of
+ * an incomplete window wait for the next `push`, so decisions and levels do not depend on how the samples are cut.
+ */
+export interface Detector extends Disposable {
+  /** Samples of a window, 1 or more. Window i covers samples i * windowSamples to (i + 1) * windowSamples, exclusive. */
   readonly windowSamples: number;
 
-  /**
-   * Reads `samples[index .. index + length)` and calls `decide` for each window completed, in order, with whether it holds speech
-   * and with its level in dBFS.
-   */
-  push(samples: Float32Array, index: number, length: number, decide: (speech: boolean, levelDb: number) => void): void;
+  /** Reads `samples[index .. index + length)` and calls `decide` for each window that they complete, in order. */
+  push(samples: Float32Array, index: number, length: number, decide: Decide): void;
+}
+
+/** Settings that detectors read. The other settings of `vad` are those of the endpointer. */
+export type DetectorSettings = Pick<VadSettings, "threshold_db">;
+
+/** One kind of detector. `tests/contracts/detectors.test.ts` holds what all kinds have in common. */
+export interface DetectorKind {
+  /** Length of a window in milliseconds. A window is this long give or take half a sample. */
+  readonly windowMs: number;
+  /** Returns a detector for one channel. @param sampleRate Hz, MIN_SAMPLE_RATE to MAX_SAMPLE_RATE */
+  create(sampleRate: number, settings: DetectorSettings): Detector;
 }

@@ -1,39 +1,40 @@
 import type { VadSettings } from "../protocol/requests.ts";
+import { LevelHistory } from "./level-history.ts";
 
-/** What the endpointer says, positions in samples since the start of the stream. */
+/** An output of the endpointer. Positions are samples since the start of the stream. */
 export type Transition =
-  /** Speech began. `start` is the begin of the first speech window. */
+  /** Speech began. `position` is the begin of its first speech window, or where a flush ended the speech before. */
   | { readonly type: "active"; readonly position: number }
-  /** Speech ended. `position` is the end of the last speech window, or where a flush cut it. */
+  /** Speech ended. `position` is the end of its last speech window, or where a flush ended it. */
   | { readonly type: "inactive"; readonly position: number }
-  /** An utterance is complete; `start` < `end`. Utterances never overlap and come in order. */
+  /** An utterance is complete, `start` < `end`. Utterances come in order and never overlap. */
   | { readonly type: "utterance"; readonly start: number; readonly end: number };
+
+type Emit = (transition: Transition) => void;
 
 /** A pause this short does not end a beginning that has not reached `min_speech_ms` yet. */
 const START_GAP_MS = 50;
 /** `max_utterance_ms` cuts at the quietest window border of this stretch. */
 const CUT_SEARCH_MS = 1000;
 
-/** A window of the energy VAD, about: it is a whole number of samples. */
-const WINDOW_MS = 10;
-
 /**
- * Milliseconds from the begin of the first speech window to where `min_speech_ms` is reached, at most: single windows of speech, and as
- * much pause between them as may be.
+ * Milliseconds from the begin of the first speech window to where `min_speech_ms` is reached, at most: single windows of
+ * speech with the longest allowed pauses between them.
+ * @param windowMs length of a detector's window
  */
-export function longestBeginningMs(settings: VadSettings): number {
-  return (Math.ceil(settings.min_speech_ms / WINDOW_MS) + 1) * (WINDOW_MS + START_GAP_MS);
+export function longestBeginningMs(settings: VadSettings, windowMs: number): number {
+  return (Math.ceil(settings.min_speech_ms / windowMs) + 1) * (windowMs + START_GAP_MS);
 }
 
 /**
- * Endpointing: window decisions in, utterances out. A synchronous state machine on the sample clock:
+ * Endpointing: window decisions in, utterances out. A synchronous state machine; positions are its only clock.
  *
  * ```
  * silence --first speech window--> starting --min_speech--> speaking --min_silence--> silence
  *                                  starting --a gap-------> silence
  * ```
  *
- * The policy is that of the protocol page, "Segmentation".
+ * The protocol page, "Segmentation", defines the policy.
  */
 export class Endpointer {
   readonly #window: number;
@@ -43,25 +44,26 @@ export class Endpointer {
   readonly #preRoll: number;
   readonly #postRoll: number;
   readonly #maxUtterance: number;
-  /** Windows that a cut looks at. */
-  readonly #search: number;
-  readonly #levels: Levels;
+  /** Window borders that a cut considers. */
+  readonly #searchWindows: number;
+  readonly #levels: LevelHistory;
 
   /** End of the last window decided. */
-  #clock = 0;
-  /** Begin of the first speech window of what may be, or is, speech. */
+  #position = 0;
+  /** Begin of the first window of speech, or of what may become speech. Undefined in silence. */
   #speechStart: number | undefined;
+  /** End of the last speech window. */
   #speechEnd = 0;
   /** Samples of speech windows since #speechStart. */
   #speechSamples = 0;
-  /** Begin of the open utterance, pre-roll included. */
-  #open: number | undefined;
-  /** Begin of an utterance is never before this: the end of the one before, or a flush. */
-  #barrier = 0;
-  /** Speech events are never before this: where a flush ended speech. */
+  /** Begin of the open utterance, pre-roll included. Undefined unless speaking. */
+  #utteranceStart: number | undefined;
+  /** End of the last utterance, before which no other begins. */
+  #utteranceEnd = 0;
+  /** Where a flush last ended speech. Speech events are never before it. */
   #flushed = 0;
 
-  /** @param sampleRate Hz; @param windowSamples samples of a VAD window */
+  /** @param sampleRate Hz; @param windowSamples samples of a detector's window */
   constructor(settings: VadSettings, sampleRate: number, windowSamples: number) {
     const samples = (ms: number): number => Math.round((ms * sampleRate) / 1000);
     this.#window = windowSamples;
@@ -71,127 +73,95 @@ export class Endpointer {
     this.#preRoll = samples(settings.pre_roll_ms);
     this.#postRoll = samples(settings.post_roll_ms);
     this.#maxUtterance = samples(settings.max_utterance_ms);
-    this.#search = Math.ceil(samples(CUT_SEARCH_MS) / windowSamples);
-    const late = this.#preRoll + samples(longestBeginningMs(settings)) - this.#maxUtterance;
-    this.#levels = new Levels(this.#search + 1 + Math.max(0, Math.ceil(late / windowSamples)));
+    this.#searchWindows = Math.ceil(samples(CUT_SEARCH_MS) / windowSamples);
+    // Speech that was long in its beginning may be past the limit already when it counts as speech.
+    const longestBeginning = samples(longestBeginningMs(settings, (windowSamples * 1000) / sampleRate));
+    const excess = this.#preRoll + longestBeginning - this.#maxUtterance;
+    this.#levels = new LevelHistory(this.#searchWindows + 1 + Math.max(0, Math.ceil(excess / windowSamples)));
   }
 
-  /** Begin of the open utterance, undefined in silence. */
+  /** Begin of the open utterance; undefined in silence. */
   get open(): number | undefined {
-    return this.#open;
+    return this.#utteranceStart;
   }
 
-  /** The earliest position that a coming utterance may reach back to. */
+  /** The earliest position at which an utterance that is still to come can begin. */
   get needed(): number {
-    if (this.#open !== undefined) return this.#open;
-    return Math.max(this.#barrier, (this.#speechStart ?? this.#clock) - this.#preRoll);
+    if (this.#utteranceStart !== undefined) return this.#utteranceStart;
+    return Math.max(this.#utteranceEnd, (this.#speechStart ?? this.#position) - this.#preRoll);
   }
 
-  /** The next window's decision. */
-  decide(speech: boolean, levelDb: number, emit: (transition: Transition) => void): void {
-    const start = this.#clock;
-    this.#clock += this.#window;
+  /** Takes the decision about the next window. @param levelDb its level, dBFS */
+  decide(speech: boolean, levelDb: number, emit: Emit): void {
+    const start = this.#position;
+    this.#position += this.#window;
     this.#levels.push(levelDb);
-    if (speech) this.#hear(start);
+    if (speech) this.#addSpeech(start);
     if (this.#speechStart === undefined) return;
-    if (this.#open === undefined) {
-      if (this.#speechSamples >= this.#minSpeech) this.#begin(emit);
-      else if (this.#clock - this.#speechEnd > this.#startGap) this.#speechStart = undefined;
+    if (this.#utteranceStart === undefined) {
+      if (this.#speechSamples >= this.#minSpeech) this.#begin(this.#speechStart, emit);
+      else if (this.#position - this.#speechEnd > this.#startGap) this.#speechStart = undefined;
     }
-    if (this.#open === undefined) return;
-    if (this.#clock - this.#speechEnd >= this.#minSilence) this.#finish(this.#speechEnd, this.#clock, emit);
-    else this.#limit(emit);
+    if (this.#utteranceStart === undefined) return;
+    if (this.#position - this.#speechEnd >= this.#minSilence) this.#finish(this.#speechEnd, this.#position, emit);
+    else this.#cutLongUtterance(this.#utteranceStart, emit);
   }
 
-  /** Ends an open utterance at `clock`, the number of samples there are; speech that goes on is a new `active`. */
-  flush(clock: number, emit: (transition: Transition) => void): void {
-    if (this.#open === undefined) return;
-    this.#finish(clock, clock, emit);
-    this.#flushed = clock;
+  /** Ends an open utterance at `position`, the end of the audio received; speech that goes on is a new `active`. */
+  flush(position: number, emit: Emit): void {
+    if (this.#utteranceStart === undefined) return;
+    this.#finish(position, position, emit);
+    this.#flushed = position;
   }
 
-  /** Ends the stream at `clock`. */
-  end(clock: number, emit: (transition: Transition) => void): void {
-    if (this.#open !== undefined) this.#finish(this.#speechEnd, clock, emit);
+  /** Ends the stream at `position`, the end of the audio received. */
+  end(position: number, emit: Emit): void {
+    if (this.#utteranceStart !== undefined) this.#finish(this.#speechEnd, position, emit);
   }
 
-  #hear(start: number): void {
+  #addSpeech(windowStart: number): void {
     if (this.#speechStart === undefined) {
-      this.#speechStart = start;
+      this.#speechStart = windowStart;
       this.#speechSamples = 0;
     }
     this.#speechSamples += this.#window;
-    this.#speechEnd = this.#clock;
+    this.#speechEnd = this.#position;
   }
 
-  #begin(emit: (transition: Transition) => void): void {
-    const position = Math.max(this.#speechStart ?? 0, this.#flushed);
-    this.#open = Math.max(this.#barrier, position - this.#preRoll);
+  #begin(speechStart: number, emit: Emit): void {
+    const position = Math.max(speechStart, this.#flushed);
+    this.#utteranceStart = Math.max(this.#utteranceEnd, position - this.#preRoll);
     emit({ type: "active", position });
   }
 
-  #finish(inactive: number, clock: number, emit: (transition: Transition) => void): void {
-    const start = this.#open ?? clock;
-    const end = Math.min(inactive + this.#postRoll, clock);
+  /** @param inactive end of speech; @param limit end of the audio received */
+  #finish(inactive: number, limit: number, emit: Emit): void {
+    const start = this.#utteranceStart ?? limit;
+    const end = Math.min(inactive + this.#postRoll, limit);
     emit({ type: "inactive", position: inactive });
-    // After a cut in the pause behind the last word nothing may be left.
+    // A cut in the pause behind the last word may have left nothing.
     if (end > start) {
       emit({ type: "utterance", start, end });
-      this.#barrier = end;
+      this.#utteranceEnd = end;
     }
-    this.#open = undefined;
+    this.#utteranceStart = undefined;
     this.#speechStart = undefined;
   }
 
   /**
-   * Ends an utterance that the next window would make too long at the quietest border of its last second; the next begins on that very
-   * sample, with no speech events between. One that took long to become speech may have to be cut more than once.
+   * Cuts the open utterance when the next window would make it longer than `max_utterance_ms`: at the quietest window border
+   * of its last second. The next utterance begins on that sample, without speech events between. Speech that was long in its
+   * beginning may need several cuts.
    */
-  #limit(emit: (transition: Transition) => void): void {
-    for (let start = this.#open ?? this.#clock; this.#clock + this.#window - start > this.#maxUtterance;) {
-      // In windows before the clock: the last border that the utterance may reach, and the first one behind its start.
-      const last = Math.ceil((this.#clock - start - this.#maxUtterance) / this.#window);
-      const first = Math.ceil((this.#clock - start) / this.#window) - 1;
-      const end = this.#clock - this.#levels.quietest(last + 1, Math.min(first, last + this.#search)) * this.#window;
+  #cutLongUtterance(start: number, emit: Emit): void {
+    while (this.#position + this.#window - start > this.#maxUtterance) {
+      // Borders counted backwards from the position: the last one within the limit, and the first one behind the start.
+      const last = Math.ceil((this.#position - start - this.#maxUtterance) / this.#window) + 1;
+      const first = Math.ceil((this.#position - start) / this.#window) - 1;
+      const border = this.#levels.quietestBorder(last, Math.min(first, last - 1 + this.#searchWindows));
+      const end = this.#position - border * this.#window;
       emit({ type: "utterance", start, end });
-      this.#barrier = this.#open = start = end;
+      this.#utteranceEnd = this.#utteranceStart = start = end;
     }
-  }
-}
-
-/** The levels of the last windows, a ring. */
-class Levels {
-  readonly #levels: Float64Array;
-  #count = 0;
-
-  constructor(size: number) {
-    this.#levels = new Float64Array(size);
-  }
-
-  push(levelDb: number): void {
-    this.#levels[this.#count % this.#levels.length] = levelDb;
-    this.#count += 1;
-  }
-
-  /**
-   * The quietest border between two windows from the one `from` windows before the clock (1 or more) back to the one `to`
-   * windows before it: the one with the lowest sum of the levels (in dB) on its two sides, of equal ones the latest.
-   */
-  quietest(from: number, to: number): number {
-    let best = from;
-    let lowest = Number.POSITIVE_INFINITY;
-    for (let back = from; back <= to; back++) {
-      const sum = this.#at(back) + this.#at(back + 1);
-      if (sum < lowest) {
-        lowest = sum;
-        best = back;
-      }
-    }
-    return best;
-  }
-
-  /** The level of the window `back` windows before the clock, 1 is the last. */
-  #at(back: number): number {
-    return this.#levels[(this.#count - back) % this.#levels.length] ?? 0;
   }
 }

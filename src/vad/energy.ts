@@ -1,25 +1,29 @@
-import { EnergyVad as NativeEnergyVad } from "../native/vad.ts";
-import type { Vad } from "./detector.ts";
+import { EnergyVad } from "../native/vad.ts";
+import type { Decide, Detector, DetectorKind } from "./detector.ts";
 
-/** Windows decided in one native call at most. */
+/** Windows of one native call, at most. */
 const BATCH_WINDOWS = 512;
 
-/** Scratch of this thread: a VAD is synchronous, so that one is enough for all streams. */
+/** Results of one native call. Detectors are synchronous, so all of this thread share them. */
 const speech = new Uint8Array(BATCH_WINDOWS);
 const levels = new Float32Array(BATCH_WINDOWS);
 
-/** The energy VAD of the C library: speech is what stands `thresholdDb` (3 .. 40) above a tracked noise floor. */
-export class EnergyVad implements Vad {
+/**
+ * Detector of the C library: a window is speech when its level is `threshold_db` above a noise floor that follows the room.
+ * Levels leave out DC and hum; `native/vad.c` describes the method.
+ */
+export class EnergyDetector implements Detector {
   readonly windowSamples: number;
-  readonly #native: NativeEnergyVad;
+  readonly #native: EnergyVad;
 
-  /** @param sampleRate Hz */
+  /** @param sampleRate Hz; @param thresholdDb 3 to 40. Throws RangeError. */
   constructor(sampleRate: number, thresholdDb: number) {
-    this.#native = new NativeEnergyVad(sampleRate, thresholdDb);
+    this.#native = new EnergyVad(sampleRate, thresholdDb);
     this.windowSamples = this.#native.windowSamples;
   }
 
-  push(samples: Float32Array, index: number, length: number, decide: (speech: boolean, levelDb: number) => void): void {
+  push(samples: Float32Array, index: number, length: number, decide: Decide): void {
+    // An incomplete window of the call before may add one to the windows that the batch completes.
     const batch = (BATCH_WINDOWS - 1) * this.windowSamples;
     for (let done = 0; done < length; done += batch) {
       const windows = this.#native.process(samples, index + done, Math.min(batch, length - done), speech, levels);
@@ -31,3 +35,8 @@ export class EnergyVad implements Vad {
     this.#native[Symbol.dispose]();
   }
 }
+
+export const energy: DetectorKind = {
+  windowMs: 10,
+  create: (sampleRate, { threshold_db }) => new EnergyDetector(sampleRate, threshold_db),
+};

@@ -14,6 +14,7 @@ import {
   SETTINGS,
 } from "../../src/config/config.ts";
 import { VAD_DEFAULTS } from "../../src/protocol/requests.ts";
+import { DETECTOR_NAMES } from "../../src/vad/detectors.ts";
 
 let folder = "";
 beforeAll(() => {
@@ -54,7 +55,7 @@ describe("defaults", () => {
   test("without any source every setting has its default", () => {
     const { config, entries } = loadConfig();
     expect(config.server).toEqual({ host: "127.0.0.1", port: 8_080 });
-    expect(config.vad).toEqual(VAD_DEFAULTS);
+    expect(config.vad).toEqual({ detector: "energy", ...VAD_DEFAULTS });
     expect(config.simple.block_ms).toBe(500);
     expect(config.limits).toMatchObject({
       max_message_bytes: 1_048_576,
@@ -91,6 +92,15 @@ describe("defaults", () => {
         }
       }
     }
+  });
+
+  test("the detector is one of the table of detectors", () => {
+    for (const name of DETECTOR_NAMES) {
+      expect(loadConfig({ sets: [`vad.detector=${name}`] }).config.vad.detector).toBe(name);
+    }
+    expect(problems({ sets: ["vad.detector=loudness"] })).toEqual([
+      `vad.detector: found "loudness"; allowed: one of ${DETECTOR_NAMES.join(", ")} (--set)`,
+    ]);
   });
 
   test("the effective configuration, given again as a file, means the same", () => {
@@ -235,7 +245,7 @@ describe("refusals", () => {
       `unknown key "srver.port"; did you mean "server.port"? (${path})`,
       `unknown key "limits.max_chanels"; did you mean "limits.max_channels"? (${path})`,
       `limits.max_sessions: found "many"; allowed: a whole number from 1 to 1000000 (${path})`,
-      `vad: found 3; allowed: an object with ${Object.keys(VAD_DEFAULTS).join(", ")} (${path})`,
+      `vad: found 3; allowed: an object with ${Object.keys(SETTINGS.vad).join(", ")} (${path})`,
       "simple.block_ms: found 5; allowed: a whole number from 20 to 10000 (environment variable STREAMER__SIMPLE__BLOCK_MS)",
       'server.port: found "http"; allowed: a whole number from 0 to 65535 (--port)',
       'log.level: found "loud"; allowed: one of debug, info, warning, error (--log-level)',

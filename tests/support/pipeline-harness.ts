@@ -4,7 +4,7 @@ import { SegmentedPipeline } from "../../src/pipeline/segmented.ts";
 import { SimplePipeline } from "../../src/pipeline/simple.ts";
 import { StatefulPipeline } from "../../src/pipeline/stateful.ts";
 import { VAD_DEFAULTS, type VadSettings } from "../../src/protocol/requests.ts";
-import type { Vad } from "../../src/vad/detector.ts";
+import type { Detector } from "../../src/vad/detector.ts";
 
 /** At this rate a sample is a millisecond. */
 export const RATE = 1000;
@@ -21,7 +21,7 @@ export const VAD_SETTINGS: VadSettings = {
 };
 
 /** A window is speech when it holds a sample of 0.5 or more; its level is the largest sample. */
-export class PlainVad implements Vad {
+export class PlainVad implements Detector {
   readonly windowSamples = WINDOW;
   #filled = 0;
   #peak = 0;

@@ -181,6 +181,7 @@ test("a beginning never takes longer than it is said to", () => {
       [4049, 40],
       [11_025, 110],
       [16_000, 160],
+      [16_000, 512],
     ] as const) {
       const endpointer = new Endpointer({ ...SETTINGS, min_speech_ms }, rate, window);
       const gap = Math.floor((0.05 * rate) / window);
@@ -192,7 +193,9 @@ test("a beginning never takes longer than it is said to", () => {
           endpointer.decide(i === 0, 0, () => (active = clock));
         }
       }
-      expect((active * 1000) / rate).toBeLessThanOrEqual(longestBeginningMs({ ...SETTINGS, min_speech_ms }));
+      expect((active * 1000) / rate).toBeLessThanOrEqual(
+        longestBeginningMs({ ...SETTINGS, min_speech_ms }, (window * 1000) / rate),
+      );
     }
   }
 });
@@ -327,7 +330,8 @@ test("with flushes anywhere: utterances are in order, apart, not too long, and n
       (settings, windows, flushes, rest) => {
         const listener = new Listener(settings);
         const { endpointer, utterances } = listener;
-        const kept = settings.pre_roll_ms + Math.max(settings.max_utterance_ms, longestBeginningMs(settings)) + WINDOW;
+        const kept =
+          settings.pre_roll_ms + Math.max(settings.max_utterance_ms, longestBeginningMs(settings, WINDOW)) + WINDOW;
         let needed = 0;
         const check = (act: () => void): void => {
           const before = utterances.length;

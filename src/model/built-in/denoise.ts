@@ -1,9 +1,9 @@
 import * as v from "valibot";
 
+import { decibels } from "../../lib/decibels.ts";
 import { RealFft } from "../../lib/fft.ts";
 import type { ModelModule, StatefulModel } from "../model.ts";
 import { about, describeSettings, settingProblems } from "../settings.ts";
-import { decibels } from "./levels.ts";
 import { beginNoise, FIRST_FRAMES, gains, type NoiseState, trackNoise } from "./noise.ts";
 
 const SAMPLE_RATE = 16_000;

@@ -1,14 +1,12 @@
 import * as v from "valibot";
 
+import { decibels } from "../../lib/decibels.ts";
 import { RealFft } from "../../lib/fft.ts";
 import type { Call, Model, ModelModule } from "../model.ts";
 import { settingProblems } from "../settings.ts";
 import { Yin } from "./pitch.ts";
 
 const SAMPLE_RATE = 16_000;
-
-/** What silence is called, since JSON has no minus infinity. */
-export const FLOOR_DBFS = -120;
 
 /** A sample from here on counts as clipped: within 0.01 dB of full scale, as resampling leaves few exactly on it. */
 export const CLIPPED = 1 - 2 ** -10;
@@ -120,11 +118,6 @@ function measure(samples: Float32Array, start = 0, end = samples.length): Measur
   }
   const length = Math.max(1, end - start);
   return { power: squares / length, peak, clipped, mean: sum / length };
-}
-
-/** 20 log10 of an amplitude, at least -120. */
-export function decibels(amplitude: number): number {
-  return Math.max(FLOOR_DBFS, 20 * Math.log10(amplitude));
 }
 
 function median(values: readonly number[]): number | null {

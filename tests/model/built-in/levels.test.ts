@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
-import { FLOOR_DBFS, LevelMeter, levels } from "../../../src/model/built-in/levels.ts";
+import { FLOOR_DBFS } from "../../../src/lib/decibels.ts";
+import { LevelMeter, levels } from "../../../src/model/built-in/levels.ts";
 import { checkOutput } from "../../../src/worker/output.ts";
 import { freshSeed, noise, seeded, voice } from "../../support/audio.ts";
 import { recorded } from "../../support/recorded.ts";
