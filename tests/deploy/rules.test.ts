@@ -62,8 +62,8 @@ test("rules and alerts use metrics that exist", () => {
   expect(used.filter((name) => !known.has(name))).toEqual([]);
 });
 
-test("an alert says how bad it is, what happened, and under which metric the operations page says what to do", async () => {
-  const page = await Bun.file(join(root, "docs", "operations.md")).text();
+test("an alert says how bad it is, what happened, and under which metric docs/metrics.md says what to do", async () => {
+  const page = await Bun.file(join(root, "docs", "metrics.md")).text();
   for (const { alert, labels, annotations } of alerts) {
     expect([alert, ["critical", "warning", "info"].includes(labels?.["severity"] ?? "")]).toEqual([alert, true]);
     expect([alert, Object.keys(annotations ?? {})]).toEqual([alert, ["summary", "description", "metric"]]);

@@ -1,17 +1,16 @@
 import { beforeAll, describe, expect, test } from "bun:test";
-import { mkdtemp, readdir, rm, symlink } from "node:fs/promises";
+import { mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { buildExecutable } from "../../scripts/build.ts";
 import { commandLines, untriedFences } from "../support/command-lines.ts";
+import { readDocuments, root } from "../support/documents.ts";
 
-const root = join(import.meta.dir, "..", "..");
-
-/** Longest time that one command line may take; none comes near it. */
+/** Time limit of one command line; all are much faster. */
 const LIMIT_MS = 120_000;
 
-/** What a reader types but a test must not: these run this very test, or set up what it runs on. */
+/** Command lines that this test does not run: they run this test, or are tested elsewhere. */
 const TRIED_ELSEWHERE: Readonly<Record<string, string>> = {
   "npm test": "runs this test",
   "bun test": "runs this test",
@@ -22,23 +21,19 @@ const TRIED_ELSEWHERE: Readonly<Record<string, string>> = {
   "docker compose up --build": "tests/deploy/compose.test.ts",
 };
 
-const documents = [
-  "README.md",
-  ...(await readdir(join(root, "docs"), { recursive: true }))
-    .filter((path) => path.endsWith(".md"))
-    .sort()
-    .map((path) => `docs/${path}`),
-];
+// tests/examples/readmes.test.ts covers the examples.
+const documents = (await readDocuments()).filter(({ path }) => !path.startsWith("examples/"));
+const withCommands = documents.filter(({ text }) => commandLines(text).length > 0);
 
-/** A server that goes on while the document's next command lines are tried; the next server takes its place. */
+/** A server that runs while the next command lines of the document are tried; the next server replaces it. */
 interface Background {
   readonly child: Bun.Subprocess<"ignore", "pipe", "pipe">;
-  /** What it has logged, when it has ended. */
+  /** The whole log, once the server has ended. */
   readonly log: Promise<string>;
   readonly port: string;
 }
 
-/** Where a document's command lines are typed: the executable, and beside it what the repository offers its readers. */
+/** A folder in which the command lines of one document run: the executable, and links to `examples/` and `tests/`. */
 class Scratch implements AsyncDisposable {
   readonly folder: string;
   #server: Background | undefined;
@@ -54,7 +49,7 @@ class Scratch implements AsyncDisposable {
     return new Scratch(folder);
   }
 
-  /** Runs a command line as a shell would. Rejects, with what it said, when it fails. */
+  /** Runs a command line as a shell would. Rejects with its output if it fails. */
   async type(text: string): Promise<void> {
     if (/^\.\/streamer serve\b(?!.*--print-config)/.test(text)) await this.#serve(text);
     else await this.#run(text);
@@ -67,7 +62,7 @@ class Scratch implements AsyncDisposable {
 
   async #run(text: string): Promise<void> {
     const child = Bun.spawn(["sh", "-c", this.#here(text)], {
-      // What builds or checks the repository is typed in the repository.
+      // Commands that build or check the repository run in the repository.
       cwd: /^(?:bun|npm) /.test(text) ? root : this.folder,
       env: { ...process.env, PATH: `${join(root, "node_modules", ".bin")}:${process.env["PATH"] ?? ""}` },
       stdin: "ignore",
@@ -87,7 +82,7 @@ class Scratch implements AsyncDisposable {
     await this.#stop();
     const child = Bun.spawn(["sh", "-c", `exec ${text}`], {
       cwd: this.folder,
-      // The documents say 8080; somebody else may have it.
+      // The documents use 8080, which may be taken.
       env: { ...process.env, STREAMER__SERVER__PORT: "0" },
       stdin: "ignore",
       stdout: "pipe",
@@ -115,7 +110,7 @@ class Scratch implements AsyncDisposable {
     if (code !== 0) throw new Error(`the server ended with ${code} after SIGTERM\n${await server.log}`);
   }
 
-  /** The command line with the port that the server here has, in place of the default one. */
+  /** The command line with the port of the running server in place of the default port. */
   #here(text: string): string {
     const port = this.#server?.port;
     if (port === undefined) return text;
@@ -132,17 +127,15 @@ describe("documents", () => {
     executable = await buildExecutable();
   }, LIMIT_MS);
 
-  for (const document of documents) {
+  for (const { path, text: markdown } of withCommands) {
     test(
-      `every command line of ${document} does what it says`,
+      `every command line in ${path} succeeds`,
       async () => {
-        const markdown = await Bun.file(join(root, document)).text();
-        expect(untriedFences(markdown)).toEqual([]);
         await using scratch = await Scratch.create(executable);
         for (const { text, line } of commandLines(markdown)) {
           if (text in TRIED_ELSEWHERE) continue;
           await scratch.type(text).catch((error: unknown) => {
-            throw new Error(`${document}:${line}`, { cause: error });
+            throw new Error(`${path}:${line}`, { cause: error });
           });
         }
       },
@@ -150,7 +143,12 @@ describe("documents", () => {
     );
   }
 
-  test("what is tried elsewhere exists", async () => {
+  test("command lines stand in `sh` fences, which this test runs", () => {
+    expect(documents.flatMap(({ text }) => untriedFences(text))).toEqual([]);
+    expect(withCommands.length).toBeGreaterThan(4);
+  });
+
+  test("the tests that cover the other command lines exist", async () => {
     const manifest: { scripts: Record<string, string> } = await Bun.file(join(root, "package.json")).json();
     expect(manifest.scripts["test"]).toEndWith("scripts/test.ts");
     expect(manifest.scripts["demo"]).toEndWith("scripts/demo.ts");
@@ -159,7 +157,7 @@ describe("documents", () => {
     }
   });
 
-  test("a fence's command lines are found, joined where they are continued, comments left out", () => {
+  test("command lines are read from fences, with continued lines joined and comments omitted", () => {
     const markdown =
       "a\n```sh\n# b\n./streamer send \\\n  -i c.wav\n\nnpm test\n```\n```json\n{}\n```\n```sh\nd\n```\n";
     expect(commandLines(markdown)).toEqual([

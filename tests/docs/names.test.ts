@@ -1,29 +1,20 @@
 import { expect, test } from "bun:test";
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import { MODEL_SETTINGS, SETTINGS } from "../../src/config/config.ts";
 import { builtInModels, describeModelSettings } from "../../src/model/models.ts";
 import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
 import { baseName, metricNames } from "../support/deploy/names.ts";
+import { filesBelow, readDocuments, root } from "../support/documents.ts";
 
-const root = join(import.meta.dir, "..", "..");
+const documents = await readDocuments();
 
-async function below(folder: string, ending: string): Promise<string[]> {
-  const paths = await readdir(join(root, folder), { recursive: true });
-  return paths
-    .filter((path) => path.endsWith(ending) && !path.includes("node_modules"))
-    .map((path) => `${folder}/${path}`);
-}
-
-const documents = ["README.md", "CHANGELOG.md", ...(await below("docs", ".md")), ...(await below("examples", ".md"))];
-const pages = await Promise.all(
-  documents.map(async (path) => ({ path, text: await Bun.file(join(root, path)).text() })),
-);
-
-/** Settings of models that are files: what stands before `: { default:` in examples and templates. */
+/** Settings that model files declare: the names before `: { default:` in examples and templates. */
 async function describedInFiles(): Promise<string[]> {
-  const files = [...(await below("examples", "model.ts")), ...(await below("src/commands/model/templates", ".ts"))];
+  const files = [
+    ...(await filesBelow("examples", "model.ts")),
+    ...(await filesBelow("src/commands/model/templates", ".ts")),
+  ];
   const texts = await Promise.all(files.map((file) => Bun.file(join(root, file)).text()));
   return texts.flatMap((text) => [...text.matchAll(/(\w+): \{ default:/g)].map(([, name = ""]) => name));
 }
@@ -41,12 +32,12 @@ function isKey(section: string, key: string): boolean {
 
 const SECTIONS = ["model", ...Object.keys(SETTINGS)].join("|");
 
-/** `limits.arena_mb`, but neither a file (`model.ts`, `server/x.ts`) nor part of a longer name. */
+/** A configuration key such as `limits.arena_mb`; not a file (`model.ts`, `server/x.ts`) or a part of a longer name. */
 const KEY = new RegExp(`(?<![\\w./-])(${SECTIONS})\\.([a-z][a-z_]*)(?![\\w(])`, "g");
 const VARIABLE = new RegExp(`\\bSTREAMER__(${SECTIONS.toUpperCase()})__([A-Z_]+)`, "g");
 const ENDINGS = new Set(["c", "h", "js", "json", "md", "ts"]);
 
-/** Keys of the configuration that a text names and that there are not. JSON is the wire's, which has a test of its own. */
+/** Configuration keys in a text that do not exist. JSON fences are excluded: they show the protocol, which has its own test. */
 function unknownKeys(text: string): string[] {
   const keys = [...text.replace(/```json[\s\S]*?```/g, "").matchAll(KEY)].filter(([, , key = ""]) => !ENDINGS.has(key));
   const variables = [...text.matchAll(VARIABLE)].filter(([, , key]) => key !== "NAME");
@@ -55,22 +46,22 @@ function unknownKeys(text: string): string[] {
     .map(([name]) => name);
 }
 
-/** Metrics that a text names and that there are not: series of Streamer's own, but not files and C names. */
+/** Metrics in a text that do not exist. Names of files and C functions are excluded. */
 function unknownMetrics(text: string): string[] {
   const known = new Set(metricNames(new ServerMetrics().registry).flatMap((name) => [name, baseName(name)]));
   const named = text.matchAll(/(?<![\w/.-])streamer_[a-z_]+(?![\w./-])/g);
   return [...named].map(([name]) => name).filter((name) => !known.has(name));
 }
 
-test.each(pages)("every key of the configuration that $path names exists", ({ text }) => {
+test.each(documents)("every configuration key in $path exists", ({ text }) => {
   expect(unknownKeys(text)).toEqual([]);
 });
 
-test.each(pages)("every metric that $path names exists", ({ text }) => {
+test.each(documents)("every metric in $path exists", ({ text }) => {
   expect(unknownMetrics(text)).toEqual([]);
 });
 
-test("names that do not exist are found, and what only looks like one is not", () => {
+test("unknown names are found; files and longer names are not taken for keys", () => {
   const text = "`limits.arena_gb` --set model.dealy=1 STREAMER__SERVER__PROT=1 `vad.treshold_db`, simple.block_ms";
   expect(unknownKeys(text)).toEqual(["limits.arena_gb", "model.dealy", "vad.treshold_db", "STREAMER__SERVER__PROT"]);
   expect(

@@ -6,12 +6,12 @@ import { parseRequest, REQUESTS, VAD_DEFAULTS, VAD_RANGES } from "../../src/prot
 
 const page = await Bun.file(new URL("../../docs/protocol.md", import.meta.url)).text();
 
-/** Each JSON example, with the side that sends it: the comment before the fence says so. */
+/** JSON examples, each with its sender, which the comment before the fence names. */
 const examples = [...page.matchAll(/(?:<!-- (client|server) -->\s*)?```json\n(.*?)```/gs)].map(
   ([, side, text = ""]) => ({ side, text }),
 );
 
-/** The cells of the table's rows that begin with a name in code, without the back-ticks. */
+/** Cells of the rows of the table after a text, without back-ticks. */
 function rows(after: string): string[][] {
   const [, rest = ""] = page.split(after);
   const [table = ""] = rest.trimStart().split("\n\n");
@@ -27,24 +27,24 @@ function rows(after: string): string[][] {
 }
 
 describe("docs/protocol.md", () => {
-  test("every JSON example says who sends it", () => {
+  test("every JSON example names its sender", () => {
     expect(examples.length).toBeGreaterThan(15);
     expect(examples.filter(({ side }) => side === undefined)).toEqual([]);
   });
 
-  test("every client example is accepted by the server's own parser, and each request has one", () => {
+  test("the parser of the server accepts every client example, and each request has one", () => {
     const clients = examples.filter(({ side }) => side === "client");
     const seen = clients.map(({ text }) => parseRequest(text, { maxChannels: 16 }).request);
     expect(new Set<string>(seen)).toEqual(new Set(Object.keys(REQUESTS)));
   });
 
-  test("every server example is accepted by the client's own parser, and each event has one", () => {
+  test("the parser of the client accepts every server example, and each event has one", () => {
     const servers = examples.filter(({ side }) => side === "server");
     const seen = servers.map(({ text }) => parseEvent(text).type);
     expect(new Set<string>(seen)).toEqual(new Set(Object.keys(EVENTS)));
   });
 
-  test("the example of an error is what the server answers to that mistake", () => {
+  test("the example of an error has the message that the server sends for that mistake", () => {
     const wrong = '{"request":"start","format":{},"vad":{"treshold_db":3}}';
     const messages = examples.map(({ text }) => JSON.parse(text) as { message?: string });
     let answer = "";
@@ -56,7 +56,7 @@ describe("docs/protocol.md", () => {
     expect(messages.map(({ message }) => message)).toContain(answer);
   });
 
-  test("errors in the examples are as fatal and retryable as the table says", () => {
+  test("errors in the examples have the flags of the table", () => {
     const table: Partial<Record<string, ErrorRow>> = ERRORS;
     for (const { text } of examples) {
       const event = JSON.parse(text) as { type?: string; code?: string; fatal?: boolean; retryable?: boolean };
@@ -77,7 +77,7 @@ describe("docs/protocol.md", () => {
     }
   });
 
-  test("the table of errors is the one that the server acts by", () => {
+  test("the table of errors equals that of the server", () => {
     const expected = Object.entries(ERRORS as Record<string, ErrorRow>).map(([code, row]) => [
       code,
       row.meaning.replaceAll("`", ""),
@@ -109,7 +109,7 @@ describe("docs/protocol.md", () => {
     expect(reasons.slice(1, 1 + STOP_REASONS.length)).toEqual([...STOP_REASONS]);
   });
 
-  test("every link within the page leads to a heading", () => {
+  test("every link within the page has a heading", () => {
     const headings = [...page.matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) =>
       title
         .toLowerCase()

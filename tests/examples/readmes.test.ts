@@ -9,19 +9,19 @@ import { example } from "../support/example-harness.ts";
 
 const root = example("..");
 
-/** What sets an example up is done by its own test, or by whoever set up the machine. */
+/** Set-up commands of an example. Its own test, or the set-up of the machine, runs them. */
 const SET_UP = [/^sudo apt-get install /, /^\(cd examples\/\S+ && bun install\)$/];
 
 const readmes = (await readdir(example(), { recursive: true }))
   .filter((path) => /^[^/]+\/README\.md$/.test(path))
   .sort();
 
-test("every example says what it is", async () => {
+test("every example has a README", async () => {
   const folders = (await readdir(example(), { withFileTypes: true })).filter((entry) => entry.isDirectory());
   expect(readmes).toEqual(folders.map(({ name }) => join(name, "README.md")).sort());
 });
 
-test.each(readmes)("examples/%s serves its own model, as its test does, and sends what is there", async (readme) => {
+test.each(readmes)("examples/%s serves its own model and sends a file that exists", async (readme) => {
   const markdown = await Bun.file(example(readme)).text();
   expect(untriedFences(markdown)).toEqual([]);
   let served = 0;

@@ -1,11 +1,11 @@
-/** A line that a reader may type, as a document has it. */
+/** A command line in a document. */
 export interface CommandLine {
   readonly text: string;
-  /** Of its beginning in the document, from 1. */
+  /** Line of the document where it begins, from 1. */
   readonly line: number;
 }
 
-/** The command lines of a document's fences marked `sh`: comments and blank lines left out, continued lines joined. */
+/** Command lines in the `sh` fences of a document, without comments and blank lines, continued lines joined. */
 export function commandLines(markdown: string): CommandLine[] {
   const commands: CommandLine[] = [];
   let inside = false;
@@ -24,7 +24,7 @@ export function commandLines(markdown: string): CommandLine[] {
   return commands;
 }
 
-/** Marks of fences that hold command lines too, and would not be tried: `sh` is to be used. */
+/** Opening marks of other shell fences, whose command lines would not be run. Documents use `sh`. */
 export function untriedFences(markdown: string): string[] {
   return markdown.split("\n").filter((line) => /^\s*```(?:bash|shell|console|zsh|shell-session)\b/.test(line));
 }

@@ -13,7 +13,7 @@ import { workerFamilies } from "./workers.ts";
 
 export type MetricFamilies = ReturnType<typeof registerFamilies>;
 
-/** Registers every metric of Streamer, one file of this folder a subject. `docs/operations.md` explains each. */
+/** Registers every metric of Streamer, one file of this folder a subject. `docs/metrics.md` explains each. */
 export function registerFamilies(registry: MetricRegistry) {
   return {
     sessions: sessionFamilies(registry),

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { registerFamilies } from "../../../../src/telemetry/metrics/families/families.ts";
 import { MetricRegistry } from "../../../../src/telemetry/metrics/metric-registry.ts";
 
-const operations = await Bun.file(join(import.meta.dir, "..", "..", "..", "..", "docs", "operations.md")).text();
+const page = await Bun.file(join(import.meta.dir, "..", "..", "..", "..", "docs", "metrics.md")).text();
 const registry = new MetricRegistry();
 registerFamilies(registry);
 const metrics = registry.collect();
@@ -24,8 +24,8 @@ describe("the metrics", () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
-  test("are exactly those that docs/operations.md explains", () => {
-    const explained = [...operations.matchAll(/^\| `(streamer_[a-z_]+)` +\|/gm)].map(([, name = ""]) => name);
+  test("are exactly those that docs/metrics.md explains", () => {
+    const explained = [...page.matchAll(/^\| `(streamer_[a-z_]+)` +\|/gm)].map(([, name = ""]) => name);
     expect(explained.toSorted()).toEqual(names.toSorted());
   });
 });
