@@ -19,6 +19,8 @@ export interface PatternOptions extends PipelineOptions {
 export interface Pattern {
   /** The last part of the route. */
   readonly name: string;
+  /** One sentence or two for the API description. */
+  readonly description: string;
   /** The pattern listens for speech: `vad` may be set in `start`. */
   readonly usesVad: boolean;
   /** The model is called in turn, each call with the state of the one before: only here can a stateful model be used. */
@@ -35,6 +37,7 @@ const samples = (ms: number, sampleRate: number): number => Math.max(1, Math.rou
 export const PATTERNS: Readonly<Record<string, Pattern>> = {
   simple: {
     name: "simple",
+    description: "Every block of audio goes through the model; results are `segment` events without `is_final`.",
     usesVad: false,
     keepsState: false,
     holdsMs: ({ blockMs }) => blockMs,
@@ -42,6 +45,9 @@ export const PATTERNS: Readonly<Record<string, Pattern>> = {
   },
   stateful: {
     name: "stateful",
+    description:
+      "Every block of audio goes through the model in turn, each call with the state that the last one returned; results are " +
+      "`segment` events without `is_final`, and `data` at the end of the stream.",
     usesVad: false,
     keepsState: true,
     holdsMs: ({ blockMs }) => blockMs,
@@ -53,6 +59,7 @@ export const PATTERNS: Readonly<Record<string, Pattern>> = {
   },
   segmented: {
     name: "segmented",
+    description: "Voice activity detection finds utterances, and the model runs on those.",
     usesVad: true,
     keepsState: false,
     holdsMs: ({ vad }) => vad.pre_roll_ms + Math.max(vad.max_utterance_ms, longestBeginningMs(vad, energy.windowMs)),

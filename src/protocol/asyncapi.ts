@@ -3,49 +3,48 @@ import type * as v from "valibot";
 
 import { ERRORS } from "./errors.ts";
 import { errorSchema, EVENTS } from "./events.ts";
+import { EXAMPLES } from "./examples.ts";
 import { REQUESTS } from "./requests.ts";
 import { PROTOCOL_VERSION, SUBPROTOCOL } from "./version.ts";
 
 type Json = Record<string, unknown>;
 
-const CHANNELS = {
-  simple: {
-    address: "/api/v1/simple",
-    description: "Every block of audio goes through the model; answers are `segment` events without `is_final`.",
-  },
-  stateful: {
-    address: "/api/v1/stateful",
-    description:
-      "Every block of audio goes through the model in turn, each call with the state of the one before; answers are `segment` " +
-      "events without `is_final`, and `data` at the end of the stream.",
-  },
-  segmented: {
-    address: "/api/v1/segmented",
-    description: "Voice activity detection finds utterances; the model runs on those.",
-  },
-};
+/** A WebSocket route. All routes have the same messages. */
+export interface Channel {
+  readonly name: string;
+  /** Path of the URL. */
+  readonly address: string;
+  /** One sentence or two. */
+  readonly description: string;
+}
 
 const REQUEST_TITLES: Record<keyof typeof REQUESTS, string> = {
   start: "Opens a stream",
-  stop: "Ends the stream when everything received has been answered",
+  stop: "Ends the stream once everything received has been answered",
   flush: "Ends the current utterance or block now",
   keep_alive: "Resets the idle timer",
 };
 
 const EVENT_TITLES: Record<keyof typeof EVENTS, string> = {
-  started: "A start was accepted",
+  started: "The start was accepted",
   active: "Speech began",
   inactive: "Speech ended",
-  segment: "A result with bounds; the model's own fields stand beside these",
-  data: "A result without bounds; the model's own fields stand beside these",
+  segment: "A result with a start and an end time; the fields of the model's output stand beside these",
+  data: "A result without times; the fields of the model's output stand beside these",
   flushed: "Everything before a flush has been answered",
-  stopped: "The stream is over: its ledger",
-  error: "Something failed",
+  stopped: "The stream has ended; carries its ledger",
+  error: "A request or a span failed",
   warning: "Something is suspicious but accepted",
 };
 
-/** The AsyncAPI 3.0 document of the protocol, made from the schemas that validate it. `version` is the server's. */
-export function asyncapi(version: string): Json {
+const SENT = [...Object.keys(REQUESTS), "audio"];
+const RECEIVED = [...Object.keys(EVENTS), "result_audio"];
+
+/**
+ * Returns the AsyncAPI 3.0 document of the protocol, derived from the schemas that validate its messages.
+ * @param version the server's version
+ */
+export function asyncapi(version: string, channels: readonly Channel[]): Json {
   const requests = messages(REQUESTS, REQUEST_TITLES, (schema) => acceptingNull(draft(schema, "input")));
   const events = messages(EVENTS, EVENT_TITLES, (schema) => draft(schema, "output"));
   return {
@@ -54,29 +53,26 @@ export function asyncapi(version: string): Json {
       title: "Streamer",
       version,
       description:
-        `Wire protocol ${PROTOCOL_VERSION}, subprotocol ${SUBPROTOCOL}. Text messages are JSON, binary ones audio. ` +
-        "A field that is null counts as absent. Limits are those of `started`.",
+        `Wire protocol ${PROTOCOL_VERSION}, subprotocol ${SUBPROTOCOL}. Text messages are JSON, binary messages are audio. ` +
+        "A field that is null counts as absent. `started` carries the limits.",
       license: { name: "Apache-2.0" },
     },
     defaultContentType: "application/json",
     channels: Object.fromEntries(
-      Object.entries(CHANNELS).map(([name, channel]) => [name, { ...channel, messages: channelMessages() }]),
+      channels.map(({ name, address, description }) => [name, { address, description, messages: channelMessages() }]),
     ),
-    operations: Object.fromEntries(Object.keys(CHANNELS).flatMap(operations)),
+    operations: Object.fromEntries(channels.flatMap(({ name }) => operations(name))),
     components: { messages: { ...requests, ...events, audio: audioMessage(), result_audio: resultAudioMessage() } },
     "x-errors": ERRORS,
     "x-http-error": draft(errorSchema, "output"),
   };
 }
 
-const SENT = [...Object.keys(REQUESTS), "audio"];
-const RECEIVED = [...Object.keys(EVENTS), "result_audio"];
-
 function channelMessages(): Json {
   return Object.fromEntries([...SENT, ...RECEIVED].map((name) => [name, reference(`components/messages/${name}`)]));
 }
 
-/** What the server receives, and what it sends: AsyncAPI describes an application, here the server. */
+/** The operations of a channel. AsyncAPI describes an application, here the server: it receives what clients send. */
 function operations(channel: string): [string, Json][] {
   const operation = (action: string, names: string[]) => ({
     action,
@@ -110,7 +106,8 @@ function messages<Name extends string>(
 function audioMessage(): Json {
   return {
     name: "audio",
-    title: "Interleaved little-endian samples in the format of the start; a message may end anywhere",
+    title:
+      "Interleaved little-endian samples in the format of the start; a message may end anywhere, even inside a sample",
     contentType: "application/octet-stream",
     payload: { type: "string", format: "binary" },
   };
@@ -119,7 +116,7 @@ function audioMessage(): Json {
 function resultAudioMessage(): Json {
   return {
     name: "result_audio",
-    title: "The sound that the event before announced in `audio`: mono 32-bit float, little-endian",
+    title: "Audio that the event before announced in its `audio` field: mono 32-bit float, little-endian",
     contentType: "application/octet-stream",
     payload: { type: "string", format: "binary" },
   };
@@ -130,7 +127,7 @@ function draft(schema: v.GenericSchema, typeMode: "input" | "output"): Json {
   return json;
 }
 
-/** Every field that may be absent may be null too: that is said here once, and not in every schema. */
+/** Lets every optional field be null too, as `parseRequest` does for all requests. */
 function acceptingNull(schema: Json): Json {
   const properties = schema["properties"];
   if (typeof properties !== "object" || properties === null) return schema;
@@ -141,49 +138,3 @@ function acceptingNull(schema: Json): Json {
   });
   return { ...schema, properties: Object.fromEntries(fields) };
 }
-
-const FORMAT = { channels: 1, sample_rate: 16_000, bit_depth: 16, is_float: false };
-
-/** By `request` or `type`. The reference in docs/protocol.md has more. */
-const EXAMPLES: Record<string, readonly Json[]> = {
-  start: [{ request: "start", format: FORMAT, interim_results: true, trace_id: null }],
-  stop: [{ request: "stop", disconnect: true }],
-  flush: [{ request: "flush" }],
-  keep_alive: [{ request: "keep_alive" }],
-  active: [{ type: "active", time: 0.32, channel: 0 }],
-  inactive: [{ type: "inactive", time: 1.92, channel: 0 }],
-  segment: [{ type: "segment", start_time: 0.12, end_time: 2.02, is_final: true, channel: 0, count: 30_400 }],
-  flushed: [{ type: "flushed", time: 2.5, channel: 0 }],
-  stopped: [
-    {
-      type: "stopped",
-      reason: "stop",
-      channels: [
-        {
-          channel: 0,
-          received: 48_000,
-          received_rate: 16_000,
-          decoded: 48_000,
-          inferred: 30_400,
-          silent: 17_600,
-          failed: 0,
-          segments: 1,
-          interims: 0,
-          errors: 0,
-        },
-      ],
-      trailing_bytes: 0,
-      skipped_bytes: 0,
-    },
-  ],
-  error: [
-    {
-      type: "error",
-      code: "invalid_request",
-      message: 'unknown field "interim_result"; did you mean "interim_results"?',
-      fatal: false,
-      retryable: false,
-      param: "interim_result",
-    },
-  ],
-};

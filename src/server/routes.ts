@@ -33,6 +33,13 @@ export interface Host {
 
 const ROUTES = ["/api/v1/health", "/api/v1/ready", "/api/v1/info", "/api/v1/asyncapi.json", "/metrics"];
 
+/** The WebSocket routes for the API description. */
+const CHANNELS = Object.values(PATTERNS).map(({ name, description }) => ({
+  name,
+  address: `/api/v1/${name}`,
+  description,
+}));
+
 /** The HTTP routes. A WebSocket that is refused is refused here, before anything is made for it. */
 export function createApp(host: Host): Hono {
   const app = new Hono();
@@ -44,7 +51,7 @@ export function createApp(host: Host): Hono {
   app.get("/api/v1/info", (c) =>
     c.json({ version: host.version, protocol_version: PROTOCOL_VERSION, ...host.describe() }),
   );
-  app.get("/api/v1/asyncapi.json", (c) => c.json(asyncapi(host.version)));
+  app.get("/api/v1/asyncapi.json", (c) => c.json(asyncapi(host.version, CHANNELS)));
   app.get("/metrics", async (c) => {
     const { contentType, body } = await host.metrics(c.req.header("accept") ?? null);
     return c.body(body, 200, { "content-type": contentType });

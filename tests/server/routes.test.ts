@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
 
 import { SAMPLE_FORMAT_NAMES } from "../../src/lib/sample-format.ts";
+import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import { type Keys, Running } from "../support/in-process.ts";
 import { type PeerOptions, Refused } from "../support/peer.ts";
 
@@ -57,6 +58,10 @@ describe("routes", () => {
     const document = (await (await running.get("/api/v1/asyncapi.json")).json()) as Record<string, unknown>;
     expect(document["asyncapi"]).toStartWith("3.");
     expect(JSON.stringify(document)).toContain("keep_alive");
+    const channels = document["channels"] as Record<string, { address: string }>;
+    expect(Object.entries(channels).map(([name, { address }]) => [name, address])).toEqual(
+      Object.keys(PATTERNS).map((name) => [name, `/api/v1/${name}`]),
+    );
   });
 
   test("the front page is text that links the routes, and so is what is not there", async () => {

@@ -1,0 +1,52 @@
+type Json = Readonly<Record<string, unknown>>;
+
+/** Example messages by the value of `request` or `type`. The reference in docs/protocol.md has more. */
+export const EXAMPLES: Readonly<Record<string, readonly Json[]>> = {
+  start: [
+    {
+      request: "start",
+      format: { channels: 1, sample_rate: 16_000, bit_depth: 16, is_float: false },
+      interim_results: true,
+      trace_id: null,
+    },
+  ],
+  stop: [{ request: "stop", disconnect: true }],
+  flush: [{ request: "flush" }],
+  keep_alive: [{ request: "keep_alive" }],
+  active: [{ type: "active", time: 0.32, channel: 0 }],
+  inactive: [{ type: "inactive", time: 1.92, channel: 0 }],
+  segment: [{ type: "segment", start_time: 0.12, end_time: 2.02, is_final: true, channel: 0, count: 30_400 }],
+  flushed: [{ type: "flushed", time: 2.5, channel: 0 }],
+  stopped: [
+    {
+      type: "stopped",
+      reason: "stop",
+      channels: [
+        {
+          channel: 0,
+          received: 48_000,
+          received_rate: 16_000,
+          decoded: 48_000,
+          inferred: 30_400,
+          silent: 17_600,
+          failed: 0,
+          segments: 1,
+          interims: 0,
+          errors: 0,
+        },
+      ],
+      trailing_bytes: 0,
+      skipped_bytes: 0,
+    },
+  ],
+  error: [
+    {
+      type: "error",
+      code: "invalid_request",
+      message: 'unknown field "interim_result"; did you mean "interim_results"?',
+      fatal: false,
+      retryable: false,
+      param: "interim_result",
+    },
+  ],
+};
