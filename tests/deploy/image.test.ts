@@ -39,7 +39,10 @@ afterAll(async () => {
 });
 
 const isRoot = process.getuid?.() === 0;
-/** Everything read-only but the given folder, as `docker run --read-only --tmpfs /tmp:exec`; where one may not do that, only as another user. */
+/**
+ * Everything read-only but the given folder, as `docker run --read-only --tmpfs /tmp:exec`; where one may not do that,
+ * only as another user.
+ */
 const READ_ONLY = 'mount -o remount,bind,ro / && mount -t tmpfs -o exec,mode=1777 none "$0" && exec "$@"';
 const canMount =
   isRoot && Bun.spawnSync(["unshare", "-m", "sh", "-c", "mount -o remount,bind,ro /"], { stderr: "ignore" }).success;

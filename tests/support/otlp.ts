@@ -1,6 +1,9 @@
 import protobuf from "protobufjs";
 
-/** The part of OTLP that carries spans, as opentelemetry-proto 1.x defines it, written down here independently of the exporter. */
+/**
+ * The part of OTLP that carries spans, as opentelemetry-proto 1.x defines it, written down here independently of the
+ * exporter.
+ */
 const SCHEMA = `
 syntax = "proto3";
 message Request { repeated ResourceSpans resource_spans = 1; }

@@ -1,17 +1,20 @@
-/** Stands where a secret was. */
+/** Stands in place of a secret. */
 export const REDACTED = "[redacted]";
 
 const SECRET_NAME = /authorization|cookie|passw|secret|ticket|token|api[_-]?key/i;
-/** `token=x`, `"ticket": "x"`, `Authorization: Basic x`, `Bearer x`, as in headers, queries and JSON; group 1 may stay. */
+/**
+ * `token=x`, `"ticket": "x"`, `Authorization: Basic x`, `Bearer x`, as in headers, queries and JSON. Group 1 precedes
+ * the secret.
+ */
 const SECRET_TEXT =
   /((?:authorization|password|secret|ticket|token|api[_-]?key)["']?\s{0,9}[=:]\s{0,9}["']?(?:bearer\s|basic\s)?|\bbearer\s)[\w.~+/=%-]+/gi;
 
-/** Whether a field of this name holds what no log may show. */
-export function isSecret(name: string): boolean {
+/** Returns true when a field of this name holds a secret. */
+export function isSecretName(name: string): boolean {
   return SECRET_NAME.test(name);
 }
 
-/** The text with tokens, passwords and tickets replaced, as far as what stands before them tells. Linear in its length. */
-export function withoutSecrets(text: string): string {
-  return text.replace(SECRET_TEXT, (_, kept: string) => `${kept}${REDACTED}`);
+/** Redacts tokens, passwords and tickets that follow a telling name. Takes time linear in the length of the text. */
+export function redactSecrets(text: string): string {
+  return text.replace(SECRET_TEXT, (_, prefix: string) => `${prefix}${REDACTED}`);
 }

@@ -14,11 +14,15 @@ export interface RenderedMetrics {
   readonly body: string;
 }
 
-/** Metrics of the process, shared by all its servers. One registry a format: prom-client 15.1 renames counters for OpenMetrics. */
+/**
+ * Metrics of the process, shared by all its servers. One registry a format: prom-client 15.1 renames counters for
+ * OpenMetrics.
+ */
 const processRegistries = new Map<Format, Registry>();
 
 /**
- * Renders the metrics in the exposition format of Prometheus, or as OpenMetrics, which has exemplars, for clients that accept it.
+ * Renders the metrics in the exposition format of Prometheus, or as OpenMetrics, which has exemplars, for clients that
+ * accept it.
  * @param accept value of the request header `Accept`
  */
 export async function renderMetrics(registry: MetricRegistry, accept: string | null): Promise<RenderedMetrics> {
@@ -43,7 +47,8 @@ function processRegistry(client: typeof PromClient, format: Format): Registry {
   let registry = processRegistries.get(format);
   if (registry === undefined) {
     registry = new client.Registry();
-    // prom-client always watches the event loop; 1 s is rare enough to cost nothing. Our own measurement is in runtime-monitor.ts.
+    // prom-client always watches the event loop; 1 s is rare enough to cost nothing. Our own measurement is in
+    // runtime-monitor.ts.
     client.collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 1_000 });
     for (const { name } of registry.getMetricsAsArray()) {
       // On Linux this is all address space that the JavaScript engine has reserved, not memory in use.

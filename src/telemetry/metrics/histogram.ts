@@ -1,4 +1,4 @@
-/** A measurement that can be looked up in a trace. */
+/** A measurement with the trace that it belongs to. */
 export interface Exemplar {
   readonly traceId: string;
   readonly value: number;
@@ -7,18 +7,19 @@ export interface Exemplar {
 }
 
 /**
- * Counts values by range, as Prometheus wants them: bucket i counts what is at most `bounds[i]`, the last one what is beyond all.
- * Nothing is allocated by an observation without an exemplar, and nothing is summed up before somebody asks.
+ * Counts values in buckets: bucket i counts values in (bounds[i - 1], bounds[i]], the last one all above. Observing a
+ * value without a trace allocates nothing, and the cumulative counts of Prometheus are computed when the metrics are
+ * read.
  */
 export class Histogram {
   readonly bounds: Float64Array;
-  /** Observations of each range alone, not of it and those below. */
+  /** One a bucket, not cumulative. */
   readonly counts: Float64Array;
-  /** The last measurement with a trace in each range. */
+  /** The last exemplar of each bucket. */
   readonly exemplars: (Exemplar | undefined)[];
   sum = 0;
 
-  /** @param bounds upper ends of the ranges, ascending */
+  /** @param bounds upper bounds of the buckets, ascending */
   constructor(bounds: readonly number[]) {
     this.bounds = Float64Array.from(bounds);
     this.counts = new Float64Array(bounds.length + 1);
@@ -29,7 +30,7 @@ export class Histogram {
     return this.counts.reduce((sum, count) => sum + count, 0);
   }
 
-  /** @param traceId of the trace that was recorded with this value, if one was */
+  /** @param traceId of a recorded trace that the value belongs to */
   observe(value: number, traceId?: string): void {
     const { bounds } = this;
     let bucket = 0;

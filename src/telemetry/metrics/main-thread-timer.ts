@@ -1,7 +1,10 @@
 import type { StageInstruments } from "./families/stages.ts";
 import type { Counter } from "./instruments.ts";
 
-/** What the main thread can be busy with. `receive`, `cut` and `collect` are the inbox, simple pipelines and garbage collection. */
+/**
+ * Stages of the main thread's work: `receive` handles an audio message, `request` a text message, `cut` a pipeline
+ * without voice activity detection, `result` the outcome of a job, `sweep` deadlines, `collect` garbage collection.
+ */
 export const MAIN_THREAD_STAGES = [
   "receive",
   "request",
@@ -33,8 +36,9 @@ export interface MainThreadInstruments {
 }
 
 /**
- * Profile of the main thread: time by stage. Reading the clock costs about 2 % of handling a message, so only a sample of the messages
- * is measured; rarer work is always measured. Stages nest, and time counts for the innermost stage only.
+ * Profile of the main thread: time by stage. Reading the clock costs about 2 % of handling a message, so only a sample
+ * of the messages is measured; rarer work is always measured. Stages nest, and time counts for the innermost stage
+ * only.
  */
 export class MainThreadTimer {
   /** Called after every piece of work that blocked the main thread, with its longest stage. */

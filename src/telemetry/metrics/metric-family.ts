@@ -34,7 +34,9 @@ export class MetricFamily<Of extends Instrument, Label extends string = string> 
     if (definition.labels.length === 0) this.with({} as Labels<Label>);
   }
 
-  /** Returns the instrument of these label values. Callers on a hot path fetch it once and keep it: this is a look-up. */
+  /**
+   * Returns the instrument of these label values. Callers on a hot path fetch it once and keep it: this is a look-up.
+   */
   with(labels: Labels<Label>): Of {
     const key = this.definition.labels.map((label) => labels[label]).join("\0");
     let series = this.#series.get(key);

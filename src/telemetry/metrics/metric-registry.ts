@@ -11,7 +11,8 @@ export interface Metric {
 /**
  * All metrics of one server. Nothing is global: each server, and each test, has its own registry.
  *
- * Values that can be read from their source on demand are set by a collector when the metrics are read and cost nothing in between.
+ * Values that can be read from their source on demand are set by a collector when the metrics are read and cost nothing
+ * in between.
  */
 export class MetricRegistry {
   readonly #metrics: Metric[] = [];
@@ -59,7 +60,10 @@ export class MetricRegistry {
     return this.#metrics;
   }
 
-  /** Runs `collector` whenever the metrics are read. All gauges are 0 at that moment, so several collectors may add to the same one. */
+  /**
+   * Runs `collector` whenever the metrics are read. All gauges are 0 at that moment, so several collectors may add to
+   * the same one.
+   */
   onCollect(collector: () => void): Disposable {
     this.#collectors.add(collector);
     return { [Symbol.dispose]: () => void this.#collectors.delete(collector) };

@@ -12,7 +12,10 @@ const INFERENCE_FAILURES: readonly Extract<Outcome, { status: "failed" }>["code"
   "worker_crashed",
 ];
 
-/** Creates all series whose labels are known in advance, so that Prometheus sees the first event of a kind as an increase from 0. */
+/**
+ * Creates all series whose labels are known in advance, so that Prometheus sees the first event of a kind as an
+ * increase from 0.
+ */
 export function presetSeries(metrics: ServerMetrics, patterns: readonly string[], models: Iterable<string>): void {
   const { sessions, traffic, inference, workers, runtime, server } = metrics.families;
   for (const [code, row] of Object.entries(ERRORS) as [ErrorCode, ErrorRow][]) {

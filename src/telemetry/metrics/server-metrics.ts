@@ -7,7 +7,10 @@ import { MetricRegistry } from "./metric-registry.ts";
 import { ModelMetrics } from "./model-metrics.ts";
 import { StreamMetrics } from "./stream-metrics.ts";
 
-/** All metrics of one server. Instruments of the hot path are fetched once, so that counting a message costs a few additions. */
+/**
+ * All metrics of one server. Instruments of the hot path are fetched once, so that counting a message costs a few
+ * additions.
+ */
 export class ServerMetrics {
   readonly registry = new MetricRegistry();
   readonly families = registerFamilies(this.registry);

@@ -26,7 +26,10 @@ interface StreamLabels {
   readonly model: string;
 }
 
-/** Metrics of all streams with the same pattern and model. Audio is read from the streams' ledgers when the metrics are read. */
+/**
+ * Metrics of all streams with the same pattern and model. Audio is read from the streams' ledgers when the metrics are
+ * read.
+ */
 export class StreamMetrics {
   readonly #families: MetricFamilies;
   readonly #labels: StreamLabels;

@@ -1,23 +1,26 @@
 import manifest from "../../../package.json" with { type: "json" };
 import { exportConfigured } from "./trace-export.ts";
 
-/** Tracing for the code of a model, on its worker. */
+/** Tracing for the code of a model, in its worker thread. */
 export interface ModelTracing {
-  /** Runs with the span of `traceparent` as the current one, so that spans which are begun inside become its children. */
+  /**
+   * Calls `run` with the span of `traceparent` as the current one: spans that the model starts meanwhile become its
+   * children.
+   */
   within<T>(traceparent: string | undefined, run: () => T): T;
-  /** Exports what is left. */
+  /** Exports the remaining spans. */
   close(): Promise<void>;
 }
 
-/** A model that begins no spans of its own, or spans that nobody wants. */
+/** Tracing for models without spans of their own, and when spans are not exported. */
 export const NO_MODEL_TRACING: ModelTracing = {
   within: (_traceparent, run) => run(),
   close: () => Promise.resolve(),
 };
 
 /**
- * Makes `@opentelemetry/api` work on this thread, whichever copy of it a model imports: the API finds what is registered here by a
- * symbol that all copies share.
+ * Sets up `@opentelemetry/api` in this thread. It works for whichever copy of the API a model imports: all copies find
+ * what is registered here by a shared symbol.
  */
 export async function openModelTracing(env: Readonly<Record<string, string | undefined>>): Promise<ModelTracing> {
   if (!exportConfigured(env)) return NO_MODEL_TRACING;

@@ -47,7 +47,10 @@ class AdoptingIdGenerator implements IdGenerator {
   generateSpanId = (): string => this.#random.generateSpanId();
 }
 
-/** Creates a tracer provider with an OTLP exporter. The libraries read sampler, limits, queue and endpoint from the environment. */
+/**
+ * Creates a tracer provider with an OTLP exporter. The libraries read sampler, limits, queue and endpoint from the
+ * environment.
+ */
 export function createOtelSdk(options: OtelSdkOptions): OtelSdk {
   const ids = new AdoptingIdGenerator();
   const defaults = resourceFromAttributes({

@@ -65,7 +65,10 @@ export class OtelTracing implements Tracing {
     };
   }
 
-  /** A stream is a child of the span that its `start` names, with a link to the connection, or else a child of the connection. */
+  /**
+   * A stream is a child of the span that its `start` names, with a link to the connection, or else a child of the
+   * connection.
+   */
   #startStream(options: StreamTraceOptions, connection: Span): StreamTrace {
     const parent = this.#parent(options.traceparent, options.tracestate);
     const span = this.#tracer.startSpan(

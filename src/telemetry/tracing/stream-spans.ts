@@ -105,7 +105,9 @@ export class StreamSpans implements StreamTrace {
     return (this.#utterances[channel] = { span, startedAt });
   }
 
-  /** Records the time that it took to detect the end of speech: in real time, the length of the silence that proves it. */
+  /**
+   * Records the time that it took to detect the end of speech: in real time, the length of the silence that proves it.
+   */
   #recordEndpointing(utterance: Utterance, { start, end, silence = 0 }: TracedJob, now: number): void {
     utterance.span.setAttributes({ "streamer.start_time": start, "streamer.end_time": end });
     this.#record("endpointing", utterance.span, Math.max(utterance.startedAt, now - silence * 1000), now);

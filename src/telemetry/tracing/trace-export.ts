@@ -15,7 +15,9 @@ export interface TraceExport extends Pick<OtelSdk, "tracing" | "startSpan"> {
   close(): Promise<void>;
 }
 
-/** Returns true when the environment variables of OpenTelemetry name an endpoint for spans and do not disable tracing. */
+/**
+ * Returns true when the environment variables of OpenTelemetry name an endpoint for spans and do not disable tracing.
+ */
 export function exportConfigured(env: Environment): boolean {
   const value = (name: string): string => (env[name] ?? "").trim();
   if (value("OTEL_SDK_DISABLED").toLowerCase() === "true" || value("OTEL_TRACES_EXPORTER").toLowerCase() === "none") {
@@ -25,8 +27,8 @@ export function exportConfigured(env: Environment): boolean {
 }
 
 /**
- * Sets up tracing from the environment variables of OpenTelemetry. Returns undefined when they configure no export; the libraries are
- * not loaded then.
+ * Sets up tracing from the environment variables of OpenTelemetry. Returns undefined when they configure no export; the
+ * libraries are not loaded then.
  */
 export async function openTraceExport(options: TraceExportOptions): Promise<TraceExport | undefined> {
   if (!exportConfigured(options.env)) return undefined;

@@ -1,10 +1,10 @@
-/** Where in a trace something happens: W3C Trace Context, level 1. */
+/** Position in a trace: W3C Trace Context, level 1. */
 export interface TraceContext {
   /** 32 lower-case hex digits, not all zero. */
   readonly traceId: string;
   /** 16 lower-case hex digits, not all zero; absent when only the trace is known. */
   readonly spanId?: string;
-  /** Whether the caller may have recorded its part. */
+  /** True when the caller may have recorded its part of the trace. */
   readonly sampled: boolean;
 }
 
@@ -13,8 +13,8 @@ const TRACE_ID = /^[0-9a-fA-F]{32}$/;
 const ZEROS = /^0+$/;
 
 /**
- * A `traceparent`, of version 00 or a later one, or a bare trace id in either case. Undefined for anything else: a
- * header that is not understood starts a new trace, as the standard wants. Who gives a bare id wants it recorded.
+ * Parses a `traceparent` of version 00 or later, or a bare trace id in either case, which counts as sampled. Returns
+ * undefined for anything else: the standard requires a new trace for an invalid header.
  */
 export function parseTraceparent(text: string): TraceContext | undefined {
   if (TRACE_ID.test(text)) return ZEROS.test(text) ? undefined : { traceId: text.toLowerCase(), sampled: true };
@@ -24,14 +24,17 @@ export function parseTraceparent(text: string): TraceContext | undefined {
   return { traceId, spanId, sampled: (Number.parseInt(flags, 16) & 1) === 1 };
 }
 
-/** The `traceparent` of a new span: a child of `parent` when that is one, else the root of a new, unsampled trace. */
+/**
+ * Returns the `traceparent` of a new span: a child of `parent`, or the root of a new, unsampled trace when `parent` is
+ * not valid.
+ */
 export function continueTrace(parent: string | undefined): string {
   const context = parent === undefined ? undefined : parseTraceparent(parent);
   const traceId = context?.traceId ?? randomHex(16);
   return `00-${traceId}-${randomHex(8)}-${context?.sampled === true ? "01" : "00"}`;
 }
 
-/** Returns the trace id of a `traceparent` with the sampled flag; undefined for any other. */
+/** Returns the trace id of a `traceparent` with exactly the sampled flag; undefined for any other. */
 export function sampledTraceId(traceparent: string | undefined): string | undefined {
   return traceparent?.endsWith("-01") === true ? traceparent.slice(3, 35) : undefined;
 }

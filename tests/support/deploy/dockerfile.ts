@@ -54,7 +54,10 @@ export function assignments(text: string, values: Readonly<Record<string, string
   );
 }
 
-/** A predicate of paths, relative to the context, that a `.dockerignore` leaves out: the last pattern that matches decides. */
+/**
+ * A predicate of paths, relative to the context, that a `.dockerignore` leaves out: the last pattern that matches
+ * decides.
+ */
 export function ignored(dockerignore: string): (path: string) => boolean {
   const rules = dockerignore
     .split("\n")

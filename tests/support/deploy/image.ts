@@ -30,8 +30,8 @@ export interface ImageConfig {
 }
 
 /**
- * Carries out the steps of a Dockerfile in their order, each stage in a folder that stands for its file system. What a machine's packages
- * bring (`RUN apt-get`) is this machine's: it is noted, not run.
+ * Carries out the steps of a Dockerfile in their order, each stage in a folder that stands for its file system. What a
+ * machine's packages bring (`RUN apt-get`) is this machine's: it is noted, not run.
  */
 export class ScratchBuild implements AsyncDisposable {
   readonly folder: string;

@@ -13,7 +13,10 @@ export function baseName(series: string): string {
   return series.replace(/_(?:bucket|sum|count)$/, "");
 }
 
-/** Names of series in an expression: words of more than one part that stand before neither `(` nor a label's `=`, and not in `by (...)`. */
+/**
+ * Names of series in an expression: words of more than one part that stand before neither `(` nor a label's `=`, and
+ * not in `by (...)`.
+ */
 export function recordedNames(expression: string): string[] {
   const plain = expression
     .replaceAll(/"[^"]*"/g, '""')

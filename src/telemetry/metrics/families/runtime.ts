@@ -1,7 +1,7 @@
 import type { MetricRegistry } from "../metric-registry.ts";
 import { TIMER_DELAY_SECONDS } from "./buckets.ts";
 
-/** JavaScript run-time: event loop, main thread and heap. */
+/** JavaScript runtime: event loop, main thread and heap. */
 export function runtimeFamilies(registry: MetricRegistry) {
   return {
     loopDelay: registry.histogram(
@@ -31,7 +31,8 @@ export function runtimeFamilies(registry: MetricRegistry) {
     ),
     collections: registry.counter(
       "streamer_garbage_collections_requested_total",
-      "Garbage collections requested because of received bytes: young (in the background) or all. Bun does not report its own.",
+      "Garbage collections requested because of received bytes: young (in the background) or all. Bun does not " +
+        "report its own.",
       ["kind"],
     ),
     heap: registry.gauge(

@@ -9,12 +9,14 @@ export function serverFamilies(registry: MetricRegistry) {
   return {
     capacity: registry.gauge(
       "streamer_capacity_streams",
-      "Estimated number of real-time streams that each resource could carry, from measured cost: event_loop, processor, workers, or sessions (the configured limit). The least counts.",
+      "Estimated number of real-time streams that each resource could carry, from measured cost: event_loop, " +
+        "processor, workers, or sessions (the configured limit). The least counts.",
       ["resource"],
     ),
     spans: registry.counter(
       "streamer_spans_total",
-      "Trace spans: recorded, exported, failed. Recorded spans that are neither exported nor failed are waiting or were dropped.",
+      "Trace spans: recorded, exported, failed. Recorded spans that are neither exported nor failed are waiting or " +
+        "were dropped.",
       ["fate"],
     ),
     ready: registry.gauge("streamer_ready", "1 while the server accepts streams, 0 while it loads or drains."),

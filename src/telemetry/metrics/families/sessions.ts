@@ -12,7 +12,8 @@ export function sessionFamilies(registry: MetricRegistry) {
     ),
     closed: registry.counter(
       "streamer_sessions_closed_total",
-      "Closed connections: stop (requested by the client), client (left with no stream open), vanished (left during a stream), draining, or an error code.",
+      "Closed connections: stop (requested by the client), client (left with no stream open), vanished (left during " +
+        "a stream), draining, or an error code.",
       ["reason"],
     ),
     paused: registry.gauge("streamer_sessions_paused", "Connections from which the server is not reading now."),

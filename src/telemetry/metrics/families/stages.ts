@@ -3,7 +3,9 @@ import type { Counter } from "../instruments.ts";
 import type { MetricRegistry } from "../metric-registry.ts";
 import { MODEL_REAL_TIME_FACTORS, NATIVE_REAL_TIME_FACTORS } from "./buckets.ts";
 
-/** A stage that audio passes through. `vad` covers all voice activity detection: windows and the decisions about them. */
+/**
+ * A stage that audio passes through. `vad` covers all voice activity detection: windows and the decisions about them.
+ */
 export type AudioStage = "decode" | "vad" | "inference";
 
 /** Stages of the audio. The real-time factor of a stage is its processing seconds / its media seconds. */

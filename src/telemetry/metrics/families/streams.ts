@@ -10,7 +10,8 @@ export function streamFamilies(registry: MetricRegistry) {
     refused: registry.counter("streamer_streams_refused_total", "Refused starts, by error code.", ["reason"]),
     stopped: registry.counter(
       "streamer_streams_stopped_total",
-      "Ended streams: stop, restart, drain, error, limit (the reasons of the event stopped) or vanished (the client had left).",
+      "Ended streams: stop, restart, drain, error, limit (the reasons of the event stopped) or vanished (the client " +
+        "had left).",
       ["pattern", "model", "reason"],
     ),
     channelsActive: registry.gauge("streamer_channels_active", "Audio channels of open streams.", LABELS),

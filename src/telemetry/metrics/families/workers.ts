@@ -13,7 +13,8 @@ export function workerFamilies(registry: MetricRegistry) {
     ]),
     deaths: registry.counter(
       "streamer_worker_deaths_total",
-      "Ended worker threads: error (the model threw outside of a call), exit, timeout (terminated after inference_timeout_ms), load (could not be loaded).",
+      "Ended worker threads: error (the model threw outside of a call), exit, timeout (terminated after " +
+        "inference_timeout_ms), load (could not be loaded).",
       ["model", "cause"],
     ),
   };

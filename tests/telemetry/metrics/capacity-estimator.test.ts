@@ -1,19 +1,19 @@
 import { describe, expect, test } from "bun:test";
 
-import { Capacity } from "../../../src/telemetry/metrics/capacity.ts";
+import { CapacityEstimator } from "../../../src/telemetry/metrics/capacity-estimator.ts";
 
 const RESOURCES = { processors: 4, workers: 2 };
 const IDLE = { wall: 10, mainThread: 0, processor: 0, workers: 0, audio: 0 };
 
 describe("the estimate of capacity", () => {
   test("is not made without evidence", () => {
-    const capacity = new Capacity();
+    const capacity = new CapacityEstimator();
     capacity.add({ ...IDLE, wall: 2, mainThread: 1, audio: 9 });
     expect(capacity.estimate(RESOURCES)).toBeUndefined();
   });
 
   test("divides four fifths of what there is by what a second of audio costs", () => {
-    const capacity = new Capacity();
+    const capacity = new CapacityEstimator();
     // 100 streams for 10 s: a millisecond of the main thread, 2 of all, 10 of the workers for each second of audio.
     capacity.add({ wall: 10, mainThread: 1, processor: 2, workers: 10, audio: 1_000 });
     const estimate = capacity.estimate(RESOURCES);
@@ -23,14 +23,14 @@ describe("the estimate of capacity", () => {
   });
 
   test("does not put down to streams what is used without them", () => {
-    const capacity = new Capacity();
+    const capacity = new CapacityEstimator();
     capacity.add({ ...IDLE, mainThread: 1, processor: 1 });
     capacity.add({ wall: 10, mainThread: 2, processor: 2, workers: 1, audio: 1_000 });
     expect(capacity.estimate(RESOURCES)?.get("event_loop")).toBeCloseTo((0.8 - 0.1) / 0.001);
   });
 
   test("stays when the load goes, and follows a change of cost", () => {
-    const capacity = new Capacity();
+    const capacity = new CapacityEstimator();
     capacity.add({ wall: 10, mainThread: 1, processor: 1, workers: 1, audio: 1_000 });
     const before = capacity.estimate(RESOURCES)?.get("event_loop");
     for (let i = 0; i < 100; i++) capacity.add(IDLE);
@@ -40,7 +40,7 @@ describe("the estimate of capacity", () => {
   });
 
   test("leaves out a resource that nothing was used of", () => {
-    const capacity = new Capacity();
+    const capacity = new CapacityEstimator();
     capacity.add({ wall: 10, mainThread: 1, processor: 1, workers: 0, audio: 1_000 });
     expect(capacity.estimate(RESOURCES)?.has("workers")).toBe(false);
   });
