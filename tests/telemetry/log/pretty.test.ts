@@ -5,21 +5,21 @@ import fc from "fast-check";
 import { openLog } from "../../../src/telemetry/log/log.ts";
 import { prettyLine } from "../../../src/telemetry/log/pretty.ts";
 
-/** What a log writes for a person, without the time of day. */
-function written(say: (log: ReturnType<typeof openLog>) => void, colour = false): string[] {
+/** Returns the lines that `use` writes to a pretty log, without the time of day. */
+function written(use: (log: ReturnType<typeof openLog>) => void, colour = false): string[] {
   const lines: string[] = [];
   using log = openLog({
     level: "debug",
     render: (line) => prettyLine(line, colour),
     write: (line) => void lines.push(line),
   });
-  say(log);
+  use(log);
   return lines.map((line) => line.replace(/^\d\d:\d\d:\d\d /, ""));
 }
 
 const CHANNEL = { received: 48_000, received_rate: 48_000, decoded: 16_000, interims: 0, errors: 0 };
 
-test("a stream's start and stop are sentences", () => {
+test("the start and the stop of a stream have messages of their own", () => {
   const [started, stopped] = written((log) => {
     const stream = log.with({ session: "abcdefghijklmnop", stream: 0, trace_id: "4bf9", span_id: "00f0" });
     const format = { sample_format: "s16", channels: 2, sample_rate: 48_000 };
@@ -38,13 +38,13 @@ test("a stream's start and stop are sentences", () => {
   );
 });
 
-test("any other record is its event and its fields", () => {
+test("any other record shows its event and its fields", () => {
   expect(written((log) => log.warn("worker_crashed", { worker: 1, cause: "a b", list: [1] }))).toEqual([
     'warning worker crashed worker=1 cause="a b" list=[1]\n',
   ]);
 });
 
-test("an error shows its message in the line and its stack below", () => {
+test("an error shows its message in the line and its stack below it", () => {
   const [line = ""] = written((log) => log.error("session_crashed", { error: new TypeError("no such thing") }));
   const [first, ...below] = line.trimEnd().split("\n");
   expect(first).toBe('error   session crashed error="no such thing"');
@@ -52,12 +52,12 @@ test("an error shows its message in the line and its stack below", () => {
   expect(below.every((each) => each.startsWith("    "))).toBe(true);
 });
 
-test("the level has a colour where colours are wanted, and only there", () => {
+test("the level is coloured only on request", () => {
   expect(written((log) => log.info("ready"), true)).toEqual(["\u001B[32minfo   \u001B[0m ready\n"]);
   expect(written((log) => log.info("ready"))).toEqual(["info    ready\n"]);
 });
 
-test("whatever the fields of whatever event hold, a terminal is not moved and nothing is thrown", () => {
+test("no field of any event reaches the terminal as a control character, and none throws", () => {
   const event = fc.constantFrom("stream_started", "stream_stopped", "any");
   const known = fc.constantFrom("session", "pattern", "ledger", "trace_id", "seconds", "channels", "stack", "error");
   const keys = fc.oneof(fc.string(), known);

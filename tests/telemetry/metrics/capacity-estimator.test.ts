@@ -5,16 +5,16 @@ import { CapacityEstimator } from "../../../src/telemetry/metrics/capacity-estim
 const RESOURCES = { processors: 4, workers: 2 };
 const IDLE = { wall: 10, mainThread: 0, processor: 0, workers: 0, audio: 0 };
 
-describe("the estimate of capacity", () => {
-  test("is not made without evidence", () => {
+describe("the estimated capacity", () => {
+  test("is unknown until there has been enough audio", () => {
     const capacity = new CapacityEstimator();
     capacity.add({ ...IDLE, wall: 2, mainThread: 1, audio: 9 });
     expect(capacity.estimate(RESOURCES)).toBeUndefined();
   });
 
-  test("divides four fifths of what there is by what a second of audio costs", () => {
+  test("is four fifths of a resource divided by the cost of a second of audio", () => {
     const capacity = new CapacityEstimator();
-    // 100 streams for 10 s: a millisecond of the main thread, 2 of all, 10 of the workers for each second of audio.
+    // A second of audio costs 1 ms of the main thread, 2 ms of all processors and 10 ms of the workers.
     capacity.add({ wall: 10, mainThread: 1, processor: 2, workers: 10, audio: 1_000 });
     const estimate = capacity.estimate(RESOURCES);
     expect(estimate?.get("event_loop")).toBeCloseTo(800);
@@ -22,14 +22,14 @@ describe("the estimate of capacity", () => {
     expect(estimate?.get("workers")).toBeCloseTo(160);
   });
 
-  test("does not put down to streams what is used without them", () => {
+  test("does not count usage without audio as a cost of streams", () => {
     const capacity = new CapacityEstimator();
     capacity.add({ ...IDLE, mainThread: 1, processor: 1 });
     capacity.add({ wall: 10, mainThread: 2, processor: 2, workers: 1, audio: 1_000 });
     expect(capacity.estimate(RESOURCES)?.get("event_loop")).toBeCloseTo((0.8 - 0.1) / 0.001);
   });
 
-  test("stays when the load goes, and follows a change of cost", () => {
+  test("stays when the load ends, and follows a change of the cost", () => {
     const capacity = new CapacityEstimator();
     capacity.add({ wall: 10, mainThread: 1, processor: 1, workers: 1, audio: 1_000 });
     const before = capacity.estimate(RESOURCES)?.get("event_loop");
@@ -39,7 +39,7 @@ describe("the estimate of capacity", () => {
     expect(capacity.estimate(RESOURCES)?.get("event_loop")).toBeCloseTo(400, -1);
   });
 
-  test("leaves out a resource that nothing was used of", () => {
+  test("leaves out an unused resource", () => {
     const capacity = new CapacityEstimator();
     capacity.add({ wall: 10, mainThread: 1, processor: 1, workers: 0, audio: 1_000 });
     expect(capacity.estimate(RESOURCES)?.has("workers")).toBe(false);

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { Histogram } from "../../../src/telemetry/metrics/histogram.ts";
 
 describe("a histogram", () => {
-  test("counts a value in the first range whose end is not below it", () => {
+  test("counts a value in the first bucket whose upper bound is not below it", () => {
     const histogram = new Histogram([1, 2, 5]);
     for (const value of [0, 1, 1.5, 2, 5, 5.1, 100]) histogram.observe(value);
     expect([...histogram.counts]).toEqual([2, 2, 1, 2]);
@@ -31,7 +31,7 @@ describe("a histogram", () => {
     );
   });
 
-  test("keeps the last trace of each range", () => {
+  test("keeps the last exemplar of each bucket", () => {
     const histogram = new Histogram([1]);
     histogram.observe(0.5, "a");
     histogram.observe(0.7, "b");

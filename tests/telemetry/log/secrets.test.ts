@@ -1,0 +1,27 @@
+import { expect, test } from "bun:test";
+
+import { isSecretName, redactSecrets } from "../../../src/telemetry/log/secrets.ts";
+
+test.each([
+  ["Authorization: Basic s3cret", "Authorization: Basic [redacted]"],
+  ["Authorization: Bearer s3cret; accept: text/plain", "Authorization: Bearer [redacted]; accept: text/plain"],
+  ['{"token": "s3cret"}', '{"token": "[redacted]"}'],
+  ["/simple?ticket=s3cret&model=a", "/simple?ticket=[redacted]&model=a"],
+  ["password=s3cret", "password=[redacted]"],
+  ["API-Key: s3cret", "API-Key: [redacted]"],
+])("%s becomes %s", (text, redacted) => {
+  expect(redactSecrets(text)).toBe(redacted);
+});
+
+test("a text without secrets stays as it is", () => {
+  for (const text of ["", "the model was loaded", "tokens per second: 5, password"]) {
+    expect(redactSecrets(text)).toBe(text);
+  }
+});
+
+test("a field holds a secret when its name contains a word for one", () => {
+  for (const name of ["Authorization", "set-cookie", "passwd", "client_secret", "access_token", "apiKey"]) {
+    expect(isSecretName(name)).toBe(true);
+  }
+  for (const name of ["model", "trace_id", "session"]) expect(isSecretName(name)).toBe(false);
+});

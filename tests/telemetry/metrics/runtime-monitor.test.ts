@@ -1,0 +1,57 @@
+import { describe, expect, test } from "bun:test";
+
+import { RuntimeMonitor } from "../../../src/telemetry/metrics/runtime-monitor.ts";
+import { ServerMetrics } from "../../../src/telemetry/metrics/server-metrics.ts";
+
+function start() {
+  let now = 0;
+  const metrics = new ServerMetrics(() => now);
+  const warnings: [string, unknown][] = [];
+  const ignore = (): void => {};
+  const log = {
+    debug: ignore,
+    info: ignore,
+    warn: (event: string, fields?: unknown) => void warnings.push([event, fields]),
+    error: ignore,
+    with: () => log,
+  };
+  const monitor = new RuntimeMonitor({ metrics, log, workers: 2, maxSessions: 7 });
+  /** Blocks the main thread, as the timer of the stages sees it. */
+  const block = (ms: number): void => {
+    const outer = metrics.mainThread.enter("sweep");
+    now += ms;
+    metrics.mainThread.leave(outer);
+  };
+  return { metrics, warnings, block, [Symbol.dispose]: () => monitor[Symbol.dispose]() };
+}
+
+describe("the runtime monitor", () => {
+  test("counts every blockage by stage and logs the first", () => {
+    using it = start();
+    for (const ms of [60, 70, 20]) it.block(ms);
+    const { blocked, blockedSeconds } = it.metrics.families.runtime;
+    expect(blocked.with({ stage: "sweep" }).value).toBe(2);
+    expect(blockedSeconds.with({ stage: "sweep" }).value).toBeCloseTo(0.13);
+    expect(it.warnings[0]).toEqual(["event_loop_blocked", { stage: "sweep", ms: 60, last: "sweep" }]);
+  });
+
+  test("reads processor time, heap and capacity when the metrics are read", () => {
+    using it = start();
+    it.metrics.registry.collect();
+    const { runtime, server } = it.metrics.families;
+    expect(runtime.mainThreadCpu.with({}).value).toBeGreaterThan(0);
+    expect(runtime.heap.with({ kind: "used" }).value).toBeGreaterThan(0);
+    expect(server.capacity.with({ resource: "sessions" }).value).toBe(7);
+    // No audio has been processed, so there is no estimate yet.
+    for (const resource of ["event_loop", "processor", "workers"]) {
+      expect(server.capacity.with({ resource }).value).toBeNaN();
+    }
+  });
+
+  test("no longer reads anything after its disposal", () => {
+    const it = start();
+    it[Symbol.dispose]();
+    it.metrics.registry.collect();
+    expect(it.metrics.families.server.capacity.samples()).toEqual([]);
+  });
+});
