@@ -2,12 +2,12 @@ import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { concat, encode, noise, voice } from "../support/audio.ts";
 import { testWith, tool } from "../support/deploy/tools.ts";
-import { Exposed } from "../support/exposed.ts";
 import { type Keys, Running } from "../support/in-process.ts";
 import { type Peer, Refused, S16_MONO } from "../support/peer.ts";
+import { ScrapedMetrics } from "../support/scraped-metrics.ts";
 import { until } from "../support/until.ts";
 
-// Many times what any of these takes: a busy machine is not a fault.
+// Many times what any of these tests takes: a busy machine must not fail them.
 setDefaultTimeout(120_000);
 
 const MODEL = "simulated";
@@ -23,12 +23,12 @@ async function start(keys: Keys = {}): Promise<Running> {
   return (running = await Running.start(keys));
 }
 
-/** Two utterances of a second. */
-const spoken = encode("s16", concat(noise(0.5), voice(1), noise(1), voice(1, { seed: 2 }), noise(0.3)));
-const SECONDS = spoken.length / 32_000;
+/** Two utterances of one second each. */
+const speech = encode("s16", concat(noise(0.5), voice(1), noise(1), voice(1, { seed: 2 }), noise(0.3)));
+const SECONDS = speech.length / 32_000;
 
-/** What one client did and saw. */
-interface Seen {
+/** A finished conversation and what its client has sent. */
+interface Conversation {
   readonly peer: Peer;
   readonly pattern: string;
   readonly channels: number;
@@ -38,48 +38,55 @@ interface Seen {
   audios: number;
 }
 
-async function converse(server: Running, pattern: string, channels: number, chunk: number): Promise<Seen> {
+async function runStream(server: Running, pattern: string, channels: number, chunk: number): Promise<Conversation> {
   const peer = await server.connect({ path: `/api/v1/${pattern}` });
-  const seen: Seen = { peer, pattern, channels, textBytes: 0, texts: 0, audioBytes: 0, audios: 0 };
-  const say = (request: object): void => {
+  const conversation: Conversation = { peer, pattern, channels, textBytes: 0, texts: 0, audioBytes: 0, audios: 0 };
+  const send = (request: object): void => {
     const text = JSON.stringify(request);
-    seen.texts += 1;
-    seen.textBytes += Buffer.byteLength(text);
+    conversation.texts += 1;
+    conversation.textBytes += Buffer.byteLength(text);
     peer.say(text);
   };
-  say({ request: "start", format: { ...S16_MONO, channels }, interim_results: pattern === "segmented" });
+  send({ request: "start", format: { ...S16_MONO, channels }, interim_results: pattern === "segmented" });
   await peer.next("started");
-  for (let at = 0; at < spoken.length; at += chunk) {
-    const piece = spoken.subarray(at, at + chunk);
-    seen.audios += 1;
-    seen.audioBytes += piece.length;
-    await peer.audio(piece);
+  for (let at = 0; at < speech.length; at += chunk) {
+    const bytes = speech.subarray(at, at + chunk);
+    conversation.audios += 1;
+    conversation.audioBytes += bytes.length;
+    await peer.audio(bytes);
   }
-  say({ request: "stop", disconnect: true });
+  send({ request: "stop", disconnect: true });
   await peer.next("stopped");
   await peer.close();
-  return seen;
+  return conversation;
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((all, number) => all + number, 0);
 
 describe("after a load, the metrics", () => {
-  test("say what the clients counted, and what goes up and down is down again", async () => {
+  test("equal what the clients have counted, and gauges are back at 0", async () => {
     const server = await start({ "model.workers": 2, "model.delay": 0.01 });
-    const seen = await Promise.all(
+    const conversations = await Promise.all(
       ["simple", "segmented", "stateful"].flatMap((pattern) =>
-        [1, 1, 2, 2].map((channels, i) => converse(server, pattern, channels, [3_200, 1_001, 640, 50_000][i] ?? 1)),
+        [1, 1, 2, 2].map((channels, i) => runStream(server, pattern, channels, [3_200, 1_001, 640, 50_000][i] ?? 1)),
       ),
     );
     await server.settled();
-    const metrics = await Exposed.of(server.url);
-    const { value } = bound(metrics);
+    const { value } = await ScrapedMetrics.from(server.url);
 
-    expect(value("streamer_received_messages_total", { kind: "audio" })).toBe(sum(seen.map(({ audios }) => audios)));
-    expect(value("streamer_received_bytes_total", { kind: "audio" })).toBe(sum(seen.map((one) => one.audioBytes)));
-    expect(value("streamer_received_messages_total", { kind: "text" })).toBe(sum(seen.map(({ texts }) => texts)));
-    expect(value("streamer_received_bytes_total", { kind: "text" })).toBe(sum(seen.map((one) => one.textBytes)));
-    const events = seen.flatMap(({ peer }) => peer.events);
+    expect(value("streamer_received_messages_total", { kind: "audio" })).toBe(
+      sum(conversations.map(({ audios }) => audios)),
+    );
+    expect(value("streamer_received_bytes_total", { kind: "audio" })).toBe(
+      sum(conversations.map((each) => each.audioBytes)),
+    );
+    expect(value("streamer_received_messages_total", { kind: "text" })).toBe(
+      sum(conversations.map(({ texts }) => texts)),
+    );
+    expect(value("streamer_received_bytes_total", { kind: "text" })).toBe(
+      sum(conversations.map((each) => each.textBytes)),
+    );
+    const events = conversations.flatMap(({ peer }) => peer.events);
     expect(value("streamer_sent_messages_total", { kind: "text" })).toBe(events.length);
     expect(value("streamer_sent_bytes_total", { kind: "text" })).toBe(
       sum(events.map((event) => Buffer.byteLength(JSON.stringify(event)))),
@@ -93,13 +100,13 @@ describe("after a load, the metrics", () => {
 
     for (const pattern of ["simple", "segmented", "stateful"]) {
       const labels = { pattern, model: MODEL };
-      const own = seen.filter((one) => one.pattern === pattern);
-      const ledgers = own.flatMap(({ peer }) => peer.all("stopped").flatMap((stopped) => stopped.channels));
+      const ofPattern = conversations.filter((each) => each.pattern === pattern);
+      const ledgers = ofPattern.flatMap(({ peer }) => peer.all("stopped").flatMap((stopped) => stopped.channels));
       const counted = (key: "inferred" | "silent" | "failed") => sum(ledgers.map((ledger) => ledger[key])) / 16_000;
       expect(value("streamer_streams_started_total", labels)).toBe(4);
       expect(value("streamer_streams_stopped_total", { ...labels, reason: "stop" })).toBe(4);
       expect(value("streamer_channels_started_total", labels)).toBe(6);
-      // Half the frames in two channels are as many samples.
+      // Two channels share the same bytes: half the frames, as many samples.
       expect(value("streamer_audio_received_seconds_total", labels)).toBeCloseTo(4 * SECONDS);
       expect(value("streamer_audio_inferred_seconds_total", labels)).toBeCloseTo(counted("inferred"));
       expect(value("streamer_audio_silent_seconds_total", labels)).toBeCloseTo(counted("silent"));
@@ -119,7 +126,7 @@ describe("after a load, the metrics", () => {
     expect(value("streamer_inference_compute_seconds_count", { kind: "final" })).toBe(finals);
     expect(value("streamer_inference_compute_seconds_sum", { kind: "final" })).toBeGreaterThan(0.009 * finals);
     const segmented = events.filter((event) => event.type === "segment" && event.is_final === true).length;
-    // All utterances ended by silence but the last of each channel, whose end may have been the stream's.
+    // The last utterance of each channel may have ended with the stream instead of by silence.
     expect(value("streamer_speech_end_to_final_seconds_count")).toBeWithin(segmented / 2, segmented + 1);
     expect(value("streamer_stage_media_seconds_total", { stage: "inference" })).toBeGreaterThan(0);
     expect(value("streamer_worker_starts_total")).toBe(2);
@@ -135,32 +142,27 @@ describe("after a load, the metrics", () => {
     expect(value("streamer_workers")).toBe(2);
   });
 
-  test("have as many series after many sessions as after few", async () => {
+  test("have the same number of series after many sessions as after few", async () => {
     const server = await start();
-    const lines = async () => (await Exposed.of(server.url)).text.split("\n").length;
-    await converse(server, "segmented", 1, 3_200);
+    const lines = async () => (await ScrapedMetrics.from(server.url)).text.split("\n").length;
+    await runStream(server, "segmented", 1, 3_200);
     await server.settled();
-    const few = await lines();
-    for (let i = 0; i < 20; i++) await converse(server, "segmented", 1, 32_000);
+    const before = await lines();
+    for (let i = 0; i < 20; i++) await runStream(server, "segmented", 1, 32_000);
     await server.settled();
-    expect(await lines()).toBe(few);
+    expect(await lines()).toBe(before);
   });
 });
 
-/** `value` that can be taken out of its object. */
-function bound(metrics: Exposed): { value: Exposed["value"] } {
-  return { value: (name, labels) => metrics.value(name, labels) };
-}
-
-describe("while it happens, the metrics show", () => {
-  test("streams, and what is waiting", async () => {
+describe("the metrics show", () => {
+  test("open streams and full buffers while they last", async () => {
     const server = await start({ "model.delay": 1, "limits.inbox_bytes": 4_096, "limits.read_ahead_seconds": 1 });
     const peer = await server.connect({ path: "/api/v1/simple" });
     peer.start({ format: { ...S16_MONO, channels: 2 } });
     await peer.next("started");
     const sending = peer.cut(new Uint8Array(640_000), () => 16_000);
     sending.catch(() => {});
-    const read = async () => bound(await Exposed.of(server.url)).value;
+    const read = async () => (await ScrapedMetrics.from(server.url)).value;
     await until("the connection is paused", async () => (await read())("streamer_sessions_paused") === 1);
     const value = await read();
     expect(value("streamer_sessions_active")).toBe(1);
@@ -194,12 +196,12 @@ describe("while it happens, the metrics show", () => {
     await peer.audio(encode("s16", voice(1, { level: 4 })));
     peer.stop();
     await peer.next("stopped");
-    const { value } = bound(await Exposed.of(server.url));
+    const { value } = await ScrapedMetrics.from(server.url);
     expect(value("streamer_sessions_refused_total", { reason: "overloaded" })).toBe(1);
     expect(value("streamer_streams_refused_total", { reason: "unknown_model" })).toBe(1);
     for (const event of peer.all("error")) {
-      const alike = peer.all("error").filter(({ code }) => code === event.code);
-      expect(value("streamer_errors_total", { code: event.code })).toBe(alike.length);
+      const ofCode = peer.all("error").filter(({ code }) => code === event.code);
+      expect(value("streamer_errors_total", { code: event.code })).toBe(ofCode.length);
     }
     expect(value("streamer_errors_total")).toBe(peer.all("error").length);
     expect(value("streamer_warnings_total")).toBe(peer.all("warning").length);
@@ -207,9 +209,9 @@ describe("while it happens, the metrics show", () => {
     expect(value("streamer_audio_failed_seconds_total")).toBeCloseTo(1);
   });
 
-  test("workers that die, and why", async () => {
+  test("the deaths of workers by cause", async () => {
     const server = await start({ "model.panic_rate": 1 });
-    const read = async () => bound(await Exposed.of(server.url)).value;
+    const read = async () => (await ScrapedMetrics.from(server.url)).value;
     const peer = await server.connect({ path: "/api/v1/simple" });
     peer.start();
     await peer.audio(new Uint8Array(16_000));
@@ -227,17 +229,17 @@ describe("while it happens, the metrics show", () => {
     await other.audio(new Uint8Array(16_000));
     other.stop();
     await other.next("stopped");
-    const { value } = bound(await Exposed.of(slow.url));
+    const { value } = await ScrapedMetrics.from(slow.url);
     expect(value("streamer_worker_deaths_total", { cause: "timeout" })).toBe(1);
     expect(value("streamer_inference_failures_total", { code: "inference_timeout" })).toBe(1);
   });
 
-  test("that the event loop was blocked, and the log says so", async () => {
+  test("that the event loop was blocked, as does the log", async () => {
     const server = await start();
     const end = performance.now() + 200;
     while (performance.now() < end);
     await until("the blockage is counted", async () => {
-      const metrics = await Exposed.of(server.url);
+      const metrics = await ScrapedMetrics.from(server.url);
       return metrics.text.includes('streamer_event_loop_blocked_total{stage="other"}');
     });
     const [record] = server.logged("event_loop_blocked");
@@ -247,15 +249,15 @@ describe("while it happens, the metrics show", () => {
 
 const promtool = tool("promtool", "prometheus");
 
-testWith(promtool)("promtool finds nothing wrong with the metrics, before and after a load", async () => {
+testWith(promtool)("promtool accepts the metrics before and after a load", async () => {
   const server = await start();
   const check = async (): Promise<void> => {
-    const { text } = await Exposed.of(server.url);
+    const { text } = await ScrapedMetrics.from(server.url);
     const child = Bun.spawn([promtool ?? "", "check", "metrics"], { stdin: Buffer.from(text), stderr: "pipe" });
-    const [code, said] = await Promise.all([child.exited, new Response(child.stderr).text()]);
-    expect([code, said]).toEqual([0, ""]);
+    const [code, output] = await Promise.all([child.exited, new Response(child.stderr).text()]);
+    expect([code, output]).toEqual([0, ""]);
   };
   await check();
-  await converse(server, "segmented", 1, 3_200);
+  await runStream(server, "segmented", 1, 3_200);
   await check();
 });

@@ -10,12 +10,12 @@ import { S16_MONO } from "../support/peer.ts";
 import { RECORDING } from "../support/recorded.ts";
 import { until } from "../support/until.ts";
 
-// Many times what any of these takes: a busy machine is not a fault.
+// Many times what any of these tests takes: a busy machine must not fail them.
 setDefaultTimeout(120_000);
 
 const TRACE = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN = "00f067aa0ba902b7";
-/** What a clock may be off between two threads, milliseconds. */
+/** Highest clock difference between two threads, milliseconds. */
 const SLACK = 1;
 
 const DELAY_MS = 100;
@@ -36,11 +36,11 @@ afterAll(async () => {
   await program[Symbol.asyncDispose]();
 });
 
-/** One utterance of a second. */
+/** One utterance of one second. */
 const utterance = encode("s16", concat(noise(0.5), voice(1), noise(1)));
 
-/** A whole stream on a connection of its own. */
-async function stream(
+/** Runs a whole stream on a connection of its own. */
+async function runStream(
   server: ServeProcess,
   fields: object = {},
   options: { path?: string; headers?: Record<string, string> } = {},
@@ -54,7 +54,8 @@ async function stream(
   return started;
 }
 
-function within(child: ReceivedSpan, parent: ReceivedSpan): void {
+/** Expects `child` to be a child of `parent` and to lie within its time. */
+function expectChild(child: ReceivedSpan, parent: ReceivedSpan): void {
   expect(child.traceId).toBe(parent.traceId);
   expect(child.parentId).toBe(parent.spanId);
   expect(child.start).toBeGreaterThanOrEqual(parent.start - SLACK);
@@ -66,7 +67,7 @@ function duration({ start, end }: ReceivedSpan): number {
   return end - start;
 }
 
-test("one trace leads from the command line through decoding, endpointing, the queue and the worker, and back", async () => {
+test("one trace covers the command line, decoding, endpointing, the queue and the worker", async () => {
   await using otlp = new OtlpReceiver();
   await using server = await program.serve(SLOW, [], otlp.env);
   const url = `ws://127.0.0.1:${server.port}/api/v1/segmented`;
@@ -83,40 +84,40 @@ test("one trace leads from the command line through decoding, endpointing, the q
   const root = otlp.one("send");
   expect([root.kind, root.parentId, root.service]).toEqual([3, "", "streamer-send"]);
   const upgrade = otlp.one("GET /api/v1/segmented");
-  within(upgrade, root);
+  expectChild(upgrade, root);
   expect([upgrade.kind, upgrade.service, upgrade.attributes["http.response.status_code"]]).toEqual([
     2,
     "streamer",
     101,
   ]);
-  const whole = otlp.one("stream segmented");
-  expect([whole.kind, whole.parentId]).toEqual([2, root.spanId]);
-  expect(whole.links).toEqual([{ traceId: upgrade.traceId, spanId: upgrade.spanId }]);
-  expect((JSON.parse(events[0] ?? "") as Started).trace_id).toBe(`00-${whole.traceId}-${whole.spanId}-01`);
-  expect(whole.attributes["streamer.audio.received_seconds"]).toBe(36);
+  const streamSpan = otlp.one("stream segmented");
+  expect([streamSpan.kind, streamSpan.parentId]).toEqual([2, root.spanId]);
+  expect(streamSpan.links).toEqual([{ traceId: upgrade.traceId, spanId: upgrade.spanId }]);
+  expect((JSON.parse(events[0] ?? "") as Started).trace_id).toBe(`00-${streamSpan.traceId}-${streamSpan.spanId}-01`);
+  expect(streamSpan.attributes["streamer.audio.received_seconds"]).toBe(36);
 
-  const utterances = otlp.childrenOf(whole);
+  const utterances = otlp.childrenOf(streamSpan);
   expect(utterances.map(({ name }) => name)).toEqual(Array.from({ length: finals }, () => "utterance"));
   for (const each of utterances) {
-    within(each, whole);
+    expectChild(each, streamSpan);
     const children = otlp.childrenOf(each);
     expect(children.map(({ name }) => name).toSorted()).toEqual(["decode", "endpointing", "inference"]);
-    for (const child of children) within(child, each);
+    for (const child of children) expectChild(child, each);
     const inference = children.find(({ name }) => name === "inference");
     if (inference === undefined) throw new Error("no inference");
     const [queue, compute, ...more] = otlp.childrenOf(inference).toSorted((a, b) => a.start - b.start);
     if (queue === undefined || compute === undefined) throw new Error("no queue or compute");
     expect([queue.name, compute.name, more]).toEqual(["queue", "compute", []]);
-    within(queue, inference);
-    within(compute, inference);
+    expectChild(queue, inference);
+    expectChild(compute, inference);
     expect(queue.end).toBeCloseTo(compute.start, 1);
     expect(duration(compute)).toBeGreaterThanOrEqual(DELAY_MS - SLACK);
     expect(compute.attributes).toMatchObject({ "streamer.worker": 0, "streamer.batch_size": 1 });
   }
-  // One worker for all: what came last waited for those before.
+  // With one worker, jobs wait for those before them.
   const waits = otlp.named("queue").map(duration);
   expect(Math.max(...waits)).toBeGreaterThanOrEqual(DELAY_MS - SLACK);
-  // Not a span more: none for a message.
+  // There are no other spans, in particular none for a message.
   expect(otlp.spans.length).toBe(3 + 6 * finals);
 });
 
@@ -138,19 +139,15 @@ describe("a client's trace", () => {
     await otlp[Symbol.asyncDispose]();
   });
 
-  /** The stream's span, when it has been exported. */
-  async function recorded(started: Started): Promise<ReceivedSpan> {
+  /** Waits until the span of the stream has been exported, and returns it. */
+  async function exported(started: Started): Promise<ReceivedSpan> {
     const [, , id] = started.trace_id.split("-");
-    const find = (): ReceivedSpan | undefined => otlp.spans.find(({ spanId }) => spanId === id);
-    await until("the stream's span", () => find() !== undefined);
-    const span = find();
-    if (span === undefined) throw new Error("gone");
-    return span;
+    return await otlp.next("the stream's span", ({ spanId }) => spanId === id);
   }
 
-  test("in the headers of the upgrade is gone on with, below the upgrade", async () => {
+  test("in the headers of the upgrade continues with the upgrade and then the stream", async () => {
     const headers = { traceparent: `00-${TRACE}-${SPAN}-01`, tracestate: "vendor=7" };
-    const span = await recorded(await stream(server, {}, { headers, path: "/api/v1/simple" }));
+    const span = await exported(await runStream(server, {}, { headers, path: "/api/v1/simple" }));
     const upgrade = otlp.spans.find(({ spanId }) => spanId === span.parentId);
     expect(upgrade).toMatchObject({
       name: "GET /api/v1/simple",
@@ -162,19 +159,19 @@ describe("a client's trace", () => {
     expect(new Set(otlp.childrenOf(span).map(({ name }) => name))).toEqual(new Set(["decode", "inference"]));
   });
 
-  test("in the start wins over the headers, and is told apart for the second stream", async () => {
+  test("in a start takes precedence over the headers, for each stream of a session", async () => {
     using peer = await server.connect({ headers: { traceparent: `00-${"1".repeat(32)}-${SPAN}-01` } });
-    const begun: Started[] = [];
+    const started: Started[] = [];
     for (const [trace_id, tracestate] of [
       [`00-${TRACE}-${SPAN}-01`, "a=1"],
       [`00-${"2".repeat(32)}-${SPAN}-01`, "b=2"],
     ]) {
       peer.start({ trace_id, tracestate });
-      begun.push(await peer.next("started"));
+      started.push(await peer.next("started"));
       peer.stop();
       await peer.next("stopped");
     }
-    const spans = [await recorded(begun[0]!), await recorded(begun[1]!)];
+    const spans = [await exported(started[0]!), await exported(started[1]!)];
     expect(spans).toMatchObject([
       { traceId: TRACE, parentId: SPAN, traceState: "a=1", attributes: { "streamer.stream": 0 } },
       { traceId: "2".repeat(32), parentId: SPAN, traceState: "b=2", attributes: { "streamer.stream": 1 } },
@@ -182,39 +179,38 @@ describe("a client's trace", () => {
     expect(spans[0]?.links).toMatchObject([{ traceId: "1".repeat(32) }]);
   });
 
-  test("may be a bare trace id: the stream is the first span of it", async () => {
-    const span = await recorded(await stream(server, { trace_id: "abcdef0123456789".repeat(2) }));
+  test("may be a bare trace id, of which the stream is the first span", async () => {
+    const span = await exported(await runStream(server, { trace_id: "abcdef0123456789".repeat(2) }));
     expect(span).toMatchObject({ traceId: "abcdef0123456789".repeat(2), parentId: "" });
-    const next = await recorded(await stream(server));
+    const next = await exported(await runStream(server));
     expect(next.traceId).not.toBe(span.traceId);
   });
 
-  test("that is not recorded by the client is not recorded here either, and goes on all the same", async () => {
-    const started = await stream(server, { trace_id: `00-${"3".repeat(32)}-${SPAN}-00` });
+  test("that is not sampled continues without being recorded", async () => {
+    const started = await runStream(server, { trace_id: `00-${"3".repeat(32)}-${SPAN}-00` });
     expect(started.trace_id).toMatch(new RegExp(`^00-${"3".repeat(32)}-(?!${SPAN})[0-9a-f]{16}-00$`));
-    await recorded(await stream(server));
+    await exported(await runStream(server));
     expect(otlp.spans.filter(({ traceId }) => traceId === "3".repeat(32))).toEqual([]);
   });
 
-  test("has a start that was refused, with the reason", async () => {
+  test("includes a refused start with its error code", async () => {
     using peer = await server.connect();
     peer.start({ model: "nobody", trace_id: `00-${"4".repeat(32)}-${SPAN}-01` });
     await peer.next("error");
-    const find = () => otlp.spans.find(({ traceId }) => traceId === "4".repeat(32));
-    await until("the refusal's span", () => find() !== undefined);
-    expect(find()).toMatchObject({ status: 2, attributes: { "error.type": "unknown_model" } });
-    expect(find()?.events).toMatchObject([{ name: "exception", attributes: { "exception.type": "unknown_model" } }]);
+    const span = await otlp.next("the span of the refused start", ({ traceId }) => traceId === "4".repeat(32));
+    expect(span).toMatchObject({ status: 2, attributes: { "error.type": "unknown_model" } });
+    expect(span.events).toMatchObject([{ name: "exception", attributes: { "exception.type": "unknown_model" } }]);
   });
 });
 
-test("failures and crashes are recorded where they belong", async () => {
+test("a failure and a crash are recorded on the call, not on the stream", async () => {
   await using otlp = new OtlpReceiver();
   for (const [setting, code] of [
     ["model.failure_rate", "inference_failed"],
     ["model.panic_rate", "worker_crashed"],
   ] as const) {
     await using server = await program.serve({ "model.workers": 1, "model.delay": 0, [setting]: 1 }, [], otlp.env);
-    const { trace_id } = await stream(server, { format: S16_MONO });
+    const { trace_id } = await runStream(server, { format: S16_MONO });
     const traceId = trace_id.split("-")[1] ?? "";
     const named = (name: string) => otlp.spans.filter((span) => span.traceId === traceId && span.name === name);
     await until("the stream's span", () => named("stream segmented").length === 1);
@@ -227,57 +223,57 @@ test("failures and crashes are recorded where they belong", async () => {
   }
 });
 
-test("a model's own spans are children of the call's", async () => {
+test("spans of a model are children of its call", async () => {
   await using otlp = new OtlpReceiver();
   const model = join(import.meta.dir, "..", "support", "models", "traced.ts");
   await using server = await program.serve({ "model.workers": 1, "model.name": model }, [], otlp.env);
-  await stream(server);
+  await runStream(server);
   await until("all spans", () => otlp.named("stream segmented").length === 1 && otlp.named("search").length > 0);
   const inference = otlp.one("inference");
-  // The model is warmed with a second of silence, outside of all streams.
+  // The warm-up runs outside of all streams and has a trace of its own.
   const [search, ...more] = otlp.named("search").filter(({ traceId }) => traceId === inference.traceId);
-  if (search === undefined) throw new Error("no span of the model's");
-  within(search, inference);
+  if (search === undefined) throw new Error("no span of the model");
+  expectChild(search, inference);
   expect([more, search.attributes["samples"]]).toEqual([[], expect.any(Number)]);
 });
 
-test("an exporter that is away or never answers costs nobody a result, nor the end of the program", async () => {
+test("an unreachable or unresponsive collector delays neither results nor the end of the program", async () => {
   const hang = Promise.withResolvers<void>();
   await using silent = new OtlpReceiver({ delay: hang.promise });
-  const away = new OtlpReceiver();
-  const gone = away.env;
-  await away[Symbol.asyncDispose]();
-  for (const env of [silent.env, gone]) {
+  const stopped = new OtlpReceiver();
+  const unreachable = stopped.env;
+  await stopped[Symbol.asyncDispose]();
+  for (const env of [silent.env, unreachable]) {
     await using server = await program.serve({ "model.workers": 1, "model.delay": 0 }, [], {
       ...env,
       OTEL_BSP_MAX_QUEUE_SIZE: "64",
       OTEL_BSP_MAX_EXPORT_BATCH_SIZE: "16",
     });
-    for (let i = 0; i < 20; i++) await stream(server);
+    for (let i = 0; i < 20; i++) await runStream(server);
     server.signal("SIGTERM");
     expect(await server.ended()).toEqual({ code: 0, signal: null });
   }
   hang.resolve();
 });
 
-test("what is left is exported when the server ends", async () => {
+test("the remaining spans are exported when the server ends", async () => {
   await using otlp = new OtlpReceiver();
   await using server = await program.serve({ "model.workers": 1, "model.delay": 0 }, [], {
     ...otlp.env,
     OTEL_BSP_SCHEDULE_DELAY: "60000",
   });
-  await stream(server);
+  await runStream(server);
   expect(otlp.spans).toEqual([]);
   server.signal("SIGTERM");
   expect(await server.ended()).toEqual({ code: 0, signal: null });
   expect(otlp.named("stream segmented")).toHaveLength(1);
 });
 
-test("nothing is sent when no endpoint is set, or tracing is switched off", async () => {
+test("nothing is exported without an endpoint, or when tracing is disabled", async () => {
   await using otlp = new OtlpReceiver();
   for (const env of [{}, { ...otlp.env, OTEL_SDK_DISABLED: "true" }, { ...otlp.env, OTEL_TRACES_EXPORTER: "none" }]) {
     await using server = await program.serve({ "model.workers": 1, "model.delay": 0 }, [], env);
-    const { trace_id } = await stream(server, { trace_id: `00-${TRACE}-${SPAN}-01` });
+    const { trace_id } = await runStream(server, { trace_id: `00-${TRACE}-${SPAN}-01` });
     expect(trace_id).toStartWith(`00-${TRACE}-`);
     server.signal("SIGTERM");
     await server.ended();

@@ -1,9 +1,8 @@
 import protobuf from "protobufjs";
 
-/**
- * The part of OTLP that carries spans, as opentelemetry-proto 1.x defines it, written down here independently of the
- * exporter.
- */
+import { until } from "./until.ts";
+
+/** The part of opentelemetry-proto 1.x that carries spans. Written independently of the exporter under test. */
 const SCHEMA = `
 syntax = "proto3";
 message Request { repeated ResourceSpans resource_spans = 1; }
@@ -39,7 +38,7 @@ const requestType = protobuf.parse(SCHEMA, { keepCase: true }).root.lookupType("
 export interface ReceivedSpan {
   readonly traceId: string;
   readonly spanId: string;
-  /** Empty: a root. */
+  /** Empty for a root span. */
   readonly parentId: string;
   readonly traceState: string;
   readonly name: string;
@@ -51,7 +50,7 @@ export interface ReceivedSpan {
   readonly attributes: Readonly<Record<string, unknown>>;
   readonly events: readonly { readonly name: string; readonly attributes: Readonly<Record<string, unknown>> }[];
   readonly links: readonly { readonly traceId: string; readonly spanId: string }[];
-  /** 0 unset, 1 good, 2 error. */
+  /** 0 unset, 1 ok, 2 error. */
   readonly status: number;
   readonly service: unknown;
 }
@@ -79,14 +78,14 @@ interface WireRequest {
 }
 
 export interface OtlpOptions {
-  /** Status of every answer. */
+  /** HTTP status of every response. */
   readonly status?: number;
-  /** What is waited for before an answer. */
+  /** Holds every response back until it resolves. */
   readonly delay?: Promise<unknown>;
   readonly port?: number;
 }
 
-/** Receives spans over OTLP/HTTP, and keeps them. */
+/** Receives spans over OTLP/HTTP and keeps them. */
 export class OtlpReceiver implements AsyncDisposable {
   readonly spans: ReceivedSpan[] = [];
   readonly contentTypes = new Set<string>();
@@ -112,7 +111,7 @@ export class OtlpReceiver implements AsyncDisposable {
     return `http://127.0.0.1:${this.#server.port}`;
   }
 
-  /** Variables that send a program's spans here, soon after they end. */
+  /** Environment variables that make a program export its spans to this receiver, soon after they end. */
   get env(): Record<string, string> {
     return { OTEL_EXPORTER_OTLP_ENDPOINT: this.url, OTEL_BSP_SCHEDULE_DELAY: "100" };
   }
@@ -121,13 +120,20 @@ export class OtlpReceiver implements AsyncDisposable {
     return this.spans.filter((span) => span.name === name);
   }
 
-  /** The only span of that name. */
+  /** Returns the only span of this name. Throws when there are none or several. */
   one(name: string): ReceivedSpan {
     const [span, ...more] = this.named(name);
     if (span === undefined || more.length > 0) {
       throw new Error(`${more.length + (span ? 1 : 0)} spans "${name}" among ${this.spans.map((each) => each.name)}`);
     }
     return span;
+  }
+
+  /** Waits until a span that `matches` has arrived, and returns it. */
+  async next(what: string, matches: (span: ReceivedSpan) => boolean): Promise<ReceivedSpan> {
+    let found: ReceivedSpan | undefined;
+    await until(what, () => (found = this.spans.find(matches)) !== undefined);
+    return found!;
   }
 
   childrenOf(parent: ReceivedSpan): ReceivedSpan[] {
@@ -147,11 +153,11 @@ function decode(body: Uint8Array): ReceivedSpan[] {
   }) as WireRequest;
   return request.resource_spans.flatMap(({ resource, scope_spans }) => {
     const service = attributesOf(resource?.attributes ?? [])["service.name"];
-    return scope_spans.flatMap(({ spans }) => spans.map((span) => received(span, service)));
+    return scope_spans.flatMap(({ spans }) => spans.map((span) => toReceivedSpan(span, service)));
   });
 }
 
-function received(span: WireSpan, service: unknown): ReceivedSpan {
+function toReceivedSpan(span: WireSpan, service: unknown): ReceivedSpan {
   return {
     traceId: hex(span.trace_id),
     spanId: hex(span.span_id),

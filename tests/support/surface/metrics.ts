@@ -1,10 +1,10 @@
-import type { Exposed } from "../exposed.ts";
+import type { ScrapedMetrics } from "../scraped-metrics.ts";
 import type { Item } from "./program.ts";
 
-type Sample = Exposed["samples"][number];
+type Sample = ScrapedMetrics["samples"][number];
 
 /** Metric families: kind, labels, values of each label, bounds of each histogram. */
-export function metricItems({ text, samples }: Exposed): Item[] {
+export function metricItems({ text, samples }: ScrapedMetrics): Item[] {
   const families = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)];
   return families.flatMap(([, family = "", kind = ""]): Item[] => {
     const own = samples.filter(({ name }) => name === family || (kind === "histogram" && isPart(name, family)));

@@ -1,5 +1,5 @@
-import { Exposed } from "../exposed.ts";
 import { Peer, Refused } from "../peer.ts";
+import { ScrapedMetrics } from "../scraped-metrics.ts";
 import { soon } from "../until.ts";
 import { metricItems } from "./metrics.ts";
 import type { Item, Program } from "./program.ts";
@@ -31,7 +31,7 @@ export async function serverItems(program: Program): Promise<Item[]> {
       ...(await Promise.all(ROUTES.map((route) => routeItem(url, route)))),
       ...(await bodyItems(url)),
       ...protocolItems((await (await fetch(`${url}/api/v1/asyncapi.json`)).json()) as Json),
-      ...metricItems(await Exposed.of(url)),
+      ...metricItems(await ScrapedMetrics.from(url)),
     ];
   } finally {
     child.kill("SIGKILL");

@@ -1,5 +1,5 @@
-/** The series of a `/metrics`, by name and labels. */
-export class Exposed {
+/** Samples of a response of `/metrics`, by name and labels. */
+export class ScrapedMetrics {
   readonly text: string;
   readonly samples: {
     readonly name: string;
@@ -7,10 +7,10 @@ export class Exposed {
     readonly value: number;
   }[];
 
-  static async of(url: string, accept = "text/plain"): Promise<Exposed> {
-    const answer = await fetch(`${url}/metrics`, { headers: { accept } });
-    if (!answer.ok) throw new Error(`/metrics answers ${answer.status}`);
-    return new Exposed(await answer.text());
+  static async from(url: string): Promise<ScrapedMetrics> {
+    const response = await fetch(`${url}/metrics`, { headers: { accept: "text/plain" } });
+    if (!response.ok) throw new Error(`/metrics responds with status ${response.status}`);
+    return new ScrapedMetrics(await response.text());
   }
 
   constructor(text: string) {
@@ -28,12 +28,12 @@ export class Exposed {
       });
   }
 
-  /** The sum of all series of that name that have these labels. Throws when there is none. */
-  value(name: string, labels: Readonly<Record<string, string>> = {}): number {
-    const fitting = this.samples.filter(
+  /** Returns the sum of all samples with this name and these labels. Throws when there are none. */
+  readonly value = (name: string, labels: Readonly<Record<string, string>> = {}): number => {
+    const selected = this.samples.filter(
       (sample) => sample.name === name && Object.entries(labels).every(([key, text]) => sample.labels[key] === text),
     );
-    if (fitting.length === 0) throw new Error(`no series ${name} ${JSON.stringify(labels)}`);
-    return fitting.reduce((sum, { value }) => sum + value, 0);
-  }
+    if (selected.length === 0) throw new Error(`no series ${name} ${JSON.stringify(labels)}`);
+    return selected.reduce((sum, { value }) => sum + value, 0);
+  };
 }
