@@ -41,11 +41,11 @@ const ports = all.flatMap(([name, service]) => (service.ports ?? []).map((port) 
 
 describe("compose.yaml", () => {
   testWith(compose)("is what the compose specification allows", async () => {
-    const { code, said } = await output([compose!, "-f", "compose.yaml", "config", "-q"], root);
-    expect([code, said]).toEqual([0, ""]);
+    const { code, text } = await output([compose!, "-f", "compose.yaml", "config", "-q"], root);
+    expect([code, text]).toEqual([0, ""]);
   });
 
-  test("brings up Streamer and what watches it", () => {
+  test("starts Streamer, monitoring and tracing", () => {
     expect(Object.keys(services)).toEqual(["streamer", "prometheus", "grafana", "otel-collector", "jaeger"]);
   });
 
@@ -54,7 +54,7 @@ describe("compose.yaml", () => {
     expect(services["streamer"]?.image).toBe(`streamer:${manifest.version}`);
   });
 
-  test("mounts only what is there, and for reading", () => {
+  test("mounts only files that exist, read-only", () => {
     const mounts = all.flatMap(([, service]) => service.volumes ?? []).map((volume) => volume.split(":"));
     const named = mounts.filter(([source = ""]) => !source.startsWith("."));
     const bound = mounts.filter(([source = ""]) => source.startsWith("."));
@@ -63,17 +63,17 @@ describe("compose.yaml", () => {
     expect(bound.filter(([, , mode]) => mode !== "ro")).toEqual([]);
   });
 
-  test("publishes each port once, to this machine alone", () => {
+  test("publishes each port once, and only on the loopback address", () => {
     expect(ports.filter(([, address]) => address !== "127.0.0.1")).toEqual([]);
     const published = ports.map(([, , port]) => port);
     expect(new Set(published).size).toBe(published.length);
   });
 
-  test("gives nobody a file system to write to", () => {
+  test("gives every service a read-only file system", () => {
     expect(all.filter(([, service]) => service.read_only !== true).map(([name]) => name)).toEqual([]);
   });
 
-  test("waits only for services that exist, and for health only where it is looked at", () => {
+  test("has dependencies only on services that exist, and on health only where there is a health check", () => {
     for (const [name, { depends_on = [] }] of all) {
       const wanted = Array.isArray(depends_on)
         ? depends_on.map((each) => [each, undefined])
@@ -85,7 +85,7 @@ describe("compose.yaml", () => {
     }
   });
 
-  test("runs Streamer without rights, with a place for its library, and lets it finish", () => {
+  test("runs Streamer without privileges, with a writable /tmp for its library, and gives it time to drain", () => {
     const { cap_drop, security_opt, tmpfs, stop_grace_period = "", build } = services["streamer"] ?? {};
     expect(build?.context).toBe(".");
     expect(cap_drop).toEqual(["ALL"]);
@@ -95,8 +95,8 @@ describe("compose.yaml", () => {
   });
 });
 
-describe("the services find each other", () => {
-  /** `name:port` of what listens inside the network. */
+describe("the services are connected", () => {
+  /** `name:port` of the listeners inside the network. */
   const listeners = new Set([
     "streamer:8080",
     "prometheus:9090",
@@ -107,7 +107,7 @@ describe("the services find each other", () => {
     "jaeger:16686",
   ]);
 
-  test("Prometheus scrapes services of compose.yaml, and reads the rules that are mounted", async () => {
+  test("Prometheus scrapes services of compose.yaml and reads the mounted rules", async () => {
     interface Prometheus {
       rule_files: string[];
       scrape_configs: { job_name: string; static_configs: { targets: string[] }[] }[];
@@ -120,17 +120,17 @@ describe("the services find each other", () => {
     expect(rule_files.filter((file) => !mounted.includes(file))).toEqual([]);
     const config = services["prometheus"]?.command?.find((word) => word.startsWith("--config.file="));
     expect(mounted).toContain(config?.split("=")[1]);
-    // Points on the graphs lead to traces.
+    // Exemplars link graphs to traces.
     expect(services["prometheus"]?.command).toContain("--enable-feature=exemplar-storage");
   });
 
   testWith(tool("promtool", "prometheus"))("promtool accepts Prometheus's configuration", async () => {
     const file = join(root, "deploy", "prometheus", "prometheus.yml");
-    const { code, said } = await output(["promtool", "check", "config", "--syntax-only", file], root);
-    expect([code, said]).toEqual([0, expect.stringContaining("SUCCESS")]);
+    const { code, text } = await output(["promtool", "check", "config", "--syntax-only", file], root);
+    expect([code, text]).toEqual([0, expect.stringContaining("SUCCESS")]);
   });
 
-  test("traces go from Streamer to the collector, and from there to Jaeger", async () => {
+  test("traces go from Streamer to the collector and on to Jaeger", async () => {
     interface Collector {
       receivers: { otlp: { protocols: Record<string, { endpoint: string }> } };
       processors: Record<string, unknown>;
@@ -148,7 +148,7 @@ describe("the services find each other", () => {
     expect(Object.values(collector.exporters).filter((each) => !listeners.has(each.endpoint))).toEqual([]);
   });
 
-  test("Grafana's sources are services, and its dashboards are where it looks for them", async () => {
+  test("Grafana's data sources are services, and its dashboards are mounted where it expects them", async () => {
     interface Sources {
       datasources: { uid: string; url: string }[];
     }

@@ -14,11 +14,11 @@ const program = tool("prometheus", "prometheus");
 const rules = ["rules.yml", "alerts.yml"].map((name) => join(root, "deploy", "prometheus", name));
 const LIMIT_MS = 90_000;
 
-/** Of the process, by prom-client, and of each scrape, by Prometheus. */
+/** Metrics of the process, by prom-client, and of each scrape, by Prometheus. */
 const FOREIGN = /^(?:process|scrape)_/;
 
-const asked = queries();
-const used = new Set(asked.flatMap(({ expression }) => recordedNames(expression)));
+const panelQueries = queries();
+const used = new Set(panelQueries.flatMap(({ expression }) => recordedNames(expression)));
 const series = metricNames(new ServerMetrics().registry);
 
 describe("the dashboards", () => {
@@ -32,13 +32,13 @@ describe("the dashboards", () => {
     ]);
   });
 
-  test("each have an address of their own, panels that do not overlap, and questions in all of them", () => {
+  test("have unique ids, panels that do not overlap, and a query in every panel", () => {
     for (const [file, { uid, tags, panels }] of dashboards) {
       expect(uid).toBe(`streamer-${file.replace(".json", "")}`);
       expect(tags).toEqual(["streamer"]);
       expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
-      const silent = panels.filter(({ type, targets }) => !["row", "text"].includes(type) && !targets?.length);
-      expect(silent).toEqual([]);
+      const withoutQuery = panels.filter(({ type, targets }) => !["row", "text"].includes(type) && !targets?.length);
+      expect(withoutQuery).toEqual([]);
       const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) => {
         expect(x + w).toBeLessThanOrEqual(24);
         return Array.from({ length: w * h }, (_, i) => `${x + (i % w)},${y + Math.floor(i / w)}`);
@@ -47,7 +47,7 @@ describe("the dashboards", () => {
     }
   });
 
-  test("ask the two sources that are provisioned", () => {
+  test("query only the two provisioned data sources", () => {
     const panels = [...dashboards.values()].flatMap((dashboard) => dashboard.panels);
     const sources = panels.flatMap(({ targets = [] }) => targets.map(({ datasource }) => datasource));
     const known = [
@@ -73,7 +73,7 @@ describe("the dashboards", () => {
 });
 
 testWith(program)(
-  "a real Prometheus that scrapes a busy ./streamer answers every question of every dashboard, and keeps every rule",
+  "a real Prometheus that scrapes a busy server has data for every dashboard query and can evaluate every rule",
   async () => {
     await using server = await LoadedServer.start();
     await using prometheus = await Prometheus.start(program!, `127.0.0.1:${server.port}`, rules);
@@ -83,17 +83,16 @@ testWith(program)(
       return ((await prometheus.query(rounds))[0]?.value ?? 0) >= 2;
     });
     await Promise.race([enough, server.load]);
-    const unanswered: string[] = [];
-    for (const { where, expression } of asked) {
+    const problems: string[] = [];
+    for (const { where, expression } of panelQueries) {
       const samples = await prometheus.query(expression).catch((error: unknown) => {
-        unanswered.push(`${where}: ${String(error)}`);
+        problems.push(`${where}: ${String(error)}`);
         return undefined;
       });
       if (samples === undefined) continue;
-      if (!samples.some(({ value }) => Number.isFinite(value)))
-        unanswered.push(`${where}: no number for ${expression}`);
+      if (!samples.some(({ value }) => Number.isFinite(value))) problems.push(`${where}: no number for ${expression}`);
     }
-    expect(unanswered).toEqual([]);
+    expect(problems).toEqual([]);
 
     await until("all rules evaluated", async () => (await prometheus.brokenRules()).length === 0).catch(async () => {
       expect(await prometheus.brokenRules()).toEqual([]);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import manifest from "../../package.json" with { type: "json" };
 import { SETTINGS } from "../../src/config/config.ts";
 import { encode, noise } from "../support/audio.ts";
-import { ignored, parseDockerfile } from "../support/deploy/dockerfile.ts";
+import { ignoredBy, parseDockerfile } from "../support/deploy/dockerfile.ts";
 import { filesBelow, type ImageConfig, ScratchBuild } from "../support/deploy/image.ts";
 import { Peer } from "../support/peer.ts";
 import { soon } from "../support/until.ts";
@@ -14,11 +14,11 @@ const root = join(import.meta.dir, "..", "..");
 const stages = parseDockerfile(await Bun.file(join(root, "Dockerfile")).text());
 const BUILD_MS = 180_000;
 
-/** Where packages come from, as npm was told: Bun reads other files. */
-function packageSource(): Record<string, string> {
+/** Returns the registry that npm is configured for. Bun does not read all of npm's configuration files. */
+function registryEnv(): Record<string, string> {
   const { stdout, success } = Bun.spawnSync(["npm", "config", "get", "registry"], { cwd: root, stderr: "ignore" });
-  const source = stdout.toString().trim();
-  return success && source !== "" ? { NPM_CONFIG_REGISTRY: source } : {};
+  const registry = stdout.toString().trim();
+  return success && registry !== "" ? { NPM_CONFIG_REGISTRY: registry } : {};
 }
 
 let build: ScratchBuild;
@@ -28,7 +28,7 @@ beforeAll(async () => {
   build = await ScratchBuild.create({
     context: root,
     images: { "oven/bun": { "/usr/local/bin/bun": process.execPath } },
-    env: { HOME: process.env["HOME"], TMPDIR: process.env["TMPDIR"], ...packageSource() },
+    env: { HOME: process.env["HOME"], TMPDIR: process.env["TMPDIR"], ...registryEnv() },
     arch: process.arch === "arm64" ? "arm64" : "amd64",
   });
   image = await build.run(stages);
@@ -39,15 +39,12 @@ afterAll(async () => {
 });
 
 const isRoot = process.getuid?.() === 0;
-/**
- * Everything read-only but the given folder, as `docker run --read-only --tmpfs /tmp:exec`; where one may not do that,
- * only as another user.
- */
+/** Remounts everything read-only except the given folder, like `docker run --read-only --tmpfs /tmp:exec`. */
 const READ_ONLY = 'mount -o remount,bind,ro / && mount -t tmpfs -o exec,mode=1777 none "$0" && exec "$@"';
 const canMount =
   isRoot && Bun.spawnSync(["unshare", "-m", "sh", "-c", "mount -o remount,bind,ro /"], { stderr: "ignore" }).success;
 
-/** A command of the image as the image's user, in a file system that cannot be written to. */
+/** Wraps a command of the image to run as the image's user on a read-only file system. */
 function asContainer(command: readonly string[], env: Readonly<Record<string, string>>): string[] {
   const [uid = "", gid = ""] = image.user.split(":");
   const user = isRoot ? ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"] : [];
@@ -56,18 +53,18 @@ function asContainer(command: readonly string[], env: Readonly<Record<string, st
   return canMount ? ["unshare", "-m", "sh", "-c", READ_ONLY, env["TMPDIR"] ?? "", ...inside] : inside;
 }
 
-async function ended(command: readonly string[]): Promise<{ code: number; said: string }> {
+async function run(command: readonly string[]): Promise<{ code: number; text: string }> {
   const child = Bun.spawn([...command], { cwd: join(image.root, image.workdir), stdout: "pipe", stderr: "pipe" });
   const [code, out, err] = await Promise.all([
     child.exited,
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
   ]);
-  return { code, said: out + err };
+  return { code, text: out + err };
 }
 
 describe("the Dockerfile", () => {
-  test("builds in the Bun that package.json pins, with a compiler where the program will run", () => {
+  test("builds with the Bun that package.json pins, and compiles C on the base of the final image", () => {
     expect(stages.map(({ base }) => base)).toContain(`oven/bun:${manifest.devDependencies.bun}`);
     const final = stages.at(-1)?.base;
     expect(final).toBe("debian:bookworm-slim");
@@ -76,11 +73,11 @@ describe("the Dockerfile", () => {
     expect(stages.map(({ base }) => base).filter((base) => /:latest$/.test(base))).toEqual([]);
   });
 
-  test("leaves nothing in the image but the program and its licence", async () => {
+  test("puts only the program and its licence into the image", async () => {
     expect(await filesBelow(image.root)).toEqual(["app/LICENSE", "app/streamer"]);
   });
 
-  test("describes the image", () => {
+  test("labels the image with the version, the licence and the description of the package", () => {
     expect(image.labels).toMatchObject({
       "org.opencontainers.image.version": manifest.version,
       "org.opencontainers.image.licenses": manifest.license,
@@ -88,17 +85,17 @@ describe("the Dockerfile", () => {
     });
   });
 
-  test("listens where it says, and is reached from outside of its container", () => {
+  test("exposes the port that it listens on, reachable from outside of the container", () => {
     expect(image.ports).toEqual([SETTINGS.server.port.default]);
     expect(image.env["STREAMER__SERVER__PORT"]).toBe(String(image.ports[0]));
     expect(image.env["STREAMER__SERVER__HOST"]).toBe("0.0.0.0");
   });
 
-  test("runs as a user who is not root, and told by number", () => {
+  test("runs as a numeric user that is not root", () => {
     expect(image.user).toMatch(/^[1-9]\d*:[1-9]\d*$/);
   });
 
-  test("refuses an architecture that Streamer is not for, in a sentence", async () => {
+  test("refuses an unsupported architecture by name", async () => {
     await using other = await ScratchBuild.create({ context: root, images: {}, env: {}, arch: "riscv64" });
     const check = stages
       .find(({ name }) => name === "build")
@@ -106,7 +103,7 @@ describe("the Dockerfile", () => {
     expect(other.run([{ name: "build", base: "scratch", instructions: check ?? [] }])).rejects.toThrow("riscv64");
   });
 
-  test("needs nothing of its base image but the C library", () => {
+  test("needs only the C library of its base image", () => {
     const needs = Bun.spawnSync(["ldd", join(image.root, "app", "streamer")]).stdout.toString();
     const libraries = [...needs.matchAll(/^\s*(\S+?)\.so/gm)].map(([, name = ""]) => name.replace(/^.*\//, ""));
     const known = ["linux-vdso", "libc", "libm", "libdl", "libpthread", "ld-linux-x86-64", "ld-linux-aarch64"];
@@ -116,7 +113,7 @@ describe("the Dockerfile", () => {
 
 describe("the image", () => {
   test(
-    "serves, is healthy by its own check, and stops well, as another user on a read-only file system",
+    "serves, passes its health check and shuts down gracefully, as its own user on a read-only file system",
     async () => {
       const [temporary = ""] = image.volumes;
       expect(temporary).toBe("/tmp");
@@ -136,13 +133,13 @@ describe("the image", () => {
       });
       try {
         const reader = server.stdout.getReader();
-        const said = await soon("the server listens", reader.read());
-        expect(new TextDecoder().decode(said.value)).toBe(`listening on http://0.0.0.0:${port}\n`);
+        const output = await soon("the server listens", reader.read());
+        expect(new TextDecoder().decode(output.value)).toBe(`listening on http://0.0.0.0:${port}\n`);
 
         const check = asContainer(image.healthcheck, env);
-        expect(await ended(check)).toEqual({ code: 0, said: "healthy\n" });
+        expect(await run(check)).toEqual({ code: 0, text: "healthy\n" });
         const ready = asContainer([...image.healthcheck, "--ready"], env);
-        expect(await ended(ready)).toEqual({ code: 0, said: "ready\n" });
+        expect(await run(ready)).toEqual({ code: 0, text: "ready\n" });
 
         using peer = await Peer.connect(port, { path: "/api/v1/simple" });
         peer.start();
@@ -151,12 +148,12 @@ describe("the image", () => {
         await peer.next("stopped");
 
         server.kill(image.stopSignal as NodeJS.Signals);
-        expect(await soon("the server has stopped", server.exited)).toBe(0);
+        expect(await soon("the server exits", server.exited)).toBe(0);
         const log = await new Response(server.stderr).text();
         expect(log).toContain('"event":"stream_stopped"');
-        expect((await ended(check)).code).toBe(1);
+        expect((await run(check)).code).toBe(1);
         expect(await filesBelow(join(image.root, "app"))).toEqual(["LICENSE", "streamer"]);
-        if (!canMount) console.warn("NOT TRIED: a read-only file system (that takes root and the right to mount)");
+        if (!canMount) console.warn("NOT TRIED: a read-only file system (needs root and the permission to mount)");
       } finally {
         server.kill("SIGKILL");
         await server.exited;
@@ -166,8 +163,8 @@ describe("the image", () => {
   );
 });
 
-describe("what is carried out here of a Dockerfile", () => {
-  test("continued lines are joined, comments left out, arguments put in", () => {
+describe("the Dockerfile parser", () => {
+  test("joins continued lines, removes comments and substitutes arguments", () => {
     const text = '# a\nARG V=1\nFROM a:${V} AS one\nRUN b \\\n # c\n && d\nFROM one\nLABEL x="y z"\n';
     expect(parseDockerfile(text)).toEqual([
       { name: "one", base: "a:1", instructions: [{ name: "RUN", text: "b && d" }] },
@@ -175,9 +172,9 @@ describe("what is carried out here of a Dockerfile", () => {
     ]);
   });
 
-  test("the last pattern of a .dockerignore that matches decides", () => {
-    const leftOut = ignored("# only src\n*\n!src\nsrc/build\n**/*.log\n");
-    expect(["a", "src", "src/a.ts", "src/build/x", "src/a/b.log", "x.log"].map(leftOut)).toEqual([
+  test("excludes a path by the last matching pattern of .dockerignore", () => {
+    const isIgnored = ignoredBy("# only src\n*\n!src\nsrc/build\n**/*.log\n");
+    expect(["a", "src", "src/a.ts", "src/build/x", "src/a/b.log", "x.log"].map(isIgnored)).toEqual([
       ...[true, false, false],
       ...[true, true, true],
     ]);

@@ -27,32 +27,31 @@ const alerts = await rules("alerts.yml");
 const known = new Set([
   ...metricNames(new ServerMetrics().registry),
   ...recorded.map(({ record = "" }) => record),
-  // Prometheus itself says it of whatever it scrapes.
+  // Prometheus records it for every target.
   "up",
 ]);
 
-testWith(promtool)("promtool finds nothing wrong with rules and alerts", async () => {
-  const { code, said } = await output([promtool!, "check", "rules", "rules.yml", "alerts.yml"], folder);
-  expect(said).not.toContain("FAILED");
+testWith(promtool)("promtool accepts the rules and the alerts", async () => {
+  const { code, text } = await output([promtool!, "check", "rules", "rules.yml", "alerts.yml"], folder);
+  expect(text).not.toContain("FAILED");
   expect(code).toBe(0);
 });
 
-testWith(promtool)("every alert rises when it should and not before", async () => {
-  const { code, said } = await output([promtool!, "test", "rules", "alerts.test.yml"], folder);
-  expect(said).toContain("SUCCESS");
+testWith(promtool)("every alert fires when it should, and not before", async () => {
+  const { code, text } = await output([promtool!, "test", "rules", "alerts.test.yml"], folder);
+  expect(text).toContain("SUCCESS");
   expect(code).toBe(0);
 });
 
-test("every alert has a test in which it rises, and one in which it does not", async () => {
-  const text = await Bun.file(join(folder, "alerts.test.yml")).text();
+test("every alert has a test in which it fires, and one in which it does not", async () => {
   interface Case {
     alert_rule_test: { alertname: string; exp_alerts: unknown[] }[];
   }
-  const { tests } = Bun.YAML.parse(text) as { tests: Case[] };
+  const { tests } = Bun.YAML.parse(await Bun.file(join(folder, "alerts.test.yml")).text()) as { tests: Case[] };
   const cases = tests.flatMap((each) => each.alert_rule_test);
   for (const { alert } of alerts) {
-    const own = cases.filter(({ alertname }) => alertname === alert).map(({ exp_alerts }) => exp_alerts.length > 0);
-    expect([alert, new Set(own)]).toEqual([alert, new Set([true, false])]);
+    const fires = cases.filter(({ alertname }) => alertname === alert).map(({ exp_alerts }) => exp_alerts.length > 0);
+    expect([alert, new Set(fires)]).toEqual([alert, new Set([true, false])]);
   }
 });
 
@@ -62,7 +61,7 @@ test("rules and alerts use metrics that exist", () => {
   expect(used.filter((name) => !known.has(name))).toEqual([]);
 });
 
-test("an alert says how bad it is, what happened, and under which metric docs/metrics.md says what to do", async () => {
+test("every alert has a severity, a description and a metric that docs/metrics.md explains", async () => {
   const page = await Bun.file(join(root, "docs", "metrics.md")).text();
   for (const { alert, labels, annotations } of alerts) {
     expect([alert, ["critical", "warning", "info"].includes(labels?.["severity"] ?? "")]).toEqual([alert, true]);

@@ -30,27 +30,28 @@ for (const name of (await readdir(folder)).sort()) {
   dashboards.set(name, (await Bun.file(join(folder, name)).json()) as Dashboard);
 }
 
-/** A question that a panel asks Prometheus. */
+/** A query of a panel, or of a dashboard variable, to Prometheus. */
 export interface Query {
+  /** Dashboard, panel or variable, and the id of the query in it. */
   readonly where: string;
   readonly expression: string;
 }
 
-/** All that the dashboards ask Prometheus, as Grafana would send it when everything is chosen. */
+/** Returns all Prometheus queries of the dashboards, as Grafana would send them with every variable set to All. */
 export function queries(): Query[] {
   return [...dashboards].flatMap(([file, { panels, templating }]) => [
     ...panels.flatMap(({ title, targets = [] }) =>
       targets
         .filter(({ datasource }) => datasource.type === "prometheus")
-        .map(({ refId, expr = "" }) => ({ where: `${file}, ${title}, ${refId}`, expression: filledIn(expr) })),
+        .map(({ refId, expr = "" }) => ({ where: `${file}, ${title}, ${refId}`, expression: substitute(expr) })),
     ),
     ...templating.list.flatMap(({ name, definition }) => {
       const series = /^label_values\((.*), \w+\)$/.exec(definition ?? "")?.[1];
-      return series === undefined ? [] : [{ where: `${file}, $${name}`, expression: filledIn(series) }];
+      return series === undefined ? [] : [{ where: `${file}, $${name}`, expression: substitute(series) }];
     }),
   ]);
 }
 
-function filledIn(expression: string): string {
+function substitute(expression: string): string {
   return expression.replaceAll("$__rate_interval", "30s").replaceAll(/"\$(?:job|instance)"/g, '".*"');
 }

@@ -1,18 +1,18 @@
-/** One instruction of a Dockerfile: continued lines joined, comments left out. */
+/** One instruction of a Dockerfile, with its lines joined and without comments. */
 export interface Instruction {
   readonly name: string;
   readonly text: string;
 }
 
-/** From one FROM to the next. */
+/** The instructions from one FROM to the next. */
 export interface Stage {
   readonly name: string;
-  /** An image, or a stage before this one. */
+  /** An image, or the name of an earlier stage. */
   readonly base: string;
   readonly instructions: readonly Instruction[];
 }
 
-/** The stages of a Dockerfile; what its head declares by ARG is put into each FROM. */
+/** Parses a Dockerfile into stages. Arguments declared before the first FROM are substituted in each FROM. */
 export function parseDockerfile(text: string): Stage[] {
   const args: Record<string, string> = {};
   const stages: { name: string; base: string; instructions: Instruction[] }[] = [];
@@ -20,7 +20,7 @@ export function parseDockerfile(text: string): Stage[] {
     const stage = stages.at(-1);
     if (instruction.name === "FROM") {
       const [base = "", as, name = `${stages.length}`] = substitute(instruction.text, args).split(/\s+/);
-      if (as !== undefined && as !== "AS") throw new Error(`FROM ${instruction.text}: not understood`);
+      if (as !== undefined && as !== "AS") throw new Error(`FROM ${instruction.text}: not supported`);
       stages.push({ name, base, instructions: [] });
     } else if (stage !== undefined) stage.instructions.push(instruction);
     else if (instruction.name === "ARG") Object.assign(args, assignments(instruction.text, args));
@@ -41,12 +41,12 @@ function instructionsOf(text: string): Instruction[] {
     });
 }
 
-/** `${X}` and `${X:-otherwise}`. */
+/** Substitutes `${X}` and `${X:-fallback}`. */
 export function substitute(text: string, values: Readonly<Record<string, string>>): string {
-  return text.replaceAll(/\$\{(\w+)(?::-([^}]*))?\}/g, (_, name: string, otherwise = "") => values[name] ?? otherwise);
+  return text.replaceAll(/\$\{(\w+)(?::-([^}]*))?\}/g, (_, name: string, fallback = "") => values[name] ?? fallback);
 }
 
-/** `A=1 B="two words"` with substitution, as ARG, ENV and LABEL have it; a name alone has no value. */
+/** Parses `A=1 B="two words"`, the arguments of ARG, ENV and LABEL, with substitution. A name alone is ignored. */
 export function assignments(text: string, values: Readonly<Record<string, string>>): Record<string, string> {
   const pairs = [...text.matchAll(/([\w.]+)=(?:"([^"]*)"|(\S*))/g)];
   return Object.fromEntries(
@@ -55,20 +55,19 @@ export function assignments(text: string, values: Readonly<Record<string, string
 }
 
 /**
- * A predicate of paths, relative to the context, that a `.dockerignore` leaves out: the last pattern that matches
- * decides.
+ * Returns a predicate of the paths, relative to the context, that a `.dockerignore` excludes. The last match decides.
  */
-export function ignored(dockerignore: string): (path: string) => boolean {
+export function ignoredBy(dockerignore: string): (path: string) => boolean {
   const rules = dockerignore
     .split("\n")
     .map((line) => line.trim())
     .filter((line) => line !== "" && !line.startsWith("#"))
-    .map((line) => ({ keeps: line.startsWith("!"), pattern: expression(line.replace(/^!/, "")) }));
-  return (path) => rules.findLast(({ pattern }) => pattern.test(path))?.keeps === false;
+    .map((line) => ({ includes: line.startsWith("!"), pattern: toRegExp(line.replace(/^!/, "")) }));
+  return (path) => rules.findLast(({ pattern }) => pattern.test(path))?.includes === false;
 }
 
-/** A pattern matches what it names and all that is below. */
-function expression(pattern: string): RegExp {
+/** A pattern matches the path that it names and everything below. */
+function toRegExp(pattern: string): RegExp {
   const parts = pattern.split("/").map((part) => {
     if (part === "**") return ".*";
     return part.replaceAll(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", "[^/]*");

@@ -2,19 +2,19 @@ import { chmod, cp, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 
-import { assignments, ignored, type Instruction, type Stage } from "./dockerfile.ts";
+import { assignments, ignoredBy, type Instruction, type Stage } from "./dockerfile.ts";
 
 export interface BuildOptions {
-  /** The builder's context. */
+  /** Folder of the build context. */
   readonly context: string;
-  /** Files that base images have, by image name without its version: place in the image -> file of this machine. */
+  /** Files of base images, by image name without its version: path in the image -> path on this machine. */
   readonly images: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  /** Environment of this machine that RUN needs, such as where packages come from. */
+  /** Environment for RUN, for instance the address of the package registry. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly arch: string;
 }
 
-/** What the last stage says about running the image. */
+/** File system and run configuration of a stage. */
 export interface ImageConfig {
   readonly root: string;
   workdir: string;
@@ -30,15 +30,15 @@ export interface ImageConfig {
 }
 
 /**
- * Carries out the steps of a Dockerfile in their order, each stage in a folder that stands for its file system. What a
- * machine's packages bring (`RUN apt-get`) is this machine's: it is noted, not run.
+ * Builds a Dockerfile without a container runtime: each stage is a folder that stands for its file system. Commands run
+ * on this machine, except `apt-get install`, which is only recorded.
  */
 export class ScratchBuild implements AsyncDisposable {
   readonly folder: string;
-  /** Packages of `apt-get install`. */
+  /** Packages that `apt-get install` would have installed. */
   readonly packages: string[] = [];
   readonly #options: BuildOptions;
-  readonly #roots = new Map<string, ImageConfig>();
+  readonly #stages = new Map<string, ImageConfig>();
 
   static async create(options: BuildOptions): Promise<ScratchBuild> {
     const folder = await mkdtemp(join(tmpdir(), "streamer-image-"));
@@ -51,11 +51,11 @@ export class ScratchBuild implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** The image of the last stage. */
+  /** Builds all stages and returns the last. */
   async run(stages: readonly Stage[]): Promise<ImageConfig> {
     let last: ImageConfig | undefined;
-    for (const stage of stages) last = await this.#stage(stage);
-    if (last === undefined) throw new Error("a Dockerfile without stages");
+    for (const stage of stages) last = await this.#build(stage);
+    if (last === undefined) throw new Error("the Dockerfile has no stages");
     return last;
   }
 
@@ -63,7 +63,7 @@ export class ScratchBuild implements AsyncDisposable {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  async #stage({ name, base, instructions }: Stage): Promise<ImageConfig> {
+  async #build({ name, base, instructions }: Stage): Promise<ImageConfig> {
     const image: ImageConfig = {
       workdir: "/",
       user: "root",
@@ -75,27 +75,27 @@ export class ScratchBuild implements AsyncDisposable {
       volumes: [],
       stopSignal: "",
       labels: {},
-      ...structuredClone(this.#roots.get(base)),
+      ...structuredClone(this.#stages.get(base)),
       root: join(this.folder, name),
     };
     await mkdir(image.root, { recursive: true });
-    const before = this.#roots.get(base);
-    if (before !== undefined) await cp(before.root, image.root, { recursive: true, preserveTimestamps: true });
-    else await this.#fill(image.root, base);
+    const parent = this.#stages.get(base);
+    if (parent !== undefined) await cp(parent.root, image.root, { recursive: true, preserveTimestamps: true });
+    else await this.#addBaseFiles(image.root, base);
     const args: Record<string, string> = { TARGETARCH: this.#options.arch };
-    for (const instruction of instructions) await this.#do(instruction, image, args);
-    this.#roots.set(name, image);
+    for (const instruction of instructions) await this.#apply(instruction, image, args);
+    this.#stages.set(name, image);
     return image;
   }
 
-  async #fill(root: string, base: string): Promise<void> {
+  async #addBaseFiles(root: string, base: string): Promise<void> {
     for (const [place, file] of Object.entries(this.#options.images[base.split(":")[0] ?? ""] ?? {})) {
       await mkdir(dirname(join(root, place)), { recursive: true });
       await cp(file, join(root, place), { dereference: true });
     }
   }
 
-  async #do({ name, text }: Instruction, image: ImageConfig, args: Record<string, string>): Promise<void> {
+  async #apply({ name, text }: Instruction, image: ImageConfig, args: Record<string, string>): Promise<void> {
     switch (name) {
       case "ARG":
         Object.assign(args, assignments(text, args));
@@ -123,22 +123,22 @@ export class ScratchBuild implements AsyncDisposable {
         image.ports.push(...text.split(" ").map(Number));
         break;
       case "VOLUME":
-        image.volumes.push(...words(text));
+        image.volumes.push(...execForm(text));
         break;
       case "STOPSIGNAL":
         image.stopSignal = text;
         break;
       case "HEALTHCHECK":
-        image.healthcheck = words(text.replace(/^.*?CMD /, ""));
+        image.healthcheck = execForm(text.replace(/^.*?CMD /, ""));
         break;
       case "ENTRYPOINT":
-        image.entrypoint = words(text);
+        image.entrypoint = execForm(text);
         break;
       case "CMD":
-        image.command = words(text);
+        image.command = execForm(text);
         break;
       default:
-        throw new Error(`${name}: what this does is not known here`);
+        throw new Error(`${name}: not supported`);
     }
   }
 
@@ -146,16 +146,23 @@ export class ScratchBuild implements AsyncDisposable {
     const from = words[0]?.startsWith("--from=") ? words.shift()?.slice("--from=".length) : undefined;
     const target = words.pop() ?? "";
     const place = join(image.root, target.startsWith("/") ? "/" : image.workdir, target);
-    const source = from === undefined ? this.#options.context : (this.#roots.get(from)?.root ?? "no such stage");
-    const leftOut = from === undefined ? ignored(await Bun.file(join(source, ".dockerignore")).text()) : () => false;
+    const source = from === undefined ? this.#options.context : this.#rootOf(from);
+    const isIgnored =
+      from === undefined ? ignoredBy(await Bun.file(join(source, ".dockerignore")).text()) : () => false;
     for (const word of words) {
       const into = words.length > 1 || target.endsWith("/") ? join(place, word) : place;
       await cp(join(source, word), into, {
         recursive: true,
         preserveTimestamps: true,
-        filter: (path) => !leftOut(relative(source, path)),
+        filter: (path) => !isIgnored(relative(source, path)),
       });
     }
+  }
+
+  #rootOf(stage: string): string {
+    const image = this.#stages.get(stage);
+    if (image === undefined) throw new Error(`COPY --from=${stage}: no such stage`);
+    return image.root;
   }
 
   async #execute(text: string, image: ImageConfig, args: Record<string, string>): Promise<void> {
@@ -174,16 +181,16 @@ export class ScratchBuild implements AsyncDisposable {
       stdout: "pipe",
       stderr: "pipe",
     });
-    const [code, ...said] = await Promise.all([
+    const [code, ...output] = await Promise.all([
       child.exited,
       new Response(child.stdout).text(),
       new Response(child.stderr).text(),
     ]);
-    if (code !== 0) throw new Error(`RUN ${text}: ended with ${code}\n${said.join("")}`);
+    if (code !== 0) throw new Error(`RUN ${text}: exited with ${code}\n${output.join("")}`);
   }
 }
 
-/** All files below a folder, relative to it, in the order of their names. */
+/** Returns all files below a folder, relative to it, sorted by name. */
 export async function filesBelow(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries
@@ -192,9 +199,10 @@ export async function filesBelow(folder: string): Promise<string[]> {
     .sort();
 }
 
-/** The JSON form of a command; the shell form would put a shell between the signals and the program. */
-function words(text: string): string[] {
+/** Parses the JSON form of a command. The shell form is refused: its shell would not pass signals to the program. */
+function execForm(text: string): string[] {
   const parsed: unknown = JSON.parse(text);
-  if (!Array.isArray(parsed) || parsed.some((word) => typeof word !== "string")) throw new Error(`${text}: not a list`);
+  if (!Array.isArray(parsed) || parsed.some((word) => typeof word !== "string"))
+    throw new Error(`${text}: not a JSON list of strings`);
   return parsed as string[];
 }

@@ -11,7 +11,7 @@ const MAX_SESSIONS = 12;
 const SETTINGS = {
   "model.workers": 2,
   "model.delay": 0.01,
-  // One that fails and dies, so that there is something to see of that, too.
+  // A model that fails and crashes, so that those metrics move, too.
   "models.flaky.name": "simulated",
   "models.flaky.workers": 1,
   "models.flaky.failure_rate": 0.3,
@@ -20,7 +20,7 @@ const SETTINGS = {
   "limits.read_ahead_seconds": 1,
 };
 
-/** A `./streamer serve` under a load in which everything happens that there are metrics for. */
+/** A running `./streamer serve` under a load that moves every metric. */
 export class LoadedServer implements AsyncDisposable {
   readonly executable: string;
   readonly port: number;
@@ -31,7 +31,7 @@ export class LoadedServer implements AsyncDisposable {
 
   static async start(): Promise<LoadedServer> {
     const executable = await buildExecutable();
-    // Takes traces, and does not look at them.
+    // Accepts traces and ignores them.
     const collector = Bun.serve({ port: 0, fetch: () => new Response() });
     const sets = Object.entries(SETTINGS).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     const child = Bun.spawn([executable, "serve", "--port", "0", "--log-level", "error", ...sets], {
@@ -40,9 +40,9 @@ export class LoadedServer implements AsyncDisposable {
       stdout: "pipe",
       stderr: "inherit",
     });
-    const said = await soon("the server listens", child.stdout.getReader().read());
-    const port = /:(\d+)\n$/.exec(new TextDecoder().decode(said.value))?.[1];
-    if (port === undefined) throw new Error(`the server did not listen, and ended with ${await child.exited}`);
+    const output = await soon("the server listens", child.stdout.getReader().read());
+    const port = /:(\d+)\n$/.exec(new TextDecoder().decode(output.value))?.[1];
+    if (port === undefined) throw new Error(`the server did not listen and exited with ${await child.exited}`);
     const server = new LoadedServer(executable, Number(port), child, collector);
     server.#load = server.#keepBusy();
     return server;
@@ -55,7 +55,7 @@ export class LoadedServer implements AsyncDisposable {
     this.#collector = collector;
   }
 
-  /** Rejects when the load could not go on. */
+  /** Settles only when the load stops; rejects when it fails. */
   get load(): Promise<unknown> {
     return this.#load;
   }
@@ -72,16 +72,16 @@ export class LoadedServer implements AsyncDisposable {
     while (!this.#stop.signal.aborted) {
       await Promise.all([
         this.#speech(),
-        this.#pieces("simple"),
-        this.#pieces("stateful"),
-        this.#trouble(),
+        this.#noise("simple"),
+        this.#noise("stateful"),
+        this.#failures(),
         this.#flood(),
       ]);
       await this.#crowd();
     }
   }
 
-  /** Two people speak, with interim results. */
+  /** Sends a conversation of two people, with interim results. */
   async #speech(): Promise<void> {
     const addr = `ws://127.0.0.1:${this.port}/api/v1/segmented`;
     const command = [this.executable, "send", "-i", sample, "--interim-results", "--addr", addr];
@@ -89,7 +89,8 @@ export class LoadedServer implements AsyncDisposable {
     if (code !== 0) throw new Error(`send ended with ${code}`);
   }
 
-  async #pieces(pattern: string): Promise<void> {
+  /** Sends noise to a pattern without voice activity detection. */
+  async #noise(pattern: string): Promise<void> {
     using peer = await Peer.connect(this.port, { path: `/api/v1/${pattern}` });
     peer.start({ timing: true });
     await peer.audio(encode("s16", noise(2)));
@@ -97,8 +98,8 @@ export class LoadedServer implements AsyncDisposable {
     await peer.next("stopped");
   }
 
-  /** Errors, warnings, failures, deaths, and a client that goes away. */
-  async #trouble(): Promise<void> {
+  /** Causes errors, warnings, failed jobs, crashed workers and a client that disconnects. */
+  async #failures(): Promise<void> {
     using peer = await Peer.connect(this.port, { path: "/api/v1/simple" });
     peer.say("{");
     peer.start({ model: "nobody" });
@@ -107,13 +108,13 @@ export class LoadedServer implements AsyncDisposable {
     peer.stop();
     await peer.next("stopped");
     peer.start({ format: { channels: 2, sample_rate: 16_000, bit_depth: 16, is_float: false } });
-    const same = noise(3);
-    await peer.audio(encode("s16", same, same));
+    const channel = noise(3);
+    await peer.audio(encode("s16", channel, channel));
     await peer.next("segment");
     peer.reset();
   }
 
-  /** More than may be read ahead, as fast as it can be sent. */
+  /** Sends more audio than may be read ahead, as fast as possible. */
   async #flood(): Promise<void> {
     using peer = await Peer.connect(this.port, { path: "/api/v1/simple" });
     peer.start();
@@ -122,7 +123,7 @@ export class LoadedServer implements AsyncDisposable {
     await peer.next("stopped");
   }
 
-  /** As many as are let in, and one more. */
+  /** Opens as many sessions as allowed, and one more, which is refused. */
   async #crowd(): Promise<void> {
     const peers: Peer[] = [];
     try {
@@ -132,7 +133,7 @@ export class LoadedServer implements AsyncDisposable {
     } finally {
       for (const peer of peers) peer[Symbol.dispose]();
     }
-    await until("the server to see that they are gone", async () => {
+    await until("all sessions to be closed", async () => {
       const info = (await (await fetch(`http://127.0.0.1:${this.port}/api/v1/info`)).json()) as { sessions: number };
       return info.sessions === 0;
     });

@@ -1,6 +1,6 @@
 import type { MetricRegistry } from "../../../src/telemetry/metrics/metric-registry.ts";
 
-/** The names under which Streamer's own metrics have series: a histogram has three. */
+/** Returns the names of all series of the registered metrics. A histogram has three. */
 export function metricNames(registry: MetricRegistry): string[] {
   return registry.collect().flatMap(({ type, family }) => {
     const { name } = family.definition;
@@ -8,14 +8,14 @@ export function metricNames(registry: MetricRegistry): string[] {
   });
 }
 
-/** What has no histogram's ending: the name that a page would give it. */
+/** Removes the suffix of a histogram's series: returns the name of the metric. */
 export function baseName(series: string): string {
   return series.replace(/_(?:bucket|sum|count)$/, "");
 }
 
 /**
- * Names of series in an expression: words of more than one part that stand before neither `(` nor a label's `=`, and
- * not in `by (...)`.
+ * Returns the names of series in an expression: words with a separator, or `up`, that are neither functions nor label
+ * names.
  */
 export function recordedNames(expression: string): string[] {
   const plain = expression

@@ -9,7 +9,7 @@ export interface Sample {
   readonly value: number;
 }
 
-interface Answer {
+interface QueryResponse {
   readonly status: string;
   readonly error?: string;
   readonly data?: { readonly result: { metric: Record<string, string>; value: [number, string] }[] };
@@ -45,7 +45,7 @@ export class Prometheus implements AsyncDisposable {
     );
     const prometheus = new Prometheus(folder, child, `http://${address}`);
     await until("Prometheus is ready", async () => {
-      if (child.exitCode !== null) throw new Error(`Prometheus ended: ${await new Response(child.stderr).text()}`);
+      if (child.exitCode !== null) throw new Error(`Prometheus exited: ${await new Response(child.stderr).text()}`);
       return await prometheus.#get("/-/ready").then(
         ({ ok }) => ok,
         () => false,
@@ -60,21 +60,21 @@ export class Prometheus implements AsyncDisposable {
     this.#url = url;
   }
 
-  /** What an expression is at this moment. Throws Prometheus's own words when it does not understand it. */
+  /** Evaluates an expression now. Throws the error of Prometheus when it is invalid. */
   async query(expression: string): Promise<Sample[]> {
     const response = await this.#get(`/api/v1/query?${new URLSearchParams({ query: expression }).toString()}`);
-    const answer = (await response.json()) as Answer;
-    if (answer.status !== "success") throw new Error(`${expression}: ${answer.error}`);
-    return (answer.data?.result ?? []).map(({ metric, value }) => ({ metric, value: Number(value[1]) }));
+    const body = (await response.json()) as QueryResponse;
+    if (body.status !== "success") throw new Error(`${expression}: ${body.error}`);
+    return (body.data?.result ?? []).map(({ metric, value }) => ({ metric, value: Number(value[1]) }));
   }
 
-  /** Names of the series that were scraped or recorded. */
+  /** Returns the names of all scraped and recorded series. */
   async names(): Promise<string[]> {
-    const answer = (await (await this.#get("/api/v1/label/__name__/values")).json()) as { data: string[] };
-    return answer.data;
+    const body = (await (await this.#get("/api/v1/label/__name__/values")).json()) as { data: string[] };
+    return body.data;
   }
 
-  /** Rules and alerts that cannot be evaluated, by name, with the reason. */
+  /** Returns the rules and alerts that cannot be evaluated, each as `name: reason`. */
   async brokenRules(): Promise<string[]> {
     interface Rules {
       data: { groups: { rules: { name: string; health: string; lastError?: string }[] }[] };
@@ -84,6 +84,7 @@ export class Prometheus implements AsyncDisposable {
     return rules.filter(({ health }) => health !== "ok").map(({ name, lastError }) => `${name}: ${lastError}`);
   }
 
+  /** Returns the labels of the exemplars of the last 10 minutes. */
   async exemplars(series: string): Promise<Readonly<Record<string, string>>[]> {
     const start = Date.now() / 1000 - 600;
     const query = new URLSearchParams({ query: series, start: String(start), end: String(start + 1200) });
