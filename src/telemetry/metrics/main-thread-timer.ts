@@ -1,4 +1,4 @@
-import type { StageInstruments } from "./families/stages.ts";
+import type { AudioStage, StageInstruments } from "./families/stages.ts";
 import type { Counter } from "./instruments.ts";
 
 /**
@@ -20,8 +20,8 @@ export const MAIN_THREAD_STAGES = [
 ] as const;
 export type MainThreadStage = (typeof MAIN_THREAD_STAGES)[number];
 
-/** Main-thread stages that process audio, so that they also have a real-time factor. */
-type AudioStage = "decode" | "vad";
+/** Stages that run on the main thread and process audio, so that they have a real-time factor. */
+type MainThreadAudioStage = Exclude<AudioStage, "inference">;
 
 /** Messages of at least this size are always measured. */
 const LARGE_BYTES = 64 * 1024;
@@ -32,7 +32,7 @@ export const BLOCKED_MS = 50;
 
 export interface MainThreadInstruments {
   readonly seconds: ReadonlyMap<MainThreadStage, Counter>;
-  readonly audioStages: Readonly<Record<AudioStage, StageInstruments>>;
+  readonly audioStages: Readonly<Record<MainThreadAudioStage, StageInstruments>>;
 }
 
 /**
@@ -132,7 +132,7 @@ export class MainThreadTimer {
     if (total > BLOCKED_MS) this.onBlocked(longest[0], total);
   }
 
-  #countAudioStage(stage: AudioStage, weight: number): void {
+  #countAudioStage(stage: MainThreadAudioStage, weight: number): void {
     const ms = this.#elapsed.get(stage);
     if (ms === undefined) return;
     const { processingSeconds, mediaSeconds, realTimeFactor } = this.#instruments.audioStages[stage];

@@ -75,12 +75,12 @@ export class ModelMetrics {
     });
   }
 
-  /** A worker has been given a job. @param traceparent of the job */
+  /** Records the queue time of a job that a worker starts. @param traceparent of the job */
   jobStarted(kind: JobKind, queueMs: number, traceparent: string | undefined): void {
     this.#queueSeconds[kind].observe(queueMs / 1000, sampledTraceId(traceparent));
   }
 
-  /** A model call has ended, with results or without. @param audioSeconds of all its jobs */
+  /** Records a model call that has ended, with results or without. @param audioSeconds of all its jobs */
   callEnded(
     kind: JobKind,
     computeMs: number,
@@ -96,7 +96,7 @@ export class ModelMetrics {
     this.#stage.realTimeFactor.observe(computeMs / 1000 / audioSeconds);
   }
 
-  /** @param code of the error event that stands for the result */
+  /** Counts a job without a result. @param code of the error event that takes its place */
   jobFailed(code: string): void {
     this.#families.inference.failures.with({ model: this.#model, code }).add();
   }

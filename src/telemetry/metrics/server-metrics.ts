@@ -64,7 +64,7 @@ export class ServerMetrics {
     this.families.sessions.closed.with({ reason }).add();
   }
 
-  /** The server stops reading from a connection. */
+  /** Counts a connection from which the server stops reading. */
   sessionPaused(): void {
     this.families.sessions.pauses.with({}).add();
   }

@@ -15,7 +15,7 @@ export interface AudioSeconds {
 
 type CountedSeconds = Omit<AudioSeconds, "unanswered">;
 
-/** What the metrics read of an open stream. */
+/** An open stream, as the metrics read it. */
 export interface MeasuredStream {
   readonly channelCount: number;
   readonly audio: AudioSeconds;
@@ -67,7 +67,7 @@ export class StreamMetrics {
   }
 
   /**
-   * A final result has been sent.
+   * Records a final result that has been sent.
    * @param latencyMs time since its audio was complete
    * @param lagSeconds audio received beyond it
    * @param sinceSpeechMs time since the end of its speech; undefined without voice activity detection

@@ -41,7 +41,7 @@ export class OtelTracing implements Tracing {
 
   startConnection(request: Request, path: string): ConnectionTrace {
     const { headers } = request;
-    const parent = this.#parent(headers.get("traceparent"), headers.get("tracestate"));
+    const parent = this.#clientParent(headers.get("traceparent"), headers.get("tracestate"));
     const attributes = {
       [ATTR_HTTP_REQUEST_METHOD]: "GET",
       [ATTR_HTTP_ROUTE]: path,
@@ -70,7 +70,7 @@ export class OtelTracing implements Tracing {
    * connection.
    */
   #startStream(options: StreamTraceOptions, connection: Span): StreamTrace {
-    const parent = this.#parent(options.traceparent, options.tracestate);
+    const parent = this.#clientParent(options.traceparent, options.tracestate);
     const span = this.#tracer.startSpan(
       `stream ${options.pattern}`,
       {
@@ -88,8 +88,11 @@ export class OtelTracing implements Tracing {
     return new StreamSpans(this.#tracer, span, options.usesVad);
   }
 
-  /** Returns the parent context that a client has named; undefined when it has named none. */
-  #parent(traceparent: string | null | undefined, tracestate: string | null | undefined): Context | undefined {
+  /**
+   * Returns the parent context that a client has named; undefined when it has named none. The next root span adopts a
+   * bare trace id.
+   */
+  #clientParent(traceparent: string | null | undefined, tracestate: string | null | undefined): Context | undefined {
     const named = parseTraceparent(traceparent ?? "");
     if (named === undefined) return undefined;
     if (named.spanId === undefined) {

@@ -1,6 +1,6 @@
 import type { Outcome } from "../../model/job.ts";
 
-/** Entry point of tracing; `NO_TRACING` and `OtelTracing` implement it. */
+/** Tracing of a server. `NO_TRACING` and `OtelTracing` implement it. */
 export interface Tracing {
   /** @param path of the URL, one of the patterns' routes */
   startConnection(request: Request, path: string): ConnectionTrace;
@@ -8,9 +8,9 @@ export interface Tracing {
 
 /** Trace of one connection, from its upgrade request on. */
 export interface ConnectionTrace {
-  /** The upgrade request has got its response. @param errorCode of a refusal */
+  /** Records the response to the upgrade request. @param errorCode of a refusal */
   responded(status: number, errorCode?: string): void;
-  /** A `start` has been received. A trace that it names takes precedence over the headers of the upgrade. */
+  /** Starts the trace of a stream. A trace that its `start` names takes precedence over the headers of the upgrade. */
   startStream(options: StreamTraceOptions): StreamTrace;
 }
 
@@ -28,18 +28,18 @@ export interface StreamTraceOptions {
 
 /** Trace of one stream. */
 export interface StreamTrace {
-  /** Of the stream's span. Without tracing it names a span that nobody records. */
+  /** Identifies the span of the stream. Without tracing, nobody records that span. */
   readonly traceparent: string;
   decodeStarted(): void;
   decodeEnded(): void;
-  /** Speech has started in a channel. */
+  /** Records the start of speech in a channel. */
   speechStarted(channel: number): void;
   jobSubmitted(job: TracedJob): JobTrace;
-  /** The stream as a whole has failed, or its start was refused. */
+  /** Records the failure of the whole stream, or the refusal of its start. */
   failed(code: string, message: string): void;
-  /** An internal error has ended the stream. */
+  /** Records an internal error that ended the stream. */
   crashed(error: unknown): void;
-  /** @param attributes by OpenTelemetry attribute name */
+  /** Ends the span of the stream and all below it. @param attributes by OpenTelemetry attribute name */
   ended(attributes: Readonly<Record<string, string | number>>): void;
 }
 
@@ -56,9 +56,9 @@ export interface TracedJob {
 
 /** Trace of one job. */
 export interface JobTrace {
-  /** For the worker, whose spans become children of the job's. */
+  /** Parent for spans of the worker. */
   readonly traceparent: string;
   settled(outcome: Outcome): void;
-  /** The result, or the error in its place, has been sent. */
+  /** Records that the result, or the error in its place, has been sent. */
   resultSent(): void;
 }
