@@ -1,20 +1,21 @@
 import { type ArgsDef, type CommandDef, renderUsage, runCommand } from "citty";
 
 import manifest from "../package.json" with { type: "json" };
-import { ExitCode } from "./commands/terminal/exit.ts";
+import { EXIT, ExitError } from "./commands/terminal/exit-codes.ts";
 import { nearest } from "./lib/nearest.ts";
 
 const { version } = manifest;
-/** Beside this file, from source and inside the executable alike. */
+/** The worker is next to this file, from source and inside the executable. */
 const workerUrl = new URL("./worker.ts", import.meta.url).href;
 
-interface Runnable {
+/** A loaded command, whatever its flags. */
+interface LoadedCommand {
   usage(): Promise<string>;
   run(rawArgs: string[]): Promise<unknown>;
 }
 
-/** A command of whatever flags; `parent` is what is typed before its name. */
-function runnable<Args extends ArgsDef>(command: CommandDef<Args>, parent = "streamer"): Runnable {
+/** Wraps a citty command. `parent` is the command line before its name. */
+function loaded<Args extends ArgsDef>(command: CommandDef<Args>, parent = "streamer"): LoadedCommand {
   return {
     usage: () => renderUsage(command, { meta: { name: parent } }),
     run: (rawArgs) => runCommand(command, { rawArgs }),
@@ -23,41 +24,42 @@ function runnable<Args extends ArgsDef>(command: CommandDef<Args>, parent = "str
 
 interface Command {
   readonly description: string;
-  readonly load: () => Promise<Runnable>;
+  readonly load: () => Promise<LoadedCommand>;
 }
 
-interface Group {
+/** A command that has commands of its own. */
+interface CommandGroup {
   readonly description: string;
   readonly commands: Commands;
 }
 
-type Commands = Readonly<Record<string, Command | Group>>;
+type Commands = Readonly<Record<string, Command | CommandGroup>>;
 
-/** Loaded when asked for, so that `--help` is instant. */
+/** Each command is loaded when it is used, so that `--help` is instant. */
 const COMMANDS: Commands = {
   serve: {
     description: "Serve a model over WebSocket",
-    load: async () => runnable((await import("./commands/serve/serve.ts")).serveCommand({ version, workerUrl })),
+    load: async () => loaded((await import("./commands/serve/serve.ts")).serveCommand({ version, workerUrl })),
   },
   send: {
-    description: "Stream a file or standard input to a server and show what comes back",
-    load: async () => runnable((await import("./commands/send/send.ts")).sendCommand),
+    description: "Stream an audio file to a server and print the results",
+    load: async () => loaded((await import("./commands/send/send.ts")).sendCommand),
   },
   health: {
-    description: "Ask a server whether it is well, and say so by the exit code",
-    load: async () => runnable((await import("./commands/health.ts")).healthCommand),
+    description: "Check that a server is alive, or ready for streams",
+    load: async () => loaded((await import("./commands/health.ts")).healthCommand),
   },
   model: {
-    description: "Write a model of your own, and check it",
+    description: "Create a model of your own, and check it",
     commands: {
       init: {
-        description: "Write a commented starting point for a model",
-        load: async () => runnable((await import("./commands/model/init.ts")).modelInitCommand, "streamer model"),
+        description: "Create a model file from a commented template",
+        load: async () => loaded((await import("./commands/model/init.ts")).modelInitCommand, "streamer model"),
       },
       check: {
-        description: "Try a model in a worker, and report in words what it does",
+        description: "Run the contract checks on a model",
         load: async () =>
-          runnable((await import("./commands/model/check.ts")).modelCheckCommand({ workerUrl }), "streamer model"),
+          loaded((await import("./commands/model/check.ts")).modelCheckCommand({ workerUrl }), "streamer model"),
       },
     },
   },
@@ -65,27 +67,28 @@ const COMMANDS: Commands = {
 
 const HELP = new Set(["--help", "-h", "help"]);
 
-/** What there is below `path`, which is empty for the whole program. */
-function usage(path: readonly string[], { description, commands }: Group): string {
+/** Returns the help text of a group. `path` is its command line without the program; empty for the program itself. */
+function groupUsage(path: readonly string[], { description, commands }: CommandGroup): string {
   const names = Object.keys(commands);
   const width = Math.max(...names.map((name) => name.length));
   const lines = Object.entries(commands).map(([name, { description }]) => `  ${name.padEnd(width)}  ${description}`);
   const name = ["streamer", ...path].join(" ");
   return `${path.length === 0 ? `${name} ${version}` : name}: ${description}
 
-usage: ${name} COMMAND [flags]
+Usage: ${name} COMMAND [FLAGS]
 
+Commands:
 ${lines.join("\n")}
 
-${name} COMMAND --help tells more${path.length === 0 ? "; streamer --version the version" : ""}.
+"${name} COMMAND --help" lists the flags of a command.${path.length === 0 ? ' "streamer --version" prints the version.' : ""}
 `;
 }
 
-async function main(path: readonly string[], group: Group, args: string[]): Promise<void> {
+async function run(path: readonly string[], group: CommandGroup, args: string[]): Promise<void> {
   const [name, ...rest] = args;
   if (name === undefined || HELP.has(name)) {
-    process.stdout.write(usage(path, group));
-    if (name === undefined) throw new ExitCode(2);
+    process.stdout.write(groupUsage(path, group));
+    if (name === undefined) throw new ExitError(EXIT.usage);
     return;
   }
   if (path.length === 0 && (name === "--version" || name === "-v")) {
@@ -96,9 +99,12 @@ async function main(path: readonly string[], group: Group, args: string[]): Prom
   if (found === undefined) {
     const meant = nearest(name, Object.keys(group.commands));
     const typed = [...path, name].join(" ");
-    throw new ExitCode(2, `unknown command '${typed}'${meant === undefined ? "" : `; did you mean '${meant}'?`}`);
+    throw new ExitError(
+      EXIT.usage,
+      `unknown command '${typed}'${meant === undefined ? "" : `; did you mean '${meant}'?`}`,
+    );
   }
-  if ("commands" in found) return main([...path, name], found, rest);
+  if ("commands" in found) return run([...path, name], found, rest);
   const command = await found.load();
   if (rest.includes("--help") || rest.includes("-h")) {
     process.stdout.write(`${await command.usage()}\n`);
@@ -108,13 +114,13 @@ async function main(path: readonly string[], group: Group, args: string[]): Prom
 }
 
 try {
-  const description = "a blocking audio model behind a bidirectional streaming API";
-  await main([], { description, commands: COMMANDS }, process.argv.slice(2));
-  process.exit(0);
+  const description = "serves blocking audio models over a bidirectional streaming API";
+  await run([], { description, commands: COMMANDS }, process.argv.slice(2));
+  process.exit(EXIT.success);
 } catch (error) {
-  if (!(error instanceof ExitCode)) {
+  if (!(error instanceof ExitError)) {
     console.error(error);
-    process.exit(1);
+    process.exit(EXIT.failure);
   }
   if (error.message !== "") console.error(`streamer: ${error.message}`);
   process.exit(error.code);

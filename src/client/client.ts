@@ -45,11 +45,11 @@ type WebSocketWithHeaders = new (
 ) => WebSocket;
 
 /**
- * Opens a connection and starts a stream on it. Resolves when the socket is open and `start` is sent. Audio can be sent at once,
- * or after `await client.started()`.
+ * Opens a connection and starts a stream on it. Resolves when the socket is open and `start` is sent. Audio can be
+ * sent at once, or after `await client.started()`.
  *
- * Rejects with a ConnectionError (`cannot_connect`) if nothing listens or the server refuses the upgrade. The WebSocket API hides
- * the status and the body of a refusal.
+ * Rejects with a ConnectionError (`cannot_connect`) if nothing listens or the server refuses the upgrade. The
+ * WebSocket API hides the status and the body of a refusal.
  */
 export async function connect(url: string | URL, start: StartFields, options: ConnectOptions = {}): Promise<Client> {
   const { headers, protocols = [SUBPROTOCOL] } = options;
@@ -91,9 +91,9 @@ export class Client implements Disposable {
   }
 
   /**
-   * The server's events in order, for one reader at a time. Leaving a loop keeps the connection open, and the next loop continues
-   * with the next event. Ends when the connection closes and no stream is open. Throws a ConnectionError when the connection
-   * closes within a stream, or when the server breaks the protocol.
+   * The server's events in order, for one reader at a time. Leaving a loop keeps the connection open, and the next
+   * loop continues with the next event. Ends when the connection closes and no stream is open. Throws a
+   * ConnectionError when the connection closes within a stream, or when the server breaks the protocol.
    */
   get events(): AsyncIterable<ReceivedEvent> {
     return this.#events;
@@ -116,7 +116,10 @@ export class Client implements Disposable {
     this.#sentBytes = 0;
   }
 
-  /** Returns the reply to the last `start`. Rejects with StartRefused, or with a ConnectionError if the connection ends first. */
+  /**
+   * Returns the reply to the last `start`. Rejects with StartRefused, or with a ConnectionError if the connection
+   * ends first.
+   */
   started(): Promise<Started> {
     return this.#starts.reply;
   }
@@ -137,7 +140,10 @@ export class Client implements Disposable {
     this.#sentBytes += bytes.length;
   }
 
-  /** Ends the stream: the server sends the remaining results and `stopped`. With `disconnect` it then closes the connection. */
+  /**
+   * Ends the stream: the server sends the remaining results and `stopped`. With `disconnect` it then closes the
+   * connection.
+   */
   stop(options: { disconnect?: boolean } = {}): void {
     this.#request({ request: "stop", ...options });
   }

@@ -28,8 +28,8 @@ export class EventReader {
   }
 
   /**
-   * Reads a message, received at `now` (milliseconds). Returns the event that it completes, or undefined if the event's audio
-   * is still to come. Throws an Error if the message is not valid in the protocol.
+   * Reads a message, received at `now` (milliseconds). Returns the event that it completes, or undefined if the
+   * event's audio is still to come. Throws an Error if the message is not valid in the protocol.
    */
   read(data: unknown, now: number): ReceivedEvent | undefined {
     return typeof data === "string" ? this.#readText(data, now) : this.#readAudio(data, now);

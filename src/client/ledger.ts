@@ -28,12 +28,17 @@ interface ChannelTotals {
   outOfOrder: number;
 }
 
-/** Counts the events of one stream and checks its ledger at the end. Its memory depends on the number of channels only. */
+/**
+ * Counts the events of one stream and checks its ledger at the end. Its memory depends on the number of channels
+ * only.
+ */
 export class LedgerCheck {
   readonly #rate: number;
   readonly #channels = new Map<number, ChannelTotals>();
 
-  /** `modelRate` is `sample_rate` of `started`, in Hz. An event's time in seconds is position round(time * modelRate). */
+  /**
+   * `modelRate` is `sample_rate` of `started`, in Hz. An event's time in seconds is position round(time * modelRate).
+   */
   constructor(modelRate: number) {
     this.#rate = modelRate;
   }

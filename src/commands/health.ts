@@ -1,53 +1,55 @@
 import type { CommandDef } from "citty";
 
-import { EXIT, ExitCode, UsageError } from "./terminal/exit.ts";
-import { parseFlags } from "./terminal/flags.ts";
+import { EXIT, ExitError } from "./terminal/exit-codes.ts";
+import { invalidValue, parseFlags } from "./terminal/flags.ts";
 
 const ARGS = {
-  addr: { type: "string", valueHint: "http://localhost:8080", description: "Where the server is" },
-  ready: { type: "boolean", description: "Ask whether it takes streams now, not only whether it works" },
+  addr: { type: "string", valueHint: "http://localhost:8080", description: "URL of the server" },
+  ready: { type: "boolean", description: "Check that the server accepts streams, not only that it is alive" },
 } as const;
 
-/** What does not answer by then is not healthy. */
-const PATIENCE_MS = 5_000;
-/** More of an answer than this is not shown. */
-const MAX_WORDS = 200;
+const TIMEOUT_MS = 5_000;
+/** Most characters of a response that are shown. */
+const MAX_SHOWN = 200;
 
-/** For whatever watches a container: exit code 0 when the server is well, else 1 and a sentence. */
+/**
+ * Checks liveness or readiness, for example for a container: exit code 0 when the server is well, else 1 with the
+ * reason.
+ */
 export const healthCommand: CommandDef<typeof ARGS> = {
-  meta: { name: "health", description: "Ask a server whether it is well, and say so by the exit code" },
+  meta: { name: "health", description: "Check that a server is alive, or ready for streams" },
   args: ARGS,
   async run({ rawArgs }) {
     const flags = parseFlags(rawArgs, ARGS);
-    const route = flags.boolean("ready") ? "ready" : "health";
-    const url = target(flags.string("addr") ?? defaultAddress(process.env), route);
-    const problem = await ask(url);
-    if (problem !== undefined) throw new ExitCode(EXIT.failed, `${url.origin} ${problem}`);
+    const route = flags.has("ready") ? "ready" : "health";
+    const url = routeUrl(flags.string("addr") ?? defaultAddress(process.env), route);
+    const problem = await check(url);
+    if (problem !== undefined) throw new ExitError(EXIT.failure, `${url.origin}: ${problem}`);
     process.stdout.write(route === "ready" ? "ready\n" : "healthy\n");
   },
 };
 
-/** The server of this machine, or container, on the port that its environment gives it. */
+/** Returns the address of a server on this machine or in this container, with the port that the environment sets. */
 export function defaultAddress(env: Readonly<Record<string, string | undefined>>): string {
   return `http://localhost:${env["STREAMER__SERVER__PORT"] ?? "8080"}`;
 }
 
-function target(addr: string, route: string): URL {
+function routeUrl(addr: string, route: string): URL {
   const url = URL.parse(`/api/v1/${route}`, addr);
   if (url === null || !["http:", "https:"].includes(url.protocol)) {
-    throw new UsageError(`--addr ${addr}: allowed: http://HOST:PORT or https://HOST:PORT`);
+    throw invalidValue("--addr", addr, "http://HOST:PORT or https://HOST:PORT");
   }
   return url;
 }
 
-/** What is wrong, in words; undefined: nothing. */
-async function ask(url: URL): Promise<string | undefined> {
+/** Requests `url`. Returns undefined for status 200, else the reason. */
+async function check(url: URL): Promise<string | undefined> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(PATIENCE_MS), redirect: "manual" });
-    const said = (await response.text()).slice(0, MAX_WORDS).trim();
-    return response.status === 200 ? undefined : `answers ${response.status}: ${said}`;
+    const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS), redirect: "manual" });
+    const body = (await response.text()).slice(0, MAX_SHOWN).trim();
+    return response.status === 200 ? undefined : `HTTP ${response.status}: ${body}`;
   } catch (error) {
     const timedOut = error instanceof Error && error.name === "TimeoutError";
-    return timedOut ? `does not answer within ${PATIENCE_MS / 1000} s` : "cannot be reached";
+    return timedOut ? `no response within ${TIMEOUT_MS / 1000} s` : "cannot connect";
   }
 }

@@ -37,8 +37,8 @@ export interface ModelSettingsHooks {
 }
 
 /**
- * Loads the configuration. Precedence, lowest first: defaults, file, environment, flags, `--set`. Throws ConfigError with
- * all problems at once.
+ * Loads the configuration. Precedence, lowest first: defaults, file, environment, flags, `--set`. Throws ConfigError
+ * with all problems at once.
  */
 export function loadConfig(sources: ConfigSources & ModelSettingsHooks = {}): EffectiveConfig {
   const resolution = new Resolution();
@@ -54,7 +54,9 @@ export function loadConfig(sources: ConfigSources & ModelSettingsHooks = {}): Ef
   return { config, entries: withModelDefaults(config, resolution, sources.describeModelSettings) };
 }
 
-/** Returns all entries, with the defaults of models' own settings added and the keys of each model next to each other. */
+/**
+ * Returns all entries, with the defaults of models' own settings added and the keys of each model next to each other.
+ */
 function withModelDefaults(
   config: Config,
   { entries }: Resolution,

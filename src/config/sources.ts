@@ -39,7 +39,9 @@ export type Flag = keyof typeof FLAGS;
 
 const PREFIX = "STREAMER__";
 
-/** Reads every source. Returns the values by precedence, lowest first; adds sources that cannot be read to `problems`. */
+/**
+ * Reads every source. Returns the values by precedence, lowest first; adds sources that cannot be read to `problems`.
+ */
 export function readSources(sources: ConfigSources, problems: string[]): GivenValue[] {
   return [
     ...fromFile(sources.file, problems),
@@ -84,8 +86,8 @@ export function isEmptySection(value: unknown): boolean {
 }
 
 /**
- * Flattens nested objects. Null counts as absent. An empty object is a value, so that its name is checked, and because a
- * model may have a setting whose value is an empty object.
+ * Flattens nested objects. Null counts as absent. An empty object is a value, so that its name is checked, and
+ * because a model may have a setting whose value is an empty object.
  */
 function leaves(value: unknown, path: readonly string[], source: string): GivenValue[] {
   if (value === null) return [];

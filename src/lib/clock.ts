@@ -1,4 +1,4 @@
-/** Time, given from outside so that tests need not sleep. */
+/** Time as a dependency, so that tests need not sleep. */
 export interface Clock {
   /** Milliseconds that only go forward, from an arbitrary start. */
   now(): number;
@@ -15,3 +15,18 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
 };
+
+/** Resolves at `time` on the clock (milliseconds), or when `signal` is aborted. */
+export function sleepUntil(clock: Clock, time: number, signal: AbortSignal): Promise<void> {
+  const delay = time - clock.now();
+  if (delay <= 0 || signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const wake = () => {
+      cancel();
+      signal.removeEventListener("abort", wake);
+      resolve();
+    };
+    const cancel = clock.after(delay, wake);
+    signal.addEventListener("abort", wake, { once: true });
+  });
+}

@@ -36,7 +36,7 @@ describe("program output in documents", () => {
     expect(code).toBe(0);
     // Durations differ from run to run. Interims depend on load, so this run does not request them.
     const settled = (line: string): string =>
-      line.replace(/ {3}\d+ ms after the last word$/, "").replace(/\d+ interims/, "interims");
+      line.replace(/ {3}\d+ ms after end of speech$/, "").replace(/\d+ interims/, "interims");
     const printed = out.split("\n").map(settled);
     const shown = (await capture("README.md", "Example output")).filter(
       (line) => !/interim count|^latency|^total/.test(line),
@@ -50,7 +50,7 @@ describe("program output in documents", () => {
     const { code, out } = await program.run(["model", "check", "./my-smoother.ts"]);
     expect(code).toBe(0);
     const settled = (line: string): string =>
-      /^ok +(?:loads|time) /.test(line) ? line.replaceAll(/[\d.e-]+/g, "#") : line;
+      /^ok +(?:load|time) /.test(line) ? line.replaceAll(/[\d.e-]+/g, "#") : line;
     const printed = out.split("\n").map(settled);
     const shown = await capture("docs/models.md", "Model check");
     expect(shown.length).toBeGreaterThan(5);

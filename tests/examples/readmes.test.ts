@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
-import { sendSettings } from "../../src/commands/send/settings.ts";
+import { parseSendSettings } from "../../src/commands/send/settings.ts";
 import { commandLines, untriedFences } from "../support/command-lines.ts";
 import { example } from "../support/example-harness.ts";
 
@@ -32,7 +32,7 @@ test.each(readmes)("examples/%s serves its own model and sends a file that exist
       expect(existsSync(join(root, args[1]!))).toBe(true);
       served += 1;
     } else if (program === "./streamer" && command === "send") {
-      expect(existsSync(join(root, sendSettings(args).input))).toBe(true);
+      expect(existsSync(join(root, parseSendSettings(args).input))).toBe(true);
     } else {
       expect(
         SET_UP.some((known) => known.test(text)),

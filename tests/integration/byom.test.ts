@@ -53,8 +53,8 @@ describe("from a folder with the executable alone to results in four commands", 
 
       const check = await program.run(["model", "check", `./${name}.ts`, "--input", "speech.wav"]);
       expect(check).toMatchObject({ code: 0, err: "" });
-      expect(check.out).toStartWith(`checking ./${name}.ts\n\nok    loads`);
-      expect(check.out).toMatch(/\n\d+ ok, 0 to note, 0 failed\n$/);
+      expect(check.out).toStartWith(`checking ./${name}.ts\n\nok    load `);
+      expect(check.out).toMatch(/\n\d+ ok, 0 notes, 0 failed\n$/);
 
       const server = await program.serve({}, ["--model", `./${name}.ts`, "--workers", "1"]);
       const sent = await send(server.port, pattern);
@@ -248,14 +248,14 @@ describe("model check, typed", () => {
     await write("faulty.ts", `export default { name: "f", load: () => ({ infer: () => ({ level: NaN }) }) };`);
     const faulty = await program.run(["model", "check", "./faulty.ts"]);
     expect(faulty).toMatchObject({ code: 1, err: "" });
-    expect(faulty.out).toMatch(/^FAIL {2}answers .*"level" is NaN, which JSON cannot carry/m);
+    expect(faulty.out).toMatch(/^FAIL {2}result .*"level" is NaN, which JSON cannot carry/m);
     for (const [args, words] of [
-      [["./gone.ts"], "there is no such file"],
+      [["./gone.ts"], "no such file"],
       [["levls"], "did you mean levels?"],
-      [[], "say which model"],
+      [[], "missing model"],
       [["simulated", "--set", "dely=1"], "did you mean delay?"],
-      [["simulated", "--input", "gone.wav"], "gone.wav: there is no such file"],
-      [["simulated", "--input", "faulty.ts"], "not a WAV file"],
+      [["simulated", "--input", "gone.wav"], "gone.wav: no such file"],
+      [["simulated", "--input", "faulty.ts"], "not a supported WAV file"],
       [["simulated", "twice"], "unexpected argument 'twice'"],
     ] as const) {
       const { code, out, err } = await program.run(["model", "check", ...args]);
@@ -279,7 +279,7 @@ describe("model check, typed", () => {
       "warmup_penalty=0",
     ]);
     expect(hung.code).toBe(1);
-    expect(hung.out).toContain("it takes longer than 100 ms (inference_timeout_ms); its worker is replaced");
+    expect(hung.out).toContain("timeout: no result within 100 ms (inference_timeout_ms); the worker is replaced");
   });
 
   test("a batch that always fails is told of once, though its pieces are answered one by one", async () => {
@@ -308,7 +308,7 @@ describe("model check, typed", () => {
   test("init overwrites nothing", async () => {
     await write("mine.ts", "mine");
     const { code, err } = await program.run(["model", "init", "mine"]);
-    expect({ code, err }).toEqual({ code: 2, err: "streamer: ./mine.ts is already there; it is left alone\n" });
+    expect({ code, err }).toEqual({ code: 2, err: "streamer: ./mine.ts already exists and is not overwritten\n" });
     expect(await readdir(program.folder)).toContain("mine.ts");
   });
 });

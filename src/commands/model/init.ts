@@ -3,72 +3,74 @@ import { join, parse, relative, resolve } from "node:path";
 
 import { defineCommand } from "citty";
 
-import { UsageError } from "../terminal/exit.ts";
-import { parseFlags } from "../terminal/flags.ts";
-import pieces from "./templates/model.ts" with { type: "text" };
-import stateful from "./templates/stateful-model.ts" with { type: "text" };
-import { modelTypes, TYPES_FILE, TYPES_MARK } from "./types.ts";
+import { UsageError } from "../terminal/exit-codes.ts";
+import { invalidValue, parseFlags } from "../terminal/flags.ts";
+import { DECLARATIONS_FILE, DECLARATIONS_MARK, modelDeclarations } from "./declarations.ts";
+import statelessTemplate from "./templates/model.ts" with { type: "text" };
+import statefulTemplate from "./templates/stateful-model.ts" with { type: "text" };
 
 const ARGS = {
-  name: { type: "positional", required: false, description: "Of the model, such as my-model" },
-  stateful: { type: "boolean", description: "A model that carries a state from block to block of a stream" },
+  name: { type: "positional", required: false, description: "Name of the model, such as my-model" },
+  stateful: { type: "boolean", description: "Create a model that keeps state from block to block of a stream" },
 } as const;
 
-/** Fit for a file, for a start message and for a key of the configuration. */
+/** A name that is valid for a file, in a start request and as a configuration key. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
-/** The name that the templates have. */
+/** The line of the templates that has the model's name. */
 const TEMPLATE_NAME = 'name: "my-model"';
 
 export interface InitOptions {
-  /** `my-model`, also with a folder before it or `.ts` after it. */
+  /** The model's name; a folder before it and `.ts` after it are accepted. */
   readonly name: string;
   readonly stateful: boolean;
-  /** How this program is called here. */
+  /** The command that runs this program, for the examples. */
   readonly program: string;
-  /** Names are relative to it. */
+  /** The current folder. */
   readonly folder: string;
 }
 
-/** Writes a model and the types of its interface beside it. Returns what to say. Throws UsageError; overwrites no model. */
+/**
+ * Creates a model file from a template, and the type declarations of its interface next to it. Never overwrites a
+ * model. Returns the text to print. Throws UsageError.
+ */
 export async function initModel({ name, stateful, program, folder }: InitOptions): Promise<string> {
-  const asked = parse(resolve(folder, name));
-  const base = asked.ext === ".ts" ? asked.name : asked.base;
-  if (!NAME.test(base)) {
-    throw new UsageError(`model init ${name}: allowed is a name of letters, digits, - and _, such as my-model`);
-  }
-  const [model, types] = [join(asked.dir, `${base}.ts`), join(asked.dir, TYPES_FILE)];
-  const shown = (path: string): string => {
+  const target = parse(resolve(folder, name));
+  const base = target.ext === ".ts" ? target.name : target.base;
+  if (!NAME.test(base)) throw invalidValue("name", name, "1 to 64 letters, digits, - and _, such as my-model");
+  const [model, declarations] = [join(target.dir, `${base}.ts`), join(target.dir, DECLARATIONS_FILE)];
+  const shorten = (path: string): string => {
     const short = relative(folder, path);
     return short.startsWith("..") ? path : `./${short}`;
   };
-  if (!(await isFolder(asked.dir))) throw new UsageError(`model init ${name}: there is no folder ${asked.dir}`);
-  if (!(await isOurs(types))) throw new UsageError(`${shown(types)} is not written by this command; it is left alone`);
+  if (!(await isFolder(target.dir))) throw new UsageError(`${target.dir}: no such folder`);
+  if (!(await isReplaceable(declarations))) {
+    throw new UsageError(`${shorten(declarations)} was not created by this command and is not overwritten`);
+  }
   const commands = [
-    `${program} model check ${shown(model)}`,
-    `${program} serve --model ${shown(model)}`,
+    `${program} model check ${shorten(model)}`,
+    `${program} serve --model ${shorten(model)}`,
     `${program} send -i RECORDING.wav${stateful ? " --addr ws://localhost:8080/api/v1/stateful" : ""}`,
   ];
-  await writeNew(model, shown(model), modelText(base, stateful, commands));
-  await writeFile(types, modelTypes());
-  return `${shown(model)} is a model that works: make it yours.
-${shown(types)} is the interface, for you and your editor.
+  await writeNew(model, shorten(model), modelText(base, stateful, commands));
+  await writeFile(declarations, modelDeclarations());
+  return `Created ${shorten(model)}, a working model to start from.
+Created ${shorten(declarations)}, the types of the model interface.
 
-Then type:
+Next steps:
   ${commands[0]}
   ${commands[1]}
-and, while that runs, in another terminal:
+and, while the server runs, in another terminal:
   ${commands[2]}
 `;
 }
 
-function modelText(name: string, isStateful: boolean, commands: readonly string[]): string {
-  // The loader gives text, where the type checker sees the module.
-  const template = (isStateful ? stateful : pieces) as unknown as string;
-  const typed = commands.map((command) => `//   ${command}`).join("\n");
-  return `/// <reference path="./${TYPES_FILE}" />
-// A model for Streamer; the interface is explained in ${TYPES_FILE}. To try it:
-${typed}
+function modelText(name: string, stateful: boolean, commands: readonly string[]): string {
+  // The imports give text at run time; the type checker sees modules.
+  const template = (stateful ? statefulTemplate : statelessTemplate) as unknown as string;
+  return `/// <reference path="./${DECLARATIONS_FILE}" />
+// A model for Streamer. ${DECLARATIONS_FILE} documents the interface. Try it:
+${commands.map((command) => `//   ${command}`).join("\n")}
 
 ${template.replace(TEMPLATE_NAME, `name: ${JSON.stringify(name)}`)}`;
 }
@@ -80,43 +82,43 @@ async function isFolder(path: string): Promise<boolean> {
   );
 }
 
-/** True for a file that is not there, or that this command has written. */
-async function isOurs(path: string): Promise<boolean> {
+/** Returns true if the file does not exist, or if this command created it. */
+async function isReplaceable(path: string): Promise<boolean> {
   return await readFile(path, "utf8").then(
-    (text) => text.startsWith(TYPES_MARK),
+    (text) => text.startsWith(DECLARATIONS_MARK),
     () => true,
   );
 }
 
-async function writeNew(path: string, shown: string, text: string): Promise<void> {
+async function writeNew(path: string, shortPath: string, text: string): Promise<void> {
   try {
     await writeFile(path, text, { flag: "wx" });
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "EEXIST") throw new UsageError(`${shown} is already there; it is left alone`);
-    throw new UsageError(`${shown} cannot be written: ${error instanceof Error ? error.message : String(error)}`);
+    if (code === "EEXIST") throw new UsageError(`${shortPath} already exists and is not overwritten`);
+    throw new UsageError(`${shortPath} cannot be written: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
-/** As it was typed: `./streamer` for the executable, `bun src/main.ts` from source. */
+/** Returns the command as typed: `./streamer` for the executable, `bun src/main.ts` from source. */
 function programName(): string {
   const script = process.argv[1] ?? "";
   return script.startsWith("/$bunfs/") ? process.argv0 : `bun ${relative(process.cwd(), script)}`;
 }
 
 export const modelInitCommand = defineCommand({
-  meta: { name: "init", description: "Write a commented starting point for a model" },
+  meta: { name: "init", description: "Create a model file from a commented template" },
   args: ARGS,
   async run({ rawArgs }) {
     const flags = parseFlags(rawArgs, ARGS);
     const name = flags.string("name");
-    if (name === undefined) throw new UsageError("say what to call the model: model init my-model");
-    const said = await initModel({
+    if (name === undefined) throw new UsageError("missing name: for example, model init my-model");
+    const text = await initModel({
       name,
-      stateful: flags.boolean("stateful"),
+      stateful: flags.has("stateful"),
       program: programName(),
       folder: process.cwd(),
     });
-    process.stdout.write(said);
+    process.stdout.write(text);
   },
 });

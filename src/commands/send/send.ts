@@ -3,76 +3,87 @@ import { defineCommand } from "citty";
 import manifest from "../../../package.json" with { type: "json" };
 import { type Client, connect } from "../../client/client.ts";
 import { ConnectionError } from "../../client/errors.ts";
-import { openTraceExport, type TraceExport } from "../../telemetry/tracing/trace-export.ts";
-import { audioSource, type Bytes, type Input, openFile, readStream, type Source } from "../terminal/audio-source.ts";
-import { EXIT, ExitCode, unwritable } from "../terminal/exit.ts";
-import { type Output, processOutput, Screen } from "../terminal/screen.ts";
-import { AudioFile } from "./audio-file.ts";
-import { type Clock, processClock } from "./clock.ts";
-import { grouped } from "./event-text.ts";
-import { refusal } from "./refusal.ts";
-import { Report } from "./report.ts";
-import { SEND_ARGS, type SendSettings, sendSettings, startFields } from "./settings.ts";
-import { Stream } from "./stream.ts";
+import { systemClock } from "../../lib/clock.ts";
+import { openTraceExport } from "../../telemetry/tracing/trace-export.ts";
+import { type AudioSource, openAudioSource } from "../terminal/audio-source.ts";
+import { EXIT, ExitError, outputFailed } from "../terminal/exit-codes.ts";
+import { type Input, openFile, readStream } from "../terminal/input.ts";
+import { formatCount, formatNumber } from "../terminal/numbers.ts";
+import { processOutput } from "../terminal/output.ts";
+import { Screen } from "../terminal/screen.ts";
+import { AudioSender } from "./audio-sender.ts";
+import { EventReceiver } from "./event-receiver.ts";
+import { ProgressBar } from "./progress-bar.ts";
+import { findRefusalReason } from "./refusal-reason.ts";
+import { reportLine, StreamReport } from "./report.ts";
+import type { SendIo } from "./send-io.ts";
+import { parseSendSettings, SEND_ARGS, type SendSettings } from "./settings.ts";
+import { startFields } from "./start-fields.ts";
 import { SendTrace } from "./trace.ts";
-
-/** What the command sees of the world. */
-export interface SendIo {
-  /** Opens standard input; reads end when the signal is aborted. */
-  readonly stdin: (signal: AbortSignal) => Bytes;
-  readonly out: Output;
-  readonly err: Output;
-  readonly clock: Clock;
-  /** Aborted by the first Ctrl-C: no more audio, but every result of what was sent. */
-  readonly interrupt: AbortSignal;
-  /** Undefined: spans are not exported. */
-  readonly traceExport?: TraceExport | undefined;
-  readonly colour: boolean;
-}
+import { WavWriter } from "./wav-writer.ts";
 
 /**
- * Sends one recording and shows what comes back. Returns the exit code, having said why on standard error; throws UsageError
- * before anything is sent.
+ * Streams one recording to a server and prints the events and a report. Returns the exit code; a failure has been
+ * explained on standard error. Throws UsageError before anything is sent.
  */
 export async function send(settings: SendSettings, io: SendIo): Promise<number> {
   const screen = new Screen(io.out, io.err, { colour: io.colour });
   await using input = await openInput(settings.input, io);
-  const source = await audioSource(input.name, input.bytes, input.size, settings.raw);
-  const fields = startFields(settings, source.format, source.name);
-  const { output: path, input: inputPath } = settings;
-  await using output = path === undefined ? undefined : await AudioFile.open(path, source.format.channels, inputPath);
+  const source = await openAudioSource(input.name, input.bytes, input.size, settings.raw);
+  const fields = startFields(settings.fields, source.format, source.name);
+  await using output = await openOutput(settings, source.format.channels);
   using trace = new SendTrace(io.traceExport, settings.addr, settings.fields["trace_id"] as string | undefined);
-  const begin = io.clock.now();
-  const { headers, traceId } = trace;
+  const report = new StreamReport(source.format, io.clock.now());
   let client: Client;
   try {
-    const start = { ...fields, trace_id: traceId };
-    client = await connect(settings.addr, start, { now: io.clock.now, ...(headers && { headers }) });
+    const { headers, traceId } = trace;
+    const options = { now: io.clock.now, ...(headers && { headers }) };
+    client = await connect(settings.addr, { ...fields, trace_id: traceId }, options);
   } catch (error) {
     if (!(error instanceof ConnectionError)) throw error;
     trace.failed(error.code, error.message);
-    await screen.note(`cannot connect to ${settings.addr.href}: ${await refusal(settings.addr)}`);
+    await screen.notice(`cannot connect to ${settings.addr.href}: ${await findRefusalReason(settings.addr)}`);
     return EXIT.unreachable;
   }
-  const report = new Report(source.format, begin);
-  if (settings.format === "text") await screen.print(`${describe(source)} -> ${settings.addr.href}`);
-  const stream = new Stream(settings, io, screen, source, client, report, output);
-  const problems = await stream.run();
+  if (settings.format === "text") await screen.print(`${describeSource(source)} -> ${settings.addr.href}`);
+  const sender = new AudioSender({
+    client,
+    source,
+    report,
+    clock: io.clock,
+    chunkBytes: settings.chunkBytes,
+    realTime: settings.realTime,
+    progress: settings.realTime ? undefined : new ProgressBar(screen, source.seconds),
+    interrupt: io.interrupt,
+  });
+  const receiver = new EventReceiver(client, report, screen, settings.format, output);
+  const problems = await exchange(client, sender, receiver);
+  screen.clearLive();
+  if (problems.length === 0 || report.hasStopped) problems.push(...report.problems(sender.complete));
   for (const problem of problems) trace.failed("problem", problem);
-  const say = (line: string) => (settings.format === "text" ? screen.print(line) : screen.note(line));
-  if (report.stopped !== undefined) {
-    const pace = settings.realTime ? "paced in real time" : "as fast as possible";
-    await say("");
-    for (const line of report.lines(io.clock.now(), pace)) await say(line);
-    if (output?.sampleRate !== undefined) {
-      await say(
-        `output      ${output.path}: ${grouped(output.frames)} samples a channel at ${grouped(output.sampleRate)} Hz, 32 bit float`,
-      );
-    }
-    await say(`result      ${report.totals(problems)}`);
+  if (source.missingBytes > 0 && sender.complete && !io.interrupt.aborted) {
+    const missing = `${source.missingBytes} bytes of the audio that its header declares are missing`;
+    await screen.notice(`warning: ${source.name} is cut off: ${missing}`);
   }
-  for (const problem of problems) await screen.note(`problem: ${problem}`);
-  return problems.length > 0 || report.errors > 0 ? EXIT.failed : EXIT.good;
+  if (report.hasStopped) {
+    const pace = settings.realTime ? "in real time" : "as fast as possible";
+    const lines = ["", ...report.lines(io.clock.now(), pace), ...outputLines(output)];
+    lines.push(reportLine("result", report.summary(problems)));
+    for (const line of lines) await (settings.format === "text" ? screen.print(line) : screen.notice(line));
+  }
+  for (const problem of problems) await screen.notice(`problem: ${problem}`);
+  return problems.length > 0 || report.errors > 0 ? EXIT.failure : EXIT.success;
+}
+
+/** Sends and receives at the same time, until the server has ended the stream. Returns a sentence for each problem. */
+async function exchange(client: Client, sender: AudioSender, receiver: EventReceiver): Promise<string[]> {
+  const ended = new AbortController();
+  const sending = sender.run(ended.signal);
+  const problems = await receiver.run();
+  ended.abort();
+  client.close();
+  const sendProblem = await sending;
+  return sendProblem === undefined ? problems : [...problems, sendProblem];
 }
 
 async function openInput(path: string, io: SendIo): Promise<Input & { name: string }> {
@@ -81,46 +92,55 @@ async function openInput(path: string, io: SendIo): Promise<Input & { name: stri
   return { name: "standard input", bytes, size: undefined, [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 
-function describe({ name, format, seconds }: Source): string {
-  const kind =
+async function openOutput({ output, input }: SendSettings, channels: number): Promise<WavWriter | undefined> {
+  return output === undefined ? undefined : await WavWriter.open(output, channels, input);
+}
+
+function describeSource({ name, format, seconds }: AudioSource): string {
+  const sample =
     format.encoding === "pcm" ? `${format.bit_depth} bit${format.is_float ? " float" : ""}` : format.encoding;
   const length = seconds === undefined ? "length unknown" : `${seconds.toFixed(2)} s`;
-  return `${name}: ${length}, ${format.sample_rate} Hz, ${format.channels} channel${format.channels === 1 ? "" : "s"}, ${kind}`;
+  return `${name}: ${length}, ${format.sample_rate} Hz, ${formatCount(format.channels, "channel")}, ${sample}`;
+}
+
+/** Reports the output file, if it has audio. */
+function outputLines(output: WavWriter | undefined): string[] {
+  if (output?.sampleRate === undefined) return [];
+  const audio = `${formatNumber(output.frames)} samples per channel at ${formatNumber(output.sampleRate)} Hz`;
+  return [reportLine("output", `${output.path}: ${audio}, 32 bit float`)];
 }
 
 export const sendCommand = defineCommand({
-  meta: { name: "send", description: "Stream a recording to a server and show what comes back" },
+  meta: { name: "send", description: "Stream an audio file to a server and print the results" },
   args: SEND_ARGS,
   async run({ rawArgs }) {
-    const settings = sendSettings(rawArgs);
+    const settings = parseSendSettings(rawArgs);
     const interrupt = new AbortController();
+    /** Settled when the command must end before the stream does. */
     const ended = Promise.withResolvers<number>();
     const onSignal = () => {
       if (interrupt.signal.aborted) ended.resolve(EXIT.interrupted);
       interrupt.abort();
     };
     process.on("SIGINT", onSignal);
-    const traceExport = await openTraceExport({
-      service: "streamer-send",
-      version: manifest.version,
-      env: process.env,
-    });
+    const service = { service: "streamer-send", version: manifest.version };
+    const traceExport = await openTraceExport({ ...service, env: process.env });
     try {
       const sending = send(settings, {
         stdin: (signal) => readStream(Bun.stdin.stream(), signal),
-        // Nobody reads the results: the work is done, as for any command before `head`, unless it also fills a file.
         out: processOutput(process.stdout, (reason) => {
-          if (reason !== undefined) ended.reject(unwritable(reason));
-          else if (settings.output === undefined) ended.resolve(EXIT.good);
+          if (reason !== undefined) ended.reject(outputFailed(reason));
+          // The reader of the results has gone, as `head` does: success, unless the stream also fills a file.
+          else if (settings.output === undefined) ended.resolve(EXIT.success);
         }),
         err: processOutput(process.stderr, () => undefined),
-        clock: processClock,
+        clock: systemClock,
         interrupt: interrupt.signal,
         traceExport,
         colour: (process.env["NO_COLOR"] ?? "") === "",
       });
       const code = await Promise.race([sending, ended.promise]);
-      if (code !== EXIT.good) throw new ExitCode(code);
+      if (code !== EXIT.success) throw new ExitError(code);
     } finally {
       process.off("SIGINT", onSignal);
       await traceExport?.close();

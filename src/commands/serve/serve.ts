@@ -1,34 +1,44 @@
 import type { ArgsDef, CommandDef } from "citty";
 
-import { ConfigError, type EffectiveConfig, formatConfig, loadConfig } from "../../config/config.ts";
+import { type Config, ConfigError, type EffectiveConfig, formatConfig, loadConfig } from "../../config/config.ts";
 import { describeModelSettings, validateModelSettings } from "../../model/models.ts";
 import { Server } from "../../server/server.ts";
 import { type Logger, openLog } from "../../telemetry/log/log.ts";
 import { prettyLine } from "../../telemetry/log/pretty.ts";
 import { ServerMetrics } from "../../telemetry/metrics/server-metrics.ts";
 import { openTraceExport } from "../../telemetry/tracing/trace-export.ts";
-import { EXIT, ExitCode, UsageError } from "../terminal/exit.ts";
+import { EXIT, ExitError, UsageError } from "../terminal/exit-codes.ts";
 import { type Flags, parseFlags } from "../terminal/flags.ts";
-import { processOutput } from "../terminal/screen.ts";
-import { ServeStatus } from "./status.ts";
+import { processOutput } from "../terminal/output.ts";
+import { StatusTerminal } from "./status-terminal.ts";
 
 const ARGS: ArgsDef = {
-  port: { type: "string", valueHint: "8080", description: "Port to listen on; 0 takes a free one" },
+  port: { type: "string", valueHint: "8080", description: "Port to listen on; 0 selects a free port" },
   host: { type: "string", valueHint: "127.0.0.1", description: "Address to listen on" },
-  config: { type: "string", valueHint: "FILE", description: "Configuration: JSON, JSON5, YAML or TOML" },
+  config: { type: "string", valueHint: "FILE", description: "Configuration file: JSON, JSON5, YAML or TOML" },
   model: { type: "string", valueHint: "simulated", description: "A built-in model, or the path of a model file" },
-  workers: { type: "string", valueHint: "N", description: "Worker threads that run the model; default: one a core" },
-  set: { type: "string", valueHint: "KEY=VALUE...", description: "Override any key of the configuration" },
-  "log-level": { type: "string", valueHint: "info", description: "debug, info, warning or error" },
-  "log-format": { type: "string", valueHint: "auto", description: "auto (pretty on a terminal), json or pretty" },
+  workers: { type: "string", valueHint: "N", description: "Worker threads that run the model (default one per core)" },
+  set: {
+    type: "string",
+    valueHint: "KEY=VALUE...",
+    description: "Set a configuration key, such as model.delay=0; may be repeated",
+  },
+  "log-level": {
+    type: "string",
+    valueHint: "info",
+    description: "Least severe level that is logged: debug, info, warning, error",
+  },
+  "log-format": {
+    type: "string",
+    valueHint: "auto",
+    description: "Log format: json, pretty, or auto (pretty on a terminal, else json)",
+  },
   "print-config": { type: "boolean", description: "Print the effective configuration and exit" },
 };
 
-type LogConfig = EffectiveConfig["config"]["log"];
-
 export interface ServeOptions {
   readonly version: string;
-  /** Where `worker.ts` is. */
+  /** URL of `src/worker.ts`. */
   readonly workerUrl: string;
 }
 
@@ -38,14 +48,14 @@ export function serveCommand(options: ServeOptions): CommandDef {
     args: ARGS,
     async run({ rawArgs }) {
       const flags = parseFlags(rawArgs, ARGS);
-      const { config, entries } = load(flags);
-      if (flags.boolean("print-config")) process.stdout.write(formatConfig(entries));
+      const { config, entries } = loadServeConfig(flags);
+      if (flags.has("print-config")) process.stdout.write(formatConfig(entries));
       else await serve(config, options);
     },
   };
 }
 
-function load(flags: Flags): EffectiveConfig {
+function loadServeConfig(flags: Flags): EffectiveConfig {
   try {
     return loadConfig({
       file: flags.string("config"),
@@ -63,14 +73,13 @@ function load(flags: Flags): EffectiveConfig {
       describeModelSettings,
     });
   } catch (error) {
-    if (error instanceof ConfigError)
-      throw new UsageError(`the configuration is not valid:\n  ${error.problems.join("\n  ")}`);
+    if (error instanceof ConfigError) throw new UsageError(`invalid configuration:\n  ${error.problems.join("\n  ")}`);
     throw error;
   }
 }
 
-/** Serves until the first SIGTERM or SIGINT, then drains; a second one ends the program at once. */
-async function serve(config: EffectiveConfig["config"], options: ServeOptions): Promise<void> {
+/** Serves until the first SIGTERM or SIGINT, then shuts down gracefully. A second signal ends the process at once. */
+async function serve(config: Config, options: ServeOptions): Promise<void> {
   using status = openStatus(config.log.format);
   using log = openServeLog(config.log, status);
   const metrics = new ServerMetrics();
@@ -85,16 +94,16 @@ async function serve(config: EffectiveConfig["config"], options: ServeOptions): 
   try {
     server = new Server({ config, log, ...options, metrics, tracing: traceExport?.tracing });
   } catch (error) {
-    throw new ExitCode(EXIT.failed, cannotListen(config, error));
+    throw new ExitError(EXIT.failure, describeListenError(config, error));
   }
-  const stopped = onSignal(log);
+  const stopped = firstSignal(log);
   try {
-    if (await isLoaded(server, stopped)) {
+    if (await loadModels(server, stopped)) {
       const listening = `listening on ${server.url}`;
       if (status === undefined) process.stdout.write(`${listening}\n`);
       else {
         status.print(listening);
-        status.follow({ live: () => server.live(), memory: () => process.memoryUsage.rss() });
+        status.start({ live: () => server.live(), memory: () => process.memoryUsage.rss() });
       }
       log.info("ready", { url: server.url, version: options.version });
       const signal = await stopped;
@@ -108,14 +117,14 @@ async function serve(config: EffectiveConfig["config"], options: ServeOptions): 
   log.info("stopped");
 }
 
-/** Undefined where a line that changes in place would only be in the way. */
-function openStatus(format: LogConfig["format"]): ServeStatus | undefined {
+/** Returns undefined if standard error is not a terminal, or if the log is JSON: there is no status line then. */
+function openStatus(format: Config["log"]["format"]): StatusTerminal | undefined {
   if (!process.stderr.isTTY || format === "json") return undefined;
-  const unread = () => {};
-  return new ServeStatus(processOutput(process.stdout, unread), processOutput(process.stderr, unread));
+  const ignoreBroken = () => {};
+  return new StatusTerminal(processOutput(process.stdout, ignoreBroken), processOutput(process.stderr, ignoreBroken));
 }
 
-function openServeLog({ level, format }: LogConfig, status: ServeStatus | undefined): Logger & Disposable {
+function openServeLog({ level, format }: Config["log"], status: StatusTerminal | undefined): Logger & Disposable {
   const isTerminal = process.stderr.isTTY;
   const isPretty = format === "pretty" || (format === "auto" && isTerminal);
   const colour = isTerminal && !process.env["NO_COLOR"];
@@ -126,8 +135,8 @@ function openServeLog({ level, format }: LogConfig, status: ServeStatus | undefi
   });
 }
 
-/** Waits for the models. False: a signal came first. A model that cannot be loaded is for the person who named it. */
-async function isLoaded(server: Server, stopped: Promise<string>): Promise<boolean> {
+/** Loads the models. Returns false if a signal comes first. Throws UsageError if a model cannot be loaded. */
+async function loadModels(server: Server, stopped: Promise<string>): Promise<boolean> {
   try {
     return await Promise.race([server.load().then(() => true), stopped.then(() => false)]);
   } catch (error) {
@@ -135,14 +144,15 @@ async function isLoaded(server: Server, stopped: Promise<string>): Promise<boole
   }
 }
 
-function onSignal(log: Logger): Promise<string> {
+/** Resolves with the name of the first signal. */
+function firstSignal(log: Logger): Promise<string> {
   return new Promise((resolve) => {
     let signals = 0;
     const handle = (signal: string): void => {
       signals += 1;
       if (signals === 1) return resolve(signal);
       log.warn("stopped_at_once", { signal });
-      // The default of the signal: ends the process without asking anybody.
+      // Without a handler, the signal ends the process.
       process.removeAllListeners(signal);
       process.kill(process.pid, signal);
     };
@@ -151,9 +161,9 @@ function onSignal(log: Logger): Promise<string> {
   });
 }
 
-function cannotListen(config: EffectiveConfig["config"], error: unknown): string {
+function describeListenError(config: Config, error: unknown): string {
   const { host, port } = config.server;
   const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (code === "EADDRINUSE") return `port ${port} of ${host} is in use; --port 0 takes a free one`;
+  if (code === "EADDRINUSE") return `port ${port} of ${host} is in use; --port 0 selects a free port`;
   return `cannot listen on ${host}:${port}: ${error instanceof Error ? error.message : String(error)}`;
 }

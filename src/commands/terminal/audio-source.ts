@@ -1,40 +1,34 @@
-import { type FileHandle, open } from "node:fs/promises";
-
 import { type WavHeader, WavHeaderReader } from "../../audio/wav.ts";
 import { type AudioFormat, frameBytes } from "../../protocol/format.ts";
-import { UsageError } from "./exit.ts";
+import { UsageError } from "./exit-codes.ts";
+import type { ByteStream } from "./input.ts";
 
-/** Bytes read from a file at a time. */
-const READ_BYTES = 64 * 1024;
-
-export type Bytes = AsyncIterable<Uint8Array>;
-
-/** Audio to send: its format is known, its samples are yet to be read. */
-export interface Source {
-  /** For messages: the file's name, or "standard input". */
+/** PCM audio of a known format, whose samples are not read yet. */
+export interface AudioSource {
+  /** The file's name or "standard input", for messages. */
   readonly name: string;
   readonly format: AudioFormat;
-  /** Seconds of audio, where the header or the size of the file tells. */
+  /** Length of the audio in seconds; undefined if neither the header nor the size of the file gives it. */
   readonly seconds: number | undefined;
+  /** Bytes of audio that the header declares and the file does not have. Known when `chunks` has ended. */
+  readonly missingBytes: number;
   /**
-   * The audio cut into pieces of `bytes`, the last one shorter. Each piece is valid until the next is asked for. What
-   * follows the audio in a WAV file is not part of it.
+   * Reads the audio in chunks of `bytes` bytes; the last one may be shorter. A chunk is valid until the next one is
+   * read. What follows the audio in a WAV file is left out.
    */
   chunks(bytes: number): AsyncGenerator<Uint8Array<ArrayBuffer>, void>;
-  /** Bytes that the header promised and the file did not have; known when `chunks` has ended. */
-  readonly missingBytes: number;
 }
 
 /**
- * Reads a WAV header, or takes `raw` as the format of bytes without one, and stops before the audio. Throws UsageError, naming
- * the source and what is wrong with it.
+ * Reads the WAV header of `bytes`, unless `raw` gives the format of audio without a header. `size` is the number of
+ * bytes, if known. Throws UsageError, with `name`, if the header cannot be read.
  */
-export async function audioSource(
+export async function openAudioSource(
   name: string,
-  bytes: Bytes,
+  bytes: ByteStream,
   size: number | undefined,
   raw?: AudioFormat,
-): Promise<Source> {
+): Promise<AudioSource> {
   const input = bytes[Symbol.asyncIterator]();
   if (raw !== undefined) return new PcmSource(name, raw, input, new Uint8Array(0), undefined, size);
   const reader = new WavHeaderReader();
@@ -43,15 +37,13 @@ export async function audioSource(
     const { done, value } = await input.next();
     if (done === true) {
       throw new UsageError(
-        `${name}: ${read === 0 ? "it is empty" : `it ends after ${read} bytes, within its WAV header`}`,
+        read === 0 ? `${name}: is empty` : `${name}: ends within its WAV header, after ${read} bytes`,
       );
     }
     read += value.length;
     const result = reader.push(value);
     if (result.status === "error") {
-      throw new UsageError(
-        `${name}: not a WAV file that can be sent: ${result.reason} (for PCM without a header, use --raw)`,
-      );
+      throw new UsageError(`${name}: not a supported WAV file: ${result.reason} (for PCM without a header, use --raw)`);
     }
     if (result.status === "header") {
       const { header, offset } = result;
@@ -61,14 +53,16 @@ export async function audioSource(
   }
 }
 
-class PcmSource implements Source {
+class PcmSource implements AudioSource {
   readonly name: string;
   readonly format: AudioFormat;
   readonly seconds: number | undefined;
   missingBytes = 0;
   readonly #input: AsyncIterator<Uint8Array>;
+  /** The start of the audio, which was read with the header. */
   readonly #first: Uint8Array;
-  readonly #promised: number | undefined;
+  /** Bytes of audio by the header; undefined: up to the end of the input. */
+  readonly #declaredBytes: number | undefined;
 
   constructor(
     name: string,
@@ -82,106 +76,38 @@ class PcmSource implements Source {
     this.format = format;
     this.#input = input;
     this.#first = first;
-    this.#promised = header?.dataBytes;
-    const bytes = Math.min(this.#promised ?? Infinity, size ?? Infinity);
+    this.#declaredBytes = header?.dataBytes;
+    const bytes = Math.min(this.#declaredBytes ?? Infinity, size ?? Infinity);
     this.seconds = bytes === Infinity ? undefined : Math.floor(bytes / frameBytes(format)) / format.sample_rate;
   }
 
   async *chunks(bytes: number): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
     const chunk = new Uint8Array(bytes);
-    let have = 0;
-    let left = this.#promised ?? Infinity;
+    let filled = 0;
+    let left = this.#declaredBytes ?? Infinity;
     let piece: Uint8Array | undefined = this.#first;
     try {
       while (piece !== undefined) {
         const end = Math.min(piece.length, left);
         left -= end;
-        for (let at = 0; at < end;) {
-          const taken = Math.min(end - at, bytes - have);
-          chunk.set(piece.subarray(at, at + taken), have);
-          at += taken;
-          have += taken;
-          if (have === bytes) {
+        for (let offset = 0; offset < end;) {
+          const copied = Math.min(end - offset, bytes - filled);
+          chunk.set(piece.subarray(offset, offset + copied), filled);
+          offset += copied;
+          filled += copied;
+          if (filled === bytes) {
             yield chunk;
-            have = 0;
+            filled = 0;
           }
         }
         if (left === 0) break;
         const next: IteratorResult<Uint8Array, unknown> = await this.#input.next();
         piece = next.done === true ? undefined : next.value;
       }
-      if (have > 0) yield chunk.subarray(0, have);
+      if (filled > 0) yield chunk.subarray(0, filled);
       this.missingBytes = left === Infinity ? 0 : left;
     } finally {
       await this.#input.return?.();
     }
-  }
-}
-
-export interface Input extends AsyncDisposable {
-  readonly bytes: Bytes;
-  /** Bytes in it; undefined for pipes and devices. */
-  readonly size: number | undefined;
-}
-
-/** Opens a file for reading from its start, without reading. Throws UsageError. */
-export async function openFile(path: string): Promise<Input> {
-  let file: FileHandle | undefined;
-  try {
-    file = await open(path, "r");
-    const stat = await file.stat();
-    if (stat.isDirectory()) throw new UsageError(`${path}: it is a directory`);
-    const opened = file;
-    return {
-      bytes: read(opened),
-      size: stat.isFile() ? stat.size : undefined,
-      [Symbol.asyncDispose]: () => opened.close(),
-    };
-  } catch (error) {
-    await file?.close();
-    if (error instanceof UsageError) throw error;
-    throw new UsageError(`${path}: ${reason(error)}`);
-  }
-}
-
-const REASONS: Record<string, string> = {
-  ENOENT: "there is no such file",
-  EACCES: "it may not be read",
-  ENOTDIR: "there is no such file",
-};
-
-function reason(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return REASONS[code] ?? (error instanceof Error ? error.message : String(error));
-}
-
-/** One buffer serves all reads. */
-async function* read(file: FileHandle): AsyncGenerator<Uint8Array, void> {
-  const buffer = new Uint8Array(READ_BYTES);
-  for (;;) {
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
-    if (bytesRead === 0) return;
-    yield buffer.subarray(0, bytesRead);
-  }
-}
-
-/** Standard input, or any web stream, such that a read that waits ends when `signal` is aborted. */
-export async function* readStream(
-  stream: ReadableStream<Uint8Array>,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array, void> {
-  const reader = stream.getReader();
-  const cancel = () => void reader.cancel().catch(() => undefined);
-  signal.addEventListener("abort", cancel, { once: true });
-  if (signal.aborted) cancel();
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      yield value;
-    }
-  } finally {
-    signal.removeEventListener("abort", cancel);
-    cancel();
   }
 }

@@ -1,121 +1,96 @@
-/** One of the program's two outputs. */
-export interface Output {
-  readonly isTerminal: boolean;
-  /** Width of the terminal, in characters. */
-  readonly columns: number;
-  /** Undefined when the text was taken at once, else a promise for when more may be written. */
-  write(text: string): Promise<void> | undefined;
-}
+import type { Output } from "./output.ts";
 
-/**
- * Standard output or standard error. `onBroken` is called once when nothing can be written any more: without a reason when nobody reads
- * it (EPIPE), else with one, such as a full disk.
- */
-export function processOutput(stream: NodeJS.WriteStream, onBroken: (reason?: string) => void): Output {
-  let broken = false;
-  let wake: (() => void) | undefined;
-  const ready = () => {
-    wake?.();
-    wake = undefined;
-  };
-  stream.on("drain", ready);
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (!broken) onBroken(error.code === "EPIPE" ? undefined : error.message);
-    broken = true;
-    ready();
-  });
-  return {
-    isTerminal: stream.isTTY ?? false,
-    get columns() {
-      // A terminal that does not know its size says 0.
-      return stream.columns > 0 ? stream.columns : 80;
-    },
-    write(text) {
-      if (broken || stream.write(text)) return undefined;
-      return new Promise((resolve) => {
-        wake = resolve;
-      });
-    },
-  };
-}
-
+/** Codes of SGR, the ANSI sequence for text style. */
 const COLOURS = { dim: 2, red: 31, green: 32, yellow: 33 };
 
+/** Moves the cursor up `lines` lines (CPL) and erases to the end of the screen (ED). */
+function eraseLines(lines: number): string {
+  return lines === 0 ? "" : `\u001B[${lines}F\u001B[J`;
+}
+
 /**
- * Results on standard output, notices on standard error, and below them on a terminal a few lines that change in place.
+ * The user's view of a command: results on standard output and notices on standard error. On a terminal, live lines
+ * stand below both and are updated in place.
  */
 export class Screen {
   readonly #out: Output;
   readonly #err: Output;
-  /** Where the changing lines are; undefined when neither output is a terminal. */
-  readonly #live: Output | undefined;
-  readonly #lines = new Map<string, string>();
-  /** Changing lines that stand on the terminal now. */
-  #drawn = 0;
   readonly #colour: boolean;
+  /** The output that shows the live lines; undefined if neither is a terminal. */
+  readonly #liveOutput: Output | undefined;
+  /** The live lines by name. */
+  readonly #live = new Map<string, string>();
+  /** Number of live lines on the terminal now. */
+  #drawn = 0;
 
-  constructor(out: Output, err: Output, options: { colour: boolean }) {
+  constructor(out: Output, err: Output, options: { readonly colour: boolean }) {
     this.#out = out;
     this.#err = err;
-    this.#live = [err, out].find((output) => output.isTerminal);
+    this.#liveOutput = [err, out].find((output) => output.isTerminal);
     this.#colour = options.colour;
   }
 
-  /** Whether a line of results can be replaced by a later one. */
-  get inPlace(): boolean {
+  /** True if results go to a terminal, where live lines can replace them. */
+  get resultsOnTerminal(): boolean {
     return this.#out.isTerminal;
   }
 
-  /** Whether notices are seen while they change. */
-  get showsProgress(): boolean {
+  /** True if notices go to a terminal. */
+  get noticesOnTerminal(): boolean {
     return this.#err.isTerminal;
   }
 
-  /** Results: a whole line, without its end. Waits where the reader is slow. */
+  /** Prints a result, one line. Returns a promise if the output cannot take more now. */
   print(line: string): Promise<void> | undefined {
-    return this.#permanent(this.#out, line);
+    return this.#writeLine(this.#out, line);
   }
 
-  note(line: string): Promise<void> | undefined {
-    return this.#permanent(this.#err, line);
+  /** Prints a notice, one line. Returns a promise if the output cannot take more now. */
+  notice(line: string): Promise<void> | undefined {
+    return this.#writeLine(this.#err, line);
   }
 
-  /** Sets a changing line, or removes it; lines stand in the order of their names. */
-  live(name: string, line: string | undefined): void {
-    if (this.#live === undefined || this.#lines.get(name) === line) return;
-    if (line === undefined) this.#lines.delete(name);
-    else this.#lines.set(name, line);
-    void this.#live.write(this.#erased() + this.#redrawn());
+  /** Sets a live line, or removes it. The lines are sorted by name. No effect without a terminal. */
+  setLive(name: string, line: string | undefined): void {
+    if (this.#liveOutput === undefined || this.#live.get(name) === line) return;
+    if (line === undefined) this.#live.delete(name);
+    else this.#live.set(name, line);
+    this.#redraw();
   }
 
-  /** Removes all changing lines. */
-  clear(): void {
-    this.#lines.clear();
-    if (this.#drawn > 0) void this.#live?.write(this.#erased() + this.#redrawn());
+  /** Removes all live lines. */
+  clearLive(): void {
+    this.#live.clear();
+    if (this.#drawn > 0) this.#redraw();
   }
 
-  /** For results; plain when they do not go to a terminal. */
+  /** Colours text of a result. Returns it unchanged if results do not go to a terminal. */
   paint(colour: keyof typeof COLOURS, text: string): string {
     return this.#colour && this.#out.isTerminal ? `\u001B[${COLOURS[colour]}m${text}\u001B[0m` : text;
   }
 
-  #permanent(output: Output, line: string): Promise<void> | undefined {
-    if (this.#live === undefined || this.#drawn === 0) return output.write(`${line}\n`);
-    if (output === this.#live) return output.write(`${this.#erased()}${line}\n${this.#redrawn()}`);
-    void this.#live.write(this.#erased());
+  #writeLine(output: Output, line: string): Promise<void> | undefined {
+    const live = this.#liveOutput;
+    if (live === undefined || this.#drawn === 0) return output.write(`${line}\n`);
+    if (output === live) return output.write(`${eraseLines(this.#drawn)}${line}\n${this.#drawLive()}`);
+    void live.write(eraseLines(this.#drawn));
     const ready = output.write(`${line}\n`);
-    void this.#live.write(this.#redrawn());
+    void live.write(this.#drawLive());
     return ready;
   }
 
-  #erased(): string {
-    return this.#drawn === 0 ? "" : `\u001B[${this.#drawn}F\u001B[J`;
+  #redraw(): void {
+    void this.#liveOutput?.write(eraseLines(this.#drawn) + this.#drawLive());
   }
 
-  #redrawn(): string {
-    const width = (this.#live?.columns ?? 80) - 1;
-    const names = [...this.#lines.keys()].sort();
+  /**
+   * Returns the text of the live lines. Lines are cut to the width of the terminal: a wrapped line could not be
+   * erased.
+   */
+  #drawLive(): string {
+    const width = (this.#liveOutput?.columns ?? 0) - 1;
+    const names = [...this.#live.keys()].sort();
     this.#drawn = names.length;
-    return names.map((name) => `${(this.#lines.get(name) ?? "").slice(0, width)}\n`).join("");
+    return names.map((name) => `${(this.#live.get(name) ?? "").slice(0, width)}\n`).join("");
   }
 }

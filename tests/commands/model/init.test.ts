@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { checkModel, type Finding } from "../../../src/commands/model/checks/check-model.ts";
+import { modelDeclarations } from "../../../src/commands/model/declarations.ts";
 import { initModel } from "../../../src/commands/model/init.ts";
-import { modelTypes } from "../../../src/commands/model/types.ts";
 import { workerUrl } from "../../support/pool-harness.ts";
 
 const root = join(import.meta.dir, "..", "..", "..");
@@ -27,7 +27,7 @@ function init(name: string, stateful = false): Promise<string> {
 for (const stateful of [false, true]) {
   const kind = stateful ? "with state" : "without state";
 
-  test(`a model ${kind} is written that passes the check with nothing to note`, async () => {
+  test(`the template of a model ${kind} passes all checks without a note`, async () => {
     await init("my-model", stateful);
     const findings: Finding[] = [];
     const model = join(folder, "my-model.ts");
@@ -36,10 +36,10 @@ for (const stateful of [false, true]) {
       (finding) => findings.push(finding),
     );
     expect(findings.filter(({ verdict }) => verdict !== "ok")).toEqual([]);
-    expect(findings[0]?.words).toContain(`"my-model", 16000 Hz, ${kind}`);
+    expect(findings[0]?.text).toContain(`"my-model", 16000 Hz, ${kind}`);
   });
 
-  test(`a strict type checker accepts the model ${kind} with nothing but the types beside it`, async () => {
+  test(`a strict type checker accepts the model ${kind} with the declarations next to it alone`, async () => {
     await init("my-model", stateful);
     const flags = ["--noEmit", "--strict", "--exactOptionalPropertyTypes", "--noUncheckedIndexedAccess"];
     const target = ["--target", "esnext", "--module", "preserve", "--noImplicitOverride", "--ignoreConfig"];
@@ -52,37 +52,37 @@ for (const stateful of [false, true]) {
   });
 }
 
-test("the types are the interface's very source", async () => {
+test("the declarations are the source of the interface", async () => {
   await init("m");
   const written = await readFile(join(folder, "streamer-model.d.ts"), "utf8");
-  expect(written).toBe(modelTypes());
+  expect(written).toBe(modelDeclarations());
   const [, body = ""] = /^declare module "streamer\/model" \{\n([^]*)\n\}\n$/m.exec(written) ?? [];
   const source = await readFile(join(root, "src", "model", "model.ts"), "utf8");
   expect(body.replaceAll(/^ {2}/gm, "")).toBe(source.trim());
 });
 
-test("the interface is types only, so that nothing of this program needs to be installed to run a model", async () => {
+test("the interface is types only, so a model needs no package at run time", async () => {
   const source = await readFile(join(root, "src", "model", "model.ts"), "utf8");
   expect(new Bun.Transpiler({ loader: "ts" }).transformSync(source).trim()).toBe("");
 });
 
-test("it says what to type next, and the model has its name", async () => {
-  const said = await init("echo2", true);
+test("the next commands are printed, and the model has its name", async () => {
+  const printed = await init("echo2", true);
   for (const line of ["./streamer model check ./echo2.ts", "./streamer serve --model ./echo2.ts", "/api/v1/stateful"]) {
-    expect(said).toContain(line);
+    expect(printed).toContain(line);
   }
   const text = await readFile(join(folder, "echo2.ts"), "utf8");
   expect(text).toContain('name: "echo2"');
   expect(text).toContain("//   ./streamer model check ./echo2.ts");
 });
 
-test("a file that is there is left alone, whosever it is", async () => {
+test("an existing file is not overwritten, except for declarations of this command", async () => {
   await init("a");
   await init("b.ts");
   expect((await readdir(folder)).sort()).toEqual(["a.ts", "b.ts", "streamer-model.d.ts"]);
-  await expect(init("a")).rejects.toThrow("./a.ts is already there; it is left alone");
+  await expect(init("a")).rejects.toThrow("./a.ts already exists and is not overwritten");
   await writeFile(join(folder, "streamer-model.d.ts"), "mine");
-  await expect(init("c")).rejects.toThrow("./streamer-model.d.ts is not written by this command");
+  await expect(init("c")).rejects.toThrow("./streamer-model.d.ts was not created by this command");
   expect((await readdir(folder)).sort()).toEqual(["a.ts", "b.ts", "streamer-model.d.ts"]);
 });
 

@@ -1,8 +1,9 @@
 import { afterEach, expect, test } from "bun:test";
 import { join } from "node:path";
 
-import { send, type SendIo } from "../../../src/commands/send/send.ts";
-import { sendSettings } from "../../../src/commands/send/settings.ts";
+import type { SendIo } from "../../../src/commands/send/send-io.ts";
+import { send } from "../../../src/commands/send/send.ts";
+import { parseSendSettings } from "../../../src/commands/send/settings.ts";
 import type { ChannelLedger } from "../../../src/protocol/events.ts";
 import {
   fakeServer,
@@ -29,8 +30,8 @@ function serve(script: ServerScript): string {
   return url;
 }
 
-/** Counts what it gets and answers with a ledger that says so: all silence. */
-function honest(also: ServerScript = {}, change: Partial<ChannelLedger> = {}): ServerScript {
+/** A server that counts what it receives and sends a correct ledger: all silence. */
+function counting(also: ServerScript = {}, change: Partial<ChannelLedger> = {}): ServerScript {
   let bytes = 0;
   return {
     text(socket, request) {
@@ -61,7 +62,7 @@ interface Run {
   err: string;
 }
 
-/** Runs the command on given bytes as standard input; its clock stands still but for what it sleeps. */
+/** Runs the command with `input` as standard input, and a clock that advances by sleeping only. */
 async function run(rawArgs: string[], given: Partial<SendIo> = {}, input = new Uint8Array(0)): Promise<Run> {
   let out = "";
   let err = "";
@@ -74,51 +75,53 @@ async function run(rawArgs: string[], given: Partial<SendIo> = {}, input = new U
     err: { isTerminal: false, columns: 80, write: (text) => void (err += text) },
     clock: {
       now: () => now,
-      sleepUntil: (at) => {
-        now = Math.max(now, at);
-        return Promise.resolve();
+      after: (milliseconds, task) => {
+        now += milliseconds;
+        queueMicrotask(task);
+        return () => undefined;
       },
     },
     interrupt: new AbortController().signal,
     colour: false,
     ...given,
   };
-  const code = await send(sendSettings(rawArgs), io);
+  const code = await send(parseSendSettings(rawArgs), io);
   return { code, out, err };
 }
 
-test("audio is sent in chunks of 100 ms unless another size is asked for", async () => {
+test("audio is sent in chunks of 100 ms, or of --chunk-size", async () => {
   const sizes: number[] = [];
-  const addr = serve(honest({ audio: (_, bytes) => void sizes.push(bytes.length) }));
+  const addr = serve(counting({ audio: (_, bytes) => void sizes.push(bytes.length) }));
   expect((await run([...RAW, "--addr", addr], {}, new Uint8Array(7000))).code).toBe(0);
   expect(sizes).toEqual([3200, 3200, 600]);
   sizes.length = 0;
-  const again = serve(honest({ audio: (_, bytes) => void sizes.push(bytes.length) }));
+  const again = serve(counting({ audio: (_, bytes) => void sizes.push(bytes.length) }));
   expect((await run([...RAW, "--addr", again, "--chunk-size", "333"], {}, new Uint8Array(1000))).code).toBe(0);
   expect(sizes).toEqual([333, 333, 333, 1]);
 });
 
-test("in real time a chunk goes out when its last sample has been spoken, channels counted, and lateness is caught up", async () => {
+test("in real time, a chunk is sent when its last sample is spoken, and a late one does not delay the others", async () => {
   const wakes: number[] = [];
   let now = 1000;
   const clock = {
     now: () => now,
-    sleepUntil: (at: number) => {
-      wakes.push(at);
-      // The third chunk is held up for a while: the ones after it are not put off.
-      now = wakes.length === 3 ? at + 250 : Math.max(now, at);
-      return Promise.resolve();
+    after: (milliseconds: number, task: () => void) => {
+      wakes.push(now + milliseconds);
+      // The third chunk is late: the next two are sent at once.
+      now += wakes.length === 3 ? milliseconds + 250 : milliseconds;
+      queueMicrotask(task);
+      return () => undefined;
     },
   };
   const addr = serve(replying());
   await run([...RAW, "--channels", "2", "--real-time", "--addr", addr], { clock }, new Uint8Array(6 * 6400));
-  expect(wakes).toEqual([1100, 1200, 1300, 1400, 1500, 1600]);
+  expect(wakes).toEqual([1100, 1200, 1300, 1600]);
 });
 
 test("as JSON the events are printed exactly as received, and the report goes to standard error", async () => {
   const text = '{ "type":"segment","start_time":0,"end_time":0.1,"is_final":true,"channel":0, "count":1600 }';
   const addr = serve(
-    honest(
+    counting(
       { text: (socket, { request }) => void (request === "stop" && socket.send(text)) },
       { segments: 1, inferred: 1600, silent: 0 },
     ),
@@ -131,9 +134,9 @@ test("as JSON the events are printed exactly as received, and the report goes to
   expect(err).toContain("the ledger adds up");
 });
 
-test("people read lines, one an event, and then the ledger", async () => {
+test("as text, an event is a line, and the ledger follows", async () => {
   const addr = serve(
-    honest(
+    counting(
       {
         audio(socket) {
           sendEvent(socket, { type: "active", time: 0.01, channel: 0 });
@@ -163,30 +166,30 @@ test("people read lines, one an event, and then the ledger", async () => {
   );
   const { code, out, err } = await run([...RAW, "--addr", addr], {}, new Uint8Array(3200));
   expect({ code, err }).toEqual({ code: 0, err: "" });
-  for (const words of [
+  for (const text of [
     "standard input: length unknown, 16000 Hz, 1 channel, 16 bit",
     "0.01  speech begins",
     '0.00 -    0.05  interim "hal"',
     "0.08  speech ends",
-    '0.00 -    0.10  final  "hallo" count=1,600   0 ms after the last word',
+    '0.00 -    0.10  final  "hallo" count=1,600   0 ms after end of speech',
     "warning clipping: too loud",
     "1,600 frames at 16,000 Hz -> 1,600 samples at 16,000 Hz = 1,600 inferred + 0 silent + 0 failed; 1 segment, 1 interim",
   ]) {
-    expect(out).toContain(words);
+    expect(out).toContain(text);
   }
 });
 
-test("a ledger that does not fit what was sent is an error", async () => {
-  const addr = serve(honest({}, { received: 5 }));
+test("a ledger that differs from what was sent is an error", async () => {
+  const addr = serve(counting({}, { received: 5 }));
   const { code, err } = await run([...RAW, "--addr", addr], {}, new Uint8Array(3200));
   expect(code).toBe(1);
   expect(err).toContain("problem: channel 0: received 5 frames; sent: 1600");
 });
 
-test("an error from the server, and results that never come, end with 1", async () => {
+test("an error from the server and missing results end with 1", async () => {
   const failing = { type: "error", code: "inference_failed", message: "no luck", fatal: false, channel: 0 };
   const wrong = serve(
-    honest({ text: (socket, { request }) => void (request === "stop" && sendEvent(socket, failing)) }, { errors: 1 }),
+    counting({ text: (socket, { request }) => void (request === "stop" && sendEvent(socket, failing)) }, { errors: 1 }),
   );
   const first = await run([...RAW, "--addr", wrong], {}, new Uint8Array(3200));
   expect(first.code).toBe(1);
@@ -200,7 +203,7 @@ test("an error from the server, and results that never come, end with 1", async 
   expect(second.err).toContain("the connection was closed (1011: internal)");
 });
 
-test("a start that the server refuses is shown and ends with 1", async () => {
+test("a refused start is printed and ends with 1", async () => {
   const addr = serve({
     text: (socket) =>
       sendEvent(socket, { type: "error", code: "unknown_model", message: "no such model", fatal: false }),
@@ -211,7 +214,7 @@ test("a start that the server refuses is shown and ends with 1", async () => {
   expect(err).toContain("no stream was started");
 });
 
-test("what cannot be connected to ends with 3 and says why", async () => {
+test("a failed connection ends with 3 and the reason", async () => {
   const addr = serve({});
   const refused = await run([...RAW, "--addr", `${addr}full`]);
   expect(refused).toMatchObject({ code: 3, out: "" });
@@ -221,14 +224,14 @@ test("what cannot be connected to ends with 3 and says why", async () => {
   expect(nobody.err).toContain("cannot connect to ws://localhost:1/: nothing listens there");
 });
 
-test("a file that is no WAV ends with 2 before anything is connected", async () => {
+test("a file that is not WAV ends with 2 before the connection", async () => {
   const error = await rejection(run(["-i", import.meta.path, "--addr", "ws://localhost:1/"]));
   expect(error).toMatchObject({ code: 2 });
-  expect(String(error)).toContain("send.test.ts: not a WAV file that can be sent");
+  expect(String(error)).toContain("send.test.ts: not a supported WAV file");
 });
 
-test("a WAV file that is cut off is sent with a warning", async () => {
-  const addr = serve(honest());
+test("a truncated WAV file is sent with a warning", async () => {
+  const addr = serve(counting());
   const header = Uint8Array.fromHex(
     "524946460000000057415645666d7420100000000100010080" + "3e0000007d00000200100064617461" + "00010000",
   );
@@ -236,15 +239,17 @@ test("a WAV file that is cut off is sent with a warning", async () => {
   bytes.set(header);
   const { code, err } = await run(["-i", "-", "--addr", addr], {}, bytes);
   expect({ code, err }).toMatchObject({ code: 0 });
-  expect(err).toContain("warning: standard input is cut off: its header promises 156 bytes of audio more than it has");
+  expect(err).toContain(
+    "warning: standard input is cut off: 156 bytes of the audio that its header declares are missing",
+  );
 });
 
-test("Ctrl-C stops sending, and the results of what was sent still come", async () => {
+test("Ctrl-C ends sending, and the results of the audio sent still arrive", async () => {
   const interrupt = new AbortController();
   const requests: unknown[] = [];
   let messages = 0;
   const addr = serve(
-    honest({
+    counting({
       text: (_, { request }) => void requests.push(request),
       audio: () => void (++messages === 3 && interrupt.abort()),
     }),
@@ -261,7 +266,7 @@ test("Ctrl-C stops sending, and the results of what was sent still come", async 
   expect(out).toContain("the ledger adds up");
 });
 
-test("a server that ends the stream early stops the sending and is reported", async () => {
+test("a server that ends the stream early is reported, and sending ends", async () => {
   let messages = 0;
   const addr = serve({
     text: (socket, { request }) => void (request === "start" && sendEvent(socket, startedEvent({}))),
@@ -292,27 +297,27 @@ test("a server that ends the stream early stops the sending and is reported", as
   expect(err).toContain("the server ended the stream early (drain)");
 });
 
-test("a source that is silent for long is not taken for dead: the client says that it lives", async () => {
-  const heard = Promise.withResolvers<void>();
+test("keep_alive is sent while the source has no audio", async () => {
+  const received = Promise.withResolvers<void>();
   const { limits } = startedEvent({});
   const addr = serve({
     text(socket, { request }) {
       if (request === "start") sendEvent(socket, startedEvent({ limits: { ...limits, idle_timeout_ms: 30 } }));
-      if (request === "keep_alive") heard.resolve();
+      if (request === "keep_alive") received.resolve();
       if (request === "stop") sendEvent(socket, stoppedEvent());
     },
   });
   async function* silent() {
     yield new Uint8Array(2);
-    await heard.promise;
+    await received.promise;
   }
   await run([...RAW, "--addr", addr], { stdin: silent });
 });
 
-test("a slow reader of the results slows the reading of events, and loses none", async () => {
+test("a slow reader of the results slows down the reading of events, and no event is lost", async () => {
   const count = 300;
   const addr = serve(
-    honest({
+    counting({
       audio(socket) {
         for (let i = 0; i < count; i++) sendEvent(socket, { type: "active", time: i, channel: 0 });
       },
@@ -331,7 +336,7 @@ test("a slow reader of the results slows the reading of events, and loses none",
   expect(lines).toBe(count);
 });
 
-test("the sample of the demo is described by its header", async () => {
+test("the recording of the demo is described by its header", async () => {
   const addr = serve(replying());
   const { out } = await run(["-i", SAMPLE, "--addr", addr]);
   expect(out).toContain("18.00 s, 48000 Hz, 2 channels, 16 bit");

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
-import { UsageError } from "../../../src/commands/terminal/exit.ts";
-import { parseFlags } from "../../../src/commands/terminal/flags.ts";
+import { UsageError } from "../../../src/commands/terminal/exit-codes.ts";
+import { invalidValue, parseFlags } from "../../../src/commands/terminal/flags.ts";
 
 const ARGS = {
   input: { type: "string", alias: "i", description: "" },
@@ -23,10 +23,10 @@ function refusal(...rawArgs: string[]): string {
 test("flags are read in their short and long forms, and a repeated one keeps every value", () => {
   const flags = parseFlags(["-i", "-", "--set", "a=1", "--real-time", "--set=b=-2"], ARGS);
   expect(flags.string("input")).toBe("-");
-  expect(flags.boolean("real-time")).toBe(true);
+  expect(flags.has("real-time")).toBe(true);
   expect(flags.strings("set")).toEqual(["a=1", "b=-2"]);
   expect(parseFlags(["--input=--odd.wav"], ARGS).string("input")).toBe("--odd.wav");
-  expect(parseFlags([], ARGS).boolean("real-time")).toBe(false);
+  expect(parseFlags([], ARGS).has("real-time")).toBe(false);
 });
 
 test("an unknown flag is refused with the nearest known name", () => {
@@ -36,20 +36,26 @@ test("an unknown flag is refused with the nearest known name", () => {
   expect(refusal("-x")).toBe("unknown flag -x");
 });
 
-test("a missing value, a value too many, a repetition and a stray word are refused by name", () => {
+test("a missing value, an unexpected one, a repetition and an unexpected argument are refused", () => {
   expect(refusal("-i")).toBe("-i needs a value");
   expect(refusal("-i", "--real-time")).toBe("-i needs a value");
   expect(refusal("--real-time=yes")).toBe("--real-time takes no value");
-  expect(refusal("-i", "a", "-i", "b")).toBe("-i is given more than once");
+  expect(refusal("-i", "a", "-i", "b")).toBe("-i may be given only once");
   expect(refusal("file.wav")).toBe("unexpected argument 'file.wav'");
 });
 
-test("positional arguments are taken in order, wherever they stand, and one too many is refused", () => {
+test("positional arguments are taken in order, anywhere on the command line, and one too many is refused", () => {
   const args = { ...ARGS, model: { type: "positional", description: "" }, other: { type: "positional" } } as const;
   const flags = parseFlags(["--set", "a=1", "./m.ts", "--real-time", "b"], args);
-  expect([flags.string("model"), flags.string("other"), flags.boolean("real-time")]).toEqual(["./m.ts", "b", true]);
+  expect([flags.string("model"), flags.string("other"), flags.has("real-time")]).toEqual(["./m.ts", "b", true]);
   expect(parseFlags([], args).string("model")).toBeUndefined();
   expect(() => parseFlags(["a", "b", "c"], args)).toThrow("unexpected argument 'c'");
-  // It is no flag of that name.
+  // The name of a positional argument is not a flag.
   expect(() => parseFlags(["--model", "a"], args)).toThrow("unknown flag --model");
+});
+
+test("an invalid value is reported with the flag, the value and the values allowed", () => {
+  expect(invalidValue("--format", "x\u001B", "text, json").message).toBe(
+    '--format: found "x\\u{1b}"; allowed: text, json',
+  );
 });

@@ -1,36 +1,38 @@
-import type { Finding, Report } from "./findings.ts";
-import { checkPieces } from "./pieces.ts";
+import type { Finding, ReportFinding } from "./finding.ts";
+import { ChecksAborted, ModelHarness, type ModelHarnessOptions } from "./model-harness.ts";
 import { speechLike } from "./signals.ts";
-import { checkStreams } from "./streams.ts";
-import { Bench, type BenchOptions, GivenUp } from "./trial.ts";
+import { checkStateful } from "./stateful-checks.ts";
+import { checkStateless } from "./stateless-checks.ts";
 
-export type { Finding, Verdict } from "./findings.ts";
+export type { Finding, Verdict } from "./finding.ts";
 
-export interface CheckOptions extends BenchOptions {
-  /** A recording at the model's sample rate, a second or longer; by default something like speech. */
-  readonly speech?: (sampleRate: number) => Promise<Float32Array>;
+export interface CheckOptions extends ModelHarnessOptions {
+  /** Returns speech at the model's sample rate, one second or longer. By default a synthetic signal. */
+  readonly speech?: (sampleRate: number) => Float32Array;
 }
 
 const SPEECH_SECONDS = 3;
 
-/** The contract suite of a model: loads it into workers as a server would, tries it, and tells each finding as it is made. A
- *  model that hangs or crashes costs its worker, not the caller. */
-export async function checkModel(options: CheckOptions, tell: (finding: Finding) => void): Promise<void> {
-  const report: Report = (verdict, what, words) => tell({ verdict, what, words });
-  await using bench = new Bench(options);
+/**
+ * Runs the contract suite of a model: loads it into workers as a server does, calls it, and reports each finding at
+ * once. A model that hangs or crashes costs a worker; the checks continue.
+ */
+export async function checkModel(options: CheckOptions, onFinding: (finding: Finding) => void): Promise<void> {
+  const report: ReportFinding = (verdict, check, text) => onFinding({ verdict, check, text });
+  await using harness = new ModelHarness(options);
   try {
-    await bench.pool.ready;
+    await harness.pool.ready;
   } catch (error) {
-    return report("FAIL", "loads", error instanceof Error ? error.message : String(error));
+    return report("FAIL", "load", error instanceof Error ? error.message : String(error));
   }
-  const { name, sampleRate, stateful, loadMs } = bench.pool.info;
+  const { name, sampleRate, stateful, loadMs } = harness.pool.info;
   const kind = stateful ? "with state" : "without state";
-  report("ok", "loads", `and is warm in ${Math.round(loadMs)} ms: "${name}", ${sampleRate} Hz, ${kind}`);
-  const speech = await (options.speech?.(sampleRate) ?? speechLike(sampleRate, SPEECH_SECONDS));
+  report("ok", "load", `"${name}", ${sampleRate} Hz, ${kind}; loaded and warm in ${Math.round(loadMs)} ms`);
+  const speech = options.speech?.(sampleRate) ?? speechLike(sampleRate, SPEECH_SECONDS);
   try {
-    await (stateful ? checkStreams : checkPieces)(bench, speech, report);
+    await (stateful ? checkStateful : checkStateless)(harness, speech, report);
   } catch (error) {
-    if (!(error instanceof GivenUp)) throw error;
-    report("FAIL", "given up", error.message);
+    if (!(error instanceof ChecksAborted)) throw error;
+    report("FAIL", "aborted", error.message);
   }
 }

@@ -1,6 +1,6 @@
 import type { Call, Model, ModelModule } from "streamer/model";
 
-/** What the client gets: a plain object of numbers, texts, lists. The protocol's own names, such as `type`, are taken. */
+/** The fields of a result: numbers, strings, lists, objects. Names of the protocol, such as `type`, are reserved. */
 interface Output {
   loudness_db: number;
   loud: boolean;
@@ -13,10 +13,13 @@ class Loudness implements Model<Output> {
     this.#loudDb = loudDb;
   }
 
-  /** `audio` is one piece of one channel: mono, -1 to 1, at `call.sampleRate`. This is a worker thread, so take as long as it
-   *  takes; a promise is fine, too. To throw is to answer this piece with an error: the stream goes on. */
+  /**
+   * Computes the result for a span of one channel: mono samples from -1 to 1, at `call.sampleRate`. It runs in a
+   * worker thread and may block; it may return a promise, too. If it throws, the client gets an error for this span,
+   * and the stream continues.
+   */
   infer(audio: Float32Array, call: Call): Output {
-    // While somebody is still speaking (call.final is false), a quick answer may do.
+    // `call.final` is false for an interim result, while the speaker is still talking: a rough answer is enough.
     const step = call.final ? 1 : 4;
     let sum = 0;
     for (let i = 0; i < audio.length; i += step) sum += (audio[i] ?? 0) ** 2;
@@ -28,14 +31,17 @@ class Loudness implements Model<Output> {
 
 export default {
   name: "my-model",
-  /** Audio is resampled to this, whatever the client sends. */
+  /** The model gets audio at this rate. Streamer resamples what clients send. */
   sampleRate: 16_000,
-  /** The same audio gives the same answer, so a piece may be tried again when its worker dies. */
+  /** The same audio gives the same result, so a call can be repeated if its worker dies. */
   idempotent: true,
   settings: {
-    loud_db: { default: -30, unit: "dBFS", meaning: "what counts as loud" },
+    loud_db: { default: -30, unit: "dBFS", meaning: "level above which audio counts as loud" },
   },
-  /** Called once in each worker, before it gets audio: read weights, open libraries. Packages beside this file can be imported. */
+  /**
+   * Runs once in each worker, before any audio: load weights and libraries here. Packages next to this file can be
+   * imported.
+   */
   load(settings) {
     return new Loudness(Number(settings["loud_db"]));
   },

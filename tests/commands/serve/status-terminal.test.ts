@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
-import { ServeStatus, statusLine } from "../../../src/commands/serve/status.ts";
-import type { Output } from "../../../src/commands/terminal/screen.ts";
+import { statusLine, StatusTerminal } from "../../../src/commands/serve/status-terminal.ts";
+import type { Output } from "../../../src/commands/terminal/output.ts";
 import type { LiveStats } from "../../../src/telemetry/metrics/live-stats.ts";
 
 const QUIET: LiveStats = {
@@ -32,25 +32,25 @@ function terminal() {
   return { written, output };
 }
 
-test("the line names sessions, real-time factor, queue and memory", () => {
+test("the status line has sessions, real-time factor, queue and memory", () => {
   expect(statusLine(QUIET, BUSY, 120 * 1024 * 1024)).toBe(
     "sessions 3, streams 2  |  real-time factor 0.150  |  queue 6, workers busy 2 of 2  |  memory 120 MiB, audio 25 %",
   );
 });
 
-test("the real-time factor is that of the time between, and none without audio", () => {
+test("the real-time factor is that of the time between two refreshes, and - without audio", () => {
   const later = { ...BUSY, audio_seconds: 12, inference_seconds: 2.5 };
   expect(statusLine(BUSY, later, 0)).toContain("real-time factor 0.500");
   expect(statusLine(BUSY, BUSY, 0)).toContain("real-time factor -");
 });
 
-test("the line stays below what is logged, is replaced in place, and is gone in the end", () => {
+test("the status line stays below the log, is updated in place, and is removed at the end", () => {
   const { written, output } = terminal();
   let now = QUIET;
   {
-    using status = new ServeStatus(output, output);
+    using status = new StatusTerminal(output, output);
     status.print("listening");
-    status.follow({ live: () => now, memory: () => 0 });
+    status.start({ live: () => now, memory: () => 0 });
     status.log("a stream started\n");
     now = BUSY;
     status.refresh();

@@ -8,7 +8,7 @@ import * as v from "valibot";
 import { WaveFile } from "wavefile";
 
 import { type WavHeader, WavHeaderReader } from "../../../src/audio/wav.ts";
-import { AudioFile } from "../../../src/commands/send/audio-file.ts";
+import { WavWriter } from "../../../src/commands/send/wav-writer.ts";
 import { Denoiser, denoiseSettings } from "../../../src/model/built-in/denoise.ts";
 import { concat, encode, noise, voice, wav } from "../../support/audio.ts";
 import { Running } from "../../support/in-process.ts";
@@ -42,7 +42,7 @@ async function sh(command: string): Promise<{ code: number; out: string; err: st
   return { code, out, err };
 }
 
-/** A file as an independent reader has it. */
+/** Reads a file with an independent reader. */
 async function read(path: string): Promise<{ rate: number; format: string; channels: Float32Array[] }> {
   const file = new WaveFile(await Bun.file(path).bytes());
   const { sampleRate, numChannels, bitsPerSample, audioFormat } = file.fmt as Record<string, number>;
@@ -63,11 +63,11 @@ async function headerOf(path: string): Promise<WavHeader> {
 /** What the model says of these samples, all in one step. */
 function denoised(samples: Float32Array): Float32Array {
   const model = new Denoiser(v.parse(denoiseSettings, {}));
-  const [said, state] = model.step(samples, model.start());
-  return concat(said?.audio ?? new Float32Array(0), model.finish(state).audio);
+  const [output, state] = model.step(samples, model.start());
+  return concat(output?.audio ?? new Float32Array(0), model.finish(state).audio);
 }
 
-test("the sound of a denoised stream is in the file, bit for bit, as long as what was sent", async () => {
+test("the file has the audio of a denoised stream, bit for bit, in the length that was sent", async () => {
   const input = concat(noise(0.7, { level: 0.02 }), voice(0.9, { seed: 6 })).slice(0, 25_117);
   const format = { channels: 1, sample_rate: 16_000, bit_depth: 32, is_float: true };
   const [from, to] = [join(folder, "mono.wav"), join(folder, "mono-out.wav")];
@@ -75,7 +75,7 @@ test("the sound of a denoised stream is in the file, bit for bit, as long as wha
   for (const chunk of [4, 1234, 65_536]) {
     const { code, out, err } = await sh(`SEND -i ${from} --output ${to} --chunk-size ${chunk}`);
     expect({ code, err }).toEqual({ code: 0, err: "" });
-    expect(out).toContain("25,117 samples a channel at 16,000 Hz");
+    expect(out).toContain("25,117 samples per channel at 16,000 Hz");
     const { rate, format, channels } = await read(to);
     expect({ rate, format }).toEqual({ rate: 16_000, format: "3 32" });
     expect(channels).toEqual([denoised(input)]);
@@ -93,45 +93,45 @@ test("the channels of a recording become the channels of one file, each as long 
     format: { channels: 2, sample_rate: 16_000 },
     dataBytes: 288_000 * 8,
   });
-  // The sides are two different people.
+  // The channels are two different speakers.
   const power = (part: Float32Array) => part.reduce((sum, x) => sum + x * x, 0);
   for (const side of channels) expect(power(side)).toBeGreaterThan(1);
   expect(channels[0]).not.toEqual(channels[1]!);
 });
 
-test("the file is complete when nobody reads standard output", async () => {
+test("the file is complete even if the reader of standard output has gone", async () => {
   const to = join(folder, "unread.wav");
   const { err } = await sh(`(SEND -i '${RECORDING}' --output ${to} --format json; echo "exit $?" >&2) | head -n 1`);
   expect(err).toContain("exit 0\n");
   expect((await read(to)).channels[0]).toHaveLength(288_000);
 });
 
-test("a model that sends no audio is said to, and the file that was there is left alone", async () => {
+test("a model without audio is a problem, and an existing file is left unchanged", async () => {
   const to = join(folder, "kept.wav");
   await Bun.write(to, "kept");
   const child = await sh(`SEND --set model=simulated -i '${RECORDING}' --output ${to}`);
   expect(child.code).toBe(1);
-  expect(child.err).toContain("nothing to write, for no result had audio");
+  expect(child.err).toContain("not written: no result had audio");
   expect(await Bun.file(to).text()).toBe("kept");
   const fresh = join(folder, "fresh.wav");
   expect((await sh(`SEND --set model=simulated -i '${RECORDING}' --output ${fresh}`)).code).toBe(1);
   expect(await Bun.file(fresh).exists()).toBe(false);
 });
 
-test("what cannot be an output is refused before anything is sent, and a failed connection leaves no file", async () => {
+test("an invalid output is refused before anything is sent, and a failed connection leaves no file", async () => {
   await mkdir(join(folder, "directory"));
   const from = join(folder, "same.wav");
   await Bun.write(from, Bun.file(RECORDING));
-  for (const [output, words] of [
-    [from, "it is the input"],
+  for (const [output, text] of [
+    [from, "is the input file"],
     [join(folder, "directory"), "--output"],
     [join(folder, "nowhere", "out.wav"), "--output"],
-    ["/dev/null", "no plain file"],
+    ["/dev/null", "not a regular file"],
     ["-", "--output"],
   ] as const) {
     const { code, out, err } = await sh(`SEND -i ${from} --output ${output}`);
     expect({ code, out }, output).toEqual({ code: 2, out: "" });
-    expect(err).toContain(words);
+    expect(err).toContain(text);
   }
   expect(await Bun.file(from).bytes()).toEqual(await Bun.file(RECORDING).bytes());
   const before = await readdir(folder);
@@ -143,7 +143,7 @@ test("what cannot be an output is refused before anything is sent, and a failed 
   expect(await readdir(folder)).toEqual(before);
 });
 
-test("channels that come in any order and pace are put side by side, and the shorter ones end in silence", async () => {
+test("channels may arrive in any order and pace, and the shorter ones end in silence", async () => {
   const writes = fc.array(fc.record({ channel: fc.nat(2), length: fc.integer({ min: 1, max: 50 }) }), { minLength: 1 });
   let turn = 0;
   await fc.assert(
@@ -151,14 +151,14 @@ test("channels that come in any order and pace are put side by side, and the sho
       const path = join(folder, `order-${turn++}.wav`);
       const wanted = [0, 1, 2].map((): number[] => []);
       {
-        await using file = await AudioFile.open(path, 3, "-");
+        await using file = await WavWriter.open(path, 3, "-");
         let value = 0;
         for (const { channel, length } of writes) {
           const samples = Float32Array.from({ length }, () => ++value);
           wanted[channel]!.push(...samples);
           await file.write(channel, samples, 8000);
         }
-        // A file cut off here can be read as well.
+        // The file can be read if the program ends here.
         expect((await headerOf(path)).dataBytes).toBeUndefined();
         await file.finish();
       }
@@ -172,8 +172,8 @@ test("channels that come in any order and pace are put side by side, and the sho
   );
 });
 
-test("audio of another rate is refused by name", async () => {
-  await using file = await AudioFile.open(join(folder, "rates.wav"), 1, "-");
+test("audio at another sample rate is refused", async () => {
+  await using file = await WavWriter.open(join(folder, "rates.wav"), 1, "-");
   await file.write(0, new Float32Array(10), 16_000);
   expect(file.write(0, new Float32Array(10), 8_000)).rejects.toThrow("audio at 8000 Hz after audio at 16000 Hz");
 });

@@ -1,25 +1,26 @@
 import type { LiveStats } from "../../telemetry/metrics/live-stats.ts";
-import type { Output } from "../terminal/screen.ts";
+import type { Output } from "../terminal/output.ts";
 import { Screen } from "../terminal/screen.ts";
 
 const REFRESH_MS = 500;
-/** The real-time factor is that of the last few seconds, so that it moves when things change. */
+/** The real-time factor is measured over this many refreshes, so that it follows changes in the load. */
 const WINDOW_REFRESHES = 10;
 
 const MIB = 1024 * 1024;
 
 export interface StatusSource {
   live(): LiveStats;
-  /** Resident memory of the process, bytes. */
+  /** Returns the resident memory of the process, in bytes. */
   memory(): number;
 }
 
 /**
- * What a person at a terminal sees of a server: records of the log, and below them one line that changes in place. To be disposed
- * before the terminal is somebody else's.
+ * The terminal of a server: log records, and a status line below them that is updated in place. Dispose it before the
+ * program ends, so that the status line is removed.
  */
-export class ServeStatus implements Disposable {
+export class StatusTerminal implements Disposable {
   readonly #screen: Screen;
+  /** Earlier numbers, at most WINDOW_REFRESHES. */
   readonly #past: LiveStats[] = [];
   #source: StatusSource | undefined;
   #timer: Timer | undefined;
@@ -28,18 +29,18 @@ export class ServeStatus implements Disposable {
     this.#screen = new Screen(out, err, { colour: false });
   }
 
-  /** A record of the log, with its line feed. */
-  log(line: string): void {
-    void this.#screen.note(line.trimEnd());
+  /** Prints a log record, which ends in a line feed, to standard error. */
+  log(record: string): void {
+    void this.#screen.notice(record.trimEnd());
   }
 
-  /** A line for standard output, which may be the same terminal. */
+  /** Prints a line to standard output, which may be the same terminal. */
   print(line: string): void {
     void this.#screen.print(line);
   }
 
-  /** Shows the line and keeps it up to date. */
-  follow(source: StatusSource): void {
+  /** Shows the status line and refreshes it until the terminal is disposed. */
+  start(source: StatusSource): void {
     this.#source = source;
     this.#timer = setInterval(() => this.refresh(), REFRESH_MS);
     this.#timer.unref();
@@ -51,17 +52,17 @@ export class ServeStatus implements Disposable {
     const now = this.#source.live();
     this.#past.push(now);
     const before = this.#past.length > WINDOW_REFRESHES ? this.#past.shift() : this.#past[0];
-    this.#screen.live("status", statusLine(before ?? now, now, this.#source.memory()));
+    this.#screen.setLive("status", statusLine(before ?? now, now, this.#source.memory()));
   }
 
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
     this.#source = undefined;
-    this.#screen.clear();
+    this.#screen.clearLive();
   }
 }
 
-/** `before` and `now` are the two ends of the time that the real-time factor is of. */
+/** Formats the status line. The real-time factor is that between `before` and `now`; `memory` is in bytes. */
 export function statusLine(before: LiveStats, now: LiveStats, memory: number): string {
   const audio = now.audio_seconds - before.audio_seconds;
   const factor = audio > 0 ? ((now.inference_seconds - before.inference_seconds) / audio).toFixed(3) : "-";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Keys, Running } from "../../support/in-process.ts";
 import { fakeServer, sendEvent, startedEvent } from "../../support/wire.ts";
 
-/** The command as it is typed, against a real server. */
+/** The command in a process of its own, with a real server. */
 
 const root = join(import.meta.dir, "..", "..", "..");
 const SAMPLE = join("tests", "data", "two-speakers-48k.wav");
@@ -54,7 +54,7 @@ async function pipe(command: string): Promise<{ code: number; out: string; err: 
 
 const GOOD = "7 final results, 0 errors; the ledger adds up";
 
-test("the sample's seven utterances come back, and the ledger adds up", async () => {
+test("the seven utterances of the recording have results, and the ledger adds up", async () => {
   const { code, out, err } = await run("-i", SAMPLE, "--addr", addr);
   expect({ code, err }).toEqual({ code: 0, err: "" });
   expect(out).toContain(GOOD);
@@ -63,7 +63,7 @@ test("the sample's seven utterances come back, and the ledger adds up", async ()
   expect(out).toContain("864,000 frames at 48,000 Hz -> 288,000 samples at 16,000 Hz");
 });
 
-test("odd chunk sizes, a pipe and a redirected file give the same results", async () => {
+test("any chunk size, a pipe and a redirected file give the same results", async () => {
   const finals = ({ out }: { out: string }) => out.match(/.*final {2}count=[\d,]+/gm)?.sort();
   const whole = finals(await run("-i", SAMPLE, "--addr", addr));
   expect(whole).toHaveLength(7);
@@ -77,7 +77,7 @@ test("odd chunk sizes, a pipe and a redirected file give the same results", asyn
   }
 });
 
-test("settings of the stream reach the server", async () => {
+test("--set reaches the server", async () => {
   const { code, out } = await run(
     "-i",
     SAMPLE,
@@ -98,7 +98,7 @@ test("settings of the stream reach the server", async () => {
   expect(events.filter(({ type }) => type === "segment").length).toBeGreaterThan(15);
 });
 
-test("a model that fails ends with 1, every failed span named, and the ledger still adds up", async () => {
+test("a model that fails ends with 1, every failed span is an error, and the ledger still adds up", async () => {
   const failing = await start({ "model.failure_rate": 1 });
   await using _ = failing.server;
   const { code, out, err } = await run("-i", SAMPLE, "--addr", failing.addr);
@@ -107,19 +107,19 @@ test("a model that fails ends with 1, every failed span named, and the ledger st
   expect(out).toContain("0 final results, 7 errors; the ledger adds up");
 });
 
-test("a simple stream shows its blocks", async () => {
+test("a simple stream has a result for every block", async () => {
   const simple = addr.replace("segmented", "simple");
   const { code, out } = await run("-i", SAMPLE, "--addr", simple);
   expect(code).toBe(0);
   expect(out).toContain("72 final results, 0 errors; the ledger adds up");
 });
 
-test("usage errors exit with 2 and name what is wrong; nothing there exits with 3", async () => {
+test("usage errors exit with 2, and a failed connection with 3", async () => {
   for (const [args, code, words] of [
     [["-i", SAMPLE, "--real-tiem"], 2, "unknown flag --real-tiem; did you mean --real-time?"],
     [[], 2, "-i FILE"],
-    [["-i", "none.wav"], 2, "none.wav: there is no such file"],
-    [["-i", "package.json"], 2, "package.json: not a WAV file"],
+    [["-i", "none.wav"], 2, "none.wav: no such file"],
+    [["-i", "package.json"], 2, "package.json: not a supported WAV file"],
     [["-i", SAMPLE, "--addr", "ws://localhost:1/"], 3, "nothing listens there"],
     [["-i", SAMPLE, "--addr", addr.replace("segmented", "nowhere")], 3, "refused with HTTP 404"],
   ] as const) {
@@ -129,7 +129,7 @@ test("usage errors exit with 2 and name what is wrong; nothing there exits with 
   }
 });
 
-test("a reader that has seen enough ends the command quietly", async () => {
+test("a reader that closes the pipe ends the command with success", async () => {
   const { code, out, err } = await pipe(
     `(SEND -i ${SAMPLE} --real-time --format json; echo "exit $?" >&2) | head -n 2`,
   );
@@ -138,9 +138,9 @@ test("a reader that has seen enough ends the command quietly", async () => {
   expect(err).toBe("exit 0\n");
 });
 
-test("results that cannot be written, as on a full disk, end the command with 1", async () => {
+test("a full disk ends the command with 1", async () => {
   const { err } = await pipe(`SEND -i ${SAMPLE} --format json > /dev/full; echo "exit $?" >&2`);
-  expect(err).toContain("streamer: standard output cannot be written: ENOSPC");
+  expect(err).toContain("streamer: cannot write to standard output: ENOSPC");
   expect(err).toEndWith("exit 1\n");
 });
 
@@ -149,7 +149,7 @@ test("a slow reader gets every line", async () => {
   expect(JSON.parse(out.trimEnd().split("\n").at(-1) ?? "")).toMatchObject({ type: "stopped" });
 });
 
-test("Ctrl-C ends a live stream in order: results of what was sent, ledger, exit 0", async () => {
+test("Ctrl-C ends a live stream gracefully: results of the audio sent, ledger, exit 0", async () => {
   const child = spawn(["-i", "-", "--addr", addr], "pipe");
   const audio = await Bun.file(join(root, SAMPLE)).bytes();
   // 4 s, in which a person speaks; then the source stalls and never ends.
@@ -169,7 +169,7 @@ test("Ctrl-C ends a live stream in order: results of what was sent, ledger, exit
   expect(out).toContain("the ledger adds up");
 });
 
-test("a second Ctrl-C does not wait for results", async () => {
+test("a second Ctrl-C ends the command without waiting for results", async () => {
   const { url, stop } = fakeServer({
     text(socket, { request }) {
       if (request === "start") sendEvent(socket, startedEvent({}));

@@ -1,0 +1,92 @@
+import { Arena } from "../../../audio/arena.ts";
+import type { AudioSpan } from "../../../audio/store.ts";
+import type { Outcome } from "../../../model/job.ts";
+import type { AudioJob, Lane } from "../../../pool/lane.ts";
+import type { ModelPoolOptions } from "../../../pool/pool-options.ts";
+import { ModelPool } from "../../../pool/pool.ts";
+import type { Result } from "./result.ts";
+
+/** 64 MiB: half a minute of audio at the highest sample rate. */
+const SLABS = 4096;
+/** Offset of audio within its first slab. Not 0, because in a server spans start anywhere in a slab. */
+const OFFSET = 10;
+/** The checks end after this many calls that timed out. */
+const MAX_TIMEOUTS = 2;
+
+/** The checks cannot continue; the message is the reason. */
+export class ChecksAborted extends Error {
+  override readonly name = "ChecksAborted";
+}
+
+export type ModelHarnessOptions = Pick<
+  ModelPoolOptions,
+  "model" | "settings" | "workers" | "inferenceTimeoutMs" | "loadTimeoutMs" | "workerUrl"
+>;
+
+/** Runs a model in a worker pool, as a server does, and calls it with chosen audio. */
+export class ModelHarness implements AsyncDisposable {
+  readonly pool: ModelPool;
+  readonly #arena = new Arena(SLABS);
+  readonly #timeoutMs: number;
+  /** Cause of the last crash of a worker, from the pool's log. */
+  #crashCause = "";
+  #timeouts = 0;
+
+  constructor(options: ModelHarnessOptions) {
+    this.#timeoutMs = options.inferenceTimeoutMs;
+    const warn = (event: string, fields?: Record<string, unknown>): void => {
+      if (event === "worker_crashed") this.#crashCause = String(fields?.["cause"]);
+    };
+    this.pool = new ModelPool({ ...options, maxInFlight: 1, arena: this.#arena, log: { warn } });
+  }
+
+  /** Opens a lane for one channel of a new stream. */
+  openLane(): Lane {
+    return this.pool.lane({}, undefined);
+  }
+
+  /** Calls the model. Resolves with the outcome; rejects with ChecksAborted after too many timeouts. */
+  async call(lane: Lane, samples: Float32Array, job: Partial<AudioJob> = {}): Promise<Outcome> {
+    if (this.#timeouts >= MAX_TIMEOUTS) throw new ChecksAborted(`${MAX_TIMEOUTS} calls timed out`);
+    const audio = this.#store(samples);
+    const outcome = await new Promise<Outcome>((settle) => {
+      lane.submit({ kind: "final", start: 0, end: audio.length, audio, ...job }, settle);
+      for (const slab of audio.slabs) this.#arena.release(slab);
+    });
+    if (outcome.status === "failed" && outcome.code === "inference_timeout") this.#timeouts++;
+    return outcome;
+  }
+
+  /** Describes why a call gave no result. */
+  describeFailure(outcome: Exclude<Outcome, Result>): string {
+    if (outcome.status === "dropped") return "the call was dropped";
+    switch (outcome.code) {
+      case "inference_timeout":
+        return `timeout: no result within ${this.#timeoutMs} ms (inference_timeout_ms); the worker is replaced`;
+      case "worker_crashed":
+        return `worker crashed: ${this.#crashCause || outcome.message}`;
+      default:
+        return `failed: ${outcome.message}`;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.pool.close();
+  }
+
+  #store(samples: Float32Array): AudioSpan {
+    const slabs: number[] = [];
+    for (let i = 0; i < samples.length; i++) {
+      const index = (OFFSET + i) % Arena.SLAB_SAMPLES;
+      if (i === 0 || index === 0) slabs.push(this.#takeSlab());
+      this.#arena.samples[slabs.at(-1)! * Arena.SLAB_SAMPLES + index] = samples[i]!;
+    }
+    return { slabs, offset: OFFSET, length: samples.length };
+  }
+
+  #takeSlab(): number {
+    const slab = this.#arena.take();
+    if (slab < 0) throw new ChecksAborted("calls that timed out still hold all of the memory");
+    return slab;
+  }
+}

@@ -1,0 +1,106 @@
+import type { ReceivedEvent } from "../../client/event-reader.ts";
+import { RESERVED_FIELDS, type ServerEvent } from "../../protocol/events.ts";
+import { formatNumber } from "../terminal/numbers.ts";
+import type { Screen } from "../terminal/screen.ts";
+
+const CHANNEL_WIDTH = 5;
+const TIME_WIDTH = 18;
+
+/** Prints the events of one stream as text, a line each. On a terminal, interim results are updated in place. */
+export class EventPrinter {
+  readonly #screen: Screen;
+
+  constructor(screen: Screen) {
+    this.#screen = screen;
+  }
+
+  /** Prints an event. `latencyMs` is that of a final result. Returns a promise if the output cannot take more now. */
+  print({ event, audio }: ReceivedEvent, latencyMs: number | undefined): Promise<void> | undefined {
+    const screen = this.#screen;
+    switch (event.type) {
+      case "active":
+        return this.#printLine(event.channel, formatSeconds(event.time), screen.paint("green", "speech begins"));
+      case "inactive":
+        return this.#printLine(event.channel, formatSeconds(event.time), "speech ends");
+      case "segment":
+        return this.#printSegment(event, audio, latencyMs);
+      case "data":
+        return this.#printLine(event.channel, "", formatOutput(event, audio));
+      case "flushed":
+        return this.#printLine(event.channel, formatSeconds(event.time), "flushed");
+      case "error": {
+        if (event.channel !== undefined) screen.setLive(interimName(event.channel), undefined);
+        const text = screen.paint("red", `error ${event.code}: ${event.message}`);
+        return this.#printLine(event.channel, formatSpan(event.start_time, event.end_time), text);
+      }
+      case "warning":
+        return this.#printLine(event.channel, "", screen.paint("yellow", `warning ${event.code}: ${event.message}`));
+      case "started": {
+        const traceId = event.trace_id.split("-")[1] ?? event.trace_id;
+        const model = `model ${event.model} at ${formatNumber(event.sample_rate)} Hz`;
+        return screen.print(`stream ${event.stream}: ${model}, trace ${traceId}`);
+      }
+      case "stopped":
+        return undefined;
+      default:
+        // An event of a later version of the protocol.
+        return screen.print(JSON.stringify(event));
+    }
+  }
+
+  #printSegment(
+    event: Extract<ServerEvent, { type: "segment" }>,
+    audio: Float32Array | undefined,
+    latencyMs: number | undefined,
+  ): Promise<void> | undefined {
+    const span = formatSpan(event.start_time, event.end_time);
+    const output = formatOutput(event, audio);
+    if (event.is_final === false) return this.#printInterim(event.channel, span, `interim ${output}`);
+    this.#screen.setLive(interimName(event.channel), undefined);
+    const latency = latencyMs === undefined ? "" : `   ${Math.round(latencyMs)} ms after end of speech`;
+    const final = event.is_final === true ? "final  " : "";
+    return this.#printLine(event.channel, span, `${final}${output}${this.#screen.paint("dim", latency)}`);
+  }
+
+  #printInterim(channel: number, span: string, text: string): Promise<void> | undefined {
+    if (!this.#screen.resultsOnTerminal) return this.#printLine(channel, span, text);
+    this.#screen.setLive(interimName(channel), formatLine(channel, span, text));
+    return undefined;
+  }
+
+  #printLine(channel: number | undefined, time: string, text: string): Promise<void> | undefined {
+    return this.#screen.print(formatLine(channel, time, text));
+  }
+}
+
+/** Name of a channel's live line, which is sorted by channel number. */
+function interimName(channel: number): string {
+  return `interim ${String(channel).padStart(3, "0")}`;
+}
+
+function formatLine(channel: number | undefined, time: string, text: string): string {
+  const label = channel === undefined ? "" : `[${channel}]`;
+  return `${label.padEnd(CHANNEL_WIDTH)}${time.padStart(TIME_WIDTH)}  ${text}`;
+}
+
+function formatSeconds(time: number): string {
+  return time.toFixed(2).padStart(7);
+}
+
+function formatSpan(start: number | undefined, end: number | undefined): string {
+  return start === undefined || end === undefined ? "" : `${formatSeconds(start)} - ${formatSeconds(end)}`;
+}
+
+/** Formats the model's fields as `name=value`, the field `text` as its value alone, and the length of the audio. */
+function formatOutput(
+  event: Extract<ServerEvent, { type: "segment" | "data" }>,
+  audio: Float32Array | undefined,
+): string {
+  const fields = Object.entries(event).filter(([name]) => !RESERVED_FIELDS.includes(name));
+  const parts = fields.map(([name, value]) => {
+    if (name === "text" && typeof value === "string") return `"${value}"`;
+    return `${name}=${typeof value === "number" ? formatNumber(value) : JSON.stringify(value)}`;
+  });
+  if (audio !== undefined) parts.push(`(${formatNumber(audio.length)} samples of audio)`);
+  return parts.join(" ");
+}

@@ -1,0 +1,37 @@
+/** The program's exit codes. */
+export const EXIT = {
+  success: 0,
+  /** The server reported errors, results are missing, or output cannot be written. */
+  failure: 1,
+  /** The command line or a file that it names is not valid. */
+  usage: 2,
+  /** Nothing listens at the address, or the connection is refused. */
+  unreachable: 3,
+  /** Ended by a second Ctrl-C: 128 + SIGINT, the convention of shells. */
+  interrupted: 130,
+} as const;
+
+/** Ends the program with `code`. `main.ts` catches it and prints the message, if there is one, to standard error. */
+export class ExitError extends Error {
+  override readonly name: string = "ExitError";
+  readonly code: number;
+
+  constructor(code: number, message = "") {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** An invalid command line or input file. The message is for the user who typed the command. */
+export class UsageError extends ExitError {
+  override readonly name = "UsageError";
+
+  constructor(message: string) {
+    super(EXIT.usage, message);
+  }
+}
+
+/** Reports that standard output cannot be written, for example because the disk is full. */
+export function outputFailed(reason: string): ExitError {
+  return new ExitError(EXIT.failure, `cannot write to standard output: ${reason}`);
+}

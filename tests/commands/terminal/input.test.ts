@@ -1,0 +1,45 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { openFile, readStream } from "../../../src/commands/terminal/input.ts";
+import { rejection } from "../../support/wire.ts";
+
+let folder = "";
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "streamer-input-"));
+});
+
+afterAll(async () => {
+  await rm(folder, { recursive: true });
+});
+
+test("a file that cannot be read is refused with the reason", async () => {
+  expect(String(await rejection(openFile(join(folder, "none.wav"))))).toContain("none.wav: no such file");
+  expect(String(await rejection(openFile(folder)))).toContain("is a directory");
+});
+
+test("a file is read completely, and its size is known", async () => {
+  const path = join(folder, "a.bin");
+  const content = Uint8Array.from({ length: 200_000 }, (_, i) => i % 251);
+  await Bun.write(path, content);
+  await using file = await openFile(path);
+  const { bytes, size } = file;
+  expect(size).toBe(content.length);
+  const read: Uint8Array[] = [];
+  for await (const piece of bytes) read.push(piece.slice());
+  expect(Buffer.concat(read).equals(Buffer.from(content))).toBe(true);
+});
+
+test("a read that waits for a stream ends when the signal is aborted", async () => {
+  const abort = new AbortController();
+  const silent = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(Uint8Array.of(1)) });
+  const read: number[] = [];
+  for await (const piece of readStream(silent, abort.signal)) {
+    read.push(...piece);
+    setTimeout(() => abort.abort(), 1);
+  }
+  expect(read).toEqual([1]);
+});
