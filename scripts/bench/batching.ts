@@ -1,10 +1,9 @@
-// What dynamic batching gains: a model whose call takes the same time for one piece as for eight, through the whole server with
-// several sessions, with and without batches. Goal: at least 6 times the results per second.
+// Throughput gain of dynamic batching. A model takes the same time for a batch of eight as for one item; sessions send blocks to
+// /api/v1/simple as fast as the server reads them. Goal: at least 6 times the results per second.
 //
-//   bun scripts/bench/batching.ts [--sessions 8] [--channels 4] [--seconds 5] [--call 20] [--rounds 3]
+//   bun run bench batching [--sessions 8] [--channels 4] [--seconds 5] [--call 20] [--rounds 3]
 //
-// `--call` is the model's time in ms. Sessions send blocks to /api/v1/simple as fast as they are taken. Rounds take turns; the
-// medians are compared.
+// --call is the time of one call in milliseconds. Rounds with and without batching alternate; the medians are compared.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,12 +11,15 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 import { buildExecutable } from "../build.ts";
-import { generator, LOUD, noise, RATE } from "./bursts.ts";
+import { generator, LOUD, noise, RATE } from "./support/bursts.ts";
+import { printMachine } from "./support/machine.ts";
+import { openSocket, ServerProcess } from "./support/server-process.ts";
+import { median } from "./support/statistics.ts";
 
 const MAX_BATCH = 8;
 const BLOCK_MS = 100;
 const SETTLE_MS = 1000;
-/** Bytes on their way to the server above which a sender pauses. */
+/** Bytes on the way to the server above which a sender pauses. */
 const AHEAD = 256 * 1024;
 
 const { values } = parseArgs({
@@ -46,22 +48,13 @@ const model = (maxBatch: number): string => `
 /** Results a second of one run. */
 async function measure(executable: string, file: string): Promise<number> {
   const settings = [`simple.block_ms=${BLOCK_MS}`, "model.workers=1"].flatMap((each) => ["--set", each]);
-  const server = Bun.spawn([executable, "serve", "--port", "0", "--model", file, ...settings], {
-    stdout: "pipe",
-    stderr: "ignore",
-  });
+  await using server = await ServerProcess.start([executable, "serve", "--port", "0", "--model", file, ...settings]);
   const sockets: WebSocket[] = [];
   try {
-    const line = new TextDecoder().decode((await server.stdout.getReader().read()).value);
-    const url = `${line.replace("listening on http", "ws").trim()}/api/v1/simple`;
     let results = 0;
     for (let i = 0; i < sessions; i++) {
-      const socket = new WebSocket(url);
+      const socket = await openSocket(`ws://${server.host}/api/v1/simple`);
       sockets.push(socket);
-      await new Promise<void>((resolve, reject) => {
-        socket.onopen = () => resolve();
-        socket.onerror = () => reject(new Error(`cannot connect to ${url}`));
-      });
       const format = { channels, sample_rate: RATE, bit_depth: 16, is_float: false };
       socket.send(JSON.stringify({ request: "start", format }));
       socket.onmessage = ({ data }) => {
@@ -81,12 +74,10 @@ async function measure(executable: string, file: string): Promise<number> {
     return ((results - before) * 1000) / (performance.now() - countedFrom);
   } finally {
     for (const socket of sockets) socket.terminate();
-    server.kill();
-    await server.exited;
   }
 }
 
-const median = (numbers: number[]): number => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? NaN;
+printMachine();
 const executable = await buildExecutable();
 const folder = mkdtempSync(join(tmpdir(), "batching-"));
 try {

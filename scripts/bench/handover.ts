@@ -1,16 +1,24 @@
-/** Hands 0.5 s of audio to a worker and waits for its answer: through the pool, samples in shared memory, against a message that
- *  holds a copy of them. Both in turns within one run, since machines are noisy. `bun scripts/bench/handover.ts` */
+// Round trip of 0.5 s of audio to a worker and back. The pool, which leaves the samples in shared memory, is compared with a message
+// that carries a copy of them. Goals: p50 at most 30 us, p99 at most a third of that of copying.
+//
+//   bun run bench handover
+//
+// The two alternate within one run; quantiles are medians over the rounds.
+
 import { Arena } from "../../src/audio/arena.ts";
 import type { AudioSpan } from "../../src/audio/store.ts";
 import { ModelPool } from "../../src/pool/pool.ts";
+import { printMachine } from "./support/machine.ts";
+import { median, quantile } from "./support/statistics.ts";
 
 const SAMPLES = 8000;
 const ROUNDS = 40;
 const CALLS_PER_ROUND = 500;
 const WARM_UP_ROUNDS = 2;
-/** The first calls after a pause and a collection are slower, with either way. */
+/** The first calls after a pause and a collection are slower in both cases. */
 const WARM_UP_CALLS = 20;
 
+printMachine();
 const arena = new Arena(16);
 const pool = new ModelPool({
   model: "simulated",
@@ -26,7 +34,7 @@ await pool.ready;
 const lane = pool.lane({}, undefined);
 const audio: AudioSpan = { slabs: [arena.take(), arena.take()], offset: 0, length: SAMPLES };
 
-const copying = new Worker(new URL("copying-worker.ts", import.meta.url));
+const copying = new Worker(new URL("support/copying-worker.ts", import.meta.url));
 let answered = (): void => {};
 copying.onmessage = () => answered();
 
@@ -40,14 +48,9 @@ const ways = {
   copying: () =>
     new Promise<void>((resolve) => {
       answered = resolve;
-      // A copy of its own, as the samples lie in memory that is used again.
+      // A copy, because the arena reuses the memory of the samples.
       copying.postMessage({ call: 1, audio: arena.samples.slice(0, SAMPLES) });
     }),
-};
-
-const quantile = (values: number[], share: number): number => {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor((sorted.length - 1) * share)]!;
 };
 
 /** Quantiles of each round, microseconds. */
@@ -61,7 +64,7 @@ for (let round = 0; round < WARM_UP_ROUNDS + ROUNDS; round++) {
       await handOver();
       times.push((performance.now() - begun) * 1000);
     }
-    // One way's garbage is not to be charged to the other.
+    // The garbage of one case must not be collected in the time of the other.
     Bun.gc(true);
     await Bun.sleep(1);
     if (round < WARM_UP_ROUNDS) continue;
@@ -71,11 +74,11 @@ for (let round = 0; round < WARM_UP_ROUNDS + ROUNDS; round++) {
   }
 }
 
-// The median of the rounds, so that a neighbour's burst of work does not count.
+// Medians of the rounds, so that a short burst of other work on the machine does not count.
 const p99: Record<string, number> = {};
 for (const [name, results] of Object.entries(rounds)) {
-  p99[name] = quantile(results.p99, 0.5);
-  console.log(`${name.padEnd(14)} p50 ${quantile(results.p50, 0.5).toFixed(1)} us, p99 ${p99[name].toFixed(1)} us`);
+  p99[name] = median(results.p99);
+  console.log(`${name.padEnd(14)} p50 ${median(results.p50).toFixed(1)} us, p99 ${p99[name].toFixed(1)} us`);
 }
 const ratio = p99["shared memory"]! / p99["copying"]!;
 console.log(`p99 shared / copying ${ratio.toFixed(2)} (goal: at most 0.33; p50 of shared memory at most 30 us)`);

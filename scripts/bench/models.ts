@@ -1,9 +1,16 @@
-// What the built-in models that compute do, and cost: `bun scripts/bench/models.ts`. Real-time factors are medians of one core of
-// this machine; noise reduction is measured on the repository's recording of a reader, in white noise from a seed.
+// Effect and cost of the built-in models: noise reduction in dB on the repository's recording of a reader in white noise, and
+// real-time factors on one core.
+//
+//   bun run bench models
+//
+// Noise comes from a fixed seed; times are medians.
+
 import { Denoiser } from "../../src/model/built-in/denoise.ts";
 import { LevelMeter } from "../../src/model/built-in/levels.ts";
 import { concat, noise } from "../../tests/support/audio.ts";
 import { recorded } from "../../tests/support/recorded.ts";
+import { printMachine } from "./support/machine.ts";
+import { median } from "./support/statistics.ts";
 
 const RATE = 16_000;
 const ROUNDS = 9;
@@ -28,7 +35,7 @@ function filter(samples: Float32Array, model: Denoiser): Float32Array {
   return concat(...parts, model.finish(state).audio);
 }
 
-/** Mean SNR in dB of the 20 ms frames in which somebody speaks, each limited to -10 .. 35. */
+/** Mean SNR in dB of the 20 ms windows with speech, each limited to -10 to 35 dB. */
 function segmentalSnr(clean: Float32Array, heard: Float32Array): number {
   const frame = RATE / 50;
   let [sum, count] = [0, 0];
@@ -43,18 +50,19 @@ function segmentalSnr(clean: Float32Array, heard: Float32Array): number {
 }
 
 /** Median seconds of `work`. */
-function seconds(work: () => void): number {
+function secondsOf(work: () => void): number {
   const times = Array.from({ length: ROUNDS }, () => {
     const begun = Bun.nanoseconds();
     work();
     return (Bun.nanoseconds() - begun) / 1e9;
   });
-  return times.sort((a, b) => a - b)[ROUNDS >> 1] ?? 0;
+  return median(times);
 }
 
 const speech = (await recorded(0)).slice(0, 8 * RATE);
 const clean = concat(new Float32Array(RATE), speech, new Float32Array(RATE));
 
+printMachine();
 console.log("denoise, reader in white noise: SNR before | noise in pauses | segmental SNR | level of the voice");
 for (const snr of [20, 10, 5, 0]) {
   const level = rms(speech) * Math.sqrt(3) * 10 ** (-snr / 20);
@@ -79,12 +87,12 @@ for (const snr of [20, 10, 5, 0]) {
 const model = new Denoiser({ reduction_db: 18, smoothing: 0.98 });
 const meter = new LevelMeter();
 const length = clean.length / RATE;
-const plain = seconds(() => filter(clean, model));
+const plain = secondsOf(() => filter(clean, model));
 const [, state] = model.step(clean, model.start());
 const CLONES = 500;
-const clones = seconds(() => {
+const clones = secondsOf(() => {
   for (let i = 0; i < CLONES; i++) structuredClone(state);
 });
 console.log(`denoise  real-time factor ${(plain / length).toFixed(4)} in blocks of 100 ms`);
 console.log(`         ${((clones / CLONES) * 1e6).toFixed(0)} us for a structured clone of its state`);
-console.log(`levels   real-time factor ${(seconds(() => meter.infer(clean)) / length).toFixed(4)}`);
+console.log(`levels   real-time factor ${(secondsOf(() => meter.infer(clean)) / length).toFixed(4)}`);

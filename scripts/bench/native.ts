@@ -1,11 +1,18 @@
-// What the C library costs, through bun:ffi as the server calls it: `bun scripts/bench/native.ts`.
-// Medians of several rounds; machines differ and are shared, so compare the numbers of one run with each other.
+// Cost of the C library through bun:ffi: conversion, resampling, inspection and voice activity detection.
+//
+//   bun run bench native
+//
+// Numbers are medians of several rounds. Compare the numbers of one run with each other, not those of different machines. The resampler
+// is compared with libsoxr where it is installed (Debian: libsoxr0).
+
 import { SAMPLE_FORMAT_NAMES, SAMPLE_FORMATS, type SampleFormat } from "../../src/lib/sample-format.ts";
 import { Inspector } from "../../src/native/inspector.ts";
 import { PcmConverter } from "../../src/native/pcm.ts";
 import { Resampler } from "../../src/native/resampler.ts";
 import { EnergyVad } from "../../src/native/vad.ts";
-import { soxrPresent, soxrStream } from "./soxr.ts";
+import { printMachine } from "./support/machine.ts";
+import { soxrPresent, soxrStream } from "./support/soxr.ts";
+import { median } from "./support/statistics.ts";
 
 const ROUNDS = 9;
 
@@ -20,7 +27,7 @@ const PAIRS: readonly (readonly [number, number])[] = [
   [16000, 48000],
 ];
 
-/** Median over the rounds of the nanoseconds that one call of `work` takes, each round about 10 ms long. */
+/** Nanoseconds of one call of `work`, the median over rounds of about 10 ms each. */
 function nanoseconds(work: () => void): number {
   let calls = 1;
   for (;;) {
@@ -34,7 +41,7 @@ function nanoseconds(work: () => void): number {
     for (let i = 0; i < calls; i++) work();
     return (Bun.nanoseconds() - start) / calls;
   });
-  return times.sort((a, b) => a - b)[ROUNDS >> 1] ?? 0;
+  return median(times);
 }
 
 function row(name: string, ...cells: string[]): void {
@@ -80,7 +87,7 @@ function benchPcm(): void {
   row("copying bytes", copy(3200), copy(65536));
 }
 
-/** Microseconds of one piece, with all streams in turn, so that each finds the caches as others left them. */
+/** Microseconds of one piece. The streams alternate, so that each finds the processor caches filled by others. */
 function inTurn(pieces: readonly (() => void)[]): number {
   let turn = 0;
   const time = nanoseconds(() => {
@@ -92,7 +99,7 @@ function inTurn(pieces: readonly (() => void)[]): number {
 
 function benchResampler(): void {
   const streams = 400;
-  const peer = soxrPresent ? "libsoxr HQ, us" : "libsoxr not here";
+  const peer = soxrPresent ? "libsoxr HQ, us" : "libsoxr not installed";
   console.log(`\nresampler, 20 ms pieces, mono, ${streams} streams in turn`);
   row("", "us a piece", peer, "times libsoxr's speed", "first stream, ms", "state, bytes", "filter, KiB");
   for (const [from, to] of PAIRS) {
@@ -135,6 +142,7 @@ function benchDetectors(): void {
   row("energy VAD, 1", (time / 1e3).toFixed(2), Math.round(1e8 / time).toLocaleString("en"));
 }
 
+printMachine();
 benchPcm();
 benchResampler();
 benchDetectors();

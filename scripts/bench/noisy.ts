@@ -1,10 +1,10 @@
-// What a noisy neighbour costs others: N clients that talk at the pace of speech, 16 kHz mono on /segmented, alone and beside one of
-// each kind; milliseconds from the message that has the deciding sample to the final result, the model's time included.
+// Latency of well-behaved clients beside a noisy neighbour. Clients send 16 kHz mono to /api/v1/segmented in real time, alone and beside
+// one neighbour of each kind; latency runs from the message with the deciding sample to the final result, model time included.
 //
-//   bun scripts/bench/noisy.ts [--clients 10] [--seconds 20] [--rounds 3] [--workers 2] [--only greedy,mute] [-- --set key=value ...]
+//   bun run bench noisy [--clients 10] [--seconds 20] [--rounds 3] [--workers 2] [--only greedy,mute] [-- --set key=value ...]
 //
-// The clients say the same in every row, something else in every round. Rows take turns, and a row's p50 and p99
-// are the medians of its rounds, so that a burst of work elsewhere on the machine does not count. Neighbours run in a process of their own.
+// Within a round the clients send the same audio in every row. Rows alternate; p50 and p99 are medians over the rounds, so a short burst
+// of other work on the machine does not count. Neighbours run in a separate process.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,14 +12,17 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 import { buildExecutable } from "../build.ts";
-import { generator, LOUD, noise, QUIET, RATE } from "./bursts.ts";
+import { generator, LOUD, noise, QUIET, RATE } from "./support/bursts.ts";
+import { printMachine } from "./support/machine.ts";
+import { openSocket, ServerProcess } from "./support/server-process.ts";
+import { median, quantile } from "./support/statistics.ts";
 
 const MESSAGE_MS = 20;
 const MIN_SILENCE_MS = 500;
 /** Talk and pauses of the paced clients, ms. */
 const [LEAST_MS, MOST_MS] = [1000, 3000];
 const SETTLE_MS = 4000;
-/** How often a paced client is asked whether its next message is due. */
+/** How often the paced clients send what is due. */
 const TICK_MS = 1;
 
 const { values, positionals } = parseArgs({
@@ -33,7 +36,7 @@ const { values, positionals } = parseArgs({
   },
 });
 
-/** The simulated model's times, and a worker's death when a client asks for it. */
+/** Takes as long as the simulated model, and kills its worker when a client requests that. */
 const DEADLY_MODEL = `
   export default {
     name: "deadly",
@@ -84,7 +87,7 @@ function messages(peak: number): Uint8Array[] {
   return Array.from({ length: 100 }, () => new Uint8Array(noise(draw, samples, peak).buffer));
 }
 
-/** Talks and listens. Latencies go to `latencies` once the clock is past `countFrom`. */
+/** A client that sends speech and pauses in real time and reports the latency of each result. */
 class PacedClient {
   readonly #socket: WebSocket;
   readonly #draw: () => number;
@@ -96,17 +99,12 @@ class PacedClient {
   static async open(
     url: string,
     seed: number,
-    said: (latencyMs: number, error: boolean) => void,
+    onResult: (latencyMs: number, isError: boolean) => void,
   ): Promise<PacedClient> {
-    const socket = new WebSocket(url);
-    await new Promise<void>((resolve, reject) => {
-      socket.onopen = () => resolve();
-      socket.onerror = () => reject(new Error(`cannot connect to ${url}`));
-    });
-    return new PacedClient(socket, seed, said);
+    return new PacedClient(await openSocket(url), seed, onResult);
   }
 
-  private constructor(socket: WebSocket, seed: number, said: (latencyMs: number, error: boolean) => void) {
+  private constructor(socket: WebSocket, seed: number, onResult: (latencyMs: number, isError: boolean) => void) {
     this.#socket = socket;
     this.#draw = generator(seed);
     this.#begun = performance.now() + this.#draw() * MESSAGE_MS;
@@ -120,12 +118,11 @@ class PacedClient {
       if (event.type !== "segment" && event.type !== "error") return;
       // The deciding sample is in the message that ends at or after it.
       const message = Math.ceil((inactive * 1000 + MIN_SILENCE_MS) / MESSAGE_MS - 1e-6);
-      said(performance.now() - (this.#sentAt[message - 1] ?? NaN), event.type === "error");
+      onResult(performance.now() - (this.#sentAt[message - 1] ?? NaN), event.type === "error");
     };
   }
 
-  /** Sends what is due. */
-  tick(): void {
+  sendDue(): void {
     while (performance.now() >= this.#begun + this.#sentAt.length * MESSAGE_MS) {
       const from = this.#loud ? sounds.loud : sounds.quiet;
       this.#socket.send(from[this.#sentAt.length % from.length]!);
@@ -153,46 +150,41 @@ interface Result {
 
 async function measure(executable: string, row: Row, round: number): Promise<Result> {
   const command = [executable, "serve", "--port", "0", "--workers", values.workers, ...row.serve, ...positionals];
-  const server = Bun.spawn(command, { stdout: "pipe", stderr: "ignore" });
-  try {
-    const line = new TextDecoder().decode((await server.stdout.getReader().read()).value);
-    const url = line.replace("listening on http", "ws").trim();
-    const latencies: number[] = [];
-    let [errors, counting] = [0, false];
-    const clients: PacedClient[] = [];
-    for (let i = 0; i < Number(values.clients); i++) {
-      const said = (latencyMs: number, error: boolean): void => {
-        if (error) errors++;
-        else if (counting) latencies.push(latencyMs);
-      };
-      clients.push(await PacedClient.open(`${url}/api/v1/segmented`, 1000 * round + i + 1, said));
-    }
-    const neighbour = row.neighbour && startNeighbour(row.neighbour, url);
-    const begun = performance.now();
-    const end = begun + SETTLE_MS + Number(values.seconds) * 1000;
-    for (let now = begun; now < end; now = performance.now()) {
-      counting = now >= begun + SETTLE_MS;
-      for (const client of clients) client.tick();
-      await Bun.sleep(TICK_MS);
-    }
-    for (const client of clients) client.close();
-    return { latencies, errors, neighbour: neighbour ? await neighbour() : "" };
-  } finally {
-    server.kill();
-    await server.exited;
+  await using server = await ServerProcess.start(command);
+  const url = `ws://${server.host}`;
+  const latencies: number[] = [];
+  let [errors, counting] = [0, false];
+  const clients: PacedClient[] = [];
+  for (let i = 0; i < Number(values.clients); i++) {
+    const onResult = (latencyMs: number, isError: boolean): void => {
+      if (isError) errors++;
+      else if (counting) latencies.push(latencyMs);
+    };
+    clients.push(await PacedClient.open(`${url}/api/v1/segmented`, 1000 * round + i + 1, onResult));
   }
+  const stopNeighbour = row.neighbour && startNeighbour(row.neighbour, url);
+  const begun = performance.now();
+  const end = begun + SETTLE_MS + Number(values.seconds) * 1000;
+  for (let now = begun; now < end; now = performance.now()) {
+    counting = now >= begun + SETTLE_MS;
+    for (const client of clients) client.sendDue();
+    await Bun.sleep(TICK_MS);
+  }
+  for (const client of clients) client.close();
+  return { latencies, errors, neighbour: stopNeighbour ? await stopNeighbour() : "" };
 }
 
-/** Gives a way to end it that says what it did. */
+/** Starts a neighbour. The returned function stops it and returns its report. */
 function startNeighbour(kind: string, url: string): () => Promise<string> {
-  const process_ = Bun.spawn([process.execPath, join(import.meta.dir, "neighbour.ts"), kind, url], { stdout: "pipe" });
+  const script = join(import.meta.dir, "support", "neighbour.ts");
+  const neighbour = Bun.spawn([process.execPath, script, kind, url], { stdout: "pipe" });
   return async () => {
-    process_.kill();
-    return (await new Response(process_.stdout).text()).trim();
+    neighbour.kill();
+    return (await neighbour.stdout.text()).trim();
   };
 }
 
-const at = (sorted: number[], share: number): number => sorted[Math.floor((sorted.length - 1) * share)] ?? NaN;
+printMachine();
 const executable = await buildExecutable();
 const only = values.only?.split(",");
 const chosen = rows.filter(({ neighbour }) => neighbour === undefined || !only || only.includes(neighbour));
@@ -210,17 +202,14 @@ console.log(
 );
 let alone = NaN;
 for (const [row, measured] of results) {
-  const sorted = measured.map(({ latencies }) => latencies.toSorted((a, b) => a - b));
-  const median = (share: number): number => {
-    const rounds = sorted.map((latencies) => at(latencies, share)).sort((a, b) => a - b);
-    return at(rounds, 0.5);
-  };
+  const all = measured.flatMap(({ latencies }) => latencies);
+  const ofRounds = (share: number): number => median(measured.map(({ latencies }) => quantile(latencies, share)));
   const errors = measured.reduce((sum, result) => sum + result.errors, 0);
-  const p99 = median(0.99);
+  const p99 = ofRounds(0.99);
   if (row.neighbour === undefined) alone = p99;
   const more = row.neighbour === undefined ? "" : `${p99 < alone ? "" : "+"}${(p99 - alone).toFixed(1)} ms`;
-  const counts = [sorted.flat().length, errors].map((count) => String(count).padStart(6)).join("  ");
-  const figures = [median(0.5), p99, Math.max(...sorted.flat())].map((ms) => ms.toFixed(1).padStart(6)).join("  ");
+  const counts = [all.length, errors].map((count) => String(count).padStart(6)).join("  ");
+  const figures = [ofRounds(0.5), p99, Math.max(...all)].map((ms) => ms.toFixed(1).padStart(6)).join("  ");
   console.log(`${row.words.padEnd(45)}  ${counts}  ${figures}  ${more.padStart(19)}`);
 }
 for (const [{ words }, measured] of results) {

@@ -1,7 +1,7 @@
-// What being measured and traced costs a message, inside of the server: sessions on a peer that takes everything, a model that answers at once, no
-// sockets, threads or timers, so that a hundred nanoseconds show. Compare with what a message costs in all (`streams.ts`).
+// Cost of metrics and traces per message within a session. There are no sockets, threads or timers, and the model answers at once, so
+// differences of a hundred nanoseconds show. `streams` gives the whole cost of a message.
 //
-//   bun scripts/bench/telemetry.ts [--rounds 9]
+//   bun run bench telemetry [--rounds 9]
 
 import { parseArgs } from "node:util";
 
@@ -18,6 +18,9 @@ import { NO_TRACING } from "../../src/telemetry/tracing/no-tracing.ts";
 import { OtelTracing } from "../../src/telemetry/tracing/otel-tracing.ts";
 import type { Tracing } from "../../src/telemetry/tracing/tracing.ts";
 import { Desk, FakePeer } from "../../tests/support/session-harness.ts";
+import { generator, LOUD, noise, QUIET } from "./support/bursts.ts";
+import { printMachine } from "./support/machine.ts";
+import { median } from "./support/statistics.ts";
 
 const SESSIONS = 200;
 const MESSAGE_SAMPLES = 1_600;
@@ -43,7 +46,7 @@ class NoStreamMetrics extends StreamMetrics {
   override finalSent(): void {}
 }
 
-/** Measures nothing: what a server without metrics would be. */
+/** Counts nothing, like a server without metrics. */
 class NoMetrics extends ServerMetrics {
   override readonly mainThread = new NoTimer(
     {
@@ -73,7 +76,7 @@ class DeafPeer extends FakePeer {
   override send(): void {}
 }
 
-/** Spans that are recorded and go nowhere. */
+/** Records spans and exports none. */
 function traced(share: number): Tracing {
   const provider = new BasicTracerProvider({
     sampler: new TraceIdRatioBasedSampler(share),
@@ -81,18 +84,12 @@ function traced(share: number): Tracing {
   return new OtelTracing(provider.getTracer("bench"), () => {});
 }
 
-let seed = 1;
-function random(): number {
-  seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
-  return seed / 2 ** 31 - 1;
-}
 const messages = Array.from({ length: CYCLE_MESSAGES }, (_, i) => {
-  const amplitude = i < CYCLE_MESSAGES - SPEECH_MESSAGES ? 57 : 5_700;
-  const samples = Int16Array.from({ length: MESSAGE_SAMPLES }, () => Math.round(random() * amplitude));
-  return new Uint8Array(samples.buffer);
+  const peak = i < CYCLE_MESSAGES - SPEECH_MESSAGES ? QUIET : LOUD;
+  return new Uint8Array(noise(generator(i + 1), MESSAGE_SAMPLES, peak).buffer);
 });
 
-/** Sessions that go on from round to round. */
+/** Sessions that stay open over all rounds. */
 class Load {
   readonly nanoseconds: number[] = [];
   readonly #desk = new Desk({ "limits.arena_mb": 64 });
@@ -124,6 +121,7 @@ class Load {
   }
 }
 
+printMachine();
 const { values } = parseArgs({ options: { rounds: { type: "string", default: "9" } } });
 const loads: [name: string, load: Load][] = [
   ["nothing", new Load(new NoMetrics(), NO_TRACING)],
@@ -135,8 +133,8 @@ for (const [, load] of loads) await load.round();
 for (let round = 0; round < Number(values.rounds); round++) for (const [, load] of loads) await load.round();
 console.log("on                              ns a message: least  median");
 for (const [name, { nanoseconds }] of loads) {
-  const sorted = nanoseconds.slice(1).sort((a, b) => a - b);
-  const [least = NaN, median = NaN] = [sorted[0], sorted[sorted.length >> 1]];
-  console.log(`${name.padEnd(32)}  ${least.toFixed(0).padStart(18)}  ${median.toFixed(0).padStart(6)}`);
+  const counted = nanoseconds.slice(1);
+  const [least, middle] = [Math.min(...counted), median(counted)];
+  console.log(`${name.padEnd(32)}  ${least.toFixed(0).padStart(18)}  ${middle.toFixed(0).padStart(6)}`);
 }
 process.exit(0);

@@ -1,16 +1,19 @@
-/**
- * How well the energy VAD hears, beside a fixed threshold, WebRTC's VAD and Silero, all followed by the endpointing policy
- * with default settings; and how fast it is. `bun scripts/bench/vad.ts [--seed N]`
- *
- * Needs the Debian packages pocketsphinx-testdata and flite; downloads the peers outside of the repository.
- */
+// Accuracy of voice activity detection. The built-in detectors, WebRTC's VAD and Silero are each followed by the endpointer with
+// default settings; recall, precision and false speech are printed, and the speed of the energy detector.
+//
+//   bun run bench vad [--seed 1] [--only energy]
+//
+// Needs the Debian packages pocketsphinx-testdata and flite. Downloads the other detectors to a temporary folder.
+
 import { parseArgs } from "node:util";
 
 import { EnergyDetector } from "../../src/vad/energy.ts";
-import { type Detector, detectors } from "./vad-detectors.ts";
-import { generator, type Scene, spoken, unspoken } from "./vad-scenes.ts";
-import { score, segments } from "./vad-score.ts";
-import { RATE, utterances } from "./vad-speech.ts";
+import { printMachine } from "./support/machine.ts";
+import { median } from "./support/statistics.ts";
+import { type Detector, detectors } from "./support/vad-detectors.ts";
+import { generator, type Scene, spoken, unspoken } from "./support/vad-scenes.ts";
+import { score, segments } from "./support/vad-score.ts";
+import { RATE, utterances } from "./support/vad-speech.ts";
 
 const { values } = parseArgs({ options: { seed: { type: "string", default: "1" }, only: { type: "string" } } });
 const seed = Number(values.seed);
@@ -29,7 +32,8 @@ const falseSpeech = await table(
   (result) => `${result.falseSeconds.toFixed(2)} s`,
 );
 
-console.log(`seed ${seed}; ${speech.length} utterances, each heard twice; collars of 200 ms\n`);
+printMachine();
+console.log(`seed ${seed}; ${speech.length} utterances, each used twice; collars of 200 ms\n`);
 console.log("Segment recall / precision\n");
 console.log(hearing);
 console.log("\nSpeech reported in 60 s without any\n");
@@ -60,7 +64,7 @@ function share(part: number, whole: number): string {
   return whole === 0 ? "-" : (part / whole).toFixed(3);
 }
 
-/** Median of 9 runs over 60 s of noise, through the wrapper that the server uses. */
+/** Times real time over 60 s of noise: the median of 9 runs through the detector that the server uses. */
 function speed(): number {
   const random = generator(seed);
   const samples = Float32Array.from({ length: 60 * RATE }, () => 0.1 * (random() - 0.5));
@@ -72,5 +76,5 @@ function speed(): number {
       vad.push(samples, at, RATE / 10, (is) => (heard += Number(is)));
     return (60 * 1e9) / (Bun.nanoseconds() - begin);
   });
-  return runs.sort((a, b) => a - b)[4] ?? 0;
+  return median(runs);
 }

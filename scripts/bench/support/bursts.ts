@@ -1,11 +1,11 @@
-/** Sound for the benches: bursts of noise that the VAD takes for speech, over faint noise that it does not. */
+// Audio for the benchmarks: loud noise that counts as speech, faint noise that does not.
 
 export const RATE = 16_000;
 /** Peaks of s16 noise: -20 dBFS and -60. */
 export const LOUD = 5_700;
 export const QUIET = 57;
 
-/** Numbers in [0, 1) that are the same in every run. */
+/** Pseudo-random numbers in [0, 1), the same for the same seed. */
 export function generator(seed: number): () => number {
   let state = seed;
   return () => {

@@ -1,5 +1,6 @@
-// libsoxr as a peer of the resampler, where it is installed (Debian: libsoxr0). With no settings given it is its "high quality",
-// one channel of float32.
+// libsoxr, to compare the resampler with, where it is installed (Debian: libsoxr0). Its default settings are "high quality" and one
+// channel of float32.
+
 import { dlopen } from "bun:ffi";
 
 function load() {
@@ -22,7 +23,7 @@ export interface Peer {
   close(): void;
 }
 
-/** A stream of libsoxr; undefined where it is not installed or refuses the rates. */
+/** A stream of libsoxr. Undefined where libsoxr is not installed or refuses the rates. */
 export function soxrStream(from: number, to: number): Peer | undefined {
   const handle = soxr?.soxr_create(from, to, 1, null, null, null, null);
   if (!soxr || !handle) return undefined;

@@ -1,14 +1,14 @@
-import { VAD_DEFAULTS } from "../../src/protocol/requests.ts";
-import type { DetectorKind } from "../../src/vad/detector.ts";
-import { energy } from "../../src/vad/energy.ts";
-import { fixedThreshold, REFERENCE_DBFS } from "../../src/vad/fixed-threshold.ts";
+import { VAD_DEFAULTS } from "../../../src/protocol/requests.ts";
+import type { DetectorKind } from "../../../src/vad/detector.ts";
+import { energy } from "../../../src/vad/energy.ts";
+import { fixedThreshold, REFERENCE_DBFS } from "../../../src/vad/fixed-threshold.ts";
 import { loadPeers, type Peers } from "./vad-peers.ts";
 import { RATE } from "./vad-speech.ts";
 
-/** A VAD's answer for a whole recording. */
+/** The decisions of a detector about a whole recording. */
 export interface Decisions {
   readonly windowSamples: number;
-  /** 1 speech, 0 not. */
+  /** One a window: 1 is speech. */
   readonly speech: Uint8Array;
   readonly levelDb: Float32Array;
 }
@@ -19,7 +19,7 @@ export interface Detector {
 }
 
 const WINDOW = RATE / 100;
-/** dBFS, between speech and noise that is 10 dB quieter: what one would set by hand, knowing both. */
+/** dBFS, halfway between the speech and noise that is 10 dB quieter: the best setting by hand. */
 const FIXED_DBFS = -33;
 /** WebRTC's aggressiveness, 0 .. 3. */
 const WEBRTC_MODES = [0, 3];
@@ -28,7 +28,7 @@ const SILERO_ENTER = 0.5;
 const SILERO_EXIT = 0.35;
 const SILERO_WINDOW = 512;
 
-/** The detectors that can be had here, and a sentence for each that can not. */
+/** The detectors that are installed, and a sentence for each that is not. */
 export async function detectors(): Promise<{ present: Detector[]; absent: string[] }> {
   const { webrtc, silero, absent } = await loadPeers();
   const present: Detector[] = [
@@ -56,15 +56,15 @@ function decisions(kind: DetectorKind, thresholdDb: number, samples: Float32Arra
 }
 
 function webrtcDecisions(webrtc: NonNullable<Peers["webrtc"]>, mode: number, samples: Float32Array): Decisions {
-  const hear = webrtc(mode, RATE);
-  return decide(samples, WINDOW, (window) => hear(Int16Array.from(window, (x) => Math.round(x * 32767))));
+  const isSpeech = webrtc(mode, RATE);
+  return decide(samples, WINDOW, (window) => isSpeech(Int16Array.from(window, (x) => Math.round(x * 32767))));
 }
 
 async function sileroDecisions(silero: NonNullable<Peers["silero"]>, samples: Float32Array): Promise<Decisions> {
-  const hear = silero(RATE);
+  const probability = silero(RATE);
   const probabilities: number[] = [];
   for (let at = 0; at + SILERO_WINDOW <= samples.length; at += SILERO_WINDOW) {
-    probabilities.push(await hear(samples.subarray(at, at + SILERO_WINDOW)));
+    probabilities.push(await probability(samples.subarray(at, at + SILERO_WINDOW)));
   }
   let speaking = false;
   return decide(samples, SILERO_WINDOW, (_, i) => {
@@ -73,9 +73,13 @@ async function sileroDecisions(silero: NonNullable<Peers["silero"]>, samples: Fl
   });
 }
 
-function decide(samples: Float32Array, window: number, hear: (window: Float32Array, i: number) => boolean): Decisions {
+function decide(
+  samples: Float32Array,
+  window: number,
+  isSpeech: (window: Float32Array, i: number) => boolean,
+): Decisions {
   const count = Math.floor(samples.length / window);
   const speech = new Uint8Array(count);
-  for (let i = 0; i < count; i++) speech[i] = hear(samples.subarray(i * window, (i + 1) * window), i) ? 1 : 0;
+  for (let i = 0; i < count; i++) speech[i] = isSpeech(samples.subarray(i * window, (i + 1) * window), i) ? 1 : 0;
   return { windowSamples: window, speech, levelDb: new Float32Array(count) };
 }

@@ -1,34 +1,34 @@
-import { VAD_DEFAULTS } from "../../src/protocol/requests.ts";
-import { Endpointer } from "../../src/vad/endpointer.ts";
+import { VAD_DEFAULTS } from "../../../src/protocol/requests.ts";
+import { Endpointer } from "../../../src/vad/endpointer.ts";
 import type { Decisions } from "./vad-detectors.ts";
 import type { Scene, Span } from "./vad-scenes.ts";
 import { RATE } from "./vad-speech.ts";
 
-/** ms that a segment may begin before and end after the utterance that it is. */
+/** Milliseconds by which a segment may exceed its utterance at either end. */
 const COLLAR_MS = 200;
 
 export interface Score {
   readonly utterances: number;
-  /** Utterances of which at least half lies in segments that hold no other utterance. */
+  /** Utterances of which at least half is in segments without another utterance. */
   readonly found: number;
   readonly segments: number;
-  /** Segments that lie within one utterance, give or take the collar. */
+  /** Segments within one utterance and its collar. */
   readonly right: number;
-  /** Seconds of segments outside of every utterance and its collar. */
+  /** Seconds of segments outside all utterances and their collars. */
   readonly falseSeconds: number;
 }
 
-/** What the endpointing policy with default settings makes of a VAD's decisions: `active` to `inactive`. */
+/** The spans from `active` to `inactive` that the endpointer reports with default settings. */
 export function segments(decisions: Decisions, length: number): Span[] {
   const found: Span[] = [];
   let start = 0;
   const endpointer = new Endpointer({ ...VAD_DEFAULTS }, RATE, decisions.windowSamples);
-  const hear: Parameters<Endpointer["end"]>[1] = (transition) => {
+  const onTransition: Parameters<Endpointer["end"]>[1] = (transition) => {
     if (transition.type === "active") start = transition.position;
     if (transition.type === "inactive") found.push({ start, end: transition.position });
   };
-  decisions.speech.forEach((speech, i) => endpointer.decide(speech === 1, decisions.levelDb[i] ?? 0, hear));
-  endpointer.end(length, hear);
+  decisions.speech.forEach((speech, i) => endpointer.decide(speech === 1, decisions.levelDb[i] ?? 0, onTransition));
+  endpointer.end(length, onTransition);
   return found;
 }
 

@@ -9,14 +9,14 @@ export interface Span {
 export interface Scene {
   readonly name: string;
   readonly samples: Float32Array;
-  /** Where speech is, in order. */
+  /** Spans of speech, in order. */
   readonly speech: readonly Span[];
 }
 
 const VOICES = 8;
 const STEADY_SECONDS = 60;
 
-/** Uniform in [0, 1), the same in every run (mulberry32, public domain). */
+/** Uniform numbers in [0, 1), the same for the same seed (mulberry32, public domain). */
 export function generator(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -33,7 +33,7 @@ function white(length: number, seed: number): Float32Array {
   return Float32Array.from({ length }, () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random()));
 }
 
-/** -10 dB a decade (Kellet's filter). */
+/** Noise that falls by 10 dB a decade (Kellet's filter). */
 function pink(length: number, seed: number): Float32Array {
   let a = 0;
   let b = 0;
@@ -46,13 +46,13 @@ function pink(length: number, seed: number): Float32Array {
   });
 }
 
-/** -20 dB a decade: the rumble of a vehicle. */
+/** Noise that falls by 20 dB a decade, like the rumble of a vehicle. */
 function brown(length: number, seed: number): Float32Array {
   let sum = 0;
   return white(length, seed).map((sample) => (sum = 0.998 * sum + sample));
 }
 
-/** Many people talking at once: the utterances without gaps, each voice elsewhere in them. */
+/** Several voices at once. Each speaks all utterances without gaps, from another place on. */
 function babble(length: number, utterances: readonly Float32Array[], seed: number): Float32Array {
   const random = generator(seed);
   const sum = new Float32Array(length);
@@ -103,8 +103,8 @@ function at(decibel: number, samples: Float32Array): Float32Array {
   return samples.map((sample) => sample * gain);
 }
 
-/** What 16 bits make of it. */
-function recorded(samples: Float32Array): Float32Array {
+/** Rounds to 16 bits. */
+function quantized(samples: Float32Array): Float32Array {
   return samples.map((sample) => Math.max(-32768, Math.min(32767, Math.round(sample * 32768))) / 32768);
 }
 
@@ -134,14 +134,14 @@ export function spoken(utterances: readonly Float32Array[], seed: number): Scene
       return {
         ...clean,
         name: `${name} ${snr} dB`,
-        samples: recorded(clean.samples.map((sample, i) => sample + (scaled[i] ?? 0))),
+        samples: quantized(clean.samples.map((sample, i) => sample + (scaled[i] ?? 0))),
       };
     }),
   );
-  return [{ ...clean, samples: recorded(clean.samples) }, ...noisy];
+  return [{ ...clean, samples: quantized(clean.samples) }, ...noisy];
 }
 
-/** A minute each of what is not speech. */
+/** A minute of each kind of sound that is not speech. */
 export function unspoken(utterances: readonly Float32Array[], seed: number): Scene[] {
   const length = STEADY_SECONDS * RATE;
   const second = white(length, seed + 1);
@@ -163,5 +163,5 @@ export function unspoken(utterances: readonly Float32Array[], seed: number): Sce
     ],
     ["music -26 dBFS", at(-26, music(length, seed + 5))],
   ];
-  return scenes.map(([name, samples]) => ({ name, samples: recorded(samples), speech: [] }));
+  return scenes.map(([name, samples]) => ({ name, samples: quantized(samples), speech: [] }));
 }

@@ -2,18 +2,18 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Hz, of everything in this bench. */
+/** Hz, of all audio in this benchmark. */
 export const RATE = 16000;
-/** dBFS: every utterance is brought to this level while it is active. */
+/** dBFS, the level of every utterance while it is active. */
 export const SPEECH_DB = -26;
 
 const RECORDED = "/usr/share/pocketsphinx/test/data";
 const WINDOW = RATE / 100;
-/** Speech is what lies within this of the clip's loud windows. */
+/** Windows within this range of the loud windows of a clip are speech. */
 const ACTIVE_RANGE_DB = 32;
-/** A clip is taken apart at pauses of this many windows, so that no utterance contains an end of speech of its own. */
+/** A clip is cut at pauses of this many windows, so that no utterance contains an end of speech. */
 const PAUSE_WINDOWS = 30;
-/** Shorter remains (a breath, a click) are not utterances. */
+/** Shorter pieces, such as a breath or a click, are not utterances. */
 const SHORTEST_WINDOWS = 25;
 const MARGIN_WINDOWS = 3;
 
@@ -29,7 +29,7 @@ const SENTENCES: readonly (readonly [voice: string, text: string])[] = [
   ["rms", "Yes, go on."],
 ];
 
-/** Utterances of one speaker each at SPEECH_DB, cut out of recordings and synthetic speech. */
+/** Utterances of one speaker each at SPEECH_DB, from recordings and synthetic speech. */
 export function utterances(): Float32Array[] {
   if (!existsSync(RECORDED))
     throw new Error(`no recorded speech in ${RECORDED}: apt-get install pocketsphinx-testdata`);
@@ -76,7 +76,7 @@ function samplesOf(bytes: Buffer): Float32Array {
   return samples;
 }
 
-/** Cuts a clean clip at its pauses and levels the pieces. */
+/** Cuts a clean clip at its pauses and scales the pieces to SPEECH_DB. */
 function pieces(clip: Float32Array): Float32Array[] {
   const powers = windowPowers(clip);
   const loud = powers.toSorted()[Math.floor(powers.length * 0.95)] ?? 0;
@@ -107,7 +107,7 @@ function windowPowers(samples: Float32Array): Float64Array {
     let sum = 0;
     let before = samples[Math.max(0, w * WINDOW - 1)] ?? 0;
     let slow = 0;
-    // A first-order high-pass at about 80 Hz, so that rumble in a recording does not pass for speech.
+    // A first-order high-pass at about 80 Hz, so that rumble in a recording does not count as speech.
     for (let i = w * WINDOW; i < (w + 1) * WINDOW; i++) {
       const now = samples[i] ?? 0;
       slow = 0.97 * (slow + now - before);

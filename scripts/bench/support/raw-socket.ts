@@ -1,4 +1,6 @@
-// The yardstick of `streams.ts`: a bare Bun.serve socket that reads the same messages and gives as many replies, and does nothing else.
+// The reference for `streams`: a bare Bun.serve socket that reads the same messages, sends as many replies and does nothing else.
+
+export {};
 
 const REPLY = JSON.stringify({
   type: "segment",
@@ -8,7 +10,7 @@ const REPLY = JSON.stringify({
   count: 32_000,
   channel: 0,
 });
-/** Messages a reply: three events every three seconds of audio in messages of 100 ms. */
+/** Messages for each reply: three events every three seconds of audio in messages of 100 ms. */
 const MESSAGES_PER_REPLY = 10;
 
 const server = Bun.serve<{ messages: number }>({

@@ -1,22 +1,23 @@
-/** One noisy neighbour of `noisy.ts`, in a process of its own: `bun scripts/bench/neighbour.ts KIND ws://HOST:PORT`. Prints one line
- *  about what it did when it is told to end. */
+// One noisy neighbour for `noisy`, in its own process: `bun scripts/bench/support/neighbour.ts KIND ws://HOST:PORT`. On SIGTERM it
+// prints one line about what it sent and ends.
+
 import { connect } from "node:net";
 
 import { generator, LOUD, noise, QUIET, RATE } from "./bursts.ts";
 
 const CHANNELS = 16;
-/** Bytes on their way to the server above which a fast sender pauses. */
+/** Bytes on the way to the server above which a fast sender pauses. */
 const AHEAD = 4 * 1024 * 1024;
 
 const [kind, url] = process.argv.slice(2);
 const draw = generator(99);
-let did = (): string => "";
+let report = (): string => "";
 process.on("SIGTERM", () => {
-  console.log(did());
+  console.log(report());
   process.exit();
 });
 
-/** Blocks of interleaved s16 in which each channel has utterances and pauses of its own, seconds. */
+/** Blocks of interleaved s16. Each channel has its own utterances and pauses, in seconds. */
 function* blocks(channels: number, blockMs: number, spoken: () => number, pause: () => number): Generator<Uint8Array> {
   const frames = (RATE * blockMs) / 1000;
   const left = Array.from({ length: channels }, () => ({ loud: false, samples: pause() * RATE }));
@@ -41,10 +42,10 @@ function start(channels: number, more: object): string {
   return JSON.stringify({ request: "start", format, ...more });
 }
 
-/** Sends as fast as the server takes it, and counts the results. */
+/** Sends as fast as the server reads, and counts the results. */
 async function flood(more: object, channels: number, spoken: () => number, pause: () => number): Promise<void> {
   const [seconds, results, errors] = [{ sent: 0 }, { count: 0 }, { count: 0 }];
-  did = () =>
+  report = () =>
     `sent ${seconds.sent.toFixed(0)} s of ${channels} channels, ${results.count} results, ${errors.count} errors`;
   const socket = new WebSocket(`${url}/api/v1/segmented`);
   await new Promise<void>((resolve) => (socket.onopen = () => resolve()));
@@ -63,12 +64,12 @@ async function flood(more: object, channels: number, spoken: () => number, pause
   }
 }
 
-/** Sends as fast as the server takes it and reads nothing; comes back when it is thrown out. */
+/** Sends as fast as the server reads, and reads nothing. Reconnects when the server disconnects it. */
 async function mute(): Promise<void> {
   const { hostname, port } = new URL(url!);
   const seconds = { sent: 0 };
   let connections = 0;
-  did = () => `sent ${seconds.sent.toFixed(0)} s of ${CHANNELS} channels in ${connections} connections`;
+  report = () => `sent ${seconds.sent.toFixed(0)} s of ${CHANNELS} channels in ${connections} connections`;
   const sounds = blocks(
     CHANNELS,
     100,
@@ -101,7 +102,7 @@ async function mute(): Promise<void> {
   }
 }
 
-/** A client's frame; its mask is all zeros, so the payload is as it was. */
+/** A masked frame. The mask is zero, so the payload stays as it is. */
 function frame(opcode: number, payload: Uint8Array): Uint8Array {
   const header = new DataView(new ArrayBuffer(14));
   header.setUint8(0, 0x80 | opcode);
