@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { concat, encode, noise, voice } from "../support/audio.ts";
-import { testWith, tool } from "../support/deploy/tools.ts";
 import { type Keys, Running } from "../support/in-process.ts";
 import { type Peer, Refused, S16_MONO } from "../support/peer.ts";
 import { ScrapedMetrics } from "../support/scraped-metrics.ts";
@@ -236,28 +235,17 @@ describe("the metrics show", () => {
 
   test("that the event loop was blocked, as does the log", async () => {
     const server = await start();
-    const end = performance.now() + 200;
-    while (performance.now() < end);
-    await until("the blockage is counted", async () => {
-      const metrics = await ScrapedMetrics.from(server.url);
-      return metrics.text.includes('streamer_event_loop_blocked_total{stage="other"}');
+    const ofOther = () => server.logged("event_loop_blocked").filter(({ stage }) => stage === "other");
+    // A busy machine may have caused another warning just before, and there is at most one a second.
+    await until("the blockage is logged", async () => {
+      const end = performance.now() + 200;
+      while (performance.now() < end);
+      await Bun.sleep(200);
+      return ofOther().length > 0;
     });
-    const [record] = server.logged("event_loop_blocked");
+    const metrics = await ScrapedMetrics.from(server.url);
+    expect(metrics.value("streamer_event_loop_blocked_total", { stage: "other" })).toBeGreaterThan(0);
+    const [record] = ofOther();
     expect(record).toMatchObject({ level: "warning", stage: "other", ms: expect.any(Number) });
   });
-});
-
-const promtool = tool("promtool", "prometheus");
-
-testWith(promtool)("promtool accepts the metrics before and after a load", async () => {
-  const server = await start();
-  const check = async (): Promise<void> => {
-    const { text } = await ScrapedMetrics.from(server.url);
-    const child = Bun.spawn([promtool ?? "", "check", "metrics"], { stdin: Buffer.from(text), stderr: "pipe" });
-    const [code, output] = await Promise.all([child.exited, new Response(child.stderr).text()]);
-    expect([code, output]).toEqual([0, ""]);
-  };
-  await check();
-  await runStream(server, "segmented", 1, 3_200);
-  await check();
 });
