@@ -1,41 +1,46 @@
-// Checks everything: formatting, types, lint, unused code, then the tests. Each check counts as one test. The last line is
-// plain, `N passed, N failed` (and `, N skipped` if there are), from what really ran; the exit code is 0 only if none failed.
+// Runs the checks, the core tests and the suites that STREAMER_SUITES names (scripts/suites.ts). Each check counts as one test. The last
+// line is `N passed, N failed[, N skipped]`; the exit code is 0 only when nothing failed.
 
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 
-import { runTests } from "./test-run.ts";
+import { runChecks } from "./check.ts";
+import { chosenSuites, suiteFiles } from "./suites.ts";
+import { runTests, type TestRun } from "./test-run.ts";
 
 const root = join(import.meta.dir, "..");
-const bun = process.execPath;
+/** Many tests wait; more processes than cores fill the gaps. */
+const PARALLEL = Math.min(4, availableParallelism() + 1);
 
-const CHECKS: [name: string, command: string[]][] = [
-  ["formatting (repair with `bun fmt`)", [bun, "fmt", "--check", "--no-script"]],
-  ["types", [bun, "check", "--no-script"]],
-  ["lint", [bun, "--bun", "node_modules/.bin/oxlint"]],
-  ["unused files, exports and packages", [bun, "--bun", "node_modules/.bin/knip", "--no-progress"]],
-];
-
-async function succeeds(command: string[]): Promise<boolean> {
-  const child = Bun.spawn(command, {
-    cwd: root,
-    stdin: "ignore",
-    stdout: "inherit",
-    stderr: "inherit",
-    env: { ...process.env, ...(!process.stdout.isTTY && { NO_COLOR: "1" }) },
-  });
-  return (await child.exited) === 0;
+async function runAll(): Promise<TestRun> {
+  const suites = chosenSuites(process.env["STREAMER_SUITES"]);
+  const checks = await runChecks();
+  const total = { passed: checks.passed, failed: checks.failed.length, skipped: 0, problems: checks.failed };
+  const add = (name: string, run: TestRun): void => {
+    total.passed += run.passed;
+    total.failed += run.failed;
+    total.skipped += run.skipped;
+    total.problems.push(...run.problems.map((problem) => `${name}: ${problem}`));
+  };
+  console.log("core tests");
+  add("core", await runTests(root, { parallel: PARALLEL }));
+  for (const suite of suites) {
+    const files = await suiteFiles(root, suite);
+    console.log(files.length === 0 ? `\nSUITE ${suite}: NO TESTS YET\n` : `suite ${suite}`);
+    if (files.length > 0) add(suite, await runTests(root, { files }));
+  }
+  return total;
 }
 
-const problems: string[] = [];
-for (const [name, command] of CHECKS) {
-  console.log(`checking ${name}`);
-  if (!(await succeeds(command))) problems.push(name);
+async function run(): Promise<TestRun> {
+  try {
+    return await runAll();
+  } catch (error) {
+    return { passed: 0, failed: 1, skipped: 0, problems: [error instanceof Error ? error.message : String(error)] };
+  }
 }
-const failedChecks = problems.length;
-const tests = await runTests(root);
-problems.push(...tests.problems);
-const passed = tests.passed + CHECKS.length - failedChecks;
-const failed = tests.failed + failedChecks;
+
+const { passed, failed, skipped, problems } = await run();
 for (const problem of problems) console.log(`failed: ${problem}`);
-console.log(`${passed} passed, ${failed} failed${tests.skipped > 0 ? `, ${tests.skipped} skipped` : ""}`);
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
 process.exitCode = failed === 0 ? 0 : 1;

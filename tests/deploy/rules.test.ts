@@ -3,11 +3,9 @@ import { join } from "node:path";
 
 import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
 import { metricNames, recordedNames } from "../support/deploy/names.ts";
-import { output, testWith, tool } from "../support/deploy/tools.ts";
 
 const root = join(import.meta.dir, "..", "..");
 const folder = join(root, "deploy", "prometheus");
-const promtool = tool("promtool", "prometheus");
 
 interface Rule {
   readonly alert?: string;
@@ -30,18 +28,6 @@ const known = new Set([
   // Prometheus records it for every target.
   "up",
 ]);
-
-testWith(promtool)("promtool accepts the rules and the alerts", async () => {
-  const { code, text } = await output([promtool!, "check", "rules", "rules.yml", "alerts.yml"], folder);
-  expect(text).not.toContain("FAILED");
-  expect(code).toBe(0);
-});
-
-testWith(promtool)("every alert fires when it should, and not before", async () => {
-  const { code, text } = await output([promtool!, "test", "rules", "alerts.test.yml"], folder);
-  expect(text).toContain("SUCCESS");
-  expect(code).toBe(0);
-});
 
 test("every alert has a test in which it fires, and one in which it does not", async () => {
   interface Case {

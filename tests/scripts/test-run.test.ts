@@ -8,7 +8,7 @@ import { runTests } from "../../scripts/test-run.ts";
 const GOOD = `import { test } from "bun:test"; test("good", () => {}); test("good too", () => {});`;
 const one = (body: string): string => `import { test } from "bun:test"; test("it", async () => { ${body} });`;
 
-describe("a run of the tests", () => {
+describe.each([1, 2])("a run of the tests, %i at a time,", (parallel) => {
   let folder = "";
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "streamer test run "));
@@ -20,7 +20,7 @@ describe("a run of the tests", () => {
     const root = await mkdtemp(join(folder, "project "));
     await mkdir(join(root, "tests"));
     for (const [index, text] of files.entries()) await Bun.write(join(root, "tests", `${index}.test.ts`), text);
-    return runTests(root, "ignore");
+    return runTests(root, { output: "ignore", parallel });
   }
 
   test("counts what passed", async () => {

@@ -385,3 +385,20 @@ export class ScheduleSimulation {
 function check(holds: boolean, rule: string): void {
   if (!holds) throw new Error(`broken: ${rule}`);
 }
+
+/** Runs `count` histories, and names the seed of one that breaks a rule: `SCHEDULE_SEED=n` repeats it. Returns the number of jobs. */
+export function runSchedules(count: number): number {
+  const only = process.env["SCHEDULE_SEED"];
+  const first = only === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(only);
+  let jobs = 0;
+  for (let seed = first; seed < first + (only === undefined ? count : 1); seed++) {
+    try {
+      jobs += new ScheduleSimulation(seed).run();
+    } catch (error) {
+      throw new Error(`SCHEDULE_SEED=${seed} ${error instanceof Error ? error.message : String(error)}`, {
+        cause: error,
+      });
+    }
+  }
+  return jobs;
+}

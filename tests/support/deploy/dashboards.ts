@@ -1,6 +1,11 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
+import { recordedNames } from "./names.ts";
+
+/** Metrics that are not Streamer's: of the process, by prom-client, and of a scrape, by Prometheus. */
+export const FOREIGN = /^(?:process|scrape)_/;
+
 const folder = join(import.meta.dir, "..", "..", "..", "deploy", "grafana", "dashboards");
 
 interface Source {
@@ -50,6 +55,11 @@ export function queries(): Query[] {
       return series === undefined ? [] : [{ where: `${file}, $${name}`, expression: substitute(series) }];
     }),
   ]);
+}
+
+/** Returns the names of all metrics in the queries. */
+export function usedNames(): Set<string> {
+  return new Set(queries().flatMap(({ expression }) => recordedNames(expression)));
 }
 
 function substitute(expression: string): string {

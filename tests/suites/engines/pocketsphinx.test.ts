@@ -1,13 +1,14 @@
 import { expect } from "bun:test";
 
-import { connect } from "../../src/client/client.ts";
-import type { Segment } from "../../src/protocol/events.ts";
-import { concat, encode, noise } from "../support/audio.ts";
-import { example, missingFiles, samplesOf, testWith } from "../support/example-harness.ts";
-import { BUILD_MS, Program } from "../support/executable.ts";
-import { Running } from "../support/in-process.ts";
-import { testPool } from "../support/pool-harness.ts";
-import { FORMAT } from "../support/wire.ts";
+import { connect } from "../../../src/client/client.ts";
+import type { Segment } from "../../../src/protocol/events.ts";
+import { concat, encode, noise } from "../../support/audio.ts";
+import { example, samplesOf } from "../../support/example-harness.ts";
+import { BUILD_MS, Program } from "../../support/executable.ts";
+import { Running } from "../../support/in-process.ts";
+import { testPool } from "../../support/pool-harness.ts";
+import { files, testWith } from "../../support/requirements.ts";
+import { FORMAT } from "../../support/wire.ts";
 
 const path = example("pocketsphinx", "model.ts");
 
@@ -18,9 +19,9 @@ const READER = `${DATA}/librivox/sense_and_sensibility_01_austen_64kb-0930.wav`;
 const LIBRARY = `/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu/libpocketsphinx.so.3`;
 
 const testHere = testWith(
-  missingFiles(
+  files(
     [LIBRARY, DIGITS, "/usr/share/pocketsphinx/model/en-us/en-us.lm.bin"],
-    "the speech recogniser is tried with `apt-get install libpocketsphinx3 pocketsphinx-en-us pocketsphinx-testdata`",
+    "Debian: apt-get install libpocketsphinx3 pocketsphinx-en-us pocketsphinx-testdata",
   ),
 );
 

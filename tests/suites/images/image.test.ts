@@ -2,15 +2,15 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
-import manifest from "../../package.json" with { type: "json" };
-import { SETTINGS } from "../../src/config/config.ts";
-import { encode, noise } from "../support/audio.ts";
-import { ignoredBy, parseDockerfile } from "../support/deploy/dockerfile.ts";
-import { filesBelow, type ImageConfig, ScratchBuild } from "../support/deploy/image.ts";
-import { Peer } from "../support/peer.ts";
-import { soon } from "../support/until.ts";
+import manifest from "../../../package.json" with { type: "json" };
+import { SETTINGS } from "../../../src/config/config.ts";
+import { encode, noise } from "../../support/audio.ts";
+import { ignoredBy, parseDockerfile } from "../../support/deploy/dockerfile.ts";
+import { filesBelow, type ImageConfig, ScratchBuild } from "../../support/deploy/image.ts";
+import { Peer } from "../../support/peer.ts";
+import { soon } from "../../support/until.ts";
 
-const root = join(import.meta.dir, "..", "..");
+const root = join(import.meta.dir, "..", "..", "..");
 const stages = parseDockerfile(await Bun.file(join(root, "Dockerfile")).text());
 const BUILD_MS = 180_000;
 

@@ -3,11 +3,12 @@ import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { noise } from "../support/audio.ts";
-import { example, testWith } from "../support/example-harness.ts";
-import { BUILD_MS, Program } from "../support/executable.ts";
-import { testPool } from "../support/pool-harness.ts";
-import { recorded, RECORDING } from "../support/recorded.ts";
+import { noise } from "../../support/audio.ts";
+import { example } from "../../support/example-harness.ts";
+import { BUILD_MS, Program } from "../../support/executable.ts";
+import { testPool } from "../../support/pool-harness.ts";
+import { recorded, RECORDING } from "../../support/recorded.ts";
+import { reportMissing, testWith } from "../../support/requirements.ts";
 
 /** The network and its engine are some 100 MB the first time. */
 const INSTALL_MS = 90_000;
@@ -19,8 +20,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Brings the example's own packages into a copy of it. Returns why it cannot be done. */
-async function install(): Promise<string | undefined> {
+/** Installs the packages of the example in a copy of it. Returns undefined when that fails. */
+async function install(): Promise<true | undefined> {
   for (const name of ["model.ts", "package.json"]) await cp(example("silero", name), join(folder, name));
   const child = Bun.spawn([process.execPath, "install", "--ignore-scripts", "--no-summary"], {
     cwd: folder,
@@ -31,9 +32,10 @@ async function install(): Promise<string | undefined> {
     killSignal: "SIGKILL",
   });
   const [code, err] = await Promise.all([child.exited, child.stderr.text()]);
-  if (code === 0) return undefined;
-  const why = err.trim().split("\n").at(-1) ?? "";
-  return `the packages of examples/silero cannot be installed (bun install ended with ${code}: ${why})`;
+  if (code === 0) return true;
+  const reason = err.trim().split("\n").at(-1) ?? "";
+  reportMissing(`the packages of examples/silero cannot be installed (bun install ended with ${code}: ${reason})`);
+  return undefined;
 }
 
 const testHere = testWith(await install());

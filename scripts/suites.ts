@@ -1,0 +1,40 @@
+// Test suites beyond the core. The tests of a suite stand in tests/suites/NAME/. Plain `bun test` ignores that folder (bunfig.toml);
+// STREAMER_SUITES=NAME,NAME npm test runs the named suites after the core.
+
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+
+export const SUITES = {
+  interop: "programs of others: Prometheus and its rules",
+  engines: "models of others: PocketSphinx, Silero VAD on ONNX Runtime",
+  browser: "clients in a browser",
+  proxies: "servers behind a reverse proxy",
+  images: "the container image and compose.yaml",
+  torture: "long property runs, deaths of workers, fuzzing of the C library",
+} as const;
+
+export type Suite = keyof typeof SUITES;
+
+/** The suites that STREAMER_SUITES names, in its order. Throws on a name that is not a suite. */
+export function chosenSuites(variable: string | undefined): Suite[] {
+  const names = (variable ?? "").split(",").filter((name) => name.trim() !== "");
+  return names.map((name) => {
+    const suite = name.trim();
+    if (isSuite(suite)) return suite;
+    throw new Error(`STREAMER_SUITES: found "${suite}"; allowed: ${Object.keys(SUITES).join(", ")}`);
+  });
+}
+
+function isSuite(name: string): name is Suite {
+  return Object.hasOwn(SUITES, name);
+}
+
+/** The test files of a suite, relative to the project in `root`. */
+export async function suiteFiles(root: string, suite: Suite): Promise<string[]> {
+  const folder = join("tests", "suites", suite);
+  const names = await readdir(join(root, folder), { recursive: true }).catch(() => []);
+  return names
+    .filter((name) => name.endsWith(".test.ts"))
+    .map((name) => join(folder, name))
+    .sort();
+}

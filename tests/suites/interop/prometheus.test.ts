@@ -1,0 +1,47 @@
+import { expect } from "bun:test";
+import { join } from "node:path";
+
+import { FOREIGN, queries, usedNames } from "../../support/deploy/dashboards.ts";
+import { LoadedServer } from "../../support/deploy/load.ts";
+import { Prometheus } from "../../support/deploy/prometheus.ts";
+import { testWith, tool } from "../../support/requirements.ts";
+import { until } from "../../support/until.ts";
+
+const program = tool("prometheus", "prometheus");
+const rules = ["rules.yml", "alerts.yml"].map((name) =>
+  join(import.meta.dir, "..", "..", "..", "deploy", "prometheus", name),
+);
+
+testWith(program)(
+  "a real Prometheus that scrapes a busy server has data for every dashboard query and can evaluate every rule",
+  async () => {
+    await using server = await LoadedServer.start();
+    await using prometheus = await Prometheus.start(program!, `127.0.0.1:${server.port}`, rules);
+    const rounds =
+      'sum(streamer_sessions_refused_total{reason="overloaded"}) and sum(count_over_time(streamer_ready[1m])) > 5';
+    const enough = until("two rounds of load, in some scrapes", async () => {
+      return ((await prometheus.query(rounds))[0]?.value ?? 0) >= 2;
+    });
+    await Promise.race([enough, server.load]);
+    const problems: string[] = [];
+    for (const { where, expression } of queries()) {
+      const samples = await prometheus.query(expression).catch((error: unknown) => {
+        problems.push(`${where}: ${String(error)}`);
+        return undefined;
+      });
+      if (samples === undefined) continue;
+      if (!samples.some(({ value }) => Number.isFinite(value))) problems.push(`${where}: no number for ${expression}`);
+    }
+    expect(problems).toEqual([]);
+
+    await until("all rules evaluated", async () => (await prometheus.brokenRules()).length === 0).catch(async () => {
+      expect(await prometheus.brokenRules()).toEqual([]);
+    });
+    const scraped = await prometheus.names();
+    const foreign = [...usedNames()].filter((name) => FOREIGN.test(name));
+    expect(foreign.filter((name) => !scraped.includes(name))).toEqual([]);
+    const traced = await prometheus.exemplars("streamer_inference_compute_seconds_bucket");
+    expect(traced.some(({ trace_id }) => /^[0-9a-f]{32}$/.test(trace_id ?? ""))).toBe(true);
+  },
+  90_000,
+);
