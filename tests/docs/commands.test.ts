@@ -13,10 +13,6 @@ const LIMIT_MS = 120_000;
 /** Command lines that this test does not run: they run this test, or are tested elsewhere. */
 const TRIED_ELSEWHERE: Readonly<Record<string, string>> = {
   "npm test": "runs this test",
-  "bun test": "runs this test",
-  "bun install": "has been run before this test",
-  "bun fmt --check": "scripts/test.ts",
-  "bun check": "scripts/test.ts",
   "npm run demo": "tests/integration/demo.test.ts",
   "docker compose up --build": "tests/deploy/compose.test.ts",
 };

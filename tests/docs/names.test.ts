@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 import { MODEL_SETTINGS, SETTINGS } from "../../src/config/config.ts";
@@ -8,6 +9,7 @@ import { baseName, metricNames } from "../support/deploy/names.ts";
 import { filesBelow, readDocuments, root } from "../support/documents.ts";
 
 const documents = await readDocuments();
+const manifest: { scripts: Record<string, string> } = await Bun.file(join(root, "package.json")).json();
 
 /** Settings that model files declare: the names before `: { default:` in examples and templates. */
 async function describedInFiles(): Promise<string[]> {
@@ -53,8 +55,24 @@ function unknownMetrics(text: string): string[] {
   return [...named].map(([name]) => name).filter((name) => !known.has(name));
 }
 
+/** Package scripts in a text, such as `bun run check`, that do not exist. */
+function unknownScripts(text: string): string[] {
+  const named = [...text.matchAll(/\b(?:bun|npm) run (\w+)/g)].map(([, name = ""]) => name);
+  return named.filter((name) => !Object.hasOwn(manifest.scripts, name));
+}
+
+/** Benchmarks in a text, such as `bun run bench streams`, that do not exist. */
+function unknownBenchmarks(text: string): string[] {
+  const named = [...text.matchAll(/\brun bench ([a-z]+)/g)].map(([, name = ""]) => name);
+  return named.filter((name) => !existsSync(join(root, "scripts", "bench", `${name}.ts`)));
+}
+
 test.each(documents)("every configuration key in $path exists", ({ text }) => {
   expect(unknownKeys(text)).toEqual([]);
+});
+
+test.each(documents)("every package script and benchmark in $path exists", ({ text }) => {
+  expect([...unknownScripts(text), ...unknownBenchmarks(text)]).toEqual([]);
 });
 
 test.each(documents)("every metric in $path exists", ({ text }) => {
@@ -62,6 +80,10 @@ test.each(documents)("every metric in $path exists", ({ text }) => {
 });
 
 test("unknown names are found; files and longer names are not taken for keys", () => {
+  expect(unknownScripts("`bun run chekc`, `npm run demo`, `bun run bench NAME`")).toEqual(["chekc"]);
+  expect(
+    unknownBenchmarks("`bun run bench streems`, `bun run bench streams --rounds 3`, `bun run bench NAME`"),
+  ).toEqual(["streems"]);
   const text = "`limits.arena_gb` --set model.dealy=1 STREAMER__SERVER__PROT=1 `vad.treshold_db`, simple.block_ms";
   expect(unknownKeys(text)).toEqual(["limits.arena_gb", "model.dealy", "vad.treshold_db", "STREAMER__SERVER__PROT"]);
   expect(
