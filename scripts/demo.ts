@@ -1,26 +1,26 @@
-// Starts the built executable as a server, streams the sample to it in real time, and shows what comes back.
+// Starts the built executable as a server, streams a recording to it in real time, and prints the results.
 
 import { join } from "node:path";
 
 import { buildExecutable } from "./build.ts";
 
 const root = join(import.meta.dir, "..");
-const sample = join("tests", "data", "two-speakers-48k.wav");
+const recording = join("tests", "data", "two-speakers-48k.wav");
 
-const START_MS = 30_000;
-const STOP_MS = 15_000;
-/** Of a server's log, what is shown when it fails. */
+const START_TIMEOUT_MS = 30_000;
+const STOP_TIMEOUT_MS = 15_000;
+/** Lines of the server's log that are printed when the demo fails: the last ones. */
 const LOG_LINES = 20;
 
 const LISTENING = /^listening on http:\/\/(\S+)$/;
 
-/** What a person can act on; shown without a stack. */
+/** A failure that is explained by its message: it is printed without a stack. */
 class DemoError extends Error {}
 
 type Server = Bun.Subprocess<"ignore", "pipe", "pipe">;
 
-/** Collects the last lines of a stream; resolves when it ends. */
-async function lastLines(stream: ReadableStream<Uint8Array>, lines: string[]): Promise<void> {
+/** Keeps the last lines of a stream in `lines`. Resolves when the stream ends. */
+async function keepLastLines(stream: ReadableStream<Uint8Array>, lines: string[]): Promise<void> {
   for await (const line of linesOf(stream)) {
     lines.push(line);
     if (lines.length > LOG_LINES) lines.shift();
@@ -38,9 +38,9 @@ async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<stri
   if (text !== "") yield text;
 }
 
-/** The host and port that the server says it listens on. */
-async function listening(server: Server): Promise<string> {
-  const timer = setTimeout(() => server.kill("SIGKILL"), START_MS);
+/** Waits until the server is ready. Returns its host and port. */
+async function waitForAddress(server: Server): Promise<string> {
+  const timer = setTimeout(() => server.kill("SIGKILL"), START_TIMEOUT_MS);
   try {
     for await (const line of linesOf(server.stdout)) {
       const [, host] = LISTENING.exec(line) ?? [];
@@ -49,11 +49,11 @@ async function listening(server: Server): Promise<string> {
   } finally {
     clearTimeout(timer);
   }
-  throw new DemoError(`the server ended, or took more than ${START_MS / 1000} s, before it listened`);
+  throw new DemoError(`the server ended, or was not ready within ${START_TIMEOUT_MS / 1000} s`);
 }
 
-async function stopped(server: Server): Promise<void> {
-  const timer = setTimeout(() => server.kill("SIGKILL"), STOP_MS);
+async function stop(server: Server): Promise<void> {
+  const timer = setTimeout(() => server.kill("SIGKILL"), STOP_TIMEOUT_MS);
   server.kill("SIGTERM");
   const code = await server.exited;
   clearTimeout(timer);
@@ -69,16 +69,17 @@ async function demo(): Promise<void> {
     stdout: "pipe",
     stderr: "pipe",
   });
-  const logged = lastLines(server.stderr, log);
+  const logging = keepLastLines(server.stderr, log);
   try {
-    const addr = `ws://${await listening(server)}/api/v1/segmented`;
+    const addr = `ws://${await waitForAddress(server)}/api/v1/segmented`;
     console.log(`
-Two people speak, one on each side of a stereo recording: [0] is the left side, [1] the right. The audio goes to the
-server at the pace of speech, and results come back while it is being sent. Times are seconds of audio.
+A stereo recording of two speakers: [0] is the left channel, [1] the right. The audio is sent in real time, and results
+arrive while it is being sent. Times are seconds of audio.
 
-$ ./streamer send -i ${sample} --interim-results --real-time --addr ${addr}
+$ ./streamer send -i ${recording} --interim-results --real-time --addr ${addr}
 `);
-    const client = Bun.spawn([executable, "send", "-i", sample, "--interim-results", "--real-time", "--addr", addr], {
+    const flags = ["-i", recording, "--interim-results", "--real-time", "--addr", addr];
+    const client = Bun.spawn([executable, "send", ...flags], {
       cwd: root,
       stdin: "ignore",
       stdout: "inherit",
@@ -86,11 +87,11 @@ $ ./streamer send -i ${sample} --interim-results --real-time --addr ${addr}
     });
     const code = await client.exited;
     if (code !== 0) throw new DemoError(`the client ended with ${client.signalCode ?? `exit code ${code}`}`);
-    await stopped(server);
-    await logged;
+    await stop(server);
+    await logging;
   } catch (error) {
     server.kill("SIGKILL");
-    await logged;
+    await logging;
     if (error instanceof DemoError && log.length > 0) {
       throw new DemoError(`${error.message}; the end of the server's log:\n${log.join("\n")}`);
     }
@@ -98,14 +99,13 @@ $ ./streamer send -i ${sample} --interim-results --real-time --addr ${addr}
   }
 }
 
-// Ctrl-C reaches the client too, which ends the stream in order; the demo goes on to stop the server.
+// Ctrl-C reaches the client as well, which ends the stream gracefully. The demo then stops the server.
 process.on("SIGINT", () => undefined);
 try {
   const begin = performance.now();
   await demo();
-  console.log(
-    `\nThe demo went well: ${((performance.now() - begin) / 1000).toFixed(1)} s, and the server has stopped.`,
-  );
+  const seconds = ((performance.now() - begin) / 1000).toFixed(1);
+  console.log(`\nThe demo succeeded in ${seconds} s. The server has stopped.`);
 } catch (error) {
   if (!(error instanceof DemoError)) throw error;
   console.error(`\nThe demo failed: ${error.message}`);

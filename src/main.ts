@@ -43,7 +43,7 @@ const COMMANDS: Commands = {
   },
   send: {
     description: "Stream an audio file to a server and print the results",
-    load: async () => loaded((await import("./commands/send/send.ts")).sendCommand),
+    load: async () => loaded((await import("./commands/send/send-command.ts")).sendCommand),
   },
   health: {
     description: "Check that a server is alive, or ready for streams",

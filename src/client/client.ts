@@ -1,3 +1,4 @@
+import { messageOf } from "../lib/thrown.ts";
 import type { ServerEvent, Started } from "../protocol/events.ts";
 import type { AudioFormat } from "../protocol/format.ts";
 import { SUBPROTOCOL } from "../protocol/version.ts";
@@ -182,8 +183,8 @@ export class Client implements Disposable {
     try {
       received = this.#reader.read(data, this.#now());
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#abort(new ConnectionError("protocol", `the server broke the protocol: ${reason}`), PROTOCOL_ERROR_CLOSE);
+      const message = `the server broke the protocol: ${messageOf(error)}`;
+      this.#abort(new ConnectionError("protocol", message), PROTOCOL_ERROR_CLOSE);
       return;
     }
     if (received !== undefined) this.#deliver(received);

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { extname } from "node:path";
 
 import { shown } from "../lib/excerpt.ts";
+import { messageOf } from "../lib/thrown.ts";
 
 /** One value of the configuration as a source gives it, not yet checked. */
 export interface GivenValue {
@@ -57,7 +58,7 @@ function fromFile(file: string | undefined, problems: string[]): GivenValue[] {
   try {
     content = parse(readFileSync(file, "utf8"), extname(file).toLowerCase());
   } catch (error) {
-    problems.push(`${file}: cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    problems.push(`${file}: cannot be read: ${messageOf(error)}`);
     return [];
   }
   if (content === null || content === undefined) return [];

@@ -126,7 +126,7 @@ describe("sources", () => {
     expect(given).toEqual([["simulated", SIMULATED]]);
   });
 
-  test("JSON, JSON5, YAML and TOML say the same", () => {
+  test("JSON, JSON5, YAML and TOML are equivalent", () => {
     const files = [
       file("a.json", '{"server":{"port":81},"model":{"delay":0.5,"words":["a"]}}'),
       file("a.json5", "{server: {port: 81}, /* slow */ model: {delay: .5, words: ['a']},}"),
@@ -140,7 +140,7 @@ describe("sources", () => {
     }
   });
 
-  test("the file gives way to the environment, that to flags, and those to --set", () => {
+  test("the environment overrides the file, flags override both, and --set overrides all", () => {
     const sources = {
       file: file("order.json", {
         server: { port: 1, host: "a" },
@@ -172,7 +172,7 @@ describe("sources", () => {
     expect(loadConfig({ env }).config.vad.pre_roll_ms).toBe(0);
   });
 
-  test("a variable means the key that the file spells in mixed case", () => {
+  test("a variable matches a key of the file in any case", () => {
     const path = file("case.json", { model: { hotWords: "a" }, models: { Fast: { delay: 1 } } });
     const env = { STREAMER__MODEL__HOTWORDS: "b", STREAMER__MODELS__FAST__DELAY: "2", streamer__server__port: "5" };
     const { config } = loadConfig({ file: path, env });
@@ -181,7 +181,7 @@ describe("sources", () => {
     expect(config.server.port).toBe(5);
   });
 
-  test("text is a JSON scalar where it is one, and stays text where a text is wanted", () => {
+  test("text is parsed as a JSON scalar, unless the setting is a text", () => {
     const sets = ["model.a=0", "model.b=true", "model.c=x=y", 'model.d="7"', "model.e=", "model.f=1e3", "model.g=[1]"];
     expect(loadConfig({ sets }).config.model.settings).toEqual({
       a: 0,
@@ -204,7 +204,7 @@ describe("sources", () => {
     expect(config.model.settings).toEqual({ vocabulary: { size: 4, words: ["a"] } });
   });
 
-  test("further models have their own settings, and their key for a name", () => {
+  test("further models have their own settings, and their key is their default name", () => {
     const { config } = loadConfig({
       sets: ["models.levels.workers=1", "models.slow.name=simulated", "models.slow.delay=2"],
     });
@@ -222,7 +222,7 @@ describe("sources", () => {
     expect(loadConfig({ file: file("bare.toml", "[models.levels]") }).config.models).toHaveProperty("levels");
   });
 
-  test("null counts as absent, and an empty section says nothing", () => {
+  test("null and an empty section count as absent", () => {
     const nothing = { server: { port: null }, limits: null, vad: {}, model: { delay: null }, models: {} };
     expect(loadConfig({ file: file("null.json", nothing) }).config).toEqual(loadConfig().config);
     expect(loadConfig({ file: file("none.json", { model: {} }) }).config).toEqual(loadConfig().config);
@@ -232,7 +232,7 @@ describe("sources", () => {
 });
 
 describe("refusals", () => {
-  test("everything that is wrong is named at once, each with its source", () => {
+  test("all problems are reported at once, each with its source", () => {
     const path = file("wrong.json", { srver: { port: 1 }, limits: { max_chanels: 2, max_sessions: "many" }, vad: 3 });
     const found = problems({
       file: path,
@@ -269,7 +269,7 @@ describe("refusals", () => {
     expect(problems({ file: path, sets: ["server.port=1"] })).toHaveLength(1);
   });
 
-  test("a text is not taken for a number, nor a number for a text, in a file", () => {
+  test("in a file, a text is not accepted as a number, nor a number as a text", () => {
     const path = file("types.json", { server: { host: 1, port: "80" }, model: { workers: true, name: "" } });
     const found = problems({ file: path });
     expect(found.map((problem) => problem.split(":")[0])).toEqual([
@@ -280,7 +280,7 @@ describe("refusals", () => {
     ]);
   });
 
-  test("a file that cannot be read, parsed or understood is named", () => {
+  test("a file that cannot be read or parsed, or has no sections, is reported", () => {
     const missing = join(folder, "missing.json");
     expect(problems({ file: missing })[0]).toStartWith(`${missing}: cannot be read:`);
     for (const [name, content] of [
@@ -305,7 +305,7 @@ describe("refusals", () => {
     expect(problems({ sets: ["models.simulated.delay=1"] })[0]).toContain("already the name of the default model");
   });
 
-  test("what a model finds wrong with its settings is reported with the rest, and with the source", () => {
+  test("problems that a model finds in its settings are reported with the rest, with their source", () => {
     const validateModelSettings = (name: string, settings: Readonly<Record<string, unknown>>) =>
       "delai" in settings ? [`unknown setting "delai" of ${name}; did you mean "delay"?`] : [];
     expect(
@@ -321,13 +321,13 @@ describe("refusals", () => {
     ]);
   });
 
-  test("a model's name can be spelled in a key", () => {
+  test("the name of a model must be valid in a key", () => {
     const path = file("names.json", { models: { "a.b": { x: 1 }, "": { x: 1 } } });
     expect(problems({ file: path })).toHaveLength(2);
     expect(problems({ sets: ["models=1", "models.x=1", "model=1", "model.=1"] })).toHaveLength(4);
   });
 
-  test("__proto__ is no key, anywhere", () => {
+  test("__proto__ is not a key, anywhere", () => {
     const path = file(
       "proto.json",
       '{"__proto__":{"a":1},"model":{"__proto__":{"a":1}},"models":{"__proto__":{"a":1}}}',
@@ -337,7 +337,7 @@ describe("refusals", () => {
     expect("y" in {}).toBe(false);
   });
 
-  test("whatever is given, nothing but a ConfigError is thrown", () => {
+  test("no input throws anything but a ConfigError", () => {
     const part = fc.oneof(
       fc.constantFrom("model", "models", "server", "port", "vad", "limits", "name", "x", "constructor", "__proto__"),
       fc.string(),
@@ -356,7 +356,7 @@ describe("refusals", () => {
 });
 
 describe("formatConfig", () => {
-  test("every key is shown with its value, unit and source", () => {
+  test("every key is printed with its value, unit and source", () => {
     const { entries } = loadConfig({ sets: ["model.delay=0"], env: { STREAMER__VAD__THRESHOLD_DB: "12" } });
     const lines = formatConfig(entries).trimEnd().split("\n");
     expect(lines).toHaveLength(entries.length);
@@ -367,7 +367,7 @@ describe("formatConfig", () => {
     expect(words).toContain("model.delay | 0 | --set");
   });
 
-  test("settings of models that describe them are shown too, with unit and default, after their model's own keys", () => {
+  test("settings that a model describes are printed with unit and default, after its other keys", () => {
     const describeModelSettings = (name: string) => ({
       delay: { default: 0.5, unit: "s" },
       ...(name === "far" && { place: { default: null } }),
@@ -382,7 +382,7 @@ describe("formatConfig", () => {
     expect(config.models["far"]?.settings).toEqual({});
   });
 
-  test("no further model may have the name that clients know the default model's file by", () => {
+  test("a further model cannot have the name of the default model's file", () => {
     const sets = ["model.name=./models/near.ts", "models.near.workers=1"];
     expect(() => loadConfig({ sets })).toThrow("models.near: is already the name of the default model");
   });

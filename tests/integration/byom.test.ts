@@ -7,7 +7,7 @@ import { encode, speech, wav } from "../support/audio.ts";
 import { BUILD_MS, type Ended, Program } from "../support/executable.ts";
 import { S16_MONO } from "../support/peer.ts";
 
-/** A model of the user's own, with the executable and nothing else of this repository. */
+/** A user's own model, with the executable alone. */
 
 let program: Program;
 
@@ -36,12 +36,12 @@ function eventsOf(text: string): ServerEvent[] {
   return lines.map((line) => JSON.parse(line) as ServerEvent);
 }
 
-/** A model that answers `answer`, an expression of the variables that `head` brings. */
+/** Returns the source of a model whose result is the expression `answer`, after the statements of `head`. */
 function model(head: string, answer: string): string {
   return `${head}\nexport default { name: "tried", load: () => ({ infer: () => ({ answer: ${answer} }) }) };\n`;
 }
 
-describe("from a folder with the executable alone to results in four commands", () => {
+describe("four commands lead from an empty folder to results", () => {
   for (const [name, flags, pattern] of [
     ["my-model", [], "segmented"],
     ["my-stream", ["--stateful"], "stateful"],
@@ -109,7 +109,7 @@ describe("a model file", () => {
     });
   }
 
-  test("is served from source as well, one among several, with settings and a timeout of its own", async () => {
+  test("can be one of several models, with its own settings and timeout, also from source", async () => {
     await write(
       "set.ts",
       `export default { name: "set", settings: { size: { default: 3 }, word: { default: "a" } },
@@ -148,7 +148,7 @@ describe("a model file", () => {
     }
   });
 
-  test("may print what it likes: standard output is the server's", async () => {
+  test("may print: its output goes to standard error, not to the server's standard output", async () => {
     await write(
       "loud.ts",
       model(
@@ -168,7 +168,7 @@ describe("a model file", () => {
   });
 });
 
-describe("a mistake is caught when the server starts: exit code 2, and one sentence on standard error", () => {
+describe("a fault of a model file is found when the server starts: exit code 2, and one sentence", () => {
   for (const [name, text, words, sets = []] of [
     [
       "syntax.ts",
@@ -233,7 +233,7 @@ describe("a mistake is caught when the server starts: exit code 2, and one sente
     });
   }
 
-  test("files that are not there are all named at once, with who named them", async () => {
+  test("all missing files are reported at once, with their sources", async () => {
     const { code, err } = await program.run(["serve", "--model", "./a.ts", "--set", "models.b.name=/no/b.ts"]);
     expect(code).toBe(2);
     expect(err).toContain(
@@ -243,8 +243,8 @@ describe("a mistake is caught when the server starts: exit code 2, and one sente
   });
 });
 
-describe("model check, typed", () => {
-  test("ends with 1 when it finds a fault, and 2 when it cannot begin", async () => {
+describe("the model commands", () => {
+  test("check ends with 1 when it finds a fault, and with 2 when it cannot start", async () => {
     await write("faulty.ts", `export default { name: "f", load: () => ({ infer: () => ({ level: NaN }) }) };`);
     const faulty = await program.run(["model", "check", "./faulty.ts"]);
     expect(faulty).toMatchObject({ code: 1, err: "" });
@@ -264,7 +264,7 @@ describe("model check, typed", () => {
     }
   });
 
-  test("knows built-in models by name, takes their settings, and says what a hang costs", async () => {
+  test("check accepts built-in models and their settings, and reports a timeout", async () => {
     const flags = ["--set", "delay=0", "--set", "model.jitter=0", "--set", "warmup_penalty=1"];
     const good = await program.run(["model", "check", "simulated", ...flags]);
     expect(good).toMatchObject({ code: 0, err: "" });
@@ -282,7 +282,7 @@ describe("model check, typed", () => {
     expect(hung.out).toContain("timeout: no result within 100 ms (inference_timeout_ms); the worker is replaced");
   });
 
-  test("a batch that always fails is told of once, though its pieces are answered one by one", async () => {
+  test("check logs a batch that fails once, and its pieces are run one by one", async () => {
     await write(
       "batch.ts",
       `export default { name: "b", maxBatch: 4, idempotent: true, load: () => ({
@@ -295,7 +295,7 @@ describe("model check, typed", () => {
     });
   });
 
-  test("model alone, and a word that is no command of it, tell what there is", async () => {
+  test("model without a command, or with an unknown one, prints help", async () => {
     expect(await program.run(["model"])).toMatchObject({ code: 2, out: expect.stringContaining("init ") });
     expect(await program.run(["model", "--help"])).toMatchObject({ code: 0 });
     expect(await program.run(["model", "chek"])).toMatchObject({
@@ -305,7 +305,7 @@ describe("model check, typed", () => {
     expect((await program.run(["model", "check", "--help"])).out).toContain("--input");
   });
 
-  test("init overwrites nothing", async () => {
+  test("init does not overwrite a file", async () => {
     await write("mine.ts", "mine");
     const { code, err } = await program.run(["model", "init", "mine"]);
     expect({ code, err }).toEqual({ code: 2, err: "streamer: ./mine.ts already exists and is not overwritten\n" });
@@ -313,7 +313,10 @@ describe("model check, typed", () => {
   });
 });
 
-/** A native addon, as a package would bring it: `answer` is 42. Node-API's functions are declared here, its headers being elsewhere. */
+/**
+ * Builds a native addon, as a package has it: `answer` is 42. The functions of Node-API are declared here, because
+ * its headers may not be installed.
+ */
 async function addon(path: string): Promise<void> {
   const source = `
     #include <stdint.h>
@@ -329,7 +332,7 @@ async function addon(path: string): Promise<void> {
   expect(await child.exited).toBe(0);
 }
 
-/** Ends the stream after its first line. */
+/** Returns a stream that ends after its first line. */
 function firstLine(): TransformStream<Uint8Array, Uint8Array> {
   return new TransformStream({
     transform(bytes, controller) {

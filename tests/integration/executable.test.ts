@@ -24,8 +24,8 @@ afterAll(async () => {
 
 const QUICK = { "model.workers": 2, "model.delay": 0.002, "model.warmup_penalty": 1 };
 
-describe("the executable, alone in an empty folder", () => {
-  test("serves, sends to itself, and leaves nothing behind in the folder", async () => {
+describe("the executable in an empty folder", () => {
+  test("serves, sends to itself, and leaves no files behind", async () => {
     expect(await readdir(program.folder)).toEqual(["streamer"]);
     const server = await program.serve(QUICK);
     const spoken = speech([0.6, 0.8], { rate: 44_100 });
@@ -50,7 +50,7 @@ describe("the executable, alone in an empty folder", () => {
     expect(await readdir(program.folder)).toEqual(["streamer"]);
   });
 
-  test("says exactly one line on standard output, and JSON on standard error", async () => {
+  test("prints one line on standard output, and JSON on standard error", async () => {
     const server = await program.serve(QUICK);
     const peer = await server.connect({ path: "/api/v1/simple" });
     peer.start();
@@ -78,7 +78,7 @@ describe("the executable, alone in an empty folder", () => {
     }
   });
 
-  test("survives workers that crash, and goes on", async () => {
+  test("continues after workers crash", async () => {
     const server = await program.serve({ ...QUICK, "model.panic_rate": 0.5 });
     const peer = await server.connect({ path: "/api/v1/simple" });
     const bytes = encode("s16", noise(10));
@@ -95,7 +95,7 @@ describe("the executable, alone in an empty folder", () => {
 describe("a signal", () => {
   const seed = freshSeed();
 
-  test(`SIGTERM at a random moment under load: every result comes, 1001, exit 0 (seed ${seed})`, async () => {
+  test(`SIGTERM at a random moment under load: every result arrives, 1001, exit 0 (seed ${seed})`, async () => {
     const random = seeded(seed);
     const server = await program.serve({ ...QUICK, "model.delay": 0.01, "model.jitter": 0.01 });
     const peers = await Promise.all(
@@ -110,10 +110,10 @@ describe("a signal", () => {
           peer.start();
           for (let at = 0; at < bytes.length && peer.closed === undefined;) {
             const end = at + 1 + Math.floor(random() * 20_000);
-            // That the server takes nothing more is seen by its close.
+            // A send fails when the server has closed the connection, which ends the loop.
             await peer.audio(bytes.subarray(at, end)).catch(() => {});
             at = end;
-            // Gives way to what is to be read: without a pause, writing would starve it.
+            // Lets the event loop read; without a pause, writing would starve it.
             await new Promise((resolve) => setImmediate(resolve));
           }
           peer.stop();
@@ -126,7 +126,7 @@ describe("a signal", () => {
     expect(await server.ended()).toEqual({ code: 0, signal: null });
     for (const peer of peers) {
       expect((await peer.close()).code).toBe(1001);
-      // Nothing is missing: all that was received is answered, or there was no stream.
+      // Everything that was received has a result, or there was no stream.
       for (const stream of streamsOf(peer.events)) {
         expect(problemsOf(stream)).toEqual([]);
         expect(stream.stopped.channels[0]?.failed).toBe(0);
@@ -149,7 +149,7 @@ describe("a signal", () => {
     expect(streamsOf(peer.events)[0]?.stopped).toMatchObject({ reason: "drain", channels: [{ failed: 0 }] });
   });
 
-  test("a second one ends it at once", async () => {
+  test("a second one ends the server at once", async () => {
     for (const [first, second] of [
       ["SIGTERM", "SIGTERM"],
       ["SIGINT", "SIGTERM"],
@@ -168,16 +168,16 @@ describe("a signal", () => {
     }
   });
 
-  test("before the models are loaded ends it, with 0 and without a word on standard output", async () => {
+  test("before the models are loaded ends the server with 0 and without output", async () => {
     const server = program.launch({ "model.workers": 1, "model.delay": 30 });
-    // The handler is there when the log is; nothing is printed before.
+    // Nothing is printed before the models are loaded, so there is nothing to wait for.
     await Bun.sleep(1_000);
     server.signal("SIGTERM");
     expect(await server.ended()).toEqual({ code: 0, signal: null });
     expect(server.out).toBe("");
   });
 
-  test("after which a model does not finish ends it at the drain timeout, what is left is named, exit 0", async () => {
+  test("ends the server at the drain timeout, exit 0, if a model does not finish: the rest has failed", async () => {
     const server = await program.serve({
       "model.workers": 1,
       "model.delay": 60,
@@ -204,7 +204,7 @@ describe("a signal", () => {
 });
 
 describe("the command line of serve", () => {
-  test("a port in use is one clear sentence and exit 1", async () => {
+  test("a port in use gives one sentence and exit code 1", async () => {
     const server = await program.serve(QUICK);
     const { code, out, err } = await program.run(["serve", "--port", String(server.port)]);
     expect([code, out]).toEqual([1, ""]);
@@ -212,7 +212,7 @@ describe("the command line of serve", () => {
     expect(err.trim().split("\n")).toHaveLength(1);
   });
 
-  test("--print-config shows every key with its value, unit and source, and serves nothing", async () => {
+  test("--print-config prints every key with its value, unit and source, and does not serve", async () => {
     await Bun.write(
       join(program.folder, "config.json"),
       JSON.stringify({ model: { delay: 0.5 }, limits: { arena_mb: 64 } }),
@@ -231,7 +231,7 @@ describe("the command line of serve", () => {
     expect(line("limits.session_ms")).toMatch(/ms .*default/);
   });
 
-  test("a bad configuration is refused with all its problems at once, by name, and exit 2", async () => {
+  test("an invalid configuration is refused with all its problems at once, and exit code 2", async () => {
     await Bun.write(
       join(program.folder, "bad.json"),
       JSON.stringify({ model: { delay: "slow", dealy: 1 }, limits: { arena_mb: 0 } }),
@@ -251,7 +251,7 @@ describe("the command line of serve", () => {
       expect(err).toContain(name);
   });
 
-  test("the original's config.json works as it stands", async () => {
+  test("a config.json with nothing but model settings works", async () => {
     const model = {
       delay: 0.01,
       constant_factor: 0.3,
@@ -260,12 +260,12 @@ describe("the command line of serve", () => {
       panic_rate: 0.0,
       warmup_penalty: 10.0,
     };
-    await Bun.write(join(program.folder, "original.json"), JSON.stringify({ model }));
-    const server = await program.serve({}, ["--config", "original.json", "--workers", "1"]);
+    await Bun.write(join(program.folder, "model-only.json"), JSON.stringify({ model }));
+    const server = await program.serve({}, ["--config", "model-only.json", "--workers", "1"]);
     expect((await fetch(`${server.url}/api/v1/ready`)).status).toBe(200);
   });
 
-  test("settings of the folder it is started in are not read", async () => {
+  test("a .env file in the current folder is not read", async () => {
     await Bun.write(join(program.folder, ".env"), "STREAMER__LIMITS__MAX_SESSIONS=3\n");
     const { out } = await program.run(["serve", "--print-config"]);
     expect(out).toMatch(/limits\.max_sessions +10000 sessions +default/);

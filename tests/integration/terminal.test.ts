@@ -15,9 +15,9 @@ afterAll(async () => {
   await program[Symbol.asyncDispose]();
 });
 
-/** `./streamer serve` as a person starts it: its outputs are a terminal. */
+/** `./streamer serve` with a terminal for its outputs. */
 class Terminal implements AsyncDisposable {
-  /** Everything written, in the order of its coming. */
+  /** Everything written, in order. */
   text = "";
   readonly child: Bun.Subprocess;
 
@@ -64,8 +64,8 @@ async function stream(port: number): Promise<Peer> {
 /** The warning about a late event loop, which a busy machine may cause at any time. */
 const BLOCKED = /event.loop.blocked/;
 
-/** The lines that are on the terminal in the end, without those erased since. */
-function standing(text: string): string[] {
+/** Returns the lines on the terminal at the end, without those that were erased. */
+function visibleLines(text: string): string[] {
   const lines: string[] = [];
   for (const part of text.replaceAll("\r", "").split("\n")) {
     const line = part.replaceAll("\u001B[1F\u001B[J", () => {
@@ -77,7 +77,7 @@ function standing(text: string): string[] {
   return lines.filter((line) => line !== "" && !BLOCKED.test(line));
 }
 
-test("on a terminal a person sees a line for each start and stop of a stream, and a status line in one place", async () => {
+test("a terminal shows a line for each start and stop of a stream, and a status line in one place", async () => {
   await using terminal = new Terminal();
   using peer = await stream(await terminal.port());
   await until("the stream is on the status line", () => terminal.text.includes("sessions 1, streams 1"));
@@ -85,11 +85,14 @@ test("on a terminal a person sees a line for each start and stop of a stream, an
   peer.stop();
   await peer.next("stopped");
   peer[Symbol.dispose]();
-  await until("nobody is left", () => terminal.text.lastIndexOf("sessions 0") > terminal.text.indexOf("sessions 1"));
-  expect(standing(terminal.text).filter((line) => line.startsWith("sessions"))).toHaveLength(1);
+  await until(
+    "no session is left",
+    () => terminal.text.lastIndexOf("sessions 0") > terminal.text.indexOf("sessions 1"),
+  );
+  expect(visibleLines(terminal.text).filter((line) => line.startsWith("sessions"))).toHaveLength(1);
   expect(await terminal.stop()).toBe(0);
-  const left = standing(terminal.text);
-  expect(left.map((line) => line.replace(/^[\d:]+ (\w+) +/, "$1 "))).toEqual([
+  const lines = visibleLines(terminal.text);
+  expect(lines.map((line) => line.replace(/^[\d:]+ (\w+) +/, "$1 "))).toEqual([
     expect.stringMatching(/^listening on http/),
     expect.stringMatching(/^info ready/),
     expect.stringMatching(
@@ -101,7 +104,7 @@ test("on a terminal a person sees a line for each start and stop of a stream, an
   ]);
 });
 
-test("in JSON nothing changes in place, also on a terminal", async () => {
+test("with the JSON log there is no status line, even on a terminal", async () => {
   await using terminal = new Terminal("--log-format", "json");
   using peer = await stream(await terminal.port());
   peer.stop();
@@ -116,7 +119,7 @@ test("in JSON nothing changes in place, also on a terminal", async () => {
   expect(events).toEqual(["ready", "stream_started", "stream_stopped", "draining", "stopped"]);
 });
 
-test("where standard error is no terminal, pretty lines are plain, and there is no status line", async () => {
+test("without a terminal, the pretty log has no colours, and there is no status line", async () => {
   const server = await program.serve({}, ["--log-format", "pretty"]);
   using peer = await stream(server.port);
   peer.stop();
@@ -129,7 +132,7 @@ test("where standard error is no terminal, pretty lines are plain, and there is 
   expect(server.out).toBe(`listening on http://127.0.0.1:${server.port}\n`);
 });
 
-test("each stream has one line when it starts and one when it stops, with its trace and its ledger, and nothing is logged per message", async () => {
+test("a stream is logged at its start and its stop, with trace and ledger, and not per message", async () => {
   const server = await program.serve({}, ["--log-level", "debug"]);
   const trace = "4bf92f3577b34da6a3ce929d0e0e4736";
   using peer = await Peer.connect(server.port, { path: "/api/v1/simple" });
@@ -158,7 +161,7 @@ test("each stream has one line when it starts and one when it stops, with its tr
   expect(streams[1]).toMatchObject({ reason: "stop", ledger: [{ received: 32_000, inferred: 32_000 }] });
 });
 
-test("a client's text is in no line as it came, and its token in none at all", async () => {
+test("text of a client is escaped in the log, and tokens are never logged", async () => {
   const server = await program.serve({}, ["--log-level", "debug"]);
   const headers = { authorization: "Bearer s3cret" };
   using peer = await Peer.connect(server.port, { path: "/api/v1/simple?ticket=s3cret", headers });
@@ -175,7 +178,7 @@ test("a client's text is in no line as it came, and its token in none at all", a
   expect(server.log.length).toBeGreaterThan(3);
 });
 
-test("info tells what goes on now", async () => {
+test("info has the current load", async () => {
   const server = await program.serve({ "model.workers": 1 });
   using peer = await stream(server.port);
   interface Info {
@@ -196,6 +199,6 @@ test("info tells what goes on now", async () => {
   peer.stop();
   await peer.next("stopped");
   peer[Symbol.dispose]();
-  await until("nobody is left", async () => (await info()).live.sessions === 0);
+  await until("no session is left", async () => (await info()).live.sessions === 0);
   expect((await info()).live).toMatchObject({ streams: 0, channels: 0, audio_seconds: 1, arena: { used_bytes: 0 } });
 });

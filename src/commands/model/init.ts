@@ -3,6 +3,7 @@ import { join, parse, relative, resolve } from "node:path";
 
 import { defineCommand } from "citty";
 
+import { codeOf, messageOf } from "../../lib/thrown.ts";
 import { UsageError } from "../terminal/exit-codes.ts";
 import { invalidValue, parseFlags } from "../terminal/flags.ts";
 import { DECLARATIONS_FILE, DECLARATIONS_MARK, modelDeclarations } from "./declarations.ts";
@@ -94,9 +95,8 @@ async function writeNew(path: string, shortPath: string, text: string): Promise<
   try {
     await writeFile(path, text, { flag: "wx" });
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "EEXIST") throw new UsageError(`${shortPath} already exists and is not overwritten`);
-    throw new UsageError(`${shortPath} cannot be written: ${error instanceof Error ? error.message : String(error)}`);
+    if (codeOf(error) === "EEXIST") throw new UsageError(`${shortPath} already exists and is not overwritten`);
+    throw new UsageError(`${shortPath} cannot be written: ${messageOf(error)}`);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Client } from "../../client/client.ts";
 import { ConnectionError, StartRefused } from "../../client/errors.ts";
 import { type Clock, sleepUntil } from "../../lib/clock.ts";
+import { messageOf } from "../../lib/thrown.ts";
 import { type AudioFormat, frameBytes } from "../../protocol/format.ts";
 import type { AudioSource } from "../terminal/audio-source.ts";
 import type { ProgressBar } from "./progress-bar.ts";
@@ -62,7 +63,7 @@ export class AudioSender {
         return undefined;
       }
       if (client.isOpen) client.stop();
-      return `${source.name}: ${error instanceof Error ? error.message : String(error)}`;
+      return `${source.name}: ${messageOf(error)}`;
     } finally {
       clearInterval(keepAlive);
     }

@@ -57,9 +57,13 @@ export class EventPrinter {
     const output = formatOutput(event, audio);
     if (event.is_final === false) return this.#printInterim(event.channel, span, `interim ${output}`);
     this.#screen.setLive(interimName(event.channel), undefined);
-    const latency = latencyMs === undefined ? "" : `   ${Math.round(latencyMs)} ms after end of speech`;
     const final = event.is_final === true ? "final  " : "";
-    return this.#printLine(event.channel, span, `${final}${output}${this.#screen.paint("dim", latency)}`);
+    return this.#printLine(event.channel, span, `${final}${output}${this.#latencyText(latencyMs)}`);
+  }
+
+  #latencyText(latencyMs: number | undefined): string {
+    if (latencyMs === undefined) return "";
+    return this.#screen.paint("dim", `   ${Math.round(latencyMs)} ms after end of speech`);
   }
 
   #printInterim(channel: number, span: string, text: string): Promise<void> | undefined {

@@ -1,6 +1,7 @@
 import type { Client } from "../../client/client.ts";
 import { ConnectionError } from "../../client/errors.ts";
 import type { ReceivedEvent } from "../../client/event-reader.ts";
+import { messageOf } from "../../lib/thrown.ts";
 import type { Screen } from "../terminal/screen.ts";
 import { EventPrinter } from "./event-printer.ts";
 import type { StreamReport } from "./report.ts";
@@ -69,7 +70,7 @@ export class EventReceiver {
     try {
       await write(this.#output);
     } catch (error) {
-      this.#problems.push(`${this.#output.path}: ${error instanceof Error ? error.message : String(error)}`);
+      this.#problems.push(`${this.#output.path}: ${messageOf(error)}`);
       this.#output = undefined;
     }
   }

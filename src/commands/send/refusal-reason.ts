@@ -1,6 +1,8 @@
 import { request as plainRequest } from "node:http";
 import { request as secureRequest } from "node:https";
 
+import { codeOf } from "../../lib/thrown.ts";
+
 /** Longest time for the request. */
 const TIMEOUT_MS = 2_000;
 /** Most characters of a response that are read. */
@@ -48,7 +50,7 @@ export function findRefusalReason(addr: URL): Promise<string> {
 }
 
 function describeError(error: Error): string {
-  const code = "code" in error ? String(error.code) : "";
+  const code = codeOf(error) ?? "";
   if (["ECONNREFUSED", "ConnectionRefused"].includes(code)) return "nothing listens there";
   if (["ENOTFOUND", "EAI_AGAIN", "ConnectionError"].includes(code)) return `unknown host (${code})`;
   return error.message;

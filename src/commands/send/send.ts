@@ -1,15 +1,9 @@
-import { defineCommand } from "citty";
-
-import manifest from "../../../package.json" with { type: "json" };
 import { type Client, connect } from "../../client/client.ts";
 import { ConnectionError } from "../../client/errors.ts";
-import { systemClock } from "../../lib/clock.ts";
-import { openTraceExport } from "../../telemetry/tracing/trace-export.ts";
 import { type AudioSource, openAudioSource } from "../terminal/audio-source.ts";
-import { EXIT, ExitError, outputFailed } from "../terminal/exit-codes.ts";
-import { type Input, openFile, readStream } from "../terminal/input.ts";
+import { EXIT } from "../terminal/exit-codes.ts";
+import { type Input, openFile } from "../terminal/input.ts";
 import { formatCount, formatNumber } from "../terminal/numbers.ts";
-import { processOutput } from "../terminal/output.ts";
 import { Screen } from "../terminal/screen.ts";
 import { AudioSender } from "./audio-sender.ts";
 import { EventReceiver } from "./event-receiver.ts";
@@ -17,7 +11,7 @@ import { ProgressBar } from "./progress-bar.ts";
 import { findRefusalReason } from "./refusal-reason.ts";
 import { reportLine, StreamReport } from "./report.ts";
 import type { SendIo } from "./send-io.ts";
-import { parseSendSettings, SEND_ARGS, type SendSettings } from "./settings.ts";
+import type { SendSettings } from "./settings.ts";
 import { startFields } from "./start-fields.ts";
 import { SendTrace } from "./trace.ts";
 import { WavWriter } from "./wav-writer.ts";
@@ -109,41 +103,3 @@ function outputLines(output: WavWriter | undefined): string[] {
   const audio = `${formatNumber(output.frames)} samples per channel at ${formatNumber(output.sampleRate)} Hz`;
   return [reportLine("output", `${output.path}: ${audio}, 32 bit float`)];
 }
-
-export const sendCommand = defineCommand({
-  meta: { name: "send", description: "Stream an audio file to a server and print the results" },
-  args: SEND_ARGS,
-  async run({ rawArgs }) {
-    const settings = parseSendSettings(rawArgs);
-    const interrupt = new AbortController();
-    /** Settled when the command must end before the stream does. */
-    const ended = Promise.withResolvers<number>();
-    const onSignal = () => {
-      if (interrupt.signal.aborted) ended.resolve(EXIT.interrupted);
-      interrupt.abort();
-    };
-    process.on("SIGINT", onSignal);
-    const service = { service: "streamer-send", version: manifest.version };
-    const traceExport = await openTraceExport({ ...service, env: process.env });
-    try {
-      const sending = send(settings, {
-        stdin: (signal) => readStream(Bun.stdin.stream(), signal),
-        out: processOutput(process.stdout, (reason) => {
-          if (reason !== undefined) ended.reject(outputFailed(reason));
-          // The reader of the results has gone, as `head` does: success, unless the stream also fills a file.
-          else if (settings.output === undefined) ended.resolve(EXIT.success);
-        }),
-        err: processOutput(process.stderr, () => undefined),
-        clock: systemClock,
-        interrupt: interrupt.signal,
-        traceExport,
-        colour: (process.env["NO_COLOR"] ?? "") === "",
-      });
-      const code = await Promise.race([sending, ended.promise]);
-      if (code !== EXIT.success) throw new ExitError(code);
-    } finally {
-      process.off("SIGINT", onSignal);
-      await traceExport?.close();
-    }
-  },
-});

@@ -1,5 +1,6 @@
 import { type FileHandle, open, realpath, stat, unlink } from "node:fs/promises";
 
+import { codeOf, messageOf } from "../../lib/thrown.ts";
 import { UsageError } from "../terminal/exit-codes.ts";
 import { WAV_HEADER_BYTES, wavHeader } from "./wav-header.ts";
 
@@ -33,7 +34,7 @@ export class WavWriter implements AsyncDisposable {
       opened = await openOrCreate(path);
     } catch (error) {
       if (error instanceof UsageError) throw error;
-      throw new UsageError(`--output ${path}: ${error instanceof Error ? error.message : String(error)}`);
+      throw new UsageError(`--output ${path}: ${messageOf(error)}`);
     }
     const { file, created } = opened;
     if ((await file.stat()).isFile()) return new WavWriter(path, file, created, channels);
@@ -122,7 +123,7 @@ async function openOrCreate(path: string): Promise<{ file: FileHandle; created: 
   try {
     return { file: await open(path, "r+"), created: false };
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    if (codeOf(error) !== "ENOENT") throw error;
     return { file: await open(path, "wx+"), created: true };
   }
 }

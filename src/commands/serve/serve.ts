@@ -1,6 +1,7 @@
 import type { ArgsDef, CommandDef } from "citty";
 
 import { type Config, ConfigError, type EffectiveConfig, formatConfig, loadConfig } from "../../config/config.ts";
+import { codeOf, messageOf } from "../../lib/thrown.ts";
 import { describeModelSettings, validateModelSettings } from "../../model/models.ts";
 import { Server } from "../../server/server.ts";
 import { type Logger, openLog } from "../../telemetry/log/log.ts";
@@ -140,7 +141,7 @@ async function loadModels(server: Server, stopped: Promise<string>): Promise<boo
   try {
     return await Promise.race([server.load().then(() => true), stopped.then(() => false)]);
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    throw new UsageError(messageOf(error));
   }
 }
 
@@ -163,7 +164,6 @@ function firstSignal(log: Logger): Promise<string> {
 
 function describeListenError(config: Config, error: unknown): string {
   const { host, port } = config.server;
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (code === "EADDRINUSE") return `port ${port} of ${host} is in use; --port 0 selects a free port`;
-  return `cannot listen on ${host}:${port}: ${error instanceof Error ? error.message : String(error)}`;
+  if (codeOf(error) === "EADDRINUSE") return `port ${port} of ${host} is in use; --port 0 selects a free port`;
+  return `cannot listen on ${host}:${port}: ${messageOf(error)}`;
 }

@@ -1,5 +1,6 @@
 import { type FileHandle, open } from "node:fs/promises";
 
+import { codeOf, messageOf } from "../../lib/thrown.ts";
 import { UsageError } from "./exit-codes.ts";
 
 const READ_BYTES = 64 * 1024;
@@ -41,8 +42,7 @@ const OPEN_FAILURES: Readonly<Record<string, string>> = {
 };
 
 function openFailure(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return OPEN_FAILURES[code] ?? (error instanceof Error ? error.message : String(error));
+  return OPEN_FAILURES[codeOf(error) ?? ""] ?? messageOf(error);
 }
 
 /** Reads into one buffer, which every piece shares. */

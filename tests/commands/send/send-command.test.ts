@@ -152,7 +152,7 @@ test("a slow reader gets every line", async () => {
 test("Ctrl-C ends a live stream gracefully: results of the audio sent, ledger, exit 0", async () => {
   const child = spawn(["-i", "-", "--addr", addr], "pipe");
   const audio = await Bun.file(join(root, SAMPLE)).bytes();
-  // 4 s, in which a person speaks; then the source stalls and never ends.
+  // 4 s with speech; then the source stalls and does not end.
   await child.stdin?.write(audio.subarray(0, 44 + 4 * 192_000));
   await child.stdin?.flush();
   let out = "";

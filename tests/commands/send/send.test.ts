@@ -100,7 +100,7 @@ test("audio is sent in chunks of 100 ms, or of --chunk-size", async () => {
   expect(sizes).toEqual([333, 333, 333, 1]);
 });
 
-test("in real time, a chunk is sent when its last sample is spoken, and a late one does not delay the others", async () => {
+test("in real time, a chunk is sent at its last sample, and a late one does not delay the others", async () => {
   const wakes: number[] = [];
   let now = 1000;
   const clock = {

@@ -60,7 +60,7 @@ async function headerOf(path: string): Promise<WavHeader> {
   return result.header;
 }
 
-/** What the model says of these samples, all in one step. */
+/** Returns what the model makes of the samples in one step. */
 function denoised(samples: Float32Array): Float32Array {
   const model = new Denoiser(v.parse(denoiseSettings, {}));
   const [output, state] = model.step(samples, model.start());

@@ -1,3 +1,4 @@
+import { messageOf } from "../../../lib/thrown.ts";
 import type { Finding, ReportFinding } from "./finding.ts";
 import { ChecksAborted, ModelHarness, type ModelHarnessOptions } from "./model-harness.ts";
 import { speechLike } from "./signals.ts";
@@ -23,7 +24,7 @@ export async function checkModel(options: CheckOptions, onFinding: (finding: Fin
   try {
     await harness.pool.ready;
   } catch (error) {
-    return report("FAIL", "load", error instanceof Error ? error.message : String(error));
+    return report("FAIL", "load", messageOf(error));
   }
   const { name, sampleRate, stateful, loadMs } = harness.pool.info;
   const kind = stateful ? "with state" : "without state";
