@@ -8,16 +8,19 @@ const { version } = manifest;
 /** The worker is next to this file, from source and inside the executable. */
 const workerUrl = new URL("./worker.ts", import.meta.url).href;
 
-/** A loaded command, whatever its flags. */
+/** A citty command, loaded; its flags may have any definition. */
 interface LoadedCommand {
-  usage(): Promise<string>;
+  /** Returns the help text. `path` is the command line without the program, such as ["model", "check"]. */
+  usage(path: readonly string[], description: string): Promise<string>;
   run(rawArgs: string[]): Promise<unknown>;
 }
 
-/** Wraps a citty command. `parent` is the command line before its name. */
-function loaded<Args extends ArgsDef>(command: CommandDef<Args>, parent = "streamer"): LoadedCommand {
+function loaded<Args extends ArgsDef>(command: CommandDef<Args>): LoadedCommand {
   return {
-    usage: () => renderUsage(command, { meta: { name: parent } }),
+    usage: (path, description) => {
+      const parent = ["streamer", ...path.slice(0, -1)].join(" ");
+      return renderUsage({ ...command, meta: { name: path.at(-1) ?? "", description } }, { meta: { name: parent } });
+    },
     run: (rawArgs) => runCommand(command, { rawArgs }),
   };
 }
@@ -54,12 +57,11 @@ const COMMANDS: Commands = {
     commands: {
       init: {
         description: "Create a model file from a commented template",
-        load: async () => loaded((await import("./commands/model/init.ts")).modelInitCommand, "streamer model"),
+        load: async () => loaded((await import("./commands/model/init.ts")).modelInitCommand),
       },
       check: {
         description: "Run the contract checks on a model",
-        load: async () =>
-          loaded((await import("./commands/model/check.ts")).modelCheckCommand({ workerUrl }), "streamer model"),
+        load: async () => loaded((await import("./commands/model/check.ts")).modelCheckCommand({ workerUrl })),
       },
     },
   },
@@ -107,7 +109,7 @@ async function run(path: readonly string[], group: CommandGroup, args: string[])
   if ("commands" in found) return run([...path, name], found, rest);
   const command = await found.load();
   if (rest.includes("--help") || rest.includes("-h")) {
-    process.stdout.write(`${await command.usage()}\n`);
+    process.stdout.write(`${await command.usage([...path, name], found.description)}\n`);
     return;
   }
   await command.run(rest);

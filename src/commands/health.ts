@@ -17,7 +17,6 @@ const MAX_SHOWN = 200;
  * reason.
  */
 export const healthCommand: CommandDef<typeof ARGS> = {
-  meta: { name: "health", description: "Check that a server is alive, or ready for streams" },
   args: ARGS,
   async run({ rawArgs }) {
     const flags = parseFlags(rawArgs, ARGS);

@@ -35,7 +35,6 @@ const CHECK_WIDTH = 13;
 
 export function modelCheckCommand({ workerUrl }: { readonly workerUrl: string }): CommandDef<typeof ARGS> {
   return {
-    meta: { name: "check", description: "Run the contract checks on a model" },
     args: ARGS,
     async run({ rawArgs }) {
       const flags = parseFlags(rawArgs, ARGS);

@@ -107,7 +107,6 @@ function programName(): string {
 }
 
 export const modelInitCommand = defineCommand({
-  meta: { name: "init", description: "Create a model file from a commented template" },
   args: ARGS,
   async run({ rawArgs }) {
     const flags = parseFlags(rawArgs, ARGS);

@@ -11,7 +11,6 @@ import { parseSendSettings, SEND_ARGS } from "./settings.ts";
 
 /** The command `send`: connects `send()` to the process's streams and signals. */
 export const sendCommand = defineCommand({
-  meta: { name: "send", description: "Stream an audio file to a server and print the results" },
   args: SEND_ARGS,
   async run({ rawArgs }) {
     const settings = parseSendSettings(rawArgs);

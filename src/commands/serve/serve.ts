@@ -45,7 +45,6 @@ export interface ServeOptions {
 
 export function serveCommand(options: ServeOptions): CommandDef {
   return {
-    meta: { name: "serve", description: "Serve a model over WebSocket" },
     args: ARGS,
     async run({ rawArgs }) {
       const flags = parseFlags(rawArgs, ARGS);

@@ -2,7 +2,7 @@ import type { ModelHarness } from "./model-harness.ts";
 import { compareResults, type Result } from "./result.ts";
 import type { Similarity } from "./similarity.ts";
 
-/** What a model with state returned for one stream. */
+/** The results of a model with state for one stream. */
 export interface StreamRun {
   /** One result for each block. */
   readonly blocks: readonly Result[];
