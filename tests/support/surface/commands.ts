@@ -1,6 +1,6 @@
 import type { Item, Program } from "./program.ts";
 
-/** Commands, their flags with hints, and exit codes. */
+/** Commands, their arguments and flags, and exit codes. The hints and descriptions of flags are texts for people. */
 export async function commandItems(program: Program): Promise<Item[]> {
   const failures = [["no-such-command"], ["serve", "--no-such-flag"], ["health", "--addr", "http://127.0.0.1:1"]];
   const codes = failures.map(async (args): Promise<Item> => {
@@ -16,10 +16,10 @@ async function helpItems(program: Program, path: readonly string[]): Promise<Ite
   const lines = out.split("\n");
   const flags = lines.flatMap((line) => /^ +((?:-\w, )?--\S+)/.exec(line)?.[1] ?? []);
   const places = lines.flatMap((line) => /^ +([A-Z]+) {2,}\S/.exec(line)?.[1] ?? []);
-  const items = [...flags, ...places].map((flag): Item => {
-    const [, spelling = "", hint = ""] = /^(.*?)(?:=<(.*)>)?$/.exec(flag) ?? [];
-    return [`${name} ${spelling}`, hint === "" ? "takes no value" : `value ${hint}`];
-  });
+  const items = [
+    ...flags.map((flag): Item => [`${name} ${flag.replace(/=.*/, "")}`, flag.includes("=<") ? "a value" : "no value"]),
+    ...places.map((place): Item => [`${name} ${place}`, "an argument"]),
+  ];
   const inner = flags.length > 0 ? [] : lines.flatMap((line) => /^ {2}([a-z]+) {2,}\S/.exec(line)?.[1] ?? []);
   const below = await Promise.all(inner.map((each) => helpItems(program, [...path, each])));
   return [[name, `help ends with ${code}`], ...items, ...below.flat()];
