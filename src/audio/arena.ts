@@ -2,14 +2,17 @@ import { Link, LinkedList } from "../lib/linked-list.ts";
 
 interface Waiter {
   readonly wake: () => void;
+  /** Free slabs that the waiter needs. */
   readonly slabs: number;
 }
 
-/** The one shared memory that all buffered audio lives in: f32 samples in slabs of `Arena.SLAB_SAMPLES`.
+/**
+ * The shared memory of all buffered audio: f32 samples in slabs of `Arena.SLAB_SAMPLES`. Sample i of slab s is
+ * `samples[s * Arena.SLAB_SAMPLES + i]`. Workers get `buffer` once and read slabs by number.
  *
- *  Sample i of slab s is `samples[s * Arena.SLAB_SAMPLES + i]`. Workers get `buffer` once and read slabs by number.
- *  A slab is reference counted: 1 when taken, freed at 0. The counts live on the thread that owns the arena; workers never
- *  touch them. The slab freed last is taken first, since its memory is the likeliest to be in the processor's cache. */
+ * Slabs are reference counted: 1 when taken, free at 0. The counts live on the thread that owns the arena; workers never
+ * touch them. The slab freed last is taken first, because its memory is most likely in the processor's cache.
+ */
 export class Arena {
   static readonly SLAB_SAMPLES = 4096;
 
@@ -23,17 +26,17 @@ export class Arena {
   readonly #waiters = new LinkedList<Waiter>();
   #wakeScheduled = false;
 
-  /** @param slabCount 1 or more; the arena holds `slabCount * 16` KiB for its whole life. */
+  /** @param slabCount 1 or more, of 16 KiB each. Throws RangeError. */
   constructor(slabCount: number) {
     if (!Number.isSafeInteger(slabCount) || slabCount < 1) {
-      throw new RangeError(`an arena has 1 slab or more, not ${slabCount}`);
+      throw new RangeError(`arena: ${slabCount} slabs, not an integer from 1`);
     }
     this.capacity = slabCount;
     this.buffer = new SharedArrayBuffer(slabCount * Arena.SLAB_SAMPLES * Float32Array.BYTES_PER_ELEMENT);
     this.samples = new Float32Array(this.buffer);
     this.#references = new Uint32Array(slabCount);
     this.#free = new Uint32Array(slabCount);
-    // Slab 0 on top, so that a quiet server touches the beginning of the memory only.
+    // Slab 0 on top of the stack: a server with little load touches only the beginning of the memory.
     for (let i = 0; i < slabCount; i++) this.#free[i] = slabCount - 1 - i;
     this.#freeCount = slabCount;
   }
@@ -43,12 +46,12 @@ export class Arena {
     return this.capacity - this.#freeCount;
   }
 
-  /** Waiters in line for free slabs. */
+  /** Callers of `whenFree` that have not been woken. */
   get waiting(): number {
     return this.#waiters.size;
   }
 
-  /** A slab with one reference, or -1 when the arena is full. Its samples are whatever was there before. */
+  /** Takes a free slab and returns its number, or -1 when the arena is full. Its samples are left over from earlier use. */
   take(): number {
     if (this.#freeCount === 0) return -1;
     const slab = this.#free[--this.#freeCount]!;
@@ -56,15 +59,15 @@ export class Arena {
     return slab;
   }
 
-  /** Adds a reference to a slab that somebody already holds. */
+  /** Adds a reference to a slab. Throws when the slab is free. */
   retain(slab: number): void {
-    this.#held(slab);
+    this.#checkTaken(slab);
     this.#references[slab]!++;
   }
 
-  /** Gives a reference back. Releasing a slab that nobody holds is an error of the caller and throws. */
+  /** Removes a reference to a slab. Throws when the slab is free. */
   release(slab: number): void {
-    this.#held(slab);
+    this.#checkTaken(slab);
     if (--this.#references[slab]! > 0) return;
     this.#free[this.#freeCount++] = slab;
     this.#scheduleWake();
@@ -75,26 +78,28 @@ export class Arena {
     return this.#references[slab] ?? 0;
   }
 
-  /** Calls `wake` once, in a microtask, when it is first in line and at least `slabs` are free.
-   *
-   *  First come, first served: nobody is woken past a waiter who wants more, and one wake takes what it needs before the
-   *  next is woken. Who finds too little when woken waits again, at the end of the line.
-   *  @returns a function that leaves the line. */
+  /**
+   * Calls `wake` once, in a microtask, as soon as it is first in the queue and at least `slabs` slabs are free. The queue is
+   * first in, first out, also when a later waiter needs less. A waiter takes its slabs before the next one is woken; one that
+   * finds too few slabs queues again.
+   * @param slabs 1 to `capacity`, else RangeError
+   * @returns a function that leaves the queue
+   */
   whenFree(wake: () => void, slabs = 1): () => void {
     if (!(slabs >= 1 && slabs <= this.capacity)) {
-      throw new RangeError(`one can wait for 1 to ${this.capacity} slabs, not ${slabs}`);
+      throw new RangeError(`arena: a wait for ${slabs} slabs, not for 1 to ${this.capacity}`);
     }
     const link = new Link<Waiter>({ wake, slabs });
     this.#waiters.append(link);
     this.#scheduleWake();
     return () => {
-      // The next in line may want less than the one who left.
+      // The next waiter may need fewer slabs than the one that left.
       if (this.#waiters.remove(link)) this.#scheduleWake();
     };
   }
 
-  #held(slab: number): void {
-    if (!(this.#references[slab]! > 0)) throw new Error(`slab ${slab} is not held by anyone`);
+  #checkTaken(slab: number): void {
+    if (!(this.#references[slab]! > 0)) throw new Error(`arena: slab ${slab} is free`);
   }
 
   #scheduleWake(): void {
@@ -104,7 +109,7 @@ export class Arena {
       this.#wakeScheduled = false;
       if (!this.#headFits()) return;
       const waiter = this.#waiters.shift()!;
-      // One waiter a microtask: what it takes counts before the next is woken, and its throw stops nobody else.
+      // One waiter a microtask: its slabs are taken before the next is woken, and what it throws stops no other waiter.
       this.#scheduleWake();
       waiter.wake();
     });

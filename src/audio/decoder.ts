@@ -5,16 +5,16 @@ import { Resampler } from "../native/resampler.ts";
 import type { Arena } from "./arena.ts";
 import type { Store } from "./store.ts";
 
-/** Samples of scratch memory for one piece of audio at the client's rate, all channels together. */
+/** Samples of scratch memory for audio at the client's rate, all channels together. */
 const SCRATCH_SAMPLES = 65_536;
-/** Frames of one piece at most: small enough to stay in the first-level cache for a mono stream. */
-const PIECE_FRAMES = 4_096;
-/** Enough for what one input sample yields from 4 kHz to 384 kHz, and for the tail of a resampler. */
-const SPILL_SAMPLES = 16_384;
+/** Frames converted at a time when resampling: few enough to stay in the first-level cache for a mono stream. */
+const MAX_FRAMES = 4_096;
+/** More than one input sample yields from 4 kHz to 384 kHz, and more than the tail of any resampler. */
+const OVERFLOW_SAMPLES = 16_384;
 
-/** Scratch of this thread: the decoder is synchronous, so that one is enough for all streams. */
+/** Scratch of this thread. Decoders are synchronous, so all streams share it. */
 const scratch = new Float32Array(SCRATCH_SAMPLES);
-const spill = new Float32Array(SPILL_SAMPLES);
+const overflow = new Float32Array(OVERFLOW_SAMPLES);
 
 export interface DecoderFormat {
   readonly sampleFormat: SampleFormat;
@@ -23,36 +23,40 @@ export interface DecoderFormat {
   readonly sampleRate: number;
 }
 
-/** Sees the samples of every channel before resampling: sample i of channel c is `samples[offsets[c] + i]`. */
-export type Probe = (samples: Float32Array, offsets: Uint32Array, frames: number) => void;
+/** Receives the samples of every channel before resampling: sample i of channel c is `samples[offsets[c] + i]`. */
+export type Inspect = (samples: Float32Array, offsets: Uint32Array, frames: number) => void;
 
 /**
- * Bytes in, samples at the model's rate out: converts, de-interleaves and resamples into each channel's store, straight into the
- * shared slabs. The result does not depend on how the bytes are cut.
+ * Decoder of one stream: bytes in, samples at the model's rate out. Converts, de-interleaves and resamples straight into the
+ * slabs of each channel's store. The result does not depend on how the bytes are cut.
  */
 export class Decoder {
   readonly #arena: Arena;
   readonly #stores: readonly Store[];
   readonly #pcm: PcmConverter;
+  /** One a channel; none when the rates are equal. */
   readonly #resamplers: readonly Resampler[];
   readonly #frameBytes: number;
-  readonly #pieceFrames: number;
-  /** Where channel c of a piece begins: in the scratch when resampling, else in the arena. */
+  readonly #maxFrames: number;
+  /** Index of each channel's first converted sample: in the scratch memory when resampling, else in the arena. */
   readonly #offsets: Uint32Array;
   readonly #inRate: number;
   readonly #outRate: number;
-  readonly #probe: Probe | undefined;
+  readonly #inspect: Inspect | undefined;
   #bytes = 0;
 
-  /** One store a channel, all of one arena, all empty. `outRate` in Hz. */
-  constructor(format: DecoderFormat, outRate: number, arena: Arena, stores: readonly Store[], probe?: Probe) {
+  /**
+   * @param outRate the model's rate, Hz
+   * @param stores one for each channel, all of this arena, all empty
+   */
+  constructor(format: DecoderFormat, outRate: number, arena: Arena, stores: readonly Store[], inspect?: Inspect) {
     this.#arena = arena;
     this.#stores = stores;
-    this.#probe = probe;
+    this.#inspect = inspect;
     this.#inRate = format.sampleRate;
     this.#outRate = outRate;
     this.#frameBytes = format.channels * SAMPLE_FORMATS[format.sampleFormat].bytes;
-    this.#pieceFrames = Math.min(PIECE_FRAMES, Math.floor(SCRATCH_SAMPLES / format.channels));
+    this.#maxFrames = Math.min(MAX_FRAMES, Math.floor(SCRATCH_SAMPLES / format.channels));
     this.#pcm = new PcmConverter(format.sampleFormat, format.channels);
     const resamplers: Resampler[] = [];
     try {
@@ -66,7 +70,7 @@ export class Decoder {
     }
     this.#resamplers = resamplers;
     this.#offsets = new Uint32Array(format.channels);
-    for (let c = 0; c < format.channels; c++) this.#offsets[c] = c * this.#pieceFrames;
+    for (let c = 0; c < format.channels; c++) this.#offsets[c] = c * this.#maxFrames;
   }
 
   /** Whole frames read so far, at the client's rate. */
@@ -79,19 +83,19 @@ export class Decoder {
     return this.#bytes % this.#frameBytes;
   }
 
-  /** Samples per channel that the frames read so far will have become once the stream has ended. */
-  get owed(): number {
+  /** Samples a channel that the frames read so far make, those that the resamplers still hold included. */
+  get totalSamples(): number {
     return resampledLength(this.frames, this.#inRate, this.#outRate);
   }
 
-  /** Bits `PCM_*` of what was wrong with float samples. */
+  /** Bits PCM_*: faults of the float samples so far. */
   get flags(): number {
     return this.#pcm.flags;
   }
 
   /**
-   * Decodes at most one slab's worth: reads bytes from `offset` to `end` and appends to every store the same number of samples.
-   * @param room samples that may be appended to each store (soft by what one frame yields)
+   * Decodes at most one slab's worth: reads bytes from `offset` to `end` and appends the same number of samples to every store.
+   * @param room samples that may be appended to each store; may be exceeded by what one frame yields
    * @returns bytes read; 0 when nothing fits: no room, or the arena is full
    */
   push(bytes: Uint8Array, offset: number, room: number, end: number = bytes.length): number {
@@ -104,24 +108,24 @@ export class Decoder {
   }
 
   /**
-   * Ends the input: appends what the resamplers still owe.
+   * Ends the input and appends the samples that the resamplers still hold.
    * @returns false when the arena is full: call again
    */
   flush(): boolean {
     for (;;) {
-      const due = this.owed - this.#end();
-      if (due === 0) return true;
+      const missing = this.totalSamples - this.#end();
+      if (missing === 0) return true;
       if (!this.#grow()) return false;
-      const capacity = Math.min(due, this.#room());
+      const count = Math.min(missing, this.#room());
       for (const [c, store] of this.#stores.entries()) {
-        const written = this.#resampler(c).flush(this.#arena.samples, store.writeIndex, capacity);
-        if (written !== capacity) throw new Error(`resampler: ${written} samples flushed where ${capacity} were owed`);
+        const written = this.#resampler(c).flush(this.#arena.samples, store.writeIndex, count);
+        if (written !== count) throw new Error(`resampler: flush wrote ${written} samples, expected ${count}`);
         store.advance(written);
       }
     }
   }
 
-  /** Counts bytes as received without decoding them: for a stream that is being given up. */
+  /** Counts bytes as received without decoding them: for a stream that is aborted. */
   discard(byteLength: number): void {
     this.#bytes += byteLength;
   }
@@ -131,7 +135,7 @@ export class Decoder {
     this.#pcm[Symbol.dispose]();
   }
 
-  /** All stores grow together or not at all, since their slab borders are the same. */
+  /** Gives every store room, or none: the slabs of all channels have the same borders. */
   #grow(): boolean {
     for (const store of this.#stores) {
       if (store.room > 0 || store.grow()) continue;
@@ -146,40 +150,39 @@ export class Decoder {
     let channel = 0;
     for (const store of this.#stores) this.#offsets[channel++] = store.writeIndex;
     const frames = this.#pcm.process(bytes, offset, take, this.#arena.samples, this.#offsets);
-    this.#probe?.(this.#arena.samples, this.#offsets, frames);
+    this.#inspect?.(this.#arena.samples, this.#offsets, frames);
     for (const store of this.#stores) store.advance(frames);
     this.#bytes += take;
     return take;
   }
 
   #resample(bytes: Uint8Array, offset: number, left: number, fits: number): number {
-    const safe = Math.min(this.#pieceFrames, this.#resampler(0).maxInput(fits));
-    // One frame may yield more samples than the slab has left; then it goes through the spill, over the border.
+    const safe = Math.min(this.#maxFrames, this.#resampler(0).maxInput(fits));
+    // A single frame may yield more samples than the slab has left. They go over the border by way of `overflow`.
     const take = Math.min(left, Math.max(safe, 1) * this.#frameBytes - this.#pcm.pendingBytes);
     const yielded = this.#resampler(0).maxOutput(Math.floor((this.#pcm.pendingBytes + take) / this.#frameBytes));
     if (yielded > this.#room() && this.#arena.capacity - this.#arena.used < this.#stores.length) return 0;
     const frames = this.#pcm.process(bytes, offset, take, scratch, this.#offsets);
-    this.#probe?.(scratch, this.#offsets, frames);
+    this.#inspect?.(scratch, this.#offsets, frames);
     for (const [c, store] of this.#stores.entries()) {
-      const from = c * this.#pieceFrames;
+      const from = c * this.#maxFrames;
       if (yielded <= store.room) {
         store.advance(this.#resampler(c).process(scratch, from, frames, this.#arena.samples, store.writeIndex));
       } else {
-        const written = this.#resampler(c).process(scratch, from, frames, spill, 0);
-        this.#append(store, written);
+        this.#appendOverflow(store, this.#resampler(c).process(scratch, from, frames, overflow, 0));
       }
     }
     this.#bytes += take;
     return take;
   }
 
-  /** Copies the first `count` samples of the spill to a store; the slabs that it takes are known to be free. */
-  #append(store: Store, count: number): void {
+  /** Copies the first `count` overflow samples to a store. The slabs that this takes are known to be free. */
+  #appendOverflow(store: Store, count: number): void {
     let done = 0;
     while (done < count) {
       if (store.room === 0 && !store.grow()) throw new Error("arena: no slab where one was free");
       const part = Math.min(store.room, count - done);
-      this.#arena.samples.set(spill.subarray(done, done + part), store.writeIndex);
+      this.#arena.samples.set(overflow.subarray(done, done + part), store.writeIndex);
       store.advance(part);
       done += part;
     }

@@ -1,17 +1,18 @@
 import { Arena } from "./arena.ts";
 
-/** A stretch of audio where it lies in the arena, `length` samples long. */
+/** Place of a span of audio in the arena. */
 export interface AudioSpan {
   /** Slab numbers in order. */
   readonly slabs: readonly number[];
   /** Index of the first sample in the first slab, 0 .. Arena.SLAB_SAMPLES - 1. */
   readonly offset: number;
+  /** Samples. */
   readonly length: number;
 }
 
 /**
- * One channel's retained samples, in slabs of the arena. Positions are samples since the start of the stream, so slab
- * borders fall on multiples of `Arena.SLAB_SAMPLES` in every store: all channels of a stream fill up together.
+ * The retained samples of one channel, in slabs of the arena. Positions are samples since the start of the stream. Slab
+ * borders are at multiples of `Arena.SLAB_SAMPLES` in every store, so all channels of a stream need a slab at the same time.
  */
 export class Store {
   readonly #arena: Arena;
@@ -25,34 +26,34 @@ export class Store {
     this.#arena = arena;
   }
 
-  /** Samples appended since the start of the stream. */
+  /** Position behind the last sample: the number of samples appended since the start of the stream. */
   get end(): number {
     return this.#end;
   }
 
-  /** Samples that are kept for later use. */
+  /** Samples that have not been released. */
   get retained(): number {
     return this.#end - this.#released;
   }
 
-  /** Slabs held, at most one more than the retained samples need. */
+  /** Slabs in use, at most one more than the retained samples need. */
   get slabCount(): number {
     return this.#slabs.length;
   }
 
-  /** Samples that fit into the last slab. 0: `grow` first. */
+  /** Samples that fit into the last slab. When it is 0, call `grow`. */
   get room(): number {
     return this.#base + this.#slabs.length * Arena.SLAB_SAMPLES - this.#end;
   }
 
-  /** Index in `arena.samples` where the next sample goes. Only meaningful when there is room. */
+  /** Index in `arena.samples` of the next sample to append. Valid only when there is room. */
   get writeIndex(): number {
     const slab = this.#slabs[this.#slabs.length - 1];
     if (slab === undefined) throw new Error("store: no slab to write to");
     return slab * Arena.SLAB_SAMPLES + (this.#end % Arena.SLAB_SAMPLES);
   }
 
-  /** Takes another slab. False: the arena is full. */
+  /** Takes another slab. Returns false when the arena is full. */
   grow(): boolean {
     const slab = this.#arena.take();
     if (slab < 0) return false;
@@ -60,16 +61,16 @@ export class Store {
     return true;
   }
 
-  /** Gives back a last slab that nothing has been written to. */
+  /** Releases the last slab if it has no samples. */
   shrink(): void {
     if (this.room < Arena.SLAB_SAMPLES) return;
     const slab = this.#slabs.pop();
     if (slab !== undefined) this.#arena.release(slab);
   }
 
-  /** Says that `count` samples have been written at `writeIndex`, 0 .. room. */
+  /** Appends the `count` samples that have been written at `writeIndex`, 0 to `room`. */
   advance(count: number): void {
-    if (count > this.room) throw new Error(`store: ${count} samples written where ${this.room} fit`);
+    if (count > this.room) throw new Error(`store: ${count} samples appended, but only ${this.room} fit`);
     this.#end += count;
   }
 
@@ -82,12 +83,12 @@ export class Store {
     return slab * Arena.SLAB_SAMPLES + (position % Arena.SLAB_SAMPLES);
   }
 
-  /** How many samples from `position` on lie side by side in the arena, up to the last one. */
+  /** Number of samples from `position` on that are contiguous in the arena. */
   runLength(position: number): number {
     return Math.min(this.#end - position, Arena.SLAB_SAMPLES - (position % Arena.SLAB_SAMPLES));
   }
 
-  /** Where the samples `start` .. `end` (exclusive) lie. They must be retained. */
+  /** Returns the place of the samples `start` to `end`, exclusive, which must be retained. */
   span(start: number, end: number): AudioSpan {
     if (start < this.#released || end > this.#end || start > end) {
       throw new Error(`store: span ${start}..${end} is not within ${this.#released}..${this.#end}`);
@@ -101,10 +102,10 @@ export class Store {
     };
   }
 
-  /** Gives up the samples before position `before`; whole slabs go back to the arena at once. */
+  /** Releases the samples before position `before`. Slabs without retained samples return to the arena at once. */
   release(before: number): void {
     if (before <= this.#released) return;
-    if (before > this.#end) throw new Error(`store: release before ${before}, but only ${this.#end} are there`);
+    if (before > this.#end) throw new Error(`store: release before ${before}, but the end is ${this.#end}`);
     this.#released = before;
     const whole = Math.floor((before - this.#base) / Arena.SLAB_SAMPLES);
     if (whole === 0) return;

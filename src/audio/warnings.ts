@@ -13,41 +13,42 @@ const CONVERTED: readonly [number, WarningCode][] = [
   [PCM_OUT_OF_RANGE, "out_of_range"],
 ];
 
-/** What is suspicious about a stream's audio: each kind is said once. */
+/** Warnings about a stream's audio. Each kind that is detected here is reported once. */
 export class AudioWarnings {
   readonly #inspector: Inspector;
-  readonly #warn: (warning: Warning) => void;
+  readonly #send: (warning: Warning) => void;
+  /** Bits INSPECT_* and PCM_* that have been reported. */
   #inspected = 0;
   #converted = 0;
 
   /** @param sampleRate the client's, Hz */
-  constructor(sampleRate: number, channels: number, warn: (warning: Warning) => void) {
+  constructor(sampleRate: number, channels: number, send: (warning: Warning) => void) {
     this.#inspector = new Inspector(sampleRate, channels);
-    this.#warn = warn;
+    this.#send = send;
   }
 
-  /** Samples before resampling: sample i of channel c is `samples[offsets[c] + i]`. */
+  /** Inspects the audio before resampling: sample i of channel c is `samples[offsets[c] + i]`. */
   readonly inspect = (samples: Float32Array, offsets: Uint32Array, frames: number): void => {
-    const seen = this.#inspector.process(samples, offsets, frames);
-    if (seen === this.#inspected) return;
+    const observed = this.#inspector.process(samples, offsets, frames);
+    if (observed === this.#inspected) return;
     for (const [bit, code] of INSPECTED) {
-      if ((seen & ~this.#inspected & bit) !== 0) this.say(code, this.#inspector.channelOf(bit));
+      if ((observed & ~this.#inspected & bit) !== 0) this.report(code, this.#inspector.channelOf(bit));
     }
-    this.#inspected = seen;
+    this.#inspected = observed;
   };
 
-  /** Bits `PCM_*` that the conversion has met so far. */
-  converted(flags: number): void {
+  /** Reports faults of float samples. @param flags bits PCM_* of the stream so far */
+  reportConversion(flags: number): void {
     if (flags === this.#converted) return;
     for (const [bit, code] of CONVERTED) {
-      if ((flags & ~this.#converted & bit) !== 0) this.say(code);
+      if ((flags & ~this.#converted & bit) !== 0) this.report(code);
     }
     this.#converted = flags;
   }
 
-  /** Says one kind; the caller sees to it that it does so once. */
-  say(code: WarningCode, channel = -1): void {
-    this.#warn({ type: "warning", code, message: WARNINGS[code], ...(channel >= 0 && { channel }) });
+  /** Sends a warning. @param channel -1: of no single channel */
+  report(code: WarningCode, channel = -1): void {
+    this.#send({ type: "warning", code, message: WARNINGS[code], ...(channel >= 0 && { channel }) });
   }
 
   [Symbol.dispose](): void {

@@ -1,8 +1,8 @@
 import type { Arena } from "../audio/arena.ts";
 import { Decoder } from "../audio/decoder.ts";
-import { RiffWatch } from "../audio/riff.ts";
 import { Store } from "../audio/store.ts";
 import { AudioWarnings } from "../audio/warnings.ts";
+import { WavScanner } from "../audio/wav-scanner.ts";
 import type { Job, Outcome, ResultAudio } from "../model/job.ts";
 import type { Pattern, PatternOptions } from "../pipeline/patterns.ts";
 import type { Pipeline, Step } from "../pipeline/pipeline.ts";
@@ -70,7 +70,7 @@ interface Piece {
 export class Stream implements Holder, MeasuredStream {
   readonly #options: StreamOptions;
   readonly #seen: StreamTelemetry;
-  readonly #riff: RiffWatch;
+  readonly #wav: WavScanner;
   readonly #warnings: AudioWarnings;
   readonly #decoder: Decoder;
   readonly #channels: Channel[] = [];
@@ -91,7 +91,7 @@ export class Stream implements Holder, MeasuredStream {
     const stores = Array.from({ length: format.channels }, () => new Store(arena));
     const encoding = sampleFormat(format);
     this.#isFloat = format.is_float;
-    this.#riff = new RiffWatch(format);
+    this.#wav = new WavScanner(format);
     this.#warnings = new AudioWarnings(format.sample_rate, format.channels, options.send);
     this.#decoder = new Decoder(
       { sampleFormat: encoding, channels: format.channels, sampleRate: format.sample_rate },
@@ -165,10 +165,10 @@ export class Stream implements Holder, MeasuredStream {
 
   /** Takes a message of audio; `advance` decodes it. */
   offer(bytes: Uint8Array): void {
-    const scan = this.#riff.scan(bytes);
-    if (scan.held.length > 0) this.#pieces.push({ bytes: scan.held, offset: 0, end: scan.held.length });
+    const scan = this.#wav.scan(bytes);
+    if (scan.withheld.length > 0) this.#pieces.push({ bytes: scan.withheld, offset: 0, end: scan.withheld.length });
     if (scan.end > scan.start) this.#pieces.push({ bytes, offset: scan.start, end: scan.end });
-    if (scan.skippedHeader) this.#warnings.say("wav_header");
+    if (scan.skippedHeader) this.#warnings.report("wav_header");
     if (scan.mismatch !== undefined) {
       this.#options.send(errorEvent(new ProtocolError("format_mismatch", scan.mismatch)));
       this.end("error");
@@ -195,7 +195,7 @@ export class Stream implements Holder, MeasuredStream {
   end(reason: StopReason): void {
     if (this.#ending !== undefined) return;
     this.#ending = reason;
-    const held = this.#riff.end();
+    const held = this.#wav.end();
     if (held.length > 0) this.#pieces.push({ bytes: held, offset: 0, end: held.length });
   }
 
@@ -214,7 +214,7 @@ export class Stream implements Holder, MeasuredStream {
       this.#decoder.discard(undecoded);
       let told = false;
       for (const channel of this.#channels) {
-        const { events } = channel.pipeline.abort(this.#decoder.owed, code, message);
+        const { events } = channel.pipeline.abort(this.#decoder.totalSamples, code, message);
         told ||= events.some(({ type }) => type === "error");
         this.#follow(channel, { events, jobs: [] });
       }
@@ -236,7 +236,7 @@ export class Stream implements Holder, MeasuredStream {
       channel,
       received: this.#decoder.frames,
       received_rate: this.#options.format.sample_rate,
-      decoded: this.#decoder.owed,
+      decoded: this.#decoder.totalSamples,
       ...pipeline.tally,
     }));
   }
@@ -279,7 +279,7 @@ export class Stream implements Holder, MeasuredStream {
 
   /** Shows the pipelines what the stores have got since the last time. */
   #hear(): void {
-    if (this.#isFloat) this.#warnings.converted(this.#decoder.flags);
+    if (this.#isFloat) this.#warnings.reportConversion(this.#decoder.flags);
     const { arena, metrics, model, pattern } = this.#options;
     const { samples } = arena;
     const end = this.#channels[0]?.store.end ?? 0;
@@ -362,7 +362,7 @@ export class Stream implements Holder, MeasuredStream {
       reason,
       channels: this.ledger(),
       trailing_bytes: this.#decoder.trailingBytes,
-      skipped_bytes: this.#riff.skippedBytes,
+      skipped_bytes: this.#wav.skippedBytes,
     };
     this.#free(counted);
     this.#options.send(stopped);

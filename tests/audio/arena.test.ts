@@ -22,7 +22,7 @@ describe("arena", () => {
     expect(new Float32Array(arena.buffer)[Arena.SLAB_SAMPLES + 5]).toBe(0.25);
   });
 
-  test("a slab is free when its last holder has let go, and is the next to be taken", () => {
+  test("a slab is free when its last reference is released, and is the next to be taken", () => {
     const arena = new Arena(4);
     arena.take();
     const slab = arena.take();
@@ -34,18 +34,18 @@ describe("arena", () => {
     expect(arena.take()).toBe(slab);
   });
 
-  test("releasing or retaining what nobody holds throws and changes nothing", () => {
+  test("releasing or retaining a free slab throws and changes nothing", () => {
     const arena = new Arena(2);
     const slab = arena.take();
     arena.release(slab);
     for (const wrong of [slab, 1, 2, -1, 0.5, NaN]) {
-      expect(() => arena.release(wrong)).toThrow("not held");
-      expect(() => arena.retain(wrong)).toThrow("not held");
+      expect(() => arena.release(wrong)).toThrow("is free");
+      expect(() => arena.retain(wrong)).toThrow("is free");
     }
     expect(arena.used).toBe(0);
   });
 
-  test("an arena of no slabs, or of half a one, is refused", () => {
+  test("a number of slabs that is not an integer from 1 is refused", () => {
     for (const wrong of [0, -1, 1.5, NaN]) expect(() => new Arena(wrong)).toThrow(RangeError);
   });
 });
@@ -56,7 +56,7 @@ describe("waiting for free slabs", () => {
     return { arena, held: Array.from({ length: slabs }, () => arena.take()) };
   }
 
-  test("the first in line is woken first, later, and only as many as there is room for", async () => {
+  test("waiters are woken in order, asynchronously, and only as many as there are free slabs for", async () => {
     const { arena, held } = full(2);
     const woken: string[] = [];
     for (const name of ["a", "b", "c"]) arena.whenFree(() => woken.push(`${name}${arena.take()}`));
@@ -71,7 +71,7 @@ describe("waiting for free slabs", () => {
     expect(arena.waiting).toBe(1);
   });
 
-  test("who is woken and takes nothing leaves the slab to the next", async () => {
+  test("a waiter that is woken and takes nothing leaves the slab to the next one", async () => {
     const { arena, held } = full(1);
     const woken: string[] = [];
     arena.whenFree(() => woken.push("a"));
@@ -81,7 +81,7 @@ describe("waiting for free slabs", () => {
     expect(woken).toEqual(["a", "b"]);
   });
 
-  test("who wants several is not overtaken by who wants one", async () => {
+  test("a waiter for several slabs is not overtaken by a waiter for one", async () => {
     const { arena, held } = full(3);
     const woken: string[] = [];
     arena.whenFree(() => woken.push("three"), 3);
@@ -95,7 +95,7 @@ describe("waiting for free slabs", () => {
     expect(woken).toEqual(["three", "one"]);
   });
 
-  test("who leaves the line is not woken, and does not hold up those behind", async () => {
+  test("a waiter that leaves is not woken, and does not block those behind it", async () => {
     const { arena, held } = full(2);
     const woken: string[] = [];
     const leave = arena.whenFree(() => woken.push("two"), 2);
@@ -107,7 +107,7 @@ describe("waiting for free slabs", () => {
     expect(woken).toEqual(["one"]);
   });
 
-  test("who waits while there is room is woken soon", async () => {
+  test("a waiter is woken in a microtask when slabs are free already", async () => {
     const arena = new Arena(1);
     let woken = false;
     arena.whenFree(() => (woken = true));
@@ -116,12 +116,12 @@ describe("waiting for free slabs", () => {
     expect(woken).toBe(true);
   });
 
-  test("more than the arena has cannot be waited for", () => {
+  test("a wait for more slabs than the arena has is refused", () => {
     const arena = new Arena(2);
     for (const wrong of [0, 3, NaN]) expect(() => arena.whenFree(() => {}, wrong)).toThrow(RangeError);
   });
 
-  test("any history of taking, sharing, letting go and waiting leaves no slab behind and no waiter asleep", async () => {
+  test("any history of taking, retaining, releasing and waiting frees every slab and wakes every waiter", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.nat(99), { maxLength: 200 }),

@@ -13,20 +13,20 @@ import { cut, noise } from "../support/pcm.ts";
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
 
 /** A decoder with its stores, and what it has decoded. */
-class Desk implements Disposable {
+class DecoderHarness implements Disposable {
   readonly arena: Arena;
   readonly stores: Store[];
   readonly decoder: Decoder;
   /** Samples of each channel that `drain` has taken out of the stores. */
-  readonly heard: number[][];
-  probed = 0;
+  readonly decoded: number[][];
+  inspected = 0;
 
   constructor(format: DecoderFormat, outRate: number, slabs = 256) {
     this.arena = new Arena(slabs);
     this.stores = Array.from({ length: format.channels }, () => new Store(this.arena));
-    this.heard = this.stores.map(() => []);
+    this.decoded = this.stores.map(() => []);
     this.decoder = new Decoder(format, outRate, this.arena, this.stores, (_samples, _offsets, frames) => {
-      this.probed += frames;
+      this.inspected += frames;
     });
   }
 
@@ -36,7 +36,7 @@ class Desk implements Disposable {
       for (let at = store.end - store.retained; at < store.end;) {
         const run = store.runLength(at);
         const index = store.indexOf(at);
-        for (let i = 0; i < run; i++) this.heard[c]?.push(this.arena.samples[index + i] ?? Number.NaN);
+        for (let i = 0; i < run; i++) this.decoded[c]?.push(this.arena.samples[index + i] ?? Number.NaN);
         at += run;
       }
       store.release(store.end);
@@ -66,10 +66,10 @@ class Desk implements Disposable {
 
 /** All samples of the bytes in one message. */
 function whole(format: DecoderFormat, outRate: number, bytes: Uint8Array): number[][] {
-  using desk = new Desk(format, outRate);
-  desk.push(bytes);
-  desk.flush();
-  return desk.heard;
+  using harness = new DecoderHarness(format, outRate);
+  harness.push(bytes);
+  harness.flush();
+  return harness.decoded;
 }
 
 const RATES = [4000, 8000, 11_025, 12_345, 16_000, 22_050, 44_100, 47_999, 48_000, 96_000, 383_987, 384_000];
@@ -91,25 +91,25 @@ function bytesOf(shape: StreamShape): Uint8Array {
   return noise(shape.sampleFormat, shape.frames * shape.channels, shape.seed, shape.extra % frameBytes);
 }
 
-test("any cut gives the same samples, bit for bit, in exactly the length that is owed", () => {
+test("any cut gives the same samples, bit for bit, in exactly the length of totalSamples", () => {
   fc.assert(
     fc.property(
       streams,
       fc.array(fc.integer({ min: 1, max: 9000 }), { minLength: 1, maxLength: 12 }),
       (shape, sizes) => {
         const bytes = bytesOf(shape);
-        using desk = new Desk(shape, shape.outRate);
-        for (const chunk of cut(bytes, sizes)) desk.push(chunk);
-        expect(desk.decoder.frames).toBe(shape.frames);
-        expect(desk.decoder.trailingBytes).toBe(
+        using harness = new DecoderHarness(shape, shape.outRate);
+        for (const chunk of cut(bytes, sizes)) harness.push(chunk);
+        expect(harness.decoder.frames).toBe(shape.frames);
+        expect(harness.decoder.trailingBytes).toBe(
           bytes.length - shape.frames * shape.channels * SAMPLE_FORMATS[shape.sampleFormat].bytes,
         );
-        const owed = resampledLength(shape.frames, shape.sampleRate, shape.outRate);
-        expect(desk.decoder.owed).toBe(owed);
-        desk.flush();
-        expect(desk.probed).toBe(shape.frames);
-        for (const heard of desk.heard) expect(heard.length).toBe(owed);
-        expect(desk.heard).toEqual(whole(shape, shape.outRate, bytes));
+        const total = resampledLength(shape.frames, shape.sampleRate, shape.outRate);
+        expect(harness.decoder.totalSamples).toBe(total);
+        harness.flush();
+        expect(harness.inspected).toBe(shape.frames);
+        for (const decoded of harness.decoded) expect(decoded.length).toBe(total);
+        expect(harness.decoded).toEqual(whole(shape, shape.outRate, bytes));
       },
     ),
     { numRuns: 120 },
@@ -123,10 +123,10 @@ for (const size of [1, 3]) {
         const format = { sampleFormat, channels, sampleRate: 44_100 };
         const bytes = noise(sampleFormat, 200 * channels, i * 4 + channels, 1);
         for (const outRate of [44_100, 16_000]) {
-          using desk = new Desk(format, outRate);
-          for (const chunk of cut(bytes, [size])) desk.push(chunk);
-          desk.flush();
-          expect(desk.heard).toEqual(whole(format, outRate, bytes));
+          using harness = new DecoderHarness(format, outRate);
+          for (const chunk of cut(bytes, [size])) harness.push(chunk);
+          harness.flush();
+          expect(harness.decoded).toEqual(whole(format, outRate, bytes));
         }
       }
     }
@@ -136,9 +136,9 @@ for (const size of [1, 3]) {
 test("each channel gets its own samples", () => {
   const channels = 3;
   const samples = Float32Array.from({ length: 3000 }, (_, i) => ((i % channels) + 1) / 10 + (i / 3000) * 0.01);
-  const heard = whole({ sampleFormat: "f32", channels, sampleRate: 16_000 }, 16_000, new Uint8Array(samples.buffer));
+  const decoded = whole({ sampleFormat: "f32", channels, sampleRate: 16_000 }, 16_000, new Uint8Array(samples.buffer));
   for (let c = 0; c < channels; c++) {
-    expect(heard[c]).toEqual([...samples].filter((_, i) => i % channels === c));
+    expect(decoded[c]).toEqual([...samples].filter((_, i) => i % channels === c));
   }
 });
 
@@ -154,13 +154,13 @@ test("a message larger than any internal block has no silence in place of audio"
     const frames = Math.min(300_000, Math.floor((400_000 * sampleRate) / outRate));
     // A constant 0.5 stays one, apart from the edges where the filter sees the silence around the stream.
     const bytes = new Uint8Array(new Float32Array(frames * channels).fill(0.5).buffer);
-    using desk = new Desk({ sampleFormat: "f32", channels, sampleRate }, outRate);
-    desk.push(bytes);
-    desk.flush();
+    using harness = new DecoderHarness({ sampleFormat: "f32", channels, sampleRate }, outRate);
+    harness.push(bytes);
+    harness.flush();
     const edge = Math.ceil((outRate * 40) / Math.min(sampleRate, outRate));
-    for (const heard of desk.heard) {
-      expect(heard.length).toBe(resampledLength(frames, sampleRate, outRate));
-      const inner = heard.slice(edge, -edge);
+    for (const decoded of harness.decoded) {
+      expect(decoded.length).toBe(resampledLength(frames, sampleRate, outRate));
+      const inner = decoded.slice(edge, -edge);
       expect(inner.length).toBeGreaterThan(1000);
       expect(inner.findIndex((sample) => Math.abs(sample - 0.5) > 0.01)).toBe(-1);
     }
@@ -172,36 +172,36 @@ test("one frame that yields more than a slab has left goes over the border witho
     for (const channels of [1, 3]) {
       const format = { sampleFormat: "f32", channels, sampleRate: 4000 } as const;
       const bytes = noise("f32", 400 * channels, 5, 0);
-      using desk = new Desk(format, outRate);
-      for (const chunk of cut(bytes, [4 * channels])) desk.push(chunk);
-      desk.flush();
-      expect(desk.heard).toEqual(whole(format, outRate, bytes));
-      expect(desk.heard[0]?.length).toBe(resampledLength(400, 4000, outRate));
+      using harness = new DecoderHarness(format, outRate);
+      for (const chunk of cut(bytes, [4 * channels])) harness.push(chunk);
+      harness.flush();
+      expect(harness.decoded).toEqual(whole(format, outRate, bytes));
+      expect(harness.decoded[0]?.length).toBe(resampledLength(400, 4000, outRate));
     }
   }
 });
 
-test("where the arena is full nothing is read, and what is freed later is used: the samples are the same", () => {
+test("a full arena makes push read nothing, and the samples are the same once slabs are free", () => {
   fc.assert(
     fc.property(streams, fc.integer({ min: 1, max: 3 }), (shape, extraSlabs) => {
       const bytes = bytesOf(shape);
-      // A spill takes a second slab for every channel.
-      using desk = new Desk(shape, shape.outRate, 2 * shape.channels + extraSlabs - 1);
+      // A frame over the border takes a second slab for every channel.
+      using harness = new DecoderHarness(shape, shape.outRate, 2 * shape.channels + extraSlabs - 1);
       let refused = 0;
       for (let offset = 0; offset < bytes.length;) {
-        const taken = desk.decoder.push(bytes, offset, UNLIMITED);
+        const taken = harness.decoder.push(bytes, offset, UNLIMITED);
         offset += taken;
         if (taken > 0) continue;
         refused += 1;
-        const before = desk.stores.map(({ end }) => end);
-        expect(desk.decoder.push(bytes, offset, UNLIMITED)).toBe(0);
-        expect(desk.stores.map(({ end }) => end)).toEqual(before);
-        desk.drain();
-        expect(desk.decoder.push(bytes, offset, 0)).toBe(0);
+        const before = harness.stores.map(({ end }) => end);
+        expect(harness.decoder.push(bytes, offset, UNLIMITED)).toBe(0);
+        expect(harness.stores.map(({ end }) => end)).toEqual(before);
+        harness.drain();
+        expect(harness.decoder.push(bytes, offset, 0)).toBe(0);
       }
       expect(refused).toBeLessThan(2000);
-      desk.flush();
-      expect(desk.heard).toEqual(whole(shape, shape.outRate, bytes));
+      harness.flush();
+      expect(harness.decoded).toEqual(whole(shape, shape.outRate, bytes));
     }),
     { numRuns: 80 },
   );
@@ -210,71 +210,71 @@ test("where the arena is full nothing is read, and what is freed later is used: 
 test("flush stops at a full arena and goes on when called again", () => {
   const format = { sampleFormat: "s16", channels: 2, sampleRate: 4000 } as const;
   const bytes = noise("s16", 2 * 900, 3, 0);
-  using desk = new Desk(format, 48_000, 4);
+  using harness = new DecoderHarness(format, 48_000, 4);
   let offset = 0;
   let stops = 0;
   while (offset < bytes.length) {
-    const taken = desk.decoder.push(bytes, offset, UNLIMITED);
+    const taken = harness.decoder.push(bytes, offset, UNLIMITED);
     offset += taken;
-    if (taken === 0) desk.drain();
+    if (taken === 0) harness.drain();
   }
   // Nothing is free: a second stream has taken the rest.
-  while (desk.arena.take() >= 0);
-  while (!desk.decoder.flush()) {
+  while (harness.arena.take() >= 0);
+  while (!harness.decoder.flush()) {
     stops += 1;
     expect(stops).toBeLessThan(10);
-    desk.drain();
+    harness.drain();
   }
-  desk.drain();
-  expect(desk.decoder.flush()).toBe(true);
-  expect(desk.heard[0]?.length).toBe(resampledLength(900, 4000, 48_000));
-  expect(desk.heard).toEqual(whole(format, 48_000, bytes));
+  harness.drain();
+  expect(harness.decoder.flush()).toBe(true);
+  expect(harness.decoded[0]?.length).toBe(resampledLength(900, 4000, 48_000));
+  expect(harness.decoded).toEqual(whole(format, 48_000, bytes));
 });
 
-test("no more is appended than there is room for, but for what one frame yields", () => {
+test("push appends no more than fits, give or take what one frame yields", () => {
   fc.assert(
     fc.property(streams, fc.integer({ min: 1, max: 700 }), (shape, room) => {
       const bytes = bytesOf(shape);
-      using desk = new Desk(shape, shape.outRate);
+      using harness = new DecoderHarness(shape, shape.outRate);
       const oneFrame = shape.sampleRate === shape.outRate ? 0 : Math.ceil(shape.outRate / shape.sampleRate);
       for (let offset = 0; offset < bytes.length;) {
-        const before = desk.stores[0]?.end ?? 0;
-        const taken = desk.decoder.push(bytes, offset, room);
+        const before = harness.stores[0]?.end ?? 0;
+        const taken = harness.decoder.push(bytes, offset, room);
         expect(taken).toBeGreaterThan(0);
         offset += taken;
-        for (const store of desk.stores) expect(store.end - before).toBeLessThanOrEqual(Math.max(room, oneFrame));
-        desk.drain();
+        for (const store of harness.stores) expect(store.end - before).toBeLessThanOrEqual(Math.max(room, oneFrame));
+        harness.drain();
       }
-      desk.flush();
-      expect(desk.heard).toEqual(whole(shape, shape.outRate, bytes));
+      harness.flush();
+      expect(harness.decoded).toEqual(whole(shape, shape.outRate, bytes));
     }),
     { numRuns: 40 },
   );
 });
 
-test("an arena with too few slabs for all channels leaves none of them with one in vain", () => {
-  const desk = new Desk({ sampleFormat: "s16", channels: 4, sampleRate: 16_000 }, 16_000, 3);
-  expect(desk.decoder.push(new Uint8Array(80), 0, UNLIMITED)).toBe(0);
-  expect(desk.arena.used).toBe(0);
-  desk[Symbol.dispose]();
+test("an arena with too few slabs for all channels gives a slab to none of them", () => {
+  const harness = new DecoderHarness({ sampleFormat: "s16", channels: 4, sampleRate: 16_000 }, 16_000, 3);
+  expect(harness.decoder.push(new Uint8Array(80), 0, UNLIMITED)).toBe(0);
+  expect(harness.arena.used).toBe(0);
+  harness[Symbol.dispose]();
 });
 
-test("a stream that is given up has received what was discarded", () => {
-  using desk = new Desk({ sampleFormat: "s16", channels: 2, sampleRate: 48_000 }, 16_000);
-  desk.push(new Uint8Array(4 * 480 + 3));
-  desk.decoder.discard(4 * 20 + 2);
-  expect(desk.decoder.frames).toBe(501);
-  expect(desk.decoder.trailingBytes).toBe(1);
-  expect(desk.decoder.owed).toBe(167);
+test("bytes that were discarded count as received", () => {
+  using harness = new DecoderHarness({ sampleFormat: "s16", channels: 2, sampleRate: 48_000 }, 16_000);
+  harness.push(new Uint8Array(4 * 480 + 3));
+  harness.decoder.discard(4 * 20 + 2);
+  expect(harness.decoder.frames).toBe(501);
+  expect(harness.decoder.trailingBytes).toBe(1);
+  expect(harness.decoder.totalSamples).toBe(167);
 });
 
-test("flags tell what was wrong with float samples", () => {
-  using desk = new Desk({ sampleFormat: "f32", channels: 1, sampleRate: 16_000 }, 16_000);
-  desk.push(new Uint8Array(Float32Array.of(0.5, -1).buffer));
-  expect(desk.decoder.flags).toBe(0);
-  desk.push(new Uint8Array(Float32Array.of(1.5).buffer));
-  expect(desk.decoder.flags).toBe(PCM_OUT_OF_RANGE);
-  desk.push(new Uint8Array(Float32Array.of(Number.NaN).buffer));
-  expect(desk.decoder.flags).toBe(PCM_OUT_OF_RANGE | PCM_NOT_A_NUMBER);
-  expect(desk.heard[0]).toEqual([0.5, -1, 1.5, 0]);
+test("flags report faults of float samples", () => {
+  using harness = new DecoderHarness({ sampleFormat: "f32", channels: 1, sampleRate: 16_000 }, 16_000);
+  harness.push(new Uint8Array(Float32Array.of(0.5, -1).buffer));
+  expect(harness.decoder.flags).toBe(0);
+  harness.push(new Uint8Array(Float32Array.of(1.5).buffer));
+  expect(harness.decoder.flags).toBe(PCM_OUT_OF_RANGE);
+  harness.push(new Uint8Array(Float32Array.of(Number.NaN).buffer));
+  expect(harness.decoder.flags).toBe(PCM_OUT_OF_RANGE | PCM_NOT_A_NUMBER);
+  expect(harness.decoded[0]).toEqual([0.5, -1, 1.5, 0]);
 });

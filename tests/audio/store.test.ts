@@ -51,7 +51,7 @@ test("an empty span names no slab at a border", () => {
   expect(store.span(7, 7).length).toBe(0);
 });
 
-test("releasing up to a border gives the slab back at once, one sample less keeps it", () => {
+test("releasing up to a border frees the slab at once, one sample less keeps it", () => {
   const arena = new Arena(4);
   using store = new Store(arena);
   append(store, arena, SLAB + 10);
@@ -62,7 +62,7 @@ test("releasing up to a border gives the slab back at once, one sample less keep
   expect(store.retained).toBe(10);
 });
 
-test("a store that has released everything holds at most the slab that it is writing to", () => {
+test("a store without retained samples has at most the slab that it writes to", () => {
   const arena = new Arena(4);
   using store = new Store(arena);
   append(store, arena, SLAB);
@@ -73,7 +73,7 @@ test("a store that has released everything holds at most the slab that it is wri
   expect(store.indexOf(SLAB) % SLAB).toBe(0);
 });
 
-test("released samples and samples that have not come cannot be had", () => {
+test("spans and indices of samples that are not retained throw", () => {
   const arena = new Arena(4);
   using store = new Store(arena);
   append(store, arena, 100);
@@ -87,16 +87,16 @@ test("released samples and samples that have not come cannot be had", () => {
   expect(() => store.release(101)).toThrow("release before 101");
 });
 
-test("more than fits cannot be said to have been written", () => {
+test("advancing by more than fits throws", () => {
   const arena = new Arena(1);
   using store = new Store(arena);
-  expect(() => store.advance(1)).toThrow("1 samples written where 0 fit");
+  expect(() => store.advance(1)).toThrow("1 samples appended, but only 0 fit");
   expect(() => store.writeIndex).toThrow("no slab");
   store.grow();
   expect(() => store.advance(SLAB + 1)).toThrow("fit");
 });
 
-test("a full arena is told by grow, and nothing is held for the attempt", () => {
+test("grow returns false for a full arena, and takes nothing", () => {
   const arena = new Arena(1);
   using first = new Store(arena);
   using second = new Store(arena);
@@ -105,7 +105,7 @@ test("a full arena is told by grow, and nothing is held for the attempt", () => 
   expect(second.slabCount).toBe(0);
 });
 
-test("shrink gives back a slab that was taken in vain, and never one with samples in it", () => {
+test("shrink releases the last slab only while it has no samples", () => {
   const arena = new Arena(4);
   using store = new Store(arena);
   store.shrink();
@@ -118,7 +118,7 @@ test("shrink gives back a slab that was taken in vain, and never one with sample
   expect(valuesOf(arena, store.span(0, SLAB + 1))).toEqual(from(0, SLAB + 1));
 });
 
-test("dispose returns all slabs, and those that a reader still holds when it lets go", () => {
+test("dispose releases all slabs; one that a reader retains is free when the reader releases it", () => {
   const arena = new Arena(8);
   const store = new Store(arena);
   append(store, arena, 2 * SLAB + 5);

@@ -9,12 +9,12 @@ import { cut } from "../support/pcm.ts";
 
 const RATE = 8000;
 
-/** What is said about interleaved float samples that come in messages of `size` bytes. */
+/** The warnings about interleaved float samples that come in messages of `size` bytes. */
 function warningsAbout(channels: number, samples: Float32Array, size = 4000, outRate = RATE): Warning[] {
-  const said: Warning[] = [];
+  const reported: Warning[] = [];
   const arena = new Arena(64);
   const stores = Array.from({ length: channels }, () => new Store(arena));
-  using warnings = new AudioWarnings(RATE, channels, (warning) => said.push(warning));
+  using warnings = new AudioWarnings(RATE, channels, (warning) => reported.push(warning));
   using decoder = new Decoder(
     { sampleFormat: "f32", channels, sampleRate: RATE },
     outRate,
@@ -25,12 +25,12 @@ function warningsAbout(channels: number, samples: Float32Array, size = 4000, out
   for (const chunk of cut(new Uint8Array(samples.buffer), [size])) {
     for (let offset = 0; offset < chunk.length;) {
       offset += decoder.push(chunk, offset, 1000);
-      warnings.converted(decoder.flags);
+      warnings.reportConversion(decoder.flags);
       for (const store of stores) store.release(store.end);
     }
   }
-  for (const warning of said) expect(parseEvent(JSON.stringify(warning))).toEqual(warning);
-  return said;
+  for (const warning of reported) expect(parseEvent(JSON.stringify(warning))).toEqual(warning);
+  return reported;
 }
 
 /** `seconds` of interleaved samples; sample i of channel c is `at(c, i)`. */
@@ -57,24 +57,24 @@ test("good audio gives no warning", () => {
 
 test("a channel of zeros for 10 s is named once, as soon as the 10 s are full", () => {
   const samples = make(2, 25, (c, i) => (c === 1 ? 0 : tone(i)));
-  const said = warningsAbout(2, samples);
-  expect(said).toEqual([{ type: "warning", code: "silence", message: expect.any(String), channel: 1 }]);
+  const reported = warningsAbout(2, samples);
+  expect(reported).toEqual([{ type: "warning", code: "silence", message: expect.any(String), channel: 1 }]);
   expect(warningsAbout(2, samples.subarray(0, 2 * (10 * RATE - 1)).slice())).toEqual([]);
   expect(codes(warningsAbout(2, samples.subarray(0, 2 * 10 * RATE).slice()))).toEqual(["silence"]);
 });
 
 test("channels that carry the same samples are named once, without a channel", () => {
-  const said = warningsAbout(
+  const reported = warningsAbout(
     2,
     make(2, 21, (_c, i) => tone(i)),
   );
-  expect(said).toEqual([{ type: "warning", code: "identical_channels", message: expect.any(String) }]);
+  expect(reported).toEqual([{ type: "warning", code: "identical_channels", message: expect.any(String) }]);
 });
 
 test("clipping is named once, with the channel", () => {
   const clipped = make(2, 3, (c, i) => (c === 0 ? tone(i) : i % 50 < 10 ? 1 : tone(i)));
-  const said = warningsAbout(2, clipped);
-  expect(said).toEqual([{ type: "warning", code: "clipping", message: expect.any(String), channel: 1 }]);
+  const reported = warningsAbout(2, clipped);
+  expect(reported).toEqual([{ type: "warning", code: "clipping", message: expect.any(String), channel: 1 }]);
 });
 
 test("NaN, infinity and samples beyond 1 are named once each, in the order in which they are met", () => {
@@ -87,7 +87,7 @@ test("kinds that are met in the same piece are all named", () => {
   expect(codes(warningsAbout(1, samples)).toSorted()).toEqual(["not_a_number", "out_of_range"]);
 });
 
-test("the same is said about resampled audio and however it is cut", () => {
+test("resampled audio gives the same warnings, however it is cut", () => {
   const samples = make(2, 12, (c, i) =>
     c === 0 ? 0 : i === 50_000 ? Number.POSITIVE_INFINITY : i % 50 < 10 ? -1 : tone(i),
   );

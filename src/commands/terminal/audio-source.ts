@@ -1,4 +1,4 @@
-import { type WavHeader, WavHeaderReader } from "../../audio/wav.ts";
+import { type WavHeader, WavHeaderReader } from "../../audio/wav-header.ts";
 import { type AudioFormat, frameBytes } from "../../protocol/format.ts";
 import { UsageError } from "./exit-codes.ts";
 import type { ByteStream } from "./input.ts";

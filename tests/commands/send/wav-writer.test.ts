@@ -7,7 +7,7 @@ import fc from "fast-check";
 import * as v from "valibot";
 import { WaveFile } from "wavefile";
 
-import { type WavHeader, WavHeaderReader } from "../../../src/audio/wav.ts";
+import { type WavHeader, WavHeaderReader } from "../../../src/audio/wav-header.ts";
 import { WavWriter } from "../../../src/commands/send/wav-writer.ts";
 import { Denoiser, denoiseSettings } from "../../../src/model/built-in/denoise.ts";
 import { concat, encode, noise, voice, wav } from "../../support/audio.ts";

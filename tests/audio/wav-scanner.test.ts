@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import fc from "fast-check";
 
-import { RiffWatch } from "../../src/audio/riff.ts";
+import { WavScanner } from "../../src/audio/wav-scanner.ts";
 import type { AudioFormat } from "../../src/protocol/format.ts";
 import { cut, noise } from "../support/pcm.ts";
 
@@ -33,22 +33,22 @@ interface Found {
 }
 
 /** What is left of the bytes in these messages; a mismatch ends the stream. */
-function watch(chunks: Iterable<Uint8Array>, format = FORMAT): Found {
-  const riff = new RiffWatch(format);
+function scanned(chunks: Iterable<Uint8Array>, format = FORMAT): Found {
+  const scanner = new WavScanner(format);
   const audio: Uint8Array[] = [];
   let skippedHeaders = 0;
   let mismatch: string | undefined;
   for (const chunk of chunks) {
     // A message's memory belongs to the message: nothing may be read from it later.
     const bytes = chunk.slice();
-    const scan = riff.scan(bytes);
-    audio.push(scan.held.slice(), bytes.slice(scan.start, scan.end));
+    const scan = scanner.scan(bytes);
+    audio.push(scan.withheld.slice(), bytes.slice(scan.start, scan.end));
     if (scan.skippedHeader) skippedHeaders += 1;
     mismatch = scan.mismatch;
     if (mismatch !== undefined) break;
   }
-  audio.push(riff.end());
-  return { audio: Buffer.concat(audio).toString("hex"), skipped: riff.skippedBytes, skippedHeaders, mismatch };
+  audio.push(scanner.end());
+  return { audio: Buffer.concat(audio).toString("hex"), skipped: scanner.skippedBytes, skippedHeaders, mismatch };
 }
 
 function hex(bytes: Uint8Array): string {
@@ -67,7 +67,7 @@ test("a header of the stream's own format is skipped, cut at any byte", () => {
   for (const magic of ["RIFF", "RF64", "BW64"]) {
     const head = header({ magic });
     for (const chunks of cuts(join(head, SAMPLES))) {
-      expect(watch(chunks)).toEqual({
+      expect(scanned(chunks)).toEqual({
         audio: hex(SAMPLES),
         skipped: head.length,
         skippedHeaders: 1,
@@ -78,12 +78,12 @@ test("a header of the stream's own format is skipped, cut at any byte", () => {
 });
 
 test("a header of another format is a mismatch that names the field, cut at any byte", () => {
-  for (const [head, says] of [
-    [header({ rate: 48_000 }), "the WAV header says sample_rate 48000, but the start said 44100"],
-    [header({ channels: 1 }), "the WAV header says channels 1, but the start said 2"],
+  for (const [head, mismatch] of [
+    [header({ rate: 48_000 }), "the WAV header has sample_rate 48000, but the start had 44100"],
+    [header({ channels: 1 }), "the WAV header has channels 1, but the start had 2"],
   ] as const) {
     for (const chunks of cuts(join(head, SAMPLES))) {
-      expect(watch(chunks)).toEqual({ audio: "", skipped: head.length, skippedHeaders: 0, mismatch: says });
+      expect(scanned(chunks)).toEqual({ audio: "", skipped: head.length, skippedHeaders: 0, mismatch });
     }
   }
 });
@@ -91,7 +91,7 @@ test("a header of another format is a mismatch that names the field, cut at any 
 test("a header that cannot be read is a mismatch and not taken for audio, cut at any byte", () => {
   for (const magic of ["RIFF", "RF64"]) {
     const bytes = join(header({ magic, code: 0x55 }), SAMPLES);
-    const [first, ...others] = [...cuts(bytes)].map((chunks) => watch(chunks));
+    const [first, ...others] = [...cuts(bytes)].map((chunks) => scanned(chunks));
     expect(first?.mismatch).toContain("a WAV header that cannot be read: its audio is coded as MP3");
     expect(first?.audio).toBe("");
     for (const other of others) expect(other).toEqual(first as Found);
@@ -103,7 +103,7 @@ test("a header inside the audio is a mismatch right behind its mark, cut at any 
   const bytes = join(before, header(), SAMPLES);
   const audio = hex(bytes.subarray(0, before.length + 12));
   for (const chunks of cuts(bytes)) {
-    const found = watch(chunks);
+    const found = scanned(chunks);
     expect(found).toEqual({ audio, skipped: 0, skippedHeaders: 0, mismatch: found.mismatch });
     expect(found.mismatch).toContain("inside the audio");
   }
@@ -113,7 +113,7 @@ test("a second header behind the first is one inside the audio, cut at any byte"
   const head = header();
   const bytes = join(head, head, SAMPLES);
   for (const chunks of cuts(bytes)) {
-    const found = watch(chunks);
+    const found = scanned(chunks);
     expect(found.audio).toBe(hex(head.subarray(0, 12)));
     expect(found.skipped).toBe(head.length);
     expect(found.mismatch).toContain("inside the audio");
@@ -134,7 +134,7 @@ test("samples that begin like a header are audio, cut at any byte", () => {
   ]) {
     const bytes = join(start, SAMPLES);
     for (const chunks of cuts(bytes)) {
-      expect(watch(chunks)).toEqual({ audio: hex(bytes), skipped: 0, skippedHeaders: 0, mismatch: undefined });
+      expect(scanned(chunks)).toEqual({ audio: hex(bytes), skipped: 0, skippedHeaders: 0, mismatch: undefined });
     }
   }
 });
@@ -143,7 +143,7 @@ test("a mark that begins in bytes that were kept back is found, cut at any byte"
   // The first RIFF is not followed by WAVE; the second begins within its size.
   const bytes = join("RIFFRIFFxxxxWAVE", SAMPLES);
   for (const chunks of cuts(bytes)) {
-    const found = watch(chunks);
+    const found = scanned(chunks);
     expect(found.mismatch).toContain("inside the audio");
     expect(found.audio).toBe(hex(bytes.subarray(0, 16)));
   }
@@ -153,7 +153,7 @@ test("a stream that ends before a header could be told is audio", () => {
   const head = header();
   for (let length = 0; length < 12; length++) {
     for (const chunks of cuts(head.subarray(0, length))) {
-      expect(watch(chunks)).toEqual({
+      expect(scanned(chunks)).toEqual({
         audio: hex(head.subarray(0, length)),
         skipped: 0,
         skippedHeaders: 0,
@@ -167,19 +167,19 @@ test("a stream that ends inside its header has skipped what there was of it", ()
   const head = header();
   for (let length = 12; length < head.length; length++) {
     for (const chunks of cuts(head.subarray(0, length))) {
-      expect(watch(chunks)).toEqual({ audio: "", skipped: length, skippedHeaders: 0, mismatch: undefined });
+      expect(scanned(chunks)).toEqual({ audio: "", skipped: length, skippedHeaders: 0, mismatch: undefined });
     }
   }
 });
 
 test("bytes that were kept back are given once", () => {
-  const riff = new RiffWatch(FORMAT);
-  expect(riff.scan(join("RIF")).end).toBe(0);
-  expect(hex(riff.end())).toBe(hex(join("RIF")));
-  expect(riff.end()).toHaveLength(0);
+  const scanner = new WavScanner(FORMAT);
+  expect(scanner.scan(join("RIF")).end).toBe(0);
+  expect(hex(scanner.end())).toBe(hex(join("RIF")));
+  expect(scanner.end()).toHaveLength(0);
 });
 
-const piece = fc.oneof(
+const part = fc.oneof(
   fc.constantFrom("RIFF", "WAVE", "R", "RIFFxxxxWAVE", "RF64xxxxWAVE", "xxxx").map((text) => join(text)),
   fc.uint8Array({ maxLength: 20 }),
   fc.constant(header()),
@@ -189,12 +189,12 @@ const piece = fc.oneof(
 test("however marks and samples are mixed and cut, the same is found, and every byte is audio, skipped, or behind a mismatch", () => {
   fc.assert(
     fc.property(
-      fc.array(piece, { maxLength: 6 }),
+      fc.array(part, { maxLength: 6 }),
       fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 8 }),
-      (pieces, sizes) => {
-        const bytes = join(...pieces);
-        const found = watch(cut(bytes, sizes));
-        expect(found).toEqual(watch([bytes]));
+      (parts, sizes) => {
+        const bytes = join(...parts);
+        const found = scanned(cut(bytes, sizes));
+        expect(found).toEqual(scanned([bytes]));
         if (found.mismatch === undefined) {
           expect(found.audio).toBe(hex(bytes.subarray(found.skipped)));
         } else {
