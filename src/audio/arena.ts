@@ -10,8 +10,8 @@ interface Waiter {
  * The shared memory of all buffered audio: f32 samples in slabs of `Arena.SLAB_SAMPLES`. Sample i of slab s is
  * `samples[s * Arena.SLAB_SAMPLES + i]`. Workers get `buffer` once and read slabs by number.
  *
- * Slabs are reference counted: 1 when taken, free at 0. The counts live on the thread that owns the arena; workers never
- * touch them. The slab freed last is taken first, because its memory is most likely in the processor's cache.
+ * Slabs are reference counted: 1 when taken, free at 0. The counts live on the thread that owns the arena; workers
+ * never touch them. The slab freed last is taken first, because its memory is most likely in the processor's cache.
  */
 export class Arena {
   static readonly SLAB_SAMPLES = 4096;
@@ -51,7 +51,9 @@ export class Arena {
     return this.#waiters.size;
   }
 
-  /** Takes a free slab and returns its number, or -1 when the arena is full. Its samples are left over from earlier use. */
+  /**
+   * Takes a free slab and returns its number, or -1 when the arena is full. Its samples are left over from earlier use.
+   */
   take(): number {
     if (this.#freeCount === 0) return -1;
     const slab = this.#free[--this.#freeCount]!;
@@ -79,9 +81,9 @@ export class Arena {
   }
 
   /**
-   * Calls `wake` once, in a microtask, as soon as it is first in the queue and at least `slabs` slabs are free. The queue is
-   * first in, first out, also when a later waiter needs less. A waiter takes its slabs before the next one is woken; one that
-   * finds too few slabs queues again.
+   * Calls `wake` once, in a microtask, as soon as it is first in the queue and at least `slabs` slabs are free. The
+   * queue is first in, first out, also when a later waiter needs less. A waiter takes its slabs before the next one is
+   * woken; one that finds too few slabs queues again.
    * @param slabs 1 to `capacity`, else RangeError
    * @returns a function that leaves the queue
    */

@@ -27,8 +27,8 @@ export interface DecoderFormat {
 export type Inspect = (samples: Float32Array, offsets: Uint32Array, frames: number) => void;
 
 /**
- * Decoder of one stream: bytes in, samples at the model's rate out. Converts, de-interleaves and resamples straight into the
- * slabs of each channel's store. The result does not depend on how the bytes are cut.
+ * Decoder of one stream: bytes in, samples at the model's rate out. Converts, de-interleaves and resamples straight
+ * into the slabs of each channel's store. The result does not depend on how the bytes are cut.
  */
 export class Decoder {
   readonly #arena: Arena;
@@ -94,7 +94,8 @@ export class Decoder {
   }
 
   /**
-   * Decodes at most one slab's worth: reads bytes from `offset` to `end` and appends the same number of samples to every store.
+   * Decodes at most one slab's worth: reads bytes from `offset` to `end` and appends the same number of samples to
+   * every store.
    * @param room samples that may be appended to each store; may be exceeded by what one frame yields
    * @returns bytes read; 0 when nothing fits: no room, or the arena is full
    */

@@ -12,7 +12,8 @@ export interface AudioSpan {
 
 /**
  * The retained samples of one channel, in slabs of the arena. Positions are samples since the start of the stream. Slab
- * borders are at multiples of `Arena.SLAB_SAMPLES` in every store, so all channels of a stream need a slab at the same time.
+ * borders are at multiples of `Arena.SLAB_SAMPLES` in every store, so all channels of a stream need a slab at the same
+ * time.
  */
 export class Store {
   readonly #arena: Arena;

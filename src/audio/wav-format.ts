@@ -54,8 +54,8 @@ export function wavFormat(body: Uint8Array): AudioFormat | string {
 type SampleFields = Pick<AudioFormat, "bit_depth" | "is_float" | "encoding">;
 
 /**
- * Finds the sample format of `bits` significant bits in containers of `container` bits. WAV aligns odd sizes (12, 20) to the
- * top of their bytes, so the size of the container decides.
+ * Finds the sample format of `bits` significant bits in containers of `container` bits. WAV aligns odd sizes (12, 20)
+ * to the top of their bytes, so the size of the container decides.
  */
 function sampleFields(code: number, bits: number, container: number): SampleFields | string {
   const codec = CODECS[code];

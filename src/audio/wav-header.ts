@@ -24,8 +24,8 @@ export type WavResult =
 export const MAGICS: readonly string[] = ["RIFF", "RF64", "BW64"];
 
 /**
- * Sizes of data that writers leave when they cannot seek back: ffmpeg 0xFFFFFFFF, SoX 0x7FFFF000, ALSA's arecord 0x80000000
- * or 0x7FFFFFFF.
+ * Sizes of data that writers leave when they cannot seek back: ffmpeg 0xFFFFFFFF, SoX 0x7FFFF000, ALSA's arecord
+ * 0x80000000 or 0x7FFFFFFF.
  */
 const PLACEHOLDER_SIZES = new Set([0xffffffff, 0x7ffff000, 0x7fffffff, 0x80000000]);
 
@@ -36,7 +36,10 @@ const DS64_BYTES = 24;
 /** The part of the file that the next bytes belong to; a chunk here is one of RIFF. */
 type Part = "riff" | "chunk head" | "fmt" | "ds64" | "skipped";
 
-/** Reads the header of a WAV file as its bytes arrive, cut anywhere, up to the first byte of audio. Keeps at most 40 bytes. */
+/**
+ * Reads the header of a WAV file as its bytes arrive, cut anywhere, up to the first byte of audio. Keeps at most 40
+ * bytes.
+ */
 export class WavHeaderReader {
   #part: Part = "riff";
   /** The bytes of the part so far, up to #wanted of them. */

@@ -23,8 +23,8 @@ export interface ScanResult {
 }
 
 /**
- * Finds WAV headers in the bytes of a stream that was announced as PCM, however they are cut into messages. A header of the
- * stream's own format is skipped at the start of the stream. Any other header is a mismatch.
+ * Finds WAV headers in the bytes of a stream that was announced as PCM, however they are cut into messages. A header of
+ * the stream's own format is skipped at the start of the stream. Any other header is a mismatch.
  */
 export class WavScanner {
   readonly #expected: AudioFormat;

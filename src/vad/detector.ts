@@ -7,11 +7,14 @@ import type { VadSettings } from "../protocol/requests.ts";
 export type Decide = (speech: boolean, levelDb: number) => void;
 
 /**
- * Voice activity detector of one channel: samples in, one decision a window out. Synchronous and chunk invariant: samples of
- * an incomplete window wait for the next `push`, so decisions and levels do not depend on how the samples are cut.
+ * Voice activity detector of one channel: samples in, one decision a window out. Synchronous and chunk invariant:
+ * samples of an incomplete window wait for the next `push`, so decisions and levels do not depend on how the samples
+ * are cut.
  */
 export interface Detector extends Disposable {
-  /** Samples of a window, 1 or more. Window i covers samples i * windowSamples to (i + 1) * windowSamples, exclusive. */
+  /**
+   * Samples of a window, 1 or more. Window i covers samples i * windowSamples to (i + 1) * windowSamples, exclusive.
+   */
   readonly windowSamples: number;
 
   /** Reads `samples[index .. index + length)` and calls `decide` for each window that they complete, in order. */

@@ -18,8 +18,8 @@ const START_GAP_MS = 50;
 const CUT_SEARCH_MS = 1000;
 
 /**
- * Milliseconds from the begin of the first speech window to where `min_speech_ms` is reached, at most: single windows of
- * speech with the longest allowed pauses between them.
+ * Milliseconds from the begin of the first speech window to where `min_speech_ms` is reached, at most: single windows
+ * of speech with the longest allowed pauses between them.
  * @param windowMs length of a detector's window
  */
 export function longestBeginningMs(settings: VadSettings, windowMs: number): number {
@@ -149,9 +149,9 @@ export class Endpointer {
   }
 
   /**
-   * Cuts the open utterance when the next window would make it longer than `max_utterance_ms`: at the quietest window border
-   * of its last second. The next utterance begins on that sample, without speech events between. Speech that was long in its
-   * beginning may need several cuts.
+   * Cuts the open utterance when the next window would make it longer than `max_utterance_ms`: at the quietest window
+   * border of its last second. The next utterance begins on that sample, without speech events between. Speech that was
+   * long in its beginning may need several cuts.
    */
   #cutLongUtterance(start: number, emit: Emit): void {
     while (this.#position + this.#window - start > this.#maxUtterance) {

@@ -9,8 +9,8 @@ const speech = new Uint8Array(BATCH_WINDOWS);
 const levels = new Float32Array(BATCH_WINDOWS);
 
 /**
- * Detector of the C library: a window is speech when its level is `threshold_db` above a noise floor that follows the room.
- * Levels leave out DC and hum; `native/vad.c` describes the method.
+ * Detector of the C library: a window is speech when its level is `threshold_db` above a noise floor that follows the
+ * room. Levels leave out DC and hum; `native/vad.c` describes the method.
  */
 export class EnergyDetector implements Detector {
   readonly windowSamples: number;

@@ -4,19 +4,21 @@ import type { Decide, Detector, DetectorKind } from "./detector.ts";
 const WINDOW_MS = 20;
 
 /**
- * The level in dBFS that `threshold_db` counts from: about that of a quiet room in a microphone of normal gain. With the
- * default of 10 dB the threshold is -40 dBFS, below speech at arm's length, which has -35 to -15 dBFS.
+ * The level in dBFS that `threshold_db` counts from: about that of a quiet room in a microphone of normal gain. With
+ * the default of 10 dB the threshold is -40 dBFS, below speech at arm's length, which has -35 to -15 dBFS.
  */
 export const REFERENCE_DBFS = -50;
 
 /**
- * The simplest detector, a baseline: a window is speech when its mean power, DC and hum included, reaches a level that never
- * changes. It works at a known recording level in a quiet room. Steady noise above the threshold is speech to it.
+ * The simplest detector, a baseline: a window is speech when its mean power, DC and hum included, reaches a level that
+ * never changes. It works at a known recording level in a quiet room. Steady noise above the threshold is speech to it.
  */
 export class FixedThreshold implements Detector {
   readonly windowSamples: number;
   readonly #thresholdDb: number;
-  /** Sum of the squares of the incomplete window, added sample by sample: the order does not depend on how they are cut. */
+  /**
+   * Sum of the squares of the incomplete window, added sample by sample: the order does not depend on how they are cut.
+   */
   #squares = 0;
   #filled = 0;
 

@@ -15,8 +15,8 @@ export class LevelHistory {
   }
 
   /**
-   * Finds the quietest border between two windows: the one with the lowest sum of the levels (in dB) on its two sides, and
-   * of equal ones the latest. Borders are counted backwards in windows from the end of the last one.
+   * Finds the quietest border between two windows: the one with the lowest sum of the levels (in dB) on its two sides,
+   * and of equal ones the latest. Borders are counted backwards in windows from the end of the last one.
    * @param from the latest border to consider, 1 or more
    * @param to the earliest, less than the number of windows remembered
    * @returns the border, `from` to `to`
