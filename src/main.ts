@@ -2,7 +2,7 @@ import { type ArgsDef, type CommandDef, renderUsage, runCommand } from "citty";
 
 import manifest from "../package.json" with { type: "json" };
 import { EXIT, ExitError } from "./commands/terminal/exit-codes.ts";
-import { nearest } from "./lib/nearest.ts";
+import { nearestName } from "./lib/nearest-name.ts";
 
 const { version } = manifest;
 /** The worker is next to this file, from source and inside the executable. */
@@ -99,7 +99,7 @@ async function run(path: readonly string[], group: CommandGroup, args: string[])
   }
   const found = Object.hasOwn(group.commands, name) ? group.commands[name] : undefined;
   if (found === undefined) {
-    const meant = nearest(name, Object.keys(group.commands));
+    const meant = nearestName(name, Object.keys(group.commands));
     const typed = [...path, name].join(" ");
     throw new ExitError(
       EXIT.usage,

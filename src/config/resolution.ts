@@ -1,5 +1,5 @@
-import { excerpt, shown } from "../lib/excerpt.ts";
-import { nearest } from "../lib/nearest.ts";
+import { describeValue, excerpt } from "../lib/excerpt.ts";
+import { nearestName } from "../lib/nearest-name.ts";
 import { accepts, describeAllowed, MODEL_SETTINGS, type Setting, SETTINGS } from "./settings.ts";
 import { type GivenValue, isEmptySection, parseScalar } from "./sources.ts";
 
@@ -137,14 +137,15 @@ export class Resolution {
 
   #rejectValue(given: GivenValue, key: string, allowed: string): void {
     this.refused.add(key);
-    this.problems.push(`${key}: found ${shown(given.value)}; allowed: ${allowed} (${given.source})`);
+    this.problems.push(`${key}: found ${describeValue(given.value)}; allowed: ${allowed} (${given.source})`);
   }
 
   #rejectKey(given: GivenValue, key: string): void {
     const keys = [...this.entries.keys()];
     const last = given.path.at(-1);
     const sections = [...Object.keys(SETTINGS), "model", "models"];
-    const meant = nearest(key, keys) ?? keys.find((other) => other.endsWith(`.${last}`)) ?? nearest(key, sections);
+    const meant =
+      nearestName(key, keys) ?? keys.find((other) => other.endsWith(`.${last}`)) ?? nearestName(key, sections);
     const hint = meant === undefined ? `allowed: keys of ${sections.join(", ")}` : `did you mean "${meant}"?`;
     this.problems.push(`unknown key "${excerpt(key)}"; ${hint} (${given.source})`);
   }

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { extname } from "node:path";
 
-import { shown } from "../lib/excerpt.ts";
+import { describeValue } from "../lib/excerpt.ts";
 import { messageOf } from "../lib/thrown.ts";
 
 /** One value of the configuration as a source gives it, not yet checked. */
@@ -64,7 +64,7 @@ function fromFile(file: string | undefined, problems: string[]): GivenValue[] {
   if (content === null || content === undefined) return [];
   if (!isSection(content)) {
     problems.push(
-      `${file}: found ${shown(content)}; allowed: an object with sections such as model, server and limits`,
+      `${file}: found ${describeValue(content)}; allowed: an object with sections such as model, server and limits`,
     );
     return [];
   }
@@ -123,7 +123,7 @@ function fromSets(sets: readonly string[], problems: string[]): GivenValue[] {
       const path = set.slice(0, separator).trim().split(".");
       given.push({ path, value: set.slice(separator + 1), isText: true, source: "--set" });
     } else {
-      problems.push(`--set: found ${shown(set)}; allowed: key=value, such as model.delay=0`);
+      problems.push(`--set: found ${describeValue(set)}; allowed: key=value, such as model.delay=0`);
     }
   }
   return given;

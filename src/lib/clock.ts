@@ -1,8 +1,8 @@
 /** Time as a dependency, so that tests need not sleep. */
 export interface Clock {
-  /** Milliseconds that only go forward, from an arbitrary start. */
+  /** Monotonic milliseconds from an arbitrary start. */
   now(): number;
-  /** Runs `task` once, `milliseconds` from now; returns a function that calls it off. */
+  /** Runs `task` once, `milliseconds` from now; returns a function that cancels it. */
   after(milliseconds: number, task: () => void): () => void;
 }
 

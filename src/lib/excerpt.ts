@@ -1,9 +1,12 @@
-/** Control and format characters and separators of lines: what a terminal or a browser obeys instead of showing. */
+/**
+ * Control and format characters, line and paragraph separators: a terminal or a browser acts on these instead of
+ * printing them.
+ */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /**
- * Foreign text, safe to put into a message or a log line: at most `limit` characters of it, with `\u{X}` in place of
- * unprintable ones and a replacement character for half a surrogate pair. A cut is marked by an ellipsis.
+ * Returns text from outside in a form that is safe in a message or a log line: at most `limit` characters (UTF-16) and
+ * an ellipsis where it was cut, unprintable characters as `\u{X}`, unpaired surrogates as replacement characters.
  */
 export function excerpt(text: string, limit = 64): string {
   const cut = text.length > limit ? `${text.slice(0, limit)}…` : text;
@@ -14,8 +17,10 @@ function escapeCharacter(character: string): string {
   return `\\u{${character.codePointAt(0)?.toString(16)}}`;
 }
 
-/** A foreign value in words, for "found ...": scalars as JSON writes them, everything else by its kind. */
-export function shown(value: unknown): string {
+/**
+ * Describes a value from outside for a message, after "found": scalars as JSON writes them, other values by their kind.
+ */
+export function describeValue(value: unknown): string {
   if (typeof value === "string") return `"${excerpt(value)}"`;
   if (typeof value === "number" || typeof value === "boolean") return `${value}`;
   if (value === null) return "null";

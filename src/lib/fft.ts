@@ -1,11 +1,11 @@
 /**
- * The discrete Fourier transform of real signals of one length, in double precision and always in the same order of operations, so
- * that equal input gives equal bits.
+ * The discrete Fourier transform of real signals of one length, in double precision and always in the same order of
+ * operations, so that equal input gives equal bits.
  *
- * `forward` computes X[k] = sum over n of x[n] exp(-2 pi i k n / N) for k = 0 .. N/2; `inverse` is its exact counterpart, with the
- * factor 1/N. N real samples are taken as N/2 complex ones, which a radix-2 transform takes apart (Cooley and Tukey, "An Algorithm
- * for the Machine Calculation of Complex Fourier Series", 1965) and the symmetry of real signals puts together again (Press et al.,
- * "Numerical Recipes", section 12.3).
+ * `forward` computes X[k] = sum over n of x[n] exp(-2 pi i k n / N) for k = 0 .. N/2; `inverse` is its exact
+ * counterpart, with the factor 1/N. N real samples are taken as N/2 complex ones, which a radix-2 transform takes apart
+ * (Cooley and Tukey, "An Algorithm for the Machine Calculation of Complex Fourier Series", 1965) and the symmetry of
+ * real signals puts together again (Press et al., "Numerical Recipes", section 12.3).
  */
 export class RealFft {
   /** N, in samples. */

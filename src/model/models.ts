@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { parse, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
-import { nearest } from "../lib/nearest.ts";
+import { nearestName } from "../lib/nearest-name.ts";
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../lib/sample-format.ts";
 import { denoise } from "./built-in/denoise.ts";
 import { levels } from "./built-in/levels.ts";
@@ -87,7 +87,7 @@ function importWords(error: unknown): string {
 }
 
 function unknownModel(name: string): string {
-  const near = nearest(name, BUILT_IN.keys());
+  const near = nearestName(name, BUILT_IN.keys());
   const hint = near ? `did you mean ${near}?` : `built in: ${builtInModels.join(", ")}`;
   return `no model is called ${JSON.stringify(name)} (${hint}; a file is given by its path, such as ./${name}.ts)`;
 }

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 
-import { shown } from "../lib/excerpt.ts";
-import { nearest } from "../lib/nearest.ts";
+import { describeValue } from "../lib/excerpt.ts";
+import { nearestName } from "../lib/nearest-name.ts";
 import type { ModelModule, SettingDescription } from "./model.ts";
 
 type Entries = Record<string, v.GenericSchema>;
@@ -29,7 +29,7 @@ function misfits(described: Described, given: Record<string, unknown>): string[]
     if (!Object.hasOwn(described, name)) return [unknownSetting(name, Object.keys(described))];
     const preset = described[name]?.default;
     if (preset === null || preset === undefined || kind(preset) === kind(value)) return [];
-    return [`${name}: found ${shown(value)}, allowed is ${kind(preset)}`];
+    return [`${name}: found ${describeValue(value)}, allowed is ${kind(preset)}`];
   });
 }
 
@@ -57,7 +57,7 @@ export function describeSettings(schema: v.StrictObjectSchema<Entries, undefined
 }
 
 function unknownSetting(name: string, known: readonly string[]): string {
-  const near = nearest(name, known);
+  const near = nearestName(name, known);
   return `${name}: unknown; ${near ? `did you mean ${near}?` : `known are ${known.join(", ")}`}`;
 }
 

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 
-import { excerpt, shown } from "../lib/excerpt.ts";
-import { nearest } from "../lib/nearest.ts";
+import { describeValue, excerpt } from "../lib/excerpt.ts";
+import { nearestName } from "../lib/nearest-name.ts";
 import { ProtocolError } from "./errors.ts";
 
 /** Far deeper than any request, far shallower than any stack: what walks a message may recurse. */
@@ -18,10 +18,13 @@ export function parseObject(message: string): Fields {
   try {
     value = JSON.parse(message);
   } catch {
-    throw new ProtocolError("invalid_json", `found ${shown(message)}; allowed: one JSON object`);
+    throw new ProtocolError("invalid_json", `found ${describeValue(message)}; allowed: one JSON object`);
   }
   if (!isObject(value)) {
-    throw new ProtocolError("invalid_request", `found ${shown(value)}; allowed: a JSON object with a field "request"`);
+    throw new ProtocolError(
+      "invalid_request",
+      `found ${describeValue(value)}; allowed: a JSON object with a field "request"`,
+    );
   }
   return withoutNulls(value, 1);
 }
@@ -69,7 +72,7 @@ export function checkFields<Output>(schema: v.GenericSchema<unknown, Output>, fi
   const allowed = missing ? allowedAt(schema, param.split(".")) : issue.message;
   throw new ProtocolError(
     isUnsupported(issue, param) ? "unsupported_format" : "invalid_request",
-    `${param}: found ${shown(issue.input)}; allowed: ${allowed}`,
+    `${param}: found ${describeValue(issue.input)}; allowed: ${allowed}`,
     { param },
   );
 }
@@ -108,7 +111,7 @@ function checkNames(schema: unknown, value: unknown, path: string): void {
 }
 
 function unknownField(path: string, key: string, known: readonly string[]): ProtocolError {
-  const meant = nearest(key, known);
+  const meant = nearestName(key, known);
   const hint = meant === undefined ? `allowed: ${known.join(", ")}` : `did you mean "${path}${meant}"?`;
   const param = `${path}${excerpt(key)}`;
   return refused(param, `unknown field "${param}"; ${hint}`);

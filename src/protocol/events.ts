@@ -1,6 +1,6 @@
 import * as v from "valibot";
 
-import { excerpt, shown } from "../lib/excerpt.ts";
+import { describeValue, excerpt } from "../lib/excerpt.ts";
 import { ERRORS, WARNINGS } from "./errors.ts";
 import { amount, count, flag, text, time } from "./field.ts";
 import { formatSchema } from "./format.ts";
@@ -188,10 +188,10 @@ export function parseEvent(message: string): ServerEvent {
   try {
     event = JSON.parse(message);
   } catch {
-    throw new EventError(`found ${shown(message)}; allowed: one JSON object`);
+    throw new EventError(`found ${describeValue(message)}; allowed: one JSON object`);
   }
   if (!v.is(v.looseObject({ type: v.string() }), event)) {
-    throw new EventError(`found ${shown(event)}; allowed: an object with a string "type"`);
+    throw new EventError(`found ${describeValue(event)}; allowed: an object with a string "type"`);
   }
   const schema = isKnown(event.type) ? EVENTS[event.type] : undefined;
   if (schema === undefined) return event as unknown as ServerEvent;
@@ -199,7 +199,7 @@ export function parseEvent(message: string): ServerEvent {
   if (result.success) return event as unknown as ServerEvent;
   const [issue] = result.issues;
   const field = excerpt(v.getDotPath(issue) ?? "");
-  throw new EventError(`${event.type}.${field}: found ${shown(issue.input)}; allowed: ${issue.message}`);
+  throw new EventError(`${event.type}.${field}: found ${describeValue(issue.input)}; allowed: ${issue.message}`);
 }
 
 function isKnown(type: string): type is keyof typeof EVENTS {

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 
-import { excerpt, shown } from "../lib/excerpt.ts";
-import { nearest } from "../lib/nearest.ts";
+import { describeValue, excerpt } from "../lib/excerpt.ts";
+import { nearestName } from "../lib/nearest-name.ts";
 import { MAX_CHANNELS } from "../lib/sample-format.ts";
 import { checkFields, parseObject } from "./checks.ts";
 import { ProtocolError } from "./errors.ts";
@@ -127,7 +127,7 @@ export function parseRequest(message: string, limits: { readonly maxChannels: nu
   const fields = parseObject(message);
   const kind = fields["request"];
   if (typeof kind !== "string") {
-    throw invalid("request", `found ${shown(kind)}; allowed: ${KINDS}`);
+    throw invalid("request", `found ${describeValue(kind)}; allowed: ${KINDS}`);
   }
   if (!isKind(kind)) throw unknownRequest(kind);
   if (kind === "start") return parseStart(fields, limits.maxChannels);
@@ -156,7 +156,7 @@ function parseStart(fields: Record<string, unknown>, maxChannels: number): Start
 }
 
 function unknownRequest(kind: string): ProtocolError {
-  const meant = nearest(kind, Object.keys(REQUESTS));
+  const meant = nearestName(kind, Object.keys(REQUESTS));
   const hint = meant === undefined ? `allowed: ${KINDS}` : `did you mean "${meant}"?`;
   return new ProtocolError("unknown_request", `unknown request "${excerpt(kind)}"; ${hint}`, { param: "request" });
 }

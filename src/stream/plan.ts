@@ -1,4 +1,4 @@
-import { nearest } from "../lib/nearest.ts";
+import { nearestName } from "../lib/nearest-name.ts";
 import type { ResultAudio } from "../model/job.ts";
 import type { Pattern } from "../pipeline/patterns.ts";
 import { ProtocolError } from "../protocol/errors.ts";
@@ -108,7 +108,7 @@ function chooseModel(
   const model = name === undefined ? first : models.get(name);
   if (model === undefined) {
     const names = [...models.keys()];
-    const meant = nearest(name ?? "", names);
+    const meant = nearestName(name ?? "", names);
     const hint = meant === undefined ? "" : `; did you mean "${meant}"?`;
     throw new ProtocolError("unknown_model", `model: found "${name}"; allowed: ${names.join(", ")}${hint}`, {
       param: "model",

@@ -2,8 +2,8 @@ import { parseArgs } from "node:util";
 
 import type { ArgsDef } from "citty";
 
-import { shown } from "../../lib/excerpt.ts";
-import { nearest } from "../../lib/nearest.ts";
+import { describeValue } from "../../lib/excerpt.ts";
+import { nearestName } from "../../lib/nearest-name.ts";
 import { UsageError } from "./exit-codes.ts";
 
 /** The parsed command line. A positional argument is a flag with the name of its definition. */
@@ -80,11 +80,11 @@ function valueOf(token: OptionToken, type: Option["type"]): string | true {
 }
 
 function unknownFlag(typed: string, name: string, known: string[]): UsageError {
-  const meant = nearest(name, known);
+  const meant = nearestName(name, known);
   return new UsageError(`unknown flag ${typed}${meant === undefined ? "" : `; did you mean --${meant}?`}`);
 }
 
 /** Reports a value that is not allowed, such as `--format: found "xml"; allowed: text, json`. */
 export function invalidValue(flag: string, value: string, allowed: string): UsageError {
-  return new UsageError(`${flag}: found ${shown(value)}; allowed: ${allowed}`);
+  return new UsageError(`${flag}: found ${describeValue(value)}; allowed: ${allowed}`);
 }

@@ -2,26 +2,26 @@ import { expect, test } from "bun:test";
 
 import fc from "fast-check";
 
-import { editDistance, nearest } from "../../src/lib/nearest.ts";
+import { editDistance, nearestName } from "../../src/lib/nearest-name.ts";
 
 const KNOWN = ["start", "stop", "flush", "keep_alive", "interim_results"];
 
 test("the nearest known name is found through the usual slips", () => {
-  expect(nearest("strat", KNOWN)).toBe("start");
-  expect(nearest("interim_result", KNOWN)).toBe("interim_results");
-  expect(nearest("interimResults", KNOWN)).toBe("interim_results");
-  expect(nearest("Keep-Alive", KNOWN)).toBe("keep_alive");
-  expect(nearest("flsh", KNOWN)).toBe("flush");
+  expect(nearestName("strat", KNOWN)).toBe("start");
+  expect(nearestName("interim_result", KNOWN)).toBe("interim_results");
+  expect(nearestName("interimResults", KNOWN)).toBe("interim_results");
+  expect(nearestName("Keep-Alive", KNOWN)).toBe("keep_alive");
+  expect(nearestName("flsh", KNOWN)).toBe("flush");
 });
 
 test("nothing is suggested when nothing is near", () => {
-  expect(nearest("transcribe", KNOWN)).toBeUndefined();
-  expect(nearest("", KNOWN)).toBeUndefined();
-  expect(nearest("x", [])).toBeUndefined();
+  expect(nearestName("transcribe", KNOWN)).toBeUndefined();
+  expect(nearestName("", KNOWN)).toBeUndefined();
+  expect(nearestName("x", [])).toBeUndefined();
 });
 
 test("a very long name costs no more than a long one", () => {
-  expect(nearest("s".repeat(10_000_000), KNOWN)).toBeUndefined();
+  expect(nearestName("s".repeat(10_000_000), KNOWN)).toBeUndefined();
 });
 
 test("the distance is symmetric, zero only for equals, and at most the longer length", () => {

@@ -1,17 +1,18 @@
-/** Names longer than this are compared by their beginning only, so that the cost of one look-up is bounded. */
+/** Only the beginning of a longer name is compared, which bounds the cost of a look-up. */
 const COMPARED_LENGTH = 64;
 
 /**
- * The known name that is most probably meant by `name`, or undefined when none is near: at most a third of the
- * letters may differ (at least one, at most three). Case and `-` for `_` do not count as differences.
+ * Finds the known name that is most likely meant by a misspelt one. At most a third of its letters may differ, but at
+ * least one may and at most three. Case, and `-` for `_`, do not count as differences.
+ * @returns undefined when no known name is near
  */
-export function nearest(name: string, known: Iterable<string>): string | undefined {
-  const wanted = plain(name);
+export function nearestName(name: string, known: Iterable<string>): string | undefined {
+  const wanted = normalized(name);
   const allowed = Math.min(3, Math.max(1, Math.floor(wanted.length / 3)));
   let best: string | undefined;
   let bestDistance = allowed + 1;
   for (const candidate of known) {
-    const distance = editDistance(wanted, plain(candidate));
+    const distance = editDistance(wanted, normalized(candidate));
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;
@@ -20,11 +21,14 @@ export function nearest(name: string, known: Iterable<string>): string | undefin
   return best;
 }
 
-function plain(name: string): string {
+function normalized(name: string): string {
   return name.slice(0, COMPARED_LENGTH).toLowerCase().replaceAll("-", "_");
 }
 
-/** Optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours cost 1. */
+/**
+ * Optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours cost 1 each (Boytsov,
+ * "Indexing Methods for Approximate Dictionary Searching", 2011).
+ */
 export function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);
