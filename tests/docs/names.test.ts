@@ -79,6 +79,17 @@ test.each(documents)("every metric in $path exists", ({ text }) => {
   expect(unknownMetrics(text)).toEqual([]);
 });
 
+test("docs/operations.md lists exactly the events of the log", async () => {
+  const page = documents.find(({ path }) => path === "docs/operations.md")?.text ?? "";
+  const [, table = ""] = /^\| Event .*\n\|[ |-]+\n((?:\|.*\n)+)/m.exec(page) ?? [];
+  const listed = table.split("\n").flatMap((row) => [...(row.split("|")[1] ?? "").matchAll(/`([a-z]+(?:_[a-z]+)*)`/g)]);
+  const sources = await Promise.all((await filesBelow("src", ".ts")).map((path) => Bun.file(join(root, path)).text()));
+  const logged = sources.flatMap((text) => [...text.matchAll(/[lL]og\??\.(?:debug|info|warn|error)\(\s*"(\w+)"/g)]);
+  const names = (matches: RegExpMatchArray[]) => new Set(matches.map(([, name = ""]) => name));
+  expect(names(logged).size).toBeGreaterThan(15);
+  expect([...names(listed)].sort()).toEqual([...names(logged)].sort());
+});
+
 test("unknown names are found; files and longer names are not taken for keys", () => {
   expect(unknownScripts("`bun run chekc`, `npm run demo`, `bun run bench NAME`")).toEqual(["chekc"]);
   expect(
