@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 
 import { BasicTracerProvider, TraceIdRatioBasedSampler } from "@opentelemetry/sdk-trace-base";
 
-import { PATTERNS } from "../../src/pipeline/patterns.ts";
+import { streamer } from "../../src/dialects/streamer.ts";
 import { Session } from "../../src/session/session.ts";
 import { stageInstruments } from "../../src/telemetry/metrics/families/stages.ts";
 import { MainThreadTimer } from "../../src/telemetry/metrics/main-thread-timer.ts";
@@ -17,7 +17,7 @@ import { StreamMetrics } from "../../src/telemetry/metrics/stream-metrics.ts";
 import { NO_TRACING } from "../../src/telemetry/tracing/no-tracing.ts";
 import { OtelTracing } from "../../src/telemetry/tracing/otel-tracing.ts";
 import type { Tracing } from "../../src/telemetry/tracing/tracing.ts";
-import { Desk, FakePeer } from "../../tests/support/session-harness.ts";
+import { FakeConnection, SessionHarness } from "../../tests/support/session-harness.ts";
 import { generator, LOUD, noise, QUIET } from "./support/bursts.ts";
 import { printMachine } from "./support/machine.ts";
 import { median } from "./support/statistics.ts";
@@ -72,7 +72,7 @@ class NoMetrics extends ServerMetrics {
   override eventSent(): void {}
 }
 
-class DeafPeer extends FakePeer {
+class DeafConnection extends FakeConnection {
   override send(): void {}
 }
 
@@ -92,16 +92,17 @@ const messages = Array.from({ length: CYCLE_MESSAGES }, (_, i) => {
 /** Sessions that stay open over all rounds. */
 class Load {
   readonly nanoseconds: number[] = [];
-  readonly #desk = new Desk({ "limits.arena_mb": 64 });
+  readonly #harness = new SessionHarness({ "limits.arena_mb": 64 });
   readonly #sessions: Session[];
 
   constructor(metrics: ServerMetrics, tracing: Tracing) {
-    const pattern = PATTERNS["segmented"];
-    if (pattern === undefined) throw new Error("no pattern");
-    const services = { ...this.#desk.services, metrics };
+    const services = { ...this.#harness.services, metrics };
+    const request = new Request("http://localhost/api/v1/segmented");
+    const opened = streamer.open(request, services.config);
+    const caller = { id: "bench", address: "", limits: { maxSessions: 0 } };
     this.#sessions = Array.from({ length: SESSIONS }, (_, i) => {
-      const trace = tracing.startConnection(new Request("http://localhost/"), "/api/v1/segmented");
-      const session = new Session({ id: `${i}`, peer: new DeafPeer(), pattern, services, trace });
+      const trace = tracing.startConnection(request, "/api/v1/segmented");
+      const session = new Session(new DeafConnection(), { id: `${i}`, caller, opened, trace }, services);
       const format = { channels: 1, sample_rate: 16_000, bit_depth: 16, is_float: false };
       session.receive(JSON.stringify({ request: "start", format }));
       return session;
@@ -113,7 +114,7 @@ class Load {
     for (let i = 0; i < CYCLES; i++) {
       for (const message of messages) {
         for (const session of this.#sessions) session.receive(message);
-        await this.#desk.answerAll();
+        await this.#harness.answerAll();
       }
     }
     const { user, system } = process.threadCpuUsage(before);

@@ -3,6 +3,7 @@ import { parse } from "node:path";
 import { type ConfigEntry, Resolution } from "./resolution.ts";
 import { type Config, MODEL_SETTINGS, type ModelConfig, SETTINGS } from "./settings.ts";
 import { type ConfigSources, readSources } from "./sources.ts";
+import { streamProblems } from "./stream-check.ts";
 
 export { SETTINGS, MODEL_SETTINGS } from "./settings.ts";
 export type { Config, ModelConfig } from "./settings.ts";
@@ -98,7 +99,7 @@ function buildConfig(resolution: Resolution): Config {
   } as Config;
 }
 
-/** What is wrong between settings that are each right. */
+/** One sentence for each contradiction between settings that are valid on their own. */
 function contradictions(config: Config, resolution: Resolution): string[] {
   const { vad, limits } = config;
   const problems: string[] = [];
@@ -111,15 +112,11 @@ function contradictions(config: Config, resolution: Resolution): string[] {
     );
   };
   check(vad.post_roll_ms <= vad.min_silence_ms, "vad.post_roll_ms", "vad.min_silence_ms", "at most");
-  const longestSeconds = (vad.pre_roll_ms + vad.max_utterance_ms) / 1_000;
   const budget = "limits.channel_budget_seconds";
-  check(
-    limits.channel_budget_seconds > longestSeconds,
-    budget,
-    "vad.max_utterance_ms",
-    "more than vad.pre_roll_ms and",
-  );
-  check(limits.channel_budget_seconds > config.simple.block_ms / 1_000, budget, "simple.block_ms", "more than");
+  const held = resolution.entries.get(budget);
+  for (const problem of streamProblems(config)) {
+    problems.push(`${problem} (${budget} is ${String(held?.value)}, ${held?.source})`);
+  }
   check(limits.read_ahead_seconds <= limits.channel_budget_seconds, "limits.read_ahead_seconds", budget, "at most");
   for (const name of resolution.models) {
     // A client calls a model file by its name without folder and extension.

@@ -1,45 +1,67 @@
 import type { Job, Outcome } from "../model/job.ts";
-import type { ErrorCode } from "../protocol/errors.ts";
-import { ERRORS } from "../protocol/errors.ts";
-import type { PipelineEvent, PipelineOptions, Tally } from "./pipeline.ts";
+import { type ErrorCode, errorEvent } from "../protocol/errors.ts";
+import type { PipelineEvent } from "./pipeline.ts";
 
+/** Samples and results of one channel, as the ledger of the protocol counts them. */
+export interface Tally {
+  inferred: number;
+  silent: number;
+  failed: number;
+  segments: number;
+  interims: number;
+  errors: number;
+}
+
+export interface AnswersOptions {
+  /** The model's rate, Hz. */
+  readonly sampleRate: number;
+  /** Fields that every final has besides its bounds and the model's output. */
+  readonly finalFields?: { readonly is_final?: true };
+  /**
+   * Milliseconds of audio that were received after `position`; present when the client asked for `timing`. A segment reports it as
+   * the audio not answered yet.
+   */
+  readonly lagMs?: (position: number) => number;
+}
+
+/** The place of one final, or of a marker, among the answers. */
 interface Slot {
-  /** Undefined: a marker, which waits only for what is before it. */
+  /** Undefined: a marker, which waits only for the slots before it. */
   readonly job: Job | undefined;
-  /** Undefined: not known yet. Empty: the model had nothing to say. */
+  /** Undefined until the job has its outcome. Empty: the model returned no result. */
   events: readonly PipelineEvent[] | undefined;
 }
 
-type Answered = Extract<Outcome, { status: "ok" }>;
+type Success = Extract<Outcome, { status: "ok" }>;
 
 /**
- * The answers of one channel in the order of its audio, though the model may give them in any: each waits for those before it.
- * Counts what it sends, so that the ledger and the events cannot disagree.
+ * The answers of one channel in the order of its audio: each waits for those before it, whatever order the outcomes come in. The ledger
+ * counts exactly what is sent, since both are written here.
  */
 export class Answers {
   readonly tally: Tally = { inferred: 0, silent: 0, failed: 0, segments: 0, interims: 0, errors: 0 };
-  readonly #options: PipelineOptions;
-  readonly #extra: { readonly is_final?: true };
+  readonly sampleRate: number;
+  readonly #options: AnswersOptions;
   readonly #slots: Slot[] = [];
-  /** End of the last final asked for: what lies between two finals is silence. */
+  /** End of the last final. Samples between two finals are silence. */
   #covered = 0;
 
-  /** @param extra fields that every final has besides its own */
-  constructor(options: PipelineOptions, extra: { readonly is_final?: true } = {}) {
+  constructor(options: AnswersOptions) {
     this.#options = options;
-    this.#extra = extra;
+    this.sampleRate = options.sampleRate;
   }
 
+  /** Finals and markers that have not been returned yet. */
   get pending(): number {
     return this.#slots.length;
   }
 
-  /** Begin of the first final without an answer. */
+  /** Start of the first final without an answer. */
   get firstPending(): number | undefined {
     return this.#slots.find((slot) => slot.job !== undefined)?.job?.start;
   }
 
-  /** Keeps a place for a final's answer. Finals come in order and do not overlap. */
+  /** Reserves the place of a final. Finals come in order and do not overlap. */
   expect(job: Job): Job {
     this.silence(job.start);
     this.#covered = job.end;
@@ -47,35 +69,35 @@ export class Answers {
     return job;
   }
 
-  /** Counts everything up to `position` that no final covers as silence. */
+  /** Counts the samples before `position` that no final covers as silence. */
   silence(position: number): void {
     if (position <= this.#covered) return;
     this.tally.silent += position - this.#covered;
     this.#covered = position;
   }
 
-  /** Puts an event behind all answers expected so far. Returns what can be sent. */
-  mark(event: PipelineEvent): PipelineEvent[] {
-    this.#slots.push({ job: undefined, events: [event] });
-    return this.#ready();
+  /** Puts `flushed` behind all answers expected so far. Returns the events that can be sent now. */
+  flushed(position: number): PipelineEvent[] {
+    this.#slots.push({ job: undefined, events: [{ type: "flushed", time: position / this.sampleRate }] });
+    return this.#takeReady();
   }
 
-  /** A final's outcome. Returns the events that can be sent now, in order. */
+  /** Answers a final. Returns the events that can be sent now, in order. */
   settle(job: Job, outcome: Outcome): PipelineEvent[] {
     const slot = this.#slots.find((candidate) => candidate.job === job);
-    if (slot === undefined) throw new Error(`pipeline: an outcome for ${job.start}..${job.end}, which is not expected`);
+    if (slot === undefined) throw new Error(`answers: an outcome for ${job.start}..${job.end}, which is not expected`);
     slot.events = this.#answer(job, outcome);
-    return this.#ready();
+    return this.#takeReady();
   }
 
-  /** A final that will not be asked for after all, and has no samples. Returns the events that can be sent now. */
+  /** Gives up the place of a final without samples that will not be submitted. Returns the events that can be sent now. */
   skip(job: Job): PipelineEvent[] {
     const slot = this.#slots.find((candidate) => candidate.job === job);
     if (slot !== undefined) slot.events = [];
-    return this.#ready();
+    return this.#takeReady();
   }
 
-  /** An interim's outcome as an event; undefined: nothing to send. */
+  /** Counts an interim and returns its event; undefined when there is nothing to send. */
   interim(job: Job, outcome: Outcome): PipelineEvent | undefined {
     if (outcome.status === "dropped") return undefined;
     this.tally.interims += 1;
@@ -83,60 +105,60 @@ export class Answers {
   }
 
   /**
-   * Gives up: names with errors everything that is still expected, and behind it what no final covers yet of the samples from `open`
-   * to `clock`. What is before `open` and not covered is silence.
+   * Answers everything that is open with errors: each final without an answer, and the samples from `undecided` to `end` that no final
+   * covers. Earlier samples without a final are silence.
    */
-  abort(open: number, clock: number, code: ErrorCode, message: string): PipelineEvent[] {
-    this.silence(open);
-    if (clock > this.#covered) this.expect({ kind: "final", start: this.#covered, end: clock });
+  abort(undecided: number, end: number, code: ErrorCode, message: string): PipelineEvent[] {
+    this.silence(Math.min(undecided, end));
+    if (end > this.#covered) this.expect({ kind: "final", start: this.#covered, end });
     for (const slot of this.#slots) {
       if (slot.job !== undefined) slot.events ??= [this.#failure(slot.job, code, message)];
     }
-    return this.#ready();
+    return this.#takeReady();
   }
 
-  #ready(): PipelineEvent[] {
+  #takeReady(): PipelineEvent[] {
     let count = 0;
     while (this.#slots[count]?.events !== undefined) count += 1;
     return this.#slots.splice(0, count).flatMap(({ events }) => events ?? []);
   }
 
   #answer(job: Job, outcome: Outcome): readonly PipelineEvent[] {
-    if (outcome.status === "dropped") throw new Error(`pipeline: the final of ${job.start}..${job.end} was dropped`);
+    if (outcome.status === "dropped") throw new Error(`answers: the final of ${job.start}..${job.end} was dropped`);
     if (outcome.status === "failed") return [this.#failure(job, outcome.code, outcome.message)];
     this.tally.inferred += job.end - job.start;
     if (outcome.output === undefined && outcome.audio === undefined) return [];
-    if (job.step === "finish") return [{ type: "data", ...this.#result(outcome) }];
+    if (job.step === "finish") return [{ type: "data", ...result(outcome) }];
     this.tally.segments += 1;
-    return [this.#segment(job, outcome, this.#extra)];
+    return [this.#segment(job, outcome, this.#options.finalFields ?? {})];
   }
 
   #failure(job: Job, code: ErrorCode, message: string): PipelineEvent {
     this.tally.failed += job.end - job.start;
     this.tally.errors += 1;
-    const { fatal, retryable } = ERRORS[code];
-    // What a model has still to say at the end covers no samples.
-    return { type: "error", code, message, fatal, retryable, ...(job.step !== "finish" && this.#bounds(job)) };
+    // A model's last result, at the end of a stream, covers no samples.
+    return errorEvent({ code, message, ...(job.step !== "finish" && this.#bounds(job)) });
   }
 
-  #segment(job: Job, outcome: Answered, extra: { is_final?: boolean }): PipelineEvent {
+  #segment(job: Job, outcome: Success, extra: { is_final?: boolean }): PipelineEvent {
     const { lagMs } = this.#options;
     return {
       type: "segment",
       ...this.#bounds(job),
       ...extra,
-      ...this.#result(outcome),
+      ...result(outcome),
       ...(lagMs && { timing: { queue_ms: outcome.queueMs, infer_ms: outcome.inferMs, lag_ms: lagMs(job.end) } }),
     };
   }
 
-  #result({ output, audio }: Answered): Record<string, unknown> & Pick<PipelineEvent, "resultAudio"> {
-    if (audio === undefined) return { ...output };
-    const { samples, sampleRate } = audio;
-    return { ...output, audio: { bytes: samples.byteLength, sample_rate: sampleRate }, resultAudio: audio };
-  }
-
   #bounds(job: Job): { start_time: number; end_time: number } {
-    return { start_time: job.start / this.#options.sampleRate, end_time: job.end / this.#options.sampleRate };
+    return { start_time: job.start / this.sampleRate, end_time: job.end / this.sampleRate };
   }
+}
+
+/** The model's output as fields of an event, with the audio that follows it announced. */
+function result({ output, audio }: Success): Record<string, unknown> & Pick<PipelineEvent, "resultAudio"> {
+  if (audio === undefined) return { ...output };
+  const { samples, sampleRate } = audio;
+  return { ...output, audio: { bytes: samples.byteLength, sample_rate: sampleRate }, resultAudio: audio };
 }

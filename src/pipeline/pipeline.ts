@@ -1,58 +1,35 @@
 import type { Job, Outcome, ResultAudio } from "../model/job.ts";
-import type { ErrorCode } from "../protocol/errors.ts";
 import type { ChannelEvent } from "../protocol/events.ts";
 
-/** What a pipeline says: an event of the protocol without its `channel`, which is added on the way out. */
+/** An event of the protocol without its `channel`, which the stream adds, and the audio that goes with a result. */
 export type PipelineEvent = ChannelEvent & { readonly resultAudio?: ResultAudio };
 
-/** What one call of a pipeline leads to. */
+/** The events to send and the jobs to submit after one call of a pipeline. */
 export interface Step {
   readonly events: PipelineEvent[];
   readonly jobs: Job[];
 }
 
-/** The answer of most calls; shared, so that silence costs no garbage. */
+/** The step of most calls. It is shared, so that silence allocates nothing. */
 export const NOTHING: Step = Object.freeze({ events: Object.freeze([]) as never, jobs: Object.freeze([]) as never });
 
-/** Samples and results of one channel, as the ledger of the protocol counts them. */
-export interface Tally {
-  inferred: number;
-  silent: number;
-  failed: number;
-  segments: number;
-  interims: number;
-  errors: number;
-}
-
-export interface PipelineOptions {
-  /** The model's rate, Hz. */
-  readonly sampleRate: number;
-  /** Milliseconds of audio received but not answered yet when everything before `position` is; undefined: no `timing` asked for. */
-  readonly lagMs?: (position: number) => number;
-}
-
 /**
- * One channel's path from audio to events: a synchronous state machine that waits for nothing. Positions are samples at the model's
- * rate since the start of the stream.
+ * One pattern applied to one channel: a synchronous state machine from samples to jobs and events. It never waits. Positions are
+ * samples at the model's rate since the start of the stream. Results go through the channel's `Answers`, which puts them in order
+ * and keeps the ledger; the channel owns it and gives it to the pipeline.
  */
 export interface Pipeline extends Disposable {
-  readonly tally: Readonly<Tally>;
-  /** Samples before this position are not needed any more. */
+  /** Samples before this position are not part of any later job. */
   readonly needed: number;
-  /** Results and markers that are still to come. */
-  readonly pending: number;
+  /** Samples from this position on are in no final yet and not known to be silence. */
+  readonly undecided: number;
 
-  /** The next `length` samples of the channel, at `samples[index]`. */
+  /** Takes the next `length` samples of the channel, `samples[index .. index + length)`. */
   push(samples: Float32Array, index: number, length: number): Step;
-  /** Ends the current utterance or partial block; a `flushed` event follows its results. */
+  /** Ends the current utterance or partial block here. A `flushed` event follows its results. */
   flush(): Step;
-  /** The stream ends; nothing is pushed any more. */
+  /** Ends the stream. Nothing is pushed or flushed afterwards. */
   end(): Step;
-  /** A job of this pipeline has its outcome; in any order. */
+  /** Takes the outcome of a job of this pipeline. Outcomes come in any order. */
   resolved(job: Job, outcome: Outcome): Step;
-  /**
-   * Gives up: everything that is not answered yet, up to position `clock`, is named by errors and counted as failed. Later outcomes
-   * are not to be passed on.
-   */
-  abort(clock: number, code: ErrorCode, message: string): Step;
 }

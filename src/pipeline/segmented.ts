@@ -1,74 +1,110 @@
 import type { Job, Outcome } from "../model/job.ts";
-import type { ErrorCode } from "../protocol/errors.ts";
+import { ProtocolError } from "../protocol/errors.ts";
 import type { VadSettings } from "../protocol/requests.ts";
 import type { Detector } from "../vad/detector.ts";
-import { Endpointer, type Transition } from "../vad/endpointer.ts";
-import { Answers } from "./answers.ts";
-import { NOTHING, type Pipeline, type PipelineEvent, type PipelineOptions, type Step, type Tally } from "./pipeline.ts";
+import { DETECTORS } from "../vad/detectors.ts";
+import { Endpointer, longestBeginningMs, type Transition } from "../vad/endpointer.ts";
+import type { Answers } from "./answers.ts";
+import { effectiveVad } from "./effective-vad.ts";
+import type { Pattern } from "./pattern.ts";
+import { NOTHING, type Pipeline, type PipelineEvent, type Step } from "./pipeline.ts";
+
+/** The `vad` section of the configuration: what a client may set, and the detector. */
+interface SegmentedSettings extends VadSettings {
+  readonly detector: string;
+}
 
 /**
- * Voice activity detection finds utterances; the model runs on those, and on what there is of one while it lasts, when interim
- * results are asked for.
+ * Voice activity detection finds utterances, and the model runs on those. With interim results it also runs on the part of an
+ * utterance that has been spoken so far.
  */
+export const segmented: Pattern = {
+  name: "segmented",
+  description: "Voice activity detection finds utterances, and the model runs on those.",
+  keepsState: false,
+  usesVad: true,
+  section: "vad",
+  prepare(start, { detector: name, ...defaults }: SegmentedSettings, { sampleRate, maxHoldMs }) {
+    const detector = DETECTORS[name];
+    if (detector === undefined) throw new Error(`no detector is called ${name}`);
+    const vad = effectiveVad(start, defaults);
+    const utteranceMs = vad.pre_roll_ms + Math.max(vad.max_utterance_ms, longestBeginningMs(vad, detector.windowMs));
+    // The window that ends an utterance is decided when all of it is there.
+    const holdsMs = utteranceMs + detector.windowMs;
+    if (holdsMs > maxHoldMs) {
+      const message =
+        `vad.max_utterance_ms: found ${vad.max_utterance_ms}; allowed: with vad.pre_roll_ms ${vad.pre_roll_ms} and a window of the ` +
+        `detector at most ${maxHoldMs}, which one channel may hold`;
+      throw new ProtocolError("invalid_request", message, { param: "vad.max_utterance_ms" });
+    }
+    const interimEvery = start.interim_results
+      ? Math.max(1, Math.round((start.interim_interval_ms * sampleRate) / 1000))
+      : Infinity;
+    return {
+      holdsMs,
+      started: { vad, interim_interval_ms: start.interim_interval_ms },
+      finalFields: { is_final: true },
+      create: (answers) => {
+        const instance = detector.create(sampleRate, vad);
+        return new SegmentedPipeline(
+          answers,
+          instance,
+          new Endpointer(vad, sampleRate, instance.windowSamples),
+          interimEvery,
+        );
+      },
+    };
+  },
+};
+
 export class SegmentedPipeline implements Pipeline {
-  readonly #sampleRate: number;
-  readonly #vad: Detector;
-  readonly #endpointer: Endpointer;
   readonly #answers: Answers;
-  /** Samples between two interims; undefined: none were asked for. */
-  readonly #interimEvery: number | undefined;
+  readonly #detector: Detector;
+  readonly #endpointer: Endpointer;
+  readonly #interimEvery: number;
   /** Samples pushed. */
-  #clock = 0;
+  #position = 0;
   /** End of the last window decided. */
   #decided = 0;
-  /** Where the next interim is due. */
+  /** Position at which the next interim is due. */
   #interimAt = 0;
   #events: PipelineEvent[] = [];
   #jobs: Job[] = [];
 
-  constructor(
-    options: PipelineOptions & {
-      readonly vad: Detector;
-      readonly settings: VadSettings;
-      readonly interimEvery?: number;
-    },
-  ) {
-    this.#sampleRate = options.sampleRate;
-    this.#vad = options.vad;
-    this.#endpointer = new Endpointer(options.settings, options.sampleRate, options.vad.windowSamples);
-    this.#answers = new Answers(options, { is_final: true });
-    this.#interimEvery = options.interimEvery;
-  }
-
-  get tally(): Readonly<Tally> {
-    return this.#answers.tally;
+  /** @param interimEvery samples between two interims; Infinity: none were asked for */
+  constructor(answers: Answers, detector: Detector, endpointer: Endpointer, interimEvery: number) {
+    this.#answers = answers;
+    this.#detector = detector;
+    this.#endpointer = endpointer;
+    this.#interimEvery = interimEvery;
   }
 
   get needed(): number {
-    return this.#answers.firstPending ?? this.#endpointer.needed;
+    return this.#endpointer.needed;
   }
 
-  get pending(): number {
-    return this.#answers.pending;
+  /** Audio that no window has decided counts too: it may be speech. */
+  get undecided(): number {
+    return this.#endpointer.open ?? this.#decided;
   }
 
   push(samples: Float32Array, index: number, length: number): Step {
-    this.#clock += length;
-    this.#vad.push(samples, index, length, this.#decide);
-    return this.#step();
+    this.#position += length;
+    this.#detector.push(samples, index, length, this.#decide);
+    return this.#takeStep();
   }
 
-  /** Ends an open utterance here; windows and their decisions go on as if nothing had been. */
+  /** Ends an open utterance here. Windows and their decisions go on as if nothing had been. */
   flush(): Step {
-    this.#endpointer.flush(this.#clock, this.#follow);
-    this.#events.push(...this.#answers.mark({ type: "flushed", time: this.#clock / this.#sampleRate }));
-    return this.#step();
+    this.#endpointer.flush(this.#position, this.#apply);
+    this.#events.push(...this.#answers.flushed(this.#position));
+    return this.#takeStep();
   }
 
   end(): Step {
-    this.#endpointer.end(this.#clock, this.#follow);
-    this.#answers.silence(this.#clock);
-    return this.#step();
+    this.#endpointer.end(this.#position, this.#apply);
+    this.#answers.silence(this.#position);
+    return this.#takeStep();
   }
 
   resolved(job: Job, outcome: Outcome): Step {
@@ -79,35 +115,29 @@ export class SegmentedPipeline implements Pipeline {
     return event === undefined ? NOTHING : { events: [event], jobs: [] };
   }
 
-  abort(clock: number, code: ErrorCode, message: string): Step {
-    // What no window has decided counts as unanswered too: nobody has looked whether it is silence.
-    const open = this.#endpointer.open ?? Math.min(this.#decided, clock);
-    return { events: this.#answers.abort(open, clock, code, message), jobs: [] };
-  }
-
   [Symbol.dispose](): void {
-    this.#vad[Symbol.dispose]();
+    this.#detector[Symbol.dispose]();
   }
 
   readonly #decide = (speech: boolean, levelDb: number): void => {
-    this.#decided += this.#vad.windowSamples;
-    this.#endpointer.decide(speech, levelDb, this.#follow);
+    this.#decided += this.#detector.windowSamples;
+    this.#endpointer.decide(speech, levelDb, this.#apply);
     const start = this.#endpointer.open;
-    if (start === undefined || this.#interimEvery === undefined || this.#decided < this.#interimAt) return;
+    if (start === undefined || this.#decided < this.#interimAt) return;
     this.#interimAt = this.#decided + this.#interimEvery;
     this.#jobs.push({ kind: "interim", start, end: this.#decided });
   };
 
-  readonly #follow = (transition: Transition): void => {
+  readonly #apply = (transition: Transition): void => {
     if (transition.type === "utterance") {
       this.#jobs.push(this.#answers.expect({ kind: "final", start: transition.start, end: transition.end }));
     } else {
-      this.#events.push({ type: transition.type, time: transition.position / this.#sampleRate });
-      if (transition.type === "active") this.#interimAt = this.#decided + (this.#interimEvery ?? 0);
+      this.#events.push({ type: transition.type, time: transition.position / this.#answers.sampleRate });
+      if (transition.type === "active") this.#interimAt = this.#decided + this.#interimEvery;
     }
   };
 
-  #step(): Step {
+  #takeStep(): Step {
     if (this.#events.length === 0 && this.#jobs.length === 0) return NOTHING;
     const step: Step = { events: this.#events, jobs: this.#jobs };
     this.#events = [];

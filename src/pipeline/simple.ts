@@ -1,71 +1,75 @@
 import type { Job, Outcome } from "../model/job.ts";
-import type { ErrorCode } from "../protocol/errors.ts";
-import { Answers } from "./answers.ts";
-import { NOTHING, type Pipeline, type PipelineOptions, type Step, type Tally } from "./pipeline.ts";
+import type { Answers } from "./answers.ts";
+import { blockLength, type BlockSettings } from "./blocks.ts";
+import type { Pattern } from "./pattern.ts";
+import { NOTHING, type Pipeline, type Step } from "./pipeline.ts";
 
-/**
- * Every piece of audio goes through the model. Pieces are independent: they are blocks on a fixed grid, several run at once,
- * and their results come back in order.
- */
+/** Every block goes through the model. Blocks are independent: several run at once, and their results come back in order. */
+export const simple: Pattern = {
+  name: "simple",
+  description: "Every block of audio goes through the model; results are `segment` events without `is_final`.",
+  keepsState: false,
+  usesVad: false,
+  section: "simple",
+  prepare(start, section: BlockSettings, context) {
+    const blockSamples = blockLength("simple", start, section, context);
+    return {
+      holdsMs: section.block_ms,
+      started: {},
+      finalFields: {},
+      create: (answers) => new SimplePipeline(answers, blockSamples),
+    };
+  },
+};
+
 export class SimplePipeline implements Pipeline {
-  readonly #blockSamples: number;
-  readonly #sampleRate: number;
   readonly #answers: Answers;
+  readonly #blockSamples: number;
   /** Samples pushed. */
-  #clock = 0;
-  /** Begin of the block that is filling up. */
-  #block = 0;
+  #position = 0;
+  #blockStart = 0;
 
-  constructor(options: PipelineOptions & { readonly blockSamples: number }) {
-    this.#blockSamples = options.blockSamples;
-    this.#sampleRate = options.sampleRate;
-    this.#answers = new Answers(options);
-  }
-
-  get tally(): Readonly<Tally> {
-    return this.#answers.tally;
+  constructor(answers: Answers, blockSamples: number) {
+    this.#answers = answers;
+    this.#blockSamples = blockSamples;
   }
 
   get needed(): number {
-    return this.#answers.firstPending ?? this.#block;
+    return this.#blockStart;
   }
 
-  get pending(): number {
-    return this.#answers.pending;
+  get undecided(): number {
+    return this.#blockStart;
   }
 
   push(_samples: Float32Array, _index: number, length: number): Step {
-    this.#clock += length;
-    if (this.#clock < this.#block + this.#blockSamples) return NOTHING;
+    this.#position += length;
     const jobs: Job[] = [];
-    while (this.#clock >= this.#block + this.#blockSamples) jobs.push(this.#cut(this.#block + this.#blockSamples));
-    return { events: [], jobs };
+    for (let end = this.#blockStart + this.#blockSamples; end <= this.#position; end += this.#blockSamples) {
+      jobs.push(this.#cut(end));
+    }
+    return jobs.length === 0 ? NOTHING : { events: [], jobs };
   }
 
-  /** The partial block ends here, and the grid begins anew. */
+  /** The partial block ends here, and the grid restarts. */
   flush(): Step {
     const { jobs } = this.end();
-    return { events: this.#answers.mark({ type: "flushed", time: this.#clock / this.#sampleRate }), jobs };
+    return { events: this.#answers.flushed(this.#position), jobs };
   }
 
   end(): Step {
-    if (this.#clock === this.#block) return NOTHING;
-    return { events: [], jobs: [this.#cut(this.#clock)] };
+    return this.#position === this.#blockStart ? NOTHING : { events: [], jobs: [this.#cut(this.#position)] };
   }
 
   resolved(job: Job, outcome: Outcome): Step {
     return { events: this.#answers.settle(job, outcome), jobs: [] };
   }
 
-  abort(clock: number, code: ErrorCode, message: string): Step {
-    return { events: this.#answers.abort(this.#block, clock, code, message), jobs: [] };
-  }
-
   [Symbol.dispose](): void {}
 
   #cut(end: number): Job {
-    const job: Job = { kind: "final", start: this.#block, end };
-    this.#block = end;
+    const job: Job = { kind: "final", start: this.#blockStart, end };
+    this.#blockStart = end;
     return this.#answers.expect(job);
   }
 }

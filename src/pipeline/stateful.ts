@@ -1,65 +1,80 @@
 import type { Job, Outcome } from "../model/job.ts";
-import type { ErrorCode } from "../protocol/errors.ts";
-import { Answers } from "./answers.ts";
-import { NOTHING, type Pipeline, type PipelineOptions, type Step, type Tally } from "./pipeline.ts";
+import type { Answers } from "./answers.ts";
+import { blockLength, type BlockSettings } from "./blocks.ts";
+import type { Pattern } from "./pattern.ts";
+import { NOTHING, type Pipeline, type Step } from "./pipeline.ts";
 
 /**
- * Every piece goes through the model in turn: each call gets the state that the last good one returned, so that only one runs
- * at a time. What the model has to say when all is over is sent as `data`.
+ * Every block goes through the model in turn. Each call gets the state that the last good call returned, so only one runs at a time.
+ * The model's last result, when the stream has ended, is sent as `data`.
  */
+export const stateful: Pattern = {
+  name: "stateful",
+  description:
+    "Every block of audio goes through the model in turn, each call with the state that the last one returned; results are " +
+    "`segment` events without `is_final`, and `data` at the end of the stream.",
+  keepsState: true,
+  usesVad: false,
+  section: "stateful",
+  prepare(start, section: BlockSettings, context) {
+    const blockSamples = blockLength("stateful", start, section, context);
+    return {
+      holdsMs: section.block_ms,
+      started: {},
+      finalFields: {},
+      create: (answers) => new StatefulPipeline(answers, blockSamples, context.keepsState),
+    };
+  },
+};
+
 export class StatefulPipeline implements Pipeline {
-  readonly #blockSamples: number;
-  readonly #sampleRate: number;
   readonly #answers: Answers;
-  readonly #stateful: boolean;
+  readonly #blockSamples: number;
+  readonly #keepsState: boolean;
   /** Samples pushed. */
-  #clock = 0;
-  /** Begin of the block that is filling up. */
-  #block = 0;
-  /** Blocks whose turn has not come. */
+  #position = 0;
+  #blockStart = 0;
+  /** Blocks that wait for the one before them. */
   readonly #waiting: Job[] = [];
   #running: Job | undefined;
-  /** Undefined: no call has succeeded yet. */
+  /** Undefined until a call has succeeded. */
   #state: { readonly value: unknown } | undefined;
 
-  /** @param options.stateful the model carries state; one that does not is only called in turn */
-  constructor(options: PipelineOptions & { readonly blockSamples: number; readonly stateful: boolean }) {
-    this.#blockSamples = options.blockSamples;
-    this.#sampleRate = options.sampleRate;
-    this.#answers = new Answers(options);
-    this.#stateful = options.stateful;
-  }
-
-  get tally(): Readonly<Tally> {
-    return this.#answers.tally;
+  /** @param keepsState false: the model keeps no state and is only called in turn */
+  constructor(answers: Answers, blockSamples: number, keepsState: boolean) {
+    this.#answers = answers;
+    this.#blockSamples = blockSamples;
+    this.#keepsState = keepsState;
   }
 
   get needed(): number {
-    return this.#answers.firstPending ?? this.#block;
+    return this.#blockStart;
   }
 
-  get pending(): number {
-    return this.#answers.pending;
+  get undecided(): number {
+    return this.#blockStart;
   }
 
   push(_samples: Float32Array, _index: number, length: number): Step {
-    this.#clock += length;
-    while (this.#clock >= this.#block + this.#blockSamples) this.#cut(this.#block + this.#blockSamples);
+    this.#position += length;
+    for (let end = this.#blockStart + this.#blockSamples; end <= this.#position; end += this.#blockSamples) {
+      this.#cut(end);
+    }
     return this.#next();
   }
 
-  /** The partial block ends here, and the grid begins anew; the state goes on. */
+  /** The partial block ends here, and the grid restarts. The state goes on. */
   flush(): Step {
-    if (this.#clock > this.#block) this.#cut(this.#clock);
-    const events = this.#answers.mark({ type: "flushed", time: this.#clock / this.#sampleRate });
-    return { events, jobs: this.#next().jobs };
+    if (this.#position > this.#blockStart) this.#cut(this.#position);
+    return { events: this.#answers.flushed(this.#position), jobs: this.#next().jobs };
   }
 
   end(): Step {
-    if (this.#clock > this.#block) this.#cut(this.#clock);
+    if (this.#position > this.#blockStart) this.#cut(this.#position);
     // A stream without audio has no state to finish.
-    if (this.#stateful && this.#clock > 0)
-      this.#expect({ kind: "final", step: "finish", start: this.#clock, end: this.#clock });
+    if (this.#keepsState && this.#position > 0) {
+      this.#expect({ kind: "final", step: "finish", start: this.#position, end: this.#position });
+    }
     return this.#next();
   }
 
@@ -74,15 +89,11 @@ export class StatefulPipeline implements Pipeline {
     return { events: [...events, ...next.events], jobs: next.jobs };
   }
 
-  abort(clock: number, code: ErrorCode, message: string): Step {
-    return { events: this.#answers.abort(this.#block, clock, code, message), jobs: [] };
-  }
-
   [Symbol.dispose](): void {}
 
   #cut(end: number): void {
-    this.#expect({ kind: "final", start: this.#block, end, ...(this.#stateful && { step: "step" }) });
-    this.#block = end;
+    this.#expect({ kind: "final", start: this.#blockStart, end, ...(this.#keepsState && { step: "step" }) });
+    this.#blockStart = end;
   }
 
   #expect(job: Job): void {
@@ -90,14 +101,14 @@ export class StatefulPipeline implements Pipeline {
     this.#waiting.push(job);
   }
 
-  /** The next block's turn, when no call is running. */
+  /** Starts the next block's call when none is running. */
   #next(): Step {
     const job = this.#running === undefined ? this.#waiting.shift() : undefined;
     if (job === undefined) return NOTHING;
     if (job.step === "finish" && this.#state === undefined) return { events: this.#answers.skip(job), jobs: [] };
     this.#running = job;
-    if (!this.#stateful) return { events: [], jobs: [job] };
-    const turn: Job = this.#state === undefined ? { ...job, step: "start" } : { ...job, state: this.#state.value };
-    return { events: [], jobs: [turn] };
+    if (!this.#keepsState) return { events: [], jobs: [job] };
+    const call: Job = this.#state === undefined ? { ...job, step: "start" } : { ...job, state: this.#state.value };
+    return { events: [], jobs: [call] };
   }
 }

@@ -9,17 +9,20 @@ const MAX_DEPTH = 32;
 
 type Fields = Record<string, unknown>;
 
-/**
- * A text message as an object without its null fields, at any level: null counts as absent. Throws `invalid_json`,
- * or `invalid_request` for anything but an object, for nesting beyond 32 levels and for a field called `__proto__`.
- */
-export function parseObject(message: string): Fields {
-  let value: unknown;
+/** The value that a text message holds. Throws `invalid_json`. */
+export function parseJson(message: string): unknown {
   try {
-    value = JSON.parse(message);
+    return JSON.parse(message);
   } catch {
     throw new ProtocolError("invalid_json", `found ${describeValue(message)}; allowed: one JSON object`);
   }
+}
+
+/**
+ * The fields of a message without its null fields, at any level: null counts as absent. Throws `invalid_request` for anything but an
+ * object, for nesting beyond 32 levels and for a field called `__proto__`.
+ */
+export function messageFields(value: unknown): Fields {
   if (!isObject(value)) {
     throw new ProtocolError(
       "invalid_request",

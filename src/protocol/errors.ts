@@ -193,13 +193,14 @@ export class ProtocolError extends Error {
 }
 
 /** The event, or the body of an HTTP refusal, that reports `error`. `fatal` and `retryable` come from the table. */
-export function errorEvent(error: ProtocolError): ErrorEvent {
+export function errorEvent(error: ErrorPlace & { readonly code: ErrorCode; readonly message: string }): ErrorEvent {
+  const { fatal, retryable } = ERRORS[error.code];
   return {
     type: "error",
     code: error.code,
     message: error.message,
-    fatal: error.row.fatal,
-    retryable: error.row.retryable,
+    fatal,
+    retryable,
     ...(error.param !== undefined && { param: error.param }),
     ...(error.channel !== undefined && { channel: error.channel }),
     ...(error.start_time !== undefined && { start_time: error.start_time }),

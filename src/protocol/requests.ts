@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { describeValue, excerpt } from "../lib/excerpt.ts";
 import { nearestName } from "../lib/nearest-name.ts";
 import { MAX_CHANNELS } from "../lib/sample-format.ts";
-import { checkFields, parseObject } from "./checks.ts";
+import { checkFields, messageFields, parseJson } from "./checks.ts";
 import { ProtocolError } from "./errors.ts";
 import { flag, numberWithin, text, whole } from "./field.ts";
 import { formatSchemaFor, sampleFormat } from "./format.ts";
@@ -124,7 +124,12 @@ export type Request = Start | Stop | Flush | KeepAlive;
  * `unsupported_format`, with the field in `param`. Of several faults the first is reported.
  */
 export function parseRequest(message: string, limits: { readonly maxChannels: number }): Request {
-  const fields = parseObject(message);
+  return readRequest(parseJson(message), limits);
+}
+
+/** The same for a message whose JSON has been parsed. */
+export function readRequest(value: unknown, limits: { readonly maxChannels: number }): Request {
+  const fields = messageFields(value);
   const kind = fields["request"];
   if (typeof kind !== "string") {
     throw invalid("request", `found ${describeValue(kind)}; allowed: ${KINDS}`);

@@ -66,12 +66,12 @@ function served(name: string, pool: ModelPool): ServedModel {
     get sampleRate() {
       return pool.sampleRate;
     },
-    get stateful() {
+    get keepsState() {
       return pool.info.stateful;
     },
     get finalsPending() {
       return pool.finalsPending;
     },
-    lane: (session, options) => pool.lane(session, options),
+    lane: ({ stream }, options) => pool.lane(stream, options),
   };
 }

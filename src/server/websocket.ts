@@ -1,83 +1,86 @@
-import type { ServerWebSocket } from "bun";
+import type { Server as BunServer, ServerWebSocket, WebSocketHandler } from "bun";
 
-import type { Peer } from "../session/connection.ts";
+import type { Config } from "../config/config.ts";
+import type { Ended } from "../protocol/ending.ts";
+import type { Accepted, Connection } from "../session/connection.ts";
 import type { Session } from "../session/session.ts";
+import type { Sessions } from "../session/sessions.ts";
+import type { Logger } from "../telemetry/log/log.ts";
 
-/** How long what waits to be sent may stand still once the session is over: the kernel asks for more when a third of its megabytes has left. */
+/**
+ * How long messages may wait without any of them leaving, once the session is over. The kernel asks for more when a third of its megabytes
+ * has left.
+ */
 const LINGER_MS = 10_000;
-/** A paused socket does not see its peer go; writing to it does. */
+/** A paused socket does not notice that its peer is gone; writing to it does. */
 const PAUSED_PING_MS = 2_000;
+/** Room beside the limit of the outbox, which is ours and has an error event: Bun drops what is beyond. */
+const DROP_MARGIN_BYTES = 64 * 1024 * 1024;
 
 const OPEN = 1;
 
-/** Bun's end of a connection; what `ServerWebSocket.data` holds is the way back to it. */
+/** The data of a Bun socket. */
 export interface SocketData {
-  socket: Socket | undefined;
+  readonly accepted: Accepted;
+  /** Set once the socket is open. */
+  connection: WebSocketConnection | undefined;
+  session: Session | undefined;
 }
 
-/** Bytes in and out: one Bun socket as the peer of one session. */
-export class Socket implements Peer {
+/** One Bun socket as the connection of one session. */
+export class WebSocketConnection implements Connection {
   readonly #ws: ServerWebSocket<SocketData>;
   readonly #clock: () => number;
-  #session: Session | undefined;
+  #paused = false;
   #pingedAt = 0;
-  #closing: { readonly code: number; readonly reason: string; waiting: number; until: number } | undefined;
+  #closing: { readonly end: Ended; waiting: number; until: number } | undefined;
 
+  /** @param clock returns milliseconds, monotonic */
   constructor(ws: ServerWebSocket<SocketData>, clock: () => number) {
     this.#ws = ws;
     this.#clock = clock;
-  }
-
-  /** The session that this socket serves, until it is over. */
-  get session(): Session | undefined {
-    return this.#session;
-  }
-
-  attach(session: Session): void {
-    this.#session = session;
   }
 
   get buffered(): number {
     return this.#ws.getBufferedAmount();
   }
 
-  send(text: string): void {
-    this.#check(this.#ws.sendText(text));
-  }
-
-  sendBinary(bytes: Uint8Array): void {
-    this.#check(this.#ws.sendBinary(bytes));
+  send(message: string | Uint8Array): void {
+    const sent = typeof message === "string" ? this.#ws.sendText(message) : this.#ws.sendBinary(message);
+    // Bun returns 0 when it has dropped a message, which may only happen once the connection is gone.
+    if (sent === 0 && this.#ws.readyState === OPEN) throw new Error("websocket: a message was dropped");
   }
 
   pause(): void {
+    this.#paused = true;
     this.#pingedAt = this.#clock();
     this.#ws.pause();
   }
 
   resume(): void {
+    this.#paused = false;
     if (this.#ws.readyState === OPEN) this.#ws.resume();
   }
 
-  close(code: number, reason: string): void {
-    this.#session = undefined;
+  close(end: Ended): void {
+    this.#paused = false;
     if (this.#ws.readyState !== OPEN) return;
-    // Closing with unread bytes would reset the connection, and the client lose what it has not read yet.
+    for (const message of end.last ?? []) this.send(message);
+    // Closing with unread bytes would reset the connection, and the client would lose what it has not read yet.
     if (this.#ws.isPaused) this.#ws.resume();
-    this.#closing = { code, reason, waiting: this.buffered, until: this.#clock() + LINGER_MS };
-    this.drained();
+    this.#closing = { end, waiting: this.buffered, until: this.#clock() + LINGER_MS };
+    this.closeIfWritten();
   }
 
-  /** Everything waiting has been written. */
-  drained(): void {
-    this.#session?.drained();
+  /** Closes the socket when its session has ended and nothing waits any more. */
+  closeIfWritten(): void {
     if (this.#closing === undefined || this.buffered > 0) return;
-    this.#ws.close(this.#closing.code, this.#closing.reason);
+    this.#ws.close(this.#closing.end.code, this.#closing.end.reason);
   }
 
-  /** Deadlines; a few times a second. */
+  /** Pings a paused peer, and gives up on one that takes nothing any more. To be called a few times a second. */
   sweep(now: number): void {
-    this.#session?.sweep(now);
-    if (this.#session?.paused && now - this.#pingedAt >= PAUSED_PING_MS) {
+    if (this.#paused && now - this.#pingedAt >= PAUSED_PING_MS) {
       this.#pingedAt = now;
       this.#ws.ping();
     }
@@ -90,15 +93,62 @@ export class Socket implements Peer {
     if (waiting < closing.waiting) Object.assign(closing, { waiting, until: now + LINGER_MS });
     else if (now >= closing.until) this.#ws.terminate();
   }
+}
 
-  /** The connection is gone. */
-  closed(): void {
-    this.#session?.vanished();
-    this.#session = undefined;
+export interface WebSocketsOptions {
+  readonly sessions: Sessions;
+  readonly limits: Config["limits"];
+  readonly log: Logger;
+  /** Returns milliseconds, monotonic. */
+  readonly clock: () => number;
+  /** A message has been handled. */
+  readonly handled: (message: string | Uint8Array) => void;
+}
+
+/** The WebSocket transport: accepts upgrades, opens sessions on sockets, and sweeps them. */
+export class WebSockets {
+  readonly handler: WebSocketHandler<SocketData>;
+  readonly #connections = new Set<WebSocketConnection>();
+
+  constructor({ sessions, limits, log, clock, handled }: WebSocketsOptions) {
+    this.handler = {
+      // The limits are ours and have error events; Bun's own lie behind them.
+      maxPayloadLength: 2 * Math.max(limits.max_message_bytes, limits.max_text_bytes),
+      backpressureLimit: limits.outbox_bytes + DROP_MARGIN_BYTES,
+      idleTimeout: 0,
+      sendPings: false,
+      perMessageDeflate: false,
+      open: (ws) => {
+        const connection = new WebSocketConnection(ws, clock);
+        const session = sessions.open(connection, ws.data.accepted);
+        this.#connections.add(connection);
+        Object.assign(ws.data, { connection, session });
+        sessions.begin(session);
+      },
+      message: ({ data }, message) => {
+        data.session?.receive(message);
+        handled(message);
+      },
+      ping: ({ data }) => data.session?.pinged(),
+      drain: ({ data }) => {
+        data.session?.writable();
+        data.connection?.closeIfWritten();
+      },
+      close: ({ data }) => {
+        if (data.connection !== undefined) this.#connections.delete(data.connection);
+        if (data.session !== undefined) sessions.closed(data.session);
+      },
+      error: (error) => log.error("socket_failed", { error }),
+    };
   }
 
-  /** Bun says 0 when it has dropped a message: that may only happen once the connection is gone. */
-  #check(sent: number): void {
-    if (sent === 0 && this.#ws.readyState === OPEN) throw new Error("socket: a message was dropped");
+  /** Upgrades a request whose client has been accepted. Returns false when it is no valid handshake. */
+  upgrade(bun: BunServer<SocketData>, request: Request, headers: Record<string, string>, accepted: Accepted): boolean {
+    return bun.upgrade(request, { headers, data: { accepted, connection: undefined, session: undefined } });
+  }
+
+  /** Checks every socket. To be called a few times a second. @param now milliseconds of the clock */
+  sweep(now: number): void {
+    for (const connection of this.#connections) connection.sweep(now);
   }
 }

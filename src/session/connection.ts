@@ -1,12 +1,29 @@
-/** The other end of the connection, as a session sees it. */
-export interface Peer {
-  send(text: string): void;
-  sendBinary(bytes: Uint8Array): void;
-  /** Stops reading: the client's TCP socket fills up. */
+import type { Opened } from "../dialects/dialect.ts";
+import type { Caller } from "../protocol/caller.ts";
+import type { Ended } from "../protocol/ending.ts";
+import type { ConnectionTrace } from "../telemetry/tracing/tracing.ts";
+
+/**
+ * A transport's connection as a session uses it. The transport calls the session in turn: `receive` for each message, `writable` when
+ * buffered messages have left, `finished` when the client sends no more, `disconnected` when the connection is gone.
+ */
+export interface Connection {
+  /** Sends a message, or buffers it. Messages leave in order. */
+  send(message: string | Uint8Array): void;
+  /** Stops reading, so that the client's network buffers fill up. */
   pause(): void;
   resume(): void;
   /** Bytes that wait to be sent. */
   readonly buffered: number;
-  /** Sends what waits, then closes. Nothing is received any more. */
-  close(code: number, reason: string): void;
+  /** Sends what is buffered, and `end.last`, then closes. The session receives nothing afterwards. */
+  close(end: Ended): void;
+}
+
+/** A connection that has been accepted. */
+export interface Accepted {
+  /** Id of the session. */
+  readonly id: string;
+  readonly caller: Caller;
+  readonly opened: Opened;
+  readonly trace: ConnectionTrace;
 }

@@ -1,13 +1,13 @@
-/** What keeping a message costs beside its bytes: empty ones fill an inbox too. */
+/** Bytes that keeping a message costs beside its own: empty messages fill an inbox too. */
 const MESSAGE_BYTES = 128;
 
-/** What a client has sent and the session has not come to yet, in order. */
+/** Messages that the client has sent and the session has not read, in order. */
 export class Inbox {
   #messages: (string | Uint8Array)[] = [];
   #head = 0;
   #bytes = 0;
 
-  /** Bytes that all messages waiting take up; a text counts its length. */
+  /** Bytes of all messages; a text counts its length in UTF-16 code units. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -16,7 +16,7 @@ export class Inbox {
     return this.#head === this.#messages.length;
   }
 
-  /** The message whose turn it is. */
+  /** The oldest message. */
   get next(): string | Uint8Array | undefined {
     return this.#messages[this.#head];
   }
@@ -37,17 +37,6 @@ export class Inbox {
       this.#head = 0;
     }
     return message;
-  }
-
-  /** Bytes of audio before the first text that ends a stream: they belong to the one that is open. */
-  audioBytes(endsStream: (text: string) => boolean): number {
-    let sum = 0;
-    for (let i = this.#head; i < this.#messages.length; i++) {
-      const message = this.#messages[i];
-      if (typeof message !== "string") sum += message?.length ?? 0;
-      else if (endsStream(message)) break;
-    }
-    return sum;
   }
 
   clear(): void {

@@ -1,73 +1,97 @@
+import type { Dialect, Message } from "../dialects/dialect.ts";
 import type { ResultAudio } from "../model/job.ts";
 import type { ServerEvent } from "../protocol/events.ts";
 import type { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
-import type { Peer } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 
 /**
- * Nothing more is read from half an outbox on, but what had been read by then may have results of up to so much: who takes them is no slow
- * reader. With one result more it is less than Bun's own limit leaves.
+ * Audio is no longer read when the outbox is half full, but the audio read by then may still have results of this size: a client that
+ * takes those is not a slow reader. With one more result it is less than the transport's own limit.
  */
 const OWED_BYTES = 16 * 1024 * 1024;
 
-/** What one session has to say and its client has not taken yet. The bytes lie with the peer; this watches them. */
+/**
+ * The session's events on their way out: the dialect turns them into messages, and the connection buffers those that the client has not
+ * taken. This watches how many bytes they are.
+ */
 export class Outbox {
-  readonly #peer: Peer;
+  readonly #connection: Connection;
+  readonly #dialect: Dialect;
   readonly #metrics: ServerMetrics;
   readonly #limit: number;
-  /** Bytes that waited when it was last looked. */
+  /** Bytes that waited at the last look. */
   #waiting = 0;
-  /** Bytes that have been given to the peer. */
+  /** Bytes given to the connection so far. */
   #written = 0;
   #overflowed = false;
-  /** When nothing more began to leave, and how many bytes had left by then. */
+  /** Since when, in milliseconds, nothing has left, and the bytes that had left by then. */
   #stuck: { readonly since: number; readonly left: number } | undefined;
 
-  /** @param limit bytes; from half of it on the client is to be held back */
-  constructor(peer: Peer, metrics: ServerMetrics, limit: number) {
-    this.#peer = peer;
+  /** @param limit bytes; above half of it the outbox is congested */
+  constructor(connection: Connection, dialect: Dialect, metrics: ServerMetrics, limit: number) {
+    this.#connection = connection;
+    this.#dialect = dialect;
     this.#metrics = metrics;
     this.#limit = limit;
   }
 
-  /** The client reads too slowly: no more of its audio is to be taken until it has caught up. */
+  /** The client reads too slowly: no more of its audio is taken until it has caught up. */
   get congested(): boolean {
     return this.#waiting > this.#limit / 2;
   }
 
-  /** More waits than holding the client back can explain. */
+  /** More waits than results of audio taken before the congestion can explain. */
   get overflowed(): boolean {
     return this.#overflowed;
   }
 
-  write(event: ServerEvent, audio?: ResultAudio): void {
-    const text = JSON.stringify(event);
-    let bytes = Buffer.byteLength(text);
-    this.#peer.send(text);
-    this.#metrics.eventSent(event, bytes);
-    if (audio !== undefined) {
-      const { buffer, byteOffset, byteLength } = audio.samples;
-      this.#peer.sendBinary(new Uint8Array(buffer, byteOffset, byteLength));
-      this.#metrics.sent.countAudio(byteLength);
-      bytes += byteLength;
+  /** Sends an event and the audio of a result. Returns false when an interim was held back, since the client reads too slowly. */
+  send(event: ServerEvent, audio?: ResultAudio): boolean {
+    // It would be out of date before the client could read it.
+    if (event.type === "segment" && event.is_final === false && this.congested) return false;
+    const messages = this.#dialect.write(event, audio);
+    if (messages.length === 0) return true;
+    this.reply(messages);
+    this.#metrics.eventSent(event);
+    return true;
+  }
+
+  /** Sends messages of the dialect's own, in order. */
+  reply(messages: readonly Message[]): void {
+    let bytes = 0;
+    for (const message of messages) {
+      this.#connection.send(message);
+      bytes += this.#count(message);
     }
     this.#written += bytes;
     this.look();
-    // One result always fits, however large: what waits beside it has not been read.
+    // One result always fits, however large: the messages beside it have not been read.
     if (this.#waiting - bytes > this.#limit + OWED_BYTES) this.#overflowed = true;
   }
 
-  /** Sees how much waits now. */
+  /** Updates how much waits. */
   look(): void {
-    this.#waiting = this.#peer.buffered;
+    this.#waiting = this.#connection.buffered;
   }
 
-  /** Whether something has waited for `patience` milliseconds in which nothing left. To be asked a few times a second. */
+  /** Returns true when messages have waited for `patience` milliseconds in which none left. To be called a few times a second. */
   standsStill(now: number, patience: number): boolean {
     if (this.#waiting > 0) this.look();
-    // Not how much waits: that stays the same while as much is added as leaves.
+    // How much waits is no measure: it stays the same while as much is added as leaves.
     const left = this.#written - this.#waiting;
     if (this.#waiting === 0) this.#stuck = undefined;
     else if (this.#stuck === undefined || left > this.#stuck.left) this.#stuck = { since: now, left };
     return this.#stuck !== undefined && now - this.#stuck.since >= patience;
+  }
+
+  #count(message: Message): number {
+    const { sent } = this.#metrics;
+    if (typeof message !== "string") {
+      sent.countAudio(message.length);
+      return message.length;
+    }
+    const bytes = Buffer.byteLength(message);
+    sent.countText(bytes);
+    return bytes;
   }
 }

@@ -1,49 +1,48 @@
 import type { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
-import type { Peer } from "./connection.ts";
-import type { Inbox } from "./inbox.ts";
+import type { Connection } from "./connection.ts";
 
-/** Stops reading while too much waits in an inbox, so that TCP holds the client back. */
+/** Pauses the connection while too much waits to be read, so that TCP holds the client back. */
 export class ReadGate {
-  readonly #peer: Peer;
+  readonly #connection: Connection;
   readonly #metrics: ServerMetrics;
   readonly #limit: number;
   readonly #clock: () => number;
   #closed = false;
-  /** Since when it is closed, as far as that has been counted. */
-  #since = 0;
+  /** Time, in milliseconds, up to which the pause has been counted. */
+  #countedUntil = 0;
 
-  /** @param limit bytes; with more in the inbox nothing is read until it is empty */
-  constructor(peer: Peer, metrics: ServerMetrics, limit: number, clock: () => number) {
-    this.#peer = peer;
+  /** @param limit bytes; with more waiting the connection is paused until nothing waits */
+  constructor(connection: Connection, metrics: ServerMetrics, limit: number, clock: () => number) {
+    this.#connection = connection;
     this.#metrics = metrics;
     this.#limit = limit;
     this.#clock = clock;
   }
 
-  /** Nothing is being read. */
+  /** The connection is paused. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** To be called when the inbox may have changed. */
-  follow(inbox: Inbox): void {
-    if (!this.#closed && inbox.bytes > this.#limit) {
+  /** Pauses or resumes by what waits now. */
+  update(waiting: { readonly bytes: number; readonly empty: boolean }): void {
+    if (!this.#closed && waiting.bytes > this.#limit) {
       this.#closed = true;
-      this.#since = this.#clock();
+      this.#countedUntil = this.#clock();
       this.#metrics.sessionPaused();
-      this.#peer.pause();
-    } else if (this.#closed && inbox.empty) {
+      this.#connection.pause();
+    } else if (this.#closed && waiting.empty) {
       this.count();
       this.#closed = false;
-      this.#peer.resume();
+      this.#connection.resume();
     }
   }
 
-  /** Counts how long it has been closed until now. */
+  /** Adds the time since the last call to the metric of paused time. */
   count(): void {
     if (!this.#closed) return;
     const now = this.#clock();
-    this.#metrics.addPausedTime(now - this.#since);
-    this.#since = now;
+    this.#metrics.addPausedTime(now - this.#countedUntil);
+    this.#countedUntil = now;
   }
 }

@@ -1,55 +1,71 @@
-import type { ChannelLedger, Started, StopReason } from "../protocol/events.ts";
+import type { Opened } from "../dialects/dialect.ts";
+import type { Caller } from "../protocol/caller.ts";
+import type { ChannelLedger, ServerEvent, Started, StopReason } from "../protocol/events.ts";
 import { sampleFormat } from "../protocol/format.ts";
 import type { Logger } from "../telemetry/log/log.ts";
 import { parseTraceparent } from "../telemetry/tracing/traceparent.ts";
 
+/** The end of a stream: the fields of `stopped`, or of the ledger of a client that has vanished. */
 export interface StreamEnd {
-  /** `vanished`: the client was gone, and nobody was told. */
   readonly reason: StopReason | "vanished";
-  /** One entry a channel. */
-  readonly ledger: readonly ChannelLedger[];
+  readonly channels: readonly ChannelLedger[];
   readonly trailing_bytes?: number;
   readonly skipped_bytes?: number;
 }
 
-/** What the log says of one session: that it opened and closed, and one line when a stream starts and one when it stops. */
+/** One session's lines in the log: its opening and close, and the start and stop of each stream. */
 export class SessionLog {
   readonly #log: Logger;
   readonly #clock: () => number;
+  readonly #pattern: string;
   readonly #openedAt: number;
   #streams = 0;
   #stream: { readonly log: Logger; readonly startedAt: number } | undefined;
 
-  /** @param clock milliseconds */
-  constructor(log: Logger, session: string, pattern: string, clock: () => number) {
-    this.#log = log.with({ session });
+  /** @param clock returns milliseconds */
+  constructor(
+    log: Logger,
+    session: { readonly id: string; readonly caller: Caller },
+    opened: Opened,
+    clock: () => number,
+  ) {
+    this.#log = log.with({ session: session.id });
     this.#clock = clock;
+    this.#pattern = opened.pattern.name;
     this.#openedAt = clock();
-    this.#log.debug("session_opened", { pattern });
+    this.#log.debug("session_opened", { dialect: opened.dialect, pattern: this.#pattern, caller: session.caller.id });
   }
 
-  started(pattern: string, started: Started): void {
-    const { stream, trace_id, model, format } = started;
-    const { traceId: trace, spanId: span } = parseTraceparent(trace_id) ?? {};
-    const log = this.#log.with({ stream, trace_id: trace, span_id: span });
-    this.#streams += 1;
-    this.#stream = { log, startedAt: this.#clock() };
-    const { channels, sample_rate } = format;
-    log.info("stream_started", { pattern, model, sample_format: sampleFormat(format), channels, sample_rate });
+  /** Logs what an event says about the start or the end of a stream. */
+  sent(event: ServerEvent): void {
+    if (event.type === "started") this.#streamStarted(event);
+    else if (event.type === "stopped") this.streamStopped(event);
   }
 
-  stopped(end: StreamEnd): void {
+  /** Logs the end of the open stream once. */
+  streamStopped({ reason, channels, trailing_bytes, skipped_bytes }: StreamEnd): void {
     if (this.#stream === undefined) return;
     const { log, startedAt } = this.#stream;
     this.#stream = undefined;
-    const fields = { ...end, seconds: this.#secondsSince(startedAt) };
-    if (end.reason === "vanished") log.warn("stream_stopped", fields);
+    const bytes = trailing_bytes === undefined ? {} : { trailing_bytes, skipped_bytes };
+    const fields = { reason, ledger: channels, ...bytes, seconds: this.#secondsSince(startedAt) };
+    if (reason === "vanished") log.warn("stream_stopped", fields);
     else log.info("stream_stopped", fields);
   }
 
   closed(code: number, reason: string): void {
     const seconds = this.#secondsSince(this.#openedAt);
     this.#log.debug("session_closed", { code, reason, seconds, streams: this.#streams });
+  }
+
+  #streamStarted({ stream, trace_id, model, format }: Started): void {
+    const { traceId: trace, spanId: span } = parseTraceparent(trace_id) ?? {};
+    const log = this.#log.with({ stream, trace_id: trace, span_id: span });
+    this.#streams += 1;
+    this.#stream = { log, startedAt: this.#clock() };
+    const { channels, sample_rate } = format;
+    const sample_format = sampleFormat(format);
+    log.info("stream_started", { pattern: this.#pattern, model, sample_format, channels, sample_rate });
   }
 
   #secondsSince(start: number): number {

@@ -5,20 +5,28 @@ import type { Logger } from "../telemetry/log/log.ts";
 import type { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
 import type { Memory } from "./memory.ts";
 
+/** Whose turn a lane's jobs take: turns go round the callers, then round the streams of a caller. */
+export interface LaneOwner {
+  /** Id of the caller. */
+  readonly caller: string;
+  /** Identity of the stream: all channels of one stream share it. */
+  readonly stream: object;
+}
+
 /** A model as streams use it. */
 export interface ServedModel {
   readonly name: string;
-  /** Hz; every stream is resampled to it. */
+  /** Hz. Every stream is resampled to it. */
   readonly sampleRate: number;
-  /** It can only be called in turn, with state. */
-  readonly stateful: boolean;
+  /** The model keeps state: it can only be called in turn. */
+  readonly keepsState: boolean;
   /** Finals that are queued or running. */
   readonly finalsPending: number;
-  /** A place in the scheduler for one channel. `session` is what fairness goes by. */
-  lane(session: object, options: unknown): Lane;
+  /** Opens a lane for one channel. `options` are those of the `start`, for the model. */
+  lane(owner: LaneOwner, options: unknown): Lane;
 }
 
-/** What sessions are given from outside. */
+/** What sessions and streams are given from outside. */
 export interface Services {
   readonly config: Config;
   readonly arena: Arena;
@@ -27,6 +35,6 @@ export interface Services {
   readonly models: ReadonlyMap<string, ServedModel>;
   readonly log: Logger;
   readonly metrics: ServerMetrics;
-  /** Milliseconds, monotonic. */
+  /** Returns milliseconds, monotonic. */
   readonly clock: () => number;
 }

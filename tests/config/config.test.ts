@@ -298,11 +298,23 @@ describe("refusals", () => {
     expect(problems({ sets: ["vad.post_roll_ms=600"] })).toEqual([
       "vad.post_roll_ms: found 600 (--set); allowed: at most vad.min_silence_ms, which is 500 (default)",
     ]);
-    const [budget] = problems({ sets: ["limits.channel_budget_seconds=30", "limits.read_ahead_seconds=1"] });
-    expect(budget).toStartWith("limits.channel_budget_seconds: found 30 (--set); allowed: more than");
-    expect(problems({ sets: ["limits.channel_budget_seconds=30.3"] })).toEqual([]);
     expect(problems({ sets: ["limits.read_ahead_seconds=136"] })).toHaveLength(1);
     expect(problems({ sets: ["models.simulated.delay=1"] })[0]).toContain("already the name of the default model");
+  });
+
+  test("settings with which a pattern would refuse every stream are refused, in the pattern's own words", () => {
+    const budget = ["limits.channel_budget_seconds=2", "limits.read_ahead_seconds=1", "vad.max_utterance_ms=1000"];
+    expect(problems({ sets: budget })).toEqual([]);
+    for (const pattern of ["simple", "stateful"]) {
+      expect(problems({ sets: [...budget, `${pattern}.block_ms=10000`] })).toEqual([
+        `${pattern}.block_ms: found 10000; allowed: at most 1950, which one channel may hold ` +
+          "(limits.channel_budget_seconds is 2, --set)",
+      ]);
+    }
+    const [utterance] = problems({ sets: ["limits.channel_budget_seconds=30", "limits.read_ahead_seconds=1"] });
+    expect(utterance).toStartWith("vad.max_utterance_ms: found 30000; allowed: with vad.pre_roll_ms 200 ");
+    expect(utterance).toEndWith("(limits.channel_budget_seconds is 30, --set)");
+    expect(problems({ sets: ["limits.channel_budget_seconds=30.3"] })).toEqual([]);
   });
 
   test("problems that a model finds in its settings are reported with the rest, with their source", () => {

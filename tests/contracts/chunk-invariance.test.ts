@@ -4,14 +4,14 @@ import fc from "fast-check";
 
 import { SAMPLE_FORMAT_NAMES } from "../../src/lib/sample-format.ts";
 import { PATTERNS } from "../../src/pipeline/patterns.ts";
-import { type Ride, Rider, slabsFor, spoken, Stage } from "../support/stream-harness.ts";
+import { DrivenStream, slabsFor, spoken, type StreamCase, StreamHarness } from "../support/stream-harness.ts";
 
 // A busy machine may take its time.
 setDefaultTimeout(120_000);
 
 /** The stream in these messages, flushed at these bytes; `null` stands for one message. */
 async function played(
-  ride: Ride,
+  streamCase: StreamCase,
   bytes: Uint8Array,
   {
     sizes,
@@ -24,33 +24,33 @@ async function played(
     seed?: number;
     slabs?: number;
   },
-): Promise<Rider> {
-  const stage = new Stage(slabs, ride.modelRate, ride.failEvery ?? 0, seed);
-  const rider = new Rider(stage, ride);
+): Promise<DrivenStream> {
+  const harness = new StreamHarness(slabs, streamCase.modelRate, streamCase.failEvery ?? 0, seed);
+  const driven = new DrivenStream(harness, streamCase);
   const places = new Set(flushes);
-  if (places.has(0)) rider.flush();
+  if (places.has(0)) driven.flush();
   for (let at = 0, i = 0; at < bytes.length; i++) {
     const border = flushes.find((place) => place > at) ?? bytes.length;
     // Small messages first, then the rest of the stream in one: time is short.
     const size = sizes === null || i > 1000 ? bytes.length : (sizes[i % sizes.length] ?? 1);
     const end = Math.min(border, bytes.length, at + size);
-    await rider.send(bytes.slice(at, end));
+    await driven.send(bytes.slice(at, end));
     at = end;
-    if (places.has(at)) rider.flush();
-    if (stage.chance() < 0.2) await stage.answer(Math.floor(stage.chance() * 4));
+    if (places.has(at)) driven.flush();
+    if (harness.chance() < 0.2) await harness.answer(Math.floor(harness.chance() * 4));
   }
-  await rider.stop();
-  await stage.rest();
-  expect(rider.faults).toEqual([]);
-  expect(stage.arena.used).toBe(0);
-  expect(stage.model.lanes).toBe(0);
-  return rider;
+  await driven.stop();
+  await harness.rest();
+  expect(driven.faults).toEqual([]);
+  expect(harness.arena.used).toBe(0);
+  expect(harness.model.lanes).toBe(0);
+  return driven;
 }
 
 /** Speech that the VAD finds is long; the rest may be short. */
 const VAD = { min_silence_ms: 300, max_utterance_ms: 1000, pre_roll_ms: 150 };
 
-const rides = (pattern: string): fc.Arbitrary<Ride> =>
+const streamCases = (pattern: string): fc.Arbitrary<StreamCase> =>
   fc
     .record({
       pattern: fc.constant(pattern),
@@ -63,7 +63,10 @@ const rides = (pattern: string): fc.Arbitrary<Ride> =>
       failEvery: fc.constantFrom(0, 3),
     })
     // 48 kHz in four channels takes long to make up.
-    .map((ride) => ({ ...ride, channels: ride.sampleRate > 16_000 ? Math.min(2, ride.channels) : ride.channels }));
+    .map((streamCase) => ({
+      ...streamCase,
+      channels: streamCase.sampleRate > 16_000 ? Math.min(2, streamCase.channels) : streamCase.channels,
+    }));
 
 const cuts = fc.array(
   fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 4000 }), fc.integer({ min: 1, max: 300_000 })),
@@ -75,18 +78,18 @@ for (const pattern of Object.keys(PATTERNS)) {
     test("the same bytes give the same finals, times and ledger, however they are cut and however the model answers", async () => {
       await fc.assert(
         fc.asyncProperty(
-          rides(pattern),
+          streamCases(pattern),
           cuts,
           fc.nat(2 ** 30),
           fc.constantFrom(undefined, 100, 250),
           fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 3 }),
           fc.nat(40),
-          async (ride, sizes, seed, interimIntervalMs, flushAt, odd) => {
-            const audio = spoken(ride, seed % 50, [0.5, 1.3]);
+          async (streamCase, sizes, seed, interimIntervalMs, flushAt, odd) => {
+            const audio = spoken(streamCase, seed % 50, [0.5, 1.3]);
             const bytes = audio.subarray(0, audio.length - odd);
             const flushes = flushAt.map((part) => Math.floor(part * bytes.length)).toSorted((a, b) => a - b);
-            const whole = await played(ride, bytes, { sizes: null, flushes, seed });
-            const options = interimIntervalMs === undefined ? ride : { ...ride, interimIntervalMs };
+            const whole = await played(streamCase, bytes, { sizes: null, flushes, seed });
+            const options = interimIntervalMs === undefined ? streamCase : { ...streamCase, interimIntervalMs };
             const pieces = await played(options, bytes, { sizes, flushes, seed: seed + 1 });
             expect(pieces.essence).toEqual(whole.essence);
             for (const kind of whole.finals) expect(kind).toBeGreaterThan(0);
@@ -98,46 +101,70 @@ for (const pattern of Object.keys(PATTERNS)) {
 
     test("a memory and a budget that just suffice change nothing but the pace", async () => {
       await fc.assert(
-        fc.asyncProperty(rides(pattern), cuts, fc.nat(2 ** 30), fc.boolean(), async (ride, sizes, seed, few) => {
-          const bytes = spoken(ride, seed % 50, [1.2, 0.5]);
-          const whole = await played(ride, bytes, { sizes: null, seed });
-          const holds = (slabsFor(ride) / ride.channels) * 4096;
-          const tight: Ride = few
-            ? { ...ride, budgetSeconds: 100 }
-            : { ...ride, budgetSeconds: (holds - 3 * 4096) / ride.modelRate, maxPending: 2 };
-          const slow = await played(tight, bytes, { sizes, seed: seed + 1, slabs: few ? slabsFor(ride) : 4096 });
-          expect(slow.essence).toEqual(whole.essence);
-        }),
+        fc.asyncProperty(
+          streamCases(pattern),
+          cuts,
+          fc.nat(2 ** 30),
+          fc.boolean(),
+          async (streamCase, sizes, seed, few) => {
+            const bytes = spoken(streamCase, seed % 50, [1.2, 0.5]);
+            const whole = await played(streamCase, bytes, { sizes: null, seed });
+            const holds = (slabsFor(streamCase) / streamCase.channels) * 4096;
+            const tight: StreamCase = few
+              ? { ...streamCase, budgetSeconds: 100 }
+              : { ...streamCase, budgetSeconds: (holds - 3 * 4096) / streamCase.modelRate, maxPending: 2 };
+            const slow = await played(tight, bytes, {
+              sizes,
+              seed: seed + 1,
+              slabs: few ? slabsFor(streamCase) : 4096,
+            });
+            expect(slow.essence).toEqual(whole.essence);
+          },
+        ),
         { numRuns: 20 },
       );
     });
 
     test("messages of one byte and of three bytes", async () => {
-      const ride: Ride = { pattern, sampleFormat: "s24", channels: 2, sampleRate: 8000, modelRate: 16_000, vad: VAD };
-      const bytes = spoken(ride, 3, [0.4]).subarray(0, 50_000);
-      const whole = await played(ride, bytes, { sizes: null });
-      expect((await played(ride, bytes, { sizes: [3] })).essence).toEqual(whole.essence);
+      const streamCase: StreamCase = {
+        pattern,
+        sampleFormat: "s24",
+        channels: 2,
+        sampleRate: 8000,
+        modelRate: 16_000,
+        vad: VAD,
+      };
+      const bytes = spoken(streamCase, 3, [0.4]).subarray(0, 50_000);
+      const whole = await played(streamCase, bytes, { sizes: null });
+      expect((await played(streamCase, bytes, { sizes: [3] })).essence).toEqual(whole.essence);
       const start = bytes.subarray(0, 1999);
-      const short = await played(ride, start, { sizes: null });
-      expect((await played(ride, start, { sizes: [1] })).essence).toEqual(short.essence);
+      const short = await played(streamCase, start, { sizes: null });
+      expect((await played(streamCase, start, { sizes: [1] })).essence).toEqual(short.essence);
     });
 
     test("streams that share one tight memory do not change each other's results", async () => {
-      const ride: Ride = { pattern, sampleFormat: "s16", channels: 2, sampleRate: 16_000, modelRate: 16_000, vad: VAD };
+      const streamCase: StreamCase = {
+        pattern,
+        sampleFormat: "s16",
+        channels: 2,
+        sampleRate: 16_000,
+        modelRate: 16_000,
+        vad: VAD,
+      };
       const alone = await Promise.all(
-        [1, 2, 3].map((seed) => played(ride, spoken(ride, seed, [1.1, 0.5]), { sizes: null })),
+        [1, 2, 3].map((seed) => played(streamCase, spoken(streamCase, seed, [1.1, 0.5]), { sizes: null })),
       );
-      const stage = new Stage(slabsFor(ride) * 3, ride.modelRate, 0, 5);
-      const riders = [1, 2, 3].map(() => new Rider(stage, { ...ride, budgetSeconds: 100 }));
-      const audio = [1, 2, 3].map((seed) => spoken(ride, seed, [1.1, 0.5]));
+      const harness = new StreamHarness(slabsFor(streamCase) * 3, streamCase.modelRate, 0, 5);
+      const drivenStreams = [1, 2, 3].map(() => new DrivenStream(harness, { ...streamCase, budgetSeconds: 100 }));
+      const audio = [1, 2, 3].map((seed) => spoken(streamCase, seed, [1.1, 0.5]));
       for (let at = 0; at < (audio[0]?.length ?? 0); at += 7001) {
-        for (const [i, rider] of riders.entries())
-          await rider.send(audio[i]?.slice(at, at + 7001) ?? new Uint8Array(0));
+        for (const [i, driven] of drivenStreams.entries())
+          await driven.send(audio[i]?.slice(at, at + 7001) ?? new Uint8Array(0));
       }
-      for (const rider of riders) await rider.stop();
-      expect(riders.map(({ essence }) => essence)).toEqual(alone.map(({ essence }) => essence));
-      expect(stage.memory.waits).toBeGreaterThan(0);
-      expect(stage.arena.used).toBe(0);
+      for (const driven of drivenStreams) await driven.stop();
+      expect(drivenStreams.map(({ essence }) => essence)).toEqual(alone.map(({ essence }) => essence));
+      expect(harness.memory.waits).toBeGreaterThan(0);
+      expect(harness.arena.used).toBe(0);
     });
   });
 }

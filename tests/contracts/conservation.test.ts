@@ -6,14 +6,21 @@ import { SAMPLE_FORMAT_NAMES } from "../../src/lib/sample-format.ts";
 import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import type { ServerEvent } from "../../src/protocol/events.ts";
 import { rescaled } from "../support/ledgers.ts";
-import { frameBytesOf, type Ride, Rider, slabsFor, spoken, Stage } from "../support/stream-harness.ts";
+import {
+  DrivenStream,
+  frameBytesOf,
+  slabsFor,
+  spoken,
+  type StreamCase,
+  StreamHarness,
+} from "../support/stream-harness.ts";
 
 // A busy machine may take its time.
 setDefaultTimeout(120_000);
 
 const VAD = { min_silence_ms: 200, max_utterance_ms: 1000, pre_roll_ms: 100 };
 
-const rides = (pattern: string): fc.Arbitrary<Ride> =>
+const streamCases = (pattern: string): fc.Arbitrary<StreamCase> =>
   fc
     .record({
       pattern: fc.constant(pattern),
@@ -25,7 +32,7 @@ const rides = (pattern: string): fc.Arbitrary<Ride> =>
       interimIntervalMs: fc.constantFrom(100, 200),
       failEvery: fc.constantFrom(0, 2, 5),
     })
-    .map((ride) => ({ ...ride, channels: ride.sampleRate > 16_000 ? 1 : ride.channels }));
+    .map((streamCase) => ({ ...streamCase, channels: streamCase.sampleRate > 16_000 ? 1 : streamCase.channels }));
 
 /** Samples of the spans that finals, or errors, of one channel tell. They may not overlap or go back. */
 function covered(events: readonly ServerEvent[], channel: number, type: "segment" | "error", rate: number): number {
@@ -42,22 +49,24 @@ function covered(events: readonly ServerEvent[], channel: number, type: "segment
 }
 
 /** Every byte became a frame, every frame decoded samples, and each of them was answered, silent or named by an error. */
-function checkLedger(rider: Rider, bytes: number): void {
-  const { ride, events } = rider;
+function checkLedger(driven: DrivenStream, bytes: number): void {
+  const { streamCase, events } = driven;
   const stopped = events.at(-1);
   if (stopped?.type !== "stopped") throw new Error("stopped is not the last event");
   expect(events.filter(({ type }) => type === "stopped")).toHaveLength(1);
-  const frames = Math.floor(bytes / frameBytesOf(ride));
-  expect(stopped.trailing_bytes).toBe(bytes % frameBytesOf(ride));
+  const frames = Math.floor(bytes / frameBytesOf(streamCase));
+  expect(stopped.trailing_bytes).toBe(bytes % frameBytesOf(streamCase));
   expect(stopped.skipped_bytes).toBe(0);
-  expect(stopped.channels.map(({ channel }) => channel)).toEqual(Array.from({ length: ride.channels }, (_, c) => c));
+  expect(stopped.channels.map(({ channel }) => channel)).toEqual(
+    Array.from({ length: streamCase.channels }, (_, c) => c),
+  );
   for (const ledger of stopped.channels) {
     expect(ledger.received).toBe(frames);
-    expect(ledger.received_rate).toBe(ride.sampleRate);
-    expect(ledger.decoded).toBe(rescaled(frames, ride.modelRate, ride.sampleRate));
+    expect(ledger.received_rate).toBe(streamCase.sampleRate);
+    expect(ledger.decoded).toBe(rescaled(frames, streamCase.modelRate, streamCase.sampleRate));
     expect(ledger.inferred + ledger.silent + ledger.failed).toBe(ledger.decoded);
-    expect(covered(events, ledger.channel, "segment", ride.modelRate)).toBe(ledger.inferred);
-    expect(covered(events, ledger.channel, "error", ride.modelRate)).toBe(ledger.failed);
+    expect(covered(events, ledger.channel, "segment", streamCase.modelRate)).toBe(ledger.inferred);
+    expect(covered(events, ledger.channel, "error", streamCase.modelRate)).toBe(ledger.failed);
     const own = events.filter((event) => "channel" in event && event.channel === ledger.channel);
     const finals = own.filter((event) => event.type === "segment" && event.is_final !== false);
     expect(finals).toHaveLength(ledger.segments);
@@ -72,21 +81,21 @@ for (const pattern of Object.keys(PATTERNS)) {
     test("whatever fails, the ledger adds up to the sample and errors name what is counted as failed", async () => {
       await fc.assert(
         fc.asyncProperty(
-          rides(pattern),
+          streamCases(pattern),
           fc.nat(2 ** 30),
           fc.integer({ min: 999, max: 60_000 }),
-          async (ride, seed, size) => {
-            const bytes = spoken(ride, seed % 50, [0.5, 1.1]).subarray(seed % 7);
-            const stage = new Stage(1024, ride.modelRate, ride.failEvery ?? 0, seed);
-            const rider = new Rider(stage, ride);
+          async (streamCase, seed, size) => {
+            const bytes = spoken(streamCase, seed % 50, [0.5, 1.1]).subarray(seed % 7);
+            const harness = new StreamHarness(1024, streamCase.modelRate, streamCase.failEvery ?? 0, seed);
+            const driven = new DrivenStream(harness, streamCase);
             for (let at = 0; at < bytes.length; at += size) {
-              await rider.send(bytes.slice(at, at + size));
-              if (stage.chance() < 0.3) await stage.answer(2);
+              await driven.send(bytes.slice(at, at + size));
+              if (harness.chance() < 0.3) await harness.answer(2);
             }
-            await rider.stop();
-            await stage.rest();
-            checkLedger(rider, bytes.length);
-            expect(stage.arena.used).toBe(0);
+            await driven.stop();
+            await harness.rest();
+            checkLedger(driven, bytes.length);
+            expect(harness.arena.used).toBe(0);
           },
         ),
         { numRuns: 20 },
@@ -96,46 +105,46 @@ for (const pattern of Object.keys(PATTERNS)) {
     test("given up at any moment, the errors' spans are exactly what is failed, and nothing is held", async () => {
       await fc.assert(
         fc.asyncProperty(
-          rides(pattern),
+          streamCases(pattern),
           fc.nat(2 ** 30),
           fc.integer({ min: 999, max: 60_000 }),
           fc.double({ min: 0, max: 1.1, noNaN: true }),
           fc.nat(5000),
           fc.boolean(),
-          async (ride, seed, size, when, unread, tight) => {
-            const bytes = spoken(ride, seed % 50, [0.5, 1.1]);
-            const slabs = tight ? slabsFor(ride) : 1024;
-            const stage = new Stage(slabs, ride.modelRate, ride.failEvery ?? 0, seed);
-            const rider = new Rider(stage, tight ? { ...ride, budgetSeconds: 100 } : ride);
+          async (streamCase, seed, size, when, unread, tight) => {
+            const bytes = spoken(streamCase, seed % 50, [0.5, 1.1]);
+            const slabs = tight ? slabsFor(streamCase) : 1024;
+            const harness = new StreamHarness(slabs, streamCase.modelRate, streamCase.failEvery ?? 0, seed);
+            const driven = new DrivenStream(harness, tight ? { ...streamCase, budgetSeconds: 100 } : streamCase);
             const end = Math.min(bytes.length, Math.floor(when * bytes.length));
             let at = 0;
             for (; at < end; at += size) {
-              await rider.send(bytes.slice(at, at + size));
-              if (stage.chance() < 0.2) rider.flush();
-              if (stage.chance() < 0.3) await stage.answer(2);
+              await driven.send(bytes.slice(at, at + size));
+              if (harness.chance() < 0.2) driven.flush();
+              if (harness.chance() < 0.3) await harness.answer(2);
             }
             at = Math.min(at, bytes.length);
             // Some that nobody has had the time to decode, some that waits in the inbox.
             const last = bytes.slice(at, at + size);
-            rider.stream.offer(last);
-            if (stage.chance() < 0.5) rider.advance();
-            if (when > 1) rider.stream.end("stop");
-            if (when > 1 && stage.chance() < 0.5) rider.advance();
-            const stopped = rider.stream.over;
-            const { length } = rider.events;
-            rider.stream.abort("overloaded", "given up", "error", unread);
-            expect(rider.stream.over).toBe(true);
-            checkLedger(rider, at + last.length + (stopped ? 0 : unread));
-            if (!stopped) expect(rider.events.slice(length).some(({ type }) => type === "error")).toBe(true);
+            driven.stream.offer(last);
+            if (harness.chance() < 0.5) driven.advance();
+            if (when > 1) driven.stream.end("stop");
+            if (when > 1 && harness.chance() < 0.5) driven.advance();
+            const stopped = driven.stream.over;
+            const { length } = driven.events;
+            driven.stream.abort("overloaded", "given up", "error", unread);
+            expect(driven.stream.over).toBe(true);
+            checkLedger(driven, at + last.length + (stopped ? 0 : unread));
+            if (!stopped) expect(driven.events.slice(length).some(({ type }) => type === "error")).toBe(true);
             // What was on its way is dropped unheard.
-            const said = rider.events.length;
-            await stage.rest();
-            rider.stream.abort("internal", "again", "error", 3);
-            expect(rider.events.length).toBe(said);
-            expect(rider.faults).toEqual([]);
-            expect(stage.model.waiting).toEqual([]);
-            expect(stage.model.lanes).toBe(0);
-            expect(stage.arena.used).toBe(0);
+            const said = driven.events.length;
+            await harness.rest();
+            driven.stream.abort("internal", "again", "error", 3);
+            expect(driven.events.length).toBe(said);
+            expect(driven.faults).toEqual([]);
+            expect(harness.model.waiting).toEqual([]);
+            expect(harness.model.lanes).toBe(0);
+            expect(harness.arena.used).toBe(0);
           },
         ),
         { numRuns: 40 },
@@ -144,14 +153,19 @@ for (const pattern of Object.keys(PATTERNS)) {
 
     test("random bytes in any format are a stream like any other", async () => {
       await fc.assert(
-        fc.asyncProperty(rides(pattern), fc.uint8Array({ maxLength: 4000 }), fc.nat(), async (ride, bytes, seed) => {
-          const stage = new Stage(1024, ride.modelRate, ride.failEvery ?? 0, seed);
-          const rider = new Rider(stage, ride);
-          await rider.send(bytes);
-          await rider.stop();
-          checkLedger(rider, bytes.length);
-          expect(stage.arena.used).toBe(0);
-        }),
+        fc.asyncProperty(
+          streamCases(pattern),
+          fc.uint8Array({ maxLength: 4000 }),
+          fc.nat(),
+          async (streamCase, bytes, seed) => {
+            const harness = new StreamHarness(1024, streamCase.modelRate, streamCase.failEvery ?? 0, seed);
+            const driven = new DrivenStream(harness, streamCase);
+            await driven.send(bytes);
+            await driven.stop();
+            checkLedger(driven, bytes.length);
+            expect(harness.arena.used).toBe(0);
+          },
+        ),
         { numRuns: 40 },
       );
     });

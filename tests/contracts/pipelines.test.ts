@@ -7,7 +7,7 @@ import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import type { PipelineEvent, Step } from "../../src/pipeline/pipeline.ts";
 import { parseEvent } from "../../src/protocol/events.ts";
 import { seeded } from "../support/audio.ts";
-import { MAKERS, outcomeOf, RATE, Run, short } from "../support/pipeline-harness.ts";
+import { outcomeOf, PipelineRun, RATE, SETUPS, short } from "../support/pipeline-harness.ts";
 
 type Action =
   | { readonly do: "push"; readonly speech: boolean; readonly length: number }
@@ -43,7 +43,7 @@ function at(seconds: number | undefined): number {
 }
 
 /** A run that checks at every step what all pipelines have promised. */
-class Watched extends Run {
+class WatchedRun extends PipelineRun {
   #needed = 0;
   /** Ends of the flushes that have not been answered, each with the finals that must come before. */
   readonly #flushes: { readonly time: number; readonly jobs: Set<Job> }[] = [];
@@ -54,25 +54,25 @@ class Watched extends Run {
     for (const job of step.jobs) {
       // Nothing that it wants has been given up before.
       expect(job.start).toBeGreaterThanOrEqual(this.#needed);
-      expect(job.end).toBeLessThanOrEqual(this.clock);
+      expect(job.end).toBeLessThanOrEqual(this.position);
       if (job.step !== "finish") expect(job.end).toBeGreaterThan(job.start);
       if (job.kind === "final") this.#unanswered.add(job);
     }
     for (const event of step.events) this.#check(event);
     super.take(step);
-    expect(this.pipeline.needed).toBeGreaterThanOrEqual(this.#needed);
-    this.#needed = this.pipeline.needed;
+    expect(this.needed).toBeGreaterThanOrEqual(this.#needed);
+    this.#needed = this.needed;
     for (const job of this.#unanswered) expect(this.#needed).toBeLessThanOrEqual(job.start);
     return this;
   }
 
-  abort(clock: number, code: "overloaded" | "internal"): this {
+  override abort(end: number, code: "overloaded" | "internal"): this {
     this.#unanswered.clear();
-    return this.take(this.pipeline.abort(clock, code, "given up"));
+    return super.abort(end, code, "given up");
   }
 
   override flush(): this {
-    this.#flushes.push({ time: this.clock, jobs: new Set() });
+    this.#flushes.push({ time: this.position, jobs: new Set() });
     const step = this.pipeline.flush();
     const last = this.#flushes.at(-1);
     for (const job of [...this.#unanswered, ...step.jobs]) if (job.kind === "final") last?.jobs.add(job);
@@ -120,8 +120,8 @@ function spans(events: readonly PipelineEvent[], type: "segment" | "error"): num
   return sum;
 }
 
-function checkLedger(run: Run, clock: number): void {
-  const { inferred, silent, failed, segments, errors, interims } = run.pipeline.tally;
+function checkLedger(run: PipelineRun, clock: number): void {
+  const { inferred, silent, failed, segments, errors, interims } = run.answers.tally;
   expect(inferred + silent + failed).toBe(clock);
   expect(spans(run.events, "segment")).toBe(inferred);
   expect(spans(run.events, "error")).toBe(failed);
@@ -130,10 +130,10 @@ function checkLedger(run: Run, clock: number): void {
   expect(finals.filter(({ type }) => type === "error").length).toBe(errors);
   // A failed one counts too, though nothing is sent.
   expect(run.events.filter(({ type }) => type === "segment").length - segments).toBeLessThanOrEqual(interims);
-  expect(run.pipeline.pending).toBe(0);
+  expect(run.answers.pending).toBe(0);
 }
 
-function perform(run: Run, actions: readonly Action[]): void {
+function perform(run: PipelineRun, actions: readonly Action[]): void {
   for (const step of actions) {
     if (step.do === "push") run.push(new Float32Array(step.length).fill(step.speech ? 1 : 0));
     else if (step.do === "flush") run.flush();
@@ -145,24 +145,24 @@ function perform(run: Run, actions: readonly Action[]): void {
   }
 }
 
-function answerInAnyOrder(run: Run, seed: number): void {
+function answerInAnyOrder(run: PipelineRun, seed: number): void {
   const next = seeded(seed);
   while (run.jobs.length > 0) run.answer(Math.floor(next() * run.jobs.length));
 }
 
 /** Speech events on the one hand, finals, errors and flushes on the other: each in order, how they mix is a matter of time. */
-function essence(run: Run): { speech: string[]; results: string[]; tally: object } {
+function essence(run: PipelineRun): { speech: string[]; results: string[]; tally: object } {
   const said = run.events.filter((event) => event.type !== "segment" || isFinal(event)).map(short);
   const speech = said.filter((text) => /^(in)?active/.test(text));
-  const tally = { ...run.pipeline.tally, interims: 0 };
+  const tally = { ...run.answers.tally, interims: 0 };
   return { speech, results: said.filter((text) => !/^(in)?active/.test(text)), tally };
 }
 
 test("every pattern is held to the contract", () => {
-  expect(Object.keys(MAKERS).toSorted()).toEqual(Object.keys(PATTERNS).toSorted());
+  expect(Object.keys(SETUPS).toSorted()).toEqual(Object.keys(PATTERNS).toSorted());
 });
 
-for (const [name, make] of Object.entries(MAKERS)) {
+for (const [name, make] of Object.entries(SETUPS)) {
   describe(name, () => {
     const actions = fc.array(action, { maxLength: 40 });
     const interimEvery = fc.constantFrom(undefined, 10, 35, 120);
@@ -170,12 +170,12 @@ for (const [name, make] of Object.entries(MAKERS)) {
     test("finals in order, interims and flushed in their places, what is needed kept, everything counted once", () => {
       fc.assert(
         fc.property(actions, interimEvery, fc.nat(), (steps, every, seed) => {
-          const run = new Watched(make(every));
+          const run = new WatchedRun(make(every));
           perform(run, steps);
           run.end();
           answerInAnyOrder(run, seed);
-          checkLedger(run, run.clock);
-          expect(run.pipeline.needed).toBeLessThanOrEqual(run.clock);
+          checkLedger(run, run.position);
+          expect(run.needed).toBeLessThanOrEqual(run.position);
         }),
         { numRuns: 200 },
       );
@@ -184,10 +184,10 @@ for (const [name, make] of Object.entries(MAKERS)) {
     test("aborted at any moment, errors name exactly what is counted as failed", () => {
       fc.assert(
         fc.property(actions, interimEvery, fc.boolean(), fc.nat(500), (steps, every, ended, undecoded) => {
-          const run = new Watched(make(every));
+          const run = new WatchedRun(make(every));
           perform(run, steps);
           if (ended) run.end();
-          const clock = run.clock + (ended ? 0 : undecoded);
+          const clock = run.position + (ended ? 0 : undecoded);
           // Jobs that have no answer will get none.
           run.abort(clock, "overloaded");
           checkLedger(run, clock);
@@ -210,7 +210,7 @@ for (const [name, make] of Object.entries(MAKERS)) {
             const samples = runs.flatMap(({ speech, length }) => new Array<number>(length).fill(speech ? 1 : 0));
             const places = flushes.filter((place) => place <= samples.length).toSorted((a, b) => a - b);
 
-            const whole = new Watched(make());
+            const whole = new WatchedRun(make());
             let from = 0;
             for (const place of places) {
               whole.push(samples.slice(from, place)).flush();
@@ -219,7 +219,7 @@ for (const [name, make] of Object.entries(MAKERS)) {
             whole.push(samples.slice(from));
             whole.end().answerAll();
 
-            const pieces = new Watched(make(10));
+            const pieces = new WatchedRun(make(10));
             const next = seeded(seed);
             if (places.includes(0)) pieces.flush();
             for (let done = 0, i = 0; done < samples.length; i++) {
@@ -240,23 +240,23 @@ for (const [name, make] of Object.entries(MAKERS)) {
     });
 
     test("a stream without audio says nothing", () => {
-      const run = new Watched(make(10)).end();
+      const run = new WatchedRun(make(10)).end();
       expect(run.events).toEqual([]);
       expect(run.jobs).toEqual([]);
       checkLedger(run, 0);
     });
 
     test("flush in a stream without audio is answered at once, as often as it is asked", () => {
-      const run = new Watched(make()).flush().flush();
+      const run = new WatchedRun(make()).flush().flush();
       expect(run.events.map(short)).toEqual(["flushed 0", "flushed 0"]);
     });
 
     test("answering at once leaves nothing pending and keeps little", () => {
-      const run = new Watched(make());
+      const run = new WatchedRun(make());
       for (let i = 0; i < 100; i++) {
         run.push(new Float32Array(37).fill(i % 20 < 6 ? 1 : 0)).answerAll();
-        expect(run.pipeline.pending).toBe(0);
-        expect(run.clock - run.pipeline.needed).toBeLessThan(1200);
+        expect(run.answers.pending).toBe(0);
+        expect(run.position - run.needed).toBeLessThan(1200);
       }
     });
   });

@@ -1,19 +1,9 @@
 import { expect, test } from "bun:test";
 
-import { SegmentedPipeline } from "../../src/pipeline/segmented.ts";
-import type { VadSettings } from "../../src/protocol/requests.ts";
-import { PlainVad, RATE, Run, VAD_SETTINGS } from "../support/pipeline-harness.ts";
+import { PipelineRun, segmentedSetup } from "../support/pipeline-harness.ts";
 
-function make(options: { settings?: Partial<VadSettings>; interimEvery?: number } = {}): Run {
-  return new Run(
-    new SegmentedPipeline({
-      sampleRate: RATE,
-      vad: new PlainVad(),
-      settings: { ...VAD_SETTINGS, ...options.settings },
-      ...(options.interimEvery !== undefined && { interimEvery: options.interimEvery }),
-    }),
-  );
-}
+const make = (...options: Parameters<typeof segmentedSetup>): PipelineRun =>
+  new PipelineRun(segmentedSetup(...options));
 
 const FAILED = { status: "failed", code: "inference_timeout", message: "late", queueMs: 1, inferMs: 2 } as const;
 
@@ -21,8 +11,8 @@ test("silence gives no events and no jobs, is counted, and keeps no more than th
   const run = make().hear("....................").end();
   expect(run.said()).toEqual([]);
   expect(run.waiting).toEqual([]);
-  expect(run.pipeline.needed).toBe(175);
-  expect(run.pipeline.tally).toMatchObject({ inferred: 0, silent: 200, failed: 0 });
+  expect(run.needed).toBe(175);
+  expect(run.answers.tally).toMatchObject({ inferred: 0, silent: 200, failed: 0 });
 });
 
 test("an utterance gives its speech events at once and a final when it is answered", () => {
@@ -35,7 +25,7 @@ test("an utterance gives its speech events at once and a final when it is answer
   expect(run.waiting).toEqual(["final 15 105"]);
   run.answerAll().end();
   expect(run.events).toEqual([{ type: "segment", start_time: 0.015, end_time: 0.105, is_final: true, count: 90 }]);
-  expect(run.pipeline.tally).toEqual({ inferred: 90, silent: 40, failed: 0, segments: 1, interims: 0, errors: 0 });
+  expect(run.answers.tally).toEqual({ inferred: 90, silent: 40, failed: 0, segments: 1, interims: 0, errors: 0 });
 });
 
 test("speech events do not wait for the results of earlier utterances", () => {
@@ -60,7 +50,7 @@ test("interims come only when asked for, one for each interval of speech, and ca
   expect(run.said()).toEqual(["active 30", "interim 5 100", "inactive 180"]);
   run.answerAll();
   expect(run.said()).toEqual(["segment 5 215"]);
-  expect(run.pipeline.tally).toMatchObject({ interims: 1, segments: 1 });
+  expect(run.answers.tally).toMatchObject({ interims: 1, segments: 1 });
 });
 
 test("an interim that comes after its own final is dropped, and so is one that would precede an earlier final", () => {
@@ -82,7 +72,7 @@ test("a failed interim gives no error and counts as an interim only", () => {
   expect(run.said()).toEqual(["active 0"]);
   run.answer(0, { status: "dropped" });
   expect(run.said()).toEqual([]);
-  expect(run.pipeline.tally).toMatchObject({ interims: 1, failed: 0, errors: 0 });
+  expect(run.answers.tally).toMatchObject({ interims: 1, failed: 0, errors: 0 });
 });
 
 test("an utterance of full length is cut, and the next goes on at that sample without speech events", () => {
@@ -92,7 +82,7 @@ test("an utterance of full length is cut, and the next goes on at that sample wi
   expect(run.said()).toEqual(["active 0", "segment 0 990"]);
   run.hear("......").answerAll();
   expect(run.said()).toEqual(["inactive 1100", "segment 990 1135"]);
-  expect(run.end().pipeline.tally).toMatchObject({ inferred: 1135, silent: 25 });
+  expect(run.end().answers.tally).toMatchObject({ inferred: 1135, silent: 25 });
 });
 
 test("flushed follows the result that it caused; without speech it follows what came before", () => {
@@ -118,36 +108,33 @@ test("the end of the stream ends an open utterance, and what no window decided i
     .end()
     .answerAll();
   expect(run.said()).toEqual(["active 20", "inactive 50", "segment 0 50"]);
-  expect(run.pipeline.tally).toMatchObject({ inferred: 50, silent: 7 });
+  expect(run.answers.tally).toMatchObject({ inferred: 50, silent: 7 });
 });
 
 test("abort names the finals without an answer, and the open utterance up to the clock", () => {
   const run = make().hear("......###......###......####");
   run.answer(1);
-  run.take(run.pipeline.abort(300, "internal", "gone"));
+  run.abort(300, "internal", "gone");
   expect(run.said().slice(-3)).toEqual(["error 35 125", "segment 125 215", "error 215 300"]);
-  expect(run.pipeline.tally).toMatchObject({ silent: 35, failed: 175, inferred: 90, errors: 2 });
+  expect(run.answers.tally).toMatchObject({ silent: 35, failed: 175, inferred: 90, errors: 2 });
 });
 
 test("abort in silence names only what nobody has listened to", () => {
   const run = make().hear("......").push(new Float32Array(5));
-  run.take(run.pipeline.abort(90, "internal", "gone"));
+  run.abort(90, "internal", "gone");
   expect(run.said()).toEqual(["error 60 90"]);
-  expect(run.pipeline.tally).toMatchObject({ silent: 60, failed: 30 });
+  expect(run.answers.tally).toMatchObject({ silent: 60, failed: 30 });
   const quiet = make().hear("......");
-  quiet.take(quiet.pipeline.abort(60, "internal", "gone"));
+  quiet.abort(60, "internal", "gone");
   expect(quiet.said()).toEqual([]);
 });
 
 test("timing is added to interims and finals", () => {
-  const pipeline = new SegmentedPipeline({
-    sampleRate: RATE,
-    vad: new PlainVad(),
-    settings: VAD_SETTINGS,
-    interimEvery: 20,
-    lagMs: () => 5,
-  });
-  const run = new Run(pipeline).hear("####").answerAll().end().answerAll();
+  const run = make({ interimEvery: 20, lagMs: () => 5 })
+    .hear("####")
+    .answerAll()
+    .end()
+    .answerAll();
   const timings = run.events.flatMap((event) => (event.type === "segment" ? [event["timing"]] : []));
   expect(timings).toEqual([
     { queue_ms: 0, infer_ms: 0, lag_ms: 5 },

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 
 import { SimplePipeline } from "../../src/pipeline/simple.ts";
-import { outcomeOf, RATE, Run } from "../support/pipeline-harness.ts";
+import { outcomeOf, PipelineRun } from "../support/pipeline-harness.ts";
 
-const make = (): Run => new Run(new SimplePipeline({ sampleRate: RATE, blockSamples: 70 }));
+const make = (): PipelineRun => new PipelineRun({ make: (answers) => new SimplePipeline(answers, 70) });
 const FAILED = { status: "failed", code: "worker_crashed", message: "gone", queueMs: 1, inferMs: 2 } as const;
 
 test("blocks lie on a fixed grid, and the last one is shorter", () => {
@@ -29,7 +29,7 @@ test("segments carry no is_final, the bounds in seconds and what the model said"
     { type: "segment", start_time: 0, end_time: 0.07, count: 70 },
     { type: "segment", start_time: 0.07, end_time: 0.14, count: 70 },
   ]);
-  expect(run.pipeline.tally).toEqual({ inferred: 140, silent: 0, failed: 0, segments: 2, interims: 0, errors: 0 });
+  expect(run.answers.tally).toEqual({ inferred: 140, silent: 0, failed: 0, segments: 2, interims: 0, errors: 0 });
 });
 
 test("results that come in any order go out in the order of the audio, with errors in their places", () => {
@@ -38,13 +38,13 @@ test("results that come in any order go out in the order of the audio, with erro
   expect(run.said()).toEqual([]);
   run.answer(1, FAILED);
   expect(run.said()).toEqual([]);
-  expect(run.pipeline.needed).toBe(0);
+  expect(run.needed).toBe(0);
   run.answer(0);
   expect(run.said()).toEqual(["segment 0 70", "error 70 140"]);
-  expect(run.pipeline.needed).toBe(140);
+  expect(run.needed).toBe(140);
   run.answer(0);
   expect(run.said()).toEqual(["segment 140 210", "segment 210 280"]);
-  expect(run.pipeline.tally).toMatchObject({ inferred: 210, failed: 70, segments: 3, errors: 1 });
+  expect(run.answers.tally).toMatchObject({ inferred: 210, failed: 70, segments: 3, errors: 1 });
 });
 
 test("an error in a result's place says what failed, that the stream goes on, and where", () => {
@@ -71,7 +71,7 @@ test("flush ends the partial block, the grid begins anew, and flushed follows th
   expect(run.said()).toEqual([]);
   run.answer(0);
   expect(run.said()).toEqual(["segment 0 70", "segment 70 100", "flushed 100"]);
-  expect(run.pipeline.pending).toBe(1);
+  expect(run.answers.pending).toBe(1);
 });
 
 test("flush with nothing to end is answered at once", () => {
@@ -84,15 +84,17 @@ test("flush with nothing to end is answered at once", () => {
 test("abort names each block that has no answer, and what had not become one", () => {
   const run = make().push(new Float32Array(160)).flush();
   run.push(new Float32Array(30)).answer(1);
-  run.take(run.pipeline.abort(250, "overloaded", "full"));
+  run.abort(250, "overloaded", "full");
   expect(run.said()).toEqual(["error 0 70", "segment 70 140", "error 140 160", "flushed 160", "error 160 250"]);
-  expect(run.pipeline.tally).toEqual({ inferred: 70, silent: 0, failed: 180, segments: 1, interims: 0, errors: 3 });
-  expect(run.pipeline.pending).toBe(0);
+  expect(run.answers.tally).toEqual({ inferred: 70, silent: 0, failed: 180, segments: 1, interims: 0, errors: 3 });
+  expect(run.answers.pending).toBe(0);
 });
 
 test("timing tells the time in the queue, in the model, and how far the audio is ahead", () => {
-  const pipeline = new SimplePipeline({ sampleRate: RATE, blockSamples: 70, lagMs: (position) => 1000 - position });
-  const run = new Run(pipeline).push(new Float32Array(70));
+  const lagMs = (position: number): number => 1000 - position;
+  const run = new PipelineRun({ make: (answers) => new SimplePipeline(answers, 70), options: { lagMs } }).push(
+    new Float32Array(70),
+  );
   const [job] = run.jobs;
   if (job === undefined) throw new Error("no job");
   const outcome = outcomeOf(job);
@@ -130,7 +132,7 @@ test("an outcome that nobody waits for, or a final that was dropped, is a fault 
 });
 
 test("times are computed from the sample, not added up", () => {
-  const run = new Run(new SimplePipeline({ sampleRate: 44_100, blockSamples: 441 }));
+  const run = new PipelineRun({ make: (answers) => new SimplePipeline(answers, 441), options: { sampleRate: 44_100 } });
   for (let i = 0; i < 1000; i++) run.push(new Float32Array(441)).answerAll();
   for (const [i, event] of run.events.entries()) {
     expect(event).toMatchObject({ start_time: (i * 441) / 44_100, end_time: ((i + 1) * 441) / 44_100 });

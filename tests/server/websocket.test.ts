@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 
 import type { ServerWebSocket } from "bun";
 
-import { Socket, type SocketData } from "../../src/server/websocket.ts";
+import { type SocketData, WebSocketConnection } from "../../src/server/websocket.ts";
 import { concat, encode, noise, seeded, speech } from "../support/audio.ts";
 import { encodeFrame, OPCODE } from "../support/frames.ts";
 import { Running } from "../support/in-process.ts";
@@ -159,8 +159,8 @@ test("what is left to be sent at the end may take as long as the client goes on 
     close: (code: number) => said.push(`close ${code}`),
     terminate: () => said.push("terminate"),
   };
-  const socket = new Socket(ws as unknown as ServerWebSocket<SocketData>, () => now);
-  socket.close(1000, "stop");
+  const socket = new WebSocketConnection(ws as unknown as ServerWebSocket<SocketData>, () => now);
+  socket.close({ ending: "stop", code: 1000, reason: "stop" });
   for (now = 0; now <= 60_000; now += 4_000) {
     buffered -= 1;
     socket.sweep(now);

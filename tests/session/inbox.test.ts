@@ -55,16 +55,3 @@ test("bytes are at least those of the content", () => {
   expect(inbox.empty).toBe(true);
   expect(inbox.shift()).toBeUndefined();
 });
-
-test("audio before the first text that ends the stream belongs to the open one", () => {
-  const inbox = new Inbox();
-  const isStop = (text: string): boolean => text === "stop";
-  expect(inbox.audioBytes(isStop)).toBe(0);
-  for (const message of [new Uint8Array(5), "flush", new Uint8Array(7), "stop", new Uint8Array(9)]) inbox.push(message);
-  expect(inbox.audioBytes(isStop)).toBe(12);
-  inbox.shift();
-  expect(inbox.audioBytes(isStop)).toBe(7);
-  inbox.shift();
-  inbox.shift();
-  expect(inbox.audioBytes(isStop)).toBe(0);
-});

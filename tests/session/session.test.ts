@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { encode, noise, speech, voice } from "../support/audio.ts";
 import { problemsOf, streamsOf } from "../support/ledgers.ts";
 import { S16_MONO } from "../support/peer.ts";
-import { Desk } from "../support/session-harness.ts";
+import { SessionHarness } from "../support/session-harness.ts";
 
 const START = JSON.stringify({ request: "start", format: S16_MONO });
 const STOP = JSON.stringify({ request: "stop" });
@@ -14,28 +14,33 @@ const audio = (seconds: number): Buffer => encode("s16", noise(seconds));
 
 describe("the conversation", () => {
   test("audio before a start is reported once, and again only after another stream", () => {
-    using desk = new Desk();
-    const { session, peer } = desk.open();
+    using harness = new SessionHarness();
+    const { session, connection } = harness.open();
     session.receive(audio(0.1));
     session.receive(audio(0.1));
     session.receive(START);
     session.receive(STOP);
     session.receive(audio(0.1));
     session.receive(audio(0.1));
-    expect(peer.story).toEqual(["error audio_before_start", "started", "stopped stop", "error audio_before_start"]);
-    expect(peer.closed).toBeUndefined();
+    expect(connection.story).toEqual([
+      "error audio_before_start",
+      "started",
+      "stopped stop",
+      "error audio_before_start",
+    ]);
+    expect(connection.closed).toBeUndefined();
   });
 
   test("a start while a stream is open ends that first: its results, its stopped, then the new started", async () => {
-    using desk = new Desk();
-    const { session, peer } = desk.start();
+    using harness = new SessionHarness();
+    const { session, connection } = harness.start();
     session.receive(audio(0.7));
     session.receive(START);
     session.receive(audio(0.2));
     session.receive(STOP);
-    expect(peer.story).toEqual(["started"]);
-    await desk.answerAll();
-    expect(peer.story).toEqual([
+    expect(connection.story).toEqual(["started"]);
+    await harness.answerAll();
+    expect(connection.story).toEqual([
       "started",
       "segment",
       "segment",
@@ -44,7 +49,7 @@ describe("the conversation", () => {
       "segment",
       "stopped stop",
     ]);
-    const [first, second] = streamsOf(peer.events);
+    const [first, second] = streamsOf(connection.events);
     expect(problemsOf(first!, { bytes: 22_400, frameBytes: 2 })).toEqual([]);
     expect(problemsOf(second!, { bytes: 6_400, frameBytes: 2 })).toEqual([]);
     expect([first!.started.stream, second!.started.stream]).toEqual([0, 1]);
@@ -52,14 +57,14 @@ describe("the conversation", () => {
   });
 
   test("a start that is refused ends the open stream too, and what follows is discarded with one error", async () => {
-    using desk = new Desk();
-    const { session, peer } = desk.start();
+    using harness = new SessionHarness();
+    const { session, connection } = harness.start();
     session.receive(audio(0.2));
     session.receive(JSON.stringify({ request: "start", format: { ...S16_MONO, sample_rate: 1 } }));
     session.receive(audio(0.2));
     session.receive(audio(0.2));
-    await desk.answerAll();
-    expect(peer.story).toEqual([
+    await harness.answerAll();
+    expect(connection.story).toEqual([
       "started",
       "segment",
       "stopped restart",
@@ -69,79 +74,79 @@ describe("the conversation", () => {
   });
 
   test("a text that cannot be read leaves the open stream alone", async () => {
-    using desk = new Desk();
-    const { session, peer } = desk.start();
+    using harness = new SessionHarness();
+    const { session, connection } = harness.start();
     session.receive(audio(0.2));
     session.receive("{");
     session.receive(JSON.stringify({ request: "sing" }));
     session.receive(JSON.stringify({ request: "stop", now: true }));
     session.receive(audio(0.2));
     session.receive(STOP);
-    await desk.answerAll();
-    expect(peer.story.slice(1)).toEqual([
+    await harness.answerAll();
+    expect(connection.story.slice(1)).toEqual([
       "error invalid_json",
       "error unknown_request",
       "error invalid_request",
       "segment",
       "stopped stop",
     ]);
-    expect(streamsOf(peer.events)[0]?.stopped.channels[0]?.received).toBe(6_400);
+    expect(streamsOf(connection.events)[0]?.stopped.channels[0]?.received).toBe(6_400);
   });
 
   test("a stop closes the connection only when it says so, with 1000 and behind stopped", async () => {
-    using desk = new Desk();
-    const { session, peer } = desk.start();
+    using harness = new SessionHarness();
+    const { session, connection } = harness.start();
     session.receive(STOP);
     session.receive(START);
     session.receive(audio(0.2));
     session.receive(JSON.stringify({ request: "stop", disconnect: true }));
-    expect(peer.closed).toBeUndefined();
-    await desk.answerAll();
-    expect(peer.story).toEqual(["started", "stopped stop", "started", "segment", "stopped stop"]);
-    expect(peer.closed).toEqual({ code: 1000, reason: "stop" });
+    expect(connection.closed).toBeUndefined();
+    await harness.answerAll();
+    expect(connection.story).toEqual(["started", "stopped stop", "started", "segment", "stopped stop"]);
+    expect(connection.closed).toEqual({ code: 1000, reason: "stop" });
   });
 
   test("a result with audio is followed at once by one binary message", async () => {
-    using desk = new Desk();
-    const { session, peer } = desk.start();
+    using harness = new SessionHarness();
+    const { session, connection } = harness.start();
     session.receive(audio(0.2));
     session.receive(STOP);
-    await desk.rest();
+    await harness.rest();
     const samples = Float32Array.of(0.5, -0.25, 1);
-    desk.answer(0, { audio: { samples, sampleRate: 22_050 } });
-    expect(peer.events[1]).toMatchObject({ type: "segment", audio: { bytes: 12, sample_rate: 22_050 } });
-    expect(peer.binaries.map((bytes) => [...new Float32Array(bytes.slice().buffer)])).toEqual([[...samples]]);
+    harness.answer(0, { audio: { samples, sampleRate: 22_050 } });
+    expect(connection.events[1]).toMatchObject({ type: "segment", audio: { bytes: 12, sample_rate: 22_050 } });
+    expect(connection.binaries.map((bytes) => [...new Float32Array(bytes.slice().buffer)])).toEqual([[...samples]]);
   });
 
   test("timing is told when asked for, and only then", async () => {
-    using desk = new Desk();
+    using harness = new SessionHarness();
     for (const timing of [false, true]) {
-      const { session, peer } = desk.start("simple", { timing });
+      const { session, connection } = harness.start("simple", { timing });
       session.receive(audio(0.6));
       session.receive(STOP);
-      await desk.answerAll();
-      const [first, last] = peer.events.filter((event) => event.type === "segment");
+      await harness.answerAll();
+      const [first, last] = connection.events.filter((event) => event.type === "segment");
       expect(first?.timing).toEqual(timing ? { queue_ms: 1, infer_ms: 2, lag_ms: expect.closeTo(100, 6) } : undefined);
       expect(last?.timing?.lag_ms).toBe(timing ? 0 : undefined);
     }
   });
 
   test("what the server hears is the same wherever its defaults come from: vad in started is the effective one", () => {
-    using desk = new Desk({ "vad.min_silence_ms": 700 });
-    const { peer } = desk.start("segmented", {
+    using harness = new SessionHarness({ "vad.min_silence_ms": 700 });
+    const { connection } = harness.start("segmented", {
       vad: { threshold_db: 12, min_silence_ms: null },
       interim_interval_ms: 250,
     });
-    expect(peer.events[0]).toMatchObject({
+    expect(connection.events[0]).toMatchObject({
       vad: { threshold_db: 12, min_speech_ms: 100, min_silence_ms: 700, pre_roll_ms: 200, post_roll_ms: 100 },
       interim_interval_ms: 250,
     });
-    const simple = desk.start("simple");
-    expect(simple.peer.events[0]).not.toHaveProperty("vad");
+    const simple = harness.start("simple");
+    expect(simple.connection.events[0]).not.toHaveProperty("vad");
   });
 
   test("voice activity settings are refused where nothing listens for speech, and where they contradict the server's budget", () => {
-    using desk = new Desk({ "limits.channel_budget_seconds": 31 });
+    using harness = new SessionHarness({ "limits.channel_budget_seconds": 31 });
     const refusals = [
       ["simple", { vad: { threshold_db: 10 } }, "vad"],
       ["segmented", { vad: { pre_roll_ms: 1_000, max_utterance_ms: 30_000 } }, "vad.max_utterance_ms"],
@@ -149,32 +154,32 @@ describe("the conversation", () => {
       ["segmented", { vad: { min_silence_ms: 49 } }, "vad.min_silence_ms"],
     ] as const;
     for (const [route, fields, param] of refusals) {
-      const { peer } = desk.start(route, fields);
-      expect(peer.events).toEqual([expect.objectContaining({ code: "invalid_request", fatal: false, param })]);
+      const { connection } = harness.start(route, fields);
+      expect(connection.events).toEqual([expect.objectContaining({ code: "invalid_request", fatal: false, param })]);
     }
-    expect(desk.arena.used).toBe(0);
+    expect(harness.arena.used).toBe(0);
   });
 
   test("a default that does not fit what the client has set gives way", () => {
-    using desk = new Desk();
-    const { peer } = desk.start("segmented", { vad: { min_silence_ms: 60 } });
-    expect(peer.events[0]).toMatchObject({ type: "started", vad: { min_silence_ms: 60, post_roll_ms: 60 } });
+    using harness = new SessionHarness();
+    const { connection } = harness.start("segmented", { vad: { min_silence_ms: 60 } });
+    expect(connection.events[0]).toMatchObject({ type: "started", vad: { min_silence_ms: 60, post_roll_ms: 60 } });
   });
 });
 
 describe("order", () => {
   test("finals come in order of their start though the model answers in any order", async () => {
-    using desk = new Desk();
-    const { session, peer } = desk.start();
+    using harness = new SessionHarness();
+    const { session, connection } = harness.start();
     session.receive(audio(2));
-    await desk.rest();
-    desk.answer(3);
-    desk.answer(1);
-    expect(peer.story).toEqual(["started"]);
-    desk.answer(0);
-    expect(peer.story).toEqual(["started", "segment", "segment"]);
-    desk.fail(0, "worker_crashed");
-    expect(peer.events.slice(1)).toMatchObject([
+    await harness.rest();
+    harness.answer(3);
+    harness.answer(1);
+    expect(connection.story).toEqual(["started"]);
+    harness.answer(0);
+    expect(connection.story).toEqual(["started", "segment", "segment"]);
+    harness.fail(0, "worker_crashed");
+    expect(connection.events.slice(1)).toMatchObject([
       { start_time: 0, end_time: 0.5 },
       { start_time: 0.5, end_time: 1 },
       { type: "error", code: "worker_crashed", start_time: 1, end_time: 1.5, channel: 0, fatal: false },
@@ -183,86 +188,86 @@ describe("order", () => {
   });
 
   test("one channel does not wait for another", async () => {
-    using desk = new Desk();
-    const { session, peer } = desk.start("simple", { format: { ...S16_MONO, channels: 2 } });
+    using harness = new SessionHarness();
+    const { session, connection } = harness.start("simple", { format: { ...S16_MONO, channels: 2 } });
     session.receive(encode("s16", noise(0.5), noise(0.5, { seed: 2 })));
-    await desk.rest();
-    const second = desk.work.findIndex(({ lane }) => lane === 1);
-    desk.answer(second);
-    expect(peer.events.at(-1)).toMatchObject({ type: "segment", channel: 1 });
+    await harness.rest();
+    const second = harness.work.findIndex(({ lane }) => lane === 1);
+    harness.answer(second);
+    expect(connection.events.at(-1)).toMatchObject({ type: "segment", channel: 1 });
   });
 
   test("speech events do not wait for the results of earlier utterances", async () => {
-    using desk = new Desk();
-    const { session, peer } = desk.start("segmented");
+    using harness = new SessionHarness();
+    const { session, connection } = harness.start("segmented");
     session.receive(encode("s16", speech([0.8, 0.8])));
-    expect(peer.story).toEqual(["started", "active", "inactive", "active", "inactive"]);
-    await desk.answerAll();
-    expect(peer.story.slice(5)).toEqual(["segment", "segment"]);
+    expect(connection.story).toEqual(["started", "active", "inactive", "active", "inactive"]);
+    await harness.answerAll();
+    expect(connection.story.slice(5)).toEqual(["segment", "segment"]);
   });
 
   test("an interim never comes before an earlier utterance's final, and never behind its own", async () => {
-    using desk = new Desk();
-    const { session, peer } = desk.start("segmented", { interim_results: true, interim_interval_ms: 100 });
+    using harness = new SessionHarness();
+    const { session, connection } = harness.start("segmented", { interim_results: true, interim_interval_ms: 100 });
     session.receive(encode("s16", speech([0.8])));
     session.receive(encode("s16", voice(0.8)));
-    await desk.rest();
-    const kinds = desk.work.map(({ work }) => work.kind);
+    await harness.rest();
+    const kinds = harness.work.map(({ work }) => work.kind);
     const final = kinds.indexOf("final");
     expect([kinds.slice(0, final).includes("interim"), kinds.slice(final).includes("interim")]).toEqual([true, true]);
     // Everything but the final: the first utterance is over, the second may not overtake it.
-    for (let n = desk.work.length - 1; n >= 0; n--) if (n !== final) desk.answer(n);
-    expect(peer.story).not.toContain("interim");
-    desk.answer();
+    for (let n = harness.work.length - 1; n >= 0; n--) if (n !== final) harness.answer(n);
+    expect(connection.story).not.toContain("interim");
+    harness.answer();
     session.receive(encode("s16", voice(0.5)));
-    await desk.rest();
-    desk.answer();
-    expect(peer.story.slice(-2)).toEqual(["segment", "interim"]);
-    const starts = peer.events.filter((event) => event.type === "segment").map(({ start_time }) => start_time);
+    await harness.rest();
+    harness.answer();
+    expect(connection.story.slice(-2)).toEqual(["segment", "interim"]);
+    const starts = connection.events.filter((event) => event.type === "segment").map(({ start_time }) => start_time);
     expect(starts[1]).toBeGreaterThan(starts[0]!);
   });
 
   test("interims are made only for who asks", async () => {
-    using desk = new Desk();
-    const { session } = desk.start("segmented", { interim_results: false, interim_interval_ms: 100 });
+    using harness = new SessionHarness();
+    const { session } = harness.start("segmented", { interim_results: false, interim_interval_ms: 100 });
     session.receive(encode("s16", voice(2)));
-    await desk.rest();
-    expect(desk.work).toEqual([]);
+    await harness.rest();
+    expect(harness.work).toEqual([]);
   });
 
   test("a failed interim is not told", async () => {
-    using desk = new Desk();
-    const { session, peer } = desk.start("segmented", { interim_results: true, interim_interval_ms: 100 });
+    using harness = new SessionHarness();
+    const { session, connection } = harness.start("segmented", { interim_results: true, interim_interval_ms: 100 });
     session.receive(encode("s16", speech([])));
     session.receive(encode("s16", voice(0.5)));
-    await desk.rest();
-    desk.fail();
+    await harness.rest();
+    harness.fail();
     session.receive(STOP);
-    await desk.answerAll();
-    expect(peer.story).not.toContain("error inference_failed");
-    expect(streamsOf(peer.events)[0]?.stopped.channels[0]).toMatchObject({ failed: 0, errors: 0, segments: 1 });
+    await harness.answerAll();
+    expect(connection.story).not.toContain("error inference_failed");
+    expect(streamsOf(connection.events)[0]?.stopped.channels[0]).toMatchObject({ failed: 0, errors: 0, segments: 1 });
   });
 
   test("messages that follow a stop wait until it is done", async () => {
-    using desk = new Desk();
-    const { session, peer } = desk.start();
+    using harness = new SessionHarness();
+    const { session, connection } = harness.start();
     session.receive(audio(0.3));
     session.receive(STOP);
     session.receive(FLUSH);
     session.receive(STOP);
-    expect(peer.story).toEqual(["started"]);
-    await desk.answerAll();
-    expect(peer.story).toEqual(["started", "segment", "stopped stop", "error no_stream", "error no_stream"]);
+    expect(connection.story).toEqual(["started"]);
+    await harness.answerAll();
+    expect(connection.story).toEqual(["started", "segment", "stopped stop", "error no_stream", "error no_stream"]);
   });
 
   test("flushed follows the results that the flush caused, on every channel", async () => {
-    using desk = new Desk();
-    const { session, peer } = desk.start("simple", { format: { ...S16_MONO, channels: 2 } });
+    using harness = new SessionHarness();
+    const { session, connection } = harness.start("simple", { format: { ...S16_MONO, channels: 2 } });
     session.receive(encode("s16", noise(0.3), noise(0.3, { seed: 2 })));
     session.receive(FLUSH);
-    expect(peer.story).toEqual(["started"]);
-    await desk.answerAll();
-    expect(peer.events.slice(1)).toMatchObject([
+    expect(connection.story).toEqual(["started"]);
+    await harness.answerAll();
+    expect(connection.events.slice(1)).toMatchObject([
       { type: "segment", channel: 0, end_time: 0.3 },
       { type: "flushed", channel: 0, time: 0.3 },
       { type: "segment", channel: 1, end_time: 0.3 },

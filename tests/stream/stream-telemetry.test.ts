@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { concat, encode, noise, voice } from "../support/audio.ts";
-import { Desk } from "../support/session-harness.ts";
+import { SessionHarness } from "../support/session-harness.ts";
 
 const LABELS = { pattern: "segmented", model: "simulated" };
 
@@ -10,87 +10,87 @@ const utterance = encode("s16", concat(noise(0.5), voice(1), noise(0.6)));
 
 describe("what is observed of a stream", () => {
   test("is the time from the end of speech to the result: the silence heard, in audio, and what follows, by the clock", async () => {
-    using desk = new Desk();
-    const { session, peer } = desk.start("segmented");
+    using harness = new SessionHarness();
+    const { session, connection } = harness.start("segmented");
     // In messages of 20 ms, so that the one that decides is known; a slab may end in the middle of it.
     let bytes = 0;
-    for (; desk.work.length === 0 && bytes < utterance.length; bytes += 640) {
+    for (; harness.work.length === 0 && bytes < utterance.length; bytes += 640) {
       session.receive(utterance.subarray(bytes, bytes + 640));
-      await desk.rest();
+      await harness.rest();
     }
     const heard = bytes / 32_000;
-    desk.now += 700;
-    desk.answer();
-    await desk.rest();
+    harness.now += 700;
+    harness.answer();
+    await harness.rest();
     const { inactive, segment } = {
-      inactive: peer.events.find(({ type }) => type === "inactive"),
-      segment: peer.events.find(({ type }) => type === "segment"),
+      inactive: connection.events.find(({ type }) => type === "inactive"),
+      segment: connection.events.find(({ type }) => type === "segment"),
     };
     if (inactive?.type !== "inactive" || segment?.type !== "segment") throw new Error("no utterance");
-    const { results } = desk.metrics.families;
+    const { results } = harness.metrics.families;
     expect(results.speechEndToFinal.with({ model: "simulated" }).sum).toBeCloseTo(heard - inactive.time + 0.7, 1);
     expect(results.latency.with(LABELS).sum).toBeCloseTo(0.7);
     expect(results.lag.with(LABELS).sum).toBeCloseTo(heard - segment.end_time);
   });
 
   test("counts a result's wait for those before it", async () => {
-    using desk = new Desk({ "simple.block_ms": 500 });
-    const { session } = desk.start("simple");
+    using harness = new SessionHarness({ "simple.block_ms": 500 });
+    const { session } = harness.start("simple");
     session.receive(new Uint8Array(32_000));
-    await desk.rest();
-    desk.now += 100;
-    desk.answer(1);
-    await desk.rest();
-    const latency = desk.metrics.families.results.latency.with({ ...LABELS, pattern: "simple" });
+    await harness.rest();
+    harness.now += 100;
+    harness.answer(1);
+    await harness.rest();
+    const latency = harness.metrics.families.results.latency.with({ ...LABELS, pattern: "simple" });
     expect(latency.count).toBe(0);
-    desk.now += 300;
-    desk.answer(0);
-    await desk.rest();
+    harness.now += 300;
+    harness.answer(0);
+    await harness.rest();
     expect([latency.count, latency.sum]).toEqual([2, expect.closeTo(0.8)]);
   });
 
   test("has no time for what failed", async () => {
-    using desk = new Desk({ "simple.block_ms": 500 });
-    const { session } = desk.start("simple");
+    using harness = new SessionHarness({ "simple.block_ms": 500 });
+    const { session } = harness.start("simple");
     session.receive(new Uint8Array(32_000));
-    await desk.rest();
-    desk.fail(0);
-    desk.answer(0);
-    await desk.rest();
-    expect(desk.metrics.families.results.latency.with({ ...LABELS, pattern: "simple" }).count).toBe(1);
+    await harness.rest();
+    harness.fail(0);
+    harness.answer(0);
+    await harness.rest();
+    expect(harness.metrics.families.results.latency.with({ ...LABELS, pattern: "simple" }).count).toBe(1);
   });
 
   test("tells interims apart: sent, late, failed, and withheld from who does not read", async () => {
-    using desk = new Desk({ "limits.outbox_bytes": 4_096 });
-    const { session, peer } = desk.start("segmented", { interim_results: true, interim_interval_ms: 200 });
+    using harness = new SessionHarness({ "limits.outbox_bytes": 4_096 });
+    const { session, connection } = harness.start("segmented", { interim_results: true, interim_interval_ms: 200 });
     const fate = (name: string): number =>
-      desk.metrics.families.inference.interims.with({ model: "simulated", fate: name }).value;
+      harness.metrics.families.inference.interims.with({ model: "simulated", fate: name }).value;
     session.receive(utterance.subarray(0, 48_000));
-    await desk.rest();
-    const waiting = desk.work.filter(({ work }) => work.kind === "interim").length;
+    await harness.rest();
+    const waiting = harness.work.filter(({ work }) => work.kind === "interim").length;
     expect(waiting).toBeGreaterThan(3);
-    desk.answer(0);
-    desk.fail(0);
-    peer.buffered = 3_000;
-    session.drained();
-    desk.answer(0);
-    peer.buffered = 0;
-    session.drained();
+    harness.answer(0);
+    harness.fail(0);
+    connection.buffered = 3_000;
+    session.writable();
+    harness.answer(0);
+    connection.buffered = 0;
+    session.writable();
     session.receive(utterance.subarray(48_000));
-    await desk.rest();
-    for (const _ of Array.from({ length: waiting - 3 })) desk.answer(0);
-    await desk.rest();
+    await harness.rest();
+    for (const _ of Array.from({ length: waiting - 3 })) harness.answer(0);
+    await harness.rest();
     expect(["sent", "failed", "withheld"].map(fate)).toEqual([1, 1, 1]);
     expect(fate("late")).toBeGreaterThan(0);
   });
 
   test("is a trace of the client's, named in the metrics when it is recorded", async () => {
-    using desk = new Desk({ "simple.block_ms": 500 });
+    using harness = new SessionHarness({ "simple.block_ms": 500 });
     const trace = "4bf92f3577b34da6a3ce929d0e0e4736";
-    const { session } = desk.start("simple", { trace_id: `00-${trace}-00f067aa0ba902b7-01` });
+    const { session } = harness.start("simple", { trace_id: `00-${trace}-00f067aa0ba902b7-01` });
     session.receive(new Uint8Array(16_000));
-    await desk.answerAll();
-    const { exemplars } = desk.metrics.families.results.latency.with({ ...LABELS, pattern: "simple" });
+    await harness.answerAll();
+    const { exemplars } = harness.metrics.families.results.latency.with({ ...LABELS, pattern: "simple" });
     expect(exemplars.filter((each) => each !== undefined)).toMatchObject([{ traceId: trace, value: 0 }]);
   });
 });

@@ -3,13 +3,19 @@ import { describe, expect, test } from "bun:test";
 import { Arena } from "../../src/audio/arena.ts";
 import type { ServerEvent } from "../../src/protocol/events.ts";
 import { concat, encode, noise, voice, wav } from "../support/audio.ts";
-import { holdsMs, type Ride, Rider, spoken, Stage } from "../support/stream-harness.ts";
+import { DrivenStream, holdsMs, spoken, type StreamCase, StreamHarness } from "../support/stream-harness.ts";
 
-const SIMPLE: Ride = { pattern: "simple", sampleFormat: "s16", channels: 1, sampleRate: 16_000, modelRate: 16_000 };
-const SEGMENTED: Ride = { ...SIMPLE, pattern: "segmented" };
+const SIMPLE: StreamCase = {
+  pattern: "simple",
+  sampleFormat: "s16",
+  channels: 1,
+  sampleRate: 16_000,
+  modelRate: 16_000,
+};
+const SEGMENTED: StreamCase = { ...SIMPLE, pattern: "segmented" };
 
-function stage(slabs = 256): Stage {
-  return new Stage(slabs, 16_000, 0, 1);
+function harness(slabs = 256): StreamHarness {
+  return new StreamHarness(slabs, 16_000, 0, 1);
 }
 
 /** `segment 0..0.1`, `error code`, `stopped reason`: the story in words. */
@@ -29,11 +35,11 @@ function zeros(seconds: number): Uint8Array {
 
 describe("the end of a stream", () => {
   test("stopped is the last event, and after stop nothing is lost", async () => {
-    const rider = new Rider(stage(), SIMPLE);
-    await rider.send(zeros(0.25));
-    await rider.stop();
-    expect(story(rider.events)).toEqual(["segment 0..0.1", "segment 0.1..0.2", "segment 0.2..0.25", "stopped stop"]);
-    expect(rider.ledgers[0]).toEqual({
+    const driven = new DrivenStream(harness(), SIMPLE);
+    await driven.send(zeros(0.25));
+    await driven.stop();
+    expect(story(driven.events)).toEqual(["segment 0..0.1", "segment 0.1..0.2", "segment 0.2..0.25", "stopped stop"]);
+    expect(driven.ledgers[0]).toEqual({
       channel: 0,
       received: 4000,
       received_rate: 16_000,
@@ -48,41 +54,46 @@ describe("the end of a stream", () => {
   });
 
   test("the last word is not lost when stop cuts it off", async () => {
-    const rider = new Rider(stage(), SEGMENTED);
-    await rider.send(encode("s16", concat(noise(0.8), voice(0.53))));
-    await rider.stop();
-    const final = rider.events.find((event) => event.type === "segment");
+    const driven = new DrivenStream(harness(), SEGMENTED);
+    await driven.send(encode("s16", concat(noise(0.8), voice(0.53))));
+    await driven.stop();
+    const final = driven.events.find((event) => event.type === "segment");
     expect(final).toMatchObject({ is_final: true, end_time: 1.33 });
-    expect(story(rider.events).map((each) => each.split(" ")[0])).toEqual(["active", "inactive", "segment", "stopped"]);
+    expect(story(driven.events).map((each) => each.split(" ")[0])).toEqual([
+      "active",
+      "inactive",
+      "segment",
+      "stopped",
+    ]);
   });
 
   test("the tail that a resampler still owes is decoded and answered", async () => {
     for (const sampleRate of [8000, 11_025, 48_000]) {
-      const rider = new Rider(stage(), { ...SIMPLE, sampleRate });
-      await rider.send(new Uint8Array(2 * 777));
-      await rider.stop();
+      const driven = new DrivenStream(harness(), { ...SIMPLE, sampleRate });
+      await driven.send(new Uint8Array(2 * 777));
+      await driven.stop();
       const decoded = Math.round((777 * 16_000) / sampleRate);
-      expect(rider.ledgers[0]).toMatchObject({ received: 777, decoded, inferred: decoded });
+      expect(driven.ledgers[0]).toMatchObject({ received: 777, decoded, inferred: decoded });
     }
   });
 
   test("a second stop, and an abort behind the end, change nothing", async () => {
-    const rider = new Rider(stage(), SIMPLE);
-    await rider.send(zeros(0.05));
-    rider.stream.end("drain");
-    rider.stream.end("stop");
-    await rider.stop();
-    rider.stream.abort("internal", "late", "error", 100);
-    expect(rider.advance()).toBe(true);
-    expect(story(rider.events)).toEqual(["segment 0..0.05", "stopped drain"]);
+    const driven = new DrivenStream(harness(), SIMPLE);
+    await driven.send(zeros(0.05));
+    driven.stream.end("drain");
+    driven.stream.end("stop");
+    await driven.stop();
+    driven.stream.abort("internal", "late", "error", 100);
+    expect(driven.advance()).toBe(true);
+    expect(story(driven.events)).toEqual(["segment 0..0.05", "stopped drain"]);
   });
 
   test("bytes of an incomplete frame are told, and a stream without audio has an empty ledger", async () => {
-    const rider = new Rider(stage(), { ...SIMPLE, channels: 2 });
-    await rider.send(new Uint8Array(403));
-    await rider.stop();
-    expect(rider.events.at(-1)).toMatchObject({ trailing_bytes: 3, channels: [{ received: 100 }, { received: 100 }] });
-    const empty = new Rider(stage(), SEGMENTED);
+    const driven = new DrivenStream(harness(), { ...SIMPLE, channels: 2 });
+    await driven.send(new Uint8Array(403));
+    await driven.stop();
+    expect(driven.events.at(-1)).toMatchObject({ trailing_bytes: 3, channels: [{ received: 100 }, { received: 100 }] });
+    const empty = new DrivenStream(harness(), SEGMENTED);
     await empty.stop();
     expect(story(empty.events)).toEqual(["stopped stop"]);
     expect(empty.ledgers[0]).toMatchObject({ received: 0, decoded: 0, inferred: 0, silent: 0, failed: 0 });
@@ -91,48 +102,48 @@ describe("the end of a stream", () => {
 
 describe("a stream that is given up", () => {
   test("without anything unanswered it sends one error without bounds", () => {
-    const rider = new Rider(stage(), SEGMENTED);
-    rider.stream.abort("idle_timeout", "nothing came", "limit", 0);
-    expect(rider.events.map(({ type }) => type)).toEqual(["error", "stopped"]);
-    expect(rider.events[0]).toEqual({
+    const driven = new DrivenStream(harness(), SEGMENTED);
+    driven.stream.abort("idle_timeout", "nothing came", "limit", 0);
+    expect(driven.events.map(({ type }) => type)).toEqual(["error", "stopped"]);
+    expect(driven.events[0]).toEqual({
       type: "error",
       code: "idle_timeout",
       message: "nothing came",
       fatal: true,
       retryable: expect.any(Boolean),
     } as never);
-    expect(rider.events[1]).toMatchObject({ reason: "limit" });
+    expect(driven.events[1]).toMatchObject({ reason: "limit" });
   });
 
   test("bytes that were kept back because they might be a header are received and failed too", () => {
-    const rider = new Rider(stage(), SIMPLE);
-    rider.stream.offer(Buffer.from("RIFF12"));
-    rider.stream.abort("overloaded", "full", "error", 4);
-    expect(rider.ledgers[0]).toMatchObject({ received: 5, decoded: 5, failed: 5, errors: 1 });
+    const driven = new DrivenStream(harness(), SIMPLE);
+    driven.stream.offer(Buffer.from("RIFF12"));
+    driven.stream.abort("overloaded", "full", "error", 4);
+    expect(driven.ledgers[0]).toMatchObject({ received: 5, decoded: 5, failed: 5, errors: 1 });
   });
 
   test("what lies unread counts as received and failed", () => {
-    const rider = new Rider(stage(), { ...SIMPLE, budgetSeconds: 0.2 });
-    rider.stream.offer(zeros(1));
-    expect(rider.advance()).toBe(false);
-    rider.stream.abort("session_limit", "too long", "limit", 3201);
-    expect(rider.ledgers[0]).toMatchObject({ received: 17_600, failed: 17_600, inferred: 0, silent: 0 });
-    expect(rider.events.at(-1)).toMatchObject({ trailing_bytes: 1 });
-    const ends = rider.events.map((event) => (event.type === "error" ? event.end_time : 0));
+    const driven = new DrivenStream(harness(), { ...SIMPLE, budgetSeconds: 0.2 });
+    driven.stream.offer(zeros(1));
+    expect(driven.advance()).toBe(false);
+    driven.stream.abort("session_limit", "too long", "limit", 3201);
+    expect(driven.ledgers[0]).toMatchObject({ received: 17_600, failed: 17_600, inferred: 0, silent: 0 });
+    expect(driven.events.at(-1)).toMatchObject({ trailing_bytes: 1 });
+    const ends = driven.events.map((event) => (event.type === "error" ? event.end_time : 0));
     expect(Math.max(...ends.map((end) => end ?? 0))).toBe(1.1);
   });
 
   test("it is over and holds nothing even when nobody can be told", () => {
-    const here = stage();
-    const rider = new Rider(here, SIMPLE);
-    rider.stream.offer(zeros(0.35));
-    rider.advance();
+    const here = harness();
+    const driven = new DrivenStream(here, SIMPLE);
+    driven.stream.offer(zeros(0.35));
+    driven.advance();
     expect(here.arena.used).toBeGreaterThan(0);
-    rider.events.push = () => {
+    driven.events.push = () => {
       throw new Error("the peer is broken");
     };
-    expect(() => rider.stream.abort("internal", "gone", "error", 0)).toThrow("broken");
-    expect(rider.stream.over).toBe(true);
+    expect(() => driven.stream.abort("internal", "gone", "error", 0)).toThrow("broken");
+    expect(driven.stream.over).toBe(true);
     expect(here.model.lanes).toBe(0);
     expect(here.arena.used).toBe(0);
   });
@@ -143,40 +154,40 @@ describe("a WAV header", () => {
 
   test("that opens the stream is not taken for audio, however it is cut", async () => {
     const audio = Buffer.from(spoken(SEGMENTED, 1, [0.5]));
-    const plain = new Rider(stage(), SEGMENTED);
+    const plain = new DrivenStream(harness(), SEGMENTED);
     await plain.send(audio);
     await plain.stop();
     for (const size of [1, 13, 44, 45, 1000, 100_000]) {
       const file = wav(FORMAT, audio);
-      const rider = new Rider(stage(), SEGMENTED);
+      const driven = new DrivenStream(harness(), SEGMENTED);
       for (let at = 0; at < file.length;) {
         const end = at + (at < 100 ? size : 10_000);
-        await rider.send(file.subarray(at, end));
+        await driven.send(file.subarray(at, end));
         at = end;
       }
-      await rider.stop();
-      expect(rider.events[0]).toMatchObject({ type: "warning", code: "wav_header" });
-      expect(rider.essence.results).toEqual(plain.essence.results);
-      expect(rider.ledgers).toEqual(plain.ledgers);
-      expect(rider.events.at(-1)).toMatchObject({ skipped_bytes: 44, trailing_bytes: 0 });
+      await driven.stop();
+      expect(driven.events[0]).toMatchObject({ type: "warning", code: "wav_header" });
+      expect(driven.essence.results).toEqual(plain.essence.results);
+      expect(driven.ledgers).toEqual(plain.ledgers);
+      expect(driven.events.at(-1)).toMatchObject({ skipped_bytes: 44, trailing_bytes: 0 });
     }
   });
 
   test("of another format ends the stream with format_mismatch and nothing else", async () => {
-    const rider = new Rider(stage(), SIMPLE);
-    await rider.send(wav({ ...FORMAT, sample_rate: 44_100 }, Buffer.alloc(1000)));
-    await rider.stop();
-    expect(story(rider.events)).toEqual(["error format_mismatch", "stopped error"]);
-    expect(rider.events[0]).toMatchObject({ fatal: false, message: expect.stringContaining("sample_rate 44100") });
-    expect(rider.ledgers[0]).toMatchObject({ received: 0, decoded: 0 });
+    const driven = new DrivenStream(harness(), SIMPLE);
+    await driven.send(wav({ ...FORMAT, sample_rate: 44_100 }, Buffer.alloc(1000)));
+    await driven.stop();
+    expect(story(driven.events)).toEqual(["error format_mismatch", "stopped error"]);
+    expect(driven.events[0]).toMatchObject({ fatal: false, message: expect.stringContaining("sample_rate 44100") });
+    expect(driven.ledgers[0]).toMatchObject({ received: 0, decoded: 0 });
   });
 
   test("in the middle ends the stream, and what came before is answered", async () => {
     const before = zeros(0.15);
-    const rider = new Rider(stage(), SIMPLE);
-    await rider.send(Buffer.concat([before, wav(FORMAT, Buffer.alloc(1000))]));
-    await rider.stop();
-    expect(story(rider.events)).toEqual([
+    const driven = new DrivenStream(harness(), SIMPLE);
+    await driven.send(Buffer.concat([before, wav(FORMAT, Buffer.alloc(1000))]));
+    await driven.stop();
+    expect(story(driven.events)).toEqual([
       "error format_mismatch",
       "segment 0..0.1",
       `segment 0.1..${(2400 + 6) / 16_000}`,
@@ -185,66 +196,66 @@ describe("a WAV header", () => {
   });
 
   test("that never ends leaves a stream without audio", async () => {
-    const rider = new Rider(stage(), SIMPLE);
-    await rider.send(wav(FORMAT, Buffer.alloc(0)).subarray(0, 30));
-    await rider.stop();
-    expect(rider.events.at(-1)).toMatchObject({ skipped_bytes: 30, trailing_bytes: 0, channels: [{ received: 0 }] });
+    const driven = new DrivenStream(harness(), SIMPLE);
+    await driven.send(wav(FORMAT, Buffer.alloc(0)).subarray(0, 30));
+    await driven.stop();
+    expect(driven.events.at(-1)).toMatchObject({ skipped_bytes: 30, trailing_bytes: 0, channels: [{ received: 0 }] });
   });
 
   test("cut off within its first bytes is audio", async () => {
-    const rider = new Rider(stage(), SIMPLE);
-    await rider.send(Buffer.from("RIFFabcdWA"));
-    await rider.stop();
-    expect(story(rider.events)).toEqual([`segment 0..${5 / 16_000}`, "stopped stop"]);
+    const driven = new DrivenStream(harness(), SIMPLE);
+    await driven.send(Buffer.from("RIFFabcdWA"));
+    await driven.stop();
+    expect(story(driven.events)).toEqual([`segment 0..${5 / 16_000}`, "stopped stop"]);
   });
 });
 
 describe("flush", () => {
   test("is answered for every channel after the results that it caused, and the clock goes on", async () => {
-    const here = stage();
-    const rider = new Rider(here, { ...SIMPLE, channels: 2 });
-    await rider.send(new Uint8Array(4 * 800));
-    rider.flush();
-    expect(rider.events).toEqual([]);
+    const here = harness();
+    const driven = new DrivenStream(here, { ...SIMPLE, channels: 2 });
+    await driven.send(new Uint8Array(4 * 800));
+    driven.flush();
+    expect(driven.events).toEqual([]);
     await here.answer(10);
-    const words = rider.events.map((event) => `${event.type} ${"channel" in event ? event.channel : ""}`);
+    const words = driven.events.map((event) => `${event.type} ${"channel" in event ? event.channel : ""}`);
     expect(words.toSorted()).toEqual(["flushed 0", "flushed 1", "segment 0", "segment 1"]);
-    await rider.send(new Uint8Array(4 * 800));
-    await rider.stop();
-    const later = rider.events.filter((event) => event.type === "segment").slice(2);
+    await driven.send(new Uint8Array(4 * 800));
+    await driven.stop();
+    const later = driven.events.filter((event) => event.type === "segment").slice(2);
     for (const event of later) expect(event).toMatchObject({ start_time: 0.05, end_time: 0.1 });
   });
 });
 
 describe("limits", () => {
   test("no further ahead of the model than the budget is read", () => {
-    const here = stage(512);
-    const rider = new Rider(here, { ...SIMPLE, channels: 3, budgetSeconds: 2 });
-    rider.stream.offer(new Uint8Array(6 * 16_000 * 20));
-    expect(rider.advance()).toBe(false);
+    const here = harness(512);
+    const driven = new DrivenStream(here, { ...SIMPLE, channels: 3, budgetSeconds: 2 });
+    driven.stream.offer(new Uint8Array(6 * 16_000 * 20));
+    expect(driven.advance()).toBe(false);
     const perChannel = Math.ceil((2 * 16_000) / Arena.SLAB_SAMPLES) + 1;
     expect(here.arena.used).toBeLessThanOrEqual(3 * perChannel);
     expect(here.model.waiting.reduce((sum, { work }) => sum + work.audio.length, 0)).toBeLessThanOrEqual(3 * 32_000);
   });
 
   test("no more pieces than the limit wait, but for those of one slab", () => {
-    const here = stage(512);
-    const rider = new Rider(here, { ...SIMPLE, blockMs: 20, maxPending: 7 });
-    rider.stream.offer(zeros(10));
-    expect(rider.advance()).toBe(false);
-    expect(rider.stream.full).toBe(true);
+    const here = harness(512);
+    const driven = new DrivenStream(here, { ...SIMPLE, blockMs: 20, maxPending: 7 });
+    driven.stream.offer(zeros(10));
+    expect(driven.advance()).toBe(false);
+    expect(driven.stream.full).toBe(true);
     expect(here.model.waiting.length).toBeLessThanOrEqual(7 + Math.ceil(Arena.SLAB_SAMPLES / 320));
   });
 
   test("silence is not kept, however long it is", async () => {
-    const here = stage(4);
-    const rider = new Rider(here, SEGMENTED);
+    const here = harness(4);
+    const driven = new DrivenStream(here, SEGMENTED);
     for (let i = 0; i < 20; i++) {
-      await rider.send(encode("s16", noise(3, { seed: i })));
+      await driven.send(encode("s16", noise(3, { seed: i })));
       expect(here.arena.used).toBeLessThanOrEqual(2);
     }
-    await rider.stop();
-    expect(rider.ledgers[0]).toMatchObject({ silent: 960_000, inferred: 0 });
+    await driven.stop();
+    expect(driven.ledgers[0]).toMatchObject({ silent: 960_000, inferred: 0 });
     expect(here.memory.waits).toBe(0);
   });
 
@@ -254,19 +265,19 @@ describe("limits", () => {
     const samples = noise(16, { level: 0.0005 });
     const loud = noise(16, { seed: 9, level: 0.5 });
     for (let i = 16_000; i < samples.length; i++) if (i % 960 < 160) samples[i] = loud[i] ?? 0;
-    const ride = { ...SEGMENTED, vad };
-    const rider = new Rider(stage(), { ...ride, budgetSeconds: (holdsMs(ride) + 100) / 1000 });
-    await rider.send(encode("s16", samples));
-    await rider.stop();
-    expect(rider.ledgers[0]).toMatchObject({ decoded: 256_000, failed: 0 });
+    const streamCase = { ...SEGMENTED, vad };
+    const driven = new DrivenStream(harness(), { ...streamCase, budgetSeconds: (holdsMs(streamCase) + 100) / 1000 });
+    await driven.send(encode("s16", samples));
+    await driven.stop();
+    expect(driven.ledgers[0]).toMatchObject({ decoded: 256_000, failed: 0 });
   });
 
   test("a full memory is waited for, and the stream goes on when another has ended", async () => {
-    const here = stage(8);
-    const first = new Rider(here, { ...SIMPLE, budgetSeconds: 100 });
+    const here = harness(8);
+    const first = new DrivenStream(here, { ...SIMPLE, budgetSeconds: 100 });
     first.stream.offer(zeros(3));
     expect(first.advance()).toBe(false);
-    const second = new Rider(here, { ...SIMPLE, budgetSeconds: 100 });
+    const second = new DrivenStream(here, { ...SIMPLE, budgetSeconds: 100 });
     second.stream.offer(zeros(1));
     expect(second.advance()).toBe(false);
     expect(here.arena.used).toBe(8);
@@ -278,30 +289,33 @@ describe("limits", () => {
   });
 
   test("the one who holds most is told when nothing could free memory", async () => {
-    const here = stage(8);
+    const here = harness(8);
     const vad = { max_utterance_ms: 60_000 };
-    const rider = new Rider(here, { ...SEGMENTED, vad, budgetSeconds: 100 });
-    rider.stream.offer(encode("s16", concat(noise(0.8), voice(10))));
-    expect(rider.advance()).toBe(false);
+    const driven = new DrivenStream(here, { ...SEGMENTED, vad, budgetSeconds: 100 });
+    driven.stream.offer(encode("s16", concat(noise(0.8), voice(10))));
+    expect(driven.advance()).toBe(false);
     here.memory.check();
     here.memory.check();
-    expect(rider.evicted).toBe(true);
+    expect(driven.evicted).toBe(true);
   });
 });
 
 test("interims are sent only when asked for", async () => {
   const bytes = spoken(SEGMENTED, 1, [1.5]);
   for (const interimIntervalMs of [undefined, 200]) {
-    const here = stage();
-    const rider = new Rider(here, interimIntervalMs === undefined ? SEGMENTED : { ...SEGMENTED, interimIntervalMs });
+    const here = harness();
+    const driven = new DrivenStream(
+      here,
+      interimIntervalMs === undefined ? SEGMENTED : { ...SEGMENTED, interimIntervalMs },
+    );
     for (let at = 0; at < bytes.length; at += 3200) {
-      await rider.send(bytes.slice(at, at + 3200));
+      await driven.send(bytes.slice(at, at + 3200));
       await here.answer(100);
     }
-    await rider.stop();
-    const interims = rider.events.filter((event) => event.type === "segment" && event.is_final === false);
+    await driven.stop();
+    const interims = driven.events.filter((event) => event.type === "segment" && event.is_final === false);
     expect(interims.length > 0).toBe(interimIntervalMs !== undefined);
-    expect(rider.ledgers[0]?.interims).toBe(interims.length);
+    expect(driven.ledgers[0]?.interims).toBe(interims.length);
   }
 });
 
@@ -309,28 +323,28 @@ test("warnings about the audio are said once, beside its results", async () => {
   const samples = Float32Array.from({ length: 4000 }, (_, i) =>
     i % 1000 === 0 ? 1.5 : i % 1000 === 1 ? Number.NaN : 0.1,
   );
-  const rider = new Rider(stage(), { ...SIMPLE, sampleFormat: "f32" });
-  await rider.send(new Uint8Array(samples.buffer));
-  await rider.stop();
-  const warnings = rider.events.flatMap((event) => (event.type === "warning" ? [event.code] : []));
+  const driven = new DrivenStream(harness(), { ...SIMPLE, sampleFormat: "f32" });
+  await driven.send(new Uint8Array(samples.buffer));
+  await driven.stop();
+  const warnings = driven.events.flatMap((event) => (event.type === "warning" ? [event.code] : []));
   expect(warnings.toSorted()).toEqual(["not_a_number", "out_of_range"]);
-  expect(rider.ledgers[0]).toMatchObject({ inferred: 4000 });
+  expect(driven.ledgers[0]).toMatchObject({ inferred: 4000 });
 });
 
 test("a final that gets lost is told as a fault of ours", () => {
-  const here = stage();
-  const rider = new Rider(here, SIMPLE);
-  rider.stream.offer(zeros(0.1));
-  rider.advance();
+  const here = harness();
+  const driven = new DrivenStream(here, SIMPLE);
+  driven.stream.offer(zeros(0.1));
+  driven.advance();
   here.model.waiting[0]?.settle({ status: "dropped" });
-  expect(String(rider.faults[0])).toContain("was dropped");
+  expect(String(driven.faults[0])).toContain("was dropped");
 });
 
 test("work carries the stream's trace, and the audio of its span", () => {
-  const here = stage();
-  const rider = new Rider(here, SIMPLE);
-  rider.stream.offer(zeros(0.25));
-  rider.advance();
+  const here = harness();
+  const driven = new DrivenStream(here, SIMPLE);
+  driven.stream.offer(zeros(0.25));
+  driven.advance();
   expect(here.model.waiting.map(({ work }) => [work.kind, work.audio.length])).toEqual([
     ["final", 1600],
     ["final", 1600],

@@ -1,10 +1,13 @@
 import type { Job, Outcome } from "../../src/model/job.ts";
+import { Answers, type AnswersOptions } from "../../src/pipeline/answers.ts";
 import type { Pipeline, PipelineEvent, Step } from "../../src/pipeline/pipeline.ts";
 import { SegmentedPipeline } from "../../src/pipeline/segmented.ts";
 import { SimplePipeline } from "../../src/pipeline/simple.ts";
 import { StatefulPipeline } from "../../src/pipeline/stateful.ts";
+import type { ErrorCode } from "../../src/protocol/errors.ts";
 import { VAD_DEFAULTS, type VadSettings } from "../../src/protocol/requests.ts";
 import type { Detector } from "../../src/vad/detector.ts";
+import { Endpointer } from "../../src/vad/endpointer.ts";
 
 /** At this rate a sample is a millisecond. */
 export const RATE = 1000;
@@ -40,18 +43,31 @@ export class PlainVad implements Detector {
   [Symbol.dispose](): void {}
 }
 
-/** A pipeline of each pattern on plain arrays. */
-export const MAKERS: Readonly<Record<string, (interimEvery?: number) => Pipeline>> = {
-  simple: () => new SimplePipeline({ sampleRate: RATE, blockSamples: BLOCK }),
-  stateful: () => new StatefulPipeline({ sampleRate: RATE, blockSamples: BLOCK, stateful: true }),
-  segmented: (interimEvery) =>
-    new SegmentedPipeline({
-      sampleRate: RATE,
-      vad: new PlainVad(),
-      settings: VAD_SETTINGS,
-      ...(interimEvery !== undefined && { interimEvery }),
-    }),
+/** How to build a pipeline, and the options of the answers that it is built on. */
+export interface PipelineSetup {
+  readonly make: (answers: Answers) => Pipeline;
+  readonly options?: Partial<AnswersOptions>;
+}
+
+/** A setup of each pattern. */
+export const SETUPS: Readonly<Record<string, (interimEvery?: number) => PipelineSetup>> = {
+  simple: () => ({ make: (answers) => new SimplePipeline(answers, BLOCK) }),
+  stateful: () => ({ make: (answers) => new StatefulPipeline(answers, BLOCK, true) }),
+  segmented: (interimEvery) => segmentedSetup({ interimEvery }),
 };
+
+export function segmentedSetup(
+  options: { settings?: Partial<VadSettings>; interimEvery?: number | undefined; lagMs?: () => number } = {},
+): PipelineSetup {
+  const settings = { ...VAD_SETTINGS, ...options.settings };
+  return {
+    make: (answers) => {
+      const endpointer = new Endpointer(settings, RATE, WINDOW);
+      return new SegmentedPipeline(answers, new PlainVad(), endpointer, options.interimEvery ?? Infinity);
+    },
+    options: { finalFields: { is_final: true }, ...(options.lagMs && { lagMs: options.lagMs }) },
+  };
+}
 
 /** The model's answer to a job; which of them fail depends on where they are and on nothing else. */
 export function outcomeOf(job: Job, failEvery = 0): Outcome {
@@ -63,16 +79,27 @@ export function outcomeOf(job: Job, failEvery = 0): Outcome {
   return { status: "ok", output, state: job.end, ...times, worker: 0, batchSize: 1 };
 }
 
-/** A pipeline with somebody to keep its jobs until they are answered, and to write down what it says. */
-export class Run {
+/** A pipeline with the answers of its channel; keeps its jobs until they are answered, and its events. */
+export class PipelineRun {
+  readonly answers: Answers;
   readonly pipeline: Pipeline;
   readonly events: PipelineEvent[] = [];
   /** Jobs without an answer. */
   readonly jobs: Job[] = [];
-  clock = 0;
+  position = 0;
 
-  constructor(pipeline: Pipeline) {
-    this.pipeline = pipeline;
+  constructor({ make, options = {} }: PipelineSetup) {
+    this.answers = new Answers({ sampleRate: RATE, ...options });
+    this.pipeline = make(this.answers);
+  }
+
+  /** Samples before it are needed neither by the pipeline nor by a final without an answer. */
+  get needed(): number {
+    return this.answers.firstPending ?? this.pipeline.needed;
+  }
+
+  abort(end: number, code: ErrorCode, message: string): this {
+    return this.take({ events: this.answers.abort(this.pipeline.undecided, end, code, message), jobs: [] });
   }
 
   take(step: Step): this {
@@ -83,7 +110,7 @@ export class Run {
 
   push(samples: Float32Array | readonly number[]): this {
     const array = Float32Array.from(samples);
-    this.clock += array.length;
+    this.position += array.length;
     return this.take(this.pipeline.push(array, 0, array.length));
   }
 

@@ -1,9 +1,10 @@
 import { Arena } from "../../src/audio/arena.ts";
+import { streamer } from "../../src/dialects/streamer.ts";
 import type { Outcome } from "../../src/model/job.ts";
-import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import type { AudioJob, Lane } from "../../src/pool/lane.ts";
+import type { Ended } from "../../src/protocol/ending.ts";
 import { parseEvent, type ServerEvent } from "../../src/protocol/events.ts";
-import type { Peer } from "../../src/session/connection.ts";
+import type { Connection } from "../../src/session/connection.ts";
 import { Session } from "../../src/session/session.ts";
 import { Memory } from "../../src/stream/memory.ts";
 import type { ServedModel, Services } from "../../src/stream/services.ts";
@@ -13,8 +14,8 @@ import { untracedConnection } from "../../src/telemetry/tracing/no-tracing.ts";
 import { configure, type Keys } from "./in-process.ts";
 import { S16_MONO } from "./peer.ts";
 
-/** The other end of a session, in a test's hand. */
-export class FakePeer implements Peer {
+/** A connection whose client is the test. */
+export class FakeConnection implements Connection {
   readonly events: ServerEvent[] = [];
   readonly binaries: Uint8Array[] = [];
   /** Bytes that the client has not read. */
@@ -27,16 +28,12 @@ export class FakePeer implements Peer {
   pauses = 0;
   closed: { code: number; reason: string } | undefined;
 
-  send(text: string): void {
-    if (this.broken) throw new Error("the peer is broken");
+  send(message: string | Uint8Array): void {
+    if (this.broken) throw new Error("the connection is broken");
     if (this.closed !== undefined) throw new Error("a message after the close");
-    this.events.push(parseEvent(text));
-    if (this.stuck) this.buffered += text.length;
-  }
-
-  sendBinary(bytes: Uint8Array): void {
-    this.binaries.push(bytes);
-    if (this.stuck) this.buffered += bytes.length;
+    if (typeof message === "string") this.events.push(parseEvent(message));
+    else this.binaries.push(message);
+    if (this.stuck) this.buffered += message.length;
   }
 
   pause(): void {
@@ -48,7 +45,7 @@ export class FakePeer implements Peer {
     this.paused = false;
   }
 
-  close(code: number, reason: string): void {
+  close({ code, reason }: Ended): void {
     this.closed ??= { code, reason };
   }
 
@@ -74,7 +71,7 @@ export interface Submitted {
 }
 
 /** Sessions on a server without sockets, time and workers: the test plays all three. */
-export class Desk implements Disposable {
+export class SessionHarness implements Disposable {
   now = 0;
   readonly arena: Arena;
   readonly memory: Memory;
@@ -105,17 +102,20 @@ export class Desk implements Disposable {
     };
   }
 
-  open(route = "simple", traceparent?: string): { session: Session; peer: FakePeer } {
-    const peer = new FakePeer();
-    const pattern = PATTERNS[route];
-    if (pattern === undefined) throw new Error(`no pattern ${route}`);
-    const id = `session-${this.now}`;
-    const session = new Session({ id, peer, pattern, services: this.services, trace: untracedConnection(traceparent) });
-    return { session, peer };
+  open(route = "simple", traceparent?: string): { session: Session; connection: FakeConnection } {
+    const connection = new FakeConnection();
+    const request = new Request(`http://localhost/api/v1/${route}`);
+    const accepted = {
+      id: `session-${this.now}`,
+      caller: { id: "127.0.0.1", address: "127.0.0.1", limits: { maxSessions: 0 } },
+      opened: streamer.open(request, this.services.config),
+      trace: untracedConnection(traceparent),
+    };
+    return { session: new Session(connection, accepted, this.services), connection };
   }
 
   /** A session with a stream. */
-  start(route = "simple", fields: object = {}): { session: Session; peer: FakePeer } {
+  start(route = "simple", fields: object = {}): { session: Session; connection: FakeConnection } {
     const opened = this.open(route);
     opened.session.receive(JSON.stringify({ request: "start", format: S16_MONO, ...fields }));
     return opened;
@@ -152,7 +152,7 @@ export class Desk implements Disposable {
     const finals = (): number => work.filter((each) => each.work.kind === "final").length;
     return {
       name: "simulated",
-      stateful: false,
+      keepsState: false,
       sampleRate: 16_000,
       get finalsPending() {
         return finals();

@@ -2,13 +2,17 @@ import { Arena } from "../../src/audio/arena.ts";
 import type { AudioSpan } from "../../src/audio/store.ts";
 import type { SampleFormat } from "../../src/lib/sample-format.ts";
 import type { Outcome } from "../../src/model/job.ts";
+import type { Pattern, Prepared } from "../../src/pipeline/pattern.ts";
 import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import type { AudioJob, Lane } from "../../src/pool/lane.ts";
 import { type ChannelLedger, parseEvent, type ServerEvent } from "../../src/protocol/events.ts";
 import { type AudioFormat, frameBytes } from "../../src/protocol/format.ts";
 import { VAD_DEFAULTS, type VadSettings } from "../../src/protocol/requests.ts";
 import { Memory } from "../../src/stream/memory.ts";
+import type { StreamOwner } from "../../src/stream/owner.ts";
+import type { StreamPlan } from "../../src/stream/plan.ts";
 import type { ServedModel } from "../../src/stream/services.ts";
+import { StreamTelemetry } from "../../src/stream/stream-telemetry.ts";
 import { Stream } from "../../src/stream/stream.ts";
 import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
 import { untracedConnection } from "../../src/telemetry/tracing/no-tracing.ts";
@@ -23,7 +27,7 @@ interface Waiting {
 /** A model without threads: work waits until the test lets one piece of it, of its choice, be answered. */
 export class FakeModel implements ServedModel {
   readonly name = "fake";
-  readonly stateful = false;
+  readonly keepsState = false;
   readonly sampleRate: number;
   readonly #arena: Arena;
   /** Of all contents one in so many fails, always the same. 0: none. */
@@ -105,7 +109,7 @@ export class FakeModel implements ServedModel {
 }
 
 /** What is to be streamed, and how. */
-export interface Ride {
+export interface StreamCase {
   readonly pattern: string;
   readonly sampleFormat: SampleFormat;
   readonly channels: number;
@@ -120,16 +124,24 @@ export interface Ride {
 }
 
 /** The least slabs with which a channel that may hold this much is never stuck: its span, the borders around it, and one to go on. */
-export function slabsFor(ride: Ride): number {
-  const holds = holdsMs(ride) + 50;
-  return ride.channels * (Math.ceil((holds * ride.modelRate) / 1000 / Arena.SLAB_SAMPLES) + 3);
+export function slabsFor(streamCase: StreamCase): number {
+  const holds = holdsMs(streamCase) + 50;
+  return streamCase.channels * (Math.ceil((holds * streamCase.modelRate) / 1000 / Arena.SLAB_SAMPLES) + 3);
 }
 
-export function holdsMs({ pattern, vad, blockMs = 100 }: Ride): number {
-  return patternOf(pattern).holdsMs({ blockMs, vad: { ...VAD_DEFAULTS, ...vad } });
+export function holdsMs(streamCase: StreamCase): number {
+  return prepared(streamCase).holdsMs;
 }
 
-function patternOf(name: string): (typeof PATTERNS)[string] & object {
+/** The pattern's plan for a case, as a server with these settings would make it. */
+function prepared({ pattern, vad, blockMs = 100, interimIntervalMs, modelRate }: StreamCase): Prepared {
+  const section = pattern === "segmented" ? { ...VAD_DEFAULTS, ...vad, detector: "energy" } : { block_ms: blockMs };
+  const start = { interim_results: interimIntervalMs !== undefined, interim_interval_ms: interimIntervalMs ?? 500 };
+  const context = { sampleRate: modelRate, keepsState: false, maxHoldMs: Infinity };
+  return patternOf(pattern).prepare(start, section, context);
+}
+
+function patternOf(name: string): Pattern {
   const pattern = PATTERNS[name];
   if (pattern === undefined) throw new Error(`no pattern ${name}`);
   return pattern;
@@ -146,7 +158,7 @@ class WatchedMemory extends Memory {
 }
 
 /** The server's side of streams without sockets, threads and time. */
-export class Stage {
+export class StreamHarness {
   readonly arena: Arena;
   readonly model: FakeModel;
   readonly memory: WatchedMemory;
@@ -178,53 +190,59 @@ export class Stage {
   }
 }
 
-/** One stream on a stage, and what it has said. */
-export class Rider {
+/** One stream on a harness, and what it has said. */
+export class DrivenStream {
   readonly stream: Stream;
   readonly events: ServerEvent[] = [];
   readonly faults: unknown[] = [];
-  readonly ride: Ride;
+  readonly streamCase: StreamCase;
   evicted = false;
   #progressing = false;
-  readonly #stage: Stage;
+  readonly #harness: StreamHarness;
 
-  constructor(stage: Stage, ride: Ride) {
-    this.#stage = stage;
-    this.ride = ride;
-    const vad = { ...VAD_DEFAULTS, ...ride.vad };
-    const budgetMs = ride.budgetSeconds === undefined ? holdsMs(ride) + 10_000 : ride.budgetSeconds * 1000;
-    this.stream = new Stream({
-      format: formatOf(ride),
-      pattern: patternOf(ride.pattern),
-      settings: {
-        vad,
-        blockMs: ride.blockMs ?? 100,
-        stateful: false,
-        ...(ride.interimIntervalMs !== undefined && { interimIntervalMs: ride.interimIntervalMs }),
-      },
-      timing: false,
-      model: stage.model,
+  constructor(harness: StreamHarness, streamCase: StreamCase) {
+    this.#harness = harness;
+    this.streamCase = streamCase;
+    const { pattern: name, modelRate } = streamCase;
+    const budgetMs =
+      streamCase.budgetSeconds === undefined ? holdsMs(streamCase) + 10_000 : streamCase.budgetSeconds * 1000;
+    const pattern = patternOf(name);
+    const format = formatOf(streamCase);
+    const plan: StreamPlan = {
+      format,
+      pattern,
+      prepared: prepared(streamCase),
+      model: harness.model,
       modelOptions: undefined,
-      trace: untracedConnection().startStream({
-        traceparent: undefined,
-        tracestate: undefined,
-        session: "ride",
-        stream: 0,
-        pattern: ride.pattern,
-        usesVad: ride.pattern === "segmented",
-      }),
-      metrics: new ServerMetrics(),
-      clock: () => 0,
-      arena: stage.arena,
-      memory: stage.memory,
-      budgetSamples: Math.floor((budgetMs / 1000) * ride.modelRate),
-      maxPending: ride.maxPending ?? 256,
-      session: this,
+      timing: false,
+      budgetSamples: Math.floor((budgetMs / 1000) * modelRate),
+      maxPending: streamCase.maxPending ?? 256,
+      started: {
+        format,
+        model: harness.model.name,
+        sample_rate: modelRate,
+        limits: { max_message_bytes: 1, max_channels: 1, idle_timeout_ms: 1, session_ms: 0 },
+      },
+    };
+    const owner: StreamOwner = {
+      caller: { id: "test", address: "", limits: { maxSessions: 0 } },
       send: (event) => this.events.push(parseEvent(JSON.stringify(event))) > 0,
-      progress: () => this.advance(),
-      failed: (error) => this.faults.push(error),
-      evicted: () => (this.evicted = true),
+      progress: () => void this.advance(),
+      failed: (error) => void this.faults.push(error),
+      evicted: () => void (this.evicted = true),
+    };
+    const trace = untracedConnection().startStream({
+      traceparent: undefined,
+      tracestate: undefined,
+      session: "case",
+      stream: 0,
+      pattern: name,
+      usesVad: pattern.usesVad,
     });
+    const { arena, memory } = harness;
+    const metrics = new ServerMetrics();
+    const telemetry = new StreamTelemetry({ metrics, clock: () => 0 }, trace, name, plan.model);
+    this.stream = new Stream(plan, owner, { arena, memory, metrics }, telemetry);
   }
 
   /** As a session does: also from inside of itself. */
@@ -258,7 +276,7 @@ export class Rider {
   get essence(): { speech: unknown[]; results: unknown[]; stopped: unknown } {
     const all = this.events.filter((event) => event.type !== "segment" || event.is_final !== false);
     const byChannel = (types: readonly string[]): unknown[] =>
-      Array.from({ length: this.ride.channels }, (_, channel) =>
+      Array.from({ length: this.streamCase.channels }, (_, channel) =>
         all.filter((event) => types.includes(event.type) && "channel" in event && event.channel === channel),
       );
     const stopped = all.find((event) => event.type === "stopped");
@@ -284,11 +302,12 @@ export class Rider {
     for (let idle = 0; !done();) {
       if (this.faults.length > 0) throw this.faults[0];
       if (this.evicted) throw new Error("the stream was evicted");
-      if (this.#stage.model.waiting.length > 0) await this.#stage.answer(1 + Math.floor(this.#stage.chance() * 3));
+      if (this.#harness.model.waiting.length > 0)
+        await this.#harness.answer(1 + Math.floor(this.#harness.chance() * 3));
       else {
         // A sweep or two may pass before somebody else's memory is free.
-        await this.#stage.rest();
-        this.#stage.memory.check();
+        await this.#harness.rest();
+        this.#harness.memory.check();
         idle += 1;
         if (idle > 20) throw new Error("nothing is under way that could let the stream go on");
       }
@@ -296,19 +315,19 @@ export class Rider {
   }
 }
 
-export function formatOf({ sampleFormat, channels, sampleRate }: Ride): AudioFormat {
+export function formatOf({ sampleFormat, channels, sampleRate }: StreamCase): AudioFormat {
   return { channels, sample_rate: sampleRate, ...sampleFields(sampleFormat) };
 }
 
-export function frameBytesOf(ride: Ride): number {
-  return frameBytes(formatOf(ride));
+export function frameBytesOf(streamCase: StreamCase): number {
+  return frameBytes(formatOf(streamCase));
 }
 
-/** Speech in every channel, a different one each, in the ride's own format. */
-export function spoken(ride: Ride, seed: number, words: readonly number[]): Uint8Array {
-  const channels = Array.from({ length: ride.channels }, (_, c) =>
-    speech(c % 2 === 0 ? words : words.toReversed(), { rate: ride.sampleRate, seed: seed + 31 * c }),
+/** Speech in every channel, a different one each, in the streamCase's own format. */
+export function spoken(streamCase: StreamCase, seed: number, words: readonly number[]): Uint8Array {
+  const channels = Array.from({ length: streamCase.channels }, (_, c) =>
+    speech(c % 2 === 0 ? words : words.toReversed(), { rate: streamCase.sampleRate, seed: seed + 31 * c }),
   );
   const frames = Math.min(...channels.map(({ length }) => length));
-  return encode(ride.sampleFormat, ...channels.map((samples) => samples.subarray(0, frames)));
+  return encode(streamCase.sampleFormat, ...channels.map((samples) => samples.subarray(0, frames)));
 }

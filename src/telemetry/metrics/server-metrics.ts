@@ -78,10 +78,9 @@ export class ServerMetrics {
     this.families.streams.refused.with({ reason }).add();
   }
 
-  /** @param bytes length of the event's text */
-  eventSent(event: { readonly type: string; readonly code?: unknown }, bytes: number): void {
+  /** Counts an event by its type and code. Its messages are counted by `sent`. */
+  eventSent(event: { readonly type: string; readonly code?: unknown }): void {
     const { eventsSent, errors, warnings } = this.families.traffic;
-    this.sent.countText(bytes);
     eventsSent.with({ type: event.type }).add();
     if (event.type === "error") errors.with({ code: String(event.code) }).add();
     else if (event.type === "warning") warnings.with({ code: String(event.code) }).add();

@@ -13,11 +13,9 @@ describe("the metrics of a server", () => {
   test("count an event by type, and errors and warnings also by code", () => {
     const metrics = new ServerMetrics();
     const { eventsSent, errors, warnings } = metrics.families.traffic;
-    metrics.eventSent({ type: "segment" }, 10);
-    metrics.eventSent({ type: "error", code: "internal" }, 20);
-    metrics.eventSent({ type: "warning", code: "clipping" }, 30);
-    expect(metrics.sent.text.value).toBe(3);
-    expect(metrics.sent.textBytes.value).toBe(60);
+    metrics.eventSent({ type: "segment" });
+    metrics.eventSent({ type: "error", code: "internal" });
+    metrics.eventSent({ type: "warning", code: "clipping" });
     for (const type of ["segment", "error", "warning"]) expect(eventsSent.with({ type }).value).toBe(1);
     expect([...errors.entries()].map(({ labels }) => labels)).toEqual([{ code: "internal" }]);
     expect([...warnings.entries()].map(({ labels }) => labels)).toEqual([{ code: "clipping" }]);

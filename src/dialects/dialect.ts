@@ -1,0 +1,79 @@
+import type { Config } from "../config/settings.ts";
+import type { ResultAudio } from "../model/job.ts";
+import type { Pattern } from "../pipeline/pattern.ts";
+import type { Ended, Ending } from "../protocol/ending.ts";
+import type { ErrorCode, ProtocolError } from "../protocol/errors.ts";
+import type { ServerEvent } from "../protocol/events.ts";
+import type { Request as ClientRequest } from "../protocol/requests.ts";
+
+/** One message on the wire, either way: text or binary. */
+export type Message = string | Uint8Array;
+
+/** One thing that a client's message means to the session. */
+export type Input =
+  | { readonly kind: "audio"; readonly bytes: Uint8Array }
+  | { readonly kind: "request"; readonly request: ClientRequest }
+  /** A request that is refused. `meant: "start"`: it ends the open stream all the same, as a valid start would. */
+  | { readonly kind: "refused"; readonly error: ProtocolError; readonly meant?: "start" }
+  /** An answer of the dialect's own. It is made when its turn comes, so that it stands in order with the session's events. */
+  | { readonly kind: "reply"; readonly messages: () => readonly Message[] };
+
+/**
+ * One wire language: translates the messages of one connection into inputs, and events into messages. Every connection has an
+ * instance of its own, which may keep state. Dialects are synchronous, know no sockets and no clocks, and never throw.
+ */
+export interface Dialect {
+  /** Inputs that follow from the connection itself, before the client has sent anything. */
+  begin(): readonly Input[];
+  /** Translates a message of the client. Called in order, and only when the message's turn has come. */
+  read(message: Message): readonly Input[];
+  /** Inputs that follow when the client sends no more but still receives, as TCP and gRPC can. */
+  finished?(): readonly Input[];
+  /** Translates an event, and the audio that goes with a result. Empty: this dialect does not report it. */
+  write(event: ServerEvent, audio?: ResultAudio): readonly Message[];
+  /** Messages that are due when `seconds` of the open stream have been decoded. */
+  decoded?(seconds: number): readonly Message[];
+  /** Returns true when nothing can follow an error of this code, although the native protocol would go on. */
+  endsAt?(code: ErrorCode): boolean;
+  /** How the connection is closed for `ending`, which `message` explains. */
+  close(ending: Ending, message: string): Ended;
+}
+
+/** Properties of a dialect that the session must know before the first message. Undefined: the server's limit applies. */
+export interface Traits {
+  /** Largest text message, bytes. */
+  readonly maxTextBytes: number;
+  /** A client that sends nothing for so long is gone. */
+  readonly idleTimeoutMs?: number;
+  /** Time from the connection to the first accepted start. */
+  readonly startTimeoutMs?: number;
+  /** A ping of the transport counts as a message for the idle time-out. */
+  readonly pingsCount: boolean;
+}
+
+/** What one accepted request for a connection leads to. */
+export interface Opened {
+  /** Name of the dialect. */
+  readonly dialect: string;
+  readonly pattern: Pattern;
+  readonly traits: Traits;
+  /** @param session id of the session */
+  create(session: string): Dialect;
+}
+
+/** Paths on which a dialect is spoken over HTTP upgrades, and everything about them that is decided before a session exists. */
+export interface Route {
+  /** Name of the dialect. */
+  readonly dialect: string;
+  readonly paths: readonly string[];
+  /** The client's credentials, wherever this dialect has them: header, query or subprotocol. */
+  credentials(request: Request): string | undefined;
+  /** The subprotocol to answer with, of those offered; undefined: none; an error: none of them will do. */
+  choose(offered: readonly string[]): string | undefined | ProtocolError;
+  /** Headers of the upgrade's answer. */
+  headers?(session: string): Record<string, string>;
+  /** JSON body of a refusal. Its status comes from the table of errors. */
+  refuse(error: ProtocolError): unknown;
+  /** Reads path, query and headers. Throws ProtocolError when the connection is refused. */
+  open(request: Request, config: Config): Opened;
+}

@@ -1,0 +1,47 @@
+import type { Started } from "../protocol/events.ts";
+import type { Start } from "../protocol/requests.ts";
+import type { Answers } from "./answers.ts";
+import type { Pipeline } from "./pipeline.ts";
+
+/** The fields of a `start` that a pattern reads. */
+export type PatternStart = Pick<Start, "vad" | "interim_results" | "interim_interval_ms">;
+
+/** Properties of the model and the server that a pattern builds a stream on. */
+export interface PatternContext {
+  /** The model's rate, Hz. */
+  readonly sampleRate: number;
+  /** The model keeps state: its jobs are steps, each with the state that the last one returned. */
+  readonly keepsState: boolean;
+  /** Milliseconds of audio that one channel may hold. */
+  readonly maxHoldMs: number;
+}
+
+/** A pattern's answer to one `start`. */
+export interface Prepared {
+  /** Milliseconds of audio that one channel holds before its oldest sample can be part of a job, at most. */
+  readonly holdsMs: number;
+  /** Fields that `started` has besides those of every pattern. */
+  readonly started: Partial<Pick<Started, "vad" | "interim_interval_ms">>;
+  /** Fields that every final has besides its bounds and the model's output. */
+  readonly finalFields: { readonly is_final?: true };
+  /** Returns a pipeline for one channel, which reports its results to `answers`. */
+  create(answers: Answers): Pipeline;
+}
+
+/** One way to use a model on a stream, served at `/api/v1/NAME`. */
+export interface Pattern {
+  readonly name: string;
+  /** One sentence for the API contract. */
+  readonly description: string;
+  /** The model is called in turn, each call with the state of the one before. Only here can a model that keeps state be used. */
+  readonly keepsState: boolean;
+  /** Voice activity detection decides what the model runs on; `vad` may be set in `start`. */
+  readonly usesVad: boolean;
+  /** Name of the configuration section with the pattern's settings. */
+  readonly section: string;
+  /**
+   * Turns a `start` and the pattern's settings into a plan for each channel. Throws ProtocolError, naming the field or the setting,
+   * when no stream can run with them.
+   */
+  prepare(start: PatternStart, section: object, context: PatternContext): Prepared;
+}

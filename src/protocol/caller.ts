@@ -1,0 +1,13 @@
+/** Limits of one caller over all of its sessions. */
+export interface CallerLimits {
+  /** Sessions that may be open at once; 0: no limit of its own. */
+  readonly maxSessions: number;
+}
+
+/** Who opened a session: an authenticated principal, or a network address. Limits, logs and fair scheduling go by `id`. */
+export interface Caller {
+  readonly id: string;
+  /** Network address; empty where the transport has none. */
+  readonly address: string;
+  readonly limits: CallerLimits;
+}

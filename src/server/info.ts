@@ -1,0 +1,19 @@
+import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, SAMPLE_FORMAT_NAMES } from "../lib/sample-format.ts";
+import { PATTERNS } from "../pipeline/patterns.ts";
+import type { Sessions } from "../session/sessions.ts";
+import type { Services } from "../stream/services.ts";
+import { liveStats } from "../telemetry/metrics/live-stats.ts";
+
+/** The part of `info` that describes this server: models, formats and limits, and the load at the moment. */
+export function describeServer(services: Services, sessions: Sessions, openedAt: number): Record<string, unknown> {
+  const { config, models, arena, metrics, clock } = services;
+  return {
+    patterns: Object.keys(PATTERNS),
+    models: [...models.values()].map(({ name, sampleRate }) => ({ name, sample_rate: sampleRate })),
+    formats: { encodings: SAMPLE_FORMAT_NAMES, sample_rate: { min: MIN_SAMPLE_RATE, max: MAX_SAMPLE_RATE } },
+    limits: config.limits,
+    sessions: sessions.size,
+    arena: { used_slabs: arena.used, slabs: arena.capacity },
+    live: { uptime_seconds: Math.floor((clock() - openedAt) / 1000), ...liveStats(metrics) },
+  };
+}

@@ -1,0 +1,164 @@
+import type { Dialect, Input, Opened } from "../dialects/dialect.ts";
+import { type ErrorCode, ProtocolError } from "../protocol/errors.ts";
+import type { StopReason } from "../protocol/events.ts";
+import type { Request, Start } from "../protocol/requests.ts";
+import { openStream } from "../stream/open-stream.ts";
+import type { StreamOwner } from "../stream/owner.ts";
+import type { Services } from "../stream/services.ts";
+import type { Stream } from "../stream/stream.ts";
+import type { ConnectionTrace } from "../telemetry/tracing/tracing.ts";
+import { Inputs, isStart } from "./inputs.ts";
+
+/** The session, as its conversation uses it. */
+export interface ConversationOwner extends StreamOwner {
+  readonly id: string;
+  /** Sends an error that belongs to no stream. */
+  refuse(error: ProtocolError): void;
+  /** Sends messages of the dialect's own. */
+  reply(messages: readonly (string | Uint8Array)[]): void;
+}
+
+/**
+ * The result of one step. `moved`: call again; `blocked`: nothing can be done now; `exhausted`: the client has sent nothing more;
+ * `disconnect`: the client asked for the connection to be closed, and its last stream is over.
+ */
+export type StepResult = "moved" | "blocked" | "exhausted" | "disconnect";
+
+/** The client's inputs, taken in turn, and the stream that they open, feed and end: one at a time. */
+export class Conversation {
+  readonly inputs: Inputs;
+  readonly #owner: ConversationOwner;
+  readonly #opened: Opened;
+  readonly #services: Services;
+  readonly #trace: ConnectionTrace;
+  readonly #dialect: Dialect;
+  #stream: Stream | undefined;
+  /** Streams opened so far. */
+  #count = 0;
+  #disconnect = false;
+  /** Audio that belongs to no stream has been reported. */
+  #strayAudioReported = false;
+
+  constructor(owner: ConversationOwner, dialect: Dialect, opened: Opened, services: Services, trace: ConnectionTrace) {
+    this.#owner = owner;
+    this.#dialect = dialect;
+    this.#opened = opened;
+    this.#services = services;
+    this.#trace = trace;
+    this.inputs = new Inputs(dialect);
+  }
+
+  /** The open stream. */
+  get stream(): Stream | undefined {
+    return this.#stream;
+  }
+
+  /** It is the client's turn: nothing waits to be processed or answered. */
+  get idle(): boolean {
+    return this.inputs.empty && this.#stream?.idle !== false;
+  }
+
+  /** Continues the stream, or handles the next input. @param congested the client does not take its results: no input is handled */
+  step(congested: boolean): StepResult {
+    const stream = this.#stream;
+    if (stream !== undefined) {
+      if (!this.#advance(stream)) return "blocked";
+      if (stream.over) {
+        this.#stream = undefined;
+        return this.#disconnect ? "disconnect" : "moved";
+      }
+      // Audio that does not fit stays in the stream. Other inputs wait, since a flush would add to what is pending.
+      if (stream.full && !this.inputs.empty && !this.inputs.nextIsAudio) return "blocked";
+    }
+    if (congested && !this.inputs.empty) return "blocked";
+    const input = this.inputs.shift();
+    if (input === undefined) return "exhausted";
+    if (stream !== undefined && isStart(input)) {
+      this.inputs.postpone(input);
+      stream.end("restart");
+    } else this.#handle(input);
+    return "moved";
+  }
+
+  /**
+   * Ends the open stream now: errors name everything without an answer.
+   * @param metricsReason reason in the metrics; default: `reason`
+   * @returns false when no stream is open
+   */
+  abort(code: ErrorCode, message: string, reason: StopReason, metricsReason?: string): boolean {
+    const stream = this.#stream;
+    if (stream === undefined || stream.over) return false;
+    const unread = stream.ending ? 0 : this.inputs.drainAudio();
+    stream.abort(code, message, reason, unread, metricsReason);
+    return true;
+  }
+
+  #advance(stream: Stream): boolean {
+    const { decodedSeconds } = stream;
+    const advanced = stream.advance();
+    if (this.#dialect.decoded !== undefined && stream.decodedSeconds > decodedSeconds && !stream.over) {
+      this.#owner.reply(this.#dialect.decoded(stream.decodedSeconds));
+    }
+    return advanced;
+  }
+
+  #handle(input: Input): void {
+    switch (input.kind) {
+      case "audio":
+        return this.#takeAudio(input.bytes);
+      case "reply":
+        return this.#owner.reply(input.messages());
+      case "refused":
+        if (isStart(input)) this.#services.metrics.streamRefused(input.error.code);
+        return this.#owner.refuse(input.error);
+      case "request":
+        return this.#handleRequest(input.request);
+    }
+  }
+
+  #takeAudio(bytes: Uint8Array): void {
+    if (this.#stream !== undefined) this.#stream.offer(bytes);
+    else if (!this.#strayAudioReported) {
+      this.#strayAudioReported = true;
+      const message = "audio came while no stream was open; it is discarded";
+      this.#owner.refuse(new ProtocolError("audio_before_start", message));
+    }
+  }
+
+  #handleRequest(request: Request): void {
+    try {
+      switch (request.request) {
+        case "start":
+          this.#start(request);
+          break;
+        case "stop":
+          this.#openStream("stop").end("stop");
+          this.#disconnect = request.disconnect;
+          break;
+        case "flush":
+          this.#openStream("flush").flush();
+          break;
+        case "keep_alive":
+          break;
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      if (request.request === "start") this.#services.metrics.streamRefused(error.code);
+      this.#owner.refuse(error);
+    }
+  }
+
+  #openStream(request: string): Stream {
+    if (this.#stream === undefined) throw new ProtocolError("no_stream", `${request}: no stream is open`);
+    return this.#stream;
+  }
+
+  #start(start: Start): void {
+    const place = { session: this.#owner.id, index: this.#count, pattern: this.#opened.pattern, trace: this.#trace };
+    const { stream, started } = openStream(start, place, this.#owner, this.#services);
+    this.#stream = stream;
+    this.#count += 1;
+    this.#strayAudioReported = false;
+    this.#owner.send(started);
+  }
+}

@@ -1,0 +1,145 @@
+import type { Arena } from "../audio/arena.ts";
+import type { Store } from "../audio/store.ts";
+import type { Job, Outcome } from "../model/job.ts";
+import { Answers, type Tally } from "../pipeline/answers.ts";
+import type { Pipeline, Step } from "../pipeline/pipeline.ts";
+import type { Lane } from "../pool/lane.ts";
+import type { ErrorCode } from "../protocol/errors.ts";
+import type { ServerEvent } from "../protocol/events.ts";
+import type { MainThreadTimer } from "../telemetry/metrics/main-thread-timer.ts";
+import type { StreamOwner } from "./owner.ts";
+import type { StreamPlan } from "./plan.ts";
+import type { StreamTelemetry, Submission } from "./stream-telemetry.ts";
+
+/** The stream that a channel belongs to. */
+export interface ChannelHost {
+  readonly owner: StreamOwner;
+  readonly arena: Arena;
+  readonly telemetry: StreamTelemetry;
+  readonly thread: MainThreadTimer;
+  /** Seconds of audio received so far. */
+  readonly receivedSeconds: number;
+}
+
+/** One channel of a stream: its samples, its pipeline and answers, and its lane to the model. */
+export class Channel implements Disposable {
+  readonly index: number;
+  readonly store: Store;
+  readonly #host: ChannelHost;
+  readonly #answers: Answers;
+  readonly #pipeline: Pipeline;
+  readonly #lane: Lane;
+  /** Samples that the pipeline has seen. */
+  #position = 0;
+  #disposed = false;
+
+  constructor(index: number, store: Store, plan: StreamPlan, host: ChannelHost) {
+    const { prepared, model } = plan;
+    const { sampleRate } = model;
+    const lagMs = (position: number) => Math.max(0, (host.receivedSeconds - position / sampleRate) * 1000);
+    this.index = index;
+    this.store = store;
+    this.#host = host;
+    this.#answers = new Answers({ sampleRate, finalFields: prepared.finalFields, ...(plan.timing && { lagMs }) });
+    this.#pipeline = prepared.create(this.#answers);
+    this.#lane = model.lane({ caller: host.owner.caller.id, stream: host.owner }, plan.modelOptions);
+  }
+
+  get tally(): Readonly<Tally> {
+    return this.#answers.tally;
+  }
+
+  /** Results and markers that the client has not got yet. */
+  get pending(): number {
+    return this.#answers.pending;
+  }
+
+  /** Samples before this position are not needed any more. */
+  get needed(): number {
+    return this.#answers.firstPending ?? this.#pipeline.needed;
+  }
+
+  /** Runs the pipeline on the samples that the store has got since the last call. */
+  push(): void {
+    const { store } = this;
+    const { samples } = this.#host.arena;
+    while (this.#position < store.end) {
+      const length = store.runLength(this.#position);
+      const step = this.#pipeline.push(samples, store.indexOf(this.#position), length);
+      this.#position += length;
+      this.#apply(step);
+    }
+  }
+
+  /** Ends the open utterance or partial block here. */
+  flush(): void {
+    this.#apply(this.#pipeline.flush());
+  }
+
+  end(): void {
+    this.#apply(this.#pipeline.end());
+  }
+
+  /**
+   * Answers everything that is open with errors of this code.
+   * @param end samples that the stream comes to, decoded or not
+   * @returns true when at least one error was sent
+   */
+  abort(end: number, code: ErrorCode, message: string): boolean {
+    const events = this.#answers.abort(this.#pipeline.undecided, end, code, message);
+    this.#apply({ events, jobs: [] });
+    return events.some(({ type }) => type === "error");
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#lane.close();
+    this.#pipeline[Symbol.dispose]();
+    this.store[Symbol.dispose]();
+  }
+
+  /** Sends the events of a step and submits its jobs. Returns whether the last event was sent; undefined: there was none. */
+  #apply(step: Step): boolean | undefined {
+    const { owner, telemetry } = this.#host;
+    let sent: boolean | undefined;
+    for (const pipelineEvent of step.events) {
+      const { resultAudio, ...event } = pipelineEvent;
+      telemetry.event(this.index, pipelineEvent);
+      sent = owner.send({ ...event, channel: this.index } as ServerEvent, resultAudio);
+    }
+    for (const job of step.jobs) this.#submit(job);
+    this.store.release(Math.min(this.needed, this.store.end));
+    return sent;
+  }
+
+  #submit(job: Job): void {
+    const audio = this.store.span(job.start, job.end);
+    const submission = this.#host.telemetry.submitted(this.index, job, this.store.end);
+    const { traceparent } = submission.trace;
+    this.#lane.submit({ ...job, audio, traceparent }, (outcome) => this.#settle(submission, outcome));
+  }
+
+  #settle(submission: Submission, outcome: Outcome): void {
+    if (this.#disposed) return;
+    const { owner, thread } = this.#host;
+    const outer = thread.enter("result");
+    try {
+      this.#answer(submission, outcome);
+    } catch (error) {
+      owner.failed(error);
+    }
+    owner.progress();
+    thread.leave(outer);
+  }
+
+  #answer(submission: Submission, outcome: Outcome): void {
+    const { telemetry } = this.#host;
+    const isFinal = submission.job.kind === "final";
+    if (isFinal) telemetry.settled(submission, outcome);
+    const sent = this.#apply(this.#pipeline.resolved(submission.job, outcome));
+    if (!isFinal) return telemetry.interimSettled(submission, outcome, sent);
+    const answeredBefore = this.pending === 0 ? Infinity : this.needed;
+    telemetry.finalsSent(this.index, answeredBefore, this.#host.receivedSeconds);
+  }
+}

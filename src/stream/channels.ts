@@ -1,0 +1,105 @@
+import type { Store } from "../audio/store.ts";
+import type { ErrorCode } from "../protocol/errors.ts";
+import type { ChannelLedger } from "../protocol/events.ts";
+import type { AudioSeconds } from "../telemetry/metrics/stream-metrics.ts";
+import { Channel, type ChannelHost } from "./channel.ts";
+import type { StreamPlan } from "./plan.ts";
+
+/** All channels of one stream. They are decoded together, so that they are at the same position between two calls. */
+export class Channels implements Disposable {
+  readonly #plan: StreamPlan;
+  readonly #channels: readonly Channel[];
+
+  /** @param stores one for each channel, empty */
+  constructor(stores: readonly Store[], plan: StreamPlan, host: ChannelHost) {
+    this.#plan = plan;
+    this.#channels = stores.map((store, index) => new Channel(index, store, plan, host));
+  }
+
+  get count(): number {
+    return this.#channels.length;
+  }
+
+  /** Samples decoded per channel. */
+  get position(): number {
+    return this.#channels[0]?.store.end ?? 0;
+  }
+
+  /** Slabs of the arena that the channels hold. */
+  get slabs(): number {
+    return this.#channels.reduce((sum, { store }) => sum + store.slabCount, 0);
+  }
+
+  /** Results and markers that the client has not got yet. */
+  get pending(): number {
+    let sum = 0;
+    for (const channel of this.#channels) sum += channel.pending;
+    return sum;
+  }
+
+  /** A channel has as much pending as it may. */
+  get full(): boolean {
+    return this.#channels.some(({ pending }) => pending >= this.#plan.maxPending);
+  }
+
+  /** Samples that may be decoded before a channel's budget is used up; 0 while too much is pending. */
+  get room(): number {
+    const { budgetSamples, maxPending } = this.#plan;
+    let room = budgetSamples;
+    for (const { store, pending } of this.#channels) {
+      if (pending >= maxPending) return 0;
+      room = Math.min(room, budgetSamples - store.retained);
+    }
+    return room;
+  }
+
+  /** Runs the pipelines on the samples decoded since the last call. */
+  push(): void {
+    for (const channel of this.#channels) channel.push();
+  }
+
+  /** Ends the open utterance or partial block of every channel at the current position. */
+  flush(): void {
+    for (const channel of this.#channels) channel.flush();
+  }
+
+  /** Ends the pipelines. */
+  end(): void {
+    for (const channel of this.#channels) channel.end();
+  }
+
+  /** Answers everything that is open with errors. Returns true when at least one was sent. See `Channel.abort`. */
+  abort(end: number, code: ErrorCode, message: string): boolean {
+    let reported = false;
+    for (const channel of this.#channels) if (channel.abort(end, code, message)) reported = true;
+    return reported;
+  }
+
+  /**
+   * The account of every channel's samples.
+   * @param received whole frames at the client's rate
+   * @param decoded samples at the model's rate that these come to
+   */
+  ledger(received: number, decoded: number): ChannelLedger[] {
+    const received_rate = this.#plan.format.sample_rate;
+    return this.#channels.map(({ tally, index }) => ({ channel: index, received, received_rate, decoded, ...tally }));
+  }
+
+  /** The same in seconds of all channels together. @param received seconds of audio received */
+  audio(received: number): AudioSeconds {
+    const rate = this.#plan.model.sampleRate;
+    const seconds = { received: 0, inferred: 0, silent: 0, failed: 0, unanswered: 0 };
+    for (const { tally, pending, needed } of this.#channels) {
+      seconds.received += received;
+      seconds.inferred += tally.inferred / rate;
+      seconds.silent += tally.silent / rate;
+      seconds.failed += tally.failed / rate;
+      if (pending > 0) seconds.unanswered += Math.max(0, received - needed / rate);
+    }
+    return seconds;
+  }
+
+  [Symbol.dispose](): void {
+    for (const channel of this.#channels) channel[Symbol.dispose]();
+  }
+}

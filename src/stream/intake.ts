@@ -1,0 +1,135 @@
+import type { Arena } from "../audio/arena.ts";
+import { Decoder } from "../audio/decoder.ts";
+import type { Store } from "../audio/store.ts";
+import { AudioWarnings } from "../audio/warnings.ts";
+import { WavScanner } from "../audio/wav-scanner.ts";
+import type { Warning } from "../protocol/events.ts";
+import { type AudioFormat, sampleFormat } from "../protocol/format.ts";
+
+/** Bytes of one message that are being decoded. */
+interface Chunk {
+  readonly bytes: Uint8Array;
+  /** Index of the first byte that has not been decoded. */
+  offset: number;
+  readonly end: number;
+}
+
+/**
+ * The way of a stream's bytes into its stores: WAV headers are found, chunks wait for their turn, and the decoder writes samples at the
+ * model's rate. Suspicious audio is reported through `warn`.
+ */
+export class Intake implements Disposable {
+  readonly #format: AudioFormat;
+  readonly #scanner: WavScanner;
+  readonly #warnings: AudioWarnings;
+  readonly #decoder: Decoder;
+  readonly #chunks: Chunk[] = [];
+
+  /**
+   * @param modelRate Hz
+   * @param stores one for each channel, empty
+   */
+  constructor(
+    format: AudioFormat,
+    modelRate: number,
+    arena: Arena,
+    stores: readonly Store[],
+    warn: (warning: Warning) => void,
+  ) {
+    this.#format = format;
+    this.#scanner = new WavScanner(format);
+    this.#warnings = new AudioWarnings(format.sample_rate, format.channels, warn);
+    const decoded = { sampleFormat: sampleFormat(format), channels: format.channels, sampleRate: format.sample_rate };
+    this.#decoder = new Decoder(decoded, modelRate, arena, stores, this.#warnings.inspect);
+  }
+
+  /** All bytes offered so far have been decoded. */
+  get empty(): boolean {
+    return this.#chunks.length === 0;
+  }
+
+  /** Whole frames decoded, at the client's rate. */
+  get frames(): number {
+    return this.#decoder.frames;
+  }
+
+  /** Seconds of audio decoded. */
+  get seconds(): number {
+    return this.#decoder.frames / this.#format.sample_rate;
+  }
+
+  /** Samples per channel that the decoded frames come to once the stream has ended. */
+  get totalSamples(): number {
+    return this.#decoder.totalSamples;
+  }
+
+  /** Bytes of an incomplete last frame. */
+  get trailingBytes(): number {
+    return this.#decoder.trailingBytes;
+  }
+
+  /** Bytes of WAV headers that were not taken for audio. */
+  get skippedBytes(): number {
+    return this.#scanner.skippedBytes;
+  }
+
+  /**
+   * Takes a message of audio; `decode` decodes it.
+   * @returns why the stream cannot go on after these bytes: a WAV header contradicts the format; undefined when it can
+   */
+  offer(bytes: Uint8Array): string | undefined {
+    const scan = this.#scanner.scan(bytes);
+    this.#enqueue(scan.withheld, 0, scan.withheld.length);
+    this.#enqueue(bytes, scan.start, scan.end);
+    if (scan.skippedHeader) this.#warnings.report("wav_header");
+    return scan.mismatch;
+  }
+
+  /** Ends the input: bytes that might have become a WAV header are audio. */
+  end(): void {
+    const withheld = this.#scanner.end();
+    this.#enqueue(withheld, 0, withheld.length);
+  }
+
+  /**
+   * Decodes a part of the oldest chunk.
+   * @param room samples that may be appended to each store
+   * @returns false when the arena is full
+   */
+  decode(room: number): boolean {
+    const [chunk] = this.#chunks;
+    if (chunk === undefined) return true;
+    const taken = this.#decoder.push(chunk.bytes, chunk.offset, room, chunk.end);
+    if (taken === 0) return false;
+    chunk.offset += taken;
+    if (chunk.offset === chunk.end) this.#chunks.shift();
+    if (this.#format.is_float) this.#warnings.reportConversion(this.#decoder.flags);
+    return true;
+  }
+
+  /**
+   * Appends the samples that the resamplers still owe. All chunks have been decoded.
+   * @returns false when the arena is full: call again
+   */
+  flush(): boolean {
+    return this.#decoder.flush();
+  }
+
+  /**
+   * Counts everything that has not been decoded as received, without decoding it.
+   * @param unread bytes of audio that were not offered
+   */
+  discard(unread: number): void {
+    this.#decoder.discard(this.#chunks.reduce((sum, { offset, end }) => sum + end - offset, unread));
+    this.#chunks.length = 0;
+  }
+
+  [Symbol.dispose](): void {
+    this.#decoder[Symbol.dispose]();
+    this.#warnings[Symbol.dispose]();
+  }
+
+  #enqueue(bytes: Uint8Array, offset: number, end: number): void {
+    if (end > offset) this.#chunks.push({ bytes, offset, end });
+  }
+}

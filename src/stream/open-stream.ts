@@ -1,0 +1,52 @@
+import type { Pattern } from "../pipeline/pattern.ts";
+import { ProtocolError } from "../protocol/errors.ts";
+import type { Started } from "../protocol/events.ts";
+import type { Start } from "../protocol/requests.ts";
+import type { ConnectionTrace, StreamTrace } from "../telemetry/tracing/tracing.ts";
+import type { StreamOwner } from "./owner.ts";
+import { planStream } from "./plan.ts";
+import type { Services } from "./services.ts";
+import { StreamTelemetry } from "./stream-telemetry.ts";
+import { Stream } from "./stream.ts";
+
+/** The place of a stream: its session, its number there, the route's pattern, and the trace of the connection. */
+export interface StreamPlace {
+  readonly session: string;
+  readonly index: number;
+  readonly pattern: Pattern;
+  readonly trace: ConnectionTrace;
+}
+
+/** Opens the stream that a start asks for. Throws ProtocolError when the start is refused; nothing is held then. */
+export function openStream(
+  start: Start,
+  place: StreamPlace,
+  owner: StreamOwner,
+  services: Services,
+): { stream: Stream; started: Started } {
+  const { session, index, pattern } = place;
+  const trace = place.trace.startStream({
+    traceparent: start.trace_id,
+    tracestate: start.tracestate,
+    session,
+    stream: index,
+    pattern: pattern.name,
+    usesVad: pattern.usesVad,
+  });
+  try {
+    const plan = planStream(start, pattern, services);
+    const telemetry = new StreamTelemetry(services, trace, pattern.name, plan.model);
+    const stream = new Stream(plan, owner, services, telemetry);
+    const head = { type: "started", session_id: session, stream: index, trace_id: trace.traceparent } as const;
+    return { stream, started: { ...head, ...plan.started } };
+  } catch (error) {
+    endTrace(trace, error);
+    throw error;
+  }
+}
+
+function endTrace(trace: StreamTrace, error: unknown): void {
+  if (error instanceof ProtocolError) trace.failed(error.code, error.message);
+  else trace.crashed(error);
+  trace.ended({});
+}
