@@ -1,4 +1,4 @@
-/* Filters of the resampler: their design, and the table that shares them. */
+/* Design of the resampler's filters, and the table that shares them. */
 #include "filter.h"
 
 #include "kernel.h"
@@ -8,14 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Prototype ---------------------------------------------------------------------------------------------------------
+/* ---- Prototype -----------------------------------------------------------------------------------------------------
  *
  * With time t and frequency f in samples of the lower rate and L = SA_PROTOTYPE_LENGTH, the impulse response is
  *     h(t) = sum over k of PROTOTYPE[k] * cos(2 pi k t / L)   for |t| < L / 2, else 0
- * and its spectrum a sum of sinc(f L - k) and sinc(f L + k). The numbers are the solution of a linear programme: the smallest
- * |H(f)| from f = 0.5 up, while |H(f)| is within 0.05 dB of 1 up to f = 0.4375 and h(L / 2) = 0, so that the spectrum falls with
- * the third power of f. Result: -105.8 dB. A Kaiser window needs one and a half times the length, because it spends as
- * little ripple on the pass band. */
+ * and its spectrum is a sum of sinc(f L - k) and sinc(f L + k). The coefficients solve a linear programme: minimise
+ * |H(f)| from f = 0.5 up, subject to |H(f)| within 0.05 dB of 1 up to f = 0.4375, and to h(L / 2) = 0, which makes the
+ * spectrum fall with the third power of f. The result is -105.8 dB. A Kaiser window would have to be 1.5 times as long,
+ * because its ripple is as small in the pass band as in the stop band. */
 #define PI 3.14159265358979323846
 
 #define TERMS 35
@@ -29,7 +29,7 @@ static const double PROTOTYPE[TERMS] = {
     0.02901270053361196, 0.0247416231560018,  0.01157924550575492, 0.002099290080083,   7.336171709691525e-05,
 };
 
-/* Clenshaw's recurrence for the sum, with c = cos(2 pi t / L). A whole row at a time: it becomes a vector loop. */
+/* Evaluates the sum for ROW_PIECE taps by Clenshaw's recurrence, with cosine = cos(2 pi t / L): a vector loop. */
 #define ROW_PIECE 64u
 static SA_KERNEL void prototype_piece(const double *cosine, double scale, float *out) {
     double last[ROW_PIECE] = {0}, before[ROW_PIECE] = {0};
@@ -42,21 +42,21 @@ static SA_KERNEL void prototype_piece(const double *cosine, double scale, float 
     for (uint32_t i = 0; i < ROW_PIECE; i++) out[i] = (float)(scale * (cosine[i] * last[i] - before[i] + PROTOTYPE[0]));
 }
 
-/* ---- Rows ------------------------------------------------------------------------------------------------------------- */
+/* ---- Rows -------------------------------------------------------------------------------------------------------- */
 
-/* Most floats of a filter: 1 MiB with the filter's own record. */
+/* Most floats of a filter: 1 MiB together with its struct. */
 #define ROOM ((1024u * 1024u - 256u) / 4u)
 
-/* Rows to an input sample where not every phase has one, for a spacing of 1. Between two of them lies a straight line: an error of
- * (pi / 2048)^2 / 8 of the highest frequency, -131 dB. */
+/* Rows for one input sample when not every phase has a row, for a spacing of 1. Phases between two rows are
+ * interpolated linearly, with an error of (pi / 2048)^2 / 8 of the highest frequency: -131 dB. */
 #define STEPS 2048.0
 
 #define ALIGNMENT (SA_LANES * sizeof(float))
 
-/* Cosines and sines of all taps of row 0, from which the other rows follow by the angle that they are turned by. */
+/* Cosines and sines of the taps of row 0. Other rows follow by the addition theorem. */
 typedef struct {
-    double *cosine, *sine; /* taps of each, to whole pieces */
-    double spacing;        /* an input sample in samples of the lower rate */
+    double *cosine, *sine; /* one for each tap, padded to a multiple of ROW_PIECE */
+    double spacing;        /* of two input samples, in samples of the lower rate */
 } tap_angles;
 
 #define TURN (2 * PI / SA_PROTOTYPE_LENGTH)
@@ -120,16 +120,17 @@ static sa_filter *build(uint32_t in, uint32_t out) {
     return NULL;
 }
 
-/* ---- Table ------------------------------------------------------------------------------------------------------------ */
+/* ---- Table ------------------------------------------------------------------------------------------------------- */
 
-/* The latest pairs stay here although no stream uses them, so that the next stream starts at once: at most 16 MiB. A pair
- * that is pushed out lives on with its streams. */
+/* The pairs used last stay here even when no handle uses them, so that the next handle is made at once: at most 16
+ * MiB. A filter that is pushed out lives as long as its handles. */
 #define TABLE_SIZE 16
 
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
-static sa_filter *table[TABLE_SIZE]; /* the latest used first; NULL after the last */
+static sa_filter *table[TABLE_SIZE]; /* last used first; NULL after the last one */
 
-/* Moves the pair's filter to the front and counts a user. NULL: it is not there. Under the lock. */
+/* Moves the pair's filter to the front and counts a user. Returns NULL when there is none. The caller holds the
+ * lock. */
 static sa_filter *find(uint32_t in, uint32_t out) {
     for (int i = 0; i < TABLE_SIZE && table[i] != NULL; i++) {
         sa_filter *found = table[i];
@@ -142,7 +143,8 @@ static sa_filter *find(uint32_t in, uint32_t out) {
     return NULL;
 }
 
-/* Puts a filter in front, counts a user, and returns the one that fell out if nobody uses it. Under the lock. */
+/* Puts a filter in front and counts a user. Returns the filter that fell out if it has no users, else NULL. The
+ * caller holds the lock. */
 static sa_filter *insert(sa_filter *filter) {
     sa_filter *oldest = table[TABLE_SIZE - 1];
     memmove(table + 1, table, (TABLE_SIZE - 1) * sizeof table[0]);
@@ -157,7 +159,7 @@ sa_filter *sa_filter_take(uint32_t in, uint32_t out) {
     pthread_mutex_unlock(&table_lock);
     if (filter != NULL) return filter;
 
-    /* Built without the lock, which other threads may want; whoever comes second drops its own. */
+    /* Built without the lock, which other threads may need. The thread that is second drops its own filter. */
     sa_filter *built = build(in, out);
     if (built == NULL) return NULL;
     pthread_mutex_lock(&table_lock);

@@ -1,8 +1,8 @@
-/* What is suspicious about audio. See streamer_audio.h.
+/* Observes suspicious audio. See streamer_audio.h.
  *
- * Blocks of samples are looked at by two cheap reductions, the largest magnitude and "equal to the first channel"; only the
- * few blocks that are loud, or where a stretch begins or ends, are read sample by sample. Positions count from the
- * first sample, so that nothing depends on where a block or a call begins. */
+ * Two cheap reductions inspect a block of samples: the largest magnitude, and whether it equals the first channel.
+ * Only the few blocks that are loud, or where a stretch begins or ends, are read sample by sample. Positions count
+ * from the first sample, so nothing depends on where a block or a call begins. */
 #include "streamer_audio.h"
 
 #include "kernel.h"
@@ -13,7 +13,7 @@
 
 #define BLOCK 256u
 #define LOUD 0.999f
-#define CLIPPED_RUN 4u    /* samples of the same value */
+#define CLIPPED_RUN 4u    /* equal samples */
 #define CLIPPED_RUNS 10u  /* within one second */
 #define STRETCH_SECONDS 10u
 #define KINDS 3u
@@ -21,11 +21,11 @@
 #define NEVER UINT64_MAX
 
 typedef struct {
-    uint64_t silent;              /* zeros up to here without a break */
-    uint64_t runs[CLIPPED_RUNS];  /* where the latest clipped runs became long enough, a ring */
+    uint64_t silent;              /* zeros in a row up to the position */
+    uint64_t runs[CLIPPED_RUNS];  /* positions at which the last clipped runs reached CLIPPED_RUN, a ring */
     uint64_t run_count;
     float run_value;
-    uint32_t run_length;          /* samples equal to run_value up to here, counted to CLIPPED_RUN */
+    uint32_t run_length;          /* samples in a row equal to run_value, counted up to CLIPPED_RUN */
 } channel_state;
 
 struct sa_inspector {
@@ -34,12 +34,12 @@ struct sa_inspector {
     uint32_t observed;
     int32_t first_channel[KINDS]; /* by bit number */
     uint64_t position;            /* frames read */
-    uint64_t identical;           /* equal frames up to here, from the first one that was not silent */
+    uint64_t identical;           /* equal frames in a row up to the position, from the first one that is not silent */
     channel_state channel[];
 };
 
 static SA_KERNEL float largest_magnitude(const float *samples, size_t length) {
-    /* Magnitudes of floats compare as their bits do: integer maximum has no order to keep, so this becomes a vector loop. */
+    /* Magnitudes of floats compare like their bits. A maximum of integers has no order to keep: a vector loop. */
     int32_t largest = 0;
     for (size_t i = 0; i < length; i++) {
         int32_t bits;
@@ -58,14 +58,16 @@ static SA_KERNEL int differs(const float *a, const float *b, size_t length) {
     return different != 0;
 }
 
-/* The sample number within the block at which silence became long enough, or NEVER. */
-static uint64_t watch_silence(channel_state *state, uint64_t stretch, const float *samples, uint32_t length, float largest) {
+/* Returns the index within the block at which the silence reaches `stretch`, or NEVER. */
+static uint64_t find_silence(channel_state *state, uint64_t stretch, const float *samples, uint32_t length,
+                             float largest) {
     uint32_t leading = length;
     if (largest != 0) {
         leading = 0;
         while (samples[leading] == 0) leading++;
     }
-    uint64_t reached = state->silent < stretch && state->silent + leading >= stretch ? stretch - state->silent - 1 : NEVER;
+    uint64_t reached = NEVER;
+    if (state->silent < stretch && state->silent + leading >= stretch) reached = stretch - state->silent - 1;
     if (leading == length) {
         state->silent += length;
     } else {
@@ -76,9 +78,10 @@ static uint64_t watch_silence(channel_state *state, uint64_t stretch, const floa
     return reached;
 }
 
-/* The sample number within the block at which the last of enough clipped runs became long enough, or NEVER. */
-static uint64_t watch_clipping(channel_state *state, uint64_t position, uint64_t second, const float *samples, uint32_t length,
-                               float largest) {
+/* Returns the index within the block at which the last of CLIPPED_RUNS runs within a second reaches CLIPPED_RUN, or
+ * NEVER. */
+static uint64_t find_clipping(channel_state *state, uint64_t position, uint64_t second, const float *samples,
+                              uint32_t length, float largest) {
     if (!(largest >= LOUD)) {
         state->run_length = 0;
         return NEVER;
@@ -96,12 +99,12 @@ static uint64_t watch_clipping(channel_state *state, uint64_t position, uint64_t
         }
         if (state->run_length >= CLIPPED_RUN) continue;
         if (++state->run_length < CLIPPED_RUN) continue;
-        uint64_t now = position + i;
-        state->runs[state->run_count % CLIPPED_RUNS] = now;
+        uint64_t reached_at = position + i;
+        state->runs[state->run_count % CLIPPED_RUNS] = reached_at;
         state->run_count++;
         if (state->run_count < CLIPPED_RUNS) continue;
         uint64_t oldest = state->runs[state->run_count % CLIPPED_RUNS];
-        if (reached == NEVER && now - oldest < second) reached = i;
+        if (reached == NEVER && reached_at - oldest < second) reached = i;
     }
     return reached;
 }
@@ -113,14 +116,14 @@ static int frame_differs(const sa_inspector *inspector, const float *samples, co
     return 0;
 }
 
-/* Whether all channels were equal for long enough. Counts from the first frame that is not silent. */
-static int watch_identical(sa_inspector *inspector, uint64_t stretch, const float *samples, const uint32_t *offsets,
+/* Returns 1 when all channels were equal for `stretch` frames, counted from the first one that is not silent. */
+static int find_identical(sa_inspector *inspector, uint64_t stretch, const float *samples, const uint32_t *offsets,
                            uint32_t at, uint32_t length) {
     const float *first = samples + (size_t)offsets[0] + at;
     int different = 0;
     for (uint32_t channel = 1; channel < inspector->channels && !different; channel++)
         different = differs(first, samples + (size_t)offsets[channel] + at, length);
-    uint32_t begin = 0; /* of the equal frames at the end */
+    uint32_t begin = 0; /* of the equal frames at the end of the block */
     if (different) {
         uint32_t leading = 0;
         while (!frame_differs(inspector, samples, offsets, (size_t)at + leading)) leading++;
@@ -134,7 +137,7 @@ static int watch_identical(sa_inspector *inspector, uint64_t stretch, const floa
     return inspector->identical >= stretch;
 }
 
-/* Keeps the earliest observation, and the lowest channel among equal ones. */
+/* The earliest observation, with the lowest channel at that position. */
 typedef struct {
     uint64_t position;
     int32_t channel;
@@ -147,7 +150,8 @@ static void observe(observation *earliest, uint64_t position, uint32_t channel) 
 }
 
 sa_inspector *sa_inspector_new(uint32_t sample_rate, uint32_t channels) {
-    if (sample_rate < SA_MIN_RATE || sample_rate > SA_MAX_RATE || channels == 0 || channels > SA_MAX_CHANNELS) return NULL;
+    if (sample_rate < SA_MIN_RATE || sample_rate > SA_MAX_RATE) return NULL;
+    if (channels == 0 || channels > SA_MAX_CHANNELS) return NULL;
     sa_inspector *inspector = malloc(sizeof *inspector + channels * sizeof inspector->channel[0]);
     if (inspector == NULL) return NULL;
     inspector->sample_rate = sample_rate;
@@ -170,13 +174,13 @@ uint32_t sa_inspector_process(sa_inspector *inspector, const float *samples, con
             channel_state *state = &inspector->channel[channel];
             const float *from = samples + (size_t)offsets[channel] + at;
             float largest = largest_magnitude(from, length);
-            uint64_t found = watch_silence(state, stretch, from, length, largest);
+            uint64_t found = find_silence(state, stretch, from, length, largest);
             if (found != NEVER) observe(&silence, position + found, channel);
-            found = watch_clipping(state, position, second, from, length, largest);
+            found = find_clipping(state, position, second, from, length, largest);
             if (found != NEVER) observe(&clipping, position + found, channel);
         }
         if (inspector->channels > 1 && wanted & SA_INSPECT_IDENTICAL &&
-            watch_identical(inspector, stretch, samples, offsets, at, length)) {
+            find_identical(inspector, stretch, samples, offsets, at, length)) {
             inspector->observed |= SA_INSPECT_IDENTICAL;
             wanted &= ~SA_INSPECT_IDENTICAL;
         }

@@ -1,4 +1,4 @@
-/* PCM bytes to float32 samples, one run a channel. See streamer_audio.h. */
+/* Converts PCM bytes to float32 samples, one run a channel. See streamer_audio.h. */
 #include "streamer_audio.h"
 
 #include "kernel.h"
@@ -10,12 +10,11 @@
 #error "samples are read as little-endian words"
 #endif
 
-#define MAX_BYTES (1u << 30)
-
-/* Frames of a block: all channels of it are read before the next block, so that many channels share the cache. */
+/* Frames of a block. All channels of a block are converted before the next block, so its bytes stay in the cache. */
 #define BLOCK_FRAMES 512u
 
-/* Converts `frames` samples that lie `stride` samples apart from `source` on. Returns the flags met. */
+/* Converts `frames` samples, `stride` samples apart, from `source` on. Returns the bits SA_PCM_NOT_A_NUMBER and
+ * SA_PCM_OUT_OF_RANGE of these samples. */
 typedef uint32_t convert_fn(const uint8_t *restrict source, size_t stride, size_t frames, float *restrict out);
 
 struct sa_pcm {
@@ -23,9 +22,9 @@ struct sa_pcm {
     uint32_t channels;
     uint32_t sample_bytes;
     uint32_t frame_bytes;
-    uint32_t pending;
+    uint32_t pending; /* bytes of the incomplete frame */
     uint32_t flags;
-    uint8_t *partial; /* frame_bytes */
+    uint8_t *partial; /* the incomplete frame; room for frame_bytes */
     float *expansion; /* G.711 only: the value of each of the 256 codes */
 };
 
@@ -62,52 +61,54 @@ static inline float f64_sample(const uint8_t *at) {
     return (float)value;
 }
 
-/* ---- Kernels: mono and stereo strides are constants there, so that they become vector loops ------------------------ */
+/* ---- Kernels. The strides of mono and stereo are constants, which makes vector loops of them --------------------- */
 
-#define INTEGER_LOOP(sample, bytes, stride)                                                                              \
+#define INTEGER_LOOP(sample, bytes, stride)                                                                            \
     for (size_t i = 0; i < frames; i++) out[i] = sample(source + i * (stride) * (bytes))
 
-#define INTEGER_KERNEL(name, sample, bytes)                                                                              \
-    static SA_KERNEL uint32_t name(const uint8_t *restrict source, size_t stride, size_t frames, float *restrict out) {         \
-        if (stride == 1)                                                                                                 \
-            INTEGER_LOOP(sample, bytes, 1);                                                                              \
-        else if (stride == 2)                                                                                            \
-            INTEGER_LOOP(sample, bytes, 2);                                                                              \
-        else                                                                                                             \
-            INTEGER_LOOP(sample, bytes, stride);                                                                         \
-        return 0;                                                                                                        \
+#define INTEGER_KERNEL(name, sample, bytes)                                                                            \
+    static SA_KERNEL uint32_t name(const uint8_t *restrict source, size_t stride, size_t frames,                       \
+                                   float *restrict out) {                                                              \
+        if (stride == 1)                                                                                               \
+            INTEGER_LOOP(sample, bytes, 1);                                                                            \
+        else if (stride == 2)                                                                                          \
+            INTEGER_LOOP(sample, bytes, 2);                                                                            \
+        else                                                                                                           \
+            INTEGER_LOOP(sample, bytes, stride);                                                                       \
+        return 0;                                                                                                      \
     }
 
-/* Floats are judged and limited as integers, of which the order is the same, and without a branch: a vector loop again. */
+/* Floats are compared and limited as integers, which have the same order, without a branch: a vector loop again. */
 #define INFINITE 0x7f800000
 #define ONE 0x3f800000
 #define LIMIT 0x41000000 /* 8 */
 
-#define FLOAT_LOOP(sample, bytes, stride)                                                                                \
-    for (size_t i = 0; i < frames; i++) {                                                                                \
-        float value = sample(source + i * (stride) * (bytes));                                                           \
-        int32_t bits;                                                                                                    \
-        memcpy(&bits, &value, sizeof bits);                                                                              \
-        int32_t magnitude = bits & INT32_MAX;                                                                            \
-        int32_t bad = magnitude >= INFINITE ? -1 : 0;                                                                    \
-        not_a_number |= bad;                                                                                             \
-        out_of_range |= (magnitude > ONE ? -1 : 0) & ~bad;                                                               \
-        magnitude = magnitude > LIMIT ? LIMIT : magnitude;                                                               \
-        bits = ((bits & INT32_MIN) | magnitude) & ~bad;                                                                  \
-        memcpy(&value, &bits, sizeof value);                                                                             \
-        out[i] = value;                                                                                                  \
+#define FLOAT_LOOP(sample, bytes, stride)                                                                              \
+    for (size_t i = 0; i < frames; i++) {                                                                              \
+        float value = sample(source + i * (stride) * (bytes));                                                         \
+        int32_t bits;                                                                                                  \
+        memcpy(&bits, &value, sizeof bits);                                                                            \
+        int32_t magnitude = bits & INT32_MAX;                                                                          \
+        int32_t bad = magnitude >= INFINITE ? -1 : 0;                                                                  \
+        not_a_number |= bad;                                                                                           \
+        out_of_range |= (magnitude > ONE ? -1 : 0) & ~bad;                                                             \
+        magnitude = magnitude > LIMIT ? LIMIT : magnitude;                                                             \
+        bits = ((bits & INT32_MIN) | magnitude) & ~bad;                                                                \
+        memcpy(&value, &bits, sizeof value);                                                                           \
+        out[i] = value;                                                                                                \
     }
 
-#define FLOAT_KERNEL(name, sample, bytes)                                                                                \
-    static SA_KERNEL uint32_t name(const uint8_t *restrict source, size_t stride, size_t frames, float *restrict out) {  \
-        int32_t not_a_number = 0, out_of_range = 0;                                                                      \
-        if (stride == 1)                                                                                                 \
-            FLOAT_LOOP(sample, bytes, 1)                                                                                 \
-        else if (stride == 2)                                                                                            \
-            FLOAT_LOOP(sample, bytes, 2)                                                                                 \
-        else                                                                                                             \
-            FLOAT_LOOP(sample, bytes, stride)                                                                            \
-        return ((uint32_t)not_a_number & SA_PCM_NOT_A_NUMBER) | ((uint32_t)out_of_range & SA_PCM_OUT_OF_RANGE);          \
+#define FLOAT_KERNEL(name, sample, bytes)                                                                              \
+    static SA_KERNEL uint32_t name(const uint8_t *restrict source, size_t stride, size_t frames,                       \
+                                   float *restrict out) {                                                              \
+        int32_t not_a_number = 0, out_of_range = 0;                                                                    \
+        if (stride == 1)                                                                                               \
+            FLOAT_LOOP(sample, bytes, 1)                                                                               \
+        else if (stride == 2)                                                                                          \
+            FLOAT_LOOP(sample, bytes, 2)                                                                               \
+        else                                                                                                           \
+            FLOAT_LOOP(sample, bytes, stride)                                                                          \
+        return ((uint32_t)not_a_number & SA_PCM_NOT_A_NUMBER) | ((uint32_t)out_of_range & SA_PCM_OUT_OF_RANGE);        \
     }
 
 INTEGER_KERNEL(convert_u8, u8_sample, 1)
@@ -122,7 +123,7 @@ static void expand(const float *restrict expansion, const uint8_t *restrict sour
     for (size_t i = 0; i < frames; i++) out[i] = expansion[source[i * stride]];
 }
 
-/* ---- ITU-T G.711, codes to 16-bit values ---------------------------------------------------------------------------- */
+/* ---- ITU-T G.711: codes to 16-bit values ------------------------------------------------------------------------- */
 
 /* mu-law: 14-bit values scaled by 4; all bits of a code are inverted on the wire. */
 static int32_t mulaw_value(uint32_t code) {
@@ -140,9 +141,9 @@ static int32_t alaw_value(uint32_t code) {
     return bits & 0x80 ? (int32_t)magnitude : -(int32_t)magnitude;
 }
 
-/* ---- Formats --------------------------------------------------------------------------------------------------------- */
+/* ---- Formats ----------------------------------------------------------------------------------------------------- */
 
-/* A format has a converter, or the 16-bit value of each code of one byte. */
+/* A format has a converter, or a function for the 16-bit value of each code of one byte. */
 static const struct {
     uint32_t sample_bytes;
     convert_fn *convert;
@@ -154,7 +155,7 @@ static const struct {
     [SA_PCM_MULAW] = {1, NULL, mulaw_value},   [SA_PCM_ALAW] = {1, NULL, alaw_value},
 };
 
-/* ---- Handle ---------------------------------------------------------------------------------------------------------- */
+/* ---- Handle ------------------------------------------------------------------------------------------------------ */
 
 sa_pcm *sa_pcm_new(uint32_t format, uint32_t channels) {
     if (format >= SA_PCM_FORMATS || channels == 0 || channels > SA_MAX_CHANNELS) return NULL;
@@ -174,7 +175,7 @@ sa_pcm *sa_pcm_new(uint32_t format, uint32_t channels) {
     return pcm;
 }
 
-/* Whole frames from `source`, written from frame `first` of each channel's run on. */
+/* Converts `frames` whole frames of `source` and writes them from frame `first` of each channel's run on. */
 static void convert_frames(sa_pcm *pcm, const uint8_t *source, size_t frames, float *out, const uint32_t *out_offsets,
                            size_t first) {
     size_t stride = pcm->channels;
@@ -194,7 +195,7 @@ static void convert_frames(sa_pcm *pcm, const uint8_t *source, size_t frames, fl
 
 int32_t sa_pcm_process(sa_pcm *pcm, const uint8_t *bytes, uint32_t byte_offset, uint32_t byte_length, float *out,
                        const uint32_t *out_offsets) {
-    if (pcm == NULL || bytes == NULL || out == NULL || out_offsets == NULL || byte_length > MAX_BYTES) return -1;
+    if (pcm == NULL || bytes == NULL || out == NULL || out_offsets == NULL || byte_length > SA_MAX_LENGTH) return -1;
     const uint8_t *source = bytes + byte_offset;
     size_t left = byte_length;
     size_t written = 0;

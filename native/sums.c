@@ -1,16 +1,16 @@
-/* The sums of the resampler.
+/* Sums of the resampler.
  *
- * An output is one sum over all taps in SA_LANES lanes: lane l adds taps l, l + 16, l + 32, ... in this order, then the lanes are
- * added in halves. That order is all that an output's bits depend on: not on how many outputs a call computes, which
- * of them share a row, or how wide the processor's registers are. */
+ * An output is one sum over all taps in SA_LANES lanes: lane l adds taps l, l + 16, l + 32, ... in this order, then
+ * the lanes are added in halves. The bits of an output depend on this order only, not on the number of outputs of a
+ * call, on the outputs that share a row, or on the width of the processor's registers. */
 #include "filter.h"
 
 #include "kernel.h"
 
 #include <stddef.h>
 
-/* The lanes as registers: the widest that is not slower where it must be split. x86 has registers of 32 bytes in all but the
- * oldest clone, other processors of 16. Samples may lie at any float; rows are aligned. */
+/* The lanes as registers, as wide as possible without loss where they must be split: 32 bytes on x86, which only the
+ * oldest clone splits, and 16 elsewhere. Rows are aligned, samples are not. */
 #if defined(SA_CLONES)
 #define PART_FLOATS 8u
 #else
@@ -18,12 +18,13 @@
 #endif
 #define PARTS (SA_LANES / PART_FLOATS)
 typedef float part __attribute__((vector_size(PART_FLOATS * sizeof(float)), may_alias));
-typedef float unaligned_part __attribute__((vector_size(PART_FLOATS * sizeof(float)), aligned(sizeof(float)), may_alias));
+typedef float unaligned_part
+    __attribute__((vector_size(PART_FLOATS * sizeof(float)), aligned(sizeof(float)), may_alias));
 
 #define ROW_PART(at, n) (*(const part *)(const void *)((at) + (n) * PART_FLOATS))
 #define SAMPLE_PART(at, n) (*(const unaligned_part *)(const void *)((at) + (n) * PART_FLOATS))
 
-/* Adds the lanes of `sums` in halves: register to register first, then within the one that is left. */
+/* Adds the lanes of `sums` in halves: registers first, then the lanes of the last register. */
 static inline __attribute__((always_inline)) float add_lanes(part *sums) {
     for (uint32_t width = PARTS / 2; width > 0; width /= 2)
         for (uint32_t n = 0; n < width; n++) sums[n] += sums[n + width];
@@ -35,10 +36,11 @@ static inline __attribute__((always_inline)) float add_lanes(part *sums) {
 #endif
 }
 
-/* Several outputs of the same row, whose samples lie `stride` apart and whose results lie `out_stride` apart. They share the loads
- * of the row. `outputs` is a constant where this is inlined. */
+/* Writes several outputs of one row, which share the loads of the row. Their samples are `stride` apart, their results
+ * `out_stride`. `outputs` is a constant once this is inlined. */
 static inline __attribute__((always_inline)) void row_outputs(const float *row, uint32_t taps, const float *samples,
-                                                              size_t stride, uint32_t outputs, float *out, size_t out_stride) {
+                                                              size_t stride, uint32_t outputs, float *out,
+                                                              size_t out_stride) {
     part sums[4][PARTS] = {{{0}}};
     for (uint32_t tap = 0; tap < taps; tap += SA_LANES)
         for (uint32_t n = 0; n < PARTS; n++) {
@@ -48,8 +50,9 @@ static inline __attribute__((always_inline)) void row_outputs(const float *row, 
     for (uint32_t i = 0; i < outputs; i++) out[i * out_stride] = add_lanes(sums[i]);
 }
 
-/* A row for each phase. Outputs `out` apart have the same phase and lie `in` samples apart. */
-static SA_KERNEL void run_exact(const sa_filter *filter, uint32_t phase, const float *samples, uint64_t count, float *out) {
+/* For a row for each phase. Every out-th output has the same phase, and its samples are `in` further on. */
+static SA_KERNEL void run_exact(const sa_filter *filter, uint32_t phase, const float *samples, uint64_t count,
+                                float *out) {
     const uint32_t taps = filter->taps;
     const size_t stride = filter->in, out_stride = filter->out;
     const uint32_t phase_step = filter->in % filter->out;
@@ -75,8 +78,9 @@ static SA_KERNEL void run_exact(const sa_filter *filter, uint32_t phase, const f
     }
 }
 
-/* Between two rows: both are summed over the same samples, the results are mixed lane by lane. */
-static SA_KERNEL void run_between(const sa_filter *filter, uint32_t phase, const float *samples, uint64_t count, float *out) {
+/* For phases between rows: sums with both rows over the same samples, and interpolates lane by lane. */
+static SA_KERNEL void run_between(const sa_filter *filter, uint32_t phase, const float *samples, uint64_t count,
+                                  float *out) {
     const uint32_t taps = filter->taps;
     const float unit = 1.0f / (float)filter->out;
     uint64_t position = phase;

@@ -1,15 +1,18 @@
 /*
- * Energy voice activity detector: is this window louder than the noise before it?
+ * Energy voice activity detector: a window is speech when it is louder than the noise floor.
  *
- * The level of a window is that of vad_level.c, with neither DC nor hum nor most of the treble. The lowest smoothed level that two
- * windows in a row kept to (one may be half empty, where a device is muted) in the last 2.5 to 3 s bounds the noise from below; the
- * floor is the mean, over about 2 s, of the levels up to NOISE_SPREAD_DB above that minimum that are not part of speech. Speech falls
- * to the noise between syllables and so does not lift the minimum; a noise that became louder does, and is learned within 3 s. By
- * this definition any sound that holds its level for 3 s is noise: a held tone, a hum, an engine, music without pauses.
+ * Level: that of vad_level.c, without DC, hum and most of the treble.
  *
- * A stream's first windows start the floor: steady noise from the start is never speech, and a stream that begins in the middle of
- * a word is heard from its first dip on. A stream that begins with zeros for 100 ms or more is expected to be quiet: speech is heard
- * at once, and noise above -50 dBFS there is taken for speech until it is learned.
+ * Noise floor: its lower bound is the lowest smoothed level that two windows in a row kept to (one may be half empty,
+ * when a device is muted) in the last 2.5 to 3 s. The floor is the mean, over about 2 s, of the levels that are not
+ * speech and at most NOISE_SPREAD_DB above that bound. Speech falls to the noise between syllables, so it does not lift
+ * the bound. Noise that becomes louder does, and the floor follows within 3 s. Any sound that holds its level for 3 s
+ * is noise by this definition: a held tone, hum, an engine, music without pauses.
+ *
+ * Start of a stream: the first windows start the floor, so steady noise that is there from the start is never speech.
+ * In a stream that begins in the middle of a word, speech is detected from the first dip of the level on. After 100 ms
+ * of zeros or more, speech is detected at once; noise above -50 dBFS is then taken for speech until the floor has
+ * followed.
  */
 #include "streamer_audio.h"
 #include "vad_level.h"
@@ -17,46 +20,45 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Below this a window holds nothing that was recorded: zeros, or the dither of 16 bits (-98 dBFS). It teaches nothing about the
- * noise, so that a microphone that comes back is not taken for speech. */
+/* A window below this level is empty: zeros, or the dither of 16 bits (-98 dBFS). Empty windows do not lower the
+ * floor, so noise that returns after a mute is not taken for speech. */
 #define EMPTY_DB -85.0f
-#define LOWEST_FLOOR_DB -70.0f /* so that with the default threshold nothing under -60 dBFS is speech */
+#define LOWEST_FLOOR_DB -70.0f /* with the default threshold nothing below -60 dBFS is speech */
 #define HYSTERESIS_DB 5.0f     /* speech lasts until this far below the threshold; half of a threshold under 10 dB */
 
-/* The figures below are the best of those tried with scripts/bench/vad.ts: more smoothing or a wider spread loses utterances in
+/* The best values of those tried with scripts/bench/vad.ts. More smoothing or a wider spread loses utterances in
  * noise, less takes babble for speech. */
-#define SMOOTHING 0.5f         /* share of the newest window in the level that is decided about */
-#define NOISE_SPREAD_DB 12.0f  /* levels up to this far above the minimum may be noise */
+#define SMOOTHING 0.5f         /* weight of the new window in the smoothed level */
+#define NOISE_SPREAD_DB 12.0f  /* levels up to this far above the bound may be noise */
 #define FLOOR_WINDOWS 200.0f   /* time constant of the floor */
-#define BLOCK_WINDOWS 50u      /* the minimum is kept for blocks of 0.5 s */
-#define BLOCKS 5u              /* whole blocks remembered, beside the one being filled */
-#define WARM_UP_WINDOWS 5.0f   /* a device may fade in: the first windows do not count as the minimum */
+#define BLOCK_WINDOWS 50u      /* the bound is the minimum of blocks of 0.5 s */
+#define BLOCKS 5u              /* whole blocks remembered, besides the current one */
+#define WARM_UP_WINDOWS 5.0f   /* a device may fade in: the first windows do not count for the bound */
 
-/* What breaks a silence of zeros at the start is taken for speech when it is loud, since nothing says otherwise. */
-#define GAP_WINDOWS 10u
-#define SILENT_START_FLOOR_DB -60.0f
+#define GAP_WINDOWS 10u               /* empty windows in a row that are a gap between words */
+#define SILENT_START_FLOOR_DB -60.0f  /* highest first floor after a gap at the start */
 
 struct sa_vad {
     sa_level level;
-    float threshold_db; /* above the floor */
-    float exit_db;      /* above the floor */
+    float threshold_db; /* above the floor, where speech begins */
+    float exit_db;      /* above the floor, where speech ends */
 
-    /* Everything below is as `reset` leaves it in a new handle. */
-    uint32_t filled;              /* of `pending` */
+    /* The state of the stream, which `reset` clears. */
+    uint32_t filled;              /* samples of `pending` */
     uint32_t empty;               /* empty windows in a row, up to GAP_WINDOWS */
-    float heard;                  /* windows that the floor was learned from, up to FLOOR_WINDOWS */
-    uint32_t block_windows;       /* windows in the block being filled */
-    uint32_t next_block;          /* the oldest of `minima` */
-    float smooth_db;              /* the level that is decided about */
-    float floor_db;               /* mean level of the noise */
-    float block_minimum;          /* of the block being filled */
+    float learned;                /* windows that the floor is the mean of, up to FLOOR_WINDOWS */
+    uint32_t block_windows;       /* windows of the current block */
+    uint32_t next_block;          /* index of the oldest of `minima` */
+    float smooth_db;              /* smoothed level, which decides */
+    float floor_db;               /* noise floor */
+    float block_minimum;          /* of the current block */
     float minima[BLOCKS];         /* of whole blocks */
-    int speaking;
-    int partial;                  /* the window before was empty: this one may be so in part */
+    int speaking;                 /* the last window was speech */
+    int partial;                  /* the last window was empty: the next one may be so in part */
     float pending[];              /* samples of the incomplete window */
 };
 
-/* The lowest `level` of the last BLOCKS to BLOCKS + 1 blocks. */
+/* Adds a level. Returns the lowest one of the last BLOCKS whole blocks and the current one. */
 static float track_minimum(sa_vad *vad, float level) {
     if (level < vad->block_minimum) vad->block_minimum = level;
     float minimum = vad->block_minimum;
@@ -70,21 +72,22 @@ static float track_minimum(sa_vad *vad, float level) {
     return minimum;
 }
 
-/* A gap of zeros: what a gate or a synthesiser leaves between words. The floor that the words were heard over still holds; without
- * this the words themselves would become the quietest thing remembered. After a mute in noise it changes nothing. */
+/* After a gap of zeros, such as a gate or a synthesiser leaves between words, the floor still holds. Without this
+ * the words themselves would become the lowest level remembered. A mute in noise is not affected. */
 static void confirm_floor(sa_vad *vad) {
-    if (vad->heard > 0.0f && vad->floor_db < vad->block_minimum) vad->block_minimum = vad->floor_db;
+    if (vad->learned > 0.0f && vad->floor_db < vad->block_minimum) vad->block_minimum = vad->floor_db;
 }
 
-/* The first window that is not empty. */
-static void begin(sa_vad *vad, float level) {
+/* Starts the floor at the first window that is not empty. */
+static void begin_floor(sa_vad *vad, float level) {
     vad->smooth_db = level;
     if (vad->empty < GAP_WINDOWS) return;
     vad->floor_db = level < SILENT_START_FLOOR_DB ? level : SILENT_START_FLOOR_DB;
     vad->block_minimum = vad->floor_db;
-    vad->heard = FLOOR_WINDOWS;
+    vad->learned = FLOOR_WINDOWS;
 }
 
+/* Returns 1 when a window of this level is speech, else 0. */
 static int decide(sa_vad *vad, float level) {
     if (level < EMPTY_DB) {
         if (vad->empty < GAP_WINDOWS && ++vad->empty == GAP_WINDOWS) confirm_floor(vad);
@@ -93,19 +96,19 @@ static int decide(sa_vad *vad, float level) {
         vad->partial = 1;
         return 0;
     }
-    if (vad->heard == 0.0f) begin(vad, level);
+    if (vad->learned == 0.0f) begin_floor(vad, level);
     vad->empty = 0;
     float before = vad->smooth_db;
-    if (vad->partial && level < before) level = before; /* no dip of the noise */
+    if (vad->partial && level < before) level = before; /* not a dip of the noise */
     vad->partial = 0;
     vad->smooth_db += SMOOTHING * (level - vad->smooth_db);
-    if (vad->heard < WARM_UP_WINDOWS) vad->block_minimum = SA_HIGHEST_DB;
+    if (vad->learned < WARM_UP_WINDOWS) vad->block_minimum = SA_HIGHEST_DB;
 
     float minimum = track_minimum(vad, vad->smooth_db > before ? vad->smooth_db : before);
     int quiet = !vad->speaking || vad->smooth_db < vad->floor_db;
     if (quiet && level <= minimum + NOISE_SPREAD_DB) {
-        if (vad->heard < FLOOR_WINDOWS) vad->heard += 1.0f;
-        vad->floor_db += (level - vad->floor_db) / vad->heard;
+        if (vad->learned < FLOOR_WINDOWS) vad->learned += 1.0f;
+        vad->floor_db += (level - vad->floor_db) / vad->learned;
     }
     if (vad->floor_db < minimum) vad->floor_db = minimum;
     if (vad->floor_db > minimum + NOISE_SPREAD_DB) vad->floor_db = minimum + NOISE_SPREAD_DB;
@@ -119,8 +122,9 @@ sa_vad *sa_vad_new(uint32_t sample_rate, float threshold_db) {
     if (sample_rate < SA_MIN_RATE || sample_rate > SA_MAX_RATE) return NULL;
     if (!(threshold_db >= 3.0f && threshold_db <= 40.0f)) return NULL;
     size_t size = sizeof(sa_vad) + (sample_rate + 50) / 100 * sizeof(float);
-    /* aligned_alloc wants a multiple of the alignment. */
-    sa_vad *vad = aligned_alloc(SA_LEVEL_ALIGNMENT, (size + SA_LEVEL_ALIGNMENT - 1) / SA_LEVEL_ALIGNMENT * SA_LEVEL_ALIGNMENT);
+    /* aligned_alloc requires a multiple of the alignment. */
+    size = (size + SA_LEVEL_ALIGNMENT - 1) / SA_LEVEL_ALIGNMENT * SA_LEVEL_ALIGNMENT;
+    sa_vad *vad = aligned_alloc(SA_LEVEL_ALIGNMENT, size);
     if (vad == NULL) return NULL;
     sa_level_init(&vad->level, sample_rate);
     vad->threshold_db = threshold_db;
@@ -137,7 +141,7 @@ uint32_t sa_vad_max_output(const sa_vad *vad, uint32_t length) {
 
 int32_t sa_vad_process(sa_vad *vad, const float *samples, uint32_t offset, uint32_t length, uint8_t *speech,
                        float *level_db) {
-    if (vad == NULL || samples == NULL || speech == NULL || length > INT32_MAX) return -1;
+    if (vad == NULL || samples == NULL || speech == NULL || length > SA_MAX_LENGTH) return -1;
     uint32_t windows = sa_vad_max_output(vad, length);
     const float *in = samples + offset;
     for (uint32_t i = 0; i < windows; i++) {
@@ -170,7 +174,7 @@ void sa_vad_reset(sa_vad *vad) {
     if (vad == NULL) return;
     vad->filled = 0;
     vad->empty = 0;
-    vad->heard = 0.0f;
+    vad->learned = 0.0f;
     vad->block_windows = 0;
     vad->next_block = 0;
     vad->smooth_db = SA_LOWEST_DB;

@@ -1,9 +1,10 @@
 /*
- * A window becomes about 40 points by adding groups of neighbouring samples (those at its end that do not fill a group do not
- * count). That low-pass, half power near 1.8 kHz, keeps the vowels and takes three quarters of the power of white noise at 16 kHz. Then the polynomial of degree 4 that fits the points best is taken away, and the energy of
- * the rest is the level. Over 10 ms such a polynomial is anything slow: DC and slopes vanish, 50 Hz falls by 51 dB, 60 Hz by
- * 43, 100 Hz by 23, 120 Hz by 16; half power is near 200 Hz. Unlike a recursive high-pass it has no memory, so that a level
- * depends on its window alone, a burst does not ring, and the work is done in vectors.
+ * Level of a window. Groups of neighbouring samples are added up to about 40 points; samples at the end that do not
+ * fill a group do not count. This low-pass, with half power near 1.8 kHz, keeps the vowels and removes three quarters
+ * of the power of white noise at 16 kHz. Then the polynomial of degree 4 that fits the points best is subtracted, and
+ * the power of the rest is the level. Over 10 ms such a polynomial follows everything slow: DC and slopes vanish, 50 Hz
+ * falls by 51 dB, 60 Hz by 43, 100 Hz by 23, 120 Hz by 16; half power is near 200 Hz. Unlike a recursive high-pass it
+ * has no memory: a level depends on its window alone, a burst does not ring, and the work is done in vectors.
  */
 #include "vad_level.h"
 
@@ -15,13 +16,13 @@
 #define LANES SA_LEVEL_LANES
 #define TERMS SA_LEVEL_TERMS
 #define MAX_POINTS (SA_LEVEL_BLOCKS * LANES)
-#define POINT_RATE 4000u /* Hz, about */
+#define POINT_RATE 4000u /* points a second, about */
 
 typedef sa_lanes lanes;
 typedef float quads __attribute__((vector_size(4 * sizeof(float))));
 typedef int32_t quad_bits __attribute__((vector_size(4 * sizeof(int32_t))));
 
-/* The sum of all lanes, those 4 apart first: one order, whatever the processor. */
+/* Returns the sum of all lanes, those 4 apart first: the order is the same on every processor. */
 static inline float sum_of(const lanes *v) {
     quads part[LANES / 4];
     memcpy(part, v, sizeof part);
@@ -30,8 +31,8 @@ static inline float sum_of(const lanes *v) {
 }
 
 /* points[i] = the sum of samples[i * group .. i * group + group). */
-static inline __attribute__((always_inline)) void add_neighbours(const float *restrict samples, uint32_t group, uint32_t count,
-                                                                 float *restrict points) {
+static inline __attribute__((always_inline)) void add_neighbours(const float *restrict samples, uint32_t group,
+                                                                 uint32_t count, float *restrict points) {
     for (uint32_t i = 0; i < count; i++) {
         const float *in = samples + i * group;
         if (group == 2) points[i] = in[0] + in[1];
@@ -46,7 +47,7 @@ static inline void add_groups(const float *restrict samples, uint32_t group, uin
     else if (group == 3) add_neighbours(samples, 3, count, points);
     else if (group == 4) add_neighbours(samples, 4, count, points);
     else {
-        /* Every fourth sample of a group first, then as a group of 4. */
+        /* Every fourth sample of a group first, then the four sums as a group of 4. */
         quads quarters[MAX_POINTS];
         uint32_t rest = group % 4;
         quad_bits kept = {rest > 0 ? -1 : 0, rest > 1 ? -1 : 0, rest > 2 ? -1 : 0, 0};
@@ -66,7 +67,7 @@ static inline void add_groups(const float *restrict samples, uint32_t group, uin
     }
 }
 
-/* Sum of squares of what is left of `points` when the polynomial that fits them best has been taken away. */
+/* Returns the sum of squares of `points` less the polynomial that fits them best. */
 static inline __attribute__((always_inline)) float rest_of(const lanes *points, uint32_t blocks, const lanes *basis) {
     lanes sums[TERMS];
     for (uint32_t k = 0; k < TERMS; k++) sums[k] = points[0] * basis[k];
@@ -85,22 +86,24 @@ static inline __attribute__((always_inline)) float rest_of(const lanes *points, 
     return sum_of(&energy);
 }
 
-SA_KERNEL static float residual_energy(const float *samples, uint32_t group, uint32_t count, uint32_t blocks, const lanes *basis) {
+SA_KERNEL static float residual_energy(const float *samples, uint32_t group, uint32_t count, uint32_t blocks,
+                                       const lanes *basis) {
     lanes points[MAX_POINTS / LANES];
     points[blocks - 1] = (lanes){0};
     add_groups(samples, group, count, (float *)points);
-    if (blocks == 5) return rest_of(points, 5, basis); /* every usual rate; unrolled it takes half the time */
+    if (blocks == 5) return rest_of(points, 5, basis); /* at all common rates; unrolled it takes half the time */
     return rest_of(points, blocks, basis);
 }
 
 float sa_level_of(const sa_level *level, const float *samples) {
     float mean = residual_energy(samples, level->group, level->points, level->blocks, level->basis) * level->scale;
-    if (!(mean > 1e-12f)) return SA_LOWEST_DB; /* also what is not a number */
+    if (!(mean > 1e-12f)) return SA_LOWEST_DB; /* true for NaN as well */
     float decibel = 3.01029996f * log2f(mean);
     return decibel < SA_HIGHEST_DB ? decibel : SA_HIGHEST_DB;
 }
 
-/* Orthonormal polynomials over `points` equidistant points, by Gram-Schmidt (twice, for accuracy) on 1, t, t^2, ... */
+/* Makes orthonormal polynomials over `points` equidistant points, by Gram-Schmidt (twice, for accuracy) on 1, t,
+ * t^2, ... */
 static void make_basis(lanes *basis, uint32_t points) {
     double rows[TERMS][MAX_POINTS];
     for (uint32_t k = 0; k < TERMS; k++) {

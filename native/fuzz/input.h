@@ -1,5 +1,5 @@
-/* What the fuzz targets read their decisions from, and how they say that a promise is broken. Every buffer is a heap block of
- * exactly its size, so that the address sanitizer sees one byte too many. */
+/* Input of the fuzz targets, and their check of a condition. Every buffer is a heap block of exactly its size, so the
+ * address sanitizer detects an access of one byte too many. */
 #ifndef STREAMER_FUZZ_INPUT_H
 #define STREAMER_FUZZ_INPUT_H
 
@@ -10,12 +10,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define REQUIRE(promise)                                                                                                 \
-    do {                                                                                                                 \
-        if (!(promise)) {                                                                                                \
-            fprintf(stderr, "%s:%d: broken: %s\n", __FILE__, __LINE__, #promise);                                        \
-            abort();                                                                                                     \
-        }                                                                                                                \
+#define REQUIRE(condition)                                                                                             \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #condition);                                    \
+            abort();                                                                                                   \
+        }                                                                                                              \
     } while (0)
 
 typedef struct {
@@ -23,7 +23,7 @@ typedef struct {
     size_t size;
 } fuzz_input;
 
-/* A number from min to max; min when the input is used up. */
+/* Returns a number from min to max; min when the input is used up. */
 static inline uint32_t take(fuzz_input *input, uint32_t min, uint32_t max) {
     uint32_t value = 0;
     for (uint32_t range = max - min; range > 0; range >>= 8) {
@@ -34,7 +34,7 @@ static inline uint32_t take(fuzz_input *input, uint32_t min, uint32_t max) {
     return max - min == UINT32_MAX ? value : min + value % (max - min + 1);
 }
 
-/* At least one byte, since a block of none may have no address. */
+/* Allocates at least one byte: a block of none may have no address. */
 static inline void *block(size_t size) {
     void *memory = malloc(size > 0 ? size : 1);
     REQUIRE(memory != NULL);

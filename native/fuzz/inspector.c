@@ -1,11 +1,11 @@
-/* Inspector: what is observed does not depend on how the audio was cut. */
+/* Inspector: observations do not depend on how the audio is cut. */
 #include "../streamer_audio.h"
 
 #include "input.h"
 
 #define FRAMES 50000u
 
-/* Stretches of silence, levels and clipped runs, so that all three things occur. */
+/* Fills with silence, constant levels and clipped runs, so that all three kinds of observation occur. */
 static void fill(fuzz_input *input, float *samples) {
     static const float VALUES[] = {0, 0.25f, -0.5f, 1, -1, 0.9995f};
     uint32_t at = 0;

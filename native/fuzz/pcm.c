@@ -1,4 +1,4 @@
-/* PCM: any bytes in any cut give the same samples as in one piece, and nothing is touched outside the buffers. */
+/* PCM: any bytes give the same samples however they are cut, and nothing outside the buffers is accessed. */
 #include "../streamer_audio.h"
 
 #include "input.h"

@@ -1,11 +1,11 @@
-/* Resampler: the length is exact, any cut gives the same bits, and every announced number is kept. */
+/* Resampler: the length is exact, the bits do not depend on the cut, and every announced length is kept. */
 #include "../streamer_audio.h"
 
 #include "input.h"
 
 #define MOST_OUTPUT 20000u
 
-/* One of the rates that people use, or any. */
+/* Returns a common rate, or any. */
 static uint32_t take_rate(fuzz_input *input) {
     static const uint32_t COMMON[] = {4000, 8000, 11025, 12345, 16000, 44100, 47999, 48000, 96000, 383987, 384000};
     uint32_t kind = take(input, 0, 31);

@@ -1,11 +1,11 @@
-/* VAD: windows do not depend on how the samples were cut, a reset leaves nothing behind, levels stay in their range. */
+/* VAD: windows do not depend on how the samples are cut, a reset handle is like new, levels stay in their range. */
 #include "../streamer_audio.h"
 
 #include "input.h"
 
 #define MOST_WINDOWS 400u
 
-static uint32_t listen(fuzz_input *input, sa_vad *vad, const float *samples, uint32_t length, int cut, uint8_t *speech,
+static uint32_t detect(fuzz_input *input, sa_vad *vad, const float *samples, uint32_t length, int cut, uint8_t *speech,
                        float *level_db) {
     uint32_t done = 0;
     for (uint32_t at = 0; at < length;) {
@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     float *samples = block(length * sizeof(float));
     uint32_t noise = take(&input, 0, UINT32_MAX);
     for (uint32_t at = 0; at < length;) {
-        /* A stretch of any bits at all, then one of noise of some level. */
+        /* A stretch of one value, with any bits, or of noise of some level. */
         uint32_t bits = take(&input, 0, UINT32_MAX), run = take(&input, 1, 3000), kind = take(&input, 0, 3);
         for (uint32_t i = 0; i < run && at < length; i++, at++) {
             noise = noise * 1664525u + 1013904223u;
@@ -52,8 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint32_t most = length / window;
     uint8_t *expected = block(most), *found = block(most);
     float *expected_db = block(most * sizeof(float)), *found_db = block(most * sizeof(float));
-    REQUIRE(listen(&input, whole, samples, length, 0, expected, expected_db) == most);
-    REQUIRE(listen(&input, cut, samples, length, 1, found, found_db) == most);
+    REQUIRE(detect(&input, whole, samples, length, 0, expected, expected_db) == most);
+    REQUIRE(detect(&input, cut, samples, length, 1, found, found_db) == most);
     REQUIRE(memcmp(expected, found, most) == 0);
     REQUIRE(memcmp(expected_db, found_db, most * sizeof(float)) == 0);
     for (uint32_t i = 0; i < most; i++) {
@@ -63,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     REQUIRE(sa_vad_flush(cut) == length % window);
     REQUIRE(sa_vad_flush(cut) == 0);
     sa_vad_reset(whole);
-    REQUIRE(listen(&input, whole, samples, length, 1, found, NULL) == most);
+    REQUIRE(detect(&input, whole, samples, length, 1, found, NULL) == most);
     REQUIRE(memcmp(expected, found, most) == 0);
     sa_vad_free(whole);
     sa_vad_free(cut);

@@ -1,7 +1,9 @@
-/* Arguments out of range and missing buffers are answered as the header says, and nothing is read or written. */
+/* Arguments that are NULL or out of range are answered as the header states, and nothing is read or written. */
 #include "../streamer_audio.h"
 
 #include "../fuzz/input.h"
+
+#include <math.h>
 
 static void pcm_arguments(void) {
     REQUIRE(sa_pcm_new(SA_PCM_FORMATS, 1) == NULL);
@@ -17,7 +19,7 @@ static void pcm_arguments(void) {
     REQUIRE(sa_pcm_process(pcm, NULL, 0, 2, out, offsets) == -1);
     REQUIRE(sa_pcm_process(pcm, bytes, 0, 2, NULL, offsets) == -1);
     REQUIRE(sa_pcm_process(pcm, bytes, 0, 2, out, NULL) == -1);
-    REQUIRE(sa_pcm_process(pcm, bytes, 0, (1u << 30) + 1, out, offsets) == -1);
+    REQUIRE(sa_pcm_process(pcm, bytes, 0, SA_MAX_LENGTH + 1, out, offsets) == -1);
     REQUIRE(sa_pcm_process(pcm, bytes, 0, 0, out, offsets) == 0);
     REQUIRE(sa_pcm_process(pcm, bytes, 1, 1, out, offsets) == 0 && sa_pcm_pending(pcm) == 1);
     REQUIRE(sa_pcm_pending(NULL) == 0 && sa_pcm_flags(NULL) == 0 && sa_pcm_flush(NULL) == 0);
@@ -58,12 +60,12 @@ static void resampler_arguments(void) {
     REQUIRE(sa_resampler_process(NULL, samples, 0, 1, out, 0) == -1);
     REQUIRE(sa_resampler_process(resampler, NULL, 0, 1, out, 0) == -1);
     REQUIRE(sa_resampler_process(resampler, samples, 0, 1, NULL, 0) == -1);
-    REQUIRE(sa_resampler_process(resampler, samples, 0, (1u << 30) + 1, out, 0) == -1);
-    REQUIRE(sa_resampler_max_output(resampler, (1u << 30) + 1) == UINT32_MAX);
-    /* 2^30 samples would be 48 times as many: more than the result can say. */
-    REQUIRE(sa_resampler_max_output(resampler, 1u << 30) == UINT32_MAX);
-    REQUIRE(sa_resampler_process(resampler, samples, 0, 1u << 30, out, 0) == -1);
-    REQUIRE(sa_resampler_max_input(resampler, UINT32_MAX) <= 1u << 30);
+    REQUIRE(sa_resampler_process(resampler, samples, 0, SA_MAX_LENGTH + 1, out, 0) == -1);
+    REQUIRE(sa_resampler_max_output(resampler, SA_MAX_LENGTH + 1) == UINT32_MAX);
+    /* 2^30 samples would become 48 times as many, more than INT32_MAX. */
+    REQUIRE(sa_resampler_max_output(resampler, SA_MAX_LENGTH) == UINT32_MAX);
+    REQUIRE(sa_resampler_process(resampler, samples, 0, SA_MAX_LENGTH, out, 0) == -1);
+    REQUIRE(sa_resampler_max_input(resampler, UINT32_MAX) <= SA_MAX_LENGTH);
     REQUIRE(sa_resampler_max_output(NULL, 1) == 0 && sa_resampler_max_input(NULL, 1) == 0);
     REQUIRE(sa_resampler_flush(NULL, out, 0, 1) == 0 && sa_resampler_flush(resampler, NULL, 0, 1) == 0);
     REQUIRE(sa_resampler_process(resampler, samples, 0, 1, out, 0) == 0);
@@ -75,9 +77,32 @@ static void resampler_arguments(void) {
     free(out);
 }
 
+static void vad_arguments(void) {
+    REQUIRE(sa_vad_new(SA_MIN_RATE - 1, 10) == NULL && sa_vad_new(SA_MAX_RATE + 1, 10) == NULL);
+    REQUIRE(sa_vad_new(16000, 2.9f) == NULL && sa_vad_new(16000, 40.1f) == NULL && sa_vad_new(16000, NAN) == NULL);
+    float *samples = block(160 * sizeof(float)), *level_db = block(sizeof(float));
+    uint8_t *speech = block(1);
+    memset(samples, 0, 160 * sizeof(float));
+    sa_vad *vad = sa_vad_new(16000, 10);
+    REQUIRE(sa_vad_process(NULL, samples, 0, 160, speech, level_db) == -1);
+    REQUIRE(sa_vad_process(vad, NULL, 0, 160, speech, level_db) == -1);
+    REQUIRE(sa_vad_process(vad, samples, 0, 160, NULL, level_db) == -1);
+    REQUIRE(sa_vad_process(vad, samples, 0, SA_MAX_LENGTH + 1, speech, level_db) == -1);
+    REQUIRE(sa_vad_process(vad, samples, 0, 160, speech, NULL) == 1 && *speech == 0);
+    REQUIRE(sa_vad_process(vad, samples, 1, 159, speech, level_db) == 0);
+    REQUIRE(sa_vad_window(NULL) == 0 && sa_vad_max_output(NULL, 160) == 0 && sa_vad_flush(NULL) == 0);
+    sa_vad_reset(NULL);
+    sa_vad_free(NULL);
+    sa_vad_free(vad);
+    free(samples);
+    free(level_db);
+    free(speech);
+}
+
 int main(void) {
     pcm_arguments();
     inspector_arguments();
     resampler_arguments();
+    vad_arguments();
     return 0;
 }

@@ -1,4 +1,4 @@
-/* Runs a fuzz target on the kept inputs and on random ones, for compilers without libFuzzer: `program RUNS SEED [FILE ...]`. */
+/* Runs a fuzz target on files and on random inputs, for compilers without libFuzzer: `program RUNS SEED [FILE ...]`. */
 #include "../fuzz/input.h"
 
 #define MOST_BYTES 6000u

@@ -1,4 +1,4 @@
-/* Handles of several threads take, share and give back the same filters at once: for the thread sanitizer. */
+/* Several threads take, share and release the same filters at the same time: for the thread sanitizer. */
 #include "../streamer_audio.h"
 
 #include "../fuzz/input.h"

@@ -9,12 +9,12 @@ export const INSPECT_SILENCE = 2;
 /** All channels were equal for 10 s. */
 export const INSPECT_IDENTICAL = 4;
 
-/** Looks for what is suspicious in audio as the client sent it. */
+/** Inspector of audio before resampling: observes clipping, silent channels and identical channels. */
 export class Inspector {
   readonly #channels: number;
   readonly #handle: Handle;
 
-  /** sampleRate: MIN_SAMPLE_RATE .. MAX_SAMPLE_RATE Hz, channels: 1 .. MAX_CHANNELS, else RangeError. */
+  /** @param sampleRate Hz, MIN_SAMPLE_RATE to MAX_SAMPLE_RATE; @param channels 1 to MAX_CHANNELS; else RangeError */
   constructor(sampleRate: number, channels: number) {
     checkInteger("sample rate", sampleRate, MIN_SAMPLE_RATE, MAX_SAMPLE_RATE);
     checkInteger("channels", channels, 1, MAX_CHANNELS);
@@ -22,14 +22,19 @@ export class Inspector {
     this.#handle = new Handle("Inspector", native.sa_inspector_new(sampleRate, channels), native.sa_inspector_free);
   }
 
-  /** Reads `frames` samples of each channel, sample i of channel c at samples[offsets[c] + i]. Returns the bits INSPECT_* observed so far. */
+  /**
+   * Reads `frames` samples of each channel: sample i of channel c is `samples[offsets[c] + i]`.
+   * @returns the bits INSPECT_* observed so far
+   */
   process(samples: Float32Array, offsets: Uint32Array, frames: number): number {
     checkInteger("frames", frames, 0, samples.length);
     checkRuns("samples", offsets, this.#channels, frames, samples.length);
     return native.sa_inspector_process(this.#handle.pointer, samples, offsets, frames);
   }
 
-  /** The channel in which one bit INSPECT_* was first observed; -1 when it was not, or is not of one channel. */
+  /**
+   * Returns the channel in which a bit INSPECT_* was first observed; -1 if it was not, or belongs to no single channel.
+   */
   channelOf(bit: number): number {
     checkInteger("bit", bit, 1, INSPECT_IDENTICAL);
     return native.sa_inspector_channel(this.#handle.pointer, bit);

@@ -2,12 +2,12 @@ import { dlopen, type Pointer } from "bun:ffi";
 
 import path from "../../native/build/libstreamer_audio.so" with { type: "file" };
 
-/** Version of native/streamer_audio.h that the symbols below were written for. */
+/** Version of native/streamer_audio.h that the declarations below match. */
 const ABI_VERSION = 1;
 
 /*
- * Argument by argument as in native/streamer_audio.h. "buffer" takes a typed array as it is, also one of shared memory;
- * integers are coerced silently, so the wrappers in this folder check them first.
+ * The functions of native/streamer_audio.h, argument by argument. "buffer" takes any typed array, also one of shared
+ * memory. Integers are coerced silently, so the wrappers in this folder check them first.
  */
 const library = dlopen(path, {
   sa_abi_version: { args: [], returns: "u32" },
@@ -48,18 +48,18 @@ const library = dlopen(path, {
 export const native = library.symbols;
 
 if (native.sa_abi_version() !== ABI_VERSION)
-  throw new Error(`the C library has interface ${native.sa_abi_version()}, not ${ABI_VERSION}: build it again`);
+  throw new Error(`the C library has interface version ${native.sa_abi_version()}, not ${ABI_VERSION}: build it again`);
 
-/** bun-types 1.4.5 says that "ptr" may come back as a bigint; it may be passed as one too. */
+/** The type of "ptr" in bun-types 1.4.5, as a result and as an argument. */
 type Address = Pointer | bigint;
 
-/** Owns one native handle: `pointer` throws once it was freed, `free` may be called again. */
+/** Owner of one handle of the C library. */
 export class Handle {
   readonly #name: string;
   readonly #release: (address: Address) => void;
   #pointer: Address | null;
 
-  /** Throws RangeError when `pointer` is null: the library refused its arguments, or there was no memory. */
+  /** @param pointer null: the library refused the arguments, or there was no memory, which throws RangeError */
   constructor(name: string, pointer: Address | null, release: (address: Address) => void) {
     if (pointer === null) throw new RangeError(`${name}: argument out of range, or no memory`);
     this.#name = name;
@@ -67,11 +67,13 @@ export class Handle {
     this.#release = release;
   }
 
+  /** Throws once the handle has been freed. */
   get pointer(): Address {
     if (this.#pointer === null) throw new Error(`${this.#name} is used after it was disposed`);
     return this.#pointer;
   }
 
+  /** May be called more than once. */
   free(): void {
     if (this.#pointer !== null) this.#release(this.#pointer);
     this.#pointer = null;

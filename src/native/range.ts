@@ -1,3 +1,6 @@
+/** Most bytes or samples that one call of the C library takes. */
+export const MAX_CALL_LENGTH = 2 ** 30;
+
 /** Throws RangeError unless `value` is an integer from `min` to `max`. */
 export function checkInteger(name: string, value: number, min: number, max: number): void {
   if (!Number.isInteger(value) || value < min || value > max)
@@ -10,12 +13,14 @@ export function checkSpan(name: string, offset: number, length: number, size: nu
   checkInteger(`${name} offset`, offset, 0, size - length);
 }
 
-/** Throws RangeError unless every channel's run of `length` samples lies within an array of `size` elements. */
+/** Throws RangeError unless the `length` samples of every channel lie within an array of `size` elements. */
 export function checkRuns(name: string, offsets: Uint32Array, channels: number, length: number, size: number): void {
   if (offsets.length < channels) throw new RangeError(`${name}: ${offsets.length} offsets for ${channels} channels`);
   for (let channel = 0; channel < channels; channel++) {
     const offset = offsets[channel] ?? 0;
     if (offset + length > size)
-      throw new RangeError(`${name}: channel ${channel} needs ${length} samples from ${offset} on, there are ${size}`);
+      throw new RangeError(
+        `${name}: channel ${channel} needs ${length} samples from ${offset} on, the array has ${size}`,
+      );
   }
 }

@@ -1,5 +1,5 @@
 declare module "*.so" {
-  /** Where the file is, also when it is contained in the executable. */
+  /** Path of the file, also when it is embedded in the executable. */
   const path: string;
   export default path;
 }

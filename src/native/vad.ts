@@ -1,17 +1,14 @@
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../lib/sample-format.ts";
 import { Handle, native } from "./library.ts";
-import { checkInteger, checkSpan } from "./range.ts";
+import { checkInteger, checkSpan, MAX_CALL_LENGTH } from "./range.ts";
 
-/** Most samples of one call. */
-const MAX_LENGTH = 2 ** 30;
-
-/** Speech or not, window by window of 10 ms, by energy above a noise floor that it tracks. */
+/** Energy detector of one channel: decides for windows of 10 ms by their level above a noise floor that it tracks. */
 export class EnergyVad {
-  /** Samples of a window. Window i covers samples [i * windowSamples, (i + 1) * windowSamples). */
+  /** Samples of a window. Window i covers samples i * windowSamples to (i + 1) * windowSamples, exclusive. */
   readonly windowSamples: number;
   readonly #handle: Handle;
 
-  /** sampleRate: MIN_SAMPLE_RATE .. MAX_SAMPLE_RATE Hz; thresholdDb: 3 .. 40 above the noise floor; else RangeError. */
+  /** @param sampleRate Hz, MIN_SAMPLE_RATE to MAX_SAMPLE_RATE; @param thresholdDb 3 to 40; else RangeError */
   constructor(sampleRate: number, thresholdDb: number) {
     checkInteger("sample rate", sampleRate, MIN_SAMPLE_RATE, MAX_SAMPLE_RATE);
     if (!(thresholdDb >= 3 && thresholdDb <= 40)) throw new RangeError(`threshold is ${thresholdDb} dB, not 3 to 40`);
@@ -19,15 +16,16 @@ export class EnergyVad {
     this.windowSamples = native.sa_vad_window(this.#handle.pointer);
   }
 
-  /** The number of windows that the next `process` will complete when given `length` samples. */
+  /** Number of windows that the next `process` completes with `length` samples. */
   maxWindows(length: number): number {
-    checkInteger("length", length, 0, MAX_LENGTH);
+    checkInteger("length", length, 0, MAX_CALL_LENGTH);
     return native.sa_vad_max_output(this.#handle.pointer, length);
   }
 
   /**
-   * Reads samples[offset .. offset + length). For each window completed writes speech[i] (1 or 0) and levelDb[i] (dBFS).
-   * Returns the number of windows. RangeError when samples or windows lie outside their arrays.
+   * Reads `samples[offset .. offset + length)`. Writes `speech[i]` (1 or 0) and `levelDb[i]` (dBFS) for each window
+   * that is completed. Throws RangeError when samples or windows lie outside their arrays.
+   * @returns the number of windows
    */
   process(samples: Float32Array, offset: number, length: number, speech: Uint8Array, levelDb: Float32Array): number {
     checkSpan("samples", offset, length, samples.length);
@@ -37,7 +35,7 @@ export class EnergyVad {
     return native.sa_vad_process(this.#handle.pointer, samples, offset, length, speech, levelDb);
   }
 
-  /** Drops the samples of the incomplete window; returns how many they were. */
+  /** Drops the samples of the incomplete window. Returns their number. */
   flush(): number {
     return native.sa_vad_flush(this.#handle.pointer);
   }
