@@ -1,0 +1,299 @@
+import { describe, expect, test } from "bun:test";
+
+import fc from "fast-check";
+
+import type { Dialect, Input, Message, Opened, Route } from "../../src/dialects/dialect.ts";
+import { ROUTES } from "../../src/dialects/dialects.ts";
+import { PATTERNS } from "../../src/pipeline/patterns.ts";
+import type { Ending } from "../../src/protocol/ending.ts";
+import { type ErrorCode, errorEvent, ERRORS, ProtocolError, WARNINGS } from "../../src/protocol/errors.ts";
+import type { ServerEvent, StopReason } from "../../src/protocol/events.ts";
+import { readRequest } from "../../src/protocol/requests.ts";
+import { isStart } from "../../src/session/inputs.ts";
+import { Sessions } from "../../src/session/sessions.ts";
+import { configure } from "../support/in-process.ts";
+import { lineRoute } from "../support/line-dialect.ts";
+import { Pipe } from "../support/pipe.ts";
+import { SessionHarness } from "../support/session-harness.ts";
+
+/** How a client of a dialect says what every client has to say. */
+interface Vocabulary {
+  readonly route: Route;
+  /** URL of an upgrade request for the pattern `simple`. */
+  readonly url: string;
+  /** Messages that open a stream of 16 kHz, 16 bit, mono. */
+  readonly start: readonly Message[];
+  /** A start that is refused. */
+  readonly wrongStart: Message;
+  /** Messages that end the stream and the connection. */
+  readonly stop: readonly Message[];
+  /** Messages that carry these samples. */
+  readonly audio: (bytes: Uint8Array) => readonly Message[];
+}
+
+const S16_MONO = { channels: 1, sample_rate: 16_000, bit_depth: 16, is_float: false } as const;
+const binary = (bytes: Uint8Array): readonly Message[] => [bytes];
+
+/** Every dialect, and a double that differs from the native one wherever the interface allows it. */
+const VOCABULARIES: Readonly<Record<string, Vocabulary>> = {
+  streamer: {
+    route: ROUTES.find(({ dialect }) => dialect === "streamer") as Route,
+    url: "http://localhost/api/v1/simple",
+    start: [JSON.stringify({ request: "start", format: S16_MONO })],
+    wrongStart: JSON.stringify({ request: "start", format: { ...S16_MONO, channels: 0 } }),
+    stop: [JSON.stringify({ request: "stop", disconnect: true })],
+    audio: binary,
+  },
+  line: {
+    route: lineRoute,
+    url: "http://localhost/line",
+    start: ["open 16000"],
+    wrongStart: "open 1",
+    stop: ["end"],
+    audio: binary,
+  },
+};
+
+const config = configure();
+const CODES = Object.keys(ERRORS) as ErrorCode[];
+const ENDINGS: readonly Ending[] = ["stop", "drain", ...CODES];
+const LEDGER = { received: 1, received_rate: 16_000, decoded: 1, inferred: 1, silent: 0, failed: 0 };
+const REASONS: readonly StopReason[] = ["stop", "restart", "drain", "error", "limit"];
+
+/** An event of every type, and of every code. */
+const EVENTS: readonly ServerEvent[] = [
+  {
+    type: "started",
+    session_id: "s",
+    stream: 0,
+    trace_id: "t",
+    format: { ...S16_MONO, encoding: "pcm" },
+    model: "m",
+    sample_rate: 16_000,
+    limits: { max_message_bytes: 1, max_channels: 1, idle_timeout_ms: 1, session_ms: 0 },
+  },
+  { type: "active", time: 0.5, channel: 0 },
+  { type: "inactive", time: 1.5, channel: 0 },
+  { type: "segment", start_time: 0, end_time: 1, channel: 0, count: 16_000 },
+  { type: "segment", start_time: 0, end_time: 1, is_final: false, channel: 1, text: "a word — ✓" },
+  { type: "segment", start_time: 0, end_time: 1, is_final: true, channel: 0, text: "" },
+  { type: "data", channel: 0, summary: { deep: [1, { a: null }] } },
+  { type: "flushed", time: 1, channel: 0 },
+  ...REASONS.map((reason): ServerEvent => {
+    const channels = [{ channel: 0, ...LEDGER, segments: 1, interims: 0, errors: 0 }];
+    return { type: "stopped", reason, channels, trailing_bytes: 0, skipped_bytes: 0 };
+  }),
+  ...CODES.map((code) => errorEvent({ code, message: `a message of ${code}` })),
+  ...CODES.map((code) => errorEvent({ code, message: "with bounds", channel: 0, start_time: 0, end_time: 1 })),
+  ...Object.keys(WARNINGS).map((code): ServerEvent => ({ type: "warning", code, message: "a warning" })),
+];
+
+const open = ({ route, url }: Vocabulary): Opened => route.open(new Request(url), config);
+const create = (vocabulary: Vocabulary, session = "id"): Dialect => open(vocabulary).create(session);
+
+function readAll(dialect: Dialect, messages: readonly Message[]): Input[] {
+  return messages.flatMap((message) => [...dialect.read(message)]);
+}
+
+/** Inputs without what cannot be compared. */
+function comparable(inputs: readonly Input[]): unknown[] {
+  return inputs.map((input) => (input.kind === "reply" ? { kind: "reply", messages: input.messages() } : input));
+}
+
+/** Throws unless an input is one that a session can handle. */
+function checkInput(input: Input): void {
+  if (input.kind === "audio") expect(input.bytes).toBeInstanceOf(Uint8Array);
+  else if (input.kind === "reply") checkMessages(input.messages());
+  else if (input.kind === "refused") expect(input.error).toBeInstanceOf(ProtocolError);
+  else expect(readRequest(input.request, { maxChannels: 256 }).request).toBe(input.request.request);
+}
+
+function checkMessages(messages: readonly Message[]): void {
+  for (const message of messages) {
+    if (typeof message === "string") expect(message.isWellFormed()).toBeTrue();
+    else expect(message).toBeInstanceOf(Uint8Array);
+  }
+}
+
+const anything: fc.Arbitrary<Message> = fc.oneof(
+  fc.string({ unit: "binary", maxLength: 200 }),
+  fc.json({ maxDepth: 4 }),
+  fc.record({ request: fc.constantFrom("start", "stop", "flush", "", "__proto__"), format: fc.anything() }).map(text),
+  fc.record({ type: fc.string(), audio: fc.base64String({ maxLength: 40 }) }).map(text),
+  fc.constantFrom("", "null", "[]", "{", '{"__proto__":1}', "open", "open NaN", "\u0000", "[".repeat(500)),
+  fc.uint8Array({ maxLength: 200 }),
+);
+
+function text(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? "undefined";
+  } catch {
+    return "{}";
+  }
+}
+
+test("every dialect is held to the contract", () => {
+  const spoken = ROUTES.map(({ dialect }) => dialect);
+  expect(Object.keys(VOCABULARIES)).toEqual(expect.arrayContaining([...spoken]));
+});
+
+test("no two routes share a path", () => {
+  const paths = [...ROUTES, lineRoute].flatMap((route) => [...route.paths]);
+  expect(new Set(paths).size).toBe(paths.length);
+});
+
+for (const [name, vocabulary] of Object.entries(VOCABULARIES)) {
+  const { route } = vocabulary;
+
+  describe(`the route of ${name}`, () => {
+    test("opens with limits that a client can keep", () => {
+      const { dialect, traits, pattern } = open(vocabulary);
+      expect(dialect).toBe(name);
+      expect(Object.values(PATTERNS)).toContain(pattern);
+      expect(traits.maxTextBytes).toBeGreaterThan(0);
+      for (const limit of [traits.idleTimeoutMs, traits.startTimeoutMs])
+        if (limit !== undefined) expect(limit).toBeGreaterThan(0);
+    });
+
+    test("answers with a subprotocol that was offered, with none, or with an error", () => {
+      fc.assert(
+        fc.property(fc.array(fc.constantFrom("streamer.v1", "line", "token", "secret", "")), (offered) => {
+          const chosen = route.choose(offered);
+          if (typeof chosen === "string") expect(offered.map((each) => each.toLowerCase())).toContain(chosen);
+          else if (chosen !== undefined) expect(chosen).toBeInstanceOf(ProtocolError);
+        }),
+      );
+      expect(route.choose([])).toBeUndefined();
+    });
+
+    test("refuses with a body that JSON can carry, for every error", () => {
+      for (const code of CODES) {
+        const body = route.refuse(new ProtocolError(code, "a message"));
+        expect(JSON.parse(JSON.stringify(body))).toEqual(body as never);
+      }
+    });
+
+    test("takes credentials that are a text, or none", () => {
+      for (const headers of [{}, { authorization: "Bearer abc" }, { authorization: "" }]) {
+        expect(["string", "undefined"]).toContain(typeof route.credentials(new Request(vocabulary.url, { headers })));
+      }
+    });
+  });
+
+  describe(`the dialect ${name}`, () => {
+    test("reads anything without throwing, and nothing but inputs comes of it", () => {
+      fc.assert(
+        fc.property(fc.array(anything, { maxLength: 12 }), (messages) => {
+          const dialect = create(vocabulary);
+          for (const input of dialect.begin()) checkInput(input);
+          for (const message of messages) for (const input of dialect.read(message)) checkInput(input);
+          for (const input of dialect.finished?.() ?? []) checkInput(input);
+        }),
+        { numRuns: 500 },
+      );
+    });
+
+    test("writes every event without throwing, also before any stream, and sends binary only for audio", () => {
+      for (const messages of [[], vocabulary.start]) {
+        const dialect = create(vocabulary);
+        dialect.begin();
+        readAll(dialect, messages);
+        for (const event of EVENTS) {
+          const written = dialect.write(event);
+          checkMessages(written);
+          expect(written.every((message) => typeof message === "string")).toBeTrue();
+        }
+        checkMessages(dialect.decoded?.(1.25) ?? []);
+        for (const code of CODES) expect(["boolean", "undefined"]).toContain(typeof dialect.endsAt?.(code));
+      }
+    });
+
+    test("gives a result's audio whole, or leaves it out", () => {
+      const dialect = create(vocabulary);
+      readAll(dialect, vocabulary.start);
+      const memory = new Float32Array([9, 0.5, -0.5, 9]);
+      const samples = memory.subarray(1, 3);
+      const audio = { bytes: samples.byteLength, sample_rate: 8_000 };
+      const event: ServerEvent = { type: "segment", start_time: 0, end_time: 1, channel: 0, audio };
+      const sounds = dialect.write(event, { samples, sampleRate: 8_000 }).filter((part) => typeof part !== "string");
+      for (const sound of sounds) expect([...new Float32Array(sound.slice().buffer)]).toEqual([0.5, -0.5]);
+      expect(sounds.length).toBeLessThanOrEqual(1);
+    });
+
+    test("has a close for every ending that a WebSocket can carry", () => {
+      for (const ending of ENDINGS) {
+        const { code, reason, last = [], ...end } = create(vocabulary).close(ending, "x".repeat(1_000));
+        expect(end.ending).toBe(ending);
+        expect(
+          code === 1000 || code === 1001 || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999),
+        ).toBeTrue();
+        expect(Buffer.byteLength(reason)).toBeLessThanOrEqual(123);
+        checkMessages(last);
+      }
+      expect(create(vocabulary).close("stop", "").code).toBe(1000);
+    });
+
+    test("reads the same messages the same way on every connection, whatever goes on beside it", () => {
+      fc.assert(
+        fc.property(fc.array(anything, { maxLength: 8 }), fc.array(anything, { maxLength: 8 }), (messages, others) => {
+          const [alone, beside, other] = [create(vocabulary), create(vocabulary), create(vocabulary)];
+          const expected = messages.flatMap((message) => comparable(alone.read(message)));
+          const found = messages.flatMap((message, i) => {
+            if (others[i] !== undefined) other.read(others[i]);
+            return comparable(beside.read(message));
+          });
+          expect(found).toEqual(expected);
+        }),
+      );
+    });
+
+    test("opens a stream with a start, ends it with a stop, and marks a start that it refuses", () => {
+      const dialect = create(vocabulary);
+      const started = [...dialect.begin(), ...readAll(dialect, vocabulary.start)].filter(isStart);
+      expect(started).toMatchObject([{ kind: "request", request: { request: "start", format: S16_MONO } }]);
+      const stopped = readAll(dialect, vocabulary.stop);
+      expect(stopped).toContainEqual({ kind: "request", request: { request: "stop", disconnect: true } });
+      const refused = create(vocabulary).read(vocabulary.wrongStart);
+      expect(refused.filter(isStart)).toMatchObject([{ kind: "refused", meant: "start" }]);
+    });
+
+    test("hands all audio on, byte by byte, however it is cut", () => {
+      fc.assert(
+        fc.property(fc.array(fc.uint8Array({ maxLength: 50 }), { maxLength: 10 }), (chunks) => {
+          const dialect = create(vocabulary);
+          readAll(dialect, vocabulary.start);
+          const inputs = chunks.flatMap((chunk) => readAll(dialect, vocabulary.audio(chunk)));
+          const bytes = inputs.flatMap((input) => (input.kind === "audio" ? [...input.bytes] : []));
+          expect(bytes).toEqual(chunks.flatMap((chunk) => [...chunk]));
+        }),
+      );
+    });
+
+    test("carries a whole conversation through a session, with an exact ledger in the log", async () => {
+      using harness = new SessionHarness({ "simple.block_ms": 100 });
+      const sessions = new Sessions(harness.services);
+      const pipe = new Pipe(sessions, open(vocabulary));
+      pipe.write(...vocabulary.start, ...vocabulary.audio(new Uint8Array(8_000)), ...vocabulary.stop);
+      await harness.answerAll();
+      expect(pipe.closed).toMatchObject({ ending: "stop", code: 1000 });
+      expect([sessions.size, harness.arena.used]).toEqual([0, 0]);
+      const stopped = harness.log.find((record) => record["event"] === "stream_stopped");
+      expect(stopped).toMatchObject({ reason: "stop", ledger: [{ received: 4_000, inferred: 4_000, failed: 0 }] });
+    });
+
+    test("costs nobody else anything, whatever is thrown at it in a session", () => {
+      fc.assert(
+        fc.property(fc.array(anything, { maxLength: 20 }), (messages) => {
+          using harness = new SessionHarness();
+          const sessions = new Sessions(harness.services);
+          const pipe = new Pipe(sessions, open(vocabulary));
+          pipe.write(...messages);
+          if (pipe.closed === undefined) pipe.cut();
+          expect([sessions.size, harness.arena.used]).toEqual([0, 0]);
+          expect(harness.log.filter((record) => record["event"] === "session_crashed")).toEqual([]);
+        }),
+        { numRuns: 100 },
+      );
+    });
+  });
+}
