@@ -1,5 +1,6 @@
 import type { Job, Outcome } from "../model/job.ts";
-import { type ErrorCode, errorEvent } from "../protocol/errors.ts";
+import { errorEvent } from "../protocol/error-event.ts";
+import type { ErrorCode } from "../protocol/errors.ts";
 import type { PipelineEvent } from "./pipeline.ts";
 
 /** Samples and results of one channel, as the ledger of the protocol counts them. */

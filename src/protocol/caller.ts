@@ -4,10 +4,10 @@ export interface CallerLimits {
   readonly maxSessions: number;
 }
 
-/** Who opened a session: an authenticated principal, or a network address. Limits, logs and fair scheduling go by `id`. */
+/** Owner of a session: an authenticated principal, or a network address. Limits, logs and fair scheduling use `id`. */
 export interface Caller {
   readonly id: string;
-  /** Network address; empty where the transport has none. */
+  /** Network address; empty when the transport has none. */
   readonly address: string;
   readonly limits: CallerLimits;
 }

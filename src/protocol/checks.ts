@@ -4,12 +4,12 @@ import { describeValue, excerpt } from "../lib/excerpt.ts";
 import { nearestName } from "../lib/nearest-name.ts";
 import { ProtocolError } from "./errors.ts";
 
-/** Far deeper than any request, far shallower than any stack: what walks a message may recurse. */
+/** Levels of nesting in a message: far more than a request needs, far fewer than recursion can take. */
 const MAX_DEPTH = 32;
 
 type Fields = Record<string, unknown>;
 
-/** The value that a text message holds. Throws `invalid_json`. */
+/** Parses a text message. Throws ProtocolError `invalid_json`. */
 export function parseJson(message: string): unknown {
   try {
     return JSON.parse(message);
@@ -19,8 +19,9 @@ export function parseJson(message: string): unknown {
 }
 
 /**
- * The fields of a message without its null fields, at any level: null counts as absent. Throws `invalid_request` for anything but an
- * object, for nesting beyond 32 levels and for a field called `__proto__`.
+ * Returns the fields of a message without those that are null, at any level: null counts as absent. Throws
+ * ProtocolError `invalid_request` when the message is not an object, nests deeper than 32 levels or has a field
+ * `__proto__`.
  */
 export function messageFields(value: unknown): Fields {
   if (!isObject(value)) {
@@ -40,17 +41,17 @@ function withoutNulls(fields: Fields, depth: number): Fields {
     if (key === "__proto__") {
       throw refused(key, 'unknown field "__proto__"');
     }
-    if (value !== null) kept[key] = cleaned(value, depth + 1);
+    if (value !== null) kept[key] = withoutNullsIn(value, depth + 1);
   }
   return kept;
 }
 
-function cleaned(value: unknown, depth: number): unknown {
+function withoutNullsIn(value: unknown, depth: number): unknown {
   if (Object.is(value, -0)) return 0;
   if (isObject(value)) return withoutNulls(value, depth);
   if (!Array.isArray(value)) return value;
   if (depth > MAX_DEPTH) throw tooDeep();
-  return value.map((item) => cleaned(item, depth + 1));
+  return value.map((item) => withoutNullsIn(item, depth + 1));
 }
 
 function tooDeep(): ProtocolError {
@@ -64,7 +65,10 @@ function isObject(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** `fields` as `schema` makes them. Throws `invalid_request` or `unsupported_format` for the first fault. */
+/**
+ * Validates fields and fills in defaults. Throws ProtocolError `invalid_request` or `unsupported_format` for the first
+ * fault.
+ */
 export function checkFields<Output>(schema: v.GenericSchema<unknown, Output>, fields: Fields): Output {
   checkNames(schema, fields, "");
   const result = v.safeParse(schema, fields);
@@ -80,14 +84,14 @@ export function checkFields<Output>(schema: v.GenericSchema<unknown, Output>, fi
   );
 }
 
-/** What the schema of a field says is allowed there. Valibot itself only says that a missing field is missing. */
+/** Finds the description of the allowed values of a field. Valibot reports a missing field without it. */
 function allowedAt(schema: unknown, path: readonly string[]): string {
   const field = path.reduce((at, key) => objectSchema(at)?.entries?.[key], schema);
   const message = isObject(field) ? field["message"] : undefined;
   return typeof message === "string" ? message : "a value";
 }
 
-/** A value of the right type that the format does not offer, as against one that is not of the right type at all. */
+/** Distinguishes a value of the right type that no format has (`unsupported_format`) from one of a wrong type. */
 function isUnsupported(issue: v.BaseIssue<unknown>, param: string): boolean {
   if (!param.startsWith("format.")) return false;
   if (issue.kind === "validation") return true;
@@ -96,8 +100,9 @@ function isUnsupported(issue: v.BaseIssue<unknown>, param: string): boolean {
 }
 
 /**
- * What Valibot leaves open: it looks names up with `in`, and so takes "constructor" and the like for known ones, and
- * it takes an array for an object. `path` ends with a dot, or is empty at the top.
+ * Rejects unknown names, and arrays in place of objects. Valibot 1.5 looks names up with `in`, and so accepts
+ * "constructor", and it accepts an array as an object.
+ * @param path path of `value`: empty at the top, else with a dot at its end
  */
 function checkNames(schema: unknown, value: unknown, path: string): void {
   const object = objectSchema(schema);
@@ -124,7 +129,9 @@ function refused(param: string, message: string): ProtocolError {
   return new ProtocolError("invalid_request", message, { param });
 }
 
-/** The schema of an object, also within that of an optional one; `entries` are its fields, absent when any may come. */
+/**
+ * Unwraps the schema of an object, which may be optional. `entries` are its fields; undefined: any field is allowed.
+ */
 function objectSchema(schema: unknown): { entries?: Fields; message?: unknown } | undefined {
   if (!isObject(schema)) return undefined;
   const { type, entries, message, wrapped } = schema;

@@ -1,6 +1,6 @@
 import type { ErrorCode } from "./errors.ts";
 
-/** Why a connection ends: the client asked for it, the server drains, or the code of a fatal error. */
+/** Reason why a connection ends: a stop of the client, a drain of the server, or the code of a fatal error. */
 export type Ending = ErrorCode | "stop" | "drain";
 
 /** How a connection is closed. A WebSocket uses `code` and `reason`; other transports map `ending`, or only close. */

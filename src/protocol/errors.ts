@@ -1,21 +1,19 @@
-import type { ErrorEvent } from "./events.ts";
-
 export interface ErrorRow {
-  /** What happened, in a sentence for the reference. */
+  /** The cause, one sentence for the reference. */
   readonly meaning: string;
-  /** HTTP status when the upgrade is refused with this code. */
+  /** HTTP status of a refused upgrade. */
   readonly status?: number;
-  /** WebSocket close code that follows. */
+  /** WebSocket close code after a fatal error. */
   readonly close?: number;
   /** The connection ends. */
   readonly fatal: boolean;
-  /** The stream ends, the connection stays. */
+  /** The stream ends, the connection stays open. */
   readonly endsStream?: boolean;
-  /** The same thing may succeed when it is tried again later, unchanged. */
+  /** The same request may succeed later, unchanged. */
   readonly retryable: boolean;
 }
 
-/** Every error a client can be told about. The order is that of the reference in `docs/protocol.md`. */
+/** Every error that a client can receive, in the order of the reference in `docs/protocol.md`. */
 export const ERRORS = {
   invalid_json: {
     meaning: "A text message is not JSON.",
@@ -29,12 +27,12 @@ export const ERRORS = {
     retryable: false,
   },
   unknown_request: {
-    meaning: "The value of `request` is not one of the protocol's.",
+    meaning: "The value of `request` is unknown.",
     fatal: false,
     retryable: false,
   },
   unsupported_format: {
-    meaning: "The audio format is well-formed but not one that is supported.",
+    meaning: "The audio format is well-formed but not supported.",
     fatal: false,
     retryable: false,
   },
@@ -44,12 +42,12 @@ export const ERRORS = {
     retryable: false,
   },
   no_stream: {
-    meaning: "A stop or flush came while no stream was open.",
+    meaning: "A stop or flush arrived while no stream was open.",
     fatal: false,
     retryable: false,
   },
   audio_before_start: {
-    meaning: "Audio came while no stream was open; it is discarded.",
+    meaning: "Audio arrived while no stream was open; it is discarded.",
     fatal: false,
     retryable: false,
   },
@@ -59,12 +57,12 @@ export const ERRORS = {
     retryable: false,
   },
   inference_timeout: {
-    meaning: "The model took longer than its limit on a span.",
+    meaning: "The model exceeded its time limit on a span.",
     fatal: false,
     retryable: true,
   },
   worker_crashed: {
-    meaning: "The worker died while it ran the model on a span.",
+    meaning: "The worker crashed while it ran the model on a span.",
     fatal: false,
     retryable: true,
   },
@@ -75,25 +73,25 @@ export const ERRORS = {
     retryable: false,
   },
   start_timeout: {
-    meaning: "No start was accepted in time after the connection opened.",
+    meaning: "No start was accepted within the time limit after the connection opened.",
     close: 1008,
     fatal: true,
     retryable: false,
   },
   idle_timeout: {
-    meaning: "Nothing came from the client for too long.",
+    meaning: "The client sent nothing for longer than the time limit.",
     close: 1008,
     fatal: true,
     retryable: true,
   },
   session_limit: {
-    meaning: "The connection has lasted as long as one may.",
+    meaning: "The connection reached the longest time that is allowed.",
     close: 1008,
     fatal: true,
     retryable: true,
   },
   slow_reader: {
-    meaning: "The client does not read its results.",
+    meaning: "The client does not read its results fast enough.",
     close: 1008,
     fatal: true,
     retryable: true,
@@ -105,14 +103,14 @@ export const ERRORS = {
     retryable: false,
   },
   internal: {
-    meaning: "The server has a fault of its own.",
+    meaning: "The server has an internal fault.",
     status: 500,
     close: 1011,
     fatal: true,
     retryable: true,
   },
   overloaded: {
-    meaning: "The server is full.",
+    meaning: "The server has no capacity left.",
     status: 503,
     close: 1013,
     fatal: true,
@@ -125,31 +123,31 @@ export const ERRORS = {
     retryable: false,
   },
   origin_not_allowed: {
-    meaning: "Pages of this origin may not connect.",
+    meaning: "Pages from this origin are not allowed to connect.",
     status: 403,
     fatal: true,
     retryable: false,
   },
   upgrade_required: {
-    meaning: "The route speaks WebSocket and the request does not.",
+    meaning: "The route requires a WebSocket upgrade.",
     status: 426,
     fatal: true,
     retryable: false,
   },
   too_many_sessions: {
-    meaning: "This client has as many sessions open as it may.",
+    meaning: "This client has reached its limit of open sessions.",
     status: 429,
     fatal: true,
     retryable: true,
   },
   not_ready: {
-    meaning: "The models are still being loaded.",
+    meaning: "The models are still loading.",
     status: 503,
     fatal: true,
     retryable: true,
   },
   draining: {
-    meaning: "The server is shutting down; running streams are told so by a warning and finished.",
+    meaning: "The server is shutting down; running streams get a warning and are finished.",
     status: 503,
     close: 1001,
     fatal: true,
@@ -159,16 +157,16 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** Where in the conversation an error belongs. Times are seconds from the first sample of the stream. */
+/** The field or the span that an error is about. Times are seconds from the first sample of the stream. */
 export interface ErrorPlace {
-  /** The field that is wrong: a dotted path, such as `vad.threshold_db`. */
+  /** Dotted path of the field, such as `vad.threshold_db`. */
   readonly param?: string;
   readonly channel?: number;
   readonly start_time?: number;
   readonly end_time?: number;
 }
 
-/** What the client is told when it, or the server on its behalf, cannot go on. Rendered by `errorEvent`. */
+/** An error for the client. `errorEvent` makes the event of it. */
 export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
   readonly code: ErrorCode;
@@ -186,36 +184,20 @@ export class ProtocolError extends Error {
     if (place.end_time !== undefined) this.end_time = place.end_time;
   }
 
-  /** The row of the table for this error's code. */
+  /** The properties of this error's code. */
   get row(): ErrorRow {
     return ERRORS[this.code];
   }
 }
 
-/** The event, or the body of an HTTP refusal, that reports `error`. `fatal` and `retryable` come from the table. */
-export function errorEvent(error: ErrorPlace & { readonly code: ErrorCode; readonly message: string }): ErrorEvent {
-  const { fatal, retryable } = ERRORS[error.code];
-  return {
-    type: "error",
-    code: error.code,
-    message: error.message,
-    fatal,
-    retryable,
-    ...(error.param !== undefined && { param: error.param }),
-    ...(error.channel !== undefined && { channel: error.channel }),
-    ...(error.start_time !== undefined && { start_time: error.start_time }),
-    ...(error.end_time !== undefined && { end_time: error.end_time }),
-  };
-}
-
-/** Things that are suspicious but accepted: the codes of `warning`. */
+/** The codes of `warning`, each with its message: something is suspicious but accepted. */
 export const WARNINGS = {
-  wav_header: "A WAV header stood among the samples; it was skipped and not taken for audio.",
+  wav_header: "A WAV header in the audio was skipped.",
   clipping: "Samples are at full scale: the recording level is too high.",
   silence: "A channel has been exactly zero for 10 seconds.",
-  not_a_number: "Samples were NaN or infinite and became 0.",
-  out_of_range: "Float samples lie beyond -1..1; they are kept, limited to -8..8.",
-  identical_channels: "Channels carry the same samples.",
+  not_a_number: "Samples that were NaN or infinite were replaced by 0.",
+  out_of_range: "Float samples are beyond -1..1; they are kept, limited to -8..8.",
+  identical_channels: "All channels carry the same samples.",
   draining: "The server is shutting down; this stream will be finished.",
 } as const;
 

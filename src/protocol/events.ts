@@ -6,14 +6,14 @@ import { amount, count, flag, text, time } from "./field.ts";
 import { formatSchema } from "./format.ts";
 
 /*
- * What the server sends. Clients tolerate fields that they do not know, hence the loose objects where a model's
- * output is flattened in, and ignore events that they do not know.
+ * Events: the text messages of the server. Objects are loose where a model's output adds fields. Clients ignore fields and
+ * events that they do not know.
  */
 
 const channel = count;
 const rate = count;
 
-/** Fields that a model's output must not have, because the protocol's own stand beside them. */
+/** Fields of `segment` and `data` that a model's output must not have, because the protocol uses them. */
 export const RESERVED_FIELDS: readonly string[] = [
   "type",
   "channel",
@@ -31,7 +31,7 @@ const limitsSchema = v.object({
   session_ms: v.pipe(count(), v.description("0: no limit")),
 });
 
-/** The settings in force. Their ranges are the request's affair: an event only says what holds. */
+/** The settings in effect. Requests check their ranges. */
 const effectiveVadSchema = v.object({
   threshold_db: amount(),
   min_speech_ms: amount(),
@@ -75,7 +75,7 @@ const timingSchema = v.object({
   lag_ms: amount(),
 });
 
-/** Announces the binary message that follows: mono f32 little-endian. */
+/** The binary message that follows the event: mono f32, little-endian. */
 const audioSchema = v.object({ bytes: count(), sample_rate: rate() });
 
 const segmentSchema = v.looseObject({
@@ -103,7 +103,7 @@ const flushedSchema = v.object({
 });
 export type Flushed = v.InferOutput<typeof flushedSchema>;
 
-/** What became of one channel's samples, at the model's rate; `received` is in frames at `received_rate`. */
+/** Account of one channel's samples, at the model's rate; `received` counts frames at `received_rate`. */
 const ledgerSchema = v.object({
   channel: channel(),
   received: count(),
@@ -151,7 +151,7 @@ const warningSchema = v.object({
 });
 export type Warning = v.InferOutput<typeof warningSchema>;
 
-/** What a server sends as text, by the value of `type`. */
+/** Schemas of the events by the value of `type`. */
 export const EVENTS = {
   started: startedSchema,
   active: activeSchema,
@@ -166,22 +166,22 @@ export const EVENTS = {
 
 export type ServerEvent = Started | Active | Inactive | Segment | Data | Flushed | Stopped | ErrorEvent | Warning;
 
-/** An event as a pipeline makes it, before the session says whose it is. */
+/** An event of a pipeline, which does not know its channel. */
 export type ChannelEvent = WithoutChannel<Active | Inactive | Segment | Data | Flushed | ErrorEvent | Warning>;
 
-// Omit would collapse the types that have an index signature, so the keys are mapped one by one.
+// Omit collapses types that have an index signature, so keys are mapped one by one.
 type WithoutChannel<Event> = Event extends unknown
   ? { [Key in keyof Event as Key extends "channel" ? never : Key]: Event[Key] }
   : never;
 
-/** A server said something that is not an event of this protocol. */
+/** A message is not an event of this protocol. */
 export class EventError extends Error {
   override readonly name = "EventError";
 }
 
 /**
- * One text message of a server. Known fields are checked, additional ones kept; an event of a type that this version
- * does not know is returned as it came, so that a `switch` needs a `default`. Throws EventError for anything else.
+ * Parses a text message of a server. Known fields are checked, other fields are kept. An event of an unknown type is
+ * returned as it is, so a `switch` over the type needs a `default`. Throws EventError for any other message.
  */
 export function parseEvent(message: string): ServerEvent {
   let event: unknown;

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 
 /*
- * Building blocks of the schemas. The message of each is what the field allows, in words that follow "allowed: ".
+ * Schemas of single fields. The message of each describes the allowed values, as the words after "allowed: ".
  */
 
 /** A whole number from `min` to `max`. */
@@ -16,13 +16,13 @@ export function numberWithin(min: number, max: number) {
   return v.pipe(v.number(allowed), v.minValue(min, allowed), v.maxValue(max, allowed));
 }
 
-/** A whole number from 0. */
+/** A whole number from 0, for counts, rates and bytes. */
 export function count() {
   const allowed = "a whole number from 0";
   return v.pipe(v.number(allowed), v.integer(allowed), v.minValue(0, allowed));
 }
 
-/** Seconds from the first sample of the stream: an unrounded double from 0. */
+/** Seconds from the first sample of the stream: an unrounded double, 0 or more. */
 export function time() {
   const allowed = "seconds from 0";
   return v.pipe(v.number(allowed), v.minValue(0, allowed), v.maxValue(Number.MAX_VALUE, allowed));
@@ -36,7 +36,7 @@ export function text(allowed = "a string") {
   return v.string(allowed);
 }
 
-/** A finite number, whatever it counts. */
+/** A finite number, for settings and durations. */
 export function amount() {
   const allowed = "a finite number";
   return v.pipe(v.number(allowed), v.minValue(-Number.MAX_VALUE, allowed), v.maxValue(Number.MAX_VALUE, allowed));

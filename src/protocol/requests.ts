@@ -8,7 +8,7 @@ import { ProtocolError } from "./errors.ts";
 import { flag, numberWithin, text, whole } from "./field.ts";
 import { formatSchemaFor, sampleFormat } from "./format.ts";
 
-/** The smallest and largest value of each voice activity setting. `post_roll_ms` is also at most `min_silence_ms`. */
+/** Smallest and largest value of each voice activity setting. `post_roll_ms` is also at most `min_silence_ms`. */
 export const VAD_RANGES = {
   threshold_db: [3, 40],
   min_speech_ms: [0, 2_000],
@@ -30,7 +30,7 @@ const vadFields = {
 };
 const VAD_ALLOWED = `an object with any of ${Object.keys(vadFields).join(", ")}`;
 
-/** Voice activity and endpointing: milliseconds, and decibels above the tracked noise floor. */
+/** Settings of the detector and of endpointing: decibels above the noise floor, and milliseconds. */
 const vadSchema = v.strictObject(vadFields, VAD_ALLOWED);
 
 const givenVadSchema = v.strictObject(
@@ -56,7 +56,7 @@ export const VAD_DEFAULTS: Readonly<VadSettings> = {
   max_utterance_ms: 30_000,
 };
 
-/** What `options` may take up, written as compact JSON in UTF-8. */
+/** Largest size of `options`, as compact JSON in UTF-8. */
 export const MAX_OPTIONS_BYTES = 4_096;
 const OPTIONS_ALLOWED = `an object of at most ${MAX_OPTIONS_BYTES} bytes`;
 
@@ -103,7 +103,7 @@ const keepAliveSchema = v.strictObject({
   request: v.literal("keep_alive"),
 });
 
-/** What a client sends as text, by the value of `request`. */
+/** Schemas of the requests by the value of `request`. */
 export const REQUESTS = {
   start: startSchema,
   stop: stopSchema,
@@ -111,7 +111,9 @@ export const REQUESTS = {
   keep_alive: keepAliveSchema,
 } as const;
 
-/** A start with its defaults filled in; `vad` holds only what the client set, and is absent when it set nothing. */
+/**
+ * A start with its defaults filled in. `vad` has only the settings of the client, and is absent when there are none.
+ */
 export type Start = v.InferOutput<typeof startSchema>;
 export type Stop = v.InferOutput<typeof stopSchema>;
 export type Flush = v.InferOutput<typeof flushSchema>;
@@ -119,15 +121,15 @@ export type KeepAlive = v.InferOutput<typeof keepAliveSchema>;
 export type Request = Start | Stop | Flush | KeepAlive;
 
 /**
- * One text message of a client, validated, with null taken as absent and defaults filled in. Whatever the text,
- * the only thing thrown is a ProtocolError: `invalid_json`, `invalid_request`, `unknown_request` or
- * `unsupported_format`, with the field in `param`. Of several faults the first is reported.
+ * Parses and validates a text message of a client: null counts as absent, defaults are filled in. Throws ProtocolError
+ * for the first fault, and nothing else: `invalid_json`, `invalid_request`, `unknown_request` or `unsupported_format`,
+ * with the field in `param`.
  */
 export function parseRequest(message: string, limits: { readonly maxChannels: number }): Request {
   return readRequest(parseJson(message), limits);
 }
 
-/** The same for a message whose JSON has been parsed. */
+/** Validates a message like `parseRequest`, after its JSON has been parsed. */
 export function readRequest(value: unknown, limits: { readonly maxChannels: number }): Request {
   const fields = messageFields(value);
   const kind = fields["request"];
@@ -147,7 +149,7 @@ function isKind(kind: string): kind is keyof typeof REQUESTS {
   return Object.hasOwn(REQUESTS, kind);
 }
 
-/** Schemas by the server's maximum of channels: one server has one, and building it costs more than using it. */
+/** Schemas by the server's maximum of channels. Building one costs more than using it, and a server needs only one. */
 const startSchemas = new Map([[MAX_CHANNELS, startSchema]]);
 
 function parseStart(fields: Record<string, unknown>, maxChannels: number): Start {

@@ -1,5 +1,5 @@
-/** The version of the wire protocol, as `GET /api/v1/info` and the AsyncAPI document name it. */
+/** Version of the wire protocol, in `GET /api/v1/info` and in the AsyncAPI document. */
 export const PROTOCOL_VERSION = "1.0";
 
-/** The WebSocket subprotocol that means this version. Offering none is accepted too. */
+/** WebSocket subprotocol of this version. A client that offers none is accepted too. */
 export const SUBPROTOCOL = "streamer.v1";

@@ -1,7 +1,8 @@
 import { Hono } from "hono";
 
 import type { Route } from "../dialects/dialect.ts";
-import { errorEvent, ProtocolError } from "../protocol/errors.ts";
+import { errorEvent } from "../protocol/error-event.ts";
+import { ProtocolError } from "../protocol/errors.ts";
 import { PROTOCOL_VERSION } from "../protocol/version.ts";
 import type { RenderedMetrics } from "../telemetry/metrics/exposition.ts";
 import { connect, refusalOf, type UpgradeHost } from "./upgrade.ts";

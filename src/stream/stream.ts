@@ -1,5 +1,6 @@
 import { Store } from "../audio/store.ts";
-import { type ErrorCode, errorEvent } from "../protocol/errors.ts";
+import { errorEvent } from "../protocol/error-event.ts";
+import type { ErrorCode } from "../protocol/errors.ts";
 import type { ChannelLedger, Stopped, StopReason } from "../protocol/events.ts";
 import type { AudioSeconds, MeasuredStream } from "../telemetry/metrics/stream-metrics.ts";
 import { Channels } from "./channels.ts";
