@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 
 import { MAX_CHANNELS } from "../lib/sample-format.ts";
-import { VAD_DEFAULTS, VAD_RANGES } from "../protocol/requests.ts";
+import { VAD_DEFAULTS, VAD_RANGES } from "../protocol/vad-settings.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log/log.ts";
 import { DETECTOR_NAMES } from "../vad/detectors.ts";
 

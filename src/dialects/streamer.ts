@@ -1,10 +1,10 @@
 import type { ResultAudio } from "../model/job.ts";
 import { PATTERNS } from "../pipeline/patterns.ts";
-import { parseJson } from "../protocol/checks.ts";
 import type { Ended, Ending } from "../protocol/ending.ts";
 import { errorEvent } from "../protocol/error-event.ts";
 import { type ErrorRow, ERRORS, ProtocolError } from "../protocol/errors.ts";
 import type { ServerEvent } from "../protocol/events.ts";
+import { parseJson } from "../protocol/message-fields.ts";
 import { readRequest } from "../protocol/requests.ts";
 import { SUBPROTOCOL } from "../protocol/version.ts";
 import type { Dialect, Input, Message, Route } from "./dialect.ts";

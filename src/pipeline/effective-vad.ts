@@ -1,5 +1,5 @@
 import { ProtocolError } from "../protocol/errors.ts";
-import type { VadSettings } from "../protocol/requests.ts";
+import type { VadSettings } from "../protocol/vad-settings.ts";
 import type { PatternStart } from "./pattern.ts";
 
 /** The server's settings with the client's on top. Throws ProtocolError when they contradict each other. */

@@ -1,6 +1,6 @@
 import type { Job, Outcome } from "../model/job.ts";
 import { ProtocolError } from "../protocol/errors.ts";
-import type { VadSettings } from "../protocol/requests.ts";
+import type { VadSettings } from "../protocol/vad-settings.ts";
 import type { Detector } from "../vad/detector.ts";
 import { DETECTORS } from "../vad/detectors.ts";
 import { Endpointer, longestBeginningMs, type Transition } from "../vad/endpointer.ts";

@@ -85,7 +85,7 @@ export const ERRORS = {
     retryable: true,
   },
   session_limit: {
-    meaning: "The connection reached the longest time that is allowed.",
+    meaning: "The connection has reached its time limit.",
     close: 1008,
     fatal: true,
     retryable: true,

@@ -6,8 +6,8 @@ import { amount, count, flag, text, time } from "./field.ts";
 import { formatSchema } from "./format.ts";
 
 /*
- * Events: the text messages of the server. Objects are loose where a model's output adds fields. Clients ignore fields and
- * events that they do not know.
+ * Events: the text messages of the server. Objects are loose where a model's output adds fields. Clients ignore fields
+ * and events that they do not know.
  */
 
 const channel = count;

@@ -3,58 +3,12 @@ import * as v from "valibot";
 import { describeValue, excerpt } from "../lib/excerpt.ts";
 import { nearestName } from "../lib/nearest-name.ts";
 import { MAX_CHANNELS } from "../lib/sample-format.ts";
-import { checkFields, messageFields, parseJson } from "./checks.ts";
 import { ProtocolError } from "./errors.ts";
-import { flag, numberWithin, text, whole } from "./field.ts";
+import { checkFields } from "./field-checks.ts";
+import { flag, text, whole } from "./field.ts";
 import { formatSchemaFor, sampleFormat } from "./format.ts";
-
-/** Smallest and largest value of each voice activity setting. `post_roll_ms` is also at most `min_silence_ms`. */
-export const VAD_RANGES = {
-  threshold_db: [3, 40],
-  min_speech_ms: [0, 2_000],
-  min_silence_ms: [50, 5_000],
-  pre_roll_ms: [0, 1_000],
-  post_roll_ms: [0, 5_000],
-  max_utterance_ms: [1_000, 120_000],
-} as const satisfies Record<string, readonly [number, number]>;
-
-const milliseconds = (key: keyof typeof VAD_RANGES) => whole(VAD_RANGES[key][0], VAD_RANGES[key][1]);
-
-const vadFields = {
-  threshold_db: numberWithin(...VAD_RANGES.threshold_db),
-  min_speech_ms: milliseconds("min_speech_ms"),
-  min_silence_ms: milliseconds("min_silence_ms"),
-  pre_roll_ms: milliseconds("pre_roll_ms"),
-  post_roll_ms: milliseconds("post_roll_ms"),
-  max_utterance_ms: milliseconds("max_utterance_ms"),
-};
-const VAD_ALLOWED = `an object with any of ${Object.keys(vadFields).join(", ")}`;
-
-/** Settings of the detector and of endpointing: decibels above the noise floor, and milliseconds. */
-const vadSchema = v.strictObject(vadFields, VAD_ALLOWED);
-
-const givenVadSchema = v.strictObject(
-  {
-    threshold_db: v.exactOptional(vadFields.threshold_db),
-    min_speech_ms: v.exactOptional(vadFields.min_speech_ms),
-    min_silence_ms: v.exactOptional(vadFields.min_silence_ms),
-    pre_roll_ms: v.exactOptional(vadFields.pre_roll_ms),
-    post_roll_ms: v.exactOptional(vadFields.post_roll_ms),
-    max_utterance_ms: v.exactOptional(vadFields.max_utterance_ms),
-  },
-  VAD_ALLOWED,
-);
-
-export type VadSettings = v.InferOutput<typeof vadSchema>;
-
-export const VAD_DEFAULTS: Readonly<VadSettings> = {
-  threshold_db: 10,
-  min_speech_ms: 100,
-  min_silence_ms: 500,
-  pre_roll_ms: 200,
-  post_roll_ms: 100,
-  max_utterance_ms: 30_000,
-};
+import { messageFields, parseJson } from "./message-fields.ts";
+import { vadSchema } from "./vad-settings.ts";
 
 /** Largest size of `options`, as compact JSON in UTF-8. */
 export const MAX_OPTIONS_BYTES = 4_096;
@@ -84,7 +38,7 @@ function startSchemaFor(maxChannels: number) {
     ),
     model: v.exactOptional(v.pipe(text(MODEL_ALLOWED), v.minLength(1, MODEL_ALLOWED), v.maxLength(128, MODEL_ALLOWED))),
     options: v.exactOptional(v.record(v.string(), v.unknown(), OPTIONS_ALLOWED)),
-    vad: v.exactOptional(givenVadSchema),
+    vad: v.exactOptional(vadSchema),
     interim_interval_ms: v.optional(whole(100, 10_000), 500),
     timing: v.optional(flag(), false),
   });

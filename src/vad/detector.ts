@@ -1,4 +1,4 @@
-import type { VadSettings } from "../protocol/requests.ts";
+import type { VadSettings } from "../protocol/vad-settings.ts";
 
 /**
  * Receives the decision about one window.

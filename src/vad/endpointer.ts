@@ -1,4 +1,4 @@
-import type { VadSettings } from "../protocol/requests.ts";
+import type { VadSettings } from "../protocol/vad-settings.ts";
 import { LevelHistory } from "./level-history.ts";
 
 /** An output of the endpointer. Positions are samples since the start of the stream. */

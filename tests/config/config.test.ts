@@ -13,7 +13,7 @@ import {
   MODEL_SETTINGS,
   SETTINGS,
 } from "../../src/config/config.ts";
-import { VAD_DEFAULTS } from "../../src/protocol/requests.ts";
+import { VAD_DEFAULTS } from "../../src/protocol/vad-settings.ts";
 import { DETECTOR_NAMES } from "../../src/vad/detectors.ts";
 
 let folder = "";

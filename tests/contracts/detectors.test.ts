@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../../src/lib/sample-format.ts";
-import { VAD_DEFAULTS } from "../../src/protocol/requests.ts";
+import { VAD_DEFAULTS } from "../../src/protocol/vad-settings.ts";
 import type { Detector, DetectorKind } from "../../src/vad/detector.ts";
 import { DETECTOR_NAMES, DETECTORS } from "../../src/vad/detectors.ts";
 import { concat, freshSeed, seeded, voice } from "../support/audio.ts";

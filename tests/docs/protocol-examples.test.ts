@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 
 import { type ErrorRow, ERRORS, WARNINGS } from "../../src/protocol/errors.ts";
 import { EVENTS, parseEvent, STOP_REASONS } from "../../src/protocol/events.ts";
-import { parseRequest, REQUESTS, VAD_DEFAULTS, VAD_RANGES } from "../../src/protocol/requests.ts";
+import { parseRequest, REQUESTS } from "../../src/protocol/requests.ts";
+import { VAD_DEFAULTS, VAD_RANGES } from "../../src/protocol/vad-settings.ts";
 
 const page = await Bun.file(new URL("../../docs/protocol.md", import.meta.url)).text();
 

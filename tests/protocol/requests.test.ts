@@ -3,14 +3,8 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 
 import { type ErrorCode, ProtocolError } from "../../src/protocol/errors.ts";
-import {
-  MAX_OPTIONS_BYTES,
-  parseRequest,
-  REQUESTS,
-  type Start,
-  VAD_DEFAULTS,
-  VAD_RANGES,
-} from "../../src/protocol/requests.ts";
+import { MAX_OPTIONS_BYTES, parseRequest, REQUESTS, type Start } from "../../src/protocol/requests.ts";
+import { VAD_DEFAULTS, VAD_RANGES } from "../../src/protocol/vad-settings.ts";
 
 const FORMAT = { channels: 1, sample_rate: 16_000, bit_depth: 16, is_float: false };
 const TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

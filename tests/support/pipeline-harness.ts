@@ -5,7 +5,7 @@ import { SegmentedPipeline } from "../../src/pipeline/segmented.ts";
 import { SimplePipeline } from "../../src/pipeline/simple.ts";
 import { StatefulPipeline } from "../../src/pipeline/stateful.ts";
 import type { ErrorCode } from "../../src/protocol/errors.ts";
-import { VAD_DEFAULTS, type VadSettings } from "../../src/protocol/requests.ts";
+import { VAD_DEFAULTS, type VadSettings } from "../../src/protocol/vad-settings.ts";
 import type { Detector } from "../../src/vad/detector.ts";
 import { Endpointer } from "../../src/vad/endpointer.ts";
 

@@ -7,7 +7,7 @@ import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import type { AudioJob, Lane } from "../../src/pool/lane.ts";
 import { type ChannelLedger, parseEvent, type ServerEvent } from "../../src/protocol/events.ts";
 import { type AudioFormat, frameBytes } from "../../src/protocol/format.ts";
-import { VAD_DEFAULTS, type VadSettings } from "../../src/protocol/requests.ts";
+import { VAD_DEFAULTS, type VadSettings } from "../../src/protocol/vad-settings.ts";
 import { Memory } from "../../src/stream/memory.ts";
 import type { StreamOwner } from "../../src/stream/owner.ts";
 import type { StreamPlan } from "../../src/stream/plan.ts";

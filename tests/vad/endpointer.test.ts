@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import fc from "fast-check";
 
-import { VAD_DEFAULTS, type VadSettings } from "../../src/protocol/requests.ts";
+import { VAD_DEFAULTS, type VadSettings } from "../../src/protocol/vad-settings.ts";
 import { Endpointer, longestBeginningMs, type Transition } from "../../src/vad/endpointer.ts";
 
 /** At this rate a sample is a millisecond. */

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { VAD_DEFAULTS } from "../../src/protocol/requests.ts";
+import { VAD_DEFAULTS } from "../../src/protocol/vad-settings.ts";
 import { energy } from "../../src/vad/energy.ts";
 import { seeded } from "../support/audio.ts";
 

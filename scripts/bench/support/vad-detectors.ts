@@ -1,4 +1,4 @@
-import { VAD_DEFAULTS } from "../../../src/protocol/requests.ts";
+import { VAD_DEFAULTS } from "../../../src/protocol/vad-settings.ts";
 import type { DetectorKind } from "../../../src/vad/detector.ts";
 import { energy } from "../../../src/vad/energy.ts";
 import { fixedThreshold, REFERENCE_DBFS } from "../../../src/vad/fixed-threshold.ts";

@@ -1,4 +1,4 @@
-import { VAD_DEFAULTS } from "../../../src/protocol/requests.ts";
+import { VAD_DEFAULTS } from "../../../src/protocol/vad-settings.ts";
 import { Endpointer } from "../../../src/vad/endpointer.ts";
 import type { Decisions } from "./vad-detectors.ts";
 import type { Scene, Span } from "./vad-scenes.ts";
