@@ -6,7 +6,8 @@ import type { Dialect, Input, Message, Opened, Route } from "../../src/dialects/
 import { ROUTES } from "../../src/dialects/dialects.ts";
 import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import type { Ending } from "../../src/protocol/ending.ts";
-import { type ErrorCode, errorEvent, ERRORS, ProtocolError, WARNINGS } from "../../src/protocol/errors.ts";
+import { errorEvent } from "../../src/protocol/error-event.ts";
+import { type ErrorCode, ERRORS, ProtocolError, WARNINGS } from "../../src/protocol/errors.ts";
 import type { ServerEvent, StopReason } from "../../src/protocol/events.ts";
 import { readRequest } from "../../src/protocol/requests.ts";
 import { isStart } from "../../src/session/inputs.ts";
