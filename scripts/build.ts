@@ -1,4 +1,5 @@
-// Builds what is not up to date: the native library, then the executable `./streamer` that contains it.
+// Builds the native library and the executable `./streamer`, which contains it. Each is rebuilt only when its inputs
+// have changed.
 
 import { createHash } from "node:crypto";
 import { chmod, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
@@ -10,7 +11,7 @@ const root = join(import.meta.dir, "..");
 const executable = join(root, "streamer");
 const stamp = join(root, "native", "build", "executable.sha256");
 
-/** Everything that the executable is made from, in a fixed order. */
+/** The files that the executable is made from, in a fixed order. */
 async function inputs(): Promise<string[]> {
   const sources = await readdir(join(root, "src"), { recursive: true, withFileTypes: true });
   return [
@@ -21,14 +22,14 @@ async function inputs(): Promise<string[]> {
   ].sort();
 }
 
-/** Contents, not times: a checkout or a copy of the tree may change every time. */
+/** A hash of contents, because a checkout or a copy of the tree changes modification times. */
 async function fingerprint(): Promise<string> {
   const hash = createHash("sha256").update(Bun.version);
   for (const path of await inputs()) hash.update(`\0${path}\0`).update(await Bun.file(path).bytes());
   return hash.digest("hex");
 }
 
-/** A finished build is described by its inputs and by the very file that came out. */
+/** Identifies a finished build by its inputs and by the size and time of the executable. */
 async function describe(inputsHash: string): Promise<string | undefined> {
   try {
     const { size, mtimeMs } = await stat(executable);
@@ -39,8 +40,8 @@ async function describe(inputsHash: string): Promise<string | undefined> {
 }
 
 /**
- * Brings `./streamer` up to date and returns its absolute path. May run in several processes at once: each builds
- * beside the old file and moves the new one in place in one step.
+ * Brings `./streamer` up to date and returns its absolute path. Several processes may run this at once: each builds to
+ * a folder of its own and renames the result.
  */
 export async function buildExecutable(): Promise<string> {
   await buildNative();
@@ -52,19 +53,19 @@ export async function buildExecutable(): Promise<string> {
   await mkdir(folder, { recursive: true });
   try {
     const outfile = join(folder, "streamer");
-    // `main.ts` makes the worker's URL from its own: both are entry points, side by side.
+    // `main.ts` derives the URL of the worker from its own, so both are entry points.
     await Bun.build({
       entrypoints: [join(root, "src", "main.ts"), join(root, "src", "worker.ts")],
       compile: {
         outfile,
-        // A model of the user's, imported at run time, finds its own packages only so.
+        // Needed by model files of users: imported at run time, they resolve their own packages only with this.
         autoloadPackageJson: true,
-        // A server must not read settings from whatever folder it is started in.
+        // A server must not read settings from the folder it is started in.
         autoloadDotenv: false,
         autoloadBunfig: false,
       },
       sourcemap: "linked",
-      // Parsed while building: a server is ready a third sooner.
+      // Parsing at build time makes a server ready a third sooner.
       bytecode: true,
       format: "esm",
       minify: { whitespace: true, syntax: true, identifiers: false },
@@ -83,7 +84,7 @@ if (import.meta.main) {
   try {
     await buildExecutable();
   } catch (error) {
-    // What the bundler found is several errors with places; anything else is one sentence.
+    // The bundler throws several errors with places; everything else is one sentence.
     console.error(error instanceof AggregateError || !(error instanceof Error) ? error : error.message);
     process.exitCode = 1;
   }

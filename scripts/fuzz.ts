@@ -1,6 +1,10 @@
-// Coverage-guided fuzzing of the C library (libFuzzer, clang): `bun scripts/fuzz.ts [SECONDS] [TARGET ...]`.
-// A target is a file of native/fuzz/. Inputs that reach new code are kept in native/fuzz/corpus/TARGET; an input that breaks
-// something is written to native/build/fuzz/.
+// Coverage-guided fuzzing of the C library with libFuzzer and clang:
+//
+//   bun scripts/fuzz.ts [SECONDS] [TARGET ...]
+//
+// Targets are the files of native/fuzz/. Inputs that reach new code are added to native/fuzz/corpus/TARGET; an input
+// that fails is written to native/build/fuzz/.
+
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 
@@ -9,7 +13,7 @@ import { nativeFolder, nativeSources } from "./native.ts";
 
 const build = join(nativeFolder, "build", "fuzz");
 
-/** libFuzzer brings its own main, which only the programs get. */
+/** Objects are compiled without the main function of libFuzzer, which only programs are linked with. */
 function tools(): Toolchain {
   return new Toolchain(build, ["clang"], ["-fsanitize=fuzzer-no-link,address,undefined", "-fno-sanitize-recover=all"]);
 }
@@ -22,14 +26,14 @@ export function fuzzTargets(): string[] {
     .sort();
 }
 
-/** Whether clang is here with libFuzzer. */
+/** True when clang with libFuzzer is installed. */
 export async function canFuzz(): Promise<boolean> {
   if (!Bun.which("clang")) return false;
   const target = "int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { return d == 0 && n > 0; }\n";
   return await new Toolchain(join(build, "probe"), ["clang"], ["-fsanitize=fuzzer"]).works(target, false);
 }
 
-/** Fuzzes one target for some seconds. `keep` adds what was found to the corpus. */
+/** Fuzzes one target for some seconds. `keep` adds inputs that reach new code to the corpus. */
 export async function fuzz(target: string, seconds: number, keep: boolean): Promise<Ran> {
   const toolchain = tools();
   const objects = await toolchain.objects([join(nativeFolder, "fuzz", `${target}.c`), ...nativeSources()]);
@@ -42,7 +46,7 @@ export async function fuzz(target: string, seconds: number, keep: boolean): Prom
   const limits = [`-max_total_time=${seconds}`, "-max_len=4096", "-timeout=20", `-artifact_prefix=${build}/${target}-`];
   const result = await run([program, ...limits, found, corpus]);
   if (!keep || !result.passed) return result;
-  // Only what reaches new code is added; the counts of visits, which tell hundreds of inputs apart, do not matter here.
+  // Only inputs that reach new code are added. Counting visits too would add hundreds of inputs.
   const merged = await run([program, "-merge=1", "-use_counters=0", corpus, found]);
   if (!merged.passed) return merged;
   return result;

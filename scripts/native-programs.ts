@@ -1,4 +1,5 @@
-// Compiles the C library's tests and fuzz targets, each source once for a set of flags.
+// Compiles the tests and the fuzz targets of the C library, each source once for a set of flags.
+
 import { mkdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
@@ -6,11 +7,11 @@ import { isNewer, nativeHeaders, warningFlags } from "./native.ts";
 
 export interface Ran {
   readonly passed: boolean;
-  /** The command and what it said: enough to repeat it. */
+  /** The command line and its output. */
   readonly report: string;
 }
 
-/** Runs a command to its end. */
+/** Runs a command. */
 export async function run(command: readonly string[]): Promise<Ran> {
   const child = Bun.spawn([...command], { stdout: "pipe", stderr: "pipe" });
   const [code, output, errors] = await Promise.all([
@@ -21,7 +22,7 @@ export async function run(command: readonly string[]): Promise<Ran> {
   return { passed: code === 0, report: `${command.join(" ")}\n${output}${errors}exit ${code}` };
 }
 
-/** A compiler with flags, and the folder for what it makes. */
+/** A compiler with flags, and the folder for its output. */
 export class Toolchain {
   readonly folder: string;
   readonly #command: readonly string[];
@@ -32,11 +33,14 @@ export class Toolchain {
     mkdirSync(folder, { recursive: true });
   }
 
-  /** Object files of C sources, compiled at once where one is older than its source or a header. Throws what the compiler says. */
+  /**
+   * Object files of C sources. Those that are older than their source or a header are compiled. Throws the output of
+   * the compiler.
+   */
   async objects(sources: readonly string[]): Promise<string[]> {
     return await Promise.all(
       sources.map(async (source) => {
-        // Named with its folder: a fuzz target has the name of the library's file that it tries.
+        // The folder is part of the name, because a fuzz target has the name of the source that it tests.
         const object = join(this.folder, `${basename(dirname(source))}-${basename(source, ".c")}.o`);
         if (!isNewer(object, [source, ...nativeHeaders()])) await this.#make(["-c", "-o", object, source]);
         return object;
@@ -44,14 +48,14 @@ export class Toolchain {
     );
   }
 
-  /** A program of object files. */
+  /** Links a program. Returns its path. */
   async program(name: string, objects: readonly string[], ...flags: string[]): Promise<string> {
     const path = join(this.folder, name);
     if (!isNewer(path, objects)) await this.#make([...flags, "-o", path, ...objects, "-lm"]);
     return path;
   }
 
-  /** Whether a program of this source can be built, and run when `running`. */
+  /** True when a program with this source can be built and, with `running`, run. */
   async works(source: string, running: boolean): Promise<boolean> {
     const probe = join(this.folder, "probe.c");
     await Bun.write(probe, source);

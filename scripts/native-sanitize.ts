@@ -1,5 +1,10 @@
-// Runs the C library under the address, undefined-behaviour and thread sanitizers: `bun scripts/native-sanitize.ts [RUNS [SEED]]`.
-// Programs are the tests in native/tests/ and, on kept and random inputs, the fuzz targets in native/fuzz/.
+// Runs the C library under the address, undefined-behaviour and thread sanitizers:
+//
+//   bun scripts/native-sanitize.ts [RUNS [SEED]]
+//
+// The programs are the tests in native/tests/ and the fuzz targets in native/fuzz/, the latter on the corpus and on
+// RUNS random inputs.
+
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 
@@ -15,14 +20,14 @@ function memoryTools(): Toolchain {
 }
 
 function threadTools(): Toolchain {
-  // The choice of a clone runs before the thread sanitizer is ready, so there are none.
+  // Without function clones: the code that selects one runs before the thread sanitizer is initialised.
   return new Toolchain(join(build, "sanitized-threads"), compiler(), ["-fsanitize=thread", "-DSA_NO_CLONES"]);
 }
 
 export interface SanitizedRun {
   readonly name: string;
   readonly passed: boolean;
-  /** The command and what it said: enough to repeat it. */
+  /** The command line and its output. */
   readonly report: string;
 }
 
@@ -30,7 +35,7 @@ async function sanitizedRun(program: string, ...rest: string[]): Promise<Sanitiz
   return { name: basename(program), ...(await run([program, ...rest])) };
 }
 
-/** Which sanitizers this compiler has. */
+/** The sanitizers that the compiler supports. */
 export async function sanitizers(): Promise<{ memory: boolean; threads: boolean }> {
   return {
     memory: await memoryTools().works(emptyProgram, true),
@@ -51,7 +56,10 @@ function keptInputs(target: string): string[] {
   return existsSync(corpus) ? readdirSync(corpus).map((name) => join(corpus, name)) : [];
 }
 
-/** Builds and runs everything under the address and undefined-behaviour sanitizers; `runs` random inputs to a fuzz target. */
+/**
+ * Builds and runs all programs under the address and undefined-behaviour sanitizers, each fuzz target with `runs`
+ * random inputs.
+ */
 export async function sanitizeMemory(runs: number, seed: number): Promise<SanitizedRun[]> {
   const tools = memoryTools();
   const library = await tools.objects(nativeSources());
@@ -71,7 +79,7 @@ export async function sanitizeMemory(runs: number, seed: number): Promise<Saniti
   return results;
 }
 
-/** Builds and runs the test of what threads share under the thread sanitizer. */
+/** Builds and runs the test of shared filters under the thread sanitizer. */
 export async function sanitizeThreads(): Promise<SanitizedRun[]> {
   const tools = threadTools();
   const sources = ["filter.c", "sums.c", "resampler.c", "tests/threads_test.c"].map((name) => join(nativeFolder, name));

@@ -1,4 +1,5 @@
-// Builds the C library. `bun scripts/native.ts`, or `buildNative()` from a test preload or another build script.
+// Builds the C library: `bun scripts/native.ts`, or `buildNative()` from other scripts.
+
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 
@@ -6,7 +7,9 @@ const root = resolve(import.meta.dir, "..");
 export const nativeFolder = join(root, "native");
 export const nativeLibrary = join(nativeFolder, "build", "libstreamer_audio.so");
 
-/** Warnings are errors. Contraction (a * b + c in one rounding) is off, so that all kinds of processor give the same bits. */
+/**
+ * Warnings are errors. Contraction (a * b + c with one rounding) is off, so that all processors compute the same bits.
+ */
 export const warningFlags = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 const flags = [
   ...warningFlags,
@@ -20,7 +23,8 @@ const flags = [
 ];
 
 const noCompiler =
-  "No C compiler was found (CC, cc, gcc and clang were tried): install one, on Debian and Ubuntu with `apt-get install gcc libc6-dev`.";
+  "No C compiler was found (CC, cc, gcc and clang were tried): install one, on Debian and Ubuntu with " +
+  "`apt-get install gcc libc6-dev`.";
 
 /** The C sources of the library, absolute paths. */
 export function nativeSources(): string[] {
@@ -30,7 +34,7 @@ export function nativeSources(): string[] {
     .map((name) => join(nativeFolder, name));
 }
 
-/** The C compiler's command: the environment's CC, else the first of cc, gcc and clang. Throws a sentence when there is none. */
+/** The command of the C compiler: CC, or the first of cc, gcc and clang. Throws a sentence when there is none. */
 export function compiler(environment: Readonly<Record<string, string | undefined>> = process.env): string[] {
   const path = { PATH: environment["PATH"] ?? "" };
   const chosen = (environment["CC"] ?? "").split(/\s+/).filter((word) => word !== "");
@@ -55,11 +59,14 @@ export function isNewer(output: string, inputs: readonly string[]): boolean {
   return inputs.every((input) => statSync(input).mtimeMs < built);
 }
 
-/** Builds native/build/libstreamer_audio.so when a source is newer. Throws a sentence that says what is wrong. */
+/**
+ * Builds native/build/libstreamer_audio.so when a source is newer. Throws a sentence with the errors of the compiler.
+ */
 export async function buildNative(): Promise<void> {
   if (isNewer(nativeLibrary, [...nativeSources(), ...nativeHeaders(), import.meta.path])) return;
   mkdirSync(join(nativeFolder, "build"), { recursive: true });
-  // Written beside its place and renamed: a process that has the old file open keeps it whole, and of two builds at once both are good.
+  // Written to a file of its own and renamed, so that processes with the old library open keep it, and concurrent
+  // builds do not collide.
   const fresh = `${nativeLibrary}.${process.pid}`;
   try {
     const child = Bun.spawn([...compiler(), ...flags, "-o", fresh, ...nativeSources(), "-lm"], {

@@ -1,5 +1,6 @@
-// Records what users of the program build on (wire, configuration, metrics, routes, commands) in tests/data/surface.json, which
-// tests/surface.test.ts compares with the current sources. Run it when a change of these is meant, and commit the difference:
+// Records what users of the program build on (wire, configuration, metrics, routes, commands) in
+// tests/data/surface.json, which tests/surface.test.ts compares with the current sources. Run it when a change of these
+// is meant, and commit the difference:
 //
 //   bun scripts/record-surface.ts [EXECUTABLE]
 //

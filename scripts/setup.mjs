@@ -1,10 +1,11 @@
-// Sets a machine up that has only Node 20, npm and a C compiler, then runs a script of the project under the pinned Bun:
+// Installs and builds the project on a machine with Node 20, npm and a C compiler, then runs a script under the pinned
+// Bun:
 //
 //   node scripts/setup.mjs [scripts/some.ts [argument ...]]
 //
-// Everything lands in the project's folder: packages (Bun among them) in node_modules, the native library in
-// native/build, the executable at the root. What is already there and still fits is left alone, so that the second time
-// downloads nothing. This file is JavaScript because it runs before there is anything that reads TypeScript.
+// Everything is written inside the project: packages, Bun among them, to node_modules, the native library to
+// native/build, the executable to the root. Parts that are up to date are kept, so the second run downloads nothing.
+// This file is JavaScript because it runs before anything that reads TypeScript is installed.
 
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -17,7 +18,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const bun = join(root, "node_modules", ".bin", "bun");
 const stamp = join(root, "node_modules", ".installed");
 
-/** What a person can act on; shown without a stack. */
+/** A problem that a person can act on; printed without a stack. */
 class SetupError extends Error {}
 
 /** @param {string} path @param {number} mode */
@@ -36,7 +37,7 @@ function onPath(name) {
   return folders.some((folder) => accessible(join(folder, name), constants.X_OK));
 }
 
-/** Asked before anything is downloaded. What is built already needs no compiler. */
+/** Fails before anything is downloaded. A library that is already built needs no compiler. */
 function requireCompiler() {
   if (accessible(join(root, "native", "build", "libstreamer_audio.so"), constants.R_OK)) return;
   const wanted = process.env["CC"] === undefined ? ["cc", "gcc", "clang"] : [process.env["CC"].split(" ")[0] ?? ""];
@@ -47,7 +48,7 @@ function requireCompiler() {
   );
 }
 
-/** Changes whenever another set of packages is wanted: lock file, manifest, Node's platform. */
+/** A hash of the lock file, the manifest and the platform: it changes when other packages are needed. */
 function wantedPackages() {
   const hash = createHash("sha256").update(`${process.platform} ${process.arch}\n`);
   for (const file of ["package.json", "bun.lock"]) hash.update(readFileSync(join(root, file)));
@@ -68,7 +69,7 @@ function run(command, args, env) {
   throw new SetupError(`\`${[command, ...args].join(" ")}\` failed: ${ending}`);
 }
 
-/** npm and Bun keep what they download below HOME; a user without a writable one gets a temporary folder. */
+/** The environment of downloads. npm and Bun cache below HOME; without a writable one they use a temporary folder. */
 function downloadEnvironment() {
   const env = { ...process.env };
   if (!accessible(homedir(), constants.W_OK)) {
@@ -77,7 +78,7 @@ function downloadEnvironment() {
     env["npm_config_cache"] = join(cache, "npm");
     env["BUN_INSTALL_CACHE_DIR"] = join(cache, "bun");
   }
-  // Bun reads other files than npm does, so it is told which registry npm was set to.
+  // Bun does not read the configuration of npm, so it gets the registry of npm from the environment.
   const registry = spawnSync("npm", ["config", "get", "registry"], { cwd: root, encoding: "utf8", env });
   if (registry.status === 0 && registry.stdout.trim() !== "") env["NPM_CONFIG_REGISTRY"] = registry.stdout.trim();
   return env;
@@ -95,7 +96,7 @@ function installPackages() {
   const install = ["install", "--frozen-lockfile"];
   if (works) run(bun, install, env);
   else {
-    // npx would take a broken Bun that an interrupted installation has left here for a good one.
+    // An interrupted installation can leave a broken Bun, which npx would run.
     rmSync(join(root, "node_modules"), { recursive: true, force: true });
     run("npx", ["-y", `bun@${version}`, ...install], env);
   }
@@ -117,8 +118,8 @@ function setUp() {
   console.error(`set-up took ${((performance.now() - begin) / 1000).toFixed(1)} s`);
 }
 
-/** Runs one script and ends as it ends. @param {string[]} args */
-function handOver(args) {
+/** Runs one script and exits with its code. @param {string[]} args */
+function runScript(args) {
   const child = spawn(bun, args, { cwd: root, stdio: "inherit" });
   child.on("error", (error) => {
     console.error(error.message);
@@ -127,7 +128,7 @@ function handOver(args) {
   child.on("exit", (code) => {
     process.exitCode = code ?? 1;
   });
-  // A terminal sends Ctrl-C to both; the child decides how to end. A SIGTERM reaches only this process and is passed on.
+  // A terminal sends Ctrl-C to both processes, and the child decides how to end. A SIGTERM reaches only this process.
   process.on("SIGINT", () => undefined);
   process.on("SIGTERM", () => child.kill("SIGTERM"));
 }
@@ -135,7 +136,7 @@ function handOver(args) {
 const args = process.argv.slice(2);
 try {
   setUp();
-  if (args.length > 0) handOver(args);
+  if (args.length > 0) runScript(args);
 } catch (error) {
   console.error(error instanceof SetupError ? `set-up failed: ${error.message}` : error);
   if (args[0] === "scripts/test.ts") console.log("0 passed, 1 failed");

@@ -1,4 +1,5 @@
-// Runs before `bun test`: whoever changed a C source tests what they changed.
+// Runs before `bun test`, so that the tests use the current C sources.
+
 import { buildNative } from "./native.ts";
 
 await buildNative();

@@ -25,7 +25,10 @@ const LIMIT_MS = 12 * 60_000;
 /** The limit of a test that sets none. The default of Bun, 5 s, fails on a busy machine. */
 const TEST_LIMIT_MS = 60_000;
 
-/** Runs tests of the project in `root`. A crash, an error outside of any test and a run without tests each count as one failure. */
+/**
+ * Runs tests of the project in `root`. A crash, an error outside of any test and a run without tests each count as one
+ * failure.
+ */
 export async function runTests(root: string, options: TestRunOptions = {}): Promise<TestRun> {
   const { files, parallel = 1, output = "inherit" } = options;
   const folder = await mkdtemp(join(tmpdir(), "streamer-tests-"));

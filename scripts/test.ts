@@ -1,5 +1,5 @@
-// Runs the checks, the core tests and the suites that STREAMER_SUITES names (scripts/suites.ts). Each check counts as one test. The last
-// line is `N passed, N failed[, N skipped]`; the exit code is 0 only when nothing failed.
+// Runs the checks, the core tests and the suites that STREAMER_SUITES names (scripts/suites.ts). Each check counts as
+// one test. The last line is `N passed, N failed[, N skipped]`; the exit code is 0 only when nothing failed.
 
 import { availableParallelism } from "node:os";
 import { join } from "node:path";

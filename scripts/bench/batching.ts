@@ -1,5 +1,5 @@
-// Throughput gain of dynamic batching. A model takes the same time for a batch of eight as for one item; sessions send blocks to
-// /api/v1/simple as fast as the server reads them. Goal: at least 6 times the results per second.
+// Throughput gain of dynamic batching. A model takes the same time for a batch of eight as for one item; sessions send
+// blocks to /api/v1/simple as fast as the server reads them. Goal: at least 6 times the results per second.
 //
 //   bun run bench batching [--sessions 8] [--channels 4] [--seconds 5] [--call 20] [--rounds 3]
 //

@@ -1,5 +1,5 @@
-// Round trip of 0.5 s of audio to a worker and back. The pool, which leaves the samples in shared memory, is compared with a message
-// that carries a copy of them. Goals: p50 at most 30 us, p99 at most a third of that of copying.
+// Round trip of 0.5 s of audio to a worker and back. The pool, which leaves the samples in shared memory, is compared
+// with a message that carries a copy of them. Goals: p50 at most 30 us, p99 at most a third of that of copying.
 //
 //   bun run bench handover
 //

@@ -1,5 +1,5 @@
-// Effect and cost of the built-in models: noise reduction in dB on the repository's recording of a reader in white noise, and
-// real-time factors on one core.
+// Effect and cost of the built-in models: noise reduction in dB on the repository's recording of a reader in white
+// noise, and real-time factors on one core.
 //
 //   bun run bench models
 //

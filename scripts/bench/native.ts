@@ -2,8 +2,8 @@
 //
 //   bun run bench native
 //
-// Numbers are medians of several rounds. Compare the numbers of one run with each other, not those of different machines. The resampler
-// is compared with libsoxr where it is installed (Debian: libsoxr0).
+// Numbers are medians of several rounds. Compare the numbers of one run with each other, not those of different
+// machines. The resampler is compared with libsoxr where it is installed (Debian: libsoxr0).
 
 import { SAMPLE_FORMAT_NAMES, SAMPLE_FORMATS, type SampleFormat } from "../../src/lib/sample-format.ts";
 import { Inspector } from "../../src/native/inspector.ts";

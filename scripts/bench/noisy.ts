@@ -1,10 +1,12 @@
-// Latency of well-behaved clients beside a noisy neighbour. Clients send 16 kHz mono to /api/v1/segmented in real time, alone and beside
-// one neighbour of each kind; latency runs from the message with the deciding sample to the final result, model time included.
+// Latency of well-behaved clients beside a noisy neighbour. Clients send 16 kHz mono to /api/v1/segmented in real time,
+// alone and beside one neighbour of each kind; latency runs from the message with the deciding sample to the final
+// result, model time included.
 //
-//   bun run bench noisy [--clients 10] [--seconds 20] [--rounds 3] [--workers 2] [--only greedy,mute] [-- --set key=value ...]
+//   bun run bench noisy [--clients 10] [--seconds 20] [--rounds 3] [--workers 2] [--only greedy,mute]
+//                       [-- --set key=value ...]
 //
-// Within a round the clients send the same audio in every row. Rows alternate; p50 and p99 are medians over the rounds, so a short burst
-// of other work on the machine does not count. Neighbours run in a separate process.
+// Within a round the clients send the same audio in every row. Rows alternate; p50 and p99 are medians over the rounds,
+// so a short burst of other work on the machine does not count. Neighbours run in a separate process.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,13 +1,14 @@
-// Processor time and latency of real-time streams. N connections send bursts of noise and pauses, 16 kHz mono s16 in messages of
-// 100 ms, on an absolute clock. The processor time of the server comes from /proc, the latency from its results.
+// Processor time and latency of real-time streams. N connections send bursts of noise and pauses, 16 kHz mono s16 in
+// messages of 100 ms, on an absolute clock. The processor time of the server comes from /proc, the latency from its
+// results.
 //
-//   bun run bench streams [--streams 100,500,1000] [--seconds 10] [--settle 4] [--rounds 1] [--against FILE] [--traces 0.01,1]
-//                         [-- --set key=value ...]
+//   bun run bench streams [--streams 100,500,1000] [--seconds 10] [--settle 4] [--rounds 1] [--against FILE]
+//                         [--traces 0.01,1] [-- --set key=value ...]
 //
-// Each count is measured with Streamer and with a bare Bun.serve socket. --against adds another build of Streamer, and prints the ratio
-// of the processor times of each round; --traces adds Streamer with that share of its streams traced and exported to a sink. /metrics
-// is scraped every five seconds. Cases alternate within a round; the medians over the rounds are printed. --settle is the seconds before
-// counting starts. Arguments after `--` go to `streamer serve`.
+// Each count is measured with Streamer and with a bare Bun.serve socket. --against adds another build of Streamer, and
+// prints the ratio of the processor times of each round; --traces adds Streamer with that share of its streams traced
+// and exported to a sink. /metrics is scraped every five seconds. Cases alternate within a round; the medians over the
+// rounds are printed. --settle is the seconds before counting starts. Arguments after `--` go to `streamer serve`.
 
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -82,13 +83,12 @@ function printRow(streams: number, name: string, results: readonly LoadResult[])
   console.log(cells.join("  "));
 }
 
-/** Processor time of Streamer as a share of that of the other build, round by round: neighbours in time share the machine's mood. */
+/** Prints the processor time of Streamer as a share of that of the other build, computed within each round. */
 function printRatio(streams: number, ours: readonly LoadResult[], theirs: readonly LoadResult[]): void {
   const ratios = ours.map(({ cpuMs }, round) => cpuMs / theirs[round]!.cpuMs);
   const range = `${Math.min(...ratios).toFixed(3)} to ${Math.max(...ratios).toFixed(3)}`;
-  console.log(
-    `${String(streams).padStart(7)}  streamer / against: median ${median(ratios).toFixed(3)} of ${ratios.length} rounds, ${range}`,
-  );
+  const middle = `median ${median(ratios).toFixed(3)} of ${ratios.length} rounds`;
+  console.log(`${String(streams).padStart(7)}  streamer / against: ${middle}, ${range}`);
 }
 
 printMachine();

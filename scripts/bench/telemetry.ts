@@ -1,5 +1,5 @@
-// Cost of metrics and traces per message within a session. There are no sockets, threads or timers, and the model answers at once, so
-// differences of a hundred nanoseconds show. `streams` gives the whole cost of a message.
+// Cost of metrics and traces per message within a session. There are no sockets, threads or timers, and the model
+// answers at once, so differences of a hundred nanoseconds show. `streams` gives the whole cost of a message.
 //
 //   bun run bench telemetry [--rounds 9]
 

@@ -1,5 +1,6 @@
-// Accuracy of voice activity detection. The built-in detectors, WebRTC's VAD and Silero are each followed by the endpointer with
-// default settings; recall, precision and false speech are printed, and the speed of the energy detector.
+// Accuracy of voice activity detection. The built-in detectors, WebRTC's VAD and Silero are each followed by the
+// endpointer with default settings; recall, precision and false speech are printed, and the speed of the energy
+// detector.
 //
 //   bun run bench vad [--seed 1] [--only energy]
 //

@@ -13,8 +13,9 @@ export interface ConstructorSize {
 type Read = (path: string) => Promise<string | undefined>;
 
 /**
- * Counts the options of every constructor in the file at `path`. Parameters count one each; a constructor with a single parameter counts
- * the members of its type, when that is an object type or an interface of this file or of one that it imports from.
+ * Counts the options of every constructor in the file at `path`. Parameters count one each; a constructor with a single
+ * parameter counts the members of its type, when that is an object type or an interface of this file or of one that it
+ * imports from.
  */
 export async function constructorSizes(path: string, read: Read): Promise<ConstructorSize[]> {
   const module = await Module.open(path, read);

@@ -14,7 +14,9 @@ interface Tally {
   interims: number;
 }
 
-/** Sends one stream of a random format in random messages. Its ledger must add up, and every failed span must be named. */
+/**
+ * Sends one stream of a random format in random messages. Its ledger must add up, and every failed span must be named.
+ */
 async function client(running: Running, seed: number): Promise<Tally> {
   const random = seeded(seed);
   const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(random() * items.length)]!;

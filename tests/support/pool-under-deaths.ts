@@ -7,7 +7,10 @@ import type { Outcome } from "../../src/model/job.ts";
 import { ORDERS } from "./models/puppet.ts";
 import { modelPath, testPool } from "./pool-harness.ts";
 
-/** Submits random jobs to a pool until its workers have died this often; every job must be settled once and all memory be free. */
+/**
+ * Submits random jobs to a pool until its workers have died this often; every job must be settled once and all memory
+ * be free.
+ */
 export async function checkPoolUnderDeaths(deaths: number): Promise<void> {
   const seed = fc.sample(fc.integer(), 1)[0]!;
   const draw = random(seed);

@@ -1,4 +1,5 @@
-// What some tests need of the machine. A test whose requirement is missing is counted as skipped, and the reason is printed.
+// What some tests need of the machine. A test whose requirement is missing is counted as skipped, and the reason is
+// printed.
 
 import { test } from "bun:test";
 import { existsSync } from "node:fs";

@@ -32,8 +32,10 @@ interface Running {
 
 const STEPS = 40;
 
-/** One random history of arrivals, slow calls, deaths and cancellations under a virtual clock. Every rule of the scheduler is
- *  checked against the simulation's own books at each step; a broken one throws. */
+/**
+ * One random history of arrivals, slow calls, deaths and cancellations under a virtual clock. Each step checks every
+ * rule of the scheduler against the books of the simulation; a broken rule throws.
+ */
 export class ScheduleSimulation {
   readonly #draw: () => number;
   readonly #options: SchedulerOptions;
@@ -334,7 +336,9 @@ export class ScheduleSimulation {
     return [...this.#running.values()].filter(({ call }) => call.jobs[0]!.kind === "interim").length;
   }
 
-  /** True when the session leaves a worker to others after one more call, or when there is nobody, or nothing, to leave. */
+  /**
+   * True when the session leaves a worker to others after one more call, or when there is nobody, or nothing, to leave.
+   */
   #mayOccupyMore(session: number): boolean {
     if (this.#lanes.every((lane) => lane.session === session)) return true;
     const lost = [...this.#down.values()].filter(({ sessions, untilMs }) => sessions.size > 0 && this.#nowMs < untilMs);
@@ -386,7 +390,10 @@ function check(holds: boolean, rule: string): void {
   if (!holds) throw new Error(`broken: ${rule}`);
 }
 
-/** Runs `count` histories, and names the seed of one that breaks a rule: `SCHEDULE_SEED=n` repeats it. Returns the number of jobs. */
+/**
+ * Runs `count` histories, and names the seed of one that breaks a rule: `SCHEDULE_SEED=n` repeats it. Returns the
+ * number of jobs.
+ */
 export function runSchedules(count: number): number {
   const only = process.env["SCHEDULE_SEED"];
   const first = only === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(only);

@@ -33,8 +33,9 @@ async function stream(running: Running, pattern: string, model: string, seed: nu
 }
 
 /**
- * Defines a test for each pattern and built-in model. Each sends `streams` at a time, until the tests together have seen this many
- * deaths of workers. A round of 8 streams costs about 50 deaths on the patterns that cut audio into blocks.
+ * Defines a test for each pattern and built-in model. Each sends `streams` at a time, until the tests together have
+ * seen this many deaths of workers. A round of 8 streams costs about 50 deaths on the patterns that cut audio into
+ * blocks.
  */
 export function testStreamsUnderDeaths(deaths: number, streams: number): void {
   const quota = Math.ceil(deaths / pairs.length);
@@ -48,7 +49,8 @@ export function testStreamsUnderDeaths(deaths: number, streams: number): void {
         "model.inner": model,
         "model.seed": seed,
         "model.rate": 0.5,
-        // A thread that hangs while it dies (seen once in some thousands, Bun 1.4.5) is replaced as one that hangs in a call.
+        // A thread that hangs while it dies (seen once in some thousands, Bun 1.4.5) is replaced as one that hangs in a
+        // call.
         "model.inference_timeout_ms": 3_000,
         "simple.block_ms": 100,
       });

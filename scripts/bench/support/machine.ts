@@ -6,7 +6,10 @@ function load(): string {
     .join(" ");
 }
 
-/** Prints the processor and the load of the machine, now and when the process ends. Numbers from a busy machine prove little. */
+/**
+ * Prints the processor and the load of the machine, now and when the process ends. Numbers from a busy machine prove
+ * little.
+ */
 export function printMachine(): void {
   const [{ model } = { model: "unknown processor" }] = cpus();
   console.log(`machine: ${model}, ${cpus().length} cores, load ${load()}`);

@@ -1,5 +1,5 @@
-// One noisy neighbour for `noisy`, in its own process: `bun scripts/bench/support/neighbour.ts KIND ws://HOST:PORT`. On SIGTERM it
-// prints one line about what it sent and ends.
+// One noisy neighbour for `noisy`, in its own process: `bun scripts/bench/support/neighbour.ts KIND ws://HOST:PORT`. On
+// SIGTERM it prints one line about what it sent and ends.
 
 import { connect } from "node:net";
 

@@ -1,4 +1,5 @@
-// The reference for `streams`: a bare Bun.serve socket that reads the same messages, sends as many replies and does nothing else.
+// The reference for `streams`: a bare Bun.serve socket that reads the same messages, sends as many replies and does
+// nothing else.
 
 export {};
 

@@ -1,5 +1,5 @@
-// libsoxr, to compare the resampler with, where it is installed (Debian: libsoxr0). Its default settings are "high quality" and one
-// channel of float32.
+// libsoxr, to compare the resampler with, where it is installed (Debian: libsoxr0). Its default settings are "high
+// quality" and one channel of float32.
 
 import { dlopen } from "bun:ffi";
 

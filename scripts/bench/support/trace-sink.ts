@@ -1,4 +1,5 @@
-// Accepts exported spans and discards them. Runs as a process of its own, so that its processor time does not count for the server.
+// Accepts exported spans and discards them. Runs as a process of its own, so that its processor time does not count for
+// the server.
 
 export {};
 

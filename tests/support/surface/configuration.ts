@@ -1,6 +1,9 @@
 import type { Item, Program } from "./program.ts";
 
-/** Every key of the configuration, with the own keys of a built-in model: default, unit, range, variable of the environment. */
+/**
+ * Every key of the configuration, with the own keys of a built-in model: default, unit, range, variable of the
+ * environment.
+ */
 export async function configurationItems(program: Program, model: string): Promise<Item[]> {
   const print = ["serve", "--print-config", "--model", model, "--set", `models.other.name=${model}`];
   const printed = await program.run(print);

@@ -1,6 +1,9 @@
 import { join } from "node:path";
 
-/** One named fact about the program, such as `["start.format.channels", "required, type integer, minimum 1, maximum 256"]`. */
+/**
+ * One named fact about the program, such as `["start.format.channels", "required, type integer, minimum 1, maximum
+ * 256"]`.
+ */
 export type Item = readonly [name: string, text: string];
 
 const root = join(import.meta.dir, "..", "..", "..");

@@ -12,7 +12,9 @@ const ROUTES = [
 ];
 const OPEN_METRICS = "application/openmetrics-text";
 
-/** Routes, WebSocket handshakes, messages, errors and metrics of a server that has had one refused start and one stream. */
+/**
+ * Routes, WebSocket handshakes, messages, errors and metrics of a server that has had one refused start and one stream.
+ */
 export async function serverItems(program: Program): Promise<Item[]> {
   const child = program.spawn(["serve", "--port", "0", "--workers", "1"]);
   try {

@@ -9,8 +9,8 @@ export type Surface = Readonly<Record<string, string>>;
 const BUILT_IN_MODELS = ["simulated", "levels", "denoise"];
 
 /**
- * Observes the surface of a build: its help, its configuration, the answers of its server. `command` starts the program; none of its
- * modules is imported, so builds with different sources can be compared.
+ * Observes the surface of a build: its help, its configuration, the answers of its server. `command` starts the
+ * program; none of its modules is imported, so builds with different sources can be compared.
  */
 export async function surfaceOf(command: readonly string[]): Promise<Surface> {
   const program = new Program(command);
