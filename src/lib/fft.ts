@@ -1,29 +1,29 @@
 /**
- * The discrete Fourier transform of real signals of one length, in double precision and always in the same order of
- * operations, so that equal input gives equal bits.
+ * Discrete Fourier transform of real signals of one length, in double precision. The order of operations is fixed, so
+ * equal input gives equal bits.
  *
- * `forward` computes X[k] = sum over n of x[n] exp(-2 pi i k n / N) for k = 0 .. N/2; `inverse` is its exact
- * counterpart, with the factor 1/N. N real samples are taken as N/2 complex ones, which a radix-2 transform takes apart
- * (Cooley and Tukey, "An Algorithm for the Machine Calculation of Complex Fourier Series", 1965) and the symmetry of
- * real signals puts together again (Press et al., "Numerical Recipes", section 12.3).
+ * `forward` computes X[k] = sum over n of x[n] exp(-2 pi i k n / N) for k = 0 to N/2; `inverse` is its exact
+ * counterpart, with the factor 1/N. N real samples are treated as N/2 complex ones for a radix-2 transform (Cooley and
+ * Tukey, "An Algorithm for the Machine Calculation of Complex Fourier Series", 1965), and the symmetry of real signals
+ * yields their spectrum (Press et al., "Numerical Recipes", section 12.3).
  */
 export class RealFft {
   /** N, in samples. */
   readonly size: number;
-  /** N/2 + 1: frequencies from 0 to half the sample rate. */
+  /** Bins of the spectrum, N/2 + 1: frequencies from 0 to half the sample rate. */
   readonly bins: number;
-  /** cos and sin of -2 pi k / N, k = 0 .. N/2 - 1. */
+  /** Cosine and sine of -2 pi k / N for k = 0 to N/2 - 1. */
   readonly #cos: Float64Array;
   readonly #sin: Float64Array;
-  /** Where complex sample i comes from. */
+  /** Indices of the complex samples in bit-reversed order. */
   readonly #order: Uint32Array;
   readonly #re: Float64Array;
   readonly #im: Float64Array;
 
-  /** @param size a power of two, 4 to 65,536 */
+  /** @param size N, a power of two from 4 to 65,536, else RangeError */
   constructor(size: number) {
     if (!Number.isInteger(size) || size < 4 || size > 65_536 || (size & (size - 1)) !== 0) {
-      throw new RangeError(`fft: a size of ${size} is no power of two from 4 to 65536`);
+      throw new RangeError(`fft: size is ${size}, not a power of two from 4 to 65536`);
     }
     const half = size / 2;
     this.size = size;
@@ -35,7 +35,7 @@ export class RealFft {
     this.#im = new Float64Array(half);
   }
 
-  /** @param samples N of them; @param re,im receive the spectrum, N/2 + 1 bins each */
+  /** @param samples N samples; @param re,im receive the spectrum, N/2 + 1 bins each */
   forward(samples: ArrayLike<number>, re: Float64Array, im: Float64Array): void {
     const half = this.size / 2;
     const [zre, zim, order] = [this.#re, this.#im, this.#order];
@@ -60,7 +60,7 @@ export class RealFft {
     }
   }
 
-  /** @param re,im N/2 + 1 bins each, of which im[0] and im[N/2] are taken as 0; @param samples receives N samples */
+  /** @param re,im N/2 + 1 bins each, where im[0] and im[N/2] count as 0; @param samples receives N samples */
   inverse(re: Float64Array, im: Float64Array, samples: Float64Array): void {
     const half = this.size / 2;
     const [zre, zim, order] = [this.#re, this.#im, this.#order];
@@ -73,10 +73,10 @@ export class RealFft {
       const evenIm = (imA - imB) / 2;
       const diffRe = (re[a]! - re[b]!) / 2;
       const diffIm = (imA + imB) / 2;
-      // The odd samples' spectrum, its turn by exp(-2 pi i k / N) undone.
+      // The spectrum of the odd samples, rotated back by exp(2 pi i k / N).
       const oddRe = diffRe * this.#cos[a]! + diffIm * this.#sin[a]!;
       const oddIm = diffIm * this.#cos[a]! - diffRe * this.#sin[a]!;
-      // Conjugated: the forward transform of the conjugate is the conjugate of the inverse.
+      // Conjugated: the inverse is the conjugate of the forward transform of the conjugate.
       zre[i] = evenRe - oddIm;
       zim[i] = -(evenIm + oddRe);
     }
@@ -87,7 +87,7 @@ export class RealFft {
     }
   }
 
-  /** The complex transform of N/2 samples, in place; they are in bit-reversed order. */
+  /** Transforms N/2 complex samples in place. They are in bit-reversed order. */
   #transform(): void {
     const half = this.size / 2;
     const [re, im, cosines, sines] = [this.#re, this.#im, this.#cos, this.#sin];

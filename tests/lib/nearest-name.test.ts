@@ -6,7 +6,7 @@ import { editDistance, nearestName } from "../../src/lib/nearest-name.ts";
 
 const KNOWN = ["start", "stop", "flush", "keep_alive", "interim_results"];
 
-test("the nearest known name is found through the usual slips", () => {
+test("the nearest known name is found despite common misspellings", () => {
   expect(nearestName("strat", KNOWN)).toBe("start");
   expect(nearestName("interim_result", KNOWN)).toBe("interim_results");
   expect(nearestName("interimResults", KNOWN)).toBe("interim_results");
@@ -20,7 +20,7 @@ test("nothing is suggested when nothing is near", () => {
   expect(nearestName("x", [])).toBeUndefined();
 });
 
-test("a very long name costs no more than a long one", () => {
+test("a very long name is looked up in bounded time", () => {
   expect(nearestName("s".repeat(10_000_000), KNOWN)).toBeUndefined();
 });
 
@@ -36,6 +36,6 @@ test("the distance is symmetric, zero only for equals, and at most the longer le
   );
 });
 
-test("a swap of neighbours is one slip", () => {
+test("a swap of neighbours costs 1", () => {
   expect(editDistance("form", "from")).toBe(1);
 });

@@ -78,7 +78,7 @@ function render(stretches: readonly Stretch[], frames: number): Float32Array {
 }
 
 describe("inspector", () => {
-  test("observes what its definitions say, however the audio is cut", () => {
+  test("observes what its definitions require, however the audio is cut", () => {
     fc.assert(
       fc.property(
         fc.array(fc.array(stretch, { maxLength: 8 }), { minLength: 1, maxLength: 3 }),
@@ -106,7 +106,7 @@ describe("inspector", () => {
     expect(inspect([Float32Array.from(tone, (_, i) => Math.sin(i / 3))]).bits).toBe(0);
   });
 
-  test("few clipped runs, or many over a long time, are no clipping", () => {
+  test("few clipped runs, or many over a long time, are not clipping", () => {
     const sparse = tone.slice();
     for (let i = 0; i < sparse.length; i += RATE / 8) sparse.fill(1, i, i + 6);
     expect(inspect([sparse]).bits).toBe(0);
@@ -123,7 +123,7 @@ describe("inspector", () => {
     expect(inspect([quiet]).bits).toBe(0);
   });
 
-  test("equal channels are seen after ten seconds, channels that differ now and then are not", () => {
+  test("channels are identical after ten equal seconds, and never when they differ now and then", () => {
     expect(inspect([tone, tone]).bits).toBe(INSPECT_IDENTICAL);
     expect(inspect([tone, tone, tone]).bits).toBe(INSPECT_IDENTICAL);
     expect(inspect([tone, second]).bits).toBe(0);
@@ -136,7 +136,7 @@ describe("inspector", () => {
     expect(inspect([silence, silence])).toEqual({ bits: INSPECT_SILENCE, clipping: -1, silence: 0 });
   });
 
-  test("an inspector that was reset is as a new one", () => {
+  test("a reset inspector is like a new one", () => {
     using inspector = new Inspector(RATE, 2);
     const offsets = Uint32Array.of(0, 0);
     expect(inspector.process(new Float32Array(RATE * 11), offsets, RATE * 11)).toBe(INSPECT_SILENCE);

@@ -69,7 +69,7 @@ describe.each(SAMPLE_FORMAT_NAMES)("PCM %s", (format) => {
     expect(convert(converter, bytes)).toEqual(oracle(format, 3, bytes).runs);
   });
 
-  test("a converter that was reset is as a new one", () => {
+  test("a reset converter is like a new one", () => {
     using converter = new PcmConverter(format, 2);
     const loud = new Uint8Array(converter.frameBytes * 3 + 1).fill(0x7f);
     convert(converter, loud);
@@ -96,7 +96,7 @@ describe("PCM floats", () => {
     expect(floats(1.5, -7, 8.5, -1e30)).toEqual({ samples: [1.5, -7, 8, -8], flags: PCM_OUT_OF_RANGE });
   });
 
-  test("full scale itself is nothing to report", () => {
+  test("full scale itself is not reported", () => {
     expect(floats(1, -1, 0, 1e-45).flags).toBe(0);
   });
 
@@ -131,7 +131,7 @@ describe("G.711", () => {
 });
 
 describe("PCM converter", () => {
-  test("an incomplete frame is held, told and dropped by flush", () => {
+  test("an incomplete frame waits, is counted, and is dropped by flush", () => {
     using converter = new PcmConverter("s24", 2);
     expect(convert(converter, new Uint8Array(11))[0]).toHaveLength(1);
     expect(converter.pendingBytes).toBe(5);
@@ -148,7 +148,7 @@ describe("PCM converter", () => {
     expect(touched).toEqual([3, 4, 5, 6, 7, 20, 21, 22, 23, 24]);
   });
 
-  test("places outside the arrays are refused before anything is read", () => {
+  test("offsets and lengths outside the arrays are refused before anything is read", () => {
     using converter = new PcmConverter("s16", 2);
     const out = new Float32Array(8);
     const bytes = new Uint8Array(16);

@@ -15,15 +15,15 @@ function steadyPart(out: Float32Array, from: number, to: number): { samples: Flo
 }
 
 interface Tone {
-  /** Of the sine that was put in, 1 being unchanged. */
+  /** Gain of the input sine; 1: unchanged. */
   readonly gain: number;
-  /** Of that sine's phase, in radians. */
+  /** Phase shift of the sine, in radians. */
   readonly phase: number;
-  /** Everything else, against a full-scale sine. */
+  /** Power of everything else, against a full-scale sine. */
   readonly restDb: number;
 }
 
-/** What a resampler makes of a full-scale sine: least squares for its sine and cosine, and what is left. */
+/** Measures the response to a full-scale sine: least squares for its sine and cosine, and the rest. */
 function measure(from: number, to: number, frequency: number): Tone {
   using resampler = new Resampler(from, to);
   const length = Math.ceil((from / Math.min(from, to)) * 600);
@@ -46,7 +46,7 @@ function measure(from: number, to: number, frequency: number): Tone {
   return { gain: Math.hypot(inPhase, quadrature), phase: Math.atan2(quadrature, inPhase), restDb: decibels(rest) };
 }
 
-/** Power of everything that comes out for a full-scale sine, against that sine. */
+/** Output power for a full-scale sine, against that sine. */
 function leakage(from: number, to: number, frequency: number): number {
   using resampler = new Resampler(from, to);
   const length = Math.ceil((from / Math.min(from, to)) * 600);
@@ -70,7 +70,7 @@ describe.each(PAIRS)("resampler quality, %d -> %d Hz", (from, to) => {
     }
   });
 
-  test("what lies between pass band and half of the lower rate makes no image", () => {
+  test("frequencies between the pass band and half of the lower rate have no image", () => {
     if (from > to) return expect(leakage(from, to, 0.5 * m)).toBeLessThan(-100);
     for (const part of [0.45, 0.47, 0.49]) expect(measure(from, to, part * m).restDb).toBeLessThan(-100);
   });
@@ -100,7 +100,7 @@ describe("resampler bounds", () => {
   test("an output waits for at most 10 ms of input from 8 kHz up, 15 ms below", () => {
     const check = (from: number, to: number) => {
       using resampler = new Resampler(from, to);
-      // Output 0 lies at input sample 0: what must be read beyond that one is the look-ahead.
+      // Output 0 is at input sample 0: the samples read beyond that one are the look-ahead.
       const needed = resampler.maxInput(0);
       expect(resampler.maxOutput(needed + 1)).toBeGreaterThan(0);
       expect(needed / from).toBeLessThanOrEqual(from >= 8000 ? 0.01 : 0.015);
@@ -109,7 +109,7 @@ describe("resampler bounds", () => {
     fc.assert(fc.property(rate, rate, check), { numRuns: 100 });
   });
 
-  test("more pairs at once than the table of filters holds go on undisturbed", () => {
+  test("more pairs at once than the table of filters holds do not affect each other", () => {
     const pairs = Array.from({ length: 40 }, (_, i) => [40000 + 7 * i, 16000] as const);
     const inputs = pairs.map(([from]) => sine(300, from, 2000));
     const alone = pairs.map(([from, to], i) => {

@@ -75,7 +75,7 @@ describe("resampler", () => {
     expect(bits(resample(single, input, [1], 1))).toEqual(bits(resample(whole, input)));
   });
 
-  test("a resampler that was reset is as a new one, also after flush", () => {
+  test("a reset resampler is like a new one, also after a flush", () => {
     fc.assert(
       fc.property(rate, rate, fc.integer({ min: 0, max: 2000 }), fc.boolean(), (from, to, length, flushed) => {
         const input = noise(1500, length);
@@ -92,7 +92,7 @@ describe("resampler", () => {
     );
   });
 
-  test("the most input for an output is the most: one sample more would write more", () => {
+  test("maxInput is exact: one sample more would write more than the room", () => {
     fc.assert(
       fc.property(
         rate,
@@ -128,14 +128,14 @@ describe("resampler", () => {
     }
   });
 
-  test("equal rates pass samples through as they are", () => {
+  test("equal rates pass samples through unchanged", () => {
     const input = noise(1000, 7);
     using resampler = new Resampler(16000, 16000);
     expect(resampler.maxInput(10)).toBe(10);
     expect(bits(resample(resampler, input, [3, 200]))).toEqual(bits(input));
   });
 
-  test("what is not a number disturbs no more than the length of the filter", () => {
+  test("NaN and infinity affect no more than the length of the filter", () => {
     const clean = noise(3000, 5);
     for (const [from, to] of PAIRS.slice(0, 8)) {
       const dirty = clean.slice();
@@ -158,7 +158,7 @@ describe("resampler", () => {
     expect(resampler.process(new Float32Array(3), 0, 3, new Float32Array(3), 0)).toBe(0);
   });
 
-  test("rates and places out of range are refused", () => {
+  test("rates, offsets and lengths out of range are refused", () => {
     for (const bad of [MIN_SAMPLE_RATE - 1, MAX_SAMPLE_RATE + 1, 16000.5, NaN, -8000]) {
       expect(() => new Resampler(bad, 16000)).toThrow(RangeError);
       expect(() => new Resampler(16000, bad)).toThrow(RangeError);

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 
 import { EnergyVad } from "../../src/native/vad.ts";
-import { hear, levelOracle, listen, mix, sine, whiteNoise } from "../support/native/vad-signals.ts";
+import { detect, levelOracle, mix, runDetector, sine, whiteNoise } from "../support/native/vad-signals.ts";
 
 const rates = fc.oneof(
   fc.constantFrom(4000, 5999, 6000, 8000, 11_025, 16_000, 22_050, 44_100, 48_000, 383_987, 384_000),
@@ -23,21 +23,21 @@ describe("a VAD's windows", () => {
       fc.property(rates, cuts, fc.integer(), fc.integer({ min: 1, max: 30_000 }), (rate, pieces, seed, length) => {
         const samples = bursts(length, seed);
         using vad = new EnergyVad(rate, 6);
-        expect(listen(vad, samples, pieces)).toEqual(hear(samples, rate, 6));
+        expect(runDetector(vad, samples, pieces)).toEqual(detect(samples, rate, 6));
       }),
       { numRuns: 60 },
     );
   });
 
-  test("are the same when samples come one by one", () => {
+  test("are the same when samples are pushed one by one", () => {
     const samples = bursts(3000, 3);
     using vad = new EnergyVad(8000, 10);
-    expect(listen(vad, samples, [1])).toEqual(hear(samples, 8000));
+    expect(runDetector(vad, samples, [1])).toEqual(detect(samples, 8000));
   });
 
-  test("do not depend on where in the memory the samples lie", () => {
+  test("do not depend on the alignment of the samples in memory", () => {
     const samples = bursts(16_000, 4);
-    const expected = hear(samples);
+    const expected = detect(samples);
     for (let shift = 1; shift < 16; shift++) {
       const moved = new Float32Array(samples.length + shift);
       moved.set(samples, shift);
@@ -50,25 +50,25 @@ describe("a VAD's windows", () => {
     }
   });
 
-  test("after a reset are those of a new VAD, whatever it had heard", () => {
+  test("after a reset are those of a new VAD, whatever came before", () => {
     fc.assert(
       fc.property(rates, fc.integer(), fc.integer({ min: 1, max: 20_000 }), (rate, seed, before) => {
         using vad = new EnergyVad(rate, 10);
-        listen(vad, bursts(before, seed));
+        runDetector(vad, bursts(before, seed));
         vad.reset();
         const samples = bursts(8000, seed + 9);
-        expect(listen(vad, samples)).toEqual(hear(samples, rate));
+        expect(runDetector(vad, samples)).toEqual(detect(samples, rate));
       }),
       { numRuns: 30 },
     );
   });
 
-  test("last 10 ms and are as many as fit, at every rate; a flush drops the rest and says how much it was", () => {
+  test("last 10 ms and are as many as fit, at every rate; a flush drops the rest and returns its length", () => {
     fc.assert(
       fc.property(rates, fc.integer({ min: 0, max: 50_000 }), (rate, length) => {
         using vad = new EnergyVad(rate, 10);
         expect(vad.windowSamples).toBe(Math.floor((rate + 50) / 100));
-        const { levelDb } = listen(vad, new Float32Array(length));
+        const { levelDb } = runDetector(vad, new Float32Array(length));
         expect(levelDb.length).toBe(Math.floor(length / vad.windowSamples));
         expect(vad.flush()).toBe(length % vad.windowSamples);
         expect(vad.flush()).toBe(0);
@@ -85,7 +85,7 @@ describe("a window's level", () => {
       fc.property(rates, fc.integer(), fc.integer({ min: -90, max: 10 }), (rate, seed, levelDb) => {
         const window = Math.floor((rate + 50) / 100);
         const samples = whiteNoise(4 * window, levelDb, seed);
-        hear(samples, rate).levelDb.forEach((level, i) => {
+        detect(samples, rate).levelDb.forEach((level, i) => {
           expect(level).toBeCloseTo(levelOracle(samples.slice(i * window, (i + 1) * window), rate), 2);
         });
       }),
@@ -96,8 +96,8 @@ describe("a window's level", () => {
   test("is not changed by DC or by a slope that is far louder", () => {
     const samples = whiteNoise(1600, -50, 5);
     const tilted = samples.map((sample, i) => sample + 0.7 - i / 3200);
-    const expected = hear(samples).levelDb;
-    hear(tilted).levelDb.forEach((level, i) => expect(level).toBeCloseTo(expected[i] ?? 0, 1));
+    const expected = detect(samples).levelDb;
+    detect(tilted).levelDb.forEach((level, i) => expect(level).toBeCloseTo(expected[i] ?? 0, 1));
   });
 
   test.each([
@@ -107,7 +107,7 @@ describe("a window's level", () => {
     [120, 13],
   ])("of a hum of %d Hz is at least %d dB below its power", (frequency, decibels) => {
     for (const rate of [8000, 16_000, 44_100, 48_000]) {
-      const { levelDb } = hear(sine(rate, frequency, -20, rate), rate);
+      const { levelDb } = detect(sine(rate, frequency, -20, rate), rate);
       const mean = levelDb.reduce((sum, level) => sum + 10 ** (level / 10), 0) / levelDb.length;
       expect(10 * Math.log10(mean)).toBeLessThan(-20 - decibels);
     }
@@ -115,13 +115,13 @@ describe("a window's level", () => {
 
   test.each([400, 700, 1000, 1500])("of a tone of %d Hz is within 3 dB of its power", (frequency) => {
     for (const rate of [8000, 16_000, 44_100, 48_000]) {
-      for (const level of hear(sine(rate, frequency, -20, rate), rate).levelDb) {
+      for (const level of detect(sine(rate, frequency, -20, rate), rate).levelDb) {
         expect(Math.abs(level + 20)).toBeLessThan(3);
       }
     }
   });
 
-  test("stays within -120 and 30 dBFS, and is silence for what is not a number", () => {
+  test("stays within -120 and 30 dBFS, and is that of silence for NaN", () => {
     const kinds: [number, number][] = [
       [0, -120],
       [1e-41, -120],
@@ -132,22 +132,22 @@ describe("a window's level", () => {
     ];
     for (const [size, expected] of kinds) {
       const samples = Float32Array.from({ length: 320 }, (_, i) => (i % 8 < 4 ? size : -size));
-      const { levelDb, speech } = hear(samples);
+      const { levelDb, speech } = detect(samples);
       for (const level of levelDb) expect(level).toBe(expected);
       expect(speech).toEqual([0, 0]);
     }
-    const [loudest] = hear(Float32Array.from({ length: 160 }, (_, i) => (i % 16 < 8 ? 8 : -8))).levelDb;
+    const [loudest] = detect(Float32Array.from({ length: 160 }, (_, i) => (i % 16 < 8 ? 8 : -8))).levelDb;
     expect(loudest).toBeGreaterThan(15);
     expect(loudest).toBeLessThan(18.1);
   });
 
-  test("that is not a number leaves no trace in the windows after it", () => {
+  test("of NaN does not affect the windows after it", () => {
     const samples = mix(whiteNoise(48_000, -50, 6), new Float32Array(48_000));
     const broken = samples.slice();
     broken.fill(Number.NaN, 16_000, 16_160);
     broken.fill(3e38, 20_000, 20_160);
-    const expected = hear(samples);
-    const found = hear(broken);
+    const expected = detect(samples);
+    const found = detect(broken);
     expect(found.speech).toEqual(expected.speech);
     expect(found.levelDb.slice(127)).toEqual(expected.levelDb.slice(127));
   });

@@ -11,7 +11,7 @@ export function seeded(seed: number): () => number {
   };
 }
 
-/** A seed for this run, for titles and messages of failures. */
+/** A random seed for this run, to print in titles. */
 export function freshSeed(): number {
   return crypto.getRandomValues(new Uint32Array(1))[0]!;
 }
@@ -22,7 +22,7 @@ export function noise(seconds: number, { rate = 16_000, seed = 1, level = 0.001 
   return Float32Array.from({ length: Math.round(seconds * rate) }, () => level * (2 * random() - 1));
 }
 
-/** Something like a voice: a pitch that glides, its harmonics, syllables; over a quiet floor. */
+/** A synthetic voice: a gliding pitch, its harmonics and syllables, over a quiet floor. */
 export function voice(seconds: number, { rate = 16_000, seed = 1, level = 0.3 } = {}): Float32Array {
   const samples = noise(seconds, { rate, seed });
   const random = seeded(seed + 1);
@@ -31,7 +31,7 @@ export function voice(seconds: number, { rate = 16_000, seed = 1, level = 0.3 } 
   for (let i = 0; i < samples.length; i++) {
     const time = i / rate;
     phase += (2 * Math.PI * pitch * (1 + 0.1 * Math.sin(2 * Math.PI * 3 * time))) / rate;
-    // Falls to the floor four times a second, as a voice does between syllables: what keeps its level is noise.
+    // Falls to the floor four times a second, as a voice does between syllables: a sound that holds its level is noise.
     const syllable = Math.sin(Math.PI * 4 * time) ** 2;
     let sum = 0;
     for (let harmonic = 1; harmonic <= 8 && harmonic * pitch * 1.1 < rate / 2; harmonic++) {

@@ -1,7 +1,7 @@
 import { SAMPLE_FORMATS, type SampleFormat } from "../../src/lib/sample-format.ts";
 import { seeded } from "./audio.ts";
 
-/** `count` samples of noise in one format, and `extra` bytes behind them. */
+/** Bytes of `count` samples of noise in one format, and `extra` bytes more. */
 export function noise(format: SampleFormat, count: number, seed: number, extra: number): Uint8Array {
   const next = seeded(seed);
   const bytes = new Uint8Array(count * SAMPLE_FORMATS[format].bytes + extra);
@@ -12,7 +12,7 @@ export function noise(format: SampleFormat, count: number, seed: number, extra: 
   return bytes;
 }
 
-/** The bytes in messages of these sizes, the sizes over and over again. */
+/** Cuts bytes into messages of these sizes, used in turn. */
 export function* cut(bytes: Uint8Array, sizes: readonly number[]): Generator<Uint8Array> {
   for (let at = 0, i = 0; at < bytes.length; i++) {
     const end = at + (sizes[i % sizes.length] ?? 1);

@@ -1,6 +1,6 @@
 import { SAMPLE_FORMATS, type SampleFormat } from "../../../src/lib/sample-format.ts";
 
-/** One decoded sample and the flags that it raises: the definition of native/streamer_audio.h, one sample at a time. */
+/** One decoded sample and the flags that it raises, by the definition in native/streamer_audio.h. */
 export interface OracleSample {
   readonly value: number;
   readonly flags: number;

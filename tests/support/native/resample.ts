@@ -1,13 +1,14 @@
 import type { Resampler } from "../../../src/native/resampler.ts";
 
-/** Samples owed for `length` read: round(length * outRate / inRate), halves up, in exact integers. */
+/** Output length for `length` samples read: round(length * outRate / inRate), halves up, in exact integers. */
 export function exactLength(length: number, inRate: number, outRate: number): number {
   return Number((2n * BigInt(length) * BigInt(outRate) + BigInt(inRate)) / (2n * BigInt(inRate)));
 }
 
 /**
- * Everything that a resampler gives for `input`, cut after each of `cuts` samples (used in turn), flushed in pieces of
- * `flushPiece`. Input and output lie at odd places of larger arrays. Throws when a call writes another number than it announced.
+ * The whole output of a resampler for `input`, cut after each of `cuts` samples (used in turn) and flushed in pieces of
+ * `flushPiece`. Input and output have odd offsets in larger arrays. Throws when a call writes another number of samples
+ * than it announced.
  */
 export function resample(
   resampler: Resampler,
@@ -24,7 +25,7 @@ export function resample(
     const announced = resampler.maxOutput(length);
     const out = new Float32Array(announced + 3);
     const written = resampler.process(input, at, length, out, 3);
-    if (written !== announced) throw new Error(`${written} samples written, ${announced} announced`);
+    if (written !== announced) throw new Error(`${written} samples written, but ${announced} were announced`);
     pieces.push(out.subarray(3));
     at += length;
   }

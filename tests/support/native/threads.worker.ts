@@ -1,4 +1,4 @@
-// One of several threads of threads.test.ts: resamples into the shared memory that it is sent.
+// One of several threads of threads.test.ts: resamples into the shared memory of its message.
 import { PcmConverter } from "../../../src/native/pcm.ts";
 import { Resampler } from "../../../src/native/resampler.ts";
 

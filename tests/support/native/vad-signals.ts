@@ -2,13 +2,20 @@ import { EnergyVad } from "../../../src/native/vad.ts";
 import { seeded } from "../audio.ts";
 
 export interface Windows {
-  /** 1 speech, 0 not, a window each. */
+  /** For each window, 1 speech and 0 not. */
   readonly speech: readonly number[];
   readonly levelDb: readonly number[];
 }
 
-/** What a VAD says about `samples`, cut after each of `cuts` samples, used in turn. Throws when it announced another number. */
-export function listen(vad: EnergyVad, samples: Float32Array, cuts: readonly number[] = [samples.length]): Windows {
+/**
+ * Decisions of a VAD about `samples`, cut after each of `cuts` samples, used in turn. Throws when it writes another
+ * number of windows than it announced.
+ */
+export function runDetector(
+  vad: EnergyVad,
+  samples: Float32Array,
+  cuts: readonly number[] = [samples.length],
+): Windows {
   const speech: number[] = [];
   const levelDb: number[] = [];
   for (let at = 0, turn = 0; at < samples.length; turn++) {
@@ -18,7 +25,7 @@ export function listen(vad: EnergyVad, samples: Float32Array, cuts: readonly num
     const speechOut = new Uint8Array(announced);
     const levelOut = new Float32Array(announced);
     const windows = vad.process(samples, at, length, speechOut, levelOut);
-    if (windows !== announced) throw new Error(`${windows} windows, ${announced} announced`);
+    if (windows !== announced) throw new Error(`${windows} windows, but ${announced} were announced`);
     speech.push(...speechOut);
     levelDb.push(...levelOut);
     at += length;
@@ -26,10 +33,10 @@ export function listen(vad: EnergyVad, samples: Float32Array, cuts: readonly num
   return { speech, levelDb };
 }
 
-/** What a new VAD says. */
-export function hear(samples: Float32Array, rate = 16_000, thresholdDb = 10): Windows {
+/** Decisions of a new VAD about the whole of `samples`. */
+export function detect(samples: Float32Array, rate = 16_000, thresholdDb = 10): Windows {
   using vad = new EnergyVad(rate, thresholdDb);
-  return listen(vad, samples);
+  return runDetector(vad, samples);
 }
 
 /** White noise whose mean power is `levelDb` dBFS. */
@@ -60,14 +67,14 @@ export function concat(...parts: readonly Float32Array[]): Float32Array {
   return joined;
 }
 
-/** The numbers of the windows that are speech. */
-export function spoken({ speech }: Windows): number[] {
+/** Numbers of the windows that are speech. */
+export function speechWindows({ speech }: Windows): number[] {
   return speech.flatMap((is, window) => (is === 1 ? [window] : []));
 }
 
 /**
- * The level of one window by its definition in native/vad.c, in double precision: points are sums of round(rate / 4000)
- * samples, less the polynomial of degree 4 that fits them best (by the recurrence of Gram's polynomials).
+ * Level of one window by its definition in native/vad_level.c, in double precision: points are sums of round(rate /
+ * 4000) samples, less the polynomial of degree 4 that fits them best (by the recurrence of Gram's polynomials).
  */
 export function levelOracle(window: Float32Array, rate: number): number {
   const group = Math.floor((rate + 2000) / 4000);
