@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
+import { SAMPLE_FORMATS } from "../../src/lib/sample-format.ts";
 import { type ErrorRow, ERRORS, WARNINGS } from "../../src/protocol/errors.ts";
 import { EVENTS, parseEvent, STOP_REASONS } from "../../src/protocol/events.ts";
 import { parseRequest, REQUESTS } from "../../src/protocol/requests.ts";
@@ -92,6 +93,16 @@ describe("docs/protocol.md", () => {
 
   test("the table of warnings has every warning", () => {
     expect(rows("<!-- warnings -->")).toEqual(Object.entries<string>(WARNINGS));
+  });
+
+  test("the table of sample formats has every format", () => {
+    const expected = Object.values(SAMPLE_FORMATS).map(({ bit_depth, is_float, encoding }) => [
+      String(bit_depth),
+      String(is_float),
+      `"${encoding}"`,
+    ]);
+    const table = rows("their message boundaries and speed.");
+    expect(table.map((cells) => cells.slice(1).map((cell) => cell.replace(" (default)", "")))).toEqual(expected);
   });
 
   test("the table of voice activity settings has their defaults and ranges", () => {

@@ -88,7 +88,7 @@ test("sample rates are accepted up to both ends of their range", () => {
   }
 });
 
-test("the most channels are the server's affair, and the message names its maximum", () => {
+test("the server sets the most channels, and the message names its maximum", () => {
   expect(parsed({ channels: 16 }).channels).toBe(16);
   expect(parsed({ channels: 256 }, 256).channels).toBe(256);
   expect(refusal({ channels: 3 }, 2)[2]).toBe("format.channels: found 3; allowed: a whole number from 1 to 2");

@@ -61,7 +61,7 @@ describe("start", () => {
     expect(start({ vad: { threshold_db: null } })).not.toHaveProperty("vad");
   });
 
-  test("what was normalised is accepted again and stays the same", () => {
+  test("a normalised start is accepted again and stays the same", () => {
     const given = start({ vad: { threshold_db: 12 }, options: { language: "en" }, model: "b", tracestate: "a=b" });
     expect(parse(given)).toEqual(given);
     expect(parse(start())).toEqual(start());
@@ -93,7 +93,7 @@ describe("start", () => {
     expectRefusal(() => start({ interim_interval_ms: 99 }), "invalid_request", "interim_interval_ms", "100 to 10000");
   });
 
-  test("numbers that JSON can write but nobody means are refused or made plain", () => {
+  test("infinity and NaN are refused, and negative zero becomes zero", () => {
     expectRefusal(() => startText('"vad":{"threshold_db":1e999}'), "invalid_request", "vad.threshold_db", "Infinity");
     expectRefusal(() => startText('"vad":{"threshold_db":"NaN"}'), "invalid_request", "vad.threshold_db");
     expectRefusal(() => startText('"vad":{"threshold_db":NaN}'), "invalid_json", undefined);
@@ -101,7 +101,7 @@ describe("start", () => {
     expect(Object.is(zero.vad?.pre_roll_ms, 0)).toBe(true);
   });
 
-  test("of a field given twice the last one counts", () => {
+  test("the last one of two equal fields counts", () => {
     expect(startText('"timing":true,"timing":false')).toEqual(start());
   });
 
@@ -145,7 +145,7 @@ describe("start", () => {
     expectRefusal(() => start({ options: "x" }), "invalid_request", "options");
   });
 
-  test("a model is asked for by a name", () => {
+  test("a model is selected by its name", () => {
     expect(start({ model: "levels" }).model).toBe("levels");
     expectRefusal(() => start({ model: "" }), "invalid_request", "model");
     expectRefusal(() => start({ model: "m".repeat(129) }), "invalid_request", "model");
@@ -154,7 +154,7 @@ describe("start", () => {
 });
 
 describe("other requests", () => {
-  test("stop leaves the socket open unless it is told otherwise", () => {
+  test("stop leaves the connection open unless disconnect is set", () => {
     expect(parse({ request: "stop" })).toEqual({ request: "stop", disconnect: false });
     expect(parse({ request: "stop", disconnect: null })).toEqual({ request: "stop", disconnect: false });
     expect(parse({ request: "stop", disconnect: true })).toEqual({ request: "stop", disconnect: true });
@@ -228,7 +228,7 @@ describe("refusals", () => {
     expect("polluted" in {}).toBe(false);
   });
 
-  test("nesting is limited long before the stack is", () => {
+  test("deep nesting is refused, long before the stack overflows", () => {
     const nested = (depth: number) => `"options":${'{"a":'.repeat(depth)}1${"}".repeat(depth)}`;
     expect((startText(nested(20)) as Start).options).toBeDefined();
     for (const depth of [40, 5_000]) {
@@ -238,7 +238,7 @@ describe("refusals", () => {
     expectRefusal(() => startText(array), "invalid_request", undefined, "nesting");
   });
 
-  test("a message stays short and printable whatever the client sent", () => {
+  test("an error message is short and printable whatever the client sent", () => {
     const nasty = `\u001b[31m\u0000\u202e\n${"x".repeat(60_000)}`;
     for (const act of [
       () => parse(nasty),
@@ -255,7 +255,7 @@ describe("refusals", () => {
     }
   });
 
-  test("whatever the text is, nothing but a ProtocolError is thrown", () => {
+  test("any text is parsed or throws a ProtocolError", () => {
     const keys = fc.constantFrom("request", "format", "vad", "options", "trace_id", "channels", "__proto__", "a");
     const values = fc.oneof(fc.jsonValue(), fc.constantFrom("start", "stop", "flush", FORMAT, -0, 1e308));
     const almost = fc.dictionary(keys, values, { noNullPrototype: true });

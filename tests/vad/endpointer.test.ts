@@ -18,12 +18,13 @@ const SETTINGS: VadSettings = {
   max_utterance_ms: 1000,
 };
 
-/** An endpointer, and what it has said as short texts: "active 10", "utterance 0 50". */
-class Listener {
-  readonly said: string[] = [];
+/** An endpointer, and its transitions as short texts: "active 10", "utterance 0 50". */
+class EndpointerHarness {
+  readonly texts: string[] = [];
   readonly utterances: { readonly start: number; readonly end: number }[] = [];
   readonly endpointer: Endpointer;
-  clock = 0;
+  /** End of the last window. */
+  position = 0;
 
   constructor(settings: Partial<VadSettings> = {}) {
     this.endpointer = new Endpointer({ ...SETTINGS, ...settings }, RATE, WINDOW);
@@ -32,16 +33,16 @@ class Listener {
   readonly emit = (transition: Transition): void => {
     if (transition.type === "utterance") {
       this.utterances.push(transition);
-      this.said.push(`utterance ${transition.start} ${transition.end}`);
-    } else this.said.push(`${transition.type} ${transition.position}`);
+      this.texts.push(`utterance ${transition.start} ${transition.end}`);
+    } else this.texts.push(`${transition.type} ${transition.position}`);
   };
 
   /** `#` is a window of speech, `.` one without; a digit is one of speech at that level; `|` is a flush. */
-  hear(windows: string): this {
+  decide(windows: string): this {
     for (const window of windows) {
       if (window === "|") this.flush();
       else {
-        this.clock += WINDOW;
+        this.position += WINDOW;
         const level = /\d/.test(window) ? Number(window) : window === "." ? -60 : -20;
         this.endpointer.decide(window !== ".", level, this.emit);
       }
@@ -51,57 +52,57 @@ class Listener {
 
   /** @param extra samples beyond the last window, which no window has decided yet */
   flush(extra = 0): this {
-    this.endpointer.flush(this.clock + extra, this.emit);
+    this.endpointer.flush(this.position + extra, this.emit);
     return this;
   }
 
   end(extra = 0): this {
-    this.endpointer.end(this.clock + extra, this.emit);
+    this.endpointer.end(this.position + extra, this.emit);
     return this;
   }
 }
 
-function said(windows: string, settings: Partial<VadSettings> = {}): string[] {
-  return new Listener(settings).hear(windows).said;
+function transitions(windows: string, settings: Partial<VadSettings> = {}): string[] {
+  return new EndpointerHarness(settings).decide(windows).texts;
 }
 
-test("active is the begin of the first speech window, and is said once min_speech is reached", () => {
-  const listener = new Listener().hear("....##");
-  expect(listener.said).toEqual([]);
-  expect(listener.hear("#").said).toEqual(["active 40"]);
+test("active is the begin of the first speech window, and is emitted once min_speech is reached", () => {
+  const harness = new EndpointerHarness().decide("....##");
+  expect(harness.texts).toEqual([]);
+  expect(harness.decide("#").texts).toEqual(["active 40"]);
 });
 
 test("without min_speech the first speech window is enough", () => {
-  expect(said("..#", { min_speech_ms: 0 })).toEqual(["active 20"]);
+  expect(transitions("..#", { min_speech_ms: 0 })).toEqual(["active 20"]);
 });
 
-test("speech shorter than min_speech gives no event, and what follows a pause begins anew", () => {
-  expect(said("..##......##......##....")).toEqual([]);
+test("speech shorter than min_speech gives no event, and speech after a pause begins anew", () => {
+  expect(transitions("..##......##......##....")).toEqual([]);
   // Pauses of up to 50 ms do not end a beginning.
-  expect(said("..##.....#")).toEqual(["active 20"]);
-  expect(said("..##......#...........")).toEqual([]);
-  expect(said("..##......###")).toEqual(["active 100"]);
+  expect(transitions("..##.....#")).toEqual(["active 20"]);
+  expect(transitions("..##......#...........")).toEqual([]);
+  expect(transitions("..##......###")).toEqual(["active 100"]);
 });
 
-test("inactive is the end of the last speech window, said once min_silence is over", () => {
-  const listener = new Listener().hear("..#####.........");
-  expect(listener.said).toEqual(["active 20"]);
-  expect(listener.hear(".").said).toEqual(["active 20", "inactive 70", "utterance 0 110"]);
+test("inactive is the end of the last speech window, emitted once min_silence is over", () => {
+  const harness = new EndpointerHarness().decide("..#####.........");
+  expect(harness.texts).toEqual(["active 20"]);
+  expect(harness.decide(".").texts).toEqual(["active 20", "inactive 70", "utterance 0 110"]);
 });
 
 test("a pause shorter than min_silence does not end an utterance", () => {
-  expect(said("...###.........#..........")).toEqual(["active 30", "inactive 160", "utterance 10 200"]);
+  expect(transitions("...###.........#..........")).toEqual(["active 30", "inactive 160", "utterance 10 200"]);
 });
 
 test("a min_silence that is no whole number of windows is rounded up", () => {
   const settings = { min_silence_ms: 95, post_roll_ms: 95 };
-  expect(said(`###${".".repeat(9)}`, settings)).toEqual(["active 0"]);
-  expect(said(`###${".".repeat(10)}`, settings)).toEqual(["active 0", "inactive 30", "utterance 0 125"]);
+  expect(transitions(`###${".".repeat(9)}`, settings)).toEqual(["active 0"]);
+  expect(transitions(`###${".".repeat(10)}`, settings)).toEqual(["active 0", "inactive 30", "utterance 0 125"]);
 });
 
-test("a segment reaches back by pre_roll, but not before the stream or into the segment before it", () => {
-  expect(said("#####..........", { pre_roll_ms: 500 })).toEqual(["active 0", "inactive 50", "utterance 0 90"]);
-  expect(said("..###..........###..........", { pre_roll_ms: 70, post_roll_ms: 100 })).toEqual([
+test("a segment begins pre_roll before speech, but not before the stream or inside the last segment", () => {
+  expect(transitions("#####..........", { pre_roll_ms: 500 })).toEqual(["active 0", "inactive 50", "utterance 0 90"]);
+  expect(transitions("..###..........###..........", { pre_roll_ms: 70, post_roll_ms: 100 })).toEqual([
     "active 20",
     "inactive 50",
     "utterance 0 150",
@@ -111,70 +112,70 @@ test("a segment reaches back by pre_roll, but not before the stream or into the 
   ]);
 });
 
-test("a segment reaches on by post_roll, but not beyond the clock", () => {
-  expect(new Listener({ post_roll_ms: 100 }).hear("###..").end(7).said).toEqual([
+test("a segment ends post_roll after speech, but not beyond the audio received", () => {
+  expect(new EndpointerHarness({ post_roll_ms: 100 }).decide("###..").end(7).texts).toEqual([
     "active 0",
     "inactive 30",
     "utterance 0 57",
   ]);
-  expect(new Listener({ post_roll_ms: 0 }).hear("###..").end(7).said).toEqual([
+  expect(new EndpointerHarness({ post_roll_ms: 0 }).decide("###..").end(7).texts).toEqual([
     "active 0",
     "inactive 30",
     "utterance 0 30",
   ]);
 });
 
-test("the stream's end ends an open utterance and says nothing about speech that was too short", () => {
-  expect(new Listener().hear("..####").end(3).said).toEqual(["active 20", "inactive 60", "utterance 0 63"]);
-  expect(new Listener().hear("..##").end().said).toEqual([]);
-  expect(new Listener().end().said).toEqual([]);
+test("the end of the stream ends an open utterance and ignores speech that was too short", () => {
+  expect(new EndpointerHarness().decide("..####").end(3).texts).toEqual(["active 20", "inactive 60", "utterance 0 63"]);
+  expect(new EndpointerHarness().decide("..##").end().texts).toEqual([]);
+  expect(new EndpointerHarness().end().texts).toEqual([]);
 });
 
 test("at max_utterance the segment ends at the quietest border of its last second, and the next begins on that sample", () => {
   // 1200 ms of speech; the border between 540 and 550 is the quietest within 200 .. 1200.
   const levels = "9".repeat(10) + "11" + "9".repeat(42) + "22" + "9".repeat(64);
-  const listener = new Listener({ max_utterance_ms: 1200, pre_roll_ms: 0 }).hear(levels);
-  expect(listener.said).toEqual(["active 0", "utterance 0 550"]);
-  listener.hear("..........");
-  expect(listener.said.slice(2)).toEqual(["inactive 1200", "utterance 550 1240"]);
+  const harness = new EndpointerHarness({ max_utterance_ms: 1200, pre_roll_ms: 0 }).decide(levels);
+  expect(harness.texts).toEqual(["active 0", "utterance 0 550"]);
+  harness.decide("..........");
+  expect(harness.texts.slice(2)).toEqual(["inactive 1200", "utterance 550 1240"]);
 });
 
 test("of equally quiet borders the latest is taken, and a segment is never longer than max_utterance", () => {
-  expect(said("5".repeat(100), { pre_roll_ms: 0 })).toEqual(["active 0", "utterance 0 990"]);
+  expect(transitions("5".repeat(100), { pre_roll_ms: 0 })).toEqual(["active 0", "utterance 0 990"]);
   // With a pre-roll that is no whole number of windows the limit is not on a border.
   const settings = { pre_roll_ms: 15, max_utterance_ms: 1200 };
-  expect(said(`...${"5".repeat(119)}`, settings)).toEqual(["active 30", "utterance 15 1200"]);
+  expect(transitions(`...${"5".repeat(119)}`, settings)).toEqual(["active 30", "utterance 15 1200"]);
 });
 
-test("a cut in the pause behind the last word leaves no segment when nothing is left to say", () => {
-  const listener = new Listener({ pre_roll_ms: 0, post_roll_ms: 0, min_silence_ms: 300 });
-  listener.hear(`${"5".repeat(85)}${".".repeat(29)}`);
-  expect(listener.said).toEqual(["active 0", "utterance 0 990"]);
-  expect(listener.endpointer.open).toBe(990);
-  listener.hear(".");
-  expect(listener.said).toEqual(["active 0", "utterance 0 990", "inactive 850"]);
-  expect(listener.endpointer.open).toBeUndefined();
+test("a cut in the pause behind the last word leaves no segment when no audio is left", () => {
+  const harness = new EndpointerHarness({ pre_roll_ms: 0, post_roll_ms: 0, min_silence_ms: 300 });
+  harness.decide(`${"5".repeat(85)}${".".repeat(29)}`);
+  expect(harness.texts).toEqual(["active 0", "utterance 0 990"]);
+  expect(harness.endpointer.open).toBe(990);
+  harness.decide(".");
+  expect(harness.texts).toEqual(["active 0", "utterance 0 990", "inactive 850"]);
+  expect(harness.endpointer.open).toBeUndefined();
   // The next utterance does not reach into the one that was cut.
-  expect(listener.hear("###..............................").said.slice(3)).toEqual([
+  expect(harness.decide("###..............................").texts.slice(3)).toEqual([
     "active 1150",
     "inactive 1180",
     "utterance 1150 1180",
   ]);
 });
 
-test("speech that took longer than max_utterance to be speech is cut into segments that are not too long", () => {
+test("speech whose beginning took longer than max_utterance is cut into segments that are not too long", () => {
   const settings = { min_speech_ms: 2000, max_utterance_ms: 1000, pre_roll_ms: 100, min_silence_ms: 1000 };
-  const listener = new Listener(settings).hear(`${".".repeat(30)}${"#.....".repeat(200)}`);
-  expect(listener.said[0]).toBe("active 300");
-  expect(listener.utterances[0]?.start).toBe(200);
-  for (const [i, { start, end }] of listener.utterances.entries()) {
+  const harness = new EndpointerHarness(settings).decide(`${".".repeat(30)}${"#.....".repeat(200)}`);
+  expect(harness.texts[0]).toBe("active 300");
+  expect(harness.utterances[0]?.start).toBe(200);
+  for (const [i, { start, end }] of harness.utterances.entries()) {
     expect(end - start).toBeLessThanOrEqual(1000);
-    expect(start).toBe(listener.utterances[i - 1]?.end ?? 200);
+    expect(start).toBe(harness.utterances[i - 1]?.end ?? 200);
   }
-  expect(listener.clock - (listener.endpointer.open ?? 0)).toBeLessThanOrEqual(1000);
+  expect(harness.position - (harness.endpointer.open ?? 0)).toBeLessThanOrEqual(1000);
 });
 
-test("a beginning never takes longer than it is said to", () => {
+test("a beginning never takes longer than longestBeginningMs", () => {
   for (const min_speech_ms of [0, 5, 10, 15, 100, 2000]) {
     for (const [rate, window] of [
       [1000, 10],
@@ -185,12 +186,12 @@ test("a beginning never takes longer than it is said to", () => {
     ] as const) {
       const endpointer = new Endpointer({ ...SETTINGS, min_speech_ms }, rate, window);
       const gap = Math.floor((0.05 * rate) / window);
-      let clock = 0;
+      let position = 0;
       let active: number | undefined;
       while (active === undefined) {
         for (let i = 0; i <= gap && active === undefined; i++) {
-          clock += window;
-          endpointer.decide(i === 0, 0, () => (active = clock));
+          position += window;
+          endpointer.decide(i === 0, 0, () => (active = position));
         }
       }
       expect((active * 1000) / rate).toBeLessThanOrEqual(
@@ -200,26 +201,29 @@ test("a beginning never takes longer than it is said to", () => {
   }
 });
 
-test("flush ends an open utterance at the clock, and speech that goes on is a new active there", () => {
-  const listener = new Listener().hear("..#####").flush(4);
-  expect(listener.said).toEqual(["active 20", "inactive 74", "utterance 0 74"]);
-  listener.hear("###..........");
-  expect(listener.said.slice(3)).toEqual(["active 74", "inactive 100", "utterance 74 140"]);
+test("flush ends an open utterance at its position, and speech that goes on is a new active there", () => {
+  const harness = new EndpointerHarness().decide("..#####").flush(4);
+  expect(harness.texts).toEqual(["active 20", "inactive 74", "utterance 0 74"]);
+  harness.decide("###..........");
+  expect(harness.texts.slice(3)).toEqual(["active 74", "inactive 100", "utterance 74 140"]);
 });
 
 test("flush in the pause behind speech ends the utterance there, post-roll or not", () => {
-  expect(said("..###.....|")).toEqual(["active 20", "inactive 100", "utterance 0 100"]);
+  expect(transitions("..###.....|")).toEqual(["active 20", "inactive 100", "utterance 0 100"]);
 });
 
 test("flush in silence and before min_speech changes nothing", () => {
-  expect(said("..|..##|#....|")).toEqual(["active 40", "inactive 110", "utterance 20 110"]);
-  expect(said("|||")).toEqual([]);
-  expect(said("..###||")).toEqual(["active 20", "inactive 50", "utterance 0 50"]);
+  expect(transitions("..|..##|#....|")).toEqual(["active 40", "inactive 110", "utterance 20 110"]);
+  expect(transitions("|||")).toEqual([]);
+  expect(transitions("..###||")).toEqual(["active 20", "inactive 50", "utterance 0 50"]);
 });
 
-test("flush inside a window whose speech then ends gives an utterance of what is left", () => {
-  const listener = new Listener({ min_speech_ms: 0, post_roll_ms: 0 }).hear("..##").flush(9).hear("#..........");
-  expect(listener.said).toEqual([
+test("flush inside a window whose speech then ends gives an utterance of the rest", () => {
+  const harness = new EndpointerHarness({ min_speech_ms: 0, post_roll_ms: 0 })
+    .decide("..##")
+    .flush(9)
+    .decide("#..........");
+  expect(harness.texts).toEqual([
     "active 20",
     "inactive 49",
     "utterance 0 49",
@@ -229,9 +233,9 @@ test("flush inside a window whose speech then ends gives an utterance of what is
   ]);
 });
 
-test("flush right behind a cut ends what is left of the utterance", () => {
-  const listener = new Listener({ pre_roll_ms: 0 }).hear("5".repeat(100)).flush();
-  expect(listener.said).toEqual(["active 0", "utterance 0 990", "inactive 1000", "utterance 990 1000"]);
+test("flush right behind a cut ends the rest of the utterance", () => {
+  const harness = new EndpointerHarness({ pre_roll_ms: 0 }).decide("5".repeat(100)).flush();
+  expect(harness.texts).toEqual(["active 0", "utterance 0 990", "inactive 1000", "utterance 990 1000"]);
 });
 
 const settingsShape = fc.record({
@@ -267,16 +271,16 @@ const windowsShape = fc
 function expected(
   settings: VadSettings,
   windows: readonly { speech: boolean; level: number }[],
-  clock: number,
-): { said: string[]; utterances: { start: number; end: number }[] } {
+  length: number,
+): { texts: string[]; utterances: { start: number; end: number }[] } {
   const text = windows.map(({ speech }) => (speech ? "#" : ".")).join("");
   const more = Math.max(1, Math.ceil(settings.min_speech_ms / WINDOW)) - 1;
   const pause = Math.ceil(settings.min_silence_ms / WINDOW);
   const speech = new RegExp(`#(?:\\.{0,5}#){${more}}(?:\\.{0,${pause - 1}}#)*`, "g");
-  const said: string[] = [];
+  const texts: string[] = [];
   const utterances: { start: number; end: number }[] = [];
   const utter = (start: number, end: number): void => {
-    said.push(`utterance ${start} ${end}`);
+    texts.push(`utterance ${start} ${end}`);
     utterances.push({ start, end });
   };
   for (const match of text.matchAll(speech)) {
@@ -285,7 +289,7 @@ function expected(
     const decidedAt = inactive + pause * WINDOW;
     const ended = decidedAt <= windows.length * WINDOW;
     let open = Math.max(0, utterances.at(-1)?.end ?? 0, active - settings.pre_roll_ms);
-    said.push(`active ${active}`);
+    texts.push(`active ${active}`);
     for (;;) {
       const limit = Math.floor((open + settings.max_utterance_ms) / WINDOW);
       if (ended ? limit * WINDOW >= decidedAt : limit > windows.length) break;
@@ -297,30 +301,30 @@ function expected(
       utter(open, cut * WINDOW);
       open = cut * WINDOW;
     }
-    said.push(`inactive ${inactive}`);
-    const end = Math.min(inactive + settings.post_roll_ms, ended ? decidedAt : clock);
+    texts.push(`inactive ${inactive}`);
+    const end = Math.min(inactive + settings.post_roll_ms, ended ? decidedAt : length);
     if (end > open) utter(open, end);
   }
-  return { said, utterances };
+  return { texts, utterances };
 }
 
 test("any speech gives the utterances that the protocol page describes", () => {
   fc.assert(
     fc.property(settingsShape, windowsShape, fc.nat(9), (settings, windows, rest) => {
-      const listener = new Listener(settings);
+      const harness = new EndpointerHarness(settings);
       for (const { speech, level } of windows) {
-        listener.clock += WINDOW;
-        listener.endpointer.decide(speech, level, listener.emit);
+        harness.position += WINDOW;
+        harness.endpointer.decide(speech, level, harness.emit);
       }
-      listener.end(rest);
+      harness.end(rest);
       const wanted = expected(settings, windows, windows.length * WINDOW + rest);
-      expect(listener.said).toEqual(wanted.said);
+      expect(harness.texts).toEqual(wanted.texts);
     }),
     { numRuns: 400 },
   );
 });
 
-test("with flushes anywhere: utterances are in order, apart, not too long, and never reach behind what was still needed", () => {
+test("with flushes anywhere: utterances are in order, apart, not too long, and never begin before what was still needed", () => {
   fc.assert(
     fc.property(
       settingsShape,
@@ -328,8 +332,8 @@ test("with flushes anywhere: utterances are in order, apart, not too long, and n
       fc.uniqueArray(fc.nat(3000), { maxLength: 6 }),
       fc.nat(9),
       (settings, windows, flushes, rest) => {
-        const listener = new Listener(settings);
-        const { endpointer, utterances } = listener;
+        const harness = new EndpointerHarness(settings);
+        const { endpointer, utterances } = harness;
         const kept =
           settings.pre_roll_ms + Math.max(settings.max_utterance_ms, longestBeginningMs(settings, WINDOW)) + WINDOW;
         let needed = 0;
@@ -339,25 +343,25 @@ test("with flushes anywhere: utterances are in order, apart, not too long, and n
           for (const { start } of utterances.slice(before)) expect(start).toBeGreaterThanOrEqual(needed);
           expect(endpointer.needed).toBeGreaterThanOrEqual(needed);
           needed = endpointer.needed;
-          expect(needed).toBeLessThanOrEqual(listener.clock + WINDOW);
-          expect(listener.clock - needed).toBeLessThanOrEqual(kept);
+          expect(needed).toBeLessThanOrEqual(harness.position + WINDOW);
+          expect(harness.position - needed).toBeLessThanOrEqual(kept);
           if (endpointer.open !== undefined) expect(endpointer.open).toBe(needed);
         };
         for (const [i, { speech, level }] of windows.entries()) {
-          if (flushes.includes(i)) check(() => listener.flush((i * 7) % WINDOW));
-          listener.clock += WINDOW;
-          check(() => endpointer.decide(speech, level, listener.emit));
+          if (flushes.includes(i)) check(() => harness.flush((i * 7) % WINDOW));
+          harness.position += WINDOW;
+          check(() => endpointer.decide(speech, level, harness.emit));
         }
-        check(() => listener.end(rest));
+        check(() => harness.end(rest));
         for (const [i, { start, end }] of utterances.entries()) {
           expect(end).toBeGreaterThan(start);
           // A flush ends an utterance up to one window behind what has been decided.
           expect(end - start).toBeLessThanOrEqual(settings.max_utterance_ms + WINDOW - 1);
           expect(start).toBeGreaterThanOrEqual(utterances[i - 1]?.end ?? 0);
-          expect(end).toBeLessThanOrEqual(listener.clock + rest);
+          expect(end).toBeLessThanOrEqual(harness.position + rest);
         }
         // Speech events alternate and do not go back.
-        const events = listener.said.filter((event) => !event.startsWith("utterance")).map((event) => event.split(" "));
+        const events = harness.texts.filter((event) => !event.startsWith("utterance")).map((event) => event.split(" "));
         for (const [i, [type, position]] of events.entries()) {
           expect(type).toBe(i % 2 === 0 ? "active" : "inactive");
           expect(Number(position)).toBeGreaterThanOrEqual(Number(events[i - 1]?.[1] ?? 0));
