@@ -15,12 +15,16 @@ export type Input =
   | { readonly kind: "request"; readonly request: ClientRequest }
   /** A request that is refused. `meant: "start"`: it ends the open stream all the same, as a valid start would. */
   | { readonly kind: "refused"; readonly error: ProtocolError; readonly meant?: "start" }
-  /** An answer of the dialect's own. It is made when its turn comes, so that it stands in order with the session's events. */
+  /**
+   * An answer of the dialect's own. It is made when its turn comes, so that it stands in order with the session's
+   * events.
+   */
   | { readonly kind: "reply"; readonly messages: () => readonly Message[] };
 
 /**
- * One wire language: translates the messages of one connection into inputs, and events into messages. Every connection has an
- * instance of its own, which may keep state. Dialects are synchronous, know no sockets and no clocks, and never throw.
+ * One wire language: translates the messages of one connection into inputs, and events into messages. Every connection
+ * has an instance of its own, which may keep state. Dialects are synchronous, know no sockets and no clocks, and never
+ * throw.
  */
 export interface Dialect {
   /** Inputs that follow from the connection itself, before the client has sent anything. */
@@ -39,7 +43,9 @@ export interface Dialect {
   close(ending: Ending, message: string): Ended;
 }
 
-/** Properties of a dialect that the session must know before the first message. Undefined: the server's limit applies. */
+/**
+ * Properties of a dialect that the session must know before the first message. Undefined: the server's limit applies.
+ */
 export interface Traits {
   /** Largest text message, bytes. */
   readonly maxTextBytes: number;
@@ -61,7 +67,10 @@ export interface Opened {
   create(session: string): Dialect;
 }
 
-/** Paths on which a dialect is spoken over HTTP upgrades, and everything about them that is decided before a session exists. */
+/**
+ * Paths on which a dialect is spoken over HTTP upgrades, and everything about them that is decided before a session
+ * exists.
+ */
 export interface Route {
   /** Name of the dialect. */
   readonly dialect: string;

@@ -19,8 +19,8 @@ export interface AnswersOptions {
   /** Fields that every final has besides its bounds and the model's output. */
   readonly finalFields?: { readonly is_final?: true };
   /**
-   * Milliseconds of audio that were received after `position`; present when the client asked for `timing`. A segment reports it as
-   * the audio not answered yet.
+   * Milliseconds of audio that were received after `position`; present when the client asked for `timing`. A segment
+   * reports it as the audio not answered yet.
    */
   readonly lagMs?: (position: number) => number;
 }
@@ -36,8 +36,8 @@ interface Slot {
 type Success = Extract<Outcome, { status: "ok" }>;
 
 /**
- * The answers of one channel in the order of its audio: each waits for those before it, whatever order the outcomes come in. The ledger
- * counts exactly what is sent, since both are written here.
+ * The answers of one channel in the order of its audio: each waits for those before it, whatever order the outcomes
+ * come in. The ledger counts exactly what is sent, since both are written here.
  */
 export class Answers {
   readonly tally: Tally = { inferred: 0, silent: 0, failed: 0, segments: 0, interims: 0, errors: 0 };
@@ -91,7 +91,9 @@ export class Answers {
     return this.#takeReady();
   }
 
-  /** Gives up the place of a final without samples that will not be submitted. Returns the events that can be sent now. */
+  /**
+   * Gives up the place of a final without samples that will not be submitted. Returns the events that can be sent now.
+   */
   skip(job: Job): PipelineEvent[] {
     const slot = this.#slots.find((candidate) => candidate.job === job);
     if (slot !== undefined) slot.events = [];
@@ -106,8 +108,8 @@ export class Answers {
   }
 
   /**
-   * Answers everything that is open with errors: each final without an answer, and the samples from `undecided` to `end` that no final
-   * covers. Earlier samples without a final are silence.
+   * Answers everything that is open with errors: each final without an answer, and the samples from `undecided` to
+   * `end` that no final covers. Earlier samples without a final are silence.
    */
   abort(undecided: number, end: number, code: ErrorCode, message: string): PipelineEvent[] {
     this.silence(Math.min(undecided, end));

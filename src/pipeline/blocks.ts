@@ -7,8 +7,8 @@ export interface BlockSettings {
 }
 
 /**
- * Length of a block in samples. Throws ProtocolError when the start asks for voice activity detection, or when a block is longer than
- * the audio that a channel may hold.
+ * Length of a block in samples. Throws ProtocolError when the start asks for voice activity detection, or when a block
+ * is longer than the audio that a channel may hold.
  * @param pattern name of the pattern, which is also the section of its settings
  */
 export function blockLength(

@@ -33,15 +33,18 @@ export interface Pattern {
   readonly name: string;
   /** One sentence for the API contract. */
   readonly description: string;
-  /** The model is called in turn, each call with the state of the one before. Only here can a model that keeps state be used. */
+  /**
+   * The model is called in turn, each call with the state of the one before. Only here can a model that keeps state be
+   * used.
+   */
   readonly keepsState: boolean;
   /** Voice activity detection decides what the model runs on; `vad` may be set in `start`. */
   readonly usesVad: boolean;
   /** Name of the configuration section with the pattern's settings. */
   readonly section: string;
   /**
-   * Turns a `start` and the pattern's settings into a plan for each channel. Throws ProtocolError, naming the field or the setting,
-   * when no stream can run with them.
+   * Turns a `start` and the pattern's settings into a plan for each channel. Throws ProtocolError, naming the field or
+   * the setting, when no stream can run with them.
    */
   prepare(start: PatternStart, section: object, context: PatternContext): Prepared;
 }

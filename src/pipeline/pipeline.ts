@@ -14,9 +14,9 @@ export interface Step {
 export const NOTHING: Step = Object.freeze({ events: Object.freeze([]) as never, jobs: Object.freeze([]) as never });
 
 /**
- * One pattern applied to one channel: a synchronous state machine from samples to jobs and events. It never waits. Positions are
- * samples at the model's rate since the start of the stream. Results go through the channel's `Answers`, which puts them in order
- * and keeps the ledger; the channel owns it and gives it to the pipeline.
+ * One pattern applied to one channel: a synchronous state machine from samples to jobs and events. It never waits.
+ * Positions are samples at the model's rate since the start of the stream. Results go through the channel's `Answers`,
+ * which puts them in order and keeps the ledger; the channel owns it and gives it to the pipeline.
  */
 export interface Pipeline extends Disposable {
   /** Samples before this position are not part of any later job. */

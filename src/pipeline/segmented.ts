@@ -15,8 +15,8 @@ interface SegmentedSettings extends VadSettings {
 }
 
 /**
- * Voice activity detection finds utterances, and the model runs on those. With interim results it also runs on the part of an
- * utterance that has been spoken so far.
+ * Voice activity detection finds utterances, and the model runs on those. With interim results it also runs on the part
+ * of an utterance that has been spoken so far.
  */
 export const segmented: Pattern = {
   name: "segmented",
@@ -33,8 +33,8 @@ export const segmented: Pattern = {
     const holdsMs = utteranceMs + detector.windowMs;
     if (holdsMs > maxHoldMs) {
       const message =
-        `vad.max_utterance_ms: found ${vad.max_utterance_ms}; allowed: with vad.pre_roll_ms ${vad.pre_roll_ms} and a window of the ` +
-        `detector at most ${maxHoldMs}, which one channel may hold`;
+        `vad.max_utterance_ms: found ${vad.max_utterance_ms}; allowed: with vad.pre_roll_ms ${vad.pre_roll_ms} ` +
+        `and a window of the detector at most ${maxHoldMs}, which one channel may hold`;
       throw new ProtocolError("invalid_request", message, { param: "vad.max_utterance_ms" });
     }
     const interimEvery = start.interim_results

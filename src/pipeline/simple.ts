@@ -4,7 +4,10 @@ import { blockLength, type BlockSettings } from "./blocks.ts";
 import type { Pattern } from "./pattern.ts";
 import { NOTHING, type Pipeline, type Step } from "./pipeline.ts";
 
-/** Every block goes through the model. Blocks are independent: several run at once, and their results come back in order. */
+/**
+ * Every block goes through the model. Blocks are independent: several run at once, and their results come back in
+ * order.
+ */
 export const simple: Pattern = {
   name: "simple",
   description: "Every block of audio goes through the model; results are `segment` events without `is_final`.",

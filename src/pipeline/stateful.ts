@@ -5,14 +5,14 @@ import type { Pattern } from "./pattern.ts";
 import { NOTHING, type Pipeline, type Step } from "./pipeline.ts";
 
 /**
- * Every block goes through the model in turn. Each call gets the state that the last good call returned, so only one runs at a time.
- * The model's last result, when the stream has ended, is sent as `data`.
+ * Every block goes through the model in turn. Each call gets the state that the last good call returned, so only one
+ * runs at a time. The model's last result, when the stream has ended, is sent as `data`.
  */
 export const stateful: Pattern = {
   name: "stateful",
   description:
-    "Every block of audio goes through the model in turn, each call with the state that the last one returned; results are " +
-    "`segment` events without `is_final`, and `data` at the end of the stream.",
+    "Every block of audio goes through the model in turn, each call with the state that the last one returned; " +
+    "results are `segment` events without `is_final`, and `data` at the end of the stream.",
   keepsState: true,
   usesVad: false,
   section: "stateful",

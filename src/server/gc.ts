@@ -1,17 +1,20 @@
 import type { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
 
 const MIB = 1024 * 1024;
-/** What a request leaves behind: most are about a stream, which is made of many small things. */
+/** Garbage that a request leaves behind: most requests are about a stream, which consists of many small objects. */
 const REQUEST_BYTES = 8 * 1024;
-/** What is young is collected in the background after so many bytes of messages, but not more often than this. */
+/**
+ * After so many bytes of messages the young generation is collected, in the background, but not more often than this.
+ */
 const YOUNG = { bytes: 16 * MIB, everyMs: 50 };
-/** Everything is looked through, which stops the thread for some milliseconds, after so many, but not more often than this. */
+/**
+ * After so many, everything is collected, which stops the thread for some milliseconds, but not more often than this.
+ */
 const ALL = { bytes: 512 * MIB, everyMs: 10_000 };
 
 /**
- * Keeps the memory of messages that have been dealt with from piling up. The collector paces itself by what is alive, the whole arena
- * included, and so lets hundreds of MiB of messages, and of small things that were in use when it looked at the young, gather
- * before it looks at all (Bun 1.4.5); this asks it to by what has come in.
+ * Requests garbage collections by the bytes that have been received. Bun 1.4.5 paces its collector by the live heap,
+ * the whole arena included, and would let hundreds of MiB of handled messages pile up.
  */
 export class GarbageCollector {
   readonly #metrics: ServerMetrics;
@@ -24,7 +27,7 @@ export class GarbageCollector {
     this.#clock = clock;
   }
 
-  /** Counts a message that has been received. */
+  /** Counts a message that has been handled, and collects when it is time. */
   add(message: string | Uint8Array): void {
     this.#young.bytes += typeof message === "string" ? REQUEST_BYTES : message.length;
     if (this.#young.bytes < YOUNG.bytes) return;

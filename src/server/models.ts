@@ -8,11 +8,11 @@ import type { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
 
 /** All models of a server, each with a pool of its own. */
 export interface ModelTier {
-  /** By the name that a start asks for; the first is the default. */
+  /** By the name that a start names; the first is the default. */
   readonly served: ReadonlyMap<string, ServedModel>;
-  /** All are loaded and warm; rejects with a sentence when one cannot be. */
+  /** Resolves when all are loaded and warm; rejects with a sentence when one cannot be. */
   readonly ready: Promise<void>;
-  /** Work queued or running, of all models, that holds audio; also what runs for clients that are gone. */
+  /** Jobs of all models, queued or running, that hold audio. Those of clients that are gone count too. */
   readonly jobs: number;
   /** Worker threads of all models. */
   readonly workers: number;
@@ -44,7 +44,7 @@ export function openModels(config: Config, options: TierOptions): ModelTier {
   for (const [name, model] of Object.entries(config.models)) pools.set(name, pool(name, model));
   const all = [...pools.values()];
   const ready = Promise.all(all.map((each) => each.ready)).then(() => undefined);
-  // Whoever waits for it hears of a failure; that nobody does should not end the process.
+  // The caller handles the rejection; one without a caller must not end the process.
   ready.catch(() => {});
   return {
     served: new Map([...pools].map(([name, from]) => [name, served(name, from)])),

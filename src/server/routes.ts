@@ -10,7 +10,7 @@ import { connect, refusalOf, type UpgradeHost } from "./upgrade.ts";
 /** The server, as its routes use it. */
 export interface RoutesHost extends UpgradeHost {
   readonly version: string;
-  /** Why no stream can be started now; undefined: one can. */
+  /** Returns why no stream can be started now; undefined when one can. */
   unready(): ProtocolError | undefined;
   /** The metrics, in a format that `accept` allows. */
   metrics(accept: string | null): Promise<RenderedMetrics>;

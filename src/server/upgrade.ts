@@ -15,12 +15,12 @@ const UPGRADE = { upgrade: "websocket", connection: "Upgrade" };
 /** The server, as the upgrade of a connection uses it. */
 export interface UpgradeHost {
   readonly config: Config;
-  /** Why no session can be opened now, whoever asks; undefined: one can. */
+  /** Returns why no caller can open a session now; undefined when one can. */
   unavailable(): ProtocolError | undefined;
   /** Network address of the client; empty when it is not known. */
   address(request: Request): string;
   admit(arrival: Arrival): Caller | ProtocolError | Promise<Caller | ProtocolError>;
-  /** Why this caller cannot open a session now. */
+  /** Returns why this caller cannot open a session now; undefined when it can. */
   refusal(caller: Caller): ProtocolError | undefined;
   trace(request: Request, path: string): ConnectionTrace;
   /** Hands the connection over to the transport. Returns false when the request cannot be upgraded. */
@@ -42,8 +42,8 @@ interface Refused {
 }
 
 /**
- * Answers a request for a WebSocket: checks the handshake, the server, the route and the caller, in this order, and refuses over HTTP before
- * a session exists. The answer is immediate unless admission takes its time.
+ * Answers a request for a WebSocket: checks the handshake, the server, the route and the caller, in this order, and
+ * refuses over HTTP before a session exists. The answer is immediate unless admission takes its time.
  */
 export function connect(request: Request, route: Route, path: string, host: UpgradeHost): Response | Promise<Response> {
   const trace = host.trace(request, path);
@@ -61,7 +61,10 @@ export function connect(request: Request, route: Route, path: string, host: Upgr
   return admitted instanceof Promise ? admitted.then(finish) : finish(admitted);
 }
 
-/** Opens the session of an admitted caller. Returns why it is refused after all; undefined: the transport has the connection. */
+/**
+ * Opens the session of an admitted caller. Returns why it is refused after all; undefined: the transport has the
+ * connection.
+ */
 function upgrade(
   request: Request,
   route: Route,

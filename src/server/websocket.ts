@@ -8,8 +8,8 @@ import type { Sessions } from "../session/sessions.ts";
 import type { Logger } from "../telemetry/log/log.ts";
 
 /**
- * How long messages may wait without any of them leaving, once the session is over. The kernel asks for more when a third of its megabytes
- * has left.
+ * How long messages may wait without any of them leaving, once the session is over. The kernel asks for more when a
+ * third of its megabytes has left.
  */
 const LINGER_MS = 10_000;
 /** A paused socket does not notice that its peer is gone; writing to it does. */

@@ -4,8 +4,9 @@ import type { Ended } from "../protocol/ending.ts";
 import type { ConnectionTrace } from "../telemetry/tracing/tracing.ts";
 
 /**
- * A transport's connection as a session uses it. The transport calls the session in turn: `receive` for each message, `writable` when
- * buffered messages have left, `finished` when the client sends no more, `disconnected` when the connection is gone.
+ * A transport's connection as a session uses it. The transport calls the session in turn: `receive` for each message,
+ * `writable` when buffered messages have left, `finished` when the client sends no more, `disconnected` when the
+ * connection is gone.
  */
 export interface Connection {
   /** Sends a message, or buffers it. Messages leave in order. */

@@ -1,4 +1,5 @@
 import type { Dialect, Input, Opened } from "../dialects/dialect.ts";
+import { errorEvent } from "../protocol/error-event.ts";
 import { type ErrorCode, ProtocolError } from "../protocol/errors.ts";
 import type { StopReason } from "../protocol/events.ts";
 import type { Request, Start } from "../protocol/requests.ts";
@@ -12,15 +13,13 @@ import { Inputs, isStart } from "./inputs.ts";
 /** The session, as its conversation uses it. */
 export interface ConversationOwner extends StreamOwner {
   readonly id: string;
-  /** Sends an error that belongs to no stream. */
-  refuse(error: ProtocolError): void;
   /** Sends messages of the dialect's own. */
   reply(messages: readonly (string | Uint8Array)[]): void;
 }
 
 /**
- * The result of one step. `moved`: call again; `blocked`: nothing can be done now; `exhausted`: the client has sent nothing more;
- * `disconnect`: the client asked for the connection to be closed, and its last stream is over.
+ * The result of one step. `moved`: call again; `blocked`: nothing can be done now; `exhausted`: the client has sent
+ * nothing more; `disconnect`: the client asked for the connection to be closed, and its last stream is over.
  */
 export type StepResult = "moved" | "blocked" | "exhausted" | "disconnect";
 
@@ -58,7 +57,10 @@ export class Conversation {
     return this.inputs.empty && this.#stream?.idle !== false;
   }
 
-  /** Continues the stream, or handles the next input. @param congested the client does not take its results: no input is handled */
+  /**
+   * Continues the stream, or handles the next input. @param congested the client does not take its results: no input is
+   * handled
+   */
   step(congested: boolean): StepResult {
     const stream = this.#stream;
     if (stream !== undefined) {
@@ -68,7 +70,7 @@ export class Conversation {
         return this.#disconnect ? "disconnect" : "moved";
       }
       // Audio that does not fit stays in the stream. Other inputs wait, since a flush would add to what is pending.
-      if (stream.full && !this.inputs.empty && !this.inputs.nextIsAudio) return "blocked";
+      if (!this.inputs.empty && !this.inputs.nextIsAudio && stream.full) return "blocked";
     }
     if (congested && !this.inputs.empty) return "blocked";
     const input = this.inputs.shift();
@@ -94,9 +96,10 @@ export class Conversation {
   }
 
   #advance(stream: Stream): boolean {
+    if (this.#dialect.decoded === undefined) return stream.advance();
     const { decodedSeconds } = stream;
     const advanced = stream.advance();
-    if (this.#dialect.decoded !== undefined && stream.decodedSeconds > decodedSeconds && !stream.over) {
+    if (stream.decodedSeconds > decodedSeconds && !stream.over) {
       this.#owner.reply(this.#dialect.decoded(stream.decodedSeconds));
     }
     return advanced;
@@ -110,7 +113,7 @@ export class Conversation {
         return this.#owner.reply(input.messages());
       case "refused":
         if (isStart(input)) this.#services.metrics.streamRefused(input.error.code);
-        return this.#owner.refuse(input.error);
+        return this.#refuse(input.error);
       case "request":
         return this.#handleRequest(input.request);
     }
@@ -121,7 +124,7 @@ export class Conversation {
     else if (!this.#strayAudioReported) {
       this.#strayAudioReported = true;
       const message = "audio came while no stream was open; it is discarded";
-      this.#owner.refuse(new ProtocolError("audio_before_start", message));
+      this.#refuse(new ProtocolError("audio_before_start", message));
     }
   }
 
@@ -144,8 +147,12 @@ export class Conversation {
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       if (request.request === "start") this.#services.metrics.streamRefused(error.code);
-      this.#owner.refuse(error);
+      this.#refuse(error);
     }
+  }
+
+  #refuse(error: ProtocolError): void {
+    this.#owner.send(errorEvent(error));
   }
 
   #openStream(request: string): Stream {

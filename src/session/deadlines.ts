@@ -10,8 +10,8 @@ export interface Expired {
 }
 
 /**
- * Time limits of one session: from the connection to its first stream, without a message of the client, with results that the client does not
- * take, and in all. `now` is milliseconds.
+ * Time limits of one session: from the connection to its first stream, without a message of the client, with results
+ * that the client does not take, and in all. `now` is milliseconds.
  */
 export class Deadlines {
   readonly #startMs: number;

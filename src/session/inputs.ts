@@ -4,8 +4,8 @@ import { Inbox } from "./inbox.ts";
 const NO_INPUTS: readonly Input[] = [];
 
 /**
- * The client's inputs in order. Messages wait as they came, and the dialect reads each only when its turn has come: what the dialect
- * remembers agrees with what the session has done.
+ * The client's inputs in order. Messages wait as they came, and the dialect reads each only when its turn has come:
+ * what the dialect remembers agrees with what the session has done.
  */
 export class Inputs {
   readonly #dialect: Dialect;
@@ -15,7 +15,7 @@ export class Inputs {
   #taken = 0;
   /** An input that was taken and put back. */
   #postponed: Input | undefined;
-  /** `open` until the client sends no more; `finished` when the dialect has been told so. */
+  /** `open` until the client sends no more; `finished` when the dialect has handled that. */
   #state: "open" | "finishing" | "finished" = "open";
 
   constructor(dialect: Dialect) {

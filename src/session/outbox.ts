@@ -5,14 +5,14 @@ import type { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
 import type { Connection } from "./connection.ts";
 
 /**
- * Audio is no longer read when the outbox is half full, but the audio read by then may still have results of this size: a client that
- * takes those is not a slow reader. With one more result it is less than the transport's own limit.
+ * Audio is no longer read when the outbox is half full, but the audio read by then may still have results of this size:
+ * a client that takes those is not a slow reader. With one more result it is less than the transport's own limit.
  */
 const OWED_BYTES = 16 * 1024 * 1024;
 
 /**
- * The session's events on their way out: the dialect turns them into messages, and the connection buffers those that the client has not
- * taken. This watches how many bytes they are.
+ * The session's events on their way out: the dialect turns them into messages, and the connection buffers those that
+ * the client has not taken. This watches how many bytes they are.
  */
 export class Outbox {
   readonly #connection: Connection;
@@ -45,7 +45,10 @@ export class Outbox {
     return this.#overflowed;
   }
 
-  /** Sends an event and the audio of a result. Returns false when an interim was held back, since the client reads too slowly. */
+  /**
+   * Sends an event and the audio of a result. Returns false when an interim was held back, since the client reads too
+   * slowly.
+   */
   send(event: ServerEvent, audio?: ResultAudio): boolean {
     // It would be out of date before the client could read it.
     if (event.type === "segment" && event.is_final === false && this.congested) return false;
@@ -74,7 +77,10 @@ export class Outbox {
     this.#waiting = this.#connection.buffered;
   }
 
-  /** Returns true when messages have waited for `patience` milliseconds in which none left. To be called a few times a second. */
+  /**
+   * Returns true when messages have waited for `patience` milliseconds in which none left. To be called a few times a
+   * second.
+   */
   standsStill(now: number, patience: number): boolean {
     if (this.#waiting > 0) this.look();
     // How much waits is no measure: it stays the same while as much is added as leaves.

@@ -3,7 +3,7 @@ import type { ResultAudio } from "../model/job.ts";
 import type { Caller } from "../protocol/caller.ts";
 import type { Ending } from "../protocol/ending.ts";
 import { errorEvent } from "../protocol/error-event.ts";
-import { type ErrorCode, type ProtocolError, WARNINGS } from "../protocol/errors.ts";
+import { type ErrorCode, WARNINGS } from "../protocol/errors.ts";
 import type { ServerEvent } from "../protocol/events.ts";
 import type { Services } from "../stream/services.ts";
 import type { Accepted, Connection } from "./connection.ts";
@@ -16,8 +16,8 @@ import { SessionLog } from "./session-log.ts";
 import { stopReason } from "./stop-reasons.ts";
 
 /**
- * One connection and its conversation, whatever transport and dialect it came by: limits, back-pressure and the end are decided here. It is
- * synchronous: `pump` goes as far as it can, and whatever lets it go further calls it again.
+ * One connection and its conversation, whatever transport and dialect it came by: limits, back-pressure and the end are
+ * decided here. It is synchronous: `pump` goes as far as it can, and whatever lets it go further calls it again.
  */
 export class Session implements ConversationOwner {
   readonly id: string;
@@ -32,7 +32,8 @@ export class Session implements ConversationOwner {
   readonly #meter: MessageMeter;
   readonly #deadlines: Deadlines;
   readonly #log: SessionLog;
-  #draining = false;
+  /** Why the session ends once everything received is answered; later messages are ignored. */
+  #ending: Ending | undefined;
   #pumping = false;
   #over = false;
 
@@ -52,7 +53,10 @@ export class Session implements ConversationOwner {
     this.#log = new SessionLog(log, this, opened, clock);
   }
 
-  /** The state of its places that wait: whether it is not being read, bytes not read, bytes that the client has not taken. */
+  /**
+   * The state of its places that wait: whether it is not being read, bytes not read, bytes that the client has not
+   * taken.
+   */
   get load(): { paused: boolean; inboxBytes: number; outboxBytes: number } {
     const { bytes: inboxBytes } = this.#conversation.inputs;
     return { paused: this.#gate.closed, inboxBytes, outboxBytes: this.#connection.buffered };
@@ -61,14 +65,12 @@ export class Session implements ConversationOwner {
   /** Takes a message of the client. */
   receive(message: Message): void {
     if (this.#over) return;
-    const { clock, metrics } = this.#services;
-    this.#deadlines.active(clock());
+    const { mainThread: thread } = this.#services.metrics;
+    this.#deadlines.active(this.#services.clock());
     const oversize = this.#meter.count(message);
     if (oversize !== undefined) return this.#fail("message_too_big", oversize);
-    // While draining, only what had come before counts as received.
-    if (this.#draining) return;
+    if (this.#ending !== undefined) return;
     this.#conversation.inputs.push(message);
-    const { mainThread: thread } = metrics;
     if (typeof message === "string") thread.enter("request");
     else thread.enterMessage(message.length);
     this.pump();
@@ -132,8 +134,8 @@ export class Session implements ConversationOwner {
 
   /** Begins the graceful shutdown: messages that have come are processed, later ones are ignored. */
   drain(): void {
-    if (this.#over || this.#draining) return;
-    this.#draining = true;
+    if (this.#over || this.#ending !== undefined) return;
+    this.#ending = "drain";
     try {
       this.send({ type: "warning", code: "draining", message: WARNINGS.draining });
     } catch (error) {
@@ -155,6 +157,7 @@ export class Session implements ConversationOwner {
     const outer = thread.enter("send");
     const sent = this.#outbox.send(event, audio);
     thread.leave(outer);
+    if (event.type === "error" && event.start_time === undefined) this.#endAfter(event.code as ErrorCode);
     return sent;
   }
 
@@ -174,11 +177,6 @@ export class Session implements ConversationOwner {
 
   evicted(): void {
     this.#fail("overloaded", "the server's memory for audio is full");
-  }
-
-  refuse(error: ProtocolError): void {
-    this.send(errorEvent(error));
-    if (this.#dialect.endsAt?.(error.code) === true) this.#end(error.code, error.message);
   }
 
   reply(messages: readonly Message[]): void {
@@ -205,17 +203,24 @@ export class Session implements ConversationOwner {
     }
   }
 
-  /** Every input has been handled: ends the stream, then the session, if no more come. Returns false when nothing is left to do. */
+  /** Ends the session after the open stream when its dialect cannot go on after this error. */
+  #endAfter(code: ErrorCode): void {
+    if (this.#over || this.#dialect.endsAt?.(code) !== true) return;
+    this.#ending = code;
+    this.#conversation.inputs.clear();
+  }
+
+  /** Ends the stream, then the session, once every input has been handled and no more come. Returns false when done. */
   #leave(): boolean {
     const { stream, inputs } = this.#conversation;
-    if (!this.#draining && !inputs.finished) return false;
-    const ending = this.#draining ? "drain" : "stop";
+    const ending = this.#ending ?? (inputs.finished ? "stop" : undefined);
+    if (ending === undefined) return false;
     if (stream === undefined) this.#end(ending, "");
-    else stream.end(ending);
+    else stream.end(ending === "stop" || ending === "drain" ? ending : "error");
     return stream !== undefined;
   }
 
-  /** Ends the session with an error: errors for what is not answered, `stopped`, close. Called from everywhere, so it throws nothing. */
+  /** Ends the session with an error. It is called from everywhere, so it throws nothing. */
   #fail(code: ErrorCode, message: string): void {
     if (this.#over) return;
     try {

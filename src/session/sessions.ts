@@ -13,8 +13,8 @@ export function newSessionId(): string {
 }
 
 /**
- * Every open session, whatever transport it came by. A session counts until its transport reports that the connection is gone, which is
- * after the session's own end when messages still wait to be taken.
+ * Every open session, whatever transport it came by. A session counts until its transport reports that the connection
+ * is gone, which is after the session's own end when messages still wait to be taken.
  */
 export class Sessions {
   readonly #services: Services;
@@ -49,8 +49,8 @@ export class Sessions {
   }
 
   /**
-   * Opens a session on a connection. The transport then calls `begin`, once it can route messages to the session, and `closed` when the
-   * connection is gone.
+   * Opens a session on a connection. The transport then calls `begin`, once it can route messages to the session, and
+   * `closed` when the connection is gone.
    */
   open(connection: Connection, accepted: Accepted): Session {
     const { metrics } = this.#services;
@@ -96,8 +96,8 @@ export class Sessions {
   }
 
   /**
-   * Finishes what has been received, for at most `limits.drain_timeout_ms`; then errors name the rest. Resolves when all connections are
-   * closed, or soon after that time. Sessions opened later drain at once.
+   * Finishes what has been received, for at most `limits.drain_timeout_ms`; then errors name the rest. Resolves when
+   * all connections are closed, or soon after that time. Sessions opened later drain at once.
    */
   async drain(): Promise<void> {
     const { drain_timeout_ms } = this.#services.config.limits;

@@ -99,7 +99,10 @@ export class Channel implements Disposable {
     this.store[Symbol.dispose]();
   }
 
-  /** Sends the events of a step and submits its jobs. Returns whether the last event was sent; undefined: there was none. */
+  /**
+   * Sends the events of a step and submits its jobs. Returns whether the last event was sent; undefined: there was
+   * none.
+   */
   #apply(step: Step): boolean | undefined {
     const { owner, telemetry } = this.#host;
     let sent: boolean | undefined;

@@ -15,8 +15,8 @@ interface Chunk {
 }
 
 /**
- * The way of a stream's bytes into its stores: WAV headers are found, chunks wait for their turn, and the decoder writes samples at the
- * model's rate. Suspicious audio is reported through `warn`.
+ * The way of a stream's bytes into its stores: WAV headers are found, chunks wait for their turn, and the decoder
+ * writes samples at the model's rate. Suspicious audio is reported through `warn`.
  */
 export class Intake implements Disposable {
   readonly #format: AudioFormat;

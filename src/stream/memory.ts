@@ -1,6 +1,6 @@
 import type { Arena } from "../audio/arena.ts";
 
-/** A stream as the memory sees it. */
+/** A stream, as the memory accounts for it. */
 export interface Holder {
   /** Slabs that it holds. */
   readonly slabs: number;
@@ -9,24 +9,25 @@ export interface Holder {
 }
 
 /**
- * What happens when the arena is full. A stream that finds no slab waits in line; results that free slabs wake it. When
- * nothing is queued or running that could free any, the stream that holds most is ended, for otherwise all would wait for ever.
+ * The queue of streams that find the arena full. Results that free slabs wake them in order. When no job is queued or
+ * running that could free any, the stream that holds most is ended: otherwise all would wait for ever.
  */
 export class Memory {
   readonly #arena: Arena;
   readonly #jobs: () => number;
   readonly #holders = new Set<Holder>();
+  /** Waiting holders, in order, each with a function that gives up its place. */
   readonly #waiting = new Map<Holder, () => void>();
-  /** Who was first in line when the last check found that nobody could go on. */
+  /** The first in the queue when the last check found that no holder could continue. */
   #stalled: Holder | undefined;
 
-  /** @param jobs how many pieces of work are queued or running that may free memory when they are done */
+  /** @param jobs returns the number of jobs, queued or running, that may free memory when they are done */
   constructor(arena: Arena, jobs: () => number) {
     this.#arena = arena;
     this.#jobs = jobs;
   }
 
-  /** Holders that find no slab. */
+  /** Holders that wait for slabs. */
   get waiting(): number {
     return this.#waiting.size;
   }
@@ -41,7 +42,7 @@ export class Memory {
     this.#waiting.delete(holder);
   }
 
-  /** Calls `wake` once, later, when `slabs` are free. A holder waits once at a time. */
+  /** Calls `wake` once, later, when `slabs` are free. A holder has one place in the queue. */
   wait(holder: Holder, slabs: number, wake: () => void): void {
     if (this.#waiting.has(holder)) return;
     const leave = this.#arena.whenFree(() => {
@@ -53,8 +54,8 @@ export class Memory {
   }
 
   /**
-   * If all that is left are streams that wait for each other, ends the one that holds most. To be called a few times a second: it
-   * must be so twice in a row, since a worker that was terminated gives back what it reads a moment later.
+   * Ends the stream that holds most when all streams wait for each other. To be called a few times a second. It acts at
+   * the second call in a row that finds them so, since a terminated worker frees its slabs a moment later.
    */
   check(): void {
     const [first] = this.#waiting.keys();

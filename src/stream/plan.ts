@@ -26,14 +26,19 @@ export interface StreamPlan {
   readonly started: Omit<Started, "type" | "session_id" | "stream" | "trace_id">;
 }
 
-/** Decides how to serve a start. Throws ProtocolError when it cannot be accepted. Nothing is held afterwards, either way. */
+/**
+ * Decides how to serve a start. Throws ProtocolError when it cannot be accepted. Nothing is held afterwards, either
+ * way.
+ */
 export function planStream(start: Start, pattern: Pattern, services: Services): StreamPlan {
   const { config, arena, models } = services;
   const { limits } = config;
   const model = chooseModel(start.model, models, pattern);
   const { format } = start;
   if (format.channels > arena.capacity) {
-    const message = `format.channels: found ${format.channels}; allowed: at most ${arena.capacity}, for which this server has memory`;
+    const message =
+      `format.channels: found ${format.channels}; allowed: at most ${arena.capacity}, ` +
+      "for which this server has memory";
     throw new ProtocolError("unsupported_format", message, { param: "format.channels" });
   }
   const { sampleRate, keepsState } = model;
@@ -59,7 +64,10 @@ export function planStream(start: Start, pattern: Pattern, services: Services): 
   };
 }
 
-/** Milliseconds of audio that one channel may hold: what its pattern needs to keep, and the audio read ahead of the model. */
+/**
+ * Milliseconds of audio that one channel may hold: what its pattern needs to keep, and the audio read ahead of the
+ * model.
+ */
 function channelBudgetMs({ holdsMs }: Prepared, limits: Config["limits"]): number {
   return Math.min(limits.channel_budget_seconds * 1000, holdsMs + limits.read_ahead_seconds * 1000);
 }
@@ -80,9 +88,8 @@ function chooseModel(
   }
   if (model.keepsState && !pattern.keepsState) {
     const fitting = [...models.values()].filter(({ keepsState }) => !keepsState).map((each) => each.name);
-    const message =
-      `model: found "${model.name}", which keeps state; allowed: ${fitting.join(", ") || "no model of this server"} here, ` +
-      "or /api/v1/stateful";
+    const allowed = fitting.join(", ") || "no model of this server";
+    const message = `model: found "${model.name}", which keeps state; allowed: ${allowed} here, or /api/v1/stateful`;
     throw new ProtocolError("invalid_request", message, { param: "model" });
   }
   return model;

@@ -10,7 +10,10 @@ export interface Submission {
   readonly trace: JobTrace;
   /** Milliseconds of the clock. */
   readonly submittedAt: number;
-  /** Seconds of audio between the end of speech and the submission; undefined without voice activity, or while speech goes on. */
+  /**
+   * Seconds of audio between the end of speech and the submission; undefined without voice activity, or while speech
+   * goes on.
+   */
   readonly silence: number | undefined;
   outcome: Outcome | undefined;
 }

@@ -15,8 +15,8 @@ import type { StreamTelemetry } from "./stream-telemetry.ts";
 export type StreamServices = Pick<Services, "arena" | "memory" | "metrics">;
 
 /**
- * One stream, from its start to its `stopped`: bytes go through the intake into the channels' stores, samples through a pipeline for each
- * channel, jobs to the model, events to the owner. It takes what fits and never waits.
+ * One stream, from its start to its `stopped`: bytes go through the intake into the channels' stores, samples through a
+ * pipeline for each channel, jobs to the model, events to the owner. It takes what fits and never waits.
  */
 export class Stream implements Holder, MeasuredStream {
   readonly #plan: StreamPlan;
@@ -101,7 +101,10 @@ export class Stream implements Holder, MeasuredStream {
     this.end("error");
   }
 
-  /** Decodes as far as there is room, and finishes the stream when it is ending. Returns true when nothing is left to do now. */
+  /**
+   * Decodes as far as there is room, and finishes the stream when it is ending. Returns true when nothing is left to do
+   * now.
+   */
   advance(): boolean {
     if (this.#over) return true;
     while (!this.#intake.empty) {
@@ -127,8 +130,8 @@ export class Stream implements Holder, MeasuredStream {
   }
 
   /**
-   * Ends the stream now: errors of this code name everything that has no answer, which counts as failed. One error is sent even when
-   * everything is answered.
+   * Ends the stream now: errors of this code name everything that has no answer, which counts as failed. One error is
+   * sent even when everything is answered.
    * @param unread bytes of audio that were received but not offered
    * @param metricsReason reason in the metrics
    */

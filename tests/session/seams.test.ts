@@ -52,6 +52,21 @@ describe("a session by another transport and in another dialect", () => {
     expect(sessions.size).toBe(0);
   });
 
+  test("sends the results of the open stream before it ends at a refused start", async () => {
+    using harness = new SessionHarness();
+    const sessions = new Sessions(harness.services);
+    const pipe = new Pipe(sessions, openLine("simple"));
+    pipe.write("open 16000", audio(0.3), "open 1", "open 16000", audio(0.3));
+    await harness.answerAll();
+    expect(pipe.lines.slice(-4)).toEqual([
+      'result 0 0.3 {"count":4800}',
+      "done 4800",
+      "failed unsupported_format",
+      "bye",
+    ]);
+    expect([pipe.closed?.code, sessions.size, harness.arena.used]).toEqual([4000, 0, 0]);
+  });
+
   test("holds the client back while the model is slow, and loses nothing", async () => {
     using harness = new SessionHarness({
       "simple.block_ms": 100,

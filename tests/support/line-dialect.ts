@@ -7,11 +7,12 @@ import type { ServerEvent } from "../../src/protocol/events.ts";
 import type { Start } from "../../src/protocol/requests.ts";
 
 /**
- * A wire language that differs from the native one in every respect that the interface allows: it greets, answers by itself, starts with
- * one word, skips events, counts the audio, ends at the first refusal and has close codes and last words of its own.
+ * A wire language that differs from the native one in every respect that the interface allows: it greets, answers by
+ * itself, starts with one word, skips events, counts the audio, ends at the first refusal and has close codes and last
+ * words of its own.
  *
- * Client: `open RATE`, `mark`, `who`, `end`, and binary audio. Server: `hello`, `ready MODEL`, `result START END JSON`, `marked TIME`,
- * `heard SECONDS`, `failed CODE`, `done RECEIVED`, `bye`.
+ * Client: `open RATE`, `mark`, `who`, `end`, and binary audio. Server: `hello`, `ready MODEL`, `result START END JSON`,
+ * `marked TIME`, `heard SECONDS`, `failed CODE`, `done RECEIVED`, `bye`.
  */
 export class LineDialect implements Dialect {
   readonly #session: string;

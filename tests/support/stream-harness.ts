@@ -123,7 +123,10 @@ export interface StreamCase {
   readonly maxPending?: number;
 }
 
-/** The least slabs with which a channel that may hold this much is never stuck: its span, the borders around it, and one to go on. */
+/**
+ * The least slabs with which a channel that may hold this much is never stuck: its span, the borders around it, and one
+ * to go on.
+ */
 export function slabsFor(streamCase: StreamCase): number {
   const holds = holdsMs(streamCase) + 50;
   return streamCase.channels * (Math.ceil((holds * streamCase.modelRate) / 1000 / Arena.SLAB_SAMPLES) + 3);
