@@ -1,7 +1,7 @@
 import { SAMPLE_FORMATS, type SampleLayout } from "../lib/sample-format.ts";
 import type { AudioFormat } from "../protocol/format.ts";
 
-/** Bytes of a plain `fmt ` chunk, and of one in the extensible form; longer ones say nothing that matters here. */
+/** Bytes of a plain `fmt ` chunk, and of one in the extensible form. More bytes are not needed. */
 export const FMT_BYTES = 16;
 export const EXTENSIBLE_BYTES = 40;
 
@@ -31,7 +31,7 @@ const SUBFORMAT_TAIL = "000000001000800000aa00389b71";
 /**
  * Reads the body of a `fmt ` chunk.
  * @param body FMT_BYTES to EXTENSIBLE_BYTES bytes
- * @returns the format, or a clause for the message that says why it cannot be read
+ * @returns the format, or a clause for an error message when it cannot be read
  */
 export function wavFormat(body: Uint8Array): AudioFormat | string {
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);

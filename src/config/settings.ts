@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { MAX_CHANNELS } from "../lib/sample-format.ts";
 import { VAD_DEFAULTS, VAD_RANGES } from "../protocol/vad-settings.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log/log.ts";
-import { DETECTOR_NAMES } from "../vad/detectors.ts";
+import { DEFAULT_DETECTOR, DETECTOR_NAMES, DETECTORS } from "../vad/detectors.ts";
 
 /** A setting: its default value, its unit, the values that it accepts and what it means. */
 export type Setting = NumberSetting | TextSetting;
@@ -49,6 +49,9 @@ function vad(key: keyof typeof VAD_RANGES, unit: string, meaning: string): Numbe
 }
 
 const HOUR_MS = 3_600_000;
+const NOISE_FLOORS = Object.entries(DETECTORS)
+  .map(([name, { noiseFloor }]) => `${name} ${noiseFloor}`)
+  .join(", ");
 
 /** The server's settings, by section. A model's settings are in MODEL_SETTINGS. */
 export const SETTINGS = {
@@ -61,7 +64,7 @@ export const SETTINGS = {
     format: choice("auto", LOG_FORMATS, "format of log records; auto: pretty on a terminal, json elsewhere"),
   },
   vad: {
-    detector: choice("energy", DETECTOR_NAMES, "voice activity detector; fixed: its noise floor is always -50 dBFS"),
+    detector: choice(DEFAULT_DETECTOR, DETECTOR_NAMES, `voice activity detector; noise floor: ${NOISE_FLOORS}`),
     threshold_db: vad("threshold_db", "dB", "level above the noise floor that counts as speech"),
     min_speech_ms: vad("min_speech_ms", "ms", "shortest speech that starts an utterance"),
     min_silence_ms: vad("min_silence_ms", "ms", "silence that ends an utterance"),

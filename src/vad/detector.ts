@@ -26,6 +26,8 @@ export type DetectorSettings = Pick<VadSettings, "threshold_db">;
 
 /** One kind of detector. `tests/contracts/detectors.test.ts` holds what all kinds have in common. */
 export interface DetectorKind {
+  /** The noise floor that `threshold_db` counts from, in a few words for the description of the setting. */
+  readonly noiseFloor: string;
   /** Length of a window in milliseconds. A window is this long give or take half a sample. */
   readonly windowMs: number;
   /** Returns a detector for one channel. @param sampleRate Hz, MIN_SAMPLE_RATE to MAX_SAMPLE_RATE */

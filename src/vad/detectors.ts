@@ -6,3 +6,6 @@ import { fixedThreshold } from "./fixed-threshold.ts";
 export const DETECTORS: Readonly<Record<string, DetectorKind>> = { energy, fixed: fixedThreshold };
 
 export const DETECTOR_NAMES: readonly string[] = Object.keys(DETECTORS);
+
+/** The detector of a server that is not configured otherwise. */
+export const DEFAULT_DETECTOR = "energy";

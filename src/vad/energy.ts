@@ -37,6 +37,7 @@ export class EnergyDetector implements Detector {
 }
 
 export const energy: DetectorKind = {
+  noiseFloor: "follows the room",
   windowMs: 10,
   create: (sampleRate, { threshold_db }) => new EnergyDetector(sampleRate, threshold_db),
 };

@@ -49,6 +49,7 @@ export class FixedThreshold implements Detector {
 }
 
 export const fixedThreshold: DetectorKind = {
+  noiseFloor: `${REFERENCE_DBFS} dBFS`,
   windowMs: WINDOW_MS,
   create: (sampleRate, { threshold_db }) => new FixedThreshold(sampleRate, threshold_db),
 };

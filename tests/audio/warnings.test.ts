@@ -82,7 +82,7 @@ test("NaN, infinity and samples beyond 1 are named once each, in the order in wh
   expect(codes(warningsAbout(1, samples))).toEqual(["out_of_range", "not_a_number"]);
 });
 
-test("kinds that are met in the same piece are all named", () => {
+test("several kinds in the same message are all reported", () => {
   const samples = make(1, 0.1, (_c, i) => (i === 10 ? 2 : i === 11 ? Number.NaN : tone(i)));
   expect(codes(warningsAbout(1, samples)).toSorted()).toEqual(["not_a_number", "out_of_range"]);
 });

@@ -149,7 +149,7 @@ test("a mark that begins in bytes that were kept back is found, cut at any byte"
   }
 });
 
-test("a stream that ends before a header could be told is audio", () => {
+test("a stream that ends before a mark is complete is audio", () => {
   const head = header();
   for (let length = 0; length < 12; length++) {
     for (const chunks of cuts(head.subarray(0, length))) {

@@ -3,9 +3,11 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../../src/lib/sample-format.ts";
+import { Answers } from "../../src/pipeline/answers.ts";
+import { segmented } from "../../src/pipeline/segmented.ts";
 import { VAD_DEFAULTS } from "../../src/protocol/vad-settings.ts";
 import type { Detector, DetectorKind } from "../../src/vad/detector.ts";
-import { DETECTOR_NAMES, DETECTORS } from "../../src/vad/detectors.ts";
+import { DEFAULT_DETECTOR, DETECTOR_NAMES, DETECTORS } from "../../src/vad/detectors.ts";
 import { concat, freshSeed, seeded, voice } from "../support/audio.ts";
 import { sine, whiteNoise } from "../support/native/vad-signals.ts";
 
@@ -65,9 +67,23 @@ function bursts(length: number, rate: number, from: number): Float32Array {
   });
 }
 
-test("the table has the detectors that the configuration offers", () => {
-  expect(DETECTOR_NAMES).toContain("energy");
+test("the table has the default detector and others", () => {
+  expect(DETECTOR_NAMES).toContain(DEFAULT_DETECTOR);
   expect(DETECTOR_NAMES.length).toBeGreaterThan(1);
+});
+
+test("the segmented pattern uses the detector of its settings", () => {
+  // Steady sound is noise to a floor that follows the room, and speech above a fixed one.
+  const steady = sine(16_000, 1000, -20);
+  const events = (detector: string) => {
+    const start = { interim_results: false, interim_interval_ms: 500 };
+    const context = { sampleRate: 16_000, keepsState: false, maxHoldMs: 60_000 };
+    const prepared = segmented.prepare(start, { ...VAD_DEFAULTS, detector }, context);
+    using pipeline = prepared.create(new Answers({ sampleRate: 16_000 }));
+    return pipeline.push(steady, 0, steady.length).events;
+  };
+  expect(events("energy")).toEqual([]);
+  expect(events("fixed")).toEqual([{ type: "active", time: 0 }]);
 });
 
 describe.each(Object.entries(DETECTORS))(`the %s detector (seed ${seed})`, (_, kind) => {

@@ -21,7 +21,7 @@ test("an event has fatal and retryable of its code, and the place when there is 
   expect(errorEvent(new ProtocolError("invalid_request", "m", { param: "format" })).param).toBe("format");
 });
 
-test("every code makes an event that clients accept, and is as fatal as the table says", () => {
+test("every code makes an event that clients accept, and is as fatal as the table states", () => {
   for (const code of Object.keys(ERRORS) as ErrorCode[]) {
     const event = errorEvent(new ProtocolError(code, "because"));
     expect<unknown>(parseEvent(JSON.stringify(event))).toEqual(event);
