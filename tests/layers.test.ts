@@ -68,6 +68,15 @@ test("imports in src/ only point down the layers", async () => {
   expect(found.flat()).toEqual([]);
 });
 
+test("docs/architecture.md has the same layers", async () => {
+  const page = await Bun.file(join(root, "docs", "architecture.md")).text();
+  const [, table = ""] = /^\| Layer .*\n.*\n((?:\|.*\n)+)/m.exec(page) ?? [];
+  const rows = table.trimEnd().split("\n");
+  expect(rows.map((row) => [...(row.split("|")[1] ?? "").matchAll(/`([\w.]+)`/g)].map(([, name]) => name))).toEqual(
+    LAYERS.map((row) => [...row]),
+  );
+});
+
 describe("the layer check", () => {
   test.each([
     ["a static import", `import { Session } from "../server/session.ts";`],
