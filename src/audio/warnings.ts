@@ -1,7 +1,8 @@
 import { INSPECT_CLIPPING, INSPECT_IDENTICAL, INSPECT_SILENCE, Inspector } from "../native/inspector.ts";
 import { PCM_NOT_A_NUMBER, PCM_OUT_OF_RANGE } from "../native/pcm.ts";
-import { type WarningCode, WARNINGS } from "../protocol/errors.ts";
+import type { WarningCode } from "../protocol/errors.ts";
 import type { Warning } from "../protocol/events.ts";
+import { warningEvent } from "../protocol/warning-event.ts";
 
 const INSPECTED: readonly [number, WarningCode][] = [
   [INSPECT_CLIPPING, "clipping"],
@@ -48,7 +49,7 @@ export class AudioWarnings {
 
   /** Sends a warning. @param channel -1: of no single channel */
   report(code: WarningCode, channel = -1): void {
-    this.#send({ type: "warning", code, message: WARNINGS[code], ...(channel >= 0 && { channel }) });
+    this.#send(warningEvent(code, channel));
   }
 
   [Symbol.dispose](): void {

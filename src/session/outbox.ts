@@ -1,5 +1,6 @@
 import type { Dialect, Message } from "../dialects/dialect.ts";
 import type { ResultAudio } from "../model/job.ts";
+import type { Ended } from "../protocol/ending.ts";
 import type { ServerEvent } from "../protocol/events.ts";
 import type { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
 import type { Connection } from "./connection.ts";
@@ -33,6 +34,11 @@ export class Outbox {
     this.#dialect = dialect;
     this.#metrics = metrics;
     this.#limit = limit;
+  }
+
+  /** Bytes that wait now. */
+  get bytes(): number {
+    return this.#connection.buffered;
   }
 
   /** The client reads too slowly: no more of its audio is taken until it has caught up. */
@@ -88,6 +94,11 @@ export class Outbox {
     if (this.#waiting === 0) this.#stuck = undefined;
     else if (this.#stuck === undefined || left > this.#stuck.left) this.#stuck = { since: now, left };
     return this.#stuck !== undefined && now - this.#stuck.since >= patience;
+  }
+
+  /** Sends what waits, and the last messages of `end`, and closes the connection. */
+  close(end: Ended): void {
+    this.#connection.close(end);
   }
 
   #count(message: Message): number {

@@ -3,8 +3,9 @@ import type { ResultAudio } from "../model/job.ts";
 import type { Caller } from "../protocol/caller.ts";
 import type { Ending } from "../protocol/ending.ts";
 import { errorEvent } from "../protocol/error-event.ts";
-import { type ErrorCode, WARNINGS } from "../protocol/errors.ts";
+import type { ErrorCode } from "../protocol/errors.ts";
 import type { ServerEvent } from "../protocol/events.ts";
+import { warningEvent } from "../protocol/warning-event.ts";
 import type { Services } from "../stream/services.ts";
 import type { Accepted, Connection } from "./connection.ts";
 import { Conversation, type ConversationOwner } from "./conversation.ts";
@@ -24,7 +25,6 @@ export class Session implements ConversationOwner {
   readonly caller: Caller;
   readonly #opened: Opened;
   readonly #services: Services;
-  readonly #connection: Connection;
   readonly #dialect: Dialect;
   readonly #conversation: Conversation;
   readonly #gate: ReadGate;
@@ -43,7 +43,6 @@ export class Session implements ConversationOwner {
     this.caller = caller;
     this.#opened = opened;
     this.#services = services;
-    this.#connection = connection;
     this.#dialect = opened.create(id);
     this.#conversation = new Conversation(this, this.#dialect, opened, services, trace);
     this.#gate = new ReadGate(connection, metrics, config.limits.inbox_bytes, clock);
@@ -59,7 +58,7 @@ export class Session implements ConversationOwner {
    */
   get load(): { paused: boolean; inboxBytes: number; outboxBytes: number } {
     const { bytes: inboxBytes } = this.#conversation.inputs;
-    return { paused: this.#gate.closed, inboxBytes, outboxBytes: this.#connection.buffered };
+    return { paused: this.#gate.closed, inboxBytes, outboxBytes: this.#outbox.bytes };
   }
 
   /** Takes a message of the client. */
@@ -137,7 +136,7 @@ export class Session implements ConversationOwner {
     if (this.#over || this.#ending !== undefined) return;
     this.#ending = "drain";
     try {
-      this.send({ type: "warning", code: "draining", message: WARNINGS.draining });
+      this.send(warningEvent("draining"));
     } catch (error) {
       this.failed(error);
     }
@@ -237,7 +236,7 @@ export class Session implements ConversationOwner {
     const end = this.#dialect.close(ending, message);
     this.#markOver(ending === "drain" ? "draining" : ending);
     this.#conversation.inputs.clear();
-    this.#connection.close(end);
+    this.#outbox.close(end);
     this.#log.closed(end.code, end.reason);
   }
 
