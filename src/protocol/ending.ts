@@ -3,7 +3,7 @@ import type { ErrorCode } from "./errors.ts";
 /** Reason why a connection ends: a stop of the client, a drain of the server, or the code of a fatal error. */
 export type Ending = ErrorCode | "stop" | "drain";
 
-/** How a connection is closed. A WebSocket uses `code` and `reason`; other transports map `ending`, or only close. */
+/** The close of a connection. A WebSocket uses `code` and `reason`; other transports map `ending`, or only close. */
 export interface Ended {
   readonly ending: Ending;
   /** WebSocket close code. */

@@ -60,7 +60,7 @@ export class Endpointer {
   #utteranceStart: number | undefined;
   /** End of the last utterance, before which no other begins. */
   #utteranceEnd = 0;
-  /** Where a flush last ended speech. Speech events are never before it. */
+  /** Position at which a flush last ended speech. Speech events are never before it. */
   #flushed = 0;
 
   /** @param sampleRate Hz; @param windowSamples samples of a detector's window */

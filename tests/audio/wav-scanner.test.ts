@@ -32,7 +32,7 @@ interface Found {
   readonly mismatch: string | undefined;
 }
 
-/** What is left of the bytes in these messages; a mismatch ends the stream. */
+/** Scans the bytes of these messages until a mismatch ends the stream. */
 function scanned(chunks: Iterable<Uint8Array>, format = FORMAT): Found {
   const scanner = new WavScanner(format);
   const audio: Uint8Array[] = [];
@@ -186,7 +186,7 @@ const part = fc.oneof(
   fc.constant(header({ rate: 8000 })),
 );
 
-test("however marks and samples are mixed and cut, the same is found, and every byte is audio, skipped, or behind a mismatch", () => {
+test("any mix of marks and samples gives the same result however it is cut, and every byte is accounted for", () => {
   fc.assert(
     fc.property(
       fc.array(part, { maxLength: 6 }),

@@ -181,7 +181,7 @@ describe("the noise floor", () => {
     expect(found.filter((window) => window < 300).length).toBeGreaterThan(180);
   });
 
-  test("is low after zeros at the start, so the first syllable is found at once, and the floor follows noise within 3 s", () => {
+  test("is low after zeros at the start: the first syllable is found at once, noise is followed within 3 s", () => {
     const zeros = seconds(1);
     const speech = concat(zeros, syllables(RATE, -30).slice(RATE / 10));
     expect(speechWindows(detect(speech))[0]).toBeLessThanOrEqual(101);

@@ -131,7 +131,7 @@ test("the end of the stream ends an open utterance and ignores speech that was t
   expect(new EndpointerHarness().end().texts).toEqual([]);
 });
 
-test("at max_utterance the segment ends at the quietest border of its last second, and the next begins on that sample", () => {
+test("at max_utterance the segment ends at the quietest border of its last second, where the next begins", () => {
   // 1200 ms of speech; the border between 540 and 550 is the quietest within 200 .. 1200.
   const levels = "9".repeat(10) + "11" + "9".repeat(42) + "22" + "9".repeat(64);
   const harness = new EndpointerHarness({ max_utterance_ms: 1200, pre_roll_ms: 0 }).decide(levels);
@@ -324,7 +324,7 @@ test("any speech gives the utterances that the protocol page describes", () => {
   );
 });
 
-test("with flushes anywhere: utterances are in order, apart, not too long, and never begin before what was still needed", () => {
+test("with any flushes, utterances are in order, not too long, and begin at or after what was needed", () => {
   fc.assert(
     fc.property(
       settingsShape,
