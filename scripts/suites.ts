@@ -1,5 +1,6 @@
-// Test suites beyond the core. The tests of a suite stand in tests/suites/NAME/. Plain `bun test` ignores that folder
-// (bunfig.toml); STREAMER_SUITES=NAME,NAME npm test runs the named suites after the core.
+// Test suites beyond the core. The tests of a suite stand in tests/suites/NAME/, which plain `bun test` ignores
+// (bunfig.toml). `STREAMER_SUITES=NAME,NAME npm test` runs the named suites after the core;
+// `bun test --path-ignore-patterns=- tests/suites/NAME` runs one alone.
 
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";

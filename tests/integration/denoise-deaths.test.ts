@@ -33,4 +33,4 @@ test("a stateful model's sound goes on without a seam, bit for bit, when the wor
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}, 60_000);
+}, 120_000);

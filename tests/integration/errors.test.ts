@@ -8,7 +8,7 @@ import { problemsOf, streamsOf } from "../support/ledgers.ts";
 import { type Peer, Refused, S16_MONO } from "../support/peer.ts";
 
 // Many times what any of these takes: a busy machine is not a fault.
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 /** Codes that were seen on the wire. */
 const seen = new Set<ErrorCode>();

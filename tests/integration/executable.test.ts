@@ -10,7 +10,7 @@ import { S16_MONO } from "../support/peer.ts";
 import { until } from "../support/until.ts";
 
 // Many times what any of these takes: a busy machine is not a fault.
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 let program: Program;
 

@@ -6,7 +6,7 @@ import { invariant, problemsOf, streamsOf } from "../support/ledgers.ts";
 import { type Peer, S16_MONO } from "../support/peer.ts";
 
 // Many times what any of these takes: a busy machine is not a fault.
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 /** "What has gone wrong in others' systems, and must not here": the lines of the product page, each with its tests. */
 

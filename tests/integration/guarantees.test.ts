@@ -8,7 +8,7 @@ import { type Peer, S16_MONO } from "../support/peer.ts";
 import { until } from "../support/until.ts";
 
 // Many times what any of these takes: a busy machine is not a fault.
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 /** "Order and timing guarantees" of the protocol page, by their numbers. */
 

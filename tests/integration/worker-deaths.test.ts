@@ -6,7 +6,7 @@ import { problemsOf, streamsOf } from "../support/ledgers.ts";
 import { checkMixedStreams } from "../support/mixed-streams.ts";
 
 // Many times what any of these takes: a busy machine is not a fault.
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 describe("workers that die and fail", () => {
   const seed = freshSeed();
@@ -15,7 +15,7 @@ describe("workers that die and fail", () => {
     const { segments, errors } = await checkMixedStreams(40, seed);
     expect(segments).toBeGreaterThan(100);
     expect(errors).toBeGreaterThan(0);
-  }, 90_000);
+  }, 120_000);
 
   test("a worker that hangs is replaced: its span is named, the stream goes on, others too", async () => {
     // Every call takes 0 to 2 times 50 ms; those beyond 75 ms are taken for hung.

@@ -6,7 +6,7 @@ import { type Keys, Running } from "../support/in-process.ts";
 import { type PeerOptions, Refused } from "../support/peer.ts";
 
 // Many times what any of these takes: a busy machine is not a fault.
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 let running: Running;
 

@@ -10,7 +10,7 @@ import { configure, Running, workerUrl } from "../support/in-process.ts";
 import { problemsOf, streamsOf } from "../support/ledgers.ts";
 
 // Many times what any of these takes: a busy machine is not a fault.
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 describe("a server", () => {
   test("takes a free port when asked for 0, and says which", async () => {

@@ -62,6 +62,6 @@ export function testStreamsUnderDeaths(deaths: number, streams: number): void {
       }
       await running.settled();
     },
-    120_000,
+    300_000,
   );
 }

@@ -1,9 +1,9 @@
-/** Far longer than anything here takes: a wait that reaches it has found a fault. */
-export const PATIENCE_MS = 30_000;
+/** Far longer than any wait takes on a machine with ten times the load it can carry. */
+const PATIENCE_MS = 90_000;
 
 const POLL_MS = 5;
 
-/** Waits until `condition` holds. Rejects, naming `what`, when it never does. */
+/** Waits until `condition` holds. Rejects, naming `what`, when it does not come to hold. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS;
   while (!(await condition())) {
@@ -12,7 +12,7 @@ export async function until(what: string, condition: () => boolean | Promise<boo
   }
 }
 
-/** The promise's value. Rejects, naming `what`, when it takes for ever. */
+/** Returns the value of the promise. Rejects, naming `what`, when it does not settle. */
 export async function soon<Value>(what: string, promise: Promise<Value>): Promise<Value> {
   let timer: Timer | undefined;
   const late = new Promise<never>((_, reject) => {
