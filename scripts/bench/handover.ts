@@ -5,9 +5,9 @@
 //
 // The two alternate within one run; quantiles are medians over the rounds.
 
-import { Arena } from "../../src/audio/arena.ts";
-import type { AudioSpan } from "../../src/audio/store.ts";
+import { Arena, type AudioSpan } from "../../src/audio/arena.ts";
 import { ModelPool } from "../../src/pool/pool.ts";
+import { threadHost } from "../../src/pool/thread-host.ts";
 import { printMachine } from "./support/machine.ts";
 import { median, quantile } from "./support/statistics.ts";
 
@@ -23,15 +23,13 @@ const arena = new Arena(16);
 const pool = new ModelPool({
   model: "simulated",
   settings: { delay: 0, constant_factor: 0, jitter: 0 },
-  workers: 1,
-  inferenceTimeoutMs: 10_000,
-  maxInFlight: 1,
+  limits: { workers: 1, inferenceTimeoutMs: 10_000, maxInFlight: 1 },
   arena,
-  workerUrl: new URL("../../src/worker.ts", import.meta.url),
+  startHost: threadHost(new URL("../../src/worker.ts", import.meta.url)),
   log: { warn: console.error },
 });
 await pool.ready;
-const lane = pool.lane({}, undefined);
+const lane = pool.lane({ caller: "", stream: {} }, undefined);
 const audio: AudioSpan = { slabs: [arena.take(), arena.take()], offset: 0, length: SAMPLES };
 
 const copying = new Worker(new URL("support/copying-worker.ts", import.meta.url));

@@ -1,5 +1,15 @@
 import { Link, LinkedList } from "../lib/linked-list.ts";
 
+/** Place of a span of audio in the arena. */
+export interface AudioSpan {
+  /** Slab numbers in order. */
+  readonly slabs: readonly number[];
+  /** Index of the first sample in the first slab, 0 .. Arena.SLAB_SAMPLES - 1. */
+  readonly offset: number;
+  /** Samples. */
+  readonly length: number;
+}
+
 interface Waiter {
   readonly wake: () => void;
   /** Free slabs that the waiter needs. */
@@ -73,6 +83,16 @@ export class Arena {
     if (--this.#references[slab]! > 0) return;
     this.#free[this.#freeCount++] = slab;
     this.#scheduleWake();
+  }
+
+  /** Adds a reference to each slab of a span. */
+  retainSpan({ slabs }: AudioSpan): void {
+    for (const slab of slabs) this.retain(slab);
+  }
+
+  /** Removes a reference from each slab of a span. */
+  releaseSpan({ slabs }: AudioSpan): void {
+    for (const slab of slabs) this.release(slab);
   }
 
   /** The number of references to a slab; 0 when it is free. */

@@ -1,14 +1,4 @@
-import { Arena } from "./arena.ts";
-
-/** Place of a span of audio in the arena. */
-export interface AudioSpan {
-  /** Slab numbers in order. */
-  readonly slabs: readonly number[];
-  /** Index of the first sample in the first slab, 0 .. Arena.SLAB_SAMPLES - 1. */
-  readonly offset: number;
-  /** Samples. */
-  readonly length: number;
-}
+import { Arena, type AudioSpan } from "./arena.ts";
 
 /**
  * The retained samples of one channel, in slabs of the arena. Positions are samples since the start of the stream. Slab

@@ -1,28 +1,46 @@
 import { Link, LinkedList } from "./linked-list.ts";
 
-/** Those who share one place in the rotation, for instance the channels of one session. */
+type Place<T> = Group<T> | Member<T>;
+
+/** Places that take turns with each other: the members of a group, or the groups within a group. */
 export class Group<T> {
-  readonly members = new LinkedList<Member<T>>();
-  readonly link: Link<Group<T>> = new Link<Group<T>>(this);
-}
+  /** Undefined for the root of a queue. */
+  readonly parent: Group<T> | undefined;
+  /** Places with items in the queue, the next one first. */
+  readonly waiting = new LinkedList<Place<T>>();
+  readonly link: Link<Place<T>> = new Link<Place<T>>(this);
 
-/** One who queues, within a group. */
-export class Member<T> {
-  readonly group: Group<T>;
-  readonly entries = new LinkedList<Entry<T>>();
-  readonly link: Link<Member<T>> = new Link<Member<T>>(this);
+  constructor(parent?: Group<T>) {
+    this.parent = parent;
+  }
 
-  constructor(group: Group<T>) {
-    this.group = group;
+  get empty(): boolean {
+    return this.waiting.size === 0;
   }
 }
 
-/** An item's place in the queue; use it again to queue the item again. */
+/** A place that queues items of its own. */
+export class Member<T> {
+  readonly parent: Group<T>;
+  readonly entries = new LinkedList<Entry<T>>();
+  readonly link: Link<Place<T>> = new Link<Place<T>>(this);
+
+  constructor(parent: Group<T>) {
+    this.parent = parent;
+  }
+
+  get empty(): boolean {
+    return this.entries.size === 0;
+  }
+}
+
+/** An item of a member. It can be queued again after it has been taken or removed. */
 export class Entry<T> {
   readonly item: T;
   readonly member: Member<T>;
   readonly link: Link<Entry<T>> = new Link<Entry<T>>(this);
-  readonly age: Link<Entry<T>> = new Link<Entry<T>>(this);
+  /** The place among all entries of the queue by age. */
+  readonly ageLink: Link<Entry<T>> = new Link<Entry<T>>(this);
 
   constructor(item: T, member: Member<T>) {
     this.item = item;
@@ -30,27 +48,46 @@ export class Entry<T> {
   }
 }
 
-/** A queue that serves groups in turn, members of a group in turn, and items of a member in order.
+/**
+ * A queue with round-robin turns in a tree. The groups in `root` take turns; within a group its groups or members take
+ * turns; a member's items keep their order. A group contains either groups or members.
  *
- *  Between two items of one group, every other group that has something waiting gets one; the same holds for the members of
- *  a group. So nobody gains by opening more channels or by queueing more. Every operation is constant time, but for one step for
- *  each group that is passed over because it is not admitted; those keep their place. */
+ * Between two items of one place, each sibling with items in the queue gets one. Neither more members nor more items
+ * increase the share of a group.
+ *
+ * Operations take constant time for a given depth of the tree. Only a filter adds to it: one step for each group that
+ * it rejects. Those groups keep their turn.
+ */
 export class FairQueue<T> {
-  readonly #groups = new LinkedList<Group<T>>();
+  readonly root = new Group<T>();
   readonly #byAge = new LinkedList<Entry<T>>();
 
   get size(): number {
     return this.#byAge.size;
   }
 
-  /** The item that was added before all others still here. */
+  /** The item that has been in the queue for the longest time. */
   get oldest(): T | undefined {
     return this.#byAge.first?.item;
   }
 
-  /** What `take` would give. Groups whose next item is not admitted are passed over. */
-  next(admits?: (item: T) => boolean): T | undefined {
-    return this.#next(admits)?.item;
+  /**
+   * Returns the item that `take` would remove.
+   * @param accepts filter on the next item of each group of members; groups whose next item it rejects are passed over
+   */
+  next(accepts?: (item: T) => boolean): T | undefined {
+    return nextEntry(this.root, accepts)?.item;
+  }
+
+  /** Removes and returns the next item. The member and the groups that it belongs to have had their turn. */
+  take(accepts?: (item: T) => boolean): T | undefined {
+    const entry = nextEntry(this.root, accepts);
+    if (entry === undefined) return undefined;
+    this.remove(entry);
+    for (let place: Place<T> = entry.member; place.parent !== undefined; place = place.parent) {
+      if (place.parent.waiting.remove(place.link)) place.parent.waiting.append(place.link);
+    }
+    return entry.item;
   }
 
   add(entry: Entry<T>): void {
@@ -58,54 +95,46 @@ export class FairQueue<T> {
     this.#join(entry);
   }
 
-  /** Puts the entry before all others of its member; the member still waits its turn. */
+  /** Puts the entry before all others of its member. The member still waits for its turn. */
   addFirst(entry: Entry<T>): void {
     entry.member.entries.prepend(entry.link);
     this.#join(entry);
   }
 
-  /** False when the entry is not queued. */
+  /** Returns false when the entry is not in the queue. */
   remove(entry: Entry<T>): boolean {
-    const { member } = entry;
-    const { group } = member;
-    if (!member.entries.remove(entry.link)) return false;
-    this.#byAge.remove(entry.age);
-    if (member.entries.size === 0) group.members.remove(member.link);
-    if (group.members.size === 0) this.#groups.remove(group.link);
+    if (!entry.member.entries.remove(entry.link)) return false;
+    this.#byAge.remove(entry.ageLink);
+    for (let place: Place<T> = entry.member; place.empty && place.parent !== undefined; place = place.parent) {
+      place.parent.waiting.remove(place.link);
+    }
     return true;
   }
 
-  /** Puts another entry of the same member in the place of one that is queued: nobody loses a turn by changing their mind. */
+  /** Replaces an entry in the queue by another of the same member. The turn and the age stay. */
   replace(entry: Entry<T>, by: Entry<T>): void {
-    if (entry.member !== by.member) throw new Error("an entry can only be replaced by one of the same member");
+    if (entry.member !== by.member) throw new Error("fair queue: an entry is replaced by one of another member");
     entry.member.entries.replace(entry.link, by.link);
-    this.#byAge.replace(entry.age, by.age);
-  }
-
-  take(admits?: (item: T) => boolean): T | undefined {
-    const entry = this.#next(admits);
-    if (!entry) return undefined;
-    this.remove(entry);
-    const { member } = entry;
-    const { group } = member;
-    if (group.members.remove(member.link)) group.members.append(member.link);
-    if (this.#groups.remove(group.link)) this.#groups.append(group.link);
-    return entry.item;
-  }
-
-  #next(admits: ((item: T) => boolean) | undefined): Entry<T> | undefined {
-    for (let group = this.#groups.firstLink; group; group = group.next) {
-      const entry = group.value.members.first?.entries.first;
-      if (entry && (!admits || admits(entry.item))) return entry;
-    }
-    return undefined;
+    this.#byAge.replace(entry.ageLink, by.ageLink);
   }
 
   #join(entry: Entry<T>): void {
-    const { member } = entry;
-    const { group } = member;
-    this.#byAge.append(entry.age);
-    if (!member.link.list) group.members.append(member.link);
-    if (!group.link.list) this.#groups.append(group.link);
+    this.#byAge.append(entry.ageLink);
+    for (let place: Place<T> = entry.member; place.parent !== undefined && !place.link.list; place = place.parent) {
+      place.parent.waiting.append(place.link);
+    }
   }
+}
+
+function nextEntry<T>(group: Group<T>, accepts: ((item: T) => boolean) | undefined): Entry<T> | undefined {
+  for (let link = group.waiting.firstLink; link !== undefined; link = link.next) {
+    const place = link.value;
+    if (place instanceof Member) {
+      const entry = place.entries.first;
+      return entry === undefined || accepts === undefined || accepts(entry.item) ? entry : undefined;
+    }
+    const entry = nextEntry(place, accepts);
+    if (entry !== undefined) return entry;
+  }
+  return undefined;
 }

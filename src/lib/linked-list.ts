@@ -1,4 +1,4 @@
-/** A place in a list. One link is in at most one list at a time; it is made once and linked as often as needed. */
+/** A place in a list. A link is in one list at a time. It is created once and can be linked again and again. */
 export class Link<T> {
   readonly value: T;
   list: LinkedList<T> | undefined;
@@ -10,8 +10,10 @@ export class Link<T> {
   }
 }
 
-/** A doubly linked list: append, prepend, remove and first are constant time and allocate nothing.
- *  (A `Set` keeps order too, but finding its first element walks over the places of removed ones.) */
+/**
+ * A doubly linked list. All operations take constant time and allocate nothing. (A `Set` keeps its order as well, but
+ * finding its first element steps over the places of removed ones.)
+ */
 export class LinkedList<T> {
   #first: Link<T> | undefined;
   #last: Link<T> | undefined;
@@ -25,28 +27,21 @@ export class LinkedList<T> {
     return this.#first?.value;
   }
 
-  /** Where a walk along `next` begins. */
+  /** The first link; the others follow by `next`. */
   get firstLink(): Link<T> | undefined {
     return this.#first;
   }
 
+  /** Throws when the link is in a list; so do `prepend` and `replace`. */
   append(link: Link<T>): void {
-    this.#claim(link);
-    link.previous = this.#last;
-    if (this.#last) this.#last.next = link;
-    else this.#first = link;
-    this.#last = link;
+    this.#insert(link, this.#last, undefined);
   }
 
   prepend(link: Link<T>): void {
-    this.#claim(link);
-    link.next = this.#first;
-    if (this.#first) this.#first.previous = link;
-    else this.#last = link;
-    this.#first = link;
+    this.#insert(link, undefined, this.#first);
   }
 
-  /** False when the link is not in this list. */
+  /** Returns false when the link is not in this list. */
   remove(link: Link<T>): boolean {
     if (link.list !== this) return false;
     if (link.previous) link.previous.next = link.next;
@@ -58,30 +53,32 @@ export class LinkedList<T> {
     return true;
   }
 
-  /** Puts `by` in the place of `link`, which must be in this list. */
+  /** Puts `by` in the place of `link`. Throws when `link` is not in this list. */
   replace(link: Link<T>, by: Link<T>): void {
-    if (link.list !== this) throw new Error("only a link of this list can be replaced");
-    this.#claim(by);
-    by.previous = link.previous;
-    by.next = link.next;
-    if (by.previous) by.previous.next = by;
-    else this.#first = by;
-    if (by.next) by.next.previous = by;
-    else this.#last = by;
-    link.list = link.previous = link.next = undefined;
-    this.#size--;
+    if (link.list !== this) throw new Error("linked list: the link to replace is not in this list");
+    const { next } = link;
+    this.#insert(by, link, next);
+    this.remove(link);
   }
 
+  /** Removes the first link and returns its value. */
   shift(): T | undefined {
     const link = this.#first;
-    if (!link) return undefined;
+    if (link === undefined) return undefined;
     this.remove(link);
     return link.value;
   }
 
-  #claim(link: Link<T>): void {
-    if (link.list) throw new Error("a link can be in one list only");
+  /** Links between two neighbours; undefined: an end of the list. */
+  #insert(link: Link<T>, previous: Link<T> | undefined, next: Link<T> | undefined): void {
+    if (link.list) throw new Error("linked list: the link is in a list already");
     link.list = this;
+    link.previous = previous;
+    link.next = next;
+    if (previous) previous.next = link;
+    else this.#first = link;
+    if (next) next.previous = link;
+    else this.#last = link;
     this.#size++;
   }
 }

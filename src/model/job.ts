@@ -1,41 +1,55 @@
-/** A request to the model: the samples `start` .. `end` (exclusive) of one channel, as positions in the stream. */
+/** A request to the model: the samples from `start` to `end` (exclusive) of one channel, as positions in the stream. */
 export interface Job {
   readonly kind: "final" | "interim";
   readonly start: number;
   readonly end: number;
   /**
-   * Models that keep state only. `start` takes no state and returns one (and, when the span is not empty, goes on to its first step);
-   * `step` takes the last state; `finish` takes the last state, has no samples and returns no state.
+   * For models that keep state. `start` takes no state and returns one; when the span is not empty, its samples are the
+   * first step. `step` takes the last state and returns the next one. `finish` takes the last state, has no samples and
+   * returns no state.
    */
   readonly step?: "start" | "step" | "finish";
   readonly state?: unknown;
 }
 
-/** Audio that a result carries: mono, `sampleRate` in Hz. It is sent as one binary message behind its event. */
+/** Audio of a result: mono, `sampleRate` in Hz. It is sent as one binary message after its event. */
 export interface ResultAudio {
   readonly samples: Float32Array;
   readonly sampleRate: number;
 }
 
-/** The result of a job. `queueMs` is the time from submission to start, `inferMs` the time in the model. */
+/** What a model returned for a job: an output, or none; or the error that it threw. */
+export interface JobResult {
+  /** Fields for the event; undefined when the model returned no result. */
+  readonly output?: Record<string, unknown>;
+  readonly audio?: ResultAudio;
+  readonly state?: unknown;
+  /** Message of the error. A result with an error has nothing else but its stack. */
+  readonly error?: string;
+  readonly stack?: string;
+}
+
+/** Reasons for a job without a result: the model threw, took too long, or its worker ended. */
+export const JOB_FAILURES = ["inference_failed", "inference_timeout", "worker_crashed"] as const;
+export type JobFailure = (typeof JOB_FAILURES)[number];
+
+/** Milliseconds of a job: from submission to start, and in the model. */
+export interface JobTimes {
+  readonly queueMs: number;
+  readonly inferMs: number;
+}
+
+/** The end of a job. */
 export type Outcome =
-  | {
+  | ({
       readonly status: "ok";
-      /** Fields for the event; undefined when the model returned no result. */
       readonly output: Record<string, unknown> | undefined;
       readonly audio?: ResultAudio;
       readonly state?: unknown;
-      readonly queueMs: number;
-      readonly inferMs: number;
       readonly worker: number;
+      /** Jobs in the call. */
       readonly batchSize: number;
-    }
-  | {
-      readonly status: "failed";
-      readonly code: "inference_failed" | "inference_timeout" | "worker_crashed";
-      readonly message: string;
-      readonly queueMs: number;
-      readonly inferMs: number;
-    }
-  /** The job was an interim that was replaced or no longer wanted, or its lane was closed. */
+    } & JobTimes)
+  | ({ readonly status: "failed"; readonly code: JobFailure; readonly message: string } & JobTimes)
+  /** An interim was replaced or no longer wanted, or the lane of the job was closed. */
   | { readonly status: "dropped" };

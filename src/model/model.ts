@@ -1,86 +1,111 @@
-/** The public interface of a model, `streamer/model`: types only. A model file's default export is a `ModelModule`; everything
- *  else follows from its `load`.
+/**
+ * The interface of a model, `streamer/model`. It has types only. The default export of a model file is a `ModelModule`,
+ * whose `load` returns the model.
  *
- *  Models run on worker threads, one instance a worker and one call at a time, so they may block. What they print goes to
- *  standard error. */
+ * A model runs on worker threads. Each worker has its own instance and makes one call at a time, so a call may block.
+ * Console output goes to standard error.
+ */
 
-/** What a model is told about one call beside the audio. */
+/** Information about one call besides the audio. */
 export interface Call {
-  /** True when the result is final; false for an interim result of an utterance still being spoken. */
+  /** True for a final result, false for an interim result of an utterance that is still in progress. */
   readonly final: boolean;
-  /** Samples per second of the audio. */
+  /** Sample rate of the audio, Hz. */
   readonly sampleRate: number;
-  /** `options` of the client's `start`, as sent; `undefined` when there were none. */
+  /** `options` of the client's `start`, as sent; `undefined` without options. */
   readonly options: unknown;
-  /** W3C trace context of the caller. */
+  /** W3C trace context of the call. */
   readonly traceparent?: string;
 }
 
-/** Every piece of audio on its own.
+/**
+ * A model that processes each span of audio on its own.
  *
- *  `audio` is mono f32 and lent until the result is there: the model may write into it, and copies what it wants to keep.
- *  An output is a plain object that JSON can carry. Its fields are sent to the client as they are, except `audio`: a
- *  `Float32Array` at the model's rate, or `{ samples, sample_rate }`, is sent as sound. The names
- *  `type channel start_time end_time is_final timing` are taken by the protocol. */
+ * `audio` is mono, 32-bit float, full scale at -1 and 1. The array is valid until the call has returned, or the promise
+ * has resolved: the model may write to it, and must copy what it keeps.
+ *
+ * An output is a plain object of JSON values. Its fields become fields of the event to the client. The field `audio` is
+ * sent as sound: a `Float32Array` at the model's sample rate, or `{ samples: Float32Array, sample_rate }`. The names
+ * `type`, `channel`, `start_time`, `end_time`, `is_final` and `timing` are reserved by the protocol.
+ *
+ * An error that a call throws is sent to the client in place of the result. The stream continues.
+ */
 export interface Model<Output extends object> {
   infer(audio: Float32Array, call: Call): Output | Promise<Output>;
-  /** Several pieces in one go: one output for each, in order. */
+  /** Processes several spans at once. Returns one output for each, in order. See `ModelModule.maxBatch`. */
   inferBatch?(audio: Float32Array[], calls: Call[]): Output[] | Promise<Output[]>;
-  /** Called once before the first call; without it, the model is warmed with one second of silence. */
+  /** Runs once before the first call. Without it, the warm-up is a call with one second of silence. */
   warmUp?(): void | Promise<void>;
+  /** Releases resources when the server shuts down. Not called in a worker that crashes or is terminated during a call. */
   close?(): void | Promise<void>;
 }
 
-/** Each piece after the one before. The state is a value: it travels with the work from worker to worker by structured clone,
- *  so keep it small, and keep nothing of a stream in the instance. */
+/**
+ * A model that processes a stream block by block and keeps state between the blocks.
+ *
+ * The state is a value: each call gets the last one and returns the next one. It travels between workers by structured
+ * clone, so it should be small. The instance must not keep data of a stream. Audio, outputs and errors are as in
+ * `Model`; after an error, the stream continues with the last state.
+ */
 export interface StatefulModel<Output extends object, State> {
+  /** Returns the state at the start of a stream. */
   start(call: Call): State | Promise<State>;
+  /** Processes the next block. Returns an output, or `undefined` for none, and the new state. */
   step(
     audio: Float32Array,
     state: State,
     call: Call,
   ): [Output | undefined, State] | Promise<[Output | undefined, State]>;
-  /** What is left to say at the end of a stream. */
+  /** Returns the last output at the end of a stream, or `undefined` for none. */
   finish?(state: State, call: Call): Output | undefined | Promise<Output | undefined>;
+  /** Runs once before the first call. Without it, the warm-up is a stream with one second of silence. */
   warmUp?(): void | Promise<void>;
+  /** Releases resources when the server shuts down. Not called in a worker that crashes or is terminated during a call. */
   close?(): void | Promise<void>;
 }
 
 export type AnyModel = Model<object> | StatefulModel<object, unknown>;
 
-/** Where a model is being loaded. */
+/** Information for `load`. */
 export interface LoadContext {
-  /** How many workers this server started for this model before this one: 0, 1, 2, ... */
+  /** Number of workers that the server started for this model before this one: 0, 1, 2, ... */
   readonly spawn: number;
 }
 
-/** One setting of a model: `model.NAME` in the configuration, `--set model.NAME=...` on the command line. */
+/** A setting of a model: `model.NAME` in the configuration, `--set model.NAME=VALUE` on the command line. */
 export interface SettingDescription {
   readonly default: unknown;
-  /** What the value counts, such as "s", "dB" or "Hz". */
+  /** Unit of the value, such as "s", "dB" or "Hz". */
   readonly unit?: string;
   readonly meaning?: string;
 }
 
+/** The default export of a model file. */
 export interface ModelModule {
   readonly name: string;
-  /** Samples per second that the model wants; 4,000 to 384,000, default 16,000. */
+  /** Sample rate of the audio, 4,000 to 384,000 Hz; default 16,000. Streams are resampled to it. */
   readonly sampleRate?: number;
-  /** Pieces that one `inferBatch` takes; default 1. Stateful models are not batched. */
+  /** Largest number of spans for one `inferBatch`, 1 to 1024; default 1. Stateful models are not batched. */
   readonly maxBatch?: number;
-  /** Milliseconds that a piece may be held for others to join its batch; default 0: only what waits already goes together. */
+  /** Longest wait for others to join a batch, 0 to 10,000 ms; default 0: only spans that already wait are combined. */
   readonly maxBatchWaitMs?: number;
-  /** True when a call may be repeated: work is then tried once more when its worker dies. Default false. */
+  /** True if a call may be repeated: when a worker crashes, its final results are tried once more. Default false. */
   readonly idempotent?: boolean;
-  /** True when `load` gives a `StatefulModel`. When absent, the loaded model is looked at. */
+  /** True if `load` returns a `StatefulModel`. By default, the loaded model decides: it is stateful if it has `step`. */
   readonly stateful?: boolean;
-  /** True when the model begins spans of its own with `@opentelemetry/api`: when traces are exported, its worker then is set up for
-   *  them, and the span of the call is the current one inside of it (of a batch's first call; the others have `traceparent`). */
+  /**
+   * True if the model starts spans with `@opentelemetry/api`. If traces are exported, its workers export these spans,
+   * too. During a call the span of the call is current; in a batch that of the first call, and the others have
+   * `Call.traceparent`.
+   */
   readonly traces?: boolean;
-  /** What can be set. Defaults are filled in; other names, and values of another type than the default, are refused.
-   *  Without it, `load` is given whatever was set. */
+  /**
+   * The settings of the model by name. Settings that are not configured get their defaults; unknown names, and values
+   * of another type than the default, are refused. Without this table, `load` gets all settings as configured.
+   */
   readonly settings?: Readonly<Record<string, SettingDescription>>;
-  /** One sentence for each thing that is wrong with the settings; asked before `load`. */
+  /** Returns one sentence for each problem with the settings. Runs before `load`. */
   validate?(settings: Record<string, unknown>): string[];
+  /** Loads the model. Runs once in every worker. An error stops the start of the server, with its message. */
   load(settings: Record<string, unknown>, context: LoadContext): AnyModel | Promise<AnyModel>;
 }

@@ -1,34 +1,40 @@
-import type { QueuedJob, SessionTurns } from "./queued-job.ts";
+import type { QueuedJob, StreamTurns } from "./queued-job.ts";
 
-/** Jobs of one kind that go to one worker together. */
-export interface Assignment<P> {
+/** A call that a worker runs: jobs of one kind that went to it together. */
+export interface RunningCall {
+  /** Unique in its pool. */
+  readonly number: number;
   readonly worker: number;
-  readonly jobs: QueuedJob<P>[];
+  readonly jobs: readonly QueuedJob[];
+  readonly startedMs: number;
   readonly deadlineMs: number;
 }
 
-/** Whether a job's session may have another worker. */
-export type Admission<P> = (job: QueuedJob<P>) => boolean;
+/** Returns whether the job's stream may have another worker. */
+export type JobFilter = (job: QueuedJob) => boolean;
 
-/** A worker that went down with a call. */
-interface Loss<P> {
+/** A worker that ended during a call. */
+interface LostWorker {
   readonly worker: number;
-  readonly sessions: ReadonlySet<SessionTurns<P>>;
+  readonly streams: ReadonlySet<StreamTurns>;
   readonly untilMs: number;
 }
 
-/** Who occupies which worker: calls under way, workers without one, and those that a call took down. The latter are occupied by
- *  the call's sessions until they are back, so that one session's crashes do not take worker after worker from the others. */
-export class Assignments<P> {
+/**
+ * The state of every worker: idle, running a call, or lost with one. A lost worker stays occupied by the streams of its
+ * call until it is back, so that crashes caused by one stream do not take worker after worker from the others.
+ */
+export class Assignments {
   readonly #idle: number[] = [];
-  readonly #calls = new Map<number, Assignment<P>>();
-  readonly #lost = new Map<number, Loss<P>>();
-  readonly #absenceMs: number;
+  readonly #calls = new Map<number, RunningCall>();
+  readonly #lost = new Map<number, LostWorker>();
+  readonly #lostMs: number;
+  #callCount = 0;
   #interimCalls = 0;
 
-  /** `absenceMs`: a worker that is not back by then no longer counts, as it may never be. */
-  constructor(absenceMs: number) {
-    this.#absenceMs = absenceMs;
+  /** @param lostMs time after which a lost worker no longer counts, because it may never be back */
+  constructor(lostMs: number) {
+    this.#lostMs = lostMs;
   }
 
   get idle(): number {
@@ -39,95 +45,104 @@ export class Assignments<P> {
     return this.#calls.size;
   }
 
-  /** Gives the sessions that occupied it while it was away. */
-  workerReady(worker: number): Iterable<SessionTurns<P>> {
-    if (this.#calls.has(worker) || this.#idle.includes(worker)) throw new Error(`worker ${worker} is ready already`);
-    this.#idle.push(worker);
-    return this.#forgive(this.#lost.get(worker));
+  /** The call that the worker runs; undefined: none. */
+  call(worker: number): RunningCall | undefined {
+    return this.#calls.get(worker);
   }
 
-  workerGone(worker: number, nowMs: number): QueuedJob<P>[] {
+  /** Adds an idle worker. Returns the streams that occupied it while it was lost. */
+  workerReady(worker: number): Iterable<StreamTurns> {
+    if (this.#calls.has(worker) || this.#idle.includes(worker)) throw new Error(`worker ${worker} is ready already`);
+    this.#idle.push(worker);
+    return this.#release(this.#lost.get(worker));
+  }
+
+  /** Removes a worker. Returns the jobs of its call. */
+  workerEnded(worker: number, now: number): readonly QueuedJob[] {
     const idle = this.#idle.indexOf(worker);
     if (idle >= 0) this.#idle.splice(idle, 1);
     if (!this.#calls.has(worker)) return [];
-    const jobs = this.#end(worker);
-    const sessions = sessionsOf(jobs);
-    for (const turns of sessions) turns.workers++;
-    this.#lost.set(worker, { worker, sessions, untilMs: nowMs + this.#absenceMs });
+    const jobs = this.#endCall(worker);
+    const streams = streamsOf(jobs);
+    for (const stream of streams) stream.workers++;
+    this.#lost.set(worker, { worker, streams, untilMs: now + this.#lostMs });
     return jobs;
   }
 
-  /** Gives the sessions that no longer occupy a worker that has been away for too long. */
-  forgiveAbsent(nowMs: number): SessionTurns<P>[] {
-    const forgiven: SessionTurns<P>[] = [];
-    for (const loss of this.#lost.values()) if (nowMs >= loss.untilMs) forgiven.push(...this.#forgive(loss));
-    return forgiven;
+  /** Gives up lost workers whose time is over. Returns the streams that occupied them. */
+  giveUpLost(now: number): StreamTurns[] {
+    const released: StreamTurns[] = [];
+    for (const lost of this.#lost.values()) if (now >= lost.untilMs) released.push(...this.#release(lost));
+    return released;
   }
 
-  /** Occupies an idle worker; there must be one. */
-  begin(jobs: QueuedJob<P>[], deadlineMs: number): Assignment<P> {
+  /** Starts a call on an idle worker. Throws when no worker is idle. */
+  startCall(jobs: readonly QueuedJob[], now: number, timeoutMs: number): RunningCall {
     const worker = this.#idle.pop();
     if (worker === undefined) throw new Error("no worker is idle");
-    const assignment = { worker, jobs, deadlineMs };
-    this.#calls.set(worker, assignment);
+    const call = { number: this.#callCount++, worker, jobs, startedMs: now, deadlineMs: now + timeoutMs };
+    this.#calls.set(worker, call);
     if (jobs[0]?.kind === "interim") this.#interimCalls++;
-    for (const turns of sessionsOf(jobs)) turns.workers++;
-    return assignment;
+    for (const stream of streamsOf(jobs)) stream.workers++;
+    return call;
   }
 
-  /** The worker's call has ended, and the worker is idle again. */
-  end(worker: number): QueuedJob<P>[] {
-    const jobs = this.#end(worker);
+  /** Ends the worker's call. Returns its jobs. */
+  endCall(worker: number): readonly QueuedJob[] {
+    const jobs = this.#endCall(worker);
     this.#idle.push(worker);
     return jobs;
   }
 
-  /** Whose work may start while several sessions have lanes open; undefined for everybody's. The last idle worker is not for a
-   *  session that occupies every other one. There are at most as many such sessions as one call has pieces. */
-  get admission(): Admission<P> | undefined {
+  /**
+   * The filter for the next call while several streams have lanes open; undefined: all jobs may start. It keeps the
+   * last idle worker from streams that occupy every other worker. There are at most as many of those as one call has
+   * jobs.
+   */
+  get filter(): JobFilter | undefined {
     const others = this.#calls.size + this.#lost.size;
     if (this.#idle.length !== 1 || others === 0) return undefined;
-    return ({ lane }) => lane.turns.workers < others;
+    return ({ lane }) => lane.stream.workers < others;
   }
 
-  /** One of several workers is kept free of interims; `workers` is how many there should be. */
+  /** Returns whether a call of interims may start. One of several workers is kept free of them. */
   interimAllowed(workers: number): boolean {
     return this.#interimCalls < (workers === 1 ? 1 : this.#idle.length + this.#calls.size - 1);
   }
 
   /** Workers whose call has reached its deadline. */
-  overdue(nowMs: number): number[] {
+  overdue(now: number): number[] {
     const workers: number[] = [];
-    for (const call of this.#calls.values()) if (nowMs >= call.deadlineMs) workers.push(call.worker);
+    for (const call of this.#calls.values()) if (now >= call.deadlineMs) workers.push(call.worker);
     return workers;
   }
 
-  /** When `overdue` or `forgiveAbsent` will have something to say; Infinity for never. */
-  dueMs(): number {
-    let due = Infinity;
-    for (const { deadlineMs } of this.#calls.values()) due = Math.min(due, deadlineMs);
-    for (const { untilMs } of this.#lost.values()) due = Math.min(due, untilMs);
-    return due;
+  /** The next time for `overdue` or `giveUpLost`; Infinity: none. */
+  nextDueMs(): number {
+    let dueMs = Infinity;
+    for (const { deadlineMs } of this.#calls.values()) dueMs = Math.min(dueMs, deadlineMs);
+    for (const { untilMs } of this.#lost.values()) dueMs = Math.min(dueMs, untilMs);
+    return dueMs;
   }
 
-  #forgive(loss: Loss<P> | undefined): Iterable<SessionTurns<P>> {
-    if (!loss) return [];
-    this.#lost.delete(loss.worker);
-    for (const turns of loss.sessions) turns.workers--;
-    return loss.sessions;
+  #release(lost: LostWorker | undefined): Iterable<StreamTurns> {
+    if (lost === undefined) return [];
+    this.#lost.delete(lost.worker);
+    for (const stream of lost.streams) stream.workers--;
+    return lost.streams;
   }
 
-  #end(worker: number): QueuedJob<P>[] {
+  #endCall(worker: number): readonly QueuedJob[] {
     const call = this.#calls.get(worker);
-    if (!call) throw new Error(`worker ${worker} has no call`);
+    if (call === undefined) throw new Error(`worker ${worker} has no call`);
     this.#calls.delete(worker);
     if (call.jobs[0]?.kind === "interim") this.#interimCalls--;
-    for (const turns of sessionsOf(call.jobs)) turns.workers--;
+    for (const stream of streamsOf(call.jobs)) stream.workers--;
     return call.jobs;
   }
 }
 
-/** Each session that has a piece among them, once. */
-function sessionsOf<P>(jobs: readonly QueuedJob<P>[]): Set<SessionTurns<P>> {
-  return new Set(jobs.map(({ lane }) => lane.turns));
+/** The streams of the jobs, each once. */
+function streamsOf(jobs: readonly QueuedJob[]): Set<StreamTurns> {
+  return new Set(jobs.map(({ lane }) => lane.stream));
 }

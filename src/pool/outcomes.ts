@@ -1,53 +1,63 @@
-import type { Outcome } from "../model/job.ts";
-import type { Answer } from "../worker/messages.ts";
-import type { RateLimitedLog } from "./rate-limited-log.ts";
+import type { JobFailure, JobResult, Outcome } from "../model/job.ts";
+import type { RunningCall } from "./assignments.ts";
+import type { Settle } from "./lane.ts";
+import type { PoolTelemetry } from "./pool-telemetry.ts";
+import type { QueuedJob } from "./queued-job.ts";
 
-type Settle = (outcome: Outcome) => void;
-
-/** Tells those who submitted work what became of it. One session's fault is not another's: a throw is logged and goes no further. */
+/** Delivers outcomes to those who submitted the jobs. An error thrown by one of them is logged and stops no other. */
 export class Outcomes {
-  readonly #log: RateLimitedLog;
-  #waiting: [Settle, Outcome][] = [];
+  readonly #telemetry: PoolTelemetry;
+  #deferred: [Settle, Outcome][] = [];
 
-  constructor(log: RateLimitedLog) {
-    this.#log = log;
+  constructor(telemetry: PoolTelemetry) {
+    this.#telemetry = telemetry;
   }
 
-  /** Tells it when `flush` is called, since the teller is being called by the one to be told. */
-  later(settle: Settle, outcome: Outcome): void {
-    this.#waiting.push([settle, outcome]);
+  /** Delivers at the next flush: the receiver is our caller and must return first. */
+  defer(settle: Settle, outcome: Outcome): void {
+    this.#deferred.push([settle, outcome]);
   }
 
   flush(): void {
-    const waiting = this.#waiting;
-    if (waiting.length === 0) return;
-    this.#waiting = [];
-    for (const [settle, outcome] of waiting) this.now(settle, outcome);
+    const deferred = this.#deferred;
+    if (deferred.length === 0) return;
+    this.#deferred = [];
+    for (const [settle, outcome] of deferred) this.deliver(settle, outcome);
   }
 
-  now(settle: Settle, outcome: Outcome): void {
+  deliver(settle: Settle, outcome: Outcome): void {
     try {
       settle(outcome);
     } catch (error) {
-      this.#log.warn("settle_threw", { error: String(error), stack: error instanceof Error ? error.stack : undefined });
+      this.#telemetry.settleThrew(error);
     }
   }
 }
 
-/** What a worker's answer means to who asked. */
-export function outcomeOf(
-  { error, output, outputJson, audio, state }: Answer,
-  facts: { queueMs: number; inferMs: number; worker: number; batchSize: number },
-): Outcome {
-  if (error !== undefined) {
-    const { queueMs, inferMs } = facts;
-    return { status: "failed", code: "inference_failed", message: error, queueMs, inferMs };
-  }
+/** Returns the outcome of a job that the model has answered, or for which it threw an error. */
+export function resultOutcome(job: QueuedJob, result: JobResult, call: RunningCall, inferMs: number): Outcome {
+  const { error, output, audio, state } = result;
+  const { queueMs } = job;
+  if (error !== undefined) return { status: "failed", code: "inference_failed", message: error, queueMs, inferMs };
   return {
     status: "ok",
-    output: outputJson === undefined ? output : (JSON.parse(outputJson) as Record<string, unknown>),
-    ...(audio && { audio }),
+    output,
+    ...(audio !== undefined && { audio }),
     ...(state !== undefined && { state }),
-    ...facts,
+    queueMs,
+    inferMs,
+    worker: call.worker,
+    batchSize: call.jobs.length,
   };
+}
+
+/** Returns the outcome of a job whose call ended without a result. @param now end of the call */
+export function failedOutcome(job: QueuedJob, code: JobFailure, message: string, now: number): Outcome {
+  return { status: "failed", code, message, queueMs: job.queueMs, inferMs: now - job.startedMs };
+}
+
+/** Returns the outcome of a job that no worker could run. */
+export function unstartedOutcome(job: QueuedJob, now: number): Outcome {
+  const message = "no worker for the model could be started";
+  return { status: "failed", code: "worker_crashed", message, queueMs: now - job.submittedMs, inferMs: 0 };
 }

@@ -1,42 +1,34 @@
 import type { Arena } from "../audio/arena.ts";
 import type { Clock } from "../lib/clock.ts";
-import type { ModelMetrics, PoolLoad } from "../telemetry/metrics/model-metrics.ts";
-import type { Log } from "./rate-limited-log.ts";
+import type { ModelMetrics } from "../telemetry/metrics/model-metrics.ts";
+import type { WarningLog } from "./rate-limited-log.ts";
+import type { StartHost } from "./worker-host.ts";
 
-export interface ModelPoolOptions {
-  /** A built-in model's name or the path of a model file. */
-  readonly model: string;
-  /** Given to the model as they are. */
-  readonly settings: Record<string, unknown>;
+export interface PoolLimits {
   readonly workers: number;
-  /** Longest time for one call, milliseconds. */
+  /** Longest time for one call. */
   readonly inferenceTimeoutMs: number;
+  /** Longest time for a worker to load and warm up its model; default `LOAD_TIMEOUT_MS`. */
+  readonly loadTimeoutMs?: number;
   /** Finals of one lane that may run at once. */
   readonly maxInFlight: number;
+}
+
+export interface ModelPoolOptions {
+  /** Name of a built-in model or path of a model file. */
+  readonly model: string;
+  /** Settings of the model, as configured. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly limits: PoolLimits;
+  /** The memory that the spans of jobs refer to. */
   readonly arena: Arena;
-  /** URL of `src/worker.ts`. */
-  readonly workerUrl: string | URL;
-  readonly log: Log;
-  /** What it is measured with; default: nobody looks. */
+  /** Where workers run. */
+  readonly startHost: StartHost;
+  readonly log: WarningLog;
+  /** By default, metrics are not kept. */
   readonly metrics?: ModelMetrics;
+  /** By default, the system's. */
   readonly clock?: Clock;
-  /** Longest time for a worker to load and warm its model; default `LOAD_TIMEOUT_MS`. */
-  readonly loadTimeoutMs?: number;
-  /** False: the first call of a worker is a user's. Default true. */
-  readonly warmUp?: boolean;
 }
 
 export const LOAD_TIMEOUT_MS = 120_000;
-
-export interface PoolStats extends PoolLoad {
-  readonly lanes: number;
-  /** Queued or running. */
-  readonly finalsPending: number;
-  /** Totals since the start. */
-  readonly calls: number;
-  readonly pieces: number;
-  readonly failures: number;
-  readonly timeouts: number;
-  readonly crashes: number;
-  readonly dropped: number;
-}

@@ -1,316 +1,237 @@
+import type { Arena } from "../audio/arena.ts";
 import type { Clock } from "../lib/clock.ts";
 import { systemClock } from "../lib/clock.ts";
-import type { Outcome } from "../model/job.ts";
-import type { ModelMetrics } from "../telemetry/metrics/model-metrics.ts";
+import type { ModelInfo } from "../model/model-info.ts";
+import type { PoolLoad } from "../telemetry/metrics/model-metrics.ts";
 import { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
-import type { DoneMessage, ModelInfo } from "../worker/messages.ts";
-import type { Assignment } from "./assignments.ts";
-import type { AudioJob, Lane } from "./lane.ts";
-import { outcomeOf, Outcomes } from "./outcomes.ts";
-import type { ModelPoolOptions, PoolStats } from "./pool-options.ts";
+import type { AudioJob, Lane, LaneOwner, Settle } from "./lane.ts";
+import { failedOutcome, Outcomes, resultOutcome, unstartedOutcome } from "./outcomes.ts";
+import type { ModelPoolOptions, PoolLimits } from "./pool-options.ts";
 import { LOAD_TIMEOUT_MS } from "./pool-options.ts";
-import type { QueuedJob } from "./queued-job.ts";
+import { PoolTelemetry } from "./pool-telemetry.ts";
+import type { QueuedJob, SchedulerLane } from "./queued-job.ts";
 import { RateLimitedLog } from "./rate-limited-log.ts";
 import { Scheduler } from "./scheduler.ts";
-import type { Ending } from "./worker-thread.ts";
-import type { LaneOptions } from "./workers.ts";
+import { WakeTimer } from "./wake-timer.ts";
+import type { CallResult, HostExit } from "./worker-host.ts";
 import { Workers } from "./workers.ts";
 
-export type { ModelPoolOptions, PoolStats } from "./pool-options.ts";
+/** Time for which a lost worker counts as occupied. Workers usually load their model faster. */
+const LOST_MS = 5000;
 
-interface Payload {
-  readonly work: AudioJob;
-  readonly settle: (outcome: Outcome) => void;
-  readonly lane: LaneOptions;
-}
-
-/** Longer than workers usually take to load a model. */
-const LONGEST_ABSENCE_MS = 5000;
-
-type Job = QueuedJob<Payload>;
-
-/** A model on worker threads: takes work from lanes, decides through the scheduler what runs next, and answers each piece of
- *  work exactly once, whatever happens to its worker. */
+/**
+ * A model on a fixed number of workers. Takes jobs from lanes, runs them in the order of the scheduler, and settles
+ * each exactly once, also when its worker ends or does not respond.
+ *
+ * A job holds a reference to its samples until no worker can read them: until its call has ended or its host has.
+ */
 export class ModelPool {
-  /** Resolves when every worker is loaded and warm; rejects with a sentence when one cannot be. */
+  /** Resolves when all workers are ready. Rejects when one cannot be started; the message names the model and the cause. */
   readonly ready: Promise<void>;
 
-  readonly #options: ModelPoolOptions;
+  readonly #limits: PoolLimits;
+  readonly #arena: Arena;
   readonly #clock: Clock;
-  readonly #log: RateLimitedLog;
-  readonly #metrics: ModelMetrics;
+  readonly #telemetry: PoolTelemetry;
   readonly #outcomes: Outcomes;
   readonly #workers: Workers;
-  #scheduler: Scheduler<Payload> | undefined;
-  #info: ModelInfo | undefined;
-  /** Calls under way, by worker. */
-  readonly #calls = new Map<number, { readonly number: number; readonly assignment: Assignment<Payload> }>();
+  readonly #timer: WakeTimer;
   readonly #lanes = new Set<Lane>();
-  #laneNumbers = 0;
-  #turnScheduled = false;
-  #timer: { readonly atMs: number; readonly cancel: () => void } | undefined;
+  #info: ModelInfo | undefined;
+  #scheduler: Scheduler | undefined;
   #closed = false;
-  readonly #totals = { calls: 0, pieces: 0, failures: 0, timeouts: 0, crashes: 0, dropped: 0 };
 
-  constructor(options: ModelPoolOptions) {
-    this.#options = options;
-    this.#clock = options.clock ?? systemClock;
-    this.#log = new RateLimitedLog(options.log, this.#clock);
-    this.#metrics = options.metrics ?? new ServerMetrics().model(options.model);
-    this.#metrics.observePool(options.workers, () => this.stats);
-    this.#outcomes = new Outcomes(this.#log);
+  constructor({ model, settings, limits, arena, startHost, log, metrics, clock = systemClock }: ModelPoolOptions) {
+    const modelMetrics = metrics ?? new ServerMetrics().model(model);
+    modelMetrics.observePool(limits.workers, () => this.load);
+    this.#limits = limits;
+    this.#arena = arena;
+    this.#clock = clock;
+    this.#telemetry = new PoolTelemetry(model, modelMetrics, new RateLimitedLog(log, clock));
+    this.#outcomes = new Outcomes(this.#telemetry);
+    this.#timer = new WakeTimer(clock, () => this.#turn());
     this.#workers = new Workers({
-      workers: options.workers,
-      url: options.workerUrl,
-      load: {
-        type: "load",
-        arena: options.arena.buffer,
-        model: options.model,
-        settings: options.settings,
-        warmUp: options.warmUp ?? true,
+      count: limits.workers,
+      model,
+      startHost: (spawn, events) => startHost({ model, settings, arena, spawn }, events),
+      loadTimeoutMs: limits.loadTimeoutMs ?? LOAD_TIMEOUT_MS,
+      clock,
+      events: {
+        ready: (worker, info) => this.#workerReady(worker, info),
+        done: (worker, result) => this.#callDone(worker, result),
+        exited: (worker, exit) => this.#workerExited(worker, exit),
+        loadFailed: (worker, exit) => this.#telemetry.loadFailed(worker, exit),
+        allFailed: () => this.#failWaiting(),
+        stuck: (worker, leaving) => this.#telemetry.workerStuck(worker, leaving),
+        strangeMessage: (worker) => this.#telemetry.strangeMessage(worker),
       },
-      loadTimeoutMs: options.loadTimeoutMs ?? LOAD_TIMEOUT_MS,
-      clock: this.#clock,
-      log: this.#log,
-      ready: (worker, info) => this.#workerReady(worker, info),
-      done: (worker, message) => this.#callDone(worker, message),
-      gone: (worker, ending) => this.#workerGone(worker, ending),
-      loadFailed: () => this.#metrics.workerDied("load"),
-      noneLeft: () => this.#failWaiting(),
     });
     this.ready = this.#workers.started;
   }
 
-  /** The model's name; before `ready` the one it was asked for by. */
-  get name(): string {
-    return this.#info?.name ?? this.#options.model;
-  }
-
-  /** What the loaded model says about itself. Throws before `ready`. */
+  /** Throws before the first worker is ready; so do `sampleRate` and `lane`. */
   get info(): ModelInfo {
-    if (!this.#info) throw new Error("the model is not ready yet");
+    if (this.#info === undefined) throw new Error("the model is not ready");
     return this.#info;
   }
 
-  /** Samples per second that the model wants. Throws before `ready`. */
+  /** The model's sample rate, Hz. */
   get sampleRate(): number {
     return this.info.sampleRate;
   }
 
-  /** Finals queued or running. */
+  /** Finals that are queued or running. */
   get finalsPending(): number {
     return this.#scheduler?.finalsPending ?? 0;
   }
 
-  get stats(): PoolStats {
+  get load(): PoolLoad {
     return {
       workersReady: this.#workers.readyCount,
-      workersBusy: this.#calls.size,
-      lanes: this.#lanes.size,
+      workersBusy: this.#scheduler?.busyWorkers ?? 0,
       finalsWaiting: this.#scheduler?.finalsWaiting ?? 0,
       interimsWaiting: this.#scheduler?.interimsWaiting ?? 0,
-      finalsPending: this.finalsPending,
-      ...this.#totals,
       spawns: this.#workers.spawns,
     };
   }
 
-  /** Opens the way for one channel of one stream. Lanes of the same `session` share its turns. Throws before `ready`. */
-  lane(session: object | number, options: unknown): Lane {
-    if (!this.#scheduler || this.#closed) throw new Error("the model is not ready");
+  /** Opens a lane for one channel. @param options of the `start`, for the model; undefined: none */
+  lane(owner: LaneOwner, options: unknown): Lane {
     const scheduler = this.#scheduler;
-    const place = scheduler.openLane(session);
-    const facts: LaneOptions = { number: this.#laneNumbers++, options };
+    if (scheduler === undefined || this.#closed) throw new Error("the model is not ready");
+    const schedulerLane = scheduler.openLane(owner, options);
     const lane: Lane = {
-      submit: (work, settle) => {
-        if (this.info.stateful !== (work.step !== undefined)) throw new Error("only stateful models take steps");
-        for (const slab of work.audio.slabs) this.#options.arena.retain(slab);
-        scheduler.submit(place, work.kind, { work, settle, lane: facts }, this.#clock.now());
-        this.#collectDropped();
-        this.#scheduleTurn();
-      },
+      submit: (job, settle) => this.#submit(scheduler, schedulerLane, job, settle),
       close: () => {
-        if (!this.#lanes.delete(lane)) return;
-        scheduler.closeLane(place);
-        if (options !== undefined) this.#workers.forget(facts.number);
-        this.#collectDropped();
-        this.#scheduleTurn();
+        if (this.#lanes.delete(lane)) this.#closeLane(scheduler, schedulerLane);
       },
     };
     this.#lanes.add(lane);
     return lane;
   }
 
-  /** Ends all workers. What is not settled settles as `dropped`; nothing is said after that. */
+  /** Ends all workers. Jobs that are still open settle as `dropped`. Nothing is logged afterwards. */
   async close(): Promise<void> {
     if (!this.#closed) {
       for (const lane of this.#lanes) lane.close();
       this.#closed = true;
-      this.#timer?.cancel();
+      this.#timer.cancel();
     }
     await this.#workers.close();
   }
 
+  #submit(scheduler: Scheduler, lane: SchedulerLane, job: AudioJob, settle: Settle): void {
+    if (this.info.stateful !== (job.step !== undefined)) throw new Error("only stateful models take steps");
+    this.#arena.retainSpan(job.audio);
+    scheduler.submit(lane, job, settle, this.#clock.now());
+    this.#settleDropped(scheduler);
+    // Jobs that are submitted together are scheduled together: they form a batch, and finals go first.
+    this.#timer.wakeSoon();
+  }
+
+  #closeLane(scheduler: Scheduler, lane: SchedulerLane): void {
+    scheduler.closeLane(lane);
+    if (lane.options !== undefined) this.#workers.forget(lane.number);
+    this.#settleDropped(scheduler);
+    this.#timer.wakeSoon();
+  }
+
+  #settleDropped(scheduler: Scheduler): void {
+    for (const job of scheduler.takeDropped()) {
+      this.#telemetry.jobDropped(job);
+      // A worker still reads the samples of a cancelled job.
+      if (!job.cancelled) this.#release(job);
+      this.#outcomes.defer(job.settle, { status: "dropped" });
+    }
+  }
+
   #workerReady(worker: number, info: ModelInfo): void {
-    this.#info ??= info;
-    this.#scheduler ??= new Scheduler({
-      workers: this.#options.workers,
-      maxInFlight: this.#options.maxInFlight,
-      stateful: info.stateful,
-      maxBatch: info.maxBatch,
-      maxBatchWaitMs: info.maxBatchWaitMs,
-      idempotent: info.idempotent,
-      timeoutMs: this.#options.inferenceTimeoutMs,
-      absenceMs: LONGEST_ABSENCE_MS,
-    });
-    this.#scheduler.workerReady(worker);
-    this.#scheduleTurn();
-  }
-
-  #callDone(worker: number, message: DoneMessage): void {
-    const call = this.#calls.get(worker);
-    if (!call || call.number !== message.call || call.assignment.jobs.length !== message.answers.length) return;
-    this.#calls.delete(worker);
-    const jobs = this.#scheduler!.callEnded(worker, this.#clock.now());
-    this.#measure(jobs, message.inferMs);
-    // The worker gets its next call before this one's results are told, which takes a while.
-    this.#turn();
-    for (const [i, job] of jobs.entries()) {
-      this.#release(job);
-      if (job.cancelled) continue;
-      const answer = message.answers[i]!;
-      if (answer.error !== undefined) {
-        this.#totals.failures++;
-        this.#metrics.jobFailed("inference_failed");
-        this.#log.warn("inference_failed", { model: this.name, worker, error: answer.error, stack: answer.stack });
-      }
-      const queueMs = job.startedMs - job.submittedMs;
-      const outcome = outcomeOf(answer, { queueMs, inferMs: message.inferMs, worker, batchSize: jobs.length });
-      this.#outcomes.now(job.payload.settle, outcome);
-    }
-  }
-
-  #workerGone(worker: number, ending: Ending): void {
-    if (!this.#closed) {
-      this.#totals.crashes++;
-      const { cause, stack } = ending;
-      this.#metrics.workerDied(stack === undefined ? "exit" : "error");
-      this.#log.warn("worker_crashed", { model: this.name, worker, cause, stack });
-    }
-    this.#endCall(worker, "worker_crashed", "the worker that ran the model crashed");
-  }
-
-  #endCall(worker: number, code: "worker_crashed" | "inference_timeout", message: string): Job[] {
-    const now = this.#clock.now();
-    const running = this.#calls.get(worker)?.assignment.jobs ?? [];
-    if (running[0] !== undefined) this.#measure(running, now - running[0].startedMs);
-    this.#calls.delete(worker);
-    const jobs = this.#scheduler?.workerGone(worker, now, code === "worker_crashed") ?? [];
-    for (const job of jobs) {
-      if (code === "worker_crashed") this.#release(job);
-      if (job.cancelled) continue;
-      this.#totals.failures++;
-      this.#metrics.jobFailed(code);
-      const queueMs = job.startedMs - job.submittedMs;
-      this.#outcomes.now(job.payload.settle, {
-        status: "failed",
-        code,
-        message,
-        queueMs,
-        inferMs: now - job.startedMs,
+    const { workers, maxInFlight, inferenceTimeoutMs } = this.#limits;
+    if (this.#scheduler === undefined) {
+      this.#info = info;
+      this.#telemetry.modelLoaded(info.name);
+      this.#scheduler = new Scheduler({
+        ...info,
+        workers,
+        maxInFlight,
+        timeoutMs: inferenceTimeoutMs,
+        lostMs: LOST_MS,
       });
     }
-    this.#scheduleTurn();
+    this.#scheduler.workerReady(worker);
+    this.#timer.wakeSoon();
+  }
+
+  #callDone(worker: number, { results, inferMs }: CallResult): void {
+    const call = this.#scheduler?.call(worker);
+    if (call === undefined) return;
+    this.#scheduler?.callEnded(worker, this.#clock.now());
+    this.#telemetry.callEnded(call, inferMs, this.sampleRate);
+    // The worker gets its next call before the results of this one are delivered, which takes some time.
+    this.#turn();
+    for (const [i, job] of call.jobs.entries()) {
+      this.#release(job);
+      if (job.cancelled) continue;
+      const result = results[i]!;
+      if (result.error !== undefined) this.#telemetry.inferenceFailed(worker, result.error, result.stack);
+      this.#outcomes.deliver(job.settle, resultOutcome(job, result, call, inferMs));
+    }
+  }
+
+  #workerExited(worker: number, exit: HostExit): void {
+    if (!this.#closed) this.#telemetry.workerCrashed(worker, exit);
+    const jobs = this.#endCall(worker, "worker_crashed", "the worker that ran the model crashed");
+    for (const job of jobs) this.#release(job);
+  }
+
+  #replaceOverdue(worker: number): void {
+    const { inferenceTimeoutMs } = this.#limits;
+    this.#telemetry.callTimedOut(worker, inferenceTimeoutMs);
+    const message = `the model took longer than ${inferenceTimeoutMs} ms`;
+    const jobs = this.#endCall(worker, "inference_timeout", message);
+    this.#workers.replace(worker, () => jobs.forEach((job) => this.#release(job)));
+  }
+
+  /** Ends the worker's call without results. Returns the jobs that have ended; the caller releases their samples. */
+  #endCall(worker: number, code: "worker_crashed" | "inference_timeout", message: string): readonly QueuedJob[] {
+    const now = this.#clock.now();
+    const call = this.#scheduler?.call(worker);
+    if (call !== undefined) this.#telemetry.callEnded(call, now - call.startedMs, this.sampleRate);
+    const jobs = this.#scheduler?.workerEnded(worker, now, code === "worker_crashed") ?? [];
+    for (const job of jobs) {
+      if (job.cancelled) continue;
+      this.#telemetry.jobFailed(code);
+      this.#outcomes.deliver(job.settle, failedOutcome(job, code, message, now));
+    }
+    this.#timer.wakeSoon();
     return jobs;
   }
 
-  /** There is no worker, and none could be started: better an error than a wait without end. */
+  /** Fails all waiting jobs: there is no worker, and none could be started. */
   #failWaiting(): void {
     const now = this.#clock.now();
     for (const job of this.#scheduler?.takeWaiting() ?? []) {
       this.#release(job);
-      this.#totals.failures++;
-      this.#metrics.jobFailed("worker_crashed");
-      const message = "no worker for the model could be started";
-      const times = { queueMs: now - job.submittedMs, inferMs: 0 };
-      this.#outcomes.now(job.payload.settle, { status: "failed", code: "worker_crashed", message, ...times });
+      this.#telemetry.jobFailed("worker_crashed");
+      this.#outcomes.deliver(job.settle, unstartedOutcome(job, now));
     }
   }
 
-  #collectDropped(): void {
-    for (const job of this.#scheduler?.takeDropped() ?? []) {
-      this.#totals.dropped++;
-      if (job.kind === "interim") this.#metrics.interimEnded(job.drop);
-      // A cancelled job is still being read.
-      if (!job.cancelled) this.#release(job);
-      this.#outcomes.later(job.payload.settle, { status: "dropped" });
-    }
+  #release(job: QueuedJob): void {
+    this.#arena.releaseSpan(job.job.audio);
   }
 
-  /** A call has ended, with an answer or without. */
-  #measure(jobs: readonly Job[], inferMs: number): void {
-    const [first] = jobs;
-    if (first === undefined) return;
-    const samples = jobs.reduce((sum, { payload }) => sum + payload.work.audio.length, 0);
-    this.#metrics.callEnded(
-      first.kind,
-      inferMs,
-      jobs.length,
-      samples / this.sampleRate,
-      first.payload.work.traceparent,
-    );
-  }
-
-  #release(job: Job): void {
-    for (const slab of job.payload.work.audio.slabs) this.#options.arena.release(slab);
-  }
-
-  /** What is submitted in one go is looked at together: a batch can form, and a final overtakes an interim. */
-  #scheduleTurn(): void {
-    if (this.#turnScheduled) return;
-    this.#turnScheduled = true;
-    queueMicrotask(() => {
-      this.#turnScheduled = false;
-      this.#outcomes.flush();
-      this.#turn();
-    });
-  }
-
+  /** Delivers what was deferred and starts the calls that can start now. */
   #turn(): void {
+    this.#outcomes.flush();
     const scheduler = this.#scheduler;
-    if (!scheduler || this.#closed) return;
+    if (scheduler === undefined || this.#closed) return;
     const now = this.#clock.now();
-    for (const worker of scheduler.overdue(now)) {
-      this.#totals.timeouts++;
-      this.#metrics.workerDied("timeout");
-      this.#log.warn("inference_timeout", { model: this.name, worker, timeout_ms: this.#options.inferenceTimeoutMs });
-      const words = `the model took longer than ${this.#options.inferenceTimeoutMs} ms`;
-      const jobs = this.#endCall(worker, "inference_timeout", words);
-      this.#workers.replace(worker, () => jobs.forEach((job) => this.#release(job)));
+    for (const worker of scheduler.overdue(now)) this.#replaceOverdue(worker);
+    for (let call = scheduler.next(now); call !== undefined; call = scheduler.next(now)) {
+      this.#telemetry.callStarted(call);
+      this.#workers.call(call.worker, call.number, call.jobs);
     }
-    for (let call = scheduler.next(now); call; call = scheduler.next(now)) this.#send(call);
-    const dueMs = scheduler.nextDueMs();
-    if (dueMs === Infinity || (this.#timer && this.#timer.atMs <= dueMs)) return;
-    this.#timer?.cancel();
-    const cancel = this.#clock.after(Math.max(0, dueMs - now), () => {
-      this.#timer = undefined;
-      this.#turn();
-    });
-    this.#timer = { atMs: dueMs, cancel };
-  }
-
-  #send(assignment: Assignment<Payload>): void {
-    const { worker, jobs } = assignment;
-    const number = this.#totals.calls++;
-    this.#totals.pieces += jobs.length;
-    for (const { kind, payload, startedMs, submittedMs } of jobs) {
-      this.#metrics.jobStarted(kind, startedMs - submittedMs, payload.work.traceparent);
-    }
-    this.#calls.set(worker, { number, assignment });
-    this.#workers.call(
-      worker,
-      number,
-      jobs.map(({ payload }) => payload),
-    );
+    this.#timer.wakeAt(scheduler.nextDueMs());
   }
 }

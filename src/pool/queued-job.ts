@@ -1,60 +1,105 @@
 import type { Group } from "../lib/fair-queue.ts";
 import { Entry, Member } from "../lib/fair-queue.ts";
 import { Link, LinkedList } from "../lib/linked-list.ts";
+import type { AudioJob, Settle } from "./lane.ts";
 
-/** A session's places in the two rotations, and what it occupies. */
-export interface SessionTurns<P> {
-  readonly finals: Group<QueuedJob<P>>;
-  readonly interims: Group<QueuedJob<P>>;
-  readonly session: object | number;
-  /** Lanes that are open. */
+/** A caller's places in the rotations of finals and of interims. */
+export interface CallerTurns {
+  readonly caller: string;
+  readonly finals: Group<QueuedJob>;
+  readonly interims: Group<QueuedJob>;
+  /** Streams that have a place below this one. */
+  streams: number;
+}
+
+/** A stream's places in the rotations of its caller, and the workers that it occupies. */
+export interface StreamTurns {
+  readonly stream: object;
+  readonly caller: CallerTurns;
+  readonly finals: Group<QueuedJob>;
+  readonly interims: Group<QueuedJob>;
+  /** Open lanes. */
   lanes: number;
-  /** Workers that run a piece of this session, or that went down with one and are not back. */
+  /** Workers that run a job of this stream, or that were lost with one and are not back. */
   workers: number;
 }
 
-/** One channel of one stream. Fields are the scheduler's own. */
-export class SchedulerLane<P> {
-  readonly turns: SessionTurns<P>;
-  readonly finals: Member<QueuedJob<P>>;
-  readonly interims: Member<QueuedJob<P>>;
-  /** Finals that wait for earlier ones of the same lane, because of `maxInFlight`. */
-  readonly blocked = new LinkedList<QueuedJob<P>>();
-  readonly running = new Set<QueuedJob<P>>();
-  waitingInterim: QueuedJob<P> | undefined;
+/** One channel of a stream, as the scheduler sees it. */
+export class SchedulerLane {
+  readonly stream: StreamTurns;
+  /** Unique in its pool. Hosts know the lane by this number. */
+  readonly number: number;
+  /** `options` of the `start`, for the model; undefined: none. */
+  readonly options: unknown;
+  readonly finals: Member<QueuedJob>;
+  readonly interims: Member<QueuedJob>;
+  /** Finals that must wait for earlier ones of this lane, because of `maxInFlight`. */
+  readonly blocked = new LinkedList<QueuedJob>();
+  readonly running = new Set<QueuedJob>();
+  waitingInterim: QueuedJob | undefined;
   runningInterim = false;
   runningFinals = 0;
   closed = false;
 
-  constructor(turns: SessionTurns<P>) {
-    this.turns = turns;
-    this.finals = new Member(turns.finals);
-    this.interims = new Member(turns.interims);
+  constructor(stream: StreamTurns, number: number, options: unknown) {
+    this.stream = stream;
+    this.number = number;
+    this.options = options;
+    this.finals = new Member(stream.finals);
+    this.interims = new Member(stream.interims);
+  }
+
+  jobStarted(job: QueuedJob): void {
+    this.running.add(job);
+    if (job.kind === "final") this.runningFinals++;
+    else {
+      this.waitingInterim = undefined;
+      this.runningInterim = true;
+    }
+  }
+
+  jobEnded(job: QueuedJob): void {
+    this.running.delete(job);
+    if (job.kind === "final") this.runningFinals--;
+    else this.runningInterim = false;
   }
 }
 
-export class QueuedJob<P> {
-  readonly lane: SchedulerLane<P>;
-  readonly kind: "final" | "interim";
-  readonly payload: P;
+/** A job in the pool, from its submission to its end. Times are in milliseconds of the pool's clock. */
+export class QueuedJob {
+  readonly lane: SchedulerLane;
+  readonly job: AudioJob;
+  readonly settle: Settle;
   readonly submittedMs: number;
-  /** When it could first have run. */
-  offeredMs = 0;
+  /** When the job could first have run. */
+  runnableMs = 0;
   startedMs = 0;
-  /** Calls that it has been part of. */
+  /** Calls that the job has been part of. */
   calls = 0;
-  /** Its lane was closed while it ran: nobody waits for its result. */
+  /** The lane was closed while the job ran: it is settled already, and its result is discarded. */
   cancelled = false;
-  /** Why it is dropped, if it is: a newer one replaced it, the one before was still running, a final came, or its lane was closed. */
-  drop: "replaced" | "stretched" | "overtaken" | "closed" = "closed";
-  readonly entry: Entry<QueuedJob<P>>;
-  readonly blockedLink: Link<QueuedJob<P>> = new Link<QueuedJob<P>>(this);
+  /**
+   * Why the job was dropped, if it was: a newer interim replaced it, an earlier interim was still running, a final
+   * came, or the lane was closed.
+   */
+  dropReason: "replaced" | "stretched" | "overtaken" | "closed" = "closed";
+  readonly entry: Entry<QueuedJob>;
+  readonly blockedLink: Link<QueuedJob> = new Link<QueuedJob>(this);
 
-  constructor(lane: SchedulerLane<P>, kind: "final" | "interim", payload: P, submittedMs: number) {
+  constructor(lane: SchedulerLane, job: AudioJob, settle: Settle, now: number) {
     this.lane = lane;
-    this.kind = kind;
-    this.payload = payload;
-    this.submittedMs = submittedMs;
-    this.entry = new Entry(this, kind === "final" ? lane.finals : lane.interims);
+    this.job = job;
+    this.settle = settle;
+    this.submittedMs = now;
+    this.entry = new Entry(this, job.kind === "final" ? lane.finals : lane.interims);
+  }
+
+  get kind(): "final" | "interim" {
+    return this.job.kind;
+  }
+
+  /** Milliseconds from the submission to the start. */
+  get queueMs(): number {
+    return this.startedMs - this.submittedMs;
   }
 }

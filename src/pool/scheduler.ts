@@ -1,71 +1,69 @@
-import { FairQueue, Group } from "../lib/fair-queue.ts";
-import type { Admission, Assignment } from "./assignments.ts";
+import type { FairQueue } from "../lib/fair-queue.ts";
+import type { ModelInfo } from "../model/model-info.ts";
+import type { JobFilter, RunningCall } from "./assignments.ts";
 import { Assignments } from "./assignments.ts";
-import type { SessionTurns } from "./queued-job.ts";
+import type { AudioJob, LaneOwner, Settle } from "./lane.ts";
+import { Owners } from "./owners.ts";
+import type { StreamTurns } from "./queued-job.ts";
 import { QueuedJob, SchedulerLane } from "./queued-job.ts";
+import { WaitingJobs } from "./waiting-jobs.ts";
 
-export interface SchedulerOptions {
+export interface SchedulerOptions extends Pick<ModelInfo, "stateful" | "maxBatch" | "maxBatchWaitMs" | "idempotent"> {
   readonly workers: number;
-  /** Finals of one lane that may run at once; a stateful lane runs one. */
+  /** Finals of one lane that may run at once. A lane of a stateful model runs one. */
   readonly maxInFlight: number;
-  readonly stateful: boolean;
-  /** Jobs in one call, 1 or more; 1 for stateful models. */
-  readonly maxBatch: number;
-  /** How long a job that could run is held for others to join it. */
-  readonly maxBatchWaitMs: number;
-  /** Finals are called once more when their worker dies. */
-  readonly idempotent: boolean;
   /** Longest time for one call. */
   readonly timeoutMs: number;
-  /** How long a worker that went down counts as occupied by those whose call it was, if it is not back. */
-  readonly absenceMs: number;
+  /** Time for which a worker that ended during a call counts as occupied by the streams of the call, unless it is back. */
+  readonly lostMs: number;
 }
 
-/** Decides which work runs next on which worker. Synchronous and without timers: time is passed in, decisions are asked for
- *  with `next` until it has none. No operation looks at all lanes or sessions: picking passes over at most as many sessions as
- *  one call has pieces.
+/**
+ * Decides which jobs run next on which worker. Synchronous, without timers: the time is a parameter, and the caller
+ * asks for calls with `next` until there are none.
  *
- *  Finals go before interims; among equals sessions take turns, then the lanes of a session. With N > 1 workers at most one
- *  less than are ready run interims, so that a final finds a worker that is not busy with one. Interims never share a call with
- *  finals, so they cannot lengthen one. A final that its own lane's `maxInFlight` holds back does not hold back others.
+ * Order: finals before interims; among equals callers take turns, then the streams of a caller, then the lanes of a
+ * stream. With N > 1 workers, at most N - 1 of those that are ready run interims, so that a final finds a worker. A
+ * call has either finals or interims, so that interims do not delay finals.
  *
- *  A call cannot be interrupted, so while several sessions have lanes open none of them occupies all workers: a session with a
- *  piece in every call under way does not get the last idle worker, and what others have waiting goes there instead. A worker
- *  that a session's call took down stays occupied by it until it is back. */
-export class Scheduler<P> {
+ * Reserve: a call cannot be interrupted. While several streams have lanes open, none of them occupies all workers: a
+ * stream with a job in every running call does not get the last idle worker. Other streams' jobs do. The rule counts
+ * streams, not callers, because many people may share one caller (a proxy, or several clients on one host).
+ *
+ * No operation looks at all lanes or streams. Picking a job passes over at most as many streams as a call has jobs.
+ */
+export class Scheduler {
   readonly #options: SchedulerOptions;
-  readonly #laneLimit: number;
-  readonly #sessions = new Map<object | number, SessionTurns<P>>();
-  readonly #finals = new FairQueue<QueuedJob<P>>();
-  readonly #interims = new FairQueue<QueuedJob<P>>();
-  readonly #assignments: Assignments<P>;
-  #openSessions = 0;
-  #blocked = 0;
+  readonly #waiting: WaitingJobs;
+  readonly #owners: Owners;
+  readonly #assignments: Assignments;
+  #laneCount = 0;
   #finalsPending = 0;
-  #dropped: QueuedJob<P>[] = [];
+  #dropped: QueuedJob[] = [];
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
-    this.#assignments = new Assignments(options.absenceMs);
-    this.#laneLimit = options.stateful ? 1 : options.maxInFlight;
+    this.#waiting = new WaitingJobs(options.stateful ? 1 : options.maxInFlight);
+    this.#owners = new Owners(this.#waiting.finals.root, this.#waiting.interims.root);
+    this.#assignments = new Assignments(options.lostMs);
   }
 
-  /** Finals queued or running that somebody waits for. */
+  /** Finals that are queued or running and not cancelled. */
   get finalsPending(): number {
     return this.#finalsPending;
   }
 
   get finalsWaiting(): number {
-    return this.#finals.size + this.#blocked;
+    return this.#waiting.finalsCount;
   }
 
   get interimsWaiting(): number {
-    return this.#interims.size;
+    return this.#waiting.interimsCount;
   }
 
-  /** Sessions with lanes open. */
-  get sessions(): number {
-    return this.#openSessions;
+  /** Streams with open lanes. */
+  get openStreams(): number {
+    return this.#owners.openStreams;
   }
 
   get idleWorkers(): number {
@@ -76,213 +74,169 @@ export class Scheduler<P> {
     return this.#assignments.busy;
   }
 
-  openLane(session: object | number): SchedulerLane<P> {
-    let turns = this.#sessions.get(session);
-    if (!turns) {
-      turns = { finals: new Group(), interims: new Group(), session, lanes: 0, workers: 0 };
-      this.#sessions.set(session, turns);
-    }
-    if (turns.lanes++ === 0) this.#openSessions++;
-    return new SchedulerLane(turns);
+  /** The call that the worker runs; undefined: none. */
+  call(worker: number): RunningCall | undefined {
+    return this.#assignments.call(worker);
   }
 
-  submit(lane: SchedulerLane<P>, kind: "final" | "interim", payload: P, nowMs: number): QueuedJob<P> {
-    const job = new QueuedJob(lane, kind, payload, nowMs);
-    if (lane.closed || (kind === "interim" && lane.runningInterim)) {
-      if (!lane.closed) job.drop = "stretched";
-      this.#dropped.push(job);
-      return job;
-    }
-    const replaced = lane.waitingInterim;
-    if (replaced) {
-      replaced.drop = kind === "interim" ? "replaced" : "overtaken";
-      this.#dropped.push(replaced);
-    }
-    if (kind === "interim") {
-      job.offeredMs = replaced?.offeredMs ?? nowMs;
-      if (replaced) this.#interims.replace(replaced.entry, job.entry);
-      else this.#interims.add(job.entry);
-      lane.waitingInterim = job;
-    } else {
-      if (replaced) this.#interims.remove(replaced.entry);
-      lane.waitingInterim = undefined;
-      this.#finalsPending++;
-      this.#blocked++;
-      lane.blocked.append(job.blockedLink);
-      this.#offer(lane, nowMs);
-    }
-    return job;
+  openLane(owner: LaneOwner, options: unknown): SchedulerLane {
+    return new SchedulerLane(this.#owners.openLane(owner), this.#laneCount++, options);
   }
 
-  /** Drops what the lane has waiting and cancels what it has running; the latter also comes back when its call ends. */
-  closeLane(lane: SchedulerLane<P>): void {
+  submit(lane: SchedulerLane, job: AudioJob, settle: Settle, now: number): void {
+    const queued = new QueuedJob(lane, job, settle, now);
+    if (lane.closed) this.#drop(queued, "closed");
+    else if (job.kind === "final") this.#submitFinal(queued, now);
+    else this.#submitInterim(queued, now);
+  }
+
+  /** Drops the waiting jobs of the lane and cancels the running ones, which `callEnded` returns as well. */
+  closeLane(lane: SchedulerLane): void {
     if (lane.closed) return;
     lane.closed = true;
-    this.#dropWaiting(lane, this.#dropped);
-    for (const job of lane.running) {
-      job.cancelled = true;
+    for (const job of lane.running) job.cancelled = true;
+    for (const job of [...this.#waiting.removeLane(lane), ...lane.running]) {
       if (job.kind === "final") this.#finalsPending--;
-      this.#dropped.push(job);
+      this.#drop(job, "closed");
     }
-    if (--lane.turns.lanes === 0) this.#openSessions--;
-    this.#forgetIdle(lane.turns);
+    this.#owners.closeLane(lane.stream);
   }
 
-  /** The jobs that were dropped since the last time; a `cancelled` one is still being read by a worker. */
-  takeDropped(): QueuedJob<P>[] {
-    if (this.#dropped.length === 0) return this.#dropped;
+  /** Returns the jobs that were dropped since the last call. A worker still reads the samples of a cancelled one. */
+  takeDropped(): readonly QueuedJob[] {
     const dropped = this.#dropped;
-    this.#dropped = [];
+    if (dropped.length > 0) this.#dropped = [];
     return dropped;
   }
 
   workerReady(worker: number): void {
-    for (const turns of this.#assignments.workerReady(worker)) this.#forgetIdle(turns);
+    this.#forgetIdle(this.#assignments.workerReady(worker));
   }
 
-  /** The worker's call ended: gives its jobs and the worker is idle again. */
-  callEnded(worker: number, nowMs: number): QueuedJob<P>[] {
-    const jobs = this.#assignments.end(worker);
-    for (const job of jobs) {
-      if (job.kind === "final" && !job.cancelled) this.#finalsPending--;
-      this.#leave(job, nowMs);
-    }
+  /** Ends the worker's call and returns its jobs. The worker is idle again. */
+  callEnded(worker: number, now: number): readonly QueuedJob[] {
+    const jobs = this.#assignments.endCall(worker);
+    for (const job of jobs) this.#jobEnded(job, now);
     return jobs;
   }
 
-  /** The worker is no more: gives the jobs that ended with it. Those that may be called again wait again, each to be called
-   *  alone, so that one that kills its worker takes no other with it. */
-  workerGone(worker: number, nowMs: number, mayRetry: boolean): QueuedJob<P>[] {
-    const ended: QueuedJob<P>[] = [];
-    for (const job of this.#assignments.workerGone(worker, nowMs)) {
-      const retry = mayRetry && this.#options.idempotent && job.kind === "final" && job.calls === 1 && !job.cancelled;
-      if (retry) {
-        job.lane.running.delete(job);
-        job.lane.runningFinals--;
-        job.offeredMs = nowMs;
-        this.#finals.addFirst(job.entry);
+  /**
+   * Removes a worker and returns the jobs that end with it. With `mayRetry`, jobs that can be repeated are queued again
+   * instead, each to be called alone, so that one that crashes its worker costs no other job its result.
+   */
+  workerEnded(worker: number, now: number, mayRetry: boolean): readonly QueuedJob[] {
+    const ended: QueuedJob[] = [];
+    for (const job of this.#assignments.workerEnded(worker, now)) {
+      if (mayRetry && this.#isRepeatable(job)) {
+        job.lane.jobEnded(job);
+        this.#waiting.addAgain(job, now);
       } else {
-        if (job.kind === "final" && !job.cancelled) this.#finalsPending--;
         ended.push(job);
-        this.#leave(job, nowMs);
+        this.#jobEnded(job, now);
       }
     }
     return ended;
   }
 
-  /** Takes everything that waits out of the queues, for when there is nobody to run it. */
-  takeWaiting(): QueuedJob<P>[] {
-    const taken: QueuedJob<P>[] = [];
-    const next = (): QueuedJob<P> | undefined => this.#finals.next() ?? this.#interims.next();
-    for (let job = next(); job; job = next()) this.#dropWaiting(job.lane, taken);
-    return taken;
+  /** Removes and returns all waiting jobs, for when there is no worker to run them. */
+  takeWaiting(): readonly QueuedJob[] {
+    this.#finalsPending -= this.#waiting.finalsCount;
+    return this.#waiting.removeAll();
   }
 
-  /** The next call to make, if there is one. */
-  next(nowMs: number): Assignment<P> | undefined {
-    for (const turns of this.#assignments.forgiveAbsent(nowMs)) this.#forgetIdle(turns);
-    const admits = this.#admission();
-    const queue = this.#choice(admits);
-    if (!queue || nowMs < this.#holdUntil(queue, admits)) return undefined;
-    const jobs: QueuedJob<P>[] = [];
+  /** Starts the next call; undefined: there is none now. */
+  next(now: number): RunningCall | undefined {
+    this.#forgetIdle(this.#assignments.giveUpLost(now));
+    const filter = this.#filter();
+    const queue = this.#nextQueue(filter);
+    if (queue === undefined || now < this.#holdUntilMs(queue, filter)) return undefined;
+    const jobs: QueuedJob[] = [];
     while (jobs.length < this.#options.maxBatch) {
-      const job = queue.next(admits);
-      if (!job || (job.calls > 0 && jobs.length > 0)) break;
-      queue.take(admits);
-      this.#start(job, nowMs);
+      const job = queue.next(filter);
+      if (job === undefined || (job.calls > 0 && jobs.length > 0)) break;
+      queue.take(filter);
+      this.#jobStarted(job, now);
       jobs.push(job);
       if (job.calls > 1) break;
     }
-    return this.#assignments.begin(jobs, nowMs + this.#options.timeoutMs);
+    return this.#assignments.startCall(jobs, now, this.#options.timeoutMs);
   }
 
   /** Workers whose call has reached its deadline. */
-  overdue(nowMs: number): number[] {
-    return this.#assignments.overdue(nowMs);
+  overdue(now: number): number[] {
+    return this.#assignments.overdue(now);
   }
 
-  /** When `next` or `overdue` may have something new to say though nothing else happens; Infinity for never. */
+  /** The time at which `next` or `overdue` may have another result though nothing else happens; Infinity: never. */
   nextDueMs(): number {
-    const dueMs = this.#assignments.dueMs();
-    const admits = this.#admission();
-    const queue = this.#choice(admits);
-    return queue ? Math.min(dueMs, this.#holdUntil(queue, admits)) : dueMs;
+    const dueMs = this.#assignments.nextDueMs();
+    const filter = this.#filter();
+    const queue = this.#nextQueue(filter);
+    return queue === undefined ? dueMs : Math.min(dueMs, this.#holdUntilMs(queue, filter));
   }
 
-  /** Whose work may start now; undefined for everybody's. */
-  #admission(): Admission<P> | undefined {
-    return this.#openSessions > 1 ? this.#assignments.admission : undefined;
+  #submitFinal(job: QueuedJob, now: number): void {
+    const interim = this.#waiting.removeInterim(job.lane);
+    if (interim !== undefined) this.#drop(interim, "overtaken");
+    this.#finalsPending++;
+    this.#waiting.addFinal(job, now);
   }
 
-  /** The queue that the next call is filled from, if there is a worker for it. */
-  #choice(admits: Admission<P> | undefined): FairQueue<QueuedJob<P>> | undefined {
-    if (this.#assignments.idle === 0) return undefined;
-    if (this.#finals.next(admits)) return this.#finals;
-    return this.#assignments.interimAllowed(this.#options.workers) && this.#interims.next(admits)
-      ? this.#interims
-      : undefined;
+  #submitInterim(job: QueuedJob, now: number): void {
+    const { runningInterim, waitingInterim } = job.lane;
+    if (runningInterim) return this.#drop(job, "stretched");
+    if (waitingInterim !== undefined) this.#drop(waitingInterim, "replaced");
+    this.#waiting.addInterim(job, now);
   }
 
-  /** Until when the queue's next jobs are held for others to join them; -Infinity for not at all. What is not admitted counts as
-   *  well: at worst a batch goes with fewer than it could have waited for. */
-  #holdUntil(queue: FairQueue<QueuedJob<P>>, admits: Admission<P> | undefined): number {
-    const { maxBatch, maxBatchWaitMs } = this.#options;
-    if (queue.size >= maxBatch || queue.next(admits)!.calls > 0) return -Infinity;
-    return queue.oldest!.offeredMs + maxBatchWaitMs;
+  #drop(job: QueuedJob, reason: QueuedJob["dropReason"]): void {
+    job.dropReason = reason;
+    this.#dropped.push(job);
   }
 
-  #offer(lane: SchedulerLane<P>, nowMs: number): void {
-    while (lane.blocked.size > 0 && lane.finals.entries.size + lane.runningFinals < this.#laneLimit) {
-      const job = lane.blocked.shift()!;
-      this.#blocked--;
-      job.offeredMs = nowMs;
-      this.#finals.add(job.entry);
-    }
-  }
-
-  #start(job: QueuedJob<P>, nowMs: number): void {
-    const { lane } = job;
-    job.startedMs = nowMs;
+  #jobStarted(job: QueuedJob, now: number): void {
+    job.startedMs = now;
     job.calls++;
-    lane.running.add(job);
-    if (job.kind === "final") lane.runningFinals++;
-    else {
-      lane.waitingInterim = undefined;
-      lane.runningInterim = true;
-    }
+    job.lane.jobStarted(job);
   }
 
-  /** A session is known until it occupies no worker, should it open lanes again. */
-  #forgetIdle({ session, lanes, workers }: SessionTurns<P>): void {
-    if (lanes === 0 && workers === 0) this.#sessions.delete(session);
-  }
-
-  #leave(job: QueuedJob<P>, nowMs: number): void {
+  #jobEnded(job: QueuedJob, now: number): void {
     const { lane } = job;
-    lane.running.delete(job);
-    if (job.kind === "interim") lane.runningInterim = false;
-    else {
-      lane.runningFinals--;
-      this.#offer(lane, nowMs);
+    lane.jobEnded(job);
+    if (job.kind === "final") {
+      if (!job.cancelled) this.#finalsPending--;
+      this.#waiting.unblock(lane, now);
     }
-    this.#forgetIdle(lane.turns);
+    this.#owners.forgetIdle(lane.stream);
   }
 
-  #dropWaiting(lane: SchedulerLane<P>, into: QueuedJob<P>[]): void {
-    const before = into.length;
-    for (let entry = lane.finals.entries.first; entry; entry = lane.finals.entries.first) {
-      this.#finals.remove(entry);
-      into.push(entry.item);
-    }
-    for (let job = lane.blocked.shift(); job; job = lane.blocked.shift()) {
-      this.#blocked--;
-      into.push(job);
-    }
-    this.#finalsPending -= into.length - before;
-    if (lane.waitingInterim) {
-      this.#interims.remove(lane.waitingInterim.entry);
-      into.push(lane.waitingInterim);
-      lane.waitingInterim = undefined;
-    }
+  #isRepeatable(job: QueuedJob): boolean {
+    return this.#options.idempotent && job.kind === "final" && job.calls === 1 && !job.cancelled;
+  }
+
+  #forgetIdle(streams: Iterable<StreamTurns>): void {
+    for (const stream of streams) this.#owners.forgetIdle(stream);
+  }
+
+  #filter(): JobFilter | undefined {
+    return this.#owners.openStreams > 1 ? this.#assignments.filter : undefined;
+  }
+
+  /** The queue from which the next call is filled; undefined: there is no job or no worker for it. */
+  #nextQueue(filter: JobFilter | undefined): FairQueue<QueuedJob> | undefined {
+    if (this.#assignments.idle === 0) return undefined;
+    const { finals, interims } = this.#waiting;
+    if (finals.next(filter) !== undefined) return finals;
+    return this.#assignments.interimAllowed(this.#options.workers) && interims.next(filter) ? interims : undefined;
+  }
+
+  /**
+   * The time until which the next jobs of the queue wait for others to join them; -Infinity: they do not. Jobs that the
+   * filter rejects count as well: at worst, a batch is smaller than it could have been.
+   */
+  #holdUntilMs(queue: FairQueue<QueuedJob>, filter: JobFilter | undefined): number {
+    const { maxBatch, maxBatchWaitMs } = this.#options;
+    if (queue.size >= maxBatch || queue.next(filter)!.calls > 0) return -Infinity;
+    return queue.oldest!.runnableMs + maxBatchWaitMs;
   }
 }

@@ -2,6 +2,7 @@ import type { Arena } from "../audio/arena.ts";
 import type { Config, ModelConfig } from "../config/config.ts";
 import { modelName } from "../model/models.ts";
 import { ModelPool } from "../pool/pool.ts";
+import { threadHost } from "../pool/thread-host.ts";
 import type { ServedModel } from "../stream/services.ts";
 import type { Logger } from "../telemetry/log/log.ts";
 import type { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
@@ -27,17 +28,22 @@ export interface TierOptions {
 }
 
 export function openModels(config: Config, options: TierOptions): ModelTier {
+  const startHost = threadHost(options.workerUrl);
   const pools = new Map<string, ModelPool>();
   const pool = (name: string, model: ModelConfig): ModelPool =>
     new ModelPool({
-      ...options,
-      metrics: options.metrics.model(name),
       model: model.name,
-      settings: { ...model.settings },
-      workers: model.workers,
-      inferenceTimeoutMs: model.inference_timeout_ms,
-      loadTimeoutMs: model.load_timeout_ms,
-      maxInFlight: config.limits.max_in_flight_per_channel,
+      settings: model.settings,
+      limits: {
+        workers: model.workers,
+        inferenceTimeoutMs: model.inference_timeout_ms,
+        loadTimeoutMs: model.load_timeout_ms,
+        maxInFlight: config.limits.max_in_flight_per_channel,
+      },
+      arena: options.arena,
+      startHost,
+      log: options.log,
+      metrics: options.metrics.model(name),
     });
   const first = modelName(config.model.name);
   pools.set(first, pool(first, config.model));
@@ -51,7 +57,7 @@ export function openModels(config: Config, options: TierOptions): ModelTier {
     ready,
     workers: [config.model, ...Object.values(config.models)].reduce((sum, { workers }) => sum + workers, 0),
     get jobs() {
-      return all.reduce((sum, { stats }) => sum + stats.finalsWaiting + stats.workersBusy, 0);
+      return all.reduce((sum, { load }) => sum + load.finalsWaiting + load.workersBusy, 0);
     },
     close: async () => {
       await Promise.all(all.map((each) => each.close()));
@@ -72,6 +78,6 @@ function served(name: string, pool: ModelPool): ServedModel {
     get finalsPending() {
       return pool.finalsPending;
     },
-    lane: ({ stream }, options) => pool.lane(stream, options),
+    lane: (owner, options) => pool.lane(owner, options),
   };
 }

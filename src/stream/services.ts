@@ -1,17 +1,9 @@
 import type { Arena } from "../audio/arena.ts";
 import type { Config } from "../config/config.ts";
-import type { Lane } from "../pool/lane.ts";
+import type { Lane, LaneOwner } from "../pool/lane.ts";
 import type { Logger } from "../telemetry/log/log.ts";
 import type { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
 import type { Memory } from "./memory.ts";
-
-/** Whose turn a lane's jobs take: turns go round the callers, then round the streams of a caller. */
-export interface LaneOwner {
-  /** Id of the caller. */
-  readonly caller: string;
-  /** Identity of the stream: all channels of one stream share it. */
-  readonly stream: object;
-}
 
 /** A model as streams use it. */
 export interface ServedModel {

@@ -1,8 +1,13 @@
+import { messageOf } from "../lib/thrown.ts";
+import { loadModule } from "../model/load-module.ts";
+import type { ModelInfo } from "../model/model-info.ts";
 import type { AnyModel, Call, ModelModule, StatefulModel } from "../model/model.ts";
-import { DEFAULT_SAMPLE_RATE, isModelPath, loadModule } from "../model/models.ts";
-import { modelSettings } from "../model/settings.ts";
+import { isModelPath } from "../model/models.ts";
+import { resolveSettings } from "../model/settings.ts";
 import { type ModelTracing, NO_MODEL_TRACING, openModelTracing } from "../telemetry/tracing/model-tracing.ts";
-import type { LoadMessage, ModelInfo } from "./messages.ts";
+import type { LoadMessage } from "./messages.ts";
+
+const DEFAULT_SAMPLE_RATE = 16_000;
 
 export interface LoadedModel {
   readonly model: AnyModel;
@@ -10,18 +15,19 @@ export interface LoadedModel {
   readonly tracing: ModelTracing;
 }
 
-/** From a name or path to a model that is warm. Throws with words that follow "model X cannot be loaded: ", for its author. */
+/** Loads a model and warms it up. Throws an error for its author; the message follows "model X cannot be loaded: ". */
 export async function loadModel(message: LoadMessage): Promise<LoadedModel> {
-  const begun = performance.now();
+  const startedMs = performance.now();
   const module = await loadModule(message.model);
-  const { settings, problems } = await during("its validate()", message, () => modelSettings(module, message.settings));
+  const run = <T>(part: string, task: () => T | Promise<T>) => runPart(part, message.model, task);
+  const { settings, problems } = await run("validate()", () => resolveSettings(module, message.settings));
   if (problems.length > 0) throw new Error(`its settings are refused: ${problems.join("; ")}`);
   const tracing = module.traces === true ? await openModelTracing(process.env) : NO_MODEL_TRACING;
-  const model = await during("its load()", message, () => module.load(settings, { spawn: message.spawn }));
+  const model = await run("load()", () => module.load(settings, { spawn: message.spawn }));
   checkModel(module, model);
   const stateful = isStateful(model);
   const sampleRate = module.sampleRate ?? DEFAULT_SAMPLE_RATE;
-  if (message.warmUp) await during("its warm-up", message, () => warmUp(model, sampleRate));
+  await run("the warm-up", () => warmUp(model, sampleRate));
   const info: ModelInfo = {
     name: module.name,
     sampleRate,
@@ -29,8 +35,7 @@ export async function loadModel(message: LoadMessage): Promise<LoadedModel> {
     maxBatch: stateful ? 1 : (module.maxBatch ?? 1),
     maxBatchWaitMs: module.maxBatchWaitMs ?? 0,
     idempotent: module.idempotent ?? false,
-    closes: model.close !== undefined || tracing !== NO_MODEL_TRACING,
-    loadMs: performance.now() - begun,
+    loadMs: performance.now() - startedMs,
   };
   return { model, info, tracing };
 }
@@ -39,33 +44,33 @@ export function isStateful(model: AnyModel): model is StatefulModel<object, unkn
   return "step" in model && typeof model.step === "function";
 }
 
-/** Says of what a model throws where it came from. */
-async function during<T>(part: string, { model }: LoadMessage, run: () => T | Promise<T>): Promise<T> {
+/** Runs a part of the model. An error gets the name of the part and, in a model file, the place. */
+async function runPart<T>(part: string, model: string, task: () => T | Promise<T>): Promise<T> {
   try {
-    return await run();
+    return await task();
   } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
     const place = isModelPath(model) ? placeOf(error) : undefined;
-    throw new Error(`${part} failed: ${words}${place === undefined ? "" : ` (${place})`}`, { cause: error });
+    const suffix = place === undefined ? "" : ` (${place})`;
+    throw new Error(`${part} failed: ${messageOf(error)}${suffix}`, { cause: error });
   }
 }
 
-/** `FILE:LINE:COLUMN` of the innermost frame that is in a file. */
+/** Returns `FILE:LINE:COLUMN` of the innermost frame of the stack that is in a file. */
 function placeOf(error: unknown): string | undefined {
   const stack = error instanceof Error ? (error.stack ?? "") : "";
   return /^\s*at (?:.*\()?(?:file:\/\/)?(\/(?!\$bunfs).*?:\d+:\d+)\)?$/m.exec(stack)?.[1];
 }
 
 function checkModel(module: ModelModule, model: unknown): void {
-  if (typeof model !== "object" || model === null) throw new Error(`its load() gave ${String(model)} and no model`);
+  if (typeof model !== "object" || model === null) throw new Error(`load() must return a model, not ${String(model)}`);
   const has = (name: string): boolean => typeof (model as Record<string, unknown>)[name] === "function";
   if (has("step") || module.stateful) {
     for (const name of ["start", "step"])
-      if (!has(name)) throw new Error(`a stateful model needs a function ${name}(), which its load() did not give`);
+      if (!has(name)) throw new Error(`a stateful model needs a function ${name}(); load() returned none`);
   } else if (!has("infer")) {
-    throw new Error("a model needs a function infer() (or start() and step(), when it is stateful)");
+    throw new Error("a model needs a function infer(), or start() and step() if it is stateful");
   } else if ((module.maxBatch ?? 1) > 1 && !has("inferBatch")) {
-    throw new Error(`with maxBatch ${module.maxBatch} the model needs a function inferBatch()`);
+    throw new Error(`a model with maxBatch ${module.maxBatch} needs a function inferBatch()`);
   }
 }
 

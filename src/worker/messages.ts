@@ -1,124 +1,123 @@
-/** Messages between the pool and its workers. Those of a call without state or sound travel as JSON text, because Bun hands
- *  strings from thread to thread without cloning; samples never travel in one. */
+/**
+ * Messages between a thread host and its worker. Calls and results without state or audio travel as JSON text, because
+ * Bun passes strings between threads without a structured clone. Samples of a call never travel in a message.
+ */
 
-/** Pool to worker, once: what to load. */
+import type { Job, JobResult } from "../model/job.ts";
+import type { ModelInfo } from "../model/model-info.ts";
+
+/** To the worker, once: the model to load. */
 export interface LoadMessage {
   readonly type: "load";
   readonly arena: SharedArrayBuffer;
+  /** Name of a built-in model or path of a model file. */
   readonly model: string;
-  readonly settings: Record<string, unknown>;
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** See `LoadContext`. */
   readonly spawn: number;
-  readonly warmUp: boolean;
 }
 
-/** Pool to worker: `options` of a lane, before its first call there. */
+/** To the worker, before the first call with jobs of the lane. */
 export interface OptionsMessage {
   readonly type: "options";
   readonly lane: number;
+  /** `options` of the `start`. */
   readonly options: unknown;
 }
 
-/** Pool to worker: the lane is closed. */
+/** To the worker: the lane is closed. */
 export interface ForgetMessage {
   readonly type: "forget";
   readonly lane: number;
 }
 
-/** Pool to worker: one call, of one or more pieces. */
-export interface CallMessage {
-  readonly type: "call";
-  readonly call: number;
-  readonly pieces: readonly Piece[];
-}
-
-export interface Piece {
+/** A job and its span, as the worker gets them. */
+export interface JobMessage {
   readonly lane: number;
   readonly final: boolean;
   readonly slabs: readonly number[];
   readonly offset: number;
   readonly length: number;
-  readonly step?: "start" | "step" | "finish";
+  readonly step?: Job["step"];
   readonly state?: unknown;
   readonly traceparent?: string;
 }
 
-/** Pool to worker: let the model close what it has open, and end. */
+/** To the worker: one call with one or more jobs. */
+export interface CallMessage {
+  readonly type: "call";
+  readonly call: number;
+  readonly jobs: readonly JobMessage[];
+}
+
+/** To the worker: close the model and end. */
 export interface CloseMessage {
   readonly type: "close";
 }
 
 export type ToWorker = LoadMessage | OptionsMessage | ForgetMessage | CallMessage | CloseMessage;
 
-/** What the pool needs to know about a loaded model. */
-export interface ModelInfo {
-  readonly name: string;
-  readonly sampleRate: number;
-  readonly stateful: boolean;
-  readonly maxBatch: number;
-  readonly maxBatchWaitMs: number;
-  readonly idempotent: boolean;
-  /** It has a `close` to be called. */
-  readonly closes: boolean;
-  /** Milliseconds that load and warm-up took. */
-  readonly loadMs: number;
-}
-
-/** Worker to pool: the model is loaded and warm. */
-interface ReadyMessage {
+/** From the worker: the model is loaded and warm. */
+export interface ReadyMessage {
   readonly type: "ready";
   readonly info: ModelInfo;
+  /** The worker has something to close: it takes a `CloseMessage`. */
+  readonly closes: boolean;
 }
 
-/** Worker to pool: the model cannot be loaded. */
-interface LoadFailedMessage {
+/** From the worker: the model cannot be loaded. */
+export interface LoadFailedMessage {
   readonly type: "load_failed";
   readonly message: string;
   readonly stack?: string;
 }
 
-/** Worker to pool: the call has ended, with an answer for each piece, in order. */
+/** The result of a job: in a text message with `output`, in other messages with `outputJson`, the output as JSON text. */
+export interface ResultMessage extends JobResult {
+  readonly outputJson?: string;
+}
+
+/** From the worker: the end of a call, with one result for each job, in order. */
 export interface DoneMessage {
   readonly type: "done";
   readonly call: number;
   readonly inferMs: number;
-  readonly answers: readonly Answer[];
-}
-
-export interface Answer {
-  /** In a message that is text. */
-  readonly output?: Record<string, unknown>;
-  /** The same as text, in a message that is not. */
-  readonly outputJson?: string;
-  readonly audio?: { readonly samples: Float32Array; readonly sampleRate: number };
-  readonly state?: unknown;
-  /** Why there is no result. */
-  readonly error?: string;
-  readonly stack?: string;
+  readonly results: readonly ResultMessage[];
 }
 
 export type FromWorker = ReadyMessage | LoadFailedMessage | DoneMessage;
 
-/** An answer as the worker has it. */
-export type CheckedAnswer = Omit<Answer, "output">;
+/** The result of a job before it is encoded. */
+export type WorkerResult = Omit<ResultMessage, "output">;
 
-/** A call as it is posted: text when nothing in it needs cloning. */
+/** Returns JSON text, or the message itself when a job has state, which takes a structured clone. */
 export function encodeCall(message: CallMessage): CallMessage | string {
-  for (const piece of message.pieces) if (piece.state !== undefined) return message;
+  for (const job of message.jobs) if (job.state !== undefined) return message;
   return JSON.stringify(message);
 }
 
-/** The answers as they are posted. Outputs are JSON already and are not encoded twice. */
-export function encodeDone(call: number, inferMs: number, answers: readonly CheckedAnswer[]): DoneMessage | string {
+/** Returns JSON text, or an object when a result has audio or state. Outputs are JSON already and not encoded again. */
+export function encodeDone(call: number, inferMs: number, results: readonly WorkerResult[]): DoneMessage | string {
   let text = "";
-  for (const answer of answers) {
-    if (answer.audio || answer.state !== undefined) return { type: "done", call, inferMs, answers };
-    const { outputJson, ...rest } = answer;
+  for (const result of results) {
+    if (result.audio !== undefined || result.state !== undefined) return { type: "done", call, inferMs, results };
+    const { outputJson, ...rest } = result;
     const encoded = outputJson === undefined ? JSON.stringify(rest) : `{"output":${outputJson}}`;
     text += text === "" ? encoded : `,${encoded}`;
   }
-  return `{"type":"done","call":${call},"inferMs":${inferMs},"answers":[${text}]}`;
+  return `{"type":"done","call":${call},"inferMs":${inferMs},"results":[${text}]}`;
 }
 
-export function decode(data: unknown): unknown {
+/** Returns the message of a port. Throws SyntaxError for text that is not JSON. */
+export function decodeMessage(data: unknown): unknown {
   return typeof data === "string" ? JSON.parse(data) : data;
+}
+
+/** Returns the end of a call with all outputs as objects. */
+export function decodeDone(message: DoneMessage): DoneMessage & { readonly results: readonly JobResult[] } {
+  if (message.results.every(({ outputJson }) => outputJson === undefined)) return message;
+  const results = message.results.map(({ outputJson, ...result }): JobResult => {
+    return outputJson === undefined ? result : { ...result, output: JSON.parse(outputJson) as Record<string, unknown> };
+  });
+  return { ...message, results };
 }

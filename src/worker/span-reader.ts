@@ -1,8 +1,9 @@
-import { Arena } from "../audio/arena.ts";
-import type { AudioSpan } from "../audio/store.ts";
+import { Arena, type AudioSpan } from "../audio/arena.ts";
 
-/** Reads spans out of the arena into memory of this thread, contiguous, so that a model may write into what it is given. The
- *  memory is used again for the next call and is as large as the largest call so far. */
+/**
+ * Copies spans from the arena to contiguous memory of this thread, which a model may write to. The memory is as large
+ * as the largest call so far and is used again by the next call.
+ */
 export class SpanReader {
   readonly #samples: Float32Array;
   #memory = new Float32Array(Arena.SLAB_SAMPLES);
@@ -11,6 +12,7 @@ export class SpanReader {
     this.#samples = new Float32Array(arena);
   }
 
+  /** Returns one array for each span. They are valid until the next call. */
   read(spans: readonly AudioSpan[]): Float32Array[] {
     let total = 0;
     for (const { length } of spans) total += length;
@@ -24,17 +26,17 @@ export class SpanReader {
     });
   }
 
-  #copy({ slabs, offset, length }: AudioSpan, into: Float32Array): void {
-    let done = 0;
+  #copy({ slabs, offset, length }: AudioSpan, target: Float32Array): void {
+    let copied = 0;
     let first = offset;
     for (const slab of slabs) {
-      if (done >= length) break;
-      const count = Math.min(Arena.SLAB_SAMPLES - first, length - done);
-      const from = slab * Arena.SLAB_SAMPLES + first;
-      into.set(this.#samples.subarray(from, from + count), done);
-      done += count;
+      if (copied >= length) break;
+      const count = Math.min(Arena.SLAB_SAMPLES - first, length - copied);
+      const start = slab * Arena.SLAB_SAMPLES + first;
+      target.set(this.#samples.subarray(start, start + count), copied);
+      copied += count;
       first = 0;
     }
-    if (done < length) throw new Error(`a span of ${length} samples has slabs for ${done}`);
+    if (copied < length) throw new Error(`a span of ${length} samples has slabs for ${copied}`);
   }
 }

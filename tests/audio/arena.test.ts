@@ -45,6 +45,17 @@ describe("arena", () => {
     expect(arena.used).toBe(0);
   });
 
+  test("a span is retained and released slab by slab", () => {
+    const arena = new Arena(3);
+    const span = { slabs: [arena.take(), arena.take()], offset: 10, length: Arena.SLAB_SAMPLES };
+    arena.retainSpan(span);
+    expect(span.slabs.map((slab) => arena.references(slab))).toEqual([2, 2]);
+    arena.releaseSpan(span);
+    arena.releaseSpan(span);
+    expect(arena.used).toBe(0);
+    expect(() => arena.retainSpan(span)).toThrow("is free");
+  });
+
   test("a number of slabs that is not an integer from 1 is refused", () => {
     for (const wrong of [0, -1, 1.5, NaN]) expect(() => new Arena(wrong)).toThrow(RangeError);
   });

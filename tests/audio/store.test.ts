@@ -2,8 +2,8 @@ import { expect, test } from "bun:test";
 
 import fc from "fast-check";
 
-import { Arena } from "../../src/audio/arena.ts";
-import { type AudioSpan, Store } from "../../src/audio/store.ts";
+import { Arena, type AudioSpan } from "../../src/audio/arena.ts";
+import { Store } from "../../src/audio/store.ts";
 
 const SLAB = Arena.SLAB_SAMPLES;
 

@@ -13,7 +13,7 @@ test("a model has 20 lines", async () => {
 
 test("it counts four syllables a second where there are four, and none in noise and silence", async () => {
   await using kit = await testPool({ model: path, workers: 2 });
-  const lane = kit.pool.lane(0, undefined);
+  const lane = kit.lane();
   for (const seed of [1, 2, 3]) {
     expect(await kit.submit(lane, voice(2, { seed }))).toMatchObject({ output: { syllables: 8, per_second: 4 } });
   }
@@ -26,7 +26,7 @@ test("it hears about as many as a reader speaks, and fewer when more is asked of
   const line = (await recorded(0)).slice(5.3 * 16_000, 10 * 16_000);
   const count = async (rise_db: number): Promise<number> => {
     await using kit = await testPool({ model: path, settings: { rise_db } });
-    const outcome = await kit.submit(kit.pool.lane(0, undefined), concat(line));
+    const outcome = await kit.submit(kit.lane(), concat(line));
     return outcome.status === "ok" ? Number(outcome.output?.["syllables"]) : -1;
   };
   // "Unless to be rather cold hearted and rather selfish is to be ill disposed": 19.

@@ -175,30 +175,30 @@ describe("a fault of a model file is found when the server starts: exit code 2, 
       "export default {",
       /model ".\/syntax.ts" cannot be loaded: it cannot be parsed: .*syntax.ts:1:\d+\)/,
     ],
-    ["bare.ts", "export const name = 1;", /the file has no default export; it should `export default \{ name, load }`/],
-    ["number.ts", "export default 5;", /the default export is no ModelModule: it is a number/],
+    ["bare.ts", "export const name = 1;", /the file has no default export; it must `export default \{ name, load }`/],
+    ["number.ts", "export default 5;", /the default export is not a ModelModule: found 5/],
     [
       "types.ts",
       `export default { name: 1, load() {}, sampleRate: "16k", maxBatch: 0 };`,
-      /name should be a string, not 1; sampleRate should be an integer .*, not "16k"; maxBatch should be/,
+      /name: found 1; allowed: a string; sampleRate: found "16k"; allowed: an integer .*; maxBatch: found 0/,
     ],
-    ["top.ts", `throw new Error("no luck"); export default 1;`, /it throws when it is imported: no luck/],
+    ["top.ts", `throw new Error("no luck"); export default 1;`, /its import throws an error: no luck/],
     [
       "throws.ts",
       `export default { name: "t", load() { throw new Error("no weights"); } };`,
-      /its load\(\) failed: no weights \(.*throws.ts:1:\d+\)/,
+      /load\(\) failed: no weights \(.*throws.ts:1:\d+\)/,
     ],
     [
       "rejects.ts",
       `export default { name: "t", load: async () => { throw new Error("no weights"); } };`,
-      /its load\(\) failed: no weights/,
+      /load\(\) failed: no weights/,
     ],
-    ["nothing.ts", `export default { name: "t", load() {} };`, /its load\(\) gave undefined and no model/],
+    ["nothing.ts", `export default { name: "t", load() {} };`, /load\(\) must return a model, not undefined/],
     ["empty.ts", `export default { name: "t", load: () => ({}) };`, /a model needs a function infer\(\)/],
     [
       "package.ts",
       `import missing from "not-installed/deep"; export default missing;`,
-      /Cannot find package 'not-installed.*\(`npm install not-installed` in its folder brings it\)/,
+      /Cannot find package 'not-installed.*\(`npm install not-installed` in its folder installs it\)/,
     ],
     ["beside-not.ts", `import missing from "./gone.ts"; export default missing;`, /Cannot find module '.\/gone.ts'/],
     ["exits.ts", `process.exit(4);`, /the thread ended with exit code 4 before it was ready/],
@@ -210,13 +210,13 @@ describe("a fault of a model file is found when the server starts: exit code 2, 
     [
       "knows.ts",
       `export default { name: "t", settings: { size: { default: 1 } }, load: () => ({ infer: () => ({}) }) };`,
-      /its settings are refused: siz: unknown; did you mean size\?/,
+      /its settings are refused: unknown setting "siz"; did you mean "size"\?/,
       ["model.siz=1"],
     ],
     [
       "loops.ts",
       `for (;;);`,
-      /it was not loaded and warm within 300 ms; a slow one needs a larger load_timeout_ms/,
+      /it was not loaded and warm within 300 ms \(load_timeout_ms\)/,
       ["model.load_timeout_ms=300"],
     ],
     ["waits.ts", `await new Promise(() => {});`, /not loaded and warm within 300 ms/, ["model.load_timeout_ms=300"]],
@@ -248,12 +248,12 @@ describe("the model commands", () => {
     await write("faulty.ts", `export default { name: "f", load: () => ({ infer: () => ({ level: NaN }) }) };`);
     const faulty = await program.run(["model", "check", "./faulty.ts"]);
     expect(faulty).toMatchObject({ code: 1, err: "" });
-    expect(faulty.out).toMatch(/^FAIL {2}result .*"level" is NaN, which JSON cannot carry/m);
+    expect(faulty.out).toMatch(/^FAIL {2}result .*"level" is NaN, which JSON cannot represent/m);
     for (const [args, words] of [
       [["./gone.ts"], "no such file"],
-      [["levls"], "did you mean levels?"],
+      [["levls"], 'did you mean "levels"?'],
       [[], "missing model"],
-      [["simulated", "--set", "dely=1"], "did you mean delay?"],
+      [["simulated", "--set", "dely=1"], 'did you mean "delay"?'],
       [["simulated", "--input", "gone.wav"], "gone.wav: no such file"],
       [["simulated", "--input", "faulty.ts"], "not a supported WAV file"],
       [["simulated", "twice"], "unexpected argument 'twice'"],
@@ -282,7 +282,7 @@ describe("the model commands", () => {
     expect(hung.out).toContain("timeout: no result within 100 ms (inference_timeout_ms); the worker is replaced");
   });
 
-  test("check logs a batch that fails once, and its pieces are run one by one", async () => {
+  test("check logs a batch that fails once, and calls its jobs one by one", async () => {
     await write(
       "batch.ts",
       `export default { name: "b", maxBatch: 4, idempotent: true, load: () => ({
@@ -291,7 +291,7 @@ describe("the model commands", () => {
     const { code, err } = await program.run(["model", "check", "./batch.ts"]);
     expect({ code, err }).toEqual({
       code: 0,
-      err: "inferBatch() failed, its pieces are tried one by one: Error: wrong shape\n",
+      err: "inferBatch() failed; its jobs are called one by one: Error: wrong shape\n",
     });
   });
 

@@ -246,7 +246,7 @@ describe("the command line of serve", () => {
       "vad.threshold_db=99",
     ]);
     expect([code, out]).toEqual([2, ""]);
-    expect(err).toContain("did you mean delay?");
+    expect(err).toContain('did you mean "delay"?');
     for (const name of ["delay", "dealy", "limits.arena_mb", "server.port", "vad.threshold_db"])
       expect(err).toContain(name);
   });

@@ -1,40 +1,40 @@
 import { expect, test } from "bun:test";
 import { resolve } from "node:path";
 
+import { loadModule } from "../../src/model/load-module.ts";
 import {
   builtInModels,
   describeModelSettings,
   isModelPath,
-  loadModule,
   modelName,
   validateModelSettings,
 } from "../../src/model/models.ts";
 
-test("a model is a file when it looks like a path, and a name otherwise", () => {
+test("a model is a file if it looks like a path, else a built-in name", () => {
   for (const path of ["./m", "/a/b.ts", "m.ts", "m.mjs", "a/b", "..\\m.js"]) expect(isModelPath(path)).toBe(true);
   for (const name of ["simulated", "levels", "my-model", "ts"]) expect(isModelPath(name)).toBe(false);
 });
 
-test("every built-in model is found by its own name and takes no settings", async () => {
+test("every built-in model is found by its name and needs no settings", async () => {
   for (const name of builtInModels) {
     expect((await loadModule(name)).name).toBe(name);
     expect(validateModelSettings(name, {})).toEqual([]);
   }
 });
 
-test("an unknown name is refused with the nearest one; a file is asked when it is loaded", () => {
-  expect(validateModelSettings("simulate", {})).toEqual([expect.stringContaining("did you mean simulated?")]);
+test("an unknown name is refused with the nearest one; the settings of a file are checked when it is loaded", () => {
+  expect(validateModelSettings("simulate", {})).toEqual([expect.stringContaining('did you mean "simulated"?')]);
   expect(validateModelSettings("./tests/support/models/puppet.ts", { anything: 1 })).toEqual([]);
 });
 
-test("a file that is not there is refused before anything is loaded, by the path that was looked at", () => {
+test("a missing file is refused before it is loaded, with its absolute path", () => {
   const [problem, ...more] = validateModelSettings("./no/such.ts", {});
   expect(problem).toBe(`name: "./no/such.ts": there is no such file; looked for ${resolve("no/such.ts")}`);
   expect(more).toEqual([]);
   expect(validateModelSettings("./tests/support/models", {})).toEqual([expect.stringContaining("it is not a file")]);
 });
 
-test("clients call a model file by its name without folder and extension", () => {
+test("clients name a model file without folder and extension", () => {
   expect(["./secret/place/my-model.ts", "/a/b.mjs", "m.js", "simulated"].map(modelName)).toEqual([
     "my-model",
     "b",
@@ -43,7 +43,7 @@ test("clients call a model file by its name without folder and extension", () =>
   ]);
 });
 
-test("the simulated model's settings are described with default, unit and meaning, and a file's are not known", () => {
+test("settings of a built-in model are described with default, unit and meaning; those of a file are unknown", () => {
   expect(describeModelSettings("simulated")["delay"]).toEqual({
     default: 0.02,
     unit: "s",

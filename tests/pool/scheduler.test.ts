@@ -1,151 +1,226 @@
 import { describe, expect, test } from "bun:test";
 
+import type { AudioJob } from "../../src/pool/lane.ts";
 import type { SchedulerLane } from "../../src/pool/queued-job.ts";
 import type { SchedulerOptions } from "../../src/pool/scheduler.ts";
 import { Scheduler } from "../../src/pool/scheduler.ts";
 
-/** Sessions. */
-const [A, B, C] = [{}, {}, {}];
+const NO_AUDIO = { slabs: [], offset: 0, length: 0 };
 
-function scheduler(options: Partial<SchedulerOptions> = {}): Scheduler<string> {
-  const workers = options.workers ?? 2;
-  const [maxInFlight, stateful, maxBatch, maxBatchWaitMs, timeoutMs] = [4, false, 1, 0, 1000];
-  const absenceMs = 100;
-  const idempotent = true;
-  const all = {
-    workers,
-    maxInFlight,
-    stateful,
-    maxBatch,
-    maxBatchWaitMs,
-    idempotent,
-    timeoutMs,
-    absenceMs,
-    ...options,
-  };
-  const made = new Scheduler<string>(all);
-  for (let worker = 0; worker < workers; worker++) made.workerReady(worker);
-  return made;
+/** A scheduler whose jobs have names. Its workers are ready. */
+class TestScheduler extends Scheduler {
+  readonly #names = new Map<AudioJob, string>();
+
+  constructor(options: Partial<SchedulerOptions> = {}) {
+    const { workers = 2 } = options;
+    const model = { stateful: false, maxBatch: 1, maxBatchWaitMs: 0, idempotent: true };
+    super({ ...model, workers, maxInFlight: 4, timeoutMs: 1000, lostMs: 100, ...options });
+    for (let worker = 0; worker < workers; worker++) this.workerReady(worker);
+  }
+
+  /** Opens a lane of a stream, by default a new one. */
+  lane(stream: object = {}, caller = "caller"): SchedulerLane {
+    return this.openLane({ caller, stream }, undefined);
+  }
+
+  add(lane: SchedulerLane, kind: AudioJob["kind"], ...names: string[]): void {
+    for (const name of names) {
+      const job: AudioJob = { kind, start: 0, end: 0, audio: NO_AUDIO };
+      this.#names.set(job, name);
+      this.submit(lane, job, () => {}, 0);
+    }
+  }
+
+  /** Starts the calls that can start. Returns the names of their jobs. */
+  start(now = 0): string[] {
+    const calls: string[] = [];
+    for (let call = this.next(now); call !== undefined; call = this.next(now)) {
+      calls.push(call.jobs.map(({ job }) => this.#names.get(job)).join("+"));
+    }
+    return calls;
+  }
+
+  /** Runs calls on worker 0, one after the other, until no job waits. Returns the names of their jobs. */
+  runAll(): string[] {
+    const started: string[] = [];
+    for (let calls = this.start(); calls.length > 0; calls = this.start()) {
+      started.push(...calls);
+      this.callEnded(0, 0);
+    }
+    return started;
+  }
 }
 
-function submit(to: Scheduler<string>, lane: SchedulerLane<string>, ...names: string[]): void {
-  for (const name of names) to.submit(lane, "final", name, 0);
+/** Each name this many times, in turn. */
+function alternating(count: number, ...names: string[]): string[] {
+  return Array.from({ length: count }, () => names).flat();
 }
 
-/** The calls that begin now, as the names of their pieces. */
-function begun(by: Scheduler<string>, nowMs = 0): string[] {
-  const calls: string[] = [];
-  for (let call = by.next(nowMs); call; call = by.next(nowMs))
-    calls.push(call.jobs.map((job) => job.payload).join("+"));
-  return calls;
-}
+describe("turns", () => {
+  for (const kind of ["final", "interim"] as const) {
+    test(`a caller with 10 streams gets as many ${kind}s as a caller with one`, () => {
+      const scheduler = new TestScheduler({ workers: 1, maxInFlight: 20 });
+      const lanes = Array.from({ length: 10 }, () => scheduler.lane({}, "many"));
+      for (const lane of lanes) scheduler.add(lane, kind, "many");
+      const count = kind === "final" ? 10 : 1;
+      const modest = scheduler.lane({}, "one");
+      scheduler.add(modest, kind, ...Array<string>(count).fill("one"));
+      const expected = [...alternating(count, "many", "one"), ...Array<string>(10 - count).fill("many")];
+      expect(scheduler.runAll()).toEqual(expected);
+    });
 
-describe("one worker is left for others", () => {
-  test("a session alone occupies all workers", () => {
-    const lone = scheduler();
-    submit(lone, lone.openLane(A), "a1", "a2", "a3");
-    expect(begun(lone)).toEqual(["a1", "a2"]);
+    test(`a stream with 16 channels gets as many ${kind}s as another of the same caller with one channel`, () => {
+      const scheduler = new TestScheduler({ workers: 1, maxInFlight: 20 });
+      const stream = {};
+      for (let channel = 0; channel < 16; channel++) scheduler.add(scheduler.lane(stream), kind, "16");
+      const count = kind === "final" ? 16 : 1;
+      scheduler.add(scheduler.lane(), kind, ...Array<string>(count).fill("1"));
+      const expected = [...alternating(count, "16", "1"), ...Array<string>(16 - count).fill("16")];
+      expect(scheduler.runAll()).toEqual(expected);
+    });
+  }
+
+  test("the streams of a caller take turns within the caller's turn, and the channels within the stream's", () => {
+    const scheduler = new TestScheduler({ workers: 1 });
+    const stereo = {};
+    scheduler.add(scheduler.lane(stereo, "A"), "final", "A stereo left", "A stereo left");
+    scheduler.add(scheduler.lane(stereo, "A"), "final", "A stereo right", "A stereo right");
+    scheduler.add(scheduler.lane({}, "A"), "final", "A mono", "A mono");
+    scheduler.add(scheduler.lane({}, "B"), "final", "B", "B", "B", "B", "B", "B");
+    expect(scheduler.runAll().filter((name) => name !== "B")).toEqual([
+      "A stereo left",
+      "A mono",
+      "A stereo right",
+      "A mono",
+      "A stereo left",
+      "A stereo right",
+    ]);
   });
 
-  test("beside a session that only listens it occupies all but one", () => {
-    const shared = scheduler({ workers: 3 });
-    const [greedy, listener] = [shared.openLane(A), shared.openLane(B)];
-    submit(shared, greedy, "a1", "a2", "a3");
-    expect(begun(shared)).toEqual(["a1", "a2"]);
-    expect(shared.nextDueMs()).toBe(1000);
-    submit(shared, listener, "b1");
-    expect(begun(shared)).toEqual(["b1"]);
-    shared.callEnded(2, 0);
-    expect(begun(shared)).toEqual(["a3"]);
-  });
-
-  test("it goes on with all of them when the others have left", () => {
-    const shared = scheduler();
-    const [greedy, listener] = [shared.openLane(A), shared.openLane(B)];
-    submit(shared, greedy, "a1", "a2");
-    expect(begun(shared)).toEqual(["a1"]);
-    shared.closeLane(listener);
-    expect(begun(shared)).toEqual(["a2"]);
-  });
-
-  test("more channels are still one session", () => {
-    const shared = scheduler();
-    shared.openLane(B);
-    for (const name of ["a1", "a2", "a3"]) submit(shared, shared.openLane(A), name);
-    expect(begun(shared)).toEqual(["a1"]);
-  });
-
-  test("the worker that is left runs interims of others, too, while finals wait that may not go there", () => {
-    const shared = scheduler();
-    const [greedy, other] = [shared.openLane(A), shared.openLane(B)];
-    submit(shared, greedy, "a1", "a2");
-    expect(begun(shared)).toEqual(["a1"]);
-    shared.submit(other, "interim", "b", 0);
-    expect(begun(shared)).toEqual(["b"]);
-  });
-
-  test("a batch occupies its worker for every session that has a piece in it", () => {
-    const shared = scheduler({ maxBatch: 2 });
-    const [a, b, c] = [shared.openLane(A), shared.openLane(B), shared.openLane(C)];
-    submit(shared, a, "a1", "a2");
-    submit(shared, b, "b1", "b2");
-    expect(begun(shared)).toEqual(["a1+b1"]);
-    submit(shared, c, "c1", "c2");
-    expect(begun(shared)).toEqual(["c1+c2"]);
-  });
-
-  test("with one worker ready everybody may have it", () => {
-    const shared = scheduler();
-    shared.workerGone(1, 0, true);
-    shared.openLane(B);
-    submit(shared, shared.openLane(A), "a1", "a2");
-    expect(begun(shared)).toEqual(["a1"]);
-    shared.callEnded(0, 0);
-    expect(begun(shared)).toEqual(["a2"]);
-  });
-
-  test("a worker that a session took down stays occupied by it until it is back, or has been away too long", () => {
-    const shared = scheduler();
-    const [deadly, other] = [shared.openLane(A), shared.openLane(B)];
-    submit(shared, deadly, "a1", "a2");
-    expect(begun(shared)).toEqual(["a1"]);
-    shared.workerGone(1, 0, false);
-    expect(begun(shared)).toEqual([]);
-    submit(shared, other, "b1");
-    expect(begun(shared)).toEqual(["b1"]);
-    shared.callEnded(0, 10);
-    expect(begun(shared, 10)).toEqual([]);
-    expect(shared.nextDueMs()).toBe(100);
-    expect(begun(shared, 100)).toEqual(["a2"]);
-    shared.workerGone(0, 110, false);
-    submit(shared, deadly, "a3");
-    shared.workerReady(1);
-    expect(begun(shared, 110)).toEqual([]);
-    shared.workerReady(0);
-    expect(begun(shared, 110)).toEqual(["a3"]);
-  });
-
-  test("what a session left running when it closed its lanes still counts when it opens others", () => {
-    const shared = scheduler();
-    shared.openLane(B);
-    const left = shared.openLane(A);
-    submit(shared, left, "a1");
-    expect(begun(shared)).toEqual(["a1"]);
-    shared.closeLane(left);
-    submit(shared, shared.openLane(A), "a2");
-    expect(begun(shared)).toEqual([]);
-    shared.callEnded(1, 0);
-    expect(begun(shared)).toEqual(["a2"]);
+  test("a batch takes its jobs in the same order", () => {
+    const scheduler = new TestScheduler({ workers: 1, maxBatch: 4 });
+    for (let i = 0; i < 4; i++) scheduler.add(scheduler.lane({}, "many"), "final", `many ${i}`);
+    scheduler.add(scheduler.lane({}, "one"), "final", "one 0", "one 1");
+    expect(scheduler.start()).toEqual(["many 0+one 0+many 1+one 1"]);
   });
 });
 
-test("what is called again is not held for others, since it goes alone", () => {
-  const held = scheduler({ workers: 1, maxBatch: 2, maxBatchWaitMs: 5 });
-  submit(held, held.openLane(A), "a1");
-  expect(begun(held)).toEqual([]);
-  expect(held.nextDueMs()).toBe(5);
-  expect(begun(held, 5)).toEqual(["a1"]);
-  held.workerGone(0, 6, true);
-  held.workerReady(0);
-  expect(begun(held, 6)).toEqual(["a1"]);
+describe("one worker is reserved for other streams", () => {
+  test("a stream alone occupies all workers", () => {
+    const scheduler = new TestScheduler();
+    scheduler.add(scheduler.lane(), "final", "a1", "a2", "a3");
+    expect(scheduler.start()).toEqual(["a1", "a2"]);
+  });
+
+  test("a stream occupies all but one while another has a lane open", () => {
+    const scheduler = new TestScheduler({ workers: 3 });
+    const [greedy, listener] = [scheduler.lane(), scheduler.lane()];
+    scheduler.add(greedy, "final", "a1", "a2", "a3");
+    expect(scheduler.start()).toEqual(["a1", "a2"]);
+    expect(scheduler.nextDueMs()).toBe(1000);
+    scheduler.add(listener, "final", "b1");
+    expect(scheduler.start()).toEqual(["b1"]);
+    scheduler.callEnded(2, 0);
+    expect(scheduler.start()).toEqual(["a3"]);
+  });
+
+  test("a stream occupies all workers when the others have left", () => {
+    const scheduler = new TestScheduler();
+    const [greedy, listener] = [scheduler.lane(), scheduler.lane()];
+    scheduler.add(greedy, "final", "a1", "a2");
+    expect(scheduler.start()).toEqual(["a1"]);
+    scheduler.closeLane(listener);
+    expect(scheduler.start()).toEqual(["a2"]);
+  });
+
+  test("several channels are one stream", () => {
+    const scheduler = new TestScheduler();
+    const stream = {};
+    scheduler.lane();
+    for (const name of ["a1", "a2", "a3"]) scheduler.add(scheduler.lane(stream), "final", name);
+    expect(scheduler.start()).toEqual(["a1"]);
+  });
+
+  test("two streams of one caller may occupy all workers: people behind one proxy share a caller", () => {
+    const scheduler = new TestScheduler();
+    scheduler.lane({}, "other");
+    scheduler.add(scheduler.lane({}, "proxy"), "final", "a1");
+    scheduler.add(scheduler.lane({}, "proxy"), "final", "b1");
+    expect(scheduler.start()).toEqual(["a1", "b1"]);
+  });
+
+  test("the reserved worker runs interims of other streams, too, while finals wait that may not go there", () => {
+    const scheduler = new TestScheduler();
+    const [greedy, other] = [scheduler.lane(), scheduler.lane()];
+    scheduler.add(greedy, "final", "a1", "a2");
+    expect(scheduler.start()).toEqual(["a1"]);
+    scheduler.add(other, "interim", "b");
+    expect(scheduler.start()).toEqual(["b"]);
+  });
+
+  test("a batch occupies its worker for every stream that has a job in it", () => {
+    const scheduler = new TestScheduler({ maxBatch: 2 });
+    const [a, b, c] = [scheduler.lane(), scheduler.lane(), scheduler.lane()];
+    scheduler.add(a, "final", "a1", "a2");
+    scheduler.add(b, "final", "b1", "b2");
+    expect(scheduler.start()).toEqual(["a1+b1"]);
+    scheduler.add(c, "final", "c1", "c2");
+    expect(scheduler.start()).toEqual(["c1+c2"]);
+  });
+
+  test("with one worker ready every stream may have it", () => {
+    const scheduler = new TestScheduler();
+    scheduler.workerEnded(1, 0, true);
+    scheduler.lane();
+    scheduler.add(scheduler.lane(), "final", "a1", "a2");
+    expect(scheduler.start()).toEqual(["a1"]);
+    scheduler.callEnded(0, 0);
+    expect(scheduler.start()).toEqual(["a2"]);
+  });
+
+  test("a lost worker stays occupied by the stream of its call until it is back, or for a limited time", () => {
+    const scheduler = new TestScheduler();
+    const [deadly, other] = [scheduler.lane(), scheduler.lane()];
+    scheduler.add(deadly, "final", "a1", "a2");
+    expect(scheduler.start()).toEqual(["a1"]);
+    scheduler.workerEnded(1, 0, false);
+    expect(scheduler.start()).toEqual([]);
+    scheduler.add(other, "final", "b1");
+    expect(scheduler.start()).toEqual(["b1"]);
+    scheduler.callEnded(0, 10);
+    expect(scheduler.start(10)).toEqual([]);
+    expect(scheduler.nextDueMs()).toBe(100);
+    expect(scheduler.start(100)).toEqual(["a2"]);
+    scheduler.workerEnded(0, 110, false);
+    scheduler.add(deadly, "final", "a3");
+    scheduler.workerReady(1);
+    expect(scheduler.start(110)).toEqual([]);
+    scheduler.workerReady(0);
+    expect(scheduler.start(110)).toEqual(["a3"]);
+  });
+
+  test("a call that a stream left running when it closed its lanes still counts when it opens others", () => {
+    const scheduler = new TestScheduler();
+    const stream = {};
+    scheduler.lane();
+    const left = scheduler.lane(stream);
+    scheduler.add(left, "final", "a1");
+    expect(scheduler.start()).toEqual(["a1"]);
+    scheduler.closeLane(left);
+    scheduler.add(scheduler.lane(stream), "final", "a2");
+    expect(scheduler.start()).toEqual([]);
+    scheduler.callEnded(1, 0);
+    expect(scheduler.start()).toEqual(["a2"]);
+  });
+});
+
+test("a job that is called again does not wait for others, because it is called alone", () => {
+  const scheduler = new TestScheduler({ workers: 1, maxBatch: 2, maxBatchWaitMs: 5 });
+  scheduler.add(scheduler.lane(), "final", "a1");
+  expect(scheduler.start()).toEqual([]);
+  expect(scheduler.nextDueMs()).toBe(5);
+  expect(scheduler.start(5)).toEqual(["a1"]);
+  scheduler.workerEnded(0, 6, true);
+  scheduler.workerReady(0);
+  expect(scheduler.start(6)).toEqual(["a1"]);
 });

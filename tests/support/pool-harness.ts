@@ -1,10 +1,13 @@
 import { join } from "node:path";
 
-import { Arena } from "../../src/audio/arena.ts";
-import type { Outcome } from "../../src/model/job.ts";
+import { Arena, type AudioSpan } from "../../src/audio/arena.ts";
+import type { JobFailure, Outcome } from "../../src/model/job.ts";
 import type { AudioJob, Lane } from "../../src/pool/lane.ts";
-import type { ModelPoolOptions } from "../../src/pool/pool.ts";
+import type { ModelPoolOptions, PoolLimits } from "../../src/pool/pool-options.ts";
 import { ModelPool } from "../../src/pool/pool.ts";
+import { threadHost } from "../../src/pool/thread-host.ts";
+import type { WorkerDeathCause } from "../../src/telemetry/metrics/model-metrics.ts";
+import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
 
 export const workerUrl = new URL("../../src/worker.ts", import.meta.url);
 
@@ -12,29 +15,73 @@ export function modelPath(name: string): string {
   return join(import.meta.dir, "models", `${name}.ts`);
 }
 
-/** A pool with real workers, and what it logged. */
+/** Writes samples to the arena, from the 11th sample of a slab. The slabs have one reference each. */
+export function writeSpan(arena: Arena, samples: ArrayLike<number>): AudioSpan {
+  const offset = 10;
+  const slabs: number[] = [];
+  for (let i = 0; i < samples.length; i++) {
+    const index = (offset + i) % Arena.SLAB_SAMPLES;
+    if (i === 0 || index === 0) {
+      const slab = arena.take();
+      if (slab < 0) throw new Error("the test's arena is full");
+      slabs.push(slab);
+    }
+    arena.samples[slabs.at(-1)! * Arena.SLAB_SAMPLES + index] = samples[i]!;
+  }
+  return { slabs, offset, length: samples.length };
+}
+
+/** Options of a pool, its limits among them. */
+export interface TestPoolOptions extends Partial<PoolLimits>, Partial<Omit<ModelPoolOptions, "limits">> {
+  readonly model: string;
+}
+
+/** A pool, by default with a real worker, and what it logged and counted. */
 export class TestPool {
   readonly arena = new Arena(64);
   readonly logged: { event: string; fields: Record<string, unknown> | undefined }[] = [];
   readonly pool: ModelPool;
+  readonly #metrics = new ServerMetrics();
 
-  constructor(options: Partial<ModelPoolOptions> & { model: string }) {
+  constructor({ workers, inferenceTimeoutMs, loadTimeoutMs, maxInFlight, ...options }: TestPoolOptions) {
     const record = (event: string, fields?: Record<string, unknown>): void => void this.logged.push({ event, fields });
     this.pool = new ModelPool({
       settings: {},
-      workers: 1,
-      inferenceTimeoutMs: 10_000,
-      maxInFlight: 4,
+      limits: {
+        workers: workers ?? 1,
+        inferenceTimeoutMs: inferenceTimeoutMs ?? 10_000,
+        maxInFlight: maxInFlight ?? 4,
+        ...(loadTimeoutMs !== undefined && { loadTimeoutMs }),
+      },
       arena: this.arena,
-      workerUrl,
+      startHost: threadHost(workerUrl),
       log: { warn: record },
+      metrics: this.#metrics.model("test"),
       ...options,
     });
   }
 
-  /** Submits audio that is written to the arena for it, and gives up its own hold on it at once. */
+  /** Workers that crashed: that ended by themselves after they had been ready. */
+  get crashes(): number {
+    return this.deaths("error") + this.deaths("exit");
+  }
+
+  deaths(cause: WorkerDeathCause): number {
+    return this.#metrics.families.workers.deaths.with({ model: "test", cause }).value;
+  }
+
+  failures(code: JobFailure): number {
+    return this.#metrics.families.inference.failures.with({ model: "test", code }).value;
+  }
+
+  /** Opens a lane. Lanes of one `stream` share its turns. */
+  lane(options?: unknown, stream: object = {}): Lane {
+    return this.pool.lane({ caller: "test", stream }, options);
+  }
+
+  /** Submits audio that is written to the arena for it. The lane then has the only reference. */
   submit(lane: Lane, samples: ArrayLike<number>, job: Partial<AudioJob> = {}): Promise<Outcome> {
-    const audio = this.write(samples);
+    const audio = writeSpan(this.arena, samples);
     const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
     let settled = false;
     let inside = true;
@@ -45,27 +92,11 @@ export class TestPool {
       resolve(outcome);
     });
     inside = false;
-    for (const slab of audio.slabs) this.arena.release(slab);
+    this.arena.releaseSpan(audio);
     return promise;
   }
 
-  /** A span that starts 10 samples into its first slab. */
-  write(samples: ArrayLike<number>): AudioJob["audio"] {
-    const offset = 10;
-    const slabs: number[] = [];
-    for (let i = 0; i < samples.length; i++) {
-      const place = (offset + i) % Arena.SLAB_SAMPLES;
-      if (i === 0 || place === 0) {
-        const slab = this.arena.take();
-        if (slab < 0) throw new Error("the test's arena is full");
-        slabs.push(slab);
-      }
-      this.arena.samples[slabs.at(-1)! * Arena.SLAB_SAMPLES + place] = samples[i]!;
-    }
-    return { slabs, offset, length: samples.length };
-  }
-
-  /** Until what must follow has followed; the test's own time limit ends a wait for what never comes. */
+  /** Waits for what must happen; the time limit of the test ends a wait for what never does. */
   async until(condition: () => boolean): Promise<void> {
     while (!condition()) await Bun.sleep(1);
   }
@@ -75,8 +106,8 @@ export class TestPool {
   }
 }
 
-/** The pool when it is ready. */
-export async function testPool(options: Partial<ModelPoolOptions> & { model: string }): Promise<TestPool> {
+/** Returns a pool that is ready. */
+export async function testPool(options: TestPoolOptions): Promise<TestPool> {
   const kit = new TestPool(options);
   await kit.pool.ready;
   return kit;

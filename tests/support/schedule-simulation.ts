@@ -1,13 +1,17 @@
 import { random } from "../../src/model/built-in/random.ts";
-import type { Assignment } from "../../src/pool/assignments.ts";
+import type { RunningCall } from "../../src/pool/assignments.ts";
+import type { AudioJob, LaneOwner } from "../../src/pool/lane.ts";
 import type { QueuedJob, SchedulerLane } from "../../src/pool/queued-job.ts";
 import type { SchedulerOptions } from "../../src/pool/scheduler.ts";
 import { Scheduler } from "../../src/pool/scheduler.ts";
+import { type Place, TurnCheck } from "./turn-check.ts";
 
-/** A job as the simulation sees it. */
-interface Piece {
+type Kind = AudioJob["kind"];
+
+/** A job as the simulation records it. */
+interface SimulatedJob {
   readonly lane: SimulatedLane;
-  readonly kind: "final" | "interim";
+  readonly kind: Kind;
   readonly order: number;
   state: "waiting" | "running" | "cancelled" | "settled";
   calls: number;
@@ -16,40 +20,49 @@ interface Piece {
 }
 
 interface SimulatedLane {
-  readonly number: number;
-  readonly session: number;
-  readonly lane: SchedulerLane<Piece>;
-  readonly pieces: Set<Piece>;
+  readonly owner: LaneOwner;
+  readonly place: Place;
+  readonly lane: SchedulerLane;
+  readonly jobs: Set<SimulatedJob>;
   submitted: number;
   lastStarted: number;
 }
 
-interface Running {
-  readonly call: Assignment<Piece>;
+interface SimulatedCall {
+  readonly call: RunningCall;
+  readonly jobs: readonly SimulatedJob[];
   readonly endsMs: number;
   readonly dies: boolean;
 }
 
 const STEPS = 40;
+const NO_AUDIO = { slabs: [], offset: 0, length: 0 };
+
+/** Streams of callers with three streams, two streams, and one. */
+const OWNERS: readonly LaneOwner[] = [
+  ...["a 1", "a 2", "a 3"].map((name) => ({ caller: "a", stream: { name } })),
+  ...["b 1", "b 2"].map((name) => ({ caller: "b", stream: { name } })),
+  { caller: "c", stream: { name: "c 1" } },
+];
 
 /**
- * One random history of arrivals, slow calls, deaths and cancellations under a virtual clock. Each step checks every
- * rule of the scheduler against the books of the simulation; a broken rule throws.
+ * One random history of submissions, slow calls, crashes and closed lanes with a virtual clock. Every rule of the
+ * scheduler is checked at each step against the simulation's own records. A broken rule throws.
  */
 export class ScheduleSimulation {
   readonly #draw: () => number;
   readonly #options: SchedulerOptions;
-  readonly #scheduler: Scheduler<Piece>;
-  readonly #running = new Map<number, Running>();
-  /** Workers that are down, with the sessions whose call it was and until when it is held against them. */
-  readonly #down = new Map<number, { readonly sessions: ReadonlySet<number>; readonly untilMs: number }>();
+  readonly #scheduler: Scheduler;
+  readonly #jobs = new Map<AudioJob, SimulatedJob>();
+  readonly #running = new Map<number, SimulatedCall>();
+  /** Lost workers, with the streams of their calls and the time until which these occupy them. */
+  readonly #lost = new Map<number, { readonly streams: ReadonlySet<object>; readonly untilMs: number }>();
   readonly #lanes: SimulatedLane[] = [];
-  #nowMs = 0;
+  readonly #turns = new TurnCheck();
+  #now = 0;
   #opened = 0;
   #submitted = 0;
   #settled = 0;
-  /** Who was served since one began to wait, by kind and place: nobody may be served twice. */
-  readonly #passedBy = new Map<string, Set<string>>();
 
   constructor(seed: number) {
     this.#draw = random(seed);
@@ -62,125 +75,130 @@ export class ScheduleSimulation {
       maxBatchWaitMs: [0, 5][this.#integer(0, 1)]!,
       idempotent: this.#chance(0.5),
       timeoutMs: 50,
-      absenceMs: 30,
+      lostMs: 30,
     };
     this.#scheduler = new Scheduler(this.#options);
     for (let worker = 0; worker < this.#options.workers; worker++) this.#scheduler.workerReady(worker);
-    for (let i = this.#integer(1, 6); i > 0; i--) this.#openLane();
+    for (let i = this.#integer(1, 8); i > 0; i--) this.#openLane();
   }
 
-  /** Runs the history to its end and until everything is settled; gives the number of jobs. */
+  /** Runs the history to its end and until all jobs have settled. Returns the number of jobs. */
   run(): number {
     for (let step = 0; step < STEPS; step++) {
       const dice = this.#draw();
       if (dice < 0.45) this.#submit(this.#anyLane(), "final");
       else if (dice < 0.65) this.#submit(this.#anyLane(), "interim");
       else if (dice < 0.69) this.#close(this.#anyLane());
-      else if (dice < 0.73) this.#kill(this.#integer(0, this.#options.workers - 1));
-      else if (dice < 0.78) this.#revive();
+      else if (dice < 0.73) this.#crash(this.#integer(0, this.#options.workers - 1));
+      else if (dice < 0.78) this.#replaceLost();
       else this.#advance(this.#draw() * 20);
-      if (this.#chance(0.7)) this.#serve();
+      if (this.#chance(0.7)) this.#startCalls();
     }
     for (let rounds = 0; this.#settled < this.#submitted; rounds++) {
-      check(rounds < 2 * this.#submitted, "nothing waits for ever");
-      this.#revive();
-      this.#serve();
+      check(rounds < 2 * this.#submitted, "no job waits for ever");
+      this.#replaceLost();
+      this.#startCalls();
       this.#advance(60);
     }
     while (this.#running.size > 0) this.#advance(60);
     for (const { lane } of this.#lanes) this.#scheduler.closeLane(lane);
-    const { finalsPending, finalsWaiting, interimsWaiting, busyWorkers, sessions } = this.#scheduler;
-    check(finalsPending + finalsWaiting + interimsWaiting + busyWorkers + sessions === 0, "nothing is left over");
+    const { finalsPending, finalsWaiting, interimsWaiting, busyWorkers, openStreams } = this.#scheduler;
+    check(finalsPending + finalsWaiting + interimsWaiting + busyWorkers + openStreams === 0, "nothing is left over");
     return this.#submitted;
   }
 
   #openLane(): void {
-    const session = this.#integer(0, 3);
-    const lane = this.#scheduler.openLane(session);
-    this.#lanes.push({ number: this.#opened++, session, lane, pieces: new Set(), submitted: 0, lastStarted: -1 });
+    const owner = OWNERS[this.#integer(0, OWNERS.length - 1)]!;
+    const { name } = owner.stream as { name: string };
+    this.#lanes.push({
+      owner,
+      place: [owner.caller, name, `lane ${this.#opened++}`],
+      lane: this.#scheduler.openLane(owner, undefined),
+      jobs: new Set(),
+      submitted: 0,
+      lastStarted: -1,
+    });
   }
 
   #anyLane(): SimulatedLane {
     return this.#lanes[this.#integer(0, this.#lanes.length - 1)]!;
   }
 
-  #submit(lane: SimulatedLane, kind: "final" | "interim"): void {
+  #submit(lane: SimulatedLane, kind: Kind): void {
     const order = kind === "final" ? lane.submitted++ : -1;
-    const piece: Piece = { lane, kind, order, state: "waiting", calls: 0, waitingSinceMs: -1 };
+    const simulated: SimulatedJob = { lane, kind, order, state: "waiting", calls: 0, waitingSinceMs: -1 };
     const [running, waiting] = [this.#count(lane, "interim", "running"), this.#find(lane, "interim", "waiting")];
+    const job: AudioJob = { kind, start: 0, end: 0, audio: NO_AUDIO };
     this.#submitted++;
-    lane.pieces.add(piece);
-    this.#scheduler.submit(lane.lane, kind, piece, this.#nowMs);
+    lane.jobs.add(simulated);
+    this.#jobs.set(job, simulated);
+    this.#scheduler.submit(lane.lane, job, () => {}, this.#now);
     this.#noteWaits(lane);
     this.#takeDropped();
     if (kind === "interim")
-      check((piece.state === "settled") === running > 0, "an interim beside a running one is dropped");
-    if (waiting && !(kind === "interim" && running > 0))
-      check(waiting.state === "settled", "a waiting interim gives way");
+      check((simulated.state === "settled") === running > 0, "an interim beside a running one is dropped");
+    if (waiting !== undefined && !(kind === "interim" && running > 0))
+      check(waiting.state === "settled", "a waiting interim is replaced or dropped");
   }
 
   #close(lane: SimulatedLane): void {
     this.#scheduler.closeLane(lane.lane);
     this.#takeDropped();
-    for (const { state } of lane.pieces) check(state === "cancelled", "only what runs outlives its lane, unheard");
+    for (const { state } of lane.jobs) check(state === "cancelled", "only running jobs outlive their lane, cancelled");
     this.#lanes.splice(this.#lanes.indexOf(lane), 1);
     this.#openLane();
     this.#forgetWaits();
   }
 
-  #kill(worker: number): void {
-    if (this.#down.has(worker)) return;
-    this.#goDown(worker);
-    this.#ended(this.#scheduler.workerGone(worker, this.#nowMs, true), true);
+  #crash(worker: number): void {
+    if (this.#lost.has(worker)) return;
+    this.#lose(worker);
+    this.#ended(this.#scheduler.workerEnded(worker, this.#now, true), true);
   }
 
-  #goDown(worker: number): void {
-    const sessions = new Set(this.#running.get(worker)?.call.jobs.map(({ payload }) => payload.lane.session));
+  #lose(worker: number): void {
+    const streams = new Set(this.#running.get(worker)?.jobs.map(({ lane }) => lane.owner.stream));
     this.#running.delete(worker);
-    this.#down.set(worker, { sessions, untilMs: this.#nowMs + this.#options.absenceMs });
+    this.#lost.set(worker, { streams, untilMs: this.#now + this.#options.lostMs });
   }
 
-  #revive(): void {
-    for (const worker of this.#down.keys()) this.#scheduler.workerReady(worker);
-    this.#down.clear();
+  #replaceLost(): void {
+    for (const worker of this.#lost.keys()) this.#scheduler.workerReady(worker);
+    this.#lost.clear();
   }
 
   /** Lets time pass, with everything that happens meanwhile. */
   #advance(byMs: number): void {
-    const untilMs = this.#nowMs + byMs;
-    this.#serve();
+    const untilMs = this.#now + byMs;
+    this.#startCalls();
     for (let turns = 0; ; turns++) {
-      check(turns < 1000, "when there is nothing to do there is nothing due");
+      check(turns < 1000, "nothing is due when there is nothing to do");
       const next = [...this.#running.values()].sort((a, b) => a.endsMs - b.endsMs)[0];
       const dueMs = Math.min(next?.endsMs ?? Infinity, this.#scheduler.nextDueMs());
       if (dueMs > untilMs) break;
-      this.#nowMs = Math.max(this.#nowMs, dueMs);
-      const overdue = this.#scheduler.overdue(this.#nowMs);
-      for (const worker of overdue) {
-        check(this.#running.get(worker)!.call.deadlineMs <= this.#nowMs, "no call is ended before its deadline");
-        this.#goDown(worker);
-        this.#ended(this.#scheduler.workerGone(worker, this.#nowMs, false), false);
+      this.#now = Math.max(this.#now, dueMs);
+      for (const worker of this.#scheduler.overdue(this.#now)) {
+        check(this.#running.get(worker)!.call.deadlineMs <= this.#now, "no call is ended before its deadline");
+        this.#lose(worker);
+        this.#ended(this.#scheduler.workerEnded(worker, this.#now, false), false);
       }
-      if (next && next.endsMs <= this.#nowMs && this.#running.has(next.call.worker)) {
-        if (next.dies) this.#kill(next.call.worker);
+      if (next && next.endsMs <= this.#now && this.#running.has(next.call.worker)) {
+        if (next.dies) this.#crash(next.call.worker);
         else {
           this.#running.delete(next.call.worker);
-          this.#ended(this.#scheduler.callEnded(next.call.worker, this.#nowMs), false);
+          this.#ended(this.#scheduler.callEnded(next.call.worker, this.#now), false);
         }
       }
-      this.#serve();
+      this.#startCalls();
     }
-    this.#nowMs = untilMs;
+    this.#now = untilMs;
     this.#checkNothingWaits();
   }
 
-  #serve(): void {
-    for (let call = this.#scheduler.next(this.#nowMs); call; call = this.#scheduler.next(this.#nowMs)) {
-      this.#started(call);
-    }
+  #startCalls(): void {
+    for (let call = this.#scheduler.next(this.#now); call; call = this.#scheduler.next(this.#now)) this.#started(call);
     this.#checkNothingWaits();
-    for (const { call } of this.#running.values())
-      check(this.#nowMs < call.deadlineMs, "no call runs past its deadline");
+    for (const { call } of this.#running.values()) check(this.#now < call.deadlineMs, "no call runs past its deadline");
     const pending = this.#lanes.reduce((sum, lane) => sum + this.#pendingFinals(lane), 0);
     check(this.#scheduler.finalsPending === pending, "pending finals are counted");
   }
@@ -190,173 +208,148 @@ export class ScheduleSimulation {
     if (finals.length > 0 && this.#scheduler.idleWorkers > 0) {
       const mayHold = finals.length < this.#options.maxBatch;
       const { maxBatchWaitMs } = this.#options;
-      const held = finals.every(({ waitingSinceMs }) => this.#nowMs < waitingSinceMs + maxBatchWaitMs);
+      const held = finals.every(({ waitingSinceMs }) => this.#now < waitingSinceMs + maxBatchWaitMs);
       check(mayHold && held, "no final waits beside an idle worker, except for others to join it");
     }
     if (finals.length === 0 && this.#startable("interim").length > 0 && this.#scheduler.idleWorkers > 0) {
       const mayHold = this.#options.maxBatchWaitMs > 0;
-      const ready = this.#options.workers - this.#down.size;
-      check(mayHold || this.#interimsRunning() >= ready - 1, "no interim waits for nothing");
+      const ready = this.#options.workers - this.#lost.size;
+      check(mayHold || this.#interimCalls() >= ready - 1, "no interim waits for nothing");
     }
   }
 
-  #started(call: Assignment<Piece>): void {
+  #started(call: RunningCall): void {
     const { workers, maxBatch, maxBatchWaitMs } = this.#options;
-    const pieces = call.jobs.map(({ payload }) => payload);
-    const { kind } = pieces[0]!;
-    check(!this.#running.has(call.worker) && !this.#down.has(call.worker), "a worker has one call at a time");
-    check(pieces.length <= maxBatch, "a batch has its bound");
+    const jobs = call.jobs.map((queued) => this.#simulated(queued));
+    const { kind } = jobs[0]!;
+    check(!this.#running.has(call.worker) && !this.#lost.has(call.worker), "a worker has one call at a time");
+    check(jobs.length <= maxBatch, "a batch has a limit");
     check(
-      pieces.every((piece) => piece.kind === kind),
+      jobs.every((job) => job.kind === kind),
       "interims share no call with finals",
     );
     if (kind === "interim") {
       check(this.#startable("final").length === 0, "no interim goes before a final that could run");
-      check(this.#interimsRunning() + 1 <= Math.max(1, workers - 1), "one worker is kept free of interims");
+      check(this.#interimCalls() + 1 <= Math.max(1, workers - 1), "one worker is kept free of interims");
     }
-    if (kind === "final" && pieces[0]!.calls === 0) {
-      const offered = this.#lanes.flatMap((lane) => this.#offeredOf(lane, "final"));
-      const due = offered.some(({ waitingSinceMs }) => this.#nowMs >= waitingSinceMs + maxBatchWaitMs);
-      check(due || offered.length >= maxBatch, "finals are held for others to join them");
+    if (kind === "final" && jobs[0]!.calls === 0) {
+      const runnable = this.#lanes.flatMap((lane) => this.#runnableOf(lane, "final"));
+      const due = runnable.some(({ waitingSinceMs }) => this.#now >= waitingSinceMs + maxBatchWaitMs);
+      check(due || runnable.length >= maxBatch, "finals wait for others to join them");
     }
-    for (const { session } of new Set(pieces.map(({ lane }) => lane))) {
-      check(this.#mayOccupyMore(session), "no session occupies all workers while others have lanes open");
+    for (const { owner } of new Set(jobs.map(({ lane }) => lane))) {
+      check(this.#mayOccupyMore(owner.stream), "no stream occupies all workers while others have lanes open");
     }
-    for (const piece of pieces) this.#start(piece, pieces.length);
+    for (const job of jobs) this.#jobStarted(job, jobs.length);
     const slow = this.#chance(0.05);
-    const endsMs = this.#nowMs + (slow ? 1000 : this.#draw() * 15);
-    this.#running.set(call.worker, { call, endsMs, dies: this.#chance(0.1) });
+    const endsMs = this.#now + (slow ? 1000 : this.#draw() * 15);
+    this.#running.set(call.worker, { call, jobs, endsMs, dies: this.#chance(0.1) });
   }
 
-  #start(piece: Piece, together: number): void {
-    const { lane, kind } = piece;
-    this.#checkTurn(piece);
-    check(piece.state === "waiting", "only waiting work starts");
-    check(this.#lanes.includes(lane), "no work of a closed lane starts");
-    piece.state = "running";
-    piece.calls++;
-    if (piece.calls > 1) {
-      check(this.#options.idempotent && piece.calls === 2 && kind === "final", "only what may be repeated is, once");
-      check(together === 1, "what is called again is called alone");
+  #jobStarted(job: SimulatedJob, batchSize: number): void {
+    const { lane, kind } = job;
+    this.#turns.serve(
+      kind,
+      lane.place,
+      this.#startable(kind).map((waiting) => waiting.lane.place),
+    );
+    check(job.state === "waiting", "only waiting jobs start");
+    check(this.#lanes.includes(lane), "no job of a closed lane starts");
+    job.state = "running";
+    job.calls++;
+    if (job.calls > 1) {
+      check(this.#options.idempotent && job.calls === 2 && kind === "final", "only repeatable jobs repeat, once");
+      check(batchSize === 1, "a job that is called again is called alone");
     } else if (kind === "final") {
-      check(piece.order === lane.lastStarted + 1, "finals of a lane start in order");
-      lane.lastStarted = piece.order;
+      check(job.order === lane.lastStarted + 1, "finals of a lane start in order");
+      lane.lastStarted = job.order;
     }
     const limit = kind === "interim" || this.#options.stateful ? 1 : this.#options.maxInFlight;
     check(this.#count(lane, kind, "running") <= limit, "a lane keeps to its limit");
     this.#forgetWaits();
   }
 
-  /** While one waits, each other session is served at most once, and each other lane of the same session. */
-  #checkTurn(piece: Piece): void {
-    const served = [`session ${piece.lane.session}`, `lane ${piece.lane.number}`] as const;
-    const waiting = new Set(this.#startable(piece.kind).map(({ lane }) => lane));
-    const sessions = new Set([...waiting].map(({ session }) => session));
-    for (const session of sessions) {
-      if (session !== piece.lane.session) this.#pass(`${piece.kind} session ${session}`, served[0]);
-    }
-    for (const lane of waiting) {
-      if (lane === piece.lane || lane.session !== piece.lane.session) continue;
-      this.#pass(`${piece.kind} lane ${lane.number}`, served[1]);
-    }
-    for (const place of served) this.#passedBy.delete(`${piece.kind} ${place}`);
-  }
-
-  #pass(waiting: string, served: string): void {
-    let passed = this.#passedBy.get(waiting);
-    if (!passed) this.#passedBy.set(waiting, (passed = new Set()));
-    check(!passed.has(served), `${served} is not served twice while ${waiting} waits`);
-    passed.add(served);
-  }
-
-  /** Those who no longer wait have not been passed by. */
   #forgetWaits(): void {
-    if (this.#passedBy.size === 0) return;
-    const waiting = new Set<string>();
-    for (const kind of ["final", "interim"] as const) {
-      for (const { lane } of this.#startable(kind)) {
-        waiting.add(`${kind} session ${lane.session}`).add(`${kind} lane ${lane.number}`);
-      }
-    }
-    for (const place of this.#passedBy.keys()) if (!waiting.has(place)) this.#passedBy.delete(place);
+    this.#turns.keep(
+      (["final", "interim"] as const).flatMap((kind) =>
+        this.#startable(kind).map(({ lane }) => [kind, lane.place] as const),
+      ),
+    );
   }
 
-  #ended(jobs: QueuedJob<Piece>[], mayRetry: boolean): void {
-    for (const { payload: piece, cancelled } of jobs) {
-      check(cancelled === (piece.state === "cancelled"), "what was cancelled is known to be");
-      if (cancelled) piece.lane.pieces.delete(piece);
-      else this.#settle(piece, "running");
+  #ended(jobs: readonly QueuedJob[], mayRetry: boolean): void {
+    for (const queued of jobs) {
+      const job = this.#simulated(queued);
+      check(queued.cancelled === (job.state === "cancelled"), "cancelled jobs are known");
+      if (queued.cancelled) job.lane.jobs.delete(job);
+      else this.#settle(job, "running");
     }
     for (const lane of this.#lanes) {
-      for (const piece of lane.pieces) {
-        if (piece.state !== "running" || this.#isRunning(piece)) continue;
-        check(mayRetry && piece.kind === "final", "only a final whose worker died waits again");
-        piece.state = "waiting";
-        piece.waitingSinceMs = this.#nowMs;
+      for (const job of lane.jobs) {
+        if (job.state !== "running" || this.#isRunning(job)) continue;
+        check(mayRetry && job.kind === "final", "only a final whose worker crashed waits again");
+        job.state = "waiting";
+        job.waitingSinceMs = this.#now;
       }
       this.#noteWaits(lane);
     }
     this.#forgetWaits();
   }
 
-  /** From when on what could run for its own part has waited for a worker, or for company. */
+  /** Records since when jobs that their lane does not hold back have waited. */
   #noteWaits(lane: SimulatedLane): void {
-    for (const piece of this.#offeredOf(lane, "final")) {
-      if (piece.waitingSinceMs < 0) piece.waitingSinceMs = this.#nowMs;
-    }
+    for (const job of this.#runnableOf(lane, "final")) if (job.waitingSinceMs < 0) job.waitingSinceMs = this.#now;
   }
 
   #takeDropped(): void {
-    for (const { payload: piece, cancelled } of this.#scheduler.takeDropped()) {
-      this.#settle(piece, cancelled ? "running" : "waiting");
-      if (!cancelled) continue;
-      piece.state = "cancelled";
-      piece.lane.pieces.add(piece);
+    for (const queued of this.#scheduler.takeDropped()) {
+      const job = this.#simulated(queued);
+      this.#settle(job, queued.cancelled ? "running" : "waiting");
+      if (!queued.cancelled) continue;
+      job.state = "cancelled";
+      job.lane.jobs.add(job);
     }
     this.#forgetWaits();
   }
 
-  #settle(piece: Piece, from: Piece["state"]): void {
-    check(piece.state === from, "everything is settled once");
-    piece.state = "settled";
-    piece.lane.pieces.delete(piece);
+  #settle(job: SimulatedJob, from: SimulatedJob["state"]): void {
+    check(job.state === from, "every job settles once");
+    job.state = "settled";
+    job.lane.jobs.delete(job);
     this.#settled++;
   }
 
-  #isRunning(piece: Piece): boolean {
-    for (const { call } of this.#running.values()) if (call.jobs.some((job) => job.payload === piece)) return true;
-    return false;
+  #simulated({ job }: QueuedJob): SimulatedJob {
+    return this.#jobs.get(job)!;
   }
 
-  #startable(kind: "final" | "interim"): Piece[] {
-    return this.#lanes.flatMap((lane) => this.#startableOf(lane, kind));
+  #isRunning(job: SimulatedJob): boolean {
+    return [...this.#running.values()].some(({ jobs }) => jobs.includes(job));
   }
 
-  #interimsRunning(): number {
-    return [...this.#running.values()].filter(({ call }) => call.jobs[0]!.kind === "interim").length;
+  #startable(kind: Kind): SimulatedJob[] {
+    return this.#lanes.flatMap((lane) => (this.#mayOccupyMore(lane.owner.stream) ? this.#runnableOf(lane, kind) : []));
   }
 
-  /**
-   * True when the session leaves a worker to others after one more call, or when there is nobody, or nothing, to leave.
-   */
-  #mayOccupyMore(session: number): boolean {
-    if (this.#lanes.every((lane) => lane.session === session)) return true;
-    const lost = [...this.#down.values()].filter(({ sessions, untilMs }) => sessions.size > 0 && this.#nowMs < untilMs);
-    const workers = this.#options.workers - this.#down.size + lost.length;
-    const running = ({ call }: Running): boolean => call.jobs.some(({ payload }) => payload.lane.session === session);
-    const occupied =
-      [...this.#running.values()].filter(running).length + lost.filter(({ sessions }) => sessions.has(session)).length;
+  #interimCalls(): number {
+    return [...this.#running.values()].filter(({ jobs }) => jobs[0]!.kind === "interim").length;
+  }
+
+  /** Returns whether the stream leaves a worker to others after one more call, or there is no other, or no worker. */
+  #mayOccupyMore(stream: object): boolean {
+    if (this.#lanes.every(({ owner }) => owner.stream === stream)) return true;
+    const lost = [...this.#lost.values()].filter(({ streams, untilMs }) => streams.size > 0 && this.#now < untilMs);
+    const workers = this.#options.workers - this.#lost.size + lost.length;
+    const running = [...this.#running.values()].filter(({ jobs }) =>
+      jobs.some((job) => job.lane.owner.stream === stream),
+    );
+    const occupied = running.length + lost.filter(({ streams }) => streams.has(stream)).length;
     return workers < 2 || occupied + 1 < workers;
   }
 
-  #startableOf(lane: SimulatedLane, kind: "final" | "interim"): Piece[] {
-    const offered = this.#offeredOf(lane, kind);
-    return offered.length > 0 && this.#mayOccupyMore(lane.session) ? offered : [];
-  }
-
-  /** What of a lane could run now for its own part: the first waiting ones, as many as its limit leaves room for. */
-  #offeredOf(lane: SimulatedLane, kind: "final" | "interim"): Piece[] {
-    const waiting = [...lane.pieces].filter((piece) => piece.kind === kind && piece.state === "waiting");
+  /** The first waiting jobs of a lane, as many as its limit allows to run. */
+  #runnableOf(lane: SimulatedLane, kind: Kind): SimulatedJob[] {
+    const waiting = [...lane.jobs].filter((job) => job.kind === kind && job.state === "waiting");
     if (kind === "interim") return waiting;
     const limit = this.#options.stateful ? 1 : this.#options.maxInFlight;
     waiting.sort((a, b) => a.order - b.order);
@@ -367,14 +360,14 @@ export class ScheduleSimulation {
     return this.#count(lane, "final", "running") + this.#count(lane, "final", "waiting");
   }
 
-  #count(lane: SimulatedLane, kind: Piece["kind"], state: Piece["state"]): number {
+  #count(lane: SimulatedLane, kind: Kind, state: SimulatedJob["state"]): number {
     let count = 0;
-    for (const piece of lane.pieces) if (piece.kind === kind && piece.state === state) count++;
+    for (const job of lane.jobs) if (job.kind === kind && job.state === state) count++;
     return count;
   }
 
-  #find(lane: SimulatedLane, kind: Piece["kind"], state: Piece["state"]): Piece | undefined {
-    return [...lane.pieces].find((piece) => piece.kind === kind && piece.state === state);
+  #find(lane: SimulatedLane, kind: Kind, state: SimulatedJob["state"]): SimulatedJob | undefined {
+    return [...lane.jobs].find((job) => job.kind === kind && job.state === state);
   }
 
   #chance(probability: number): boolean {
@@ -391,8 +384,8 @@ function check(holds: boolean, rule: string): void {
 }
 
 /**
- * Runs `count` histories, and names the seed of one that breaks a rule: `SCHEDULE_SEED=n` repeats it. Returns the
- * number of jobs.
+ * Runs `count` random histories. Returns the number of jobs. An error names the seed of the history that broke a rule;
+ * `SCHEDULE_SEED=n` repeats it.
  */
 export function runSchedules(count: number): number {
   const only = process.env["SCHEDULE_SEED"];

@@ -165,7 +165,7 @@ export class SessionHarness implements Disposable {
     let closed = false;
     return {
       submit: (work, settle) => {
-        for (const slab of work.audio.slabs) this.arena.retain(slab);
+        this.arena.retainSpan(work.audio);
         const submitted: Submitted = {
           work,
           lane,
@@ -173,7 +173,7 @@ export class SessionHarness implements Disposable {
             const at = this.work.indexOf(submitted);
             if (at < 0) throw new Error("settled twice");
             this.work.splice(at, 1);
-            for (const slab of work.audio.slabs) this.arena.release(slab);
+            this.arena.releaseSpan(work.audio);
             settle(outcome);
           },
         };

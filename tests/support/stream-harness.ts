@@ -1,5 +1,4 @@
-import { Arena } from "../../src/audio/arena.ts";
-import type { AudioSpan } from "../../src/audio/store.ts";
+import { Arena, type AudioSpan } from "../../src/audio/arena.ts";
 import type { SampleFormat } from "../../src/lib/sample-format.ts";
 import type { Outcome } from "../../src/model/job.ts";
 import type { Pattern, Prepared } from "../../src/pipeline/pattern.ts";
@@ -51,7 +50,7 @@ export class FakeModel implements ServedModel {
     let open = true;
     const lane: Lane = {
       submit: (work, settle) => {
-        for (const slab of work.audio.slabs) this.#arena.retain(slab);
+        this.#arena.retainSpan(work.audio);
         this.#drop(lane, (other) => other.kind === "interim");
         this.waiting.push({ lane, work, settle });
         if (!open) this.#drop(lane, () => true);
@@ -90,7 +89,7 @@ export class FakeModel implements ServedModel {
   }
 
   #release(work: AudioJob): void {
-    for (const slab of work.audio.slabs) this.#arena.release(slab);
+    this.#arena.releaseSpan(work.audio);
   }
 
   /** A number that any change of any sample changes. */

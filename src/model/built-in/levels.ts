@@ -3,49 +3,52 @@ import * as v from "valibot";
 import { decibels } from "../../lib/decibels.ts";
 import { RealFft } from "../../lib/fft.ts";
 import type { Call, Model, ModelModule } from "../model.ts";
-import { settingProblems } from "../settings.ts";
 import { Yin } from "./pitch.ts";
+import { findProblems } from "./setting-schema.ts";
 
 const SAMPLE_RATE = 16_000;
 
-/** A sample from here on counts as clipped: within 0.01 dB of full scale, as resampling leaves few exactly on it. */
+/** Magnitude from which a sample counts as clipped: 0.01 dB below full scale, because resampling moves samples off it. */
 export const CLIPPED = 1 - 2 ** -10;
 
-/** Frames of the spectrum: 32 ms, half overlapping. */
+/** Samples of a frame of the spectrum: 32 ms. Frames overlap by half. */
 const FRAME = 512;
 const HOP = FRAME / 2;
 
-/** Pitch is looked for every 20 ms, where there is more than this. */
+/** Samples between estimates of the pitch: 20 ms. */
 const PITCH_HOP = 320;
-const PITCH_LEAST_DBFS = -60;
+/** Quieter frames have no pitch. */
+const MIN_PITCH_DBFS = -60;
 
-/** What can be said about any sound. Levels are dB relative to full scale, -120 or more. */
+/** Measurements of a span of audio. Levels are in dB relative to full scale, from -120. */
 export interface Levels {
-  /** 20 log10 of the root of the mean square: 0 for a full-scale square wave, -3.01 for a full-scale sine. */
+  /** 20 log10 of the root mean square: 0 for a full-scale square wave, -3.01 for a full-scale sine. */
   rms_dbfs: number;
-  /** 20 log10 of the largest magnitude; above 0 for float samples beyond 1. */
+  /** 20 log10 of the largest magnitude; above 0 for float samples above 1. */
   peak_dbfs: number;
-  /** Samples at full scale or beyond, and their share, 0 to 1. */
+  /** Samples at full scale or above. */
   clipped_samples: number;
+  /** Their share, 0 to 1. */
   clipped_fraction: number;
-  /** Hz, 60 to 500: the median of the moments that have a pitch. Null when none has, and for pieces of less than 42 ms. */
+  /** Median pitch, 60 to 500 Hz. Null if there is no pitch, or for less than 42 ms of audio. */
   pitch_hz: number | null;
-  /** Share of the moments looked at that have a pitch, 0 to 1. */
+  /** Share of the estimates that have a pitch, 0 to 1. */
   voiced_fraction: number;
   /**
-   * Hz: the mean of the frequencies, each weighted by its magnitude (G. Peeters, "A large set of audio features for sound
-   * description", CUIDADO report, IRCAM, 2004, section 6.1.1); "how bright". Null when there is nothing but a constant.
+   * Spectral centroid, Hz, a measure of brightness: the mean of the frequencies, weighted by their magnitudes (G. Peeters,
+   * "A large set of audio features for sound description", CUIDADO report, IRCAM, 2004, section 6.1.1). Null if all
+   * samples are equal.
    */
   centroid_hz: number | null;
 }
 
 export const levelsSettings = v.strictObject({});
 
-/** Measures each piece on its own; the same samples give the same bits. */
+/** Measures the audio of each call on its own. The same samples give the same bits. */
 export class LevelMeter implements Model<Levels> {
   readonly #yin = new Yin(SAMPLE_RATE);
   readonly #fft = new RealFft(FRAME);
-  /** Periodic Hann. */
+  /** Periodic Hann window. */
   readonly #window = Float64Array.from({ length: FRAME }, (_, n) => Math.sin((Math.PI * n) / FRAME) ** 2);
   readonly #frame = new Float64Array(FRAME);
   readonly #re = new Float64Array(FRAME / 2 + 1);
@@ -65,26 +68,26 @@ export class LevelMeter implements Model<Levels> {
 
   #pitch(audio: Float32Array): Pick<Levels, "pitch_hz" | "voiced_fraction"> {
     const { frameSamples } = this.#yin;
-    const found: number[] = [];
-    let looked = 0;
-    for (let start = 0; start + frameSamples <= audio.length; start += PITCH_HOP, looked++) {
+    const pitches: number[] = [];
+    let estimates = 0;
+    for (let start = 0; start + frameSamples <= audio.length; start += PITCH_HOP, estimates++) {
       const { power } = measure(audio, start, start + frameSamples);
-      if (decibels(Math.sqrt(power)) < PITCH_LEAST_DBFS) continue;
+      if (decibels(Math.sqrt(power)) < MIN_PITCH_DBFS) continue;
       const pitch = this.#yin.pitch(audio, start);
-      if (pitch !== undefined) found.push(pitch);
+      if (pitch !== undefined) pitches.push(pitch);
     }
-    return { pitch_hz: median(found), voiced_fraction: found.length / Math.max(1, looked) };
+    return { pitch_hz: median(pitches), voiced_fraction: pitches.length / Math.max(1, estimates) };
   }
 
-  /** @param mean taken off, so that a constant offset is not the lowest of all tones */
+  /** @param mean subtracted, so that a constant offset does not count as the lowest tone */
   #centroid(audio: Float32Array, mean: number): number | null {
     const [frame, re, im] = [this.#frame, this.#re, this.#im];
     let weighted = 0;
     let total = 0;
     for (let start = 0; start < audio.length; start += HOP) {
       for (let n = 0; n < FRAME; n++) {
-        const at = start + n;
-        frame[n] = at < audio.length ? (audio[at]! - mean) * this.#window[n]! : 0;
+        const index = start + n;
+        frame[n] = index < audio.length ? (audio[index]! - mean) * this.#window[n]! : 0;
       }
       this.#fft.forward(frame, re, im);
       for (let k = 1; k < re.length; k++) {
@@ -93,7 +96,7 @@ export class LevelMeter implements Model<Levels> {
         total += magnitude;
       }
     }
-    // What rounding leaves of a constant is no sound.
+    // Below this, only rounding errors of a constant are left.
     return total > 1e-9 * audio.length ? ((weighted / total) * SAMPLE_RATE) / FRAME : null;
   }
 }
@@ -130,6 +133,6 @@ export const levels: ModelModule = {
   sampleRate: SAMPLE_RATE,
   idempotent: true,
   settings: {},
-  validate: (settings) => settingProblems(levelsSettings, settings),
+  validate: (settings) => findProblems(levelsSettings, settings),
   load: () => new LevelMeter(),
 };

@@ -1,5 +1,8 @@
-/** Uniform numbers in [0, 1) that depend on the given integers alone: splitmix32 (G. Steele, D. Lea and C. Flood, "Fast
- *  splittable pseudorandom number generators", 2014; the 32-bit variant with the finaliser of MurmurHash3). */
+/**
+ * Returns a generator of uniform numbers in [0, 1) that depend only on the given integers: splitmix32 (G. Steele,
+ * D. Lea and C. Flood, "Fast splittable pseudorandom number generators", 2014; the 32-bit variant with the finaliser of
+ * MurmurHash3).
+ */
 export function random(...seeds: number[]): () => number {
   let state = 0;
   for (const seed of seeds) state = mix((state ^ mix(seed | 0)) + 0x9e3779b9);

@@ -1,33 +1,33 @@
 import * as v from "valibot";
 
-import type { Call, LoadContext, Model, ModelModule } from "../model.ts";
-import { about, describeSettings, settingProblems } from "../settings.ts";
+import { numberWithin } from "../../protocol/field.ts";
+import type { Call, Model, ModelModule } from "../model.ts";
 import { random } from "./random.ts";
+import { about, describeSettings, findProblems } from "./setting-schema.ts";
 
-const LONGEST_SECONDS = 3600;
-const seconds = v.pipe(v.number(), v.finite(), v.minValue(0), v.maxValue(LONGEST_SECONDS));
-const probability = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+const seconds = numberWithin(0, 3600);
+const probability = numberWithin(0, 1);
+const integer = "a whole number";
 
-/** Settings of the simulated model, with defaults that are kind to a newcomer. */
+/** Settings of the simulated model. The defaults are short delays without failures. */
 export const simulatedSettings = v.strictObject({
   delay: v.optional(v.pipe(seconds, about("s", "that every call takes")), 0.02),
   constant_factor: v.optional(v.pipe(seconds, about("s", "more for each second of audio")), 0.01),
   jitter: v.optional(v.pipe(seconds, about("s", "by which a call takes more or less, uniformly")), 0.005),
   failure_rate: v.optional(v.pipe(probability, about("probability", "that a call fails")), 0),
   panic_rate: v.optional(v.pipe(probability, about("probability", "that a call takes its worker down")), 0),
-  warmup_penalty: v.optional(
-    v.pipe(v.number(), v.finite(), v.minValue(0), v.maxValue(10_000), about("times", "longer: a worker's first call")),
-    2,
-  ),
-  seed: v.optional(v.pipe(v.number(), v.safeInteger(), about("", "of all that is drawn")), 0),
+  warmup_penalty: v.optional(v.pipe(numberWithin(0, 10_000), about("times", "longer: a worker's first call")), 2),
+  seed: v.optional(v.pipe(v.number(integer), v.safeInteger(integer), about("", "of all that is drawn")), 0),
 });
 
 type Settings = v.InferOutput<typeof simulatedSettings>;
 
-/** Blocks its thread as a real model would and answers the number of samples.
+/**
+ * Blocks its thread as a real model does and returns the number of samples.
  *
- *  Call n of a worker draws from (`seed`, spawn number, n): a respawned worker does not repeat its predecessor's crash. The
- *  warm-up is the first call when it is asked for; it draws nothing and is not counted. */
+ * Call n of a worker draws from (`seed`, spawn number, n), so that a replacement does not repeat the crash of the
+ * worker before. The warm-up draws nothing and is not counted.
+ */
 export class Simulated implements Model<{ count: number }> {
   readonly #settings: Settings;
   readonly #spawn: number;
@@ -46,10 +46,10 @@ export class Simulated implements Model<{ count: number }> {
   infer(audio: Float32Array, call: Call): { count: number } {
     const { delay, constant_factor, jitter, failure_rate, panic_rate, seed } = this.#settings;
     const draw = random(seed, this.#spawn, this.#calls++);
-    const varied = jitter * (2 * draw() - 1);
+    const deviation = jitter * (2 * draw() - 1);
     const fails = draw() < failure_rate;
     const panics = draw() < panic_rate;
-    this.#block(delay + (constant_factor * audio.length) / call.sampleRate + varied);
+    this.#block(delay + (constant_factor * audio.length) / call.sampleRate + deviation);
     if (panics) panic();
     if (fails) throw new Error("simulated failure");
     return { count: audio.length };
@@ -64,8 +64,8 @@ export class Simulated implements Model<{ count: number }> {
   }
 }
 
+/** Ends the worker. On the main thread, where this would end the program, it throws an error instead. */
 function panic(): void {
-  // On the main thread, where there is no worker to take down, it is a failure.
   if (Bun.isMainThread) throw new Error("simulated crash");
   process.exit(1);
 }
@@ -74,6 +74,6 @@ export const simulated: ModelModule = {
   name: "simulated",
   sampleRate: 16_000,
   settings: describeSettings(simulatedSettings),
-  validate: (settings) => settingProblems(simulatedSettings, settings),
-  load: (settings, context: LoadContext) => new Simulated(v.parse(simulatedSettings, settings), context.spawn),
+  validate: (settings) => findProblems(simulatedSettings, settings),
+  load: (settings, { spawn }) => new Simulated(v.parse(simulatedSettings, settings), spawn),
 };

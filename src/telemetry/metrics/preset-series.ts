@@ -1,16 +1,10 @@
-import type { Outcome } from "../../model/job.ts";
+import { JOB_FAILURES } from "../../model/job.ts";
 import { type ErrorCode, type ErrorRow, ERRORS, WARNINGS } from "../../protocol/errors.ts";
 import { EVENTS } from "../../protocol/events.ts";
 import { SPAN_FATES } from "./families/server.ts";
 import { MAIN_THREAD_STAGES } from "./main-thread-timer.ts";
 import { INTERIM_FATES, WORKER_DEATH_CAUSES } from "./model-metrics.ts";
 import type { ServerMetrics } from "./server-metrics.ts";
-
-const INFERENCE_FAILURES: readonly Extract<Outcome, { status: "failed" }>["code"][] = [
-  "inference_failed",
-  "inference_timeout",
-  "worker_crashed",
-];
 
 /**
  * Creates all series whose labels are known in advance, so that Prometheus sees the first event of a kind as an
@@ -36,7 +30,7 @@ export function presetSeries(metrics: ServerMetrics, patterns: readonly string[]
   for (const model of models) {
     for (const fate of INTERIM_FATES) inference.interims.with({ model, fate });
     for (const cause of WORKER_DEATH_CAUSES) workers.deaths.with({ model, cause });
-    for (const code of INFERENCE_FAILURES) inference.failures.with({ model, code });
+    for (const code of JOB_FAILURES) inference.failures.with({ model, code });
     for (const pattern of patterns) metrics.stream(pattern, model);
   }
 }

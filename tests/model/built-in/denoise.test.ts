@@ -244,8 +244,8 @@ test("settings out of range are refused by name", () => {
   expect(denoise.validate?.({})).toEqual([]);
   expect(denoise.validate?.({ reduction_db: 12, smoothing: 0.95 })).toEqual([]);
   expect(denoise.validate?.({ reduction_db: -1, smoothing: 1, reduction: 3 })).toEqual([
-    "reduction_db: found -1, allowed is a number from 0 to 60",
-    "smoothing: found 1, allowed is a number from 0.9 to 0.999",
-    "reduction: unknown; did you mean reduction_db?",
+    "reduction_db: found -1; allowed: a number from 0 to 60",
+    "smoothing: found 1; allowed: a number from 0.9 to 0.999",
+    'unknown setting "reduction"; did you mean "reduction_db"?',
   ]);
 });

@@ -71,13 +71,13 @@ describe("simulated model", () => {
         colour: 1,
       }),
     ).toEqual([
-      "dely: unknown; did you mean delay?",
-      "jitter: found -1, allowed is a number from 0 to 3600",
-      "failure_rate: found 2, allowed is a number from 0 to 1",
-      'panic_rate: found "no", allowed is a number from 0 to 1',
-      "seed: found 1.5, allowed is an integer",
-      "delay: found NaN, allowed is a number from 0 to 3600",
-      "colour: unknown; known are delay, constant_factor, jitter, failure_rate, panic_rate, warmup_penalty, seed",
+      'unknown setting "dely"; did you mean "delay"?',
+      "jitter: found -1; allowed: a number from 0 to 3600",
+      "failure_rate: found 2; allowed: a number from 0 to 1",
+      'panic_rate: found "no"; allowed: a number from 0 to 1',
+      "seed: found 1.5; allowed: a whole number",
+      "delay: found NaN; allowed: a number from 0 to 3600",
+      'unknown setting "colour"; allowed: delay, constant_factor, jitter, failure_rate, panic_rate, warmup_penalty, seed',
     ]);
   });
 });

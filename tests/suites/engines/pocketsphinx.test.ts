@@ -33,7 +33,7 @@ testHere(
   async () => {
     await using kit = await testPool({ model: path, settings: { vocabulary: "digits" }, workers: 3 });
     const digits = await samplesOf(DIGITS);
-    const lanes = [0, 1, 2].map((session) => kit.pool.lane(session, undefined));
+    const lanes = [0, 1, 2].map(() => kit.lane());
     const outcomes = await Promise.all([...lanes, ...lanes].map((lane) => kit.submit(lane, digits)));
     for (const outcome of outcomes) expect(outcome).toMatchObject({ output: { text: "two nine three four zero" } });
     expect(new Set(outcomes.map((outcome) => (outcome.status === "ok" ? outcome.worker : -1))).size).toBe(3);

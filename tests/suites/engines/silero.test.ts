@@ -48,7 +48,7 @@ async function windows(
   samples: Float32Array,
   block: number,
 ): Promise<number[]> {
-  const lane = kit.pool.lane(block, undefined);
+  const lane = kit.lane();
   const heard: number[] = [];
   let state: unknown;
   for (let at = 0; at < samples.length; at += block) {

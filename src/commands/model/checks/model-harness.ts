@@ -1,9 +1,9 @@
-import { Arena } from "../../../audio/arena.ts";
-import type { AudioSpan } from "../../../audio/store.ts";
+import { Arena, type AudioSpan } from "../../../audio/arena.ts";
 import type { Outcome } from "../../../model/job.ts";
 import type { AudioJob, Lane } from "../../../pool/lane.ts";
-import type { ModelPoolOptions } from "../../../pool/pool-options.ts";
+import type { ModelPoolOptions, PoolLimits } from "../../../pool/pool-options.ts";
 import { ModelPool } from "../../../pool/pool.ts";
+import { threadHost } from "../../../pool/thread-host.ts";
 import type { Result } from "./result.ts";
 
 /** 64 MiB: half a minute of audio at the highest sample rate. */
@@ -18,10 +18,11 @@ export class ChecksAborted extends Error {
   override readonly name = "ChecksAborted";
 }
 
-export type ModelHarnessOptions = Pick<
-  ModelPoolOptions,
-  "model" | "settings" | "workers" | "inferenceTimeoutMs" | "loadTimeoutMs" | "workerUrl"
->;
+export interface ModelHarnessOptions
+  extends Pick<ModelPoolOptions, "model" | "settings">, Omit<PoolLimits, "maxInFlight"> {
+  /** URL of `src/worker.ts`. */
+  readonly workerUrl: string | URL;
+}
 
 /** Runs a model in a worker pool, as a server does, and calls it with chosen audio. */
 export class ModelHarness implements AsyncDisposable {
@@ -32,17 +33,24 @@ export class ModelHarness implements AsyncDisposable {
   #crashCause = "";
   #timeouts = 0;
 
-  constructor(options: ModelHarnessOptions) {
-    this.#timeoutMs = options.inferenceTimeoutMs;
+  constructor({ model, settings, workerUrl, ...limits }: ModelHarnessOptions) {
+    this.#timeoutMs = limits.inferenceTimeoutMs;
     const warn = (event: string, fields?: Record<string, unknown>): void => {
       if (event === "worker_crashed") this.#crashCause = String(fields?.["cause"]);
     };
-    this.pool = new ModelPool({ ...options, maxInFlight: 1, arena: this.#arena, log: { warn } });
+    this.pool = new ModelPool({
+      model,
+      settings,
+      limits: { ...limits, maxInFlight: 1 },
+      arena: this.#arena,
+      startHost: threadHost(workerUrl),
+      log: { warn },
+    });
   }
 
   /** Opens a lane for one channel of a new stream. */
   openLane(): Lane {
-    return this.pool.lane({}, undefined);
+    return this.pool.lane({ caller: "", stream: {} }, undefined);
   }
 
   /** Calls the model. Resolves with the outcome; rejects with ChecksAborted after too many timeouts. */
@@ -51,7 +59,7 @@ export class ModelHarness implements AsyncDisposable {
     const audio = this.#store(samples);
     const outcome = await new Promise<Outcome>((settle) => {
       lane.submit({ kind: "final", start: 0, end: audio.length, audio, ...job }, settle);
-      for (const slab of audio.slabs) this.#arena.release(slab);
+      this.#arena.releaseSpan(audio);
     });
     if (outcome.status === "failed" && outcome.code === "inference_timeout") this.#timeouts++;
     return outcome;

@@ -48,8 +48,8 @@ describe("faults of a model without state are found", () => {
     ["throws", "result", /^FAIL: failed: no idea; the other checks cannot run/],
     ["exits", "result", /^FAIL: worker crashed: .*exit code 7/],
     ["rejects", "result", /^FAIL: worker crashed: .*nobody waits for this/],
-    ["nan", "result", /^FAIL: failed: "level" is NaN, which JSON cannot carry/],
-    ["reserved", "result", /^FAIL: failed: .*"type", a name that the protocol needs/],
+    ["nan", "result", /^FAIL: failed: "level" is NaN, which JSON cannot represent/],
+    ["reserved", "result", /^FAIL: failed: .*"type", which is reserved by the protocol/],
     ["counts", "deterministic", /^note: no: the same audio gives different results; .*stateful/],
     [
       "batch",

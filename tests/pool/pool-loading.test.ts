@@ -3,40 +3,48 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { threadHost } from "../../src/pool/thread-host.ts";
 import { modelPath, TestPool, testPool } from "../support/pool-harness.ts";
 
 const broken = modelPath("broken");
 
-describe("a model that cannot be loaded is reported when the pool starts, by name and cause", () => {
+describe("a model that cannot be loaded fails the start of the pool with its name and the cause", () => {
   for (const [words, model, settings] of [
-    [/"no-such" cannot be loaded: no model is called "no-such" .*built in: simulated/, "no-such", {}],
-    [/did you mean simulated\?/, "simulatd", {}],
+    [/"no-such" cannot be loaded: unknown model "no-such"; built in: simulated/, "no-such", {}],
+    [/did you mean "simulated"\?/, "simulatd", {}],
     [/cannot be loaded: .*[Cc]annot find module/, "./no/such/file.ts", {}],
     [/no default export/, modelPath("nothing"), {}],
-    [/load should be a function, not 5; maxBatch should be an integer from 1 to 1024, not 0/, modelPath("wrong"), {}],
+    [
+      /load: found 5; allowed: a function; maxBatch: found 0; allowed: an integer from 1 to 1024/,
+      modelPath("wrong"),
+      {},
+    ],
     [/no weights/, broken, { how: "throw" }],
     [/exit code 5/, broken, { how: "exit" }],
     [/exit code 0 before it was ready/, broken, { how: "exit0" }],
     [/needs a function infer\(\)/, broken, { how: "empty" }],
     [/cold/, broken, { how: "warm up" }],
     [/settings are refused: how: not like this/, broken, { how: "settings" }],
-    [/delay: found "slow", allowed is a number from 0 to 3600/, "simulated", { delay: "slow" }],
+    [/delay: found "slow"; allowed: a number from 0 to 3600/, "simulated", { delay: "slow" }],
     [/not loaded and warm within 50 ms/, broken, { how: "hang" }],
   ] as const) {
     test(String(words), async () => {
       const loadTimeoutMs = "how" in settings && settings.how === "hang" ? 50 : 10_000;
       await using kit = new TestPool({ model, settings, loadTimeoutMs });
       await expect(kit.pool.ready).rejects.toThrow(words);
-      expect(() => kit.pool.lane({}, undefined)).toThrow("not ready");
+      expect(() => kit.lane()).toThrow("not ready");
     });
   }
 
-  test("a worker's program that is not there", async () => {
-    await using kit = new TestPool({ model: "simulated", workerUrl: new URL("nowhere.ts", import.meta.url) });
+  test("the program of the worker is missing", async () => {
+    await using kit = new TestPool({
+      model: "simulated",
+      startHost: threadHost(new URL("nowhere.ts", import.meta.url)),
+    });
     await expect(kit.pool.ready).rejects.toThrow(/ModuleNotFound/);
   });
 
-  test("one that loads in the first worker but not in the second", async () => {
+  test("the model loads in the first worker but not in the second", async () => {
     await using kit = new TestPool({ model: broken, settings: { how: "second time" }, workers: 2 });
     await expect(kit.pool.ready).rejects.toThrow(/only once/);
   });
@@ -44,12 +52,12 @@ describe("a model that cannot be loaded is reported when the pool starts, by nam
 
 test("a path may be relative to the working folder", async () => {
   await using kit = await testPool({ model: "./tests/support/models/puppet.ts" });
-  expect(kit.pool.name).toBe("puppet");
+  expect(kit.pool.info.name).toBe("puppet");
 });
 
-test("work that waits is answered when no worker can be started any more", async () => {
+test("waiting jobs fail when no worker can be started any more", async () => {
   await using kit = await testPool({ model: broken, settings: { how: "second time" } });
-  const lane = kit.pool.lane({}, undefined);
+  const lane = kit.lane();
   const outcomes = await Promise.all([kit.submit(lane, [2]), kit.submit(lane, [0]), kit.submit(lane, [0])]);
   expect(outcomes).toMatchObject([
     { code: "worker_crashed", message: "the worker that ran the model crashed" },
@@ -57,12 +65,12 @@ test("work that waits is answered when no worker can be started any more", async
     { code: "worker_crashed", message: "no worker for the model could be started" },
   ]);
   expect(kit.arena.used).toBe(0);
-  // The attempts go on, further and further apart.
-  await kit.until(() => kit.pool.stats.spawns >= 4);
+  // Attempts to start a worker continue, with growing delays.
+  await kit.until(() => kit.pool.load.spawns >= 4);
   expect(kit.logged.map(({ event }) => event)).toContain("load_failed");
 });
 
-test("closing a pool lets an idle model close what it has open", async () => {
+test("closing a pool calls `close` of an idle model", async () => {
   const folder = mkdtempSync(join(tmpdir(), "streamer-model-"));
   try {
     const file = join(folder, "closed");
@@ -74,16 +82,16 @@ test("closing a pool lets an idle model close what it has open", async () => {
   }
 });
 
-test("closing a pool drops what is not settled, ends a hung worker, and is quiet afterwards", async () => {
+test("closing a pool drops all open jobs, ends a hung worker, and logs nothing afterwards", async () => {
   const kit = await testPool({ model: modelPath("puppet") });
-  const lane = kit.pool.lane({}, undefined);
-  const work = [3, 0].map((order) => kit.submit(lane, [order]));
-  await kit.until(() => kit.pool.stats.workersBusy === 1);
+  const lane = kit.lane();
+  const pending = [3, 0].map((order) => kit.submit(lane, [order]));
+  await kit.until(() => kit.pool.load.workersBusy === 1);
   await Promise.all([kit.pool.close(), kit.pool.close()]);
-  expect(await Promise.all(work)).toEqual([{ status: "dropped" }, { status: "dropped" }]);
+  expect(await Promise.all(pending)).toEqual([{ status: "dropped" }, { status: "dropped" }]);
   expect(kit.arena.used).toBe(0);
   expect(kit.logged).toEqual([]);
-  expect(() => kit.pool.lane({}, undefined)).toThrow();
+  expect(() => kit.lane()).toThrow();
 });
 
 test("a pool that is closed while it loads is never ready", async () => {

@@ -1,0 +1,42 @@
+import * as v from "valibot";
+
+import { describeValue } from "../../lib/excerpt.ts";
+import { type SettingDescriptions, unknownSetting } from "../settings.ts";
+
+/** The settings of a model. The message of each is what it allows, in words that follow "allowed: ". */
+type SettingSchema = v.StrictObjectSchema<Record<string, v.GenericSchema>, undefined>;
+
+/** Adds the unit and the meaning of a number to its schema, for `describeSettings`. */
+export function about(unit: string, meaning: string): v.MetadataAction<number, { unit: string; meaning: string }> {
+  return v.metadata({ unit, meaning });
+}
+
+/** Returns `ModelModule.settings`: the defaults of the schema, with units and meanings. */
+export function describeSettings(schema: SettingSchema): SettingDescriptions {
+  const defaults: Record<string, unknown> = v.getDefaults(schema);
+  return Object.fromEntries(
+    Object.entries(schema.entries).map(([name, entry]) => {
+      const inner: unknown = "wrapped" in entry ? entry.wrapped : entry;
+      const { unit, meaning } = v.getMetadata(inner as v.GenericSchema);
+      return [
+        name,
+        {
+          default: defaults[name],
+          ...(typeof unit === "string" && { unit }),
+          ...(typeof meaning === "string" && { meaning }),
+        },
+      ];
+    }),
+  );
+}
+
+/** Returns a sentence for each setting that is unknown or not allowed, for `ModelModule.validate`. */
+export function findProblems(schema: SettingSchema, settings: Readonly<Record<string, unknown>>): string[] {
+  const known = Object.keys(schema.entries);
+  return Object.entries(settings).flatMap(([name, value]) => {
+    const entry = schema.entries[name];
+    if (entry === undefined) return [unknownSetting(name, known)];
+    const { issues } = v.safeParse(entry, value);
+    return issues === undefined ? [] : [`${name}: found ${describeValue(value)}; allowed: ${issues[0].message}`];
+  });
+}

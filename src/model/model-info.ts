@@ -1,0 +1,15 @@
+/** Properties of a loaded model. `ModelModule` is where a model declares them. */
+export interface ModelInfo {
+  readonly name: string;
+  /** Hz. */
+  readonly sampleRate: number;
+  readonly stateful: boolean;
+  /** Jobs in one call, from 1; 1 for stateful models. */
+  readonly maxBatch: number;
+  /** Time for which a job that could run waits for others to join its batch. */
+  readonly maxBatchWaitMs: number;
+  /** A call may be repeated. Finals are called once more when their worker ends during the call. */
+  readonly idempotent: boolean;
+  /** Duration of load and warm-up. */
+  readonly loadMs: number;
+}

@@ -1,0 +1,83 @@
+import type { JobFailure } from "../model/job.ts";
+import type { ModelMetrics } from "../telemetry/metrics/model-metrics.ts";
+import type { RunningCall } from "./assignments.ts";
+import type { QueuedJob } from "./queued-job.ts";
+import type { RateLimitedLog } from "./rate-limited-log.ts";
+import type { HostExit } from "./worker-host.ts";
+
+/** Metrics and warnings of a pool. */
+export class PoolTelemetry {
+  #model: string;
+  readonly #metrics: ModelMetrics;
+  readonly #log: RateLimitedLog;
+
+  /** @param model name for the log until the model is loaded */
+  constructor(model: string, metrics: ModelMetrics, log: RateLimitedLog) {
+    this.#model = model;
+    this.#metrics = metrics;
+    this.#log = log;
+  }
+
+  /** @param name the model's own name */
+  modelLoaded(name: string): void {
+    this.#model = name;
+  }
+
+  callStarted({ jobs }: RunningCall): void {
+    for (const { kind, job, queueMs } of jobs) this.#metrics.jobStarted(kind, queueMs, job.traceparent);
+  }
+
+  /** A call has ended, with results or without. */
+  callEnded({ jobs }: RunningCall, inferMs: number, sampleRate: number): void {
+    const [first] = jobs;
+    if (first === undefined) return;
+    let samples = 0;
+    for (const { job } of jobs) samples += job.audio.length;
+    this.#metrics.callEnded(first.kind, inferMs, jobs.length, samples / sampleRate, first.job.traceparent);
+  }
+
+  /** The model threw an error. */
+  inferenceFailed(worker: number, error: string, stack: string | undefined): void {
+    this.#metrics.jobFailed("inference_failed");
+    this.#log.warn("inference_failed", { model: this.#model, worker, error, stack });
+  }
+
+  jobFailed(code: JobFailure): void {
+    this.#metrics.jobFailed(code);
+  }
+
+  jobDropped({ kind, dropReason }: QueuedJob): void {
+    if (kind === "interim") this.#metrics.interimEnded(dropReason);
+  }
+
+  callTimedOut(worker: number, timeoutMs: number): void {
+    this.#metrics.workerDied("timeout");
+    this.#log.warn("inference_timeout", { model: this.#model, worker, timeout_ms: timeoutMs });
+  }
+
+  workerCrashed(worker: number, { cause, stack }: HostExit): void {
+    this.#metrics.workerDied(stack === undefined ? "exit" : "error");
+    this.#log.warn("worker_crashed", { model: this.#model, worker, cause, stack });
+  }
+
+  loadFailed(worker: number, { cause, stack }: HostExit): void {
+    this.#metrics.workerDied("load");
+    this.#log.warn("load_failed", { model: this.#model, worker, cause, stack });
+  }
+
+  workerStuck(worker: number, stuck: number): void {
+    this.#log.warn("worker_stuck", { model: this.#model, worker, stuck });
+  }
+
+  strangeMessage(worker: number): void {
+    this.#log.warn("strange_message", { model: this.#model, worker });
+  }
+
+  settleThrew(error: unknown): void {
+    this.#log.warn("settle_threw", {
+      model: this.#model,
+      error: String(error),
+      stack: error instanceof Error ? error.stack : undefined,
+    });
+  }
+}

@@ -1,0 +1,77 @@
+import type { Arena } from "../audio/arena.ts";
+import type { JobResult } from "../model/job.ts";
+import type { ModelInfo } from "../model/model-info.ts";
+import type { AudioJob } from "./lane.ts";
+
+/** What a host needs to load a model. */
+export interface HostOptions {
+  /** Name of a built-in model or path of a model file. */
+  readonly model: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** The memory that the spans of jobs refer to. */
+  readonly arena: Arena;
+  /** Hosts that the pool started before this one. */
+  readonly spawn: number;
+}
+
+/** A job and the lane that it came through. A host gets the options of a lane with each of its jobs. */
+export interface LaneJob {
+  readonly job: AudioJob;
+  readonly lane: {
+    /** Unique in the pool. */
+    readonly number: number;
+    /** `options` of the `start`, for the model; undefined: none. */
+    readonly options: unknown;
+  };
+}
+
+/** The end of a call. */
+export interface CallResult {
+  readonly call: number;
+  /** Time in the model. */
+  readonly inferMs: number;
+  /** One result for each job, in order. */
+  readonly results: readonly JobResult[];
+}
+
+/** Why a host has ended. */
+export interface HostExit {
+  /** Message of the error, or the exit code. */
+  readonly cause: string;
+  /** Present when an error ended the host. */
+  readonly stack?: string;
+}
+
+/** Receiver of a host's reports. Nothing is reported before `StartHost` returns, and nothing after `exited`. */
+export interface HostEvents {
+  /** The model is loaded and warm. At most once. */
+  ready(info: ModelInfo): void;
+  /** A call has ended. Once for each call, unless the host ends during it. */
+  done(result: CallResult): void;
+  /** The model sent a message of its own through the host's channel. It is ignored. */
+  strangeMessage(): void;
+  /** The host has ended, whatever the reason; without `ready` before, the model could not be loaded. Exactly once. */
+  exited(exit: HostExit): void;
+}
+
+/**
+ * A place where one instance of a model runs, such as a thread or a process. It takes one call at a time, after
+ * `ready`. No method throws or waits; after `exited` none has an effect.
+ */
+export interface WorkerHost {
+  /**
+   * Starts a call. The samples may be read, and must not be written, until `done` or `exited`.
+   * @param call number for `CallResult`
+   * @param jobs one or more; not more than the model's `maxBatch`
+   */
+  call(call: number, jobs: readonly LaneJob[]): void;
+  /** The lane is closed: no further call has jobs of it. */
+  forget(lane: number): void;
+  /** Closes the model and ends the host, between calls. The caller sets the time limit and terminates the host after it. */
+  close(): void;
+  /** Ends the host as soon as possible, even during a call. */
+  terminate(): void;
+}
+
+/** Starts a host that loads the model. */
+export type StartHost = (options: HostOptions, events: HostEvents) => WorkerHost;
