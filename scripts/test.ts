@@ -5,7 +5,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 
 import { runChecks } from "./check.ts";
-import { chosenSuites, suiteFiles } from "./suites.ts";
+import { chosenSuites, suiteFiles, SUITES } from "./suites.ts";
 import { runTests, type TestRun } from "./test-run.ts";
 
 const root = join(import.meta.dir, "..");
@@ -26,7 +26,7 @@ async function runAll(): Promise<TestRun> {
   add("core", await runTests(root, { parallel: PARALLEL }));
   for (const suite of suites) {
     const files = await suiteFiles(root, suite);
-    console.log(files.length === 0 ? `\nSUITE ${suite}: NO TESTS YET\n` : `suite ${suite}`);
+    console.log(files.length === 0 ? `\nSUITE ${suite}: NO TESTS YET\n` : `suite ${suite}: ${SUITES[suite]}`);
     if (files.length > 0) add(suite, await runTests(root, { files }));
   }
   return total;
