@@ -1,13 +1,40 @@
 // Limits of the sources that no linter holds: the length of a file, the options of a constructor, circles of imports.
 
 import { describe, expect, test } from "bun:test";
-import { mkdtemp, rm, symlink } from "node:fs/promises";
+import { mkdtemp, readdir, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { constructorSizes } from "./support/constructors.ts";
 
 const root = join(import.meta.dir, "..");
+
+const MAX_LINES = 250;
+const MAX_OPTIONS = 8;
+
+const paths = (await readdir(join(root, "src"), { recursive: true }))
+  .filter((path) => path.endsWith(".ts"))
+  .map((path) => `src/${path}`)
+  .sort();
+
+async function readSource(path: string): Promise<string | undefined> {
+  const file = Bun.file(join(root, path));
+  return (await file.exists()) ? await file.text() : undefined;
+}
+
+test(`no source has more than ${MAX_LINES} lines`, async () => {
+  const sizes = await Promise.all(
+    paths.map(async (path) => ({ path, lines: ((await readSource(path)) ?? "").split("\n").length - 1 })),
+  );
+  expect(sizes.length).toBeGreaterThan(100);
+  expect(sizes.filter(({ lines }) => lines > MAX_LINES)).toEqual([]);
+});
+
+test(`no constructor takes more than ${MAX_OPTIONS} options`, async () => {
+  const sizes = (await Promise.all(paths.map((path) => constructorSizes(path, readSource)))).flat();
+  expect(sizes.length).toBeGreaterThan(40);
+  expect(sizes.filter(({ options }) => options > MAX_OPTIONS)).toEqual([]);
+});
 
 describe("the options of a constructor", () => {
   const files: Readonly<Record<string, string>> = {
