@@ -7,10 +7,11 @@ import { serveModel } from "./worker/serve-model.ts";
 
 declare const self: WorkerPort;
 
-// Standard output belongs to the program that started this worker; what a model prints is for its author.
+// Standard output belongs to the program that started this worker. Output of the model goes to standard error.
 Object.assign(console, new Console(process.stderr, process.stderr));
 process.stdout.write = process.stderr.write.bind(process.stderr);
-// Types only, so that nothing needs to be installed for it; a compiler may leave the import in place nevertheless.
+// A model file may import `streamer/model`, which has types only, and a compiler may keep that import. Here it resolves to
+// an empty module, so that nothing needs to be installed.
 plugin({
   name: "streamer/model",
   setup: (build) => void build.module("streamer/model", () => ({ loader: "object", exports: {} })),

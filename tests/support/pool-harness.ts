@@ -8,6 +8,7 @@ import { ModelPool } from "../../src/pool/pool.ts";
 import { threadHost } from "../../src/pool/thread-host.ts";
 import type { WorkerDeathCause } from "../../src/telemetry/metrics/model-metrics.ts";
 import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
+import { until } from "./until.ts";
 
 export const workerUrl = new URL("../../src/worker.ts", import.meta.url);
 
@@ -96,9 +97,9 @@ export class TestPool {
     return promise;
   }
 
-  /** Waits for what must happen; the time limit of the test ends a wait for what never does. */
-  async until(condition: () => boolean): Promise<void> {
-    while (!condition()) await Bun.sleep(1);
+  /** Waits until the condition holds. */
+  until(condition: () => boolean): Promise<void> {
+    return until("the state of the pool", condition);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

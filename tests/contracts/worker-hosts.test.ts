@@ -1,0 +1,239 @@
+import { describe, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { Arena } from "../../src/audio/arena.ts";
+import type { ModelInfo } from "../../src/model/model-info.ts";
+import type { AudioJob } from "../../src/pool/lane.ts";
+import { threadHost } from "../../src/pool/thread-host.ts";
+import type { CallResult, HostExit, LaneJob, StartHost, WorkerHost } from "../../src/pool/worker-host.ts";
+import { inlineHost } from "../support/inline-host.ts";
+import { ORDERS } from "../support/models/puppet.ts";
+import { modelPath, testPool, workerUrl, writeSpan } from "../support/pool-harness.ts";
+import { until } from "../support/until.ts";
+
+/** A started host and its reports. */
+class HostHarness implements AsyncDisposable {
+  readonly arena = new Arena(16);
+  readonly host: WorkerHost;
+  readonly reports: ("ready" | "done" | "strange" | "exited")[] = [];
+  info: ModelInfo | undefined;
+  result: CallResult | undefined;
+  exit: HostExit | undefined;
+  #calls = 0;
+
+  constructor(startHost: StartHost, model: string, settings: Record<string, unknown> = {}) {
+    let returned = false;
+    const report = (name: (typeof this.reports)[number]): void => {
+      if (!returned) throw new Error(`${name} is reported before the start has returned`);
+      if (this.exit !== undefined) throw new Error(`${name} is reported after the exit`);
+      this.reports.push(name);
+    };
+    this.host = startHost(
+      { model, settings, arena: this.arena, spawn: 0 },
+      {
+        ready: (info) => {
+          report("ready");
+          this.info = info;
+        },
+        done: (result) => {
+          report("done");
+          this.result = result;
+        },
+        strangeMessage: () => report("strange"),
+        exited: (exit) => {
+          report("exited");
+          this.exit = exit;
+        },
+      },
+    );
+    returned = true;
+  }
+
+  async loaded(): Promise<this> {
+    await until("the host is ready", () => this.info !== undefined || this.exit !== undefined);
+    expect(this.exit).toBeUndefined();
+    return this;
+  }
+
+  async ended(): Promise<HostExit> {
+    await until("the host has ended", () => this.exit !== undefined);
+    return this.exit!;
+  }
+
+  job(samples: ArrayLike<number>, job: Partial<AudioJob> = {}, lane: LaneJob["lane"] = LANE): LaneJob {
+    const audio = writeSpan(this.arena, samples);
+    return { job: { kind: "final", start: 0, end: audio.length, audio, ...job }, lane };
+  }
+
+  start(...jobs: LaneJob[]): number {
+    this.result = undefined;
+    this.host.call(++this.#calls, jobs);
+    return this.#calls;
+  }
+
+  async call(...jobs: LaneJob[]): Promise<CallResult["results"]> {
+    const call = this.start(...jobs);
+    await until("the call has ended", () => this.result !== undefined || this.exit !== undefined);
+    expect(this.result?.call).toBe(call);
+    expect(this.result?.inferMs).toBeGreaterThanOrEqual(0);
+    return this.result!.results;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.host.terminate();
+    await this.ended();
+  }
+}
+
+const LANE = { number: 7, options: undefined };
+
+const HOSTS: readonly [name: string, startHost: StartHost][] = [
+  ["thread", threadHost(workerUrl)],
+  ["inline", inlineHost],
+];
+
+describe.each(HOSTS)("%s host", (_, startHost) => {
+  const start = (model: string, settings?: Record<string, unknown>) =>
+    new HostHarness(startHost, modelPath(model), settings);
+
+  test("reports the loaded model, once", async () => {
+    await using harness = await start("batching").loaded();
+    expect(harness.info).toMatchObject({ name: "batching", sampleRate: 16_000, stateful: false, maxBatch: 8 });
+    expect(harness.reports).toEqual(["ready"]);
+  });
+
+  test("ends with the cause when the model cannot be loaded", async () => {
+    const harness = start("broken", { how: "throw" });
+    expect((await harness.ended()).cause).toContain("no weights");
+    expect(harness.reports).toEqual(["exited"]);
+  });
+
+  test("passes spans over several slabs whole, and returns one result for each job, in order", async () => {
+    await using harness = await start("batching").loaded();
+    const ramp = (length: number) => Float32Array.from({ length }, (_value, i) => (i === 0 ? 0 : i / 16_384));
+    const results = await harness.call(harness.job(ramp(3)), harness.job(ramp(10_000)), harness.job(ramp(2)));
+    expect(results.map(({ output }) => output)).toEqual(
+      [3, 10_000, 2].map((count) => ({ count, last: (count - 1) / 16_384, together: 3 })),
+    );
+  });
+
+  test("does not let the model write to the arena", async () => {
+    await using harness = await start("puppet").loaded();
+    const job = harness.job([ORDERS.scribble, 0.5]);
+    await harness.call(job);
+    const [slab = 0] = job.job.audio.slabs;
+    const first = slab * Arena.SLAB_SAMPLES + job.job.audio.offset;
+    expect([...harness.arena.samples.subarray(first, first + 2)]).toEqual([ORDERS.scribble, 0.5]);
+  });
+
+  test("passes the options of each lane and the trace context of each job", async () => {
+    await using harness = await start("puppet").loaded();
+    const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    const order = [ORDERS.optionsBack];
+    const german = { number: 1, options: { language: "de" } };
+    const plain = { number: 2, options: undefined };
+    const output = async (job: LaneJob) => (await harness.call(job))[0]?.output;
+    expect(await output(harness.job(order, { traceparent }, german))).toEqual({ options: german.options, traceparent });
+    expect(await output(harness.job(order, {}, plain))).toEqual({ options: null, traceparent: null });
+    harness.host.forget(plain.number);
+    expect(await output(harness.job(order, {}, german))).toEqual({ options: german.options, traceparent: null });
+    harness.host.forget(german.number);
+    expect(await output(harness.job(order, {}, { number: 3, options: 1 }))).toEqual({ options: 1, traceparent: null });
+  });
+
+  test("passes interims as such", async () => {
+    await using harness = await start("puppet").loaded();
+    expect((await harness.call(harness.job([0], { kind: "interim" })))[0]?.output).toMatchObject({ final: false });
+  });
+
+  test("returns audio, with the sample rate of the model or its own", async () => {
+    await using harness = await start("puppet").loaded();
+    const [own] = await harness.call(harness.job([ORDERS.own, 0.5]));
+    expect(own?.audio).toEqual({ samples: Float32Array.of(ORDERS.own, 0.5), sampleRate: 16_000 });
+    const [other] = await harness.call(harness.job([ORDERS.sound, 1]));
+    expect(other?.audio).toEqual({ samples: Float32Array.of(ORDERS.sound / 2, 0.5), sampleRate: 8000 });
+    expect(other?.output).toEqual({ count: 2, last: 1, final: true });
+  });
+
+  test("passes the state of a stateful model by value", async () => {
+    await using harness = await start("summing").loaded();
+    const [started] = await harness.call(harness.job([], { step: "start" }));
+    const [first] = await harness.call(harness.job([0, 2, 3], { step: "step", state: started?.state }));
+    expect(first?.output).toEqual({ sum: 5, before: [] });
+    const [again] = await harness.call(harness.job([0, 1], { step: "step", state: first?.state }));
+    expect(again?.output).toEqual({ sum: 6, before: [0, 2, 3] });
+    const [silent] = await harness.call(harness.job([0], { step: "step", state: again?.state }));
+    expect(silent).toEqual({ state: expect.anything() });
+    const [finished] = await harness.call(harness.job([], { step: "finish", state: again?.state }));
+    expect(finished?.output).toEqual({ total: 6 });
+  });
+
+  test("returns an error of the model as the result and continues", async () => {
+    await using harness = await start("puppet").loaded();
+    for (const [order, message] of [
+      [ORDERS.throw, "the model's own words"],
+      [ORDERS.laterThrow, "late words"],
+    ] as const) {
+      const [result] = await harness.call(harness.job([order]));
+      expect(result).toEqual({ error: message, stack: expect.stringContaining("puppet.ts") });
+    }
+    expect((await harness.call(harness.job([0])))[0]?.error).toBeUndefined();
+  });
+
+  test("terminated while it loads, it ends and is never ready", async () => {
+    const harness = start("puppet");
+    harness.host.terminate();
+    harness.host.terminate();
+    await harness.ended();
+    expect(harness.reports).toEqual(["exited"]);
+  });
+
+  test("terminated during a call, it ends without a result", async () => {
+    const harness = await start("puppet").loaded();
+    harness.start(harness.job([ORDERS.later]));
+    harness.host.terminate();
+    await harness.ended();
+    expect(harness.reports.filter((report) => report !== "done")).toEqual(["ready", "exited"]);
+  });
+
+  test("closes its model when it is closed, then ends", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "streamer-host-"));
+    try {
+      const file = join(folder, "closed");
+      const harness = await start("broken", { how: "close", file }).loaded();
+      harness.host.close();
+      await harness.ended();
+      expect(readFileSync(file, "utf8")).toBe("closed");
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test("closed without anything to close, it ends", async () => {
+    const harness = await start("puppet").loaded();
+    harness.host.close();
+    await harness.ended();
+    expect(harness.reports).toEqual(["ready", "exited"]);
+  });
+
+  test("ignores everything after its end", async () => {
+    const harness = await start("puppet").loaded();
+    harness.host.terminate();
+    await harness.ended();
+    harness.start(harness.job([0]));
+    harness.host.forget(LANE.number);
+    harness.host.close();
+    harness.host.terminate();
+    await Bun.sleep(1);
+    expect(harness.reports).toEqual(["ready", "exited"]);
+  });
+
+  test("carries a pool", async () => {
+    await using kit = await testPool({ model: modelPath("batching"), startHost, workers: 2 });
+    const outcomes = await Promise.all(Array.from({ length: 20 }, (_value, i) => kit.submit(kit.lane(), [0, i])));
+    expect(outcomes).toMatchObject(Array.from({ length: 20 }, (_value, i) => ({ status: "ok", output: { last: i } })));
+    expect(kit.arena.used).toBe(0);
+  });
+});

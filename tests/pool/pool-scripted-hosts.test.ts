@@ -1,0 +1,177 @@
+import { describe, expect, test } from "bun:test";
+
+import type { Outcome } from "../../src/model/job.ts";
+import type { ModelInfo } from "../../src/model/model-info.ts";
+import type { Lane } from "../../src/pool/lane.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { TestPool, type TestPoolOptions } from "../support/pool-harness.ts";
+import { ScriptedHosts } from "../support/scripted-host.ts";
+
+/** A pool whose hosts and clock are in the hands of the test. */
+class ScriptedPool extends TestPool {
+  readonly hosts: ScriptedHosts;
+  readonly clock: ManualClock;
+  readonly outcomes: Outcome[] = [];
+
+  constructor(info: Partial<ModelInfo> = {}, options: Partial<TestPoolOptions> = {}) {
+    const [hosts, clock] = [new ScriptedHosts(), new ManualClock()];
+    super({ model: "scripted", inferenceTimeoutMs: 100, startHost: hosts.start, clock, ...options });
+    this.hosts = hosts;
+    this.clock = clock;
+    for (const host of hosts.started) host.becomeReady(info);
+  }
+
+  /** Submits a job, records its outcome, and lets the pool start it. */
+  async add(lane: Lane, job: Parameters<TestPool["submit"]>[2] = {}): Promise<void> {
+    void this.submit(lane, [0], job).then((outcome) => this.outcomes.push(outcome));
+    await turn();
+  }
+}
+
+/** Lets all microtasks run. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+test("jobs that are submitted together go in one call, finals before interims", async () => {
+  const kit = new ScriptedPool({ maxBatch: 2 });
+  void kit.submit(kit.lane(), [0], { kind: "interim" });
+  void kit.submit(kit.lane(), [0]);
+  void kit.submit(kit.lane(), [0]);
+  await turn();
+  expect(kit.hosts.last.calls.map(({ jobs }) => jobs.map(({ job }) => job.kind))).toEqual([["final", "final"]]);
+  kit.hosts.last.answer();
+  expect(kit.hosts.last.calls.at(-1)?.jobs.map(({ job }) => job.kind)).toEqual(["interim"]);
+});
+
+test("a host gets the number and the options of each lane, and forgets lanes with options that are closed", async () => {
+  const kit = new ScriptedPool();
+  const [plain, german] = [kit.lane(), kit.lane("de")];
+  await kit.add(plain);
+  kit.hosts.last.answer();
+  await kit.add(german);
+  const lanes = kit.hosts.last.calls.map(({ jobs }) => jobs[0]!.lane);
+  expect(lanes.map(({ options }) => options)).toEqual([undefined, "de"]);
+  plain.close();
+  german.close();
+  expect(kit.hosts.last.forgotten).toEqual([lanes[1]!.number]);
+});
+
+describe("the samples of a job are held", () => {
+  test("until its result", async () => {
+    const kit = new ScriptedPool();
+    await kit.add(kit.lane());
+    expect(kit.arena.used).toBe(1);
+    kit.hosts.last.answer({ output: { text: "a" } });
+    await turn();
+    expect([kit.arena.used, kit.outcomes[0]]).toEqual([0, expect.objectContaining({ output: { text: "a" } })]);
+  });
+
+  test("until its call has ended, also if its lane is closed before", async () => {
+    const kit = new ScriptedPool();
+    const lane = kit.lane();
+    await kit.add(lane);
+    await kit.add(lane);
+    lane.close();
+    await turn();
+    expect([kit.outcomes, kit.arena.used]).toEqual([[{ status: "dropped" }, { status: "dropped" }], 1]);
+    kit.hosts.last.answer();
+    await turn();
+    expect([kit.outcomes.length, kit.arena.used]).toEqual([2, 0]);
+  });
+
+  test("until the host has ended if the call exceeds its time, though the job has failed", async () => {
+    const kit = new ScriptedPool();
+    await kit.add(kit.lane());
+    const [host] = kit.hosts.started;
+    kit.clock.advance(99);
+    expect(host!.terminated).toBe(false);
+    kit.clock.advance(1);
+    await turn();
+    expect(kit.outcomes).toEqual([
+      {
+        status: "failed",
+        code: "inference_timeout",
+        message: "the model took longer than 100 ms",
+        queueMs: 0,
+        inferMs: 100,
+      },
+    ]);
+    expect([host!.terminated, kit.arena.used]).toEqual([true, 1]);
+    host!.answer();
+    host!.exit();
+    await turn();
+    expect([kit.arena.used, kit.outcomes.length, kit.hosts.started.length]).toEqual([0, 1, 2]);
+  });
+});
+
+describe("a host that exits", () => {
+  test("fails the jobs of its call", async () => {
+    const kit = new ScriptedPool();
+    await kit.add(kit.lane());
+    kit.hosts.last.exit();
+    await turn();
+    expect(kit.outcomes).toMatchObject([{ status: "failed", code: "worker_crashed" }]);
+    expect([kit.arena.used, kit.crashes]).toEqual([0, 1]);
+  });
+
+  test("has its finals called once more, each alone, if the model is idempotent", async () => {
+    const kit = new ScriptedPool({ idempotent: true, maxBatch: 2 });
+    const [first, second] = [kit.lane(), kit.lane()];
+    void kit.submit(first, [0]).then((outcome) => kit.outcomes.push(outcome));
+    await kit.add(second);
+    kit.hosts.last.exit();
+    kit.hosts.last.becomeReady({ idempotent: true, maxBatch: 2 });
+    await turn();
+    expect(kit.hosts.last.calls.map(({ jobs }) => jobs.length)).toEqual([1]);
+    kit.hosts.last.answer();
+    kit.hosts.last.exit();
+    await turn();
+    expect(kit.outcomes.map(({ status }) => status)).toEqual(["ok", "failed"]);
+    expect(kit.arena.used).toBe(0);
+  });
+
+  test("fails all waiting jobs when no other can be started", async () => {
+    const kit = new ScriptedPool();
+    const lane = kit.lane();
+    await kit.add(lane);
+    await kit.add(lane);
+    kit.hosts.last.exit();
+    kit.hosts.last.exit({ cause: "no weights" });
+    await turn();
+    expect(kit.outcomes.map((outcome) => outcome.status === "failed" && outcome.message)).toEqual([
+      "the worker that ran the model crashed",
+      "no worker for the model could be started",
+    ]);
+    expect([kit.arena.used, kit.pool.finalsPending]).toEqual([0, 0]);
+  });
+});
+
+test("callers take turns, whatever the number of their streams", async () => {
+  const kit = new ScriptedPool();
+  const served: string[] = [];
+  const add = (lane: Lane, name: string) => void kit.submit(lane, [0]).then(() => served.push(name));
+  for (let i = 0; i < 10; i++) add(kit.pool.lane({ caller: "many", stream: {} }, undefined), "many");
+  const one = kit.pool.lane({ caller: "one", stream: {} }, undefined);
+  for (let i = 0; i < 4; i++) add(one, "one");
+  await turn();
+  for (let i = 0; i < 14; i++) {
+    kit.hosts.last.answer();
+    await turn();
+  }
+  expect(served.slice(0, 8)).toEqual(["many", "one", "many", "one", "many", "one", "many", "one"]);
+});
+
+test("a lane of a model refuses steps unless the model is stateful", () => {
+  const stateless = new ScriptedPool();
+  expect(() => stateless.submit(stateless.lane(), [0], { step: "start" })).toThrow("only stateful models take steps");
+  const stateful = new ScriptedPool({ stateful: true });
+  expect(() => stateful.submit(stateful.lane(), [0])).toThrow("only stateful models take steps");
+});
+
+test("the load counts workers and waiting jobs", async () => {
+  const kit = new ScriptedPool({}, { workers: 2 });
+  expect(kit.pool.load).toEqual({ workersReady: 2, workersBusy: 0, finalsWaiting: 0, interimsWaiting: 0, spawns: 2 });
+  const [lane, other] = [kit.lane(), kit.lane()];
+  for (let i = 0; i < 3; i++) await kit.add(lane);
+  await kit.add(other, { kind: "interim" });
+  expect(kit.pool.load).toMatchObject({ workersReady: 2, finalsWaiting: 2 });
+});
