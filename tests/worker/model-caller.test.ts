@@ -49,7 +49,8 @@ test("errors become results, thrown or rejected", async () => {
     },
   });
   expect(thrown.run([job([1])])).toEqual([{ error: "e".repeat(500), stack: expect.any(String) }]);
-  expect(await callerOf({ infer: () => Promise.reject("no Error") }).run([job([1])])).toEqual([{ error: "no Error" }]);
+  const rejected = callerOf({ infer: () => Promise.reject(new TypeError("late")) });
+  expect(await rejected.run([job([1])])).toEqual([{ error: "late", stack: expect.any(String) }]);
 });
 
 test("the first job's trace context is current during the call", () => {
