@@ -25,7 +25,7 @@ export function resolveSettings(
 /** Returns the sentence about a setting that a model does not have. */
 export function unknownSetting(name: string, known: readonly string[]): string {
   const meant = nearestName(name, known);
-  const hint = meant === undefined ? `allowed: ${known.join(", ")}` : `did you mean "${meant}"?`;
+  const hint = meant === undefined ? `allowed: ${known.join(", ") || "none"}` : `did you mean "${meant}"?`;
   return `unknown setting "${name}"; ${hint}`;
 }
 

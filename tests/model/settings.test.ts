@@ -22,6 +22,10 @@ describe("a model that describes its settings", () => {
     ]);
   });
 
+  test("without any settings has every one refused", () => {
+    expect(resolveSettings({ settings: {} }, { size: 1 }).problems).toEqual(['unknown setting "size"; allowed: none']);
+  });
+
   test("may refuse settings itself, which include the defaults", () => {
     const validated: unknown[] = [];
     const validate = (given: Record<string, unknown>): string[] => {
