@@ -44,7 +44,7 @@ export const SEND_ARGS = {
   },
   set: {
     type: "string",
-    valueHint: "KEY=VALUE...",
+    valueHint: "key=value...",
     description: "Set a field of the start request, such as vad.min_silence_ms=300; may be repeated",
   },
   raw: { type: "boolean", description: "The input is PCM without a header" },
@@ -52,8 +52,8 @@ export const SEND_ARGS = {
   channels: { type: "string", valueHint: "N", description: "Channels of raw input, interleaved (default 1)" },
   "sample-format": {
     type: "string",
-    valueHint: "NAME",
-    description: `Sample format of raw input: ${SAMPLE_FORMAT_NAMES.join(", ")} (default s16)`,
+    valueHint: SAMPLE_FORMAT_NAMES.join("|"),
+    description: "Sample format of raw input (default s16)",
   },
 } as const satisfies ArgsDef;
 
