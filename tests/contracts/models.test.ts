@@ -8,7 +8,7 @@ import { concat, encode, freshSeed, noise, seeded, speech } from "../support/aud
 import { Running } from "../support/in-process.ts";
 import { invariant } from "../support/ledgers.ts";
 
-/** Models that carry state run where state is carried, and nowhere else. */
+/** Models that keep state. Only patterns that keep state can use them. */
 const STATEFUL = new Set(["denoise"]);
 
 const RATE = 22_050;
@@ -26,7 +26,7 @@ beforeAll(async () => {
         [`models.${name}.workers`, 2],
       ] as const,
   );
-  // A model that is slow at times, so that answers overtake each other.
+  // A model with varying delay, so that results overtake each other.
   server = await Running.start({ "model.workers": 3, "model.jitter": 0.01, ...Object.fromEntries(keys) });
 });
 
@@ -34,22 +34,22 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]();
 });
 
-interface Told {
+interface Received {
   readonly events: readonly ServerEvent[];
-  /** The audio of the results, channel by channel, in the order of its coming. */
+  /** The audio of the results by channel, in the order of arrival. */
   readonly audio: Record<string, string>;
 }
 
-interface Manner {
+interface Delivery {
   readonly route?: string;
-  /** Bytes of the next message; default all of them. */
+  /** Bytes of the next message; default all. */
   readonly size?: () => number;
-  /** Milliseconds to wait behind a message. */
+  /** Milliseconds to wait after a message. */
   readonly pause?: () => number;
 }
 
-async function stream(on: Running, model: string, bytes: Buffer, manner: Manner = {}): Promise<Told> {
-  const { route = "stateful", size = () => bytes.length, pause = () => 0 } = manner;
+async function stream(on: Running, model: string, bytes: Buffer, delivery: Delivery = {}): Promise<Received> {
+  const { route = "stateful", size = () => bytes.length, pause = () => 0 } = delivery;
   const peer = await on.connect({ path: `/api/v1/${route}` });
   peer.start({ format: FORMAT, model });
   for (let at = 0; at < bytes.length;) {
@@ -62,10 +62,10 @@ async function stream(on: Running, model: string, bytes: Buffer, manner: Manner 
   peer.stop({ disconnect: true });
   await peer.next("stopped");
   await peer.close();
-  return { events: peer.events, audio: soundOf(peer.events, peer.binaries) };
+  return { events: peer.events, audio: audioOf(peer.events, peer.binaries) };
 }
 
-function soundOf(events: readonly ServerEvent[], binaries: readonly Buffer[]): Record<string, string> {
+function audioOf(events: readonly ServerEvent[], binaries: readonly Buffer[]): Record<string, string> {
   const sound: Record<string, Buffer[]> = {};
   let next = 0;
   for (const event of events) {
@@ -80,8 +80,8 @@ function soundOf(events: readonly ServerEvent[], binaries: readonly Buffer[]): R
   );
 }
 
-/** What does not add up between the events, the ledger and what was sent. */
-function problems({ events }: Told, bytes: number): string[] {
+/** Contradictions between the events, the ledger and the audio that was sent. */
+function problems({ events }: Received, bytes: number): string[] {
   const started = events.find((event) => event.type === "started")!;
   const stopped = events.find((event) => event.type === "stopped")!;
   const check = new LedgerCheck(started.sample_rate);
@@ -99,7 +99,7 @@ function problems({ events }: Told, bytes: number): string[] {
 const seed = freshSeed();
 const random = seeded(seed);
 
-/** A voice on each side, not at the same time, over a little noise; the last frame is not whole. */
+/** A voice on each channel, not at the same time, with a little noise. The last frame is incomplete. */
 function recording(): Buffer {
   const options = { rate: RATE, seed: 7 };
   const left = concat(speech([0.5, 0.4], options), noise(0.3, options));
@@ -117,45 +117,46 @@ describe(`built-in models (seed ${seed})`, () => {
     for (const route of Object.keys(PATTERNS)) {
       const { keepsState } = PATTERNS[route]!;
       if (STATEFUL.has(model) && !keepsState) {
-        test(`${model} carries state, which /${route} cannot: the start is refused by name`, async () => {
+        test(`${model} keeps state, so /${route} refuses the start and names the model`, async () => {
           const peer = await server.connect({ path: `/api/v1/${route}` });
           peer.start({ format: FORMAT, model });
           expect(await peer.next("error")).toMatchObject({ param: "model" });
         });
         continue;
       }
-      test(`${model} in /${route}: the same bytes in any cut and at any pace give the same finals, sound and ledger`, async () => {
+      test(`${model} in /${route}: the same bytes, in any messages and at any pace, give the same finals, audio and ledger`, async () => {
         const whole = await stream(server, model, bytes, { route });
         expect(problems(whole, bytes.length)).toEqual([]);
         const finals = whole.events.filter((event) => event.type === "segment");
         expect(finals.length).toBeGreaterThan(1);
-        const cuts: readonly Manner[] = [
+        const cuts: readonly Delivery[] = [
           { size: () => 1 + Math.floor(random() * 9000) },
           { size: () => 1 + Math.floor(random() * 3000), pause: () => (random() < 0.2 ? 3 * random() : 0) },
           { size: () => 1 + Math.floor(random() ** 8 * 60_000), pause: () => (random() < 0.02 ? 20 : 0) },
         ];
-        for (const manner of cuts) {
-          const cut = await stream(server, model, bytes, { ...manner, route });
+        for (const delivery of cuts) {
+          const cut = await stream(server, model, bytes, { ...delivery, route });
           expect(invariant(cut.events)).toEqual(invariant(whole.events));
           expect(cut.audio).toEqual(whole.audio);
-          const said = (told: Told) => told.events.filter((event) => event.type === "data" && event.channel === 0);
-          expect(said(cut)).toEqual(said(whole));
+          const dataOf = (received: Received) =>
+            received.events.filter((event) => event.type === "data" && event.channel === 0);
+          expect(dataOf(cut)).toEqual(dataOf(whole));
         }
       });
     }
   }
 
-  test("denoise sends back as many samples as were decoded, on each channel", async () => {
-    const told = await stream(server, "denoise", bytes, { size: () => 5000 });
-    const stopped = told.events.find((event) => event.type === "stopped")!;
+  test("denoise returns as many samples as were decoded, on each channel", async () => {
+    const received = await stream(server, "denoise", bytes, { size: () => 5000 });
+    const stopped = received.events.find((event) => event.type === "stopped")!;
     expect(stopped.channels).toHaveLength(2);
     for (const { channel, decoded, inferred } of stopped.channels) {
-      expect(Buffer.from(told.audio[channel] ?? "", "base64").length).toBe(4 * decoded);
+      expect(Buffer.from(received.audio[channel] ?? "", "base64").length).toBe(4 * decoded);
       expect(inferred).toBe(decoded);
     }
   });
 
-  test("denoise sends back the same sound whatever the server's block size, and over any flush", async () => {
+  test("denoise returns the same audio at any block size of the server, and with any flush", async () => {
     const whole = await stream(server, "denoise", bytes);
     for (const ms of [20, 37, 1000]) {
       await using other = await Running.start({ "stateful.block_ms": ms, "models.denoise.name": "denoise" });
@@ -170,6 +171,6 @@ describe(`built-in models (seed ${seed})`, () => {
     peer.stop();
     await peer.next("stopped");
     expect(peer.all("flushed").length).toBeGreaterThan(10);
-    expect(soundOf(peer.events, peer.binaries)).toEqual(whole.audio);
+    expect(audioOf(peer.events, peer.binaries)).toEqual(whole.audio);
   });
 });

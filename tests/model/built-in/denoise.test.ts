@@ -10,7 +10,7 @@ const RATE = 16_000;
 const DEFAULT = { reduction_db: 18, smoothing: 0.98 };
 const model = new Denoiser(DEFAULT);
 
-/** All that comes out when `samples` go in as pieces of `size()`, each with the state of the one before, cloned as it travels. */
+/** The output for `samples` in blocks of `size()`, each with the state of the one before, cloned as between workers. */
 function filter(samples: Float32Array, size: () => number, denoiser = model): Float32Array {
   const parts: Float32Array[] = [];
   let state: DenoiseState = denoiser.start();
@@ -24,7 +24,7 @@ function filter(samples: Float32Array, size: () => number, denoiser = model): Fl
   return concat(...parts, denoiser.finish(structuredClone(state)).audio);
 }
 
-/** Without state: each block begins and ends by itself. */
+/** The output without state: each block is a stream of its own. */
 function filterBlocks(samples: Float32Array, block: number): Float32Array {
   const parts: Float32Array[] = [];
   for (let at = 0; at < samples.length; at += block) {
@@ -49,7 +49,7 @@ function plus(a: Float32Array, b: Float32Array): Float32Array {
   return a.map((x, i) => x + b[i]!);
 }
 
-/** Mean over the 20 ms frames in which somebody speaks of the SNR in dB, each limited to -10 .. 35 as is customary. */
+/** Mean SNR in dB over the 20 ms frames with speech, each limited to -10 .. 35 as usual. */
 function segmentalSnr(clean: Float32Array, heard: Float32Array): number {
   const frame = RATE / 50;
   const snrs: number[] = [];
@@ -62,7 +62,7 @@ function segmentalSnr(clean: Float32Array, heard: Float32Array): number {
   return snrs.reduce((sum, snr) => sum + snr, 0) / snrs.length;
 }
 
-/** White noise, and over it from half a second on a smooth tone that swells and ebbs: any jump is heard, and measured, as a click. */
+/** White noise and, from half a second on, a smooth tone that swells and ebbs: any jump is a click that can be measured. */
 function swellingTone(seconds: number): Float32Array {
   return noise(seconds, { seed: 5, level: 0.001 }).map((x, i) => {
     const time = i / RATE;
@@ -71,7 +71,7 @@ function swellingTone(seconds: number): Float32Array {
   });
 }
 
-/** How much rougher the sound is at the borders of its blocks than elsewhere: ratio of the RMS of its second difference. */
+/** Roughness at the borders of blocks relative to the rest: the ratio of the RMS of the second difference. */
 function seam(samples: Float32Array, block: number): number {
   let [atBorders, borders, all, count] = [0, 0, 0, 0];
   for (let i = 1; i + 1 < samples.length; i++) {
@@ -91,13 +91,13 @@ describe("noise reduction", () => {
   const samples = swellingTone(1.2);
   const whole = filter(samples, () => samples.length);
 
-  test("gives the same bits at every block size: 1, primes, powers of two, whole", () => {
+  test("returns the same bits at every block size: 1, primes, powers of two, whole", () => {
     for (const block of [1, 2, 7, 101, 255, 256, 257, 320, 512, 1009, 1600, 4096, 7919]) {
       expect(Buffer.from(filter(samples, () => block).buffer).equals(Buffer.from(whole.buffer)), `${block}`).toBe(true);
     }
   });
 
-  test("gives the same bits however the stream is cut, and as many samples as went in", () => {
+  test("returns the same bits however the stream is cut, and as many samples as it got", () => {
     const cuts = fc.array(fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 3000 })), {
       minLength: 1,
     });
@@ -114,7 +114,7 @@ describe("noise reduction", () => {
     );
   });
 
-  test("shows no seam at the borders of blocks, where a version without state has one", () => {
+  test("has no seam at the borders of blocks, where a version without state has one", () => {
     const long = swellingTone(4);
     for (const block of [1600, 1601, 4001, 8000]) {
       const smooth = seam(
@@ -122,14 +122,14 @@ describe("noise reduction", () => {
         block,
       );
       const seamed = seam(filterBlocks(long, block), block);
-      // What there is of it comes from the sound itself, which is as rough there as it happens to be.
+      // The rest comes from the input, whose roughness there is random.
       expect(smooth, `${block}`).toBeLessThan(2 * Math.max(1, seam(long, block)));
       expect(seamed, `${block}`).toBeGreaterThan(5 * smooth);
       expect(seamed, `${block}`).toBeGreaterThan(10);
     }
   });
 
-  test("changes nothing when it is asked for 0 dB, and nothing is late", () => {
+  test("changes and delays nothing with a reduction of 0 dB", () => {
     const off = new Denoiser({ ...DEFAULT, reduction_db: 0 });
     const out = filter(samples, () => 700, off);
     expect(out.every((x, i) => Math.abs(x - samples[i]!) < 1e-6)).toBe(true);
@@ -146,7 +146,7 @@ describe("noise reduction", () => {
     }
   });
 
-  test("leaves the state that it is given as it is, so that a step can be repeated", () => {
+  test("does not change the state that it gets, so that a step can be repeated", () => {
     const [, state] = model.step(samples.slice(0, 1000), model.start());
     const before = structuredClone(state);
     const once = model.step(samples.slice(1000, 3000), state);
@@ -170,7 +170,7 @@ describe("noise reduction", () => {
 });
 
 describe("noise reduction on recorded speech in white noise", () => {
-  /** A pause, as every microphone has before somebody speaks, then the reader. */
+  /** A pause, as before every speech, then the reader. */
   async function noisy(snr: number): Promise<{ clean: Float32Array; hiss: Float32Array }> {
     const speech = await recorded(0);
     const clean = concat(new Float32Array(RATE), speech.slice(0, 8 * RATE), new Float32Array(RATE));
@@ -179,7 +179,7 @@ describe("noise reduction on recorded speech in white noise", () => {
     return { clean, hiss: noise(clean.length / RATE, { seed: 11, level }) };
   }
 
-  test("turns the noise down by what it is asked for, within 1.5 dB, in pauses before and after", async () => {
+  test("reduces the noise by the configured amount within 1.5 dB, in pauses before and after speech", async () => {
     const { clean, hiss } = await noisy(10);
     for (const reduction_db of [6, 12]) {
       const out = filter(plus(clean, hiss), () => 1600, new Denoiser({ ...DEFAULT, reduction_db }));
@@ -219,7 +219,7 @@ describe("noise reduction on recorded speech in white noise", () => {
     expect(Math.abs(decibels(spoken(filter(heard, () => 1600)) / spoken(clean)))).toBeLessThan(1.5);
   });
 
-  test("the level of the noise is known within 2 dB, and a louder noise is learned within 3 s, speech or not", async () => {
+  test("estimates the level of the noise within 2 dB, and learns a louder noise within 3 s, with or without speech", async () => {
     let state = model.start();
     const settle = (samples: Float32Array): number => {
       let heard = 0;
@@ -234,7 +234,7 @@ describe("noise reduction on recorded speech in white noise", () => {
     expect(Math.abs(settle(quiet) - decibels(rms(quiet)))).toBeLessThan(2);
     const loud = noise(3, { seed: 2, level: 0.02 });
     expect(Math.abs(settle(loud) - decibels(rms(loud)))).toBeLessThan(2);
-    // A muted microphone is no quiet room: what was learned stays.
+    // A muted microphone is not a quiet room: the estimate stays.
     settle(new Float32Array(3 * RATE));
     expect(Math.abs(settle(loud.slice(0, 4000)) - decibels(rms(loud)))).toBeLessThan(2);
   });

@@ -16,7 +16,7 @@ function sine(hertz: number, { seconds = 1, level = 0.5, phase = 0 } = {}): Floa
   );
 }
 
-/** As many harmonics as fit, each weaker than the one before. */
+/** Up to 20 harmonics below half the sample rate, each weaker than the one before. */
 function buzz(hertz: number, fundamental = 1): Float32Array {
   const samples = new Float32Array(RATE / 2);
   for (let harmonic = 1; harmonic * hertz < RATE / 2 && harmonic <= 20; harmonic++) {
@@ -36,7 +36,7 @@ describe("levels", () => {
     expect(meter.infer(sine(100, { level: 0.1 })).peak_dbfs).toBeCloseTo(-20, 2);
   });
 
-  test("float samples beyond full scale are above 0 dBFS", () => {
+  test("float samples above full scale are above 0 dBFS", () => {
     expect(meter.infer(sine(100, { level: 2 })).peak_dbfs).toBeCloseTo(6.02, 1);
   });
 
@@ -48,7 +48,7 @@ describe("levels", () => {
     expect(meter.infer(sine(200, { level: 0.998 }))).toMatchObject({ clipped_samples: 0, clipped_fraction: 0 });
   });
 
-  test("silence, a constant, one sample and none are numbers and nulls, never infinite", () => {
+  test("silence, a constant, one sample and no sample give numbers or null, never infinity", () => {
     const nothing = { pitch_hz: null, voiced_fraction: 0, centroid_hz: null, clipped_samples: 0, clipped_fraction: 0 };
     expect(meter.infer(new Float32Array(RATE))).toEqual({
       ...nothing,
@@ -60,7 +60,7 @@ describe("levels", () => {
     expect(meter.infer(new Float32Array(0))).toMatchObject({ ...nothing, rms_dbfs: FLOOR_DBFS });
   });
 
-  test("what it says can be sent as JSON, whatever it is given", () => {
+  test("the output is valid JSON for any input", () => {
     const random = seeded(freshSeed());
     for (let i = 0; i < 50; i++) {
       const level = 10 ** (12 * random() - 11);
@@ -69,7 +69,7 @@ describe("levels", () => {
     }
   });
 
-  test("the same samples give the same bits, whatever was measured between", () => {
+  test("the same samples give the same bits, whatever is measured in between", () => {
     const samples = voice(0.5, { seed: 3 });
     const first = meter.infer(samples);
     meter.infer(noise(1, { level: 0.5 }));
@@ -77,14 +77,14 @@ describe("levels", () => {
     expect(meter.infer(samples)).toEqual(first);
   });
 
-  test("has no settings, and says so", () => {
+  test("has no settings, and refuses any", () => {
     expect(levels.validate?.({})).toEqual([]);
     expect(levels.validate?.({ pitch: 1 })).toHaveLength(1);
   });
 });
 
 describe("the spectral centroid", () => {
-  test("of a tone is the tone, also on top of a constant", () => {
+  test("of a tone is its frequency, also with a constant offset", () => {
     for (const hertz of [500, 1000, 3000, 6000]) {
       const centroid = meter.infer(sine(hertz)).centroid_hz ?? 0;
       expect(Math.abs(centroid - hertz)).toBeLessThan(60);
@@ -100,7 +100,7 @@ describe("the spectral centroid", () => {
     expect(Math.abs((meter.infer(both).centroid_hz ?? 0) - 2000)).toBeLessThan(60);
   });
 
-  test("does not depend on how loud it is", () => {
+  test("does not depend on the level", () => {
     const samples = voice(0.5, { seed: 8 });
     const quiet = samples.map((x) => x / 64);
     expect(meter.infer(quiet).centroid_hz).toBeCloseTo(meter.infer(samples).centroid_hz ?? 0, 3);
@@ -118,18 +118,18 @@ describe("pitch", () => {
     }
   });
 
-  test("is heard from the harmonics when the fundamental is missing, as on a telephone", () => {
+  test("is found from the harmonics if the fundamental is missing, as on a telephone", () => {
     expect(meter.infer(buzz(150, 0)).pitch_hz).toBeCloseTo(150, 0);
   });
 
-  test("is null for noise, for what is too low or too short, and for hardly audible hum", () => {
+  test("is null for noise, for tones that are too low or too short, and for hum that is hardly audible", () => {
     expect(meter.infer(noise(2, { level: 0.3 }))).toMatchObject({ pitch_hz: null, voiced_fraction: 0 });
     expect(meter.infer(sine(40)).pitch_hz).toBeNull();
     expect(meter.infer(sine(200, { seconds: 0.04 })).pitch_hz).toBeNull();
     expect(meter.infer(sine(100, { level: 0.0005 })).pitch_hz).toBeNull();
   });
 
-  test("of recorded speech is where voices are, and in part of it only", async () => {
+  test("of recorded speech is in the range of voices, for a part of the speech", async () => {
     const { pitch_hz, voiced_fraction, rms_dbfs } = meter.infer(await recorded(0));
     expect(pitch_hz).toBeWithin(70, 300);
     expect(voiced_fraction).toBeWithin(0.1, 0.9);

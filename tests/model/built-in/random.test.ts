@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import { random } from "../../../src/model/built-in/random.ts";
 
-test("the same seeds give the same numbers, neighbouring ones unrelated numbers", () => {
+test("the same seeds give the same numbers, neighbouring seeds unrelated ones", () => {
   const series = (...seeds: number[]): number[] => Array.from({ length: 8 }, random(...seeds));
   expect(series(1, 2, 3)).toEqual(series(1, 2, 3));
   const firsts = new Set<number>();
@@ -20,6 +20,6 @@ test("numbers are spread evenly over [0, 1), within a series and over the first 
   const draw = random(7);
   const series = Array.from({ length: 10_000 }, () => draw());
   const firsts = Array.from({ length: 10_000 }, (_, call) => random(0, 0, call)());
-  // Seeded, so these hold or not once and for all; the standard deviation is 30.
+  // The seeds are fixed, so the result is, too. The standard deviation is 30.
   for (const count of [...buckets(series), ...buckets(firsts)]) expect(count).toBeWithin(880, 1120);
 });

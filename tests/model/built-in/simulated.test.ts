@@ -8,7 +8,7 @@ const call = { final: true, sampleRate: 16_000, options: undefined };
 const silence = new Float32Array(100);
 const still = { delay: 0, constant_factor: 0, jitter: 0 };
 
-/** What each of 200 calls did. */
+/** The results of 200 calls. */
 function history(settings: object, spawn: number, warm: boolean): string {
   const model = new Simulated(v.parse(simulatedSettings, { ...still, ...settings }), spawn);
   if (warm) model.warmUp();
@@ -22,31 +22,31 @@ function history(settings: object, spawn: number, warm: boolean): string {
 }
 
 describe("simulated model", () => {
-  test("answers the number of samples", () => {
+  test("returns the number of samples", () => {
     expect(new Simulated(v.parse(simulatedSettings, still), 0).infer(silence, call)).toEqual({ count: 100 });
   });
 
-  test("what it draws depends on seed, spawn and call alone; warming up draws nothing", () => {
+  test("random numbers depend only on seed, spawn and call; the warm-up draws none", () => {
     const settings = { failure_rate: 0.3, seed: 1 };
     expect(history(settings, 0, false)).toBe(history(settings, 0, true));
     expect(history(settings, 0, true)).not.toBe(history(settings, 1, true));
     expect(history(settings, 0, true)).not.toBe(history({ ...settings, seed: 2 }, 0, true));
   });
 
-  test("fails and crashes as often as it is told to", () => {
+  test("fails and crashes at the configured rates", () => {
     const share = (settings: object, words: string): number =>
       Array.from({ length: 20 }, (_, spawn) => history(settings, spawn, false).split(words).length - 1).reduce(
         (sum, count) => sum + count / 4000,
         0,
       );
-    // Seeded, so these hold or not once and for all.
+    // The seeds are fixed, so the result is, too.
     expect(share({ failure_rate: 0.05 }, "simulated failure")).toBeWithin(0.04, 0.06);
     expect(share({ panic_rate: 0.05 }, "simulated crash")).toBeWithin(0.04, 0.06);
     expect(share({}, "simulated")).toBe(0);
     expect(share({ failure_rate: 1 }, "simulated failure")).toBeCloseTo(1);
   });
 
-  test("the documented configuration is accepted as it stands, and so is none", () => {
+  test("accepts the documented settings, and none", () => {
     const documented = {
       delay: 0.5,
       constant_factor: 0.3,
@@ -59,7 +59,7 @@ describe("simulated model", () => {
     expect(simulated.validate?.({})).toEqual([]);
   });
 
-  test("every wrong setting is named with what was found and what is allowed, all at once", () => {
+  test("reports every wrong setting at once, with the value found and the values allowed", () => {
     expect(
       simulated.validate?.({
         dely: 1,

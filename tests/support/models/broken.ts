@@ -1,6 +1,6 @@
 import type { ModelModule } from "../../../src/model/model.ts";
 
-/** Loads wrongly in the way that its settings name. */
+/** Fails to load in the way that its setting `how` names. */
 export default {
   name: "broken",
   validate: (settings: Record<string, unknown>) => (settings["how"] === "settings" ? ["how: not like this"] : []),

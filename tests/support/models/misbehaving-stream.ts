@@ -5,7 +5,7 @@ interface Sum {
   junk?: unknown;
 }
 
-/** Does wrong what its setting names. */
+/** Breaks the rule that its setting names. */
 class MisbehavingStream implements StatefulModel<object, Sum> {
   readonly #how: unknown;
   #sum = 0;

@@ -2,7 +2,7 @@ import type { Call, Model, ModelModule } from "../../../src/model/model.ts";
 
 type Output = Record<string, unknown>;
 
-/** Does wrong what its setting names. */
+/** Breaks the rule that its setting names. */
 class Misbehaving implements Model<Output> {
   readonly #how: unknown;
   #calls = 0;

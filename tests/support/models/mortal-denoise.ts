@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { denoise, Denoiser, type DenoiseState } from "../../../src/model/built-in/denoise.ts";
 import type { ModelModule } from "../../../src/model/model.ts";
 
-/** Noise reduction that takes its worker down at every `every`-th frame, once: whoever tries that step again lives. */
+/** Noise reduction that crashes its worker at every `every`-th frame, once: the repeated step succeeds. */
 export default {
   ...denoise,
   name: "mortal-denoise",
@@ -13,7 +13,7 @@ export default {
   load({ folder, every }) {
     const model = new Denoiser({ reduction_db: 18, smoothing: 0.98 });
     return {
-      // A second of silence would be deadly.
+      // The default warm-up, one second of silence, would crash.
       warmUp() {},
       start: () => model.start(),
       step(audio: Float32Array, state: DenoiseState) {

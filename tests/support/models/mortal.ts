@@ -7,7 +7,7 @@ import { isStateful } from "../../../src/worker/load-model.ts";
 
 const INNER: Record<string, ModelModule> = { simulated, levels, denoise };
 
-/** A built-in model whose worker dies in the middle of a call with probability `rate`. Nothing is tried again. */
+/** A built-in model that crashes its worker during a call with probability `rate`. It is not idempotent. */
 export default {
   name: "mortal",
   settings: { inner: { default: "levels" }, rate: { default: 0.4 }, seed: { default: 0 } },

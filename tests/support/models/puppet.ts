@@ -1,6 +1,6 @@
 import type { Model, ModelModule } from "../../../src/model/model.ts";
 
-/** What the first sample of a piece makes the model do. */
+/** Actions of the model, by the first sample of the audio. */
 export const ORDERS = {
   answer: 0,
   throw: 1,

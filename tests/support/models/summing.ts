@@ -17,7 +17,7 @@ class Summing implements StatefulModel<object, State> {
     if (audio[0] === ORDERS.exit) process.exit(3);
     if (audio[0] === ORDERS.bigint) return [undefined, { ...state, strange: () => 1 }];
     const sum = audio.reduce((total, sample) => total + sample, state.sum);
-    // A view of the lent input, which must have been carried away before the input is lent again.
+    // A view of the input: the state must be copied before the next call reuses its memory.
     return [
       audio.length === 1 ? undefined : { sum, before: [...state.history] },
       { sum, history: audio.subarray(0, 3) },

@@ -1,6 +1,6 @@
 import { trace } from "@opentelemetry/api";
 
-/** Begins a span of its own around what it does. */
+/** Starts a span of its own in each call. */
 export default {
   name: "traced",
   traces: true,
