@@ -58,7 +58,11 @@ export function connect(request: Request, route: Route, path: string, host: Upgr
   const finish = (admitted: Caller | ProtocolError): Response =>
     answer(upgrade(request, route, checked, admitted, trace, host));
   const admitted = host.admit(arrivalOf(request, route, host));
-  return admitted instanceof Promise ? admitted.then(finish) : finish(admitted);
+  if (!(admitted instanceof Promise)) return finish(admitted);
+  return admitted.then(finish, (error: unknown) => {
+    trace.responded(500, "internal");
+    throw error;
+  });
 }
 
 /**

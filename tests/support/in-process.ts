@@ -1,5 +1,6 @@
 import { type Config, loadConfig } from "../../src/config/config.ts";
 import { validateModelSettings } from "../../src/model/models.ts";
+import type { Admit } from "../../src/server/admission.ts";
 import { Server } from "../../src/server/server.ts";
 import { openLog } from "../../src/telemetry/log/log.ts";
 import { Peer, type PeerOptions } from "./peer.ts";
@@ -30,6 +31,8 @@ export interface RunningOptions {
   readonly clock?: () => number;
   /** False: the models are not waited for. */
   readonly load?: boolean;
+  /** Decides who may open a session; default: the server's own decision. */
+  readonly admit?: Admit;
 }
 
 /** A server in this process, on a free port, and what it logs. */
@@ -47,13 +50,14 @@ export class Running implements AsyncDisposable {
     return running;
   }
 
-  private constructor(config: Config, { clock }: RunningOptions) {
+  private constructor(config: Config, { clock, admit }: RunningOptions) {
     const log = openLog({
       level: "debug",
       write: (line) => this.log.push(JSON.parse(line) as Record<string, unknown>),
     });
     this.#log = log;
-    this.server = new Server({ config, log, version: "0.0.0", workerUrl, ...(clock && { clock }) });
+    const given = { ...(clock && { clock }), ...(admit && { admit }) };
+    this.server = new Server({ config, log, version: "0.0.0", workerUrl, ...given });
     this.url = this.server.url;
     this.port = Number(new URL(this.url).port);
   }
