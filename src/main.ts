@@ -75,14 +75,15 @@ function groupUsage(path: readonly string[], { description, commands }: CommandG
   const width = Math.max(...names.map((name) => name.length));
   const lines = Object.entries(commands).map(([name, { description }]) => `  ${name.padEnd(width)}  ${description}`);
   const name = ["streamer", ...path].join(" ");
-  return `${path.length === 0 ? `${name} ${version}` : name}: ${description}
+  const isProgram = path.length === 0;
+  return `${isProgram ? `${name} ${version}` : name}: ${description}
 
 Usage: ${name} COMMAND [FLAGS]
 
 Commands:
 ${lines.join("\n")}
 
-"${name} COMMAND --help" lists the flags of a command.${path.length === 0 ? ' "streamer --version" prints the version.' : ""}
+"${name} COMMAND --help" lists the flags of a command.${isProgram ? ' "streamer --version" prints the version.' : ""}
 `;
 }
 

@@ -2,7 +2,7 @@ import { type FileHandle, open, realpath, stat, unlink } from "node:fs/promises"
 
 import { codeOf, messageOf } from "../../lib/thrown.ts";
 import { UsageError } from "../terminal/exit-codes.ts";
-import { WAV_HEADER_BYTES, wavHeader } from "./wav-header.ts";
+import { floatWavHeader, WAV_HEADER_BYTES } from "./float-wav-header.ts";
 
 const SAMPLE_BYTES = Float32Array.BYTES_PER_ELEMENT;
 
@@ -100,7 +100,7 @@ export class WavWriter implements AsyncDisposable {
   }
 
   async #writeHeader(frames: number | undefined): Promise<void> {
-    await this.#writeAll(wavHeader(this.#lengths.length, this.#sampleRate ?? 0, frames), 0);
+    await this.#writeAll(floatWavHeader(this.#lengths.length, this.#sampleRate ?? 0, frames), 0);
   }
 
   async #writeAll(bytes: Uint8Array, offset: number): Promise<void> {

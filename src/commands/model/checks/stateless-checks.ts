@@ -107,7 +107,8 @@ async function checkBatch(harness: ModelHarness, report: ReportFinding): Promise
     }
     const similarity = compareResults([single[i]!], [outcome]);
     if (similarity === "different") {
-      const results = `${describeResult(outcome)} in a batch of ${outcome.batchSize}, ${describeResult(single[i]!)} alone`;
+      const [batched, alone] = [describeResult(outcome), describeResult(single[i]!)];
+      const results = `${batched} in a batch of ${outcome.batchSize}, ${alone} alone`;
       return report("FAIL", "batch", `piece ${i} has another result in a batch: ${results}`);
     }
     if (similarity === "close") least = similarity;

@@ -16,7 +16,7 @@ export const WAV_HEADER_BYTES = 12 + (8 + 18) + (8 + 4) + 8;
  * is in "Multimedia Programming Interface and Data Specifications 1.0" with its "New Multimedia Data Types" update:
  * all but integer PCM needs the extension size in `fmt ` and a `fact` chunk.
  */
-export function wavHeader(channels: number, sampleRate: number, frames: number | undefined): Uint8Array {
+export function floatWavHeader(channels: number, sampleRate: number, frames: number | undefined): Uint8Array {
   const frameBytes = channels * SAMPLE_BYTES;
   const dataBytes = frames === undefined ? undefined : frames * frameBytes;
   const view = new DataView(new ArrayBuffer(WAV_HEADER_BYTES));
