@@ -36,7 +36,9 @@ export interface Model<Output extends object> {
   inferBatch?(audio: Float32Array[], calls: Call[]): Output[] | Promise<Output[]>;
   /** Runs once before the first call. Without it, the warm-up is a call with one second of silence. */
   warmUp?(): void | Promise<void>;
-  /** Releases resources when the server shuts down. Not called in a worker that crashes or is terminated during a call. */
+  /**
+   * Releases resources when the server shuts down. Not called in a worker that crashes or is terminated during a call.
+   */
   close?(): void | Promise<void>;
 }
 
@@ -60,7 +62,9 @@ export interface StatefulModel<Output extends object, State> {
   finish?(state: State, call: Call): Output | undefined | Promise<Output | undefined>;
   /** Runs once before the first call. Without it, the warm-up is a stream with one second of silence. */
   warmUp?(): void | Promise<void>;
-  /** Releases resources when the server shuts down. Not called in a worker that crashes or is terminated during a call. */
+  /**
+   * Releases resources when the server shuts down. Not called in a worker that crashes or is terminated during a call.
+   */
   close?(): void | Promise<void>;
 }
 
@@ -91,7 +95,9 @@ export interface ModelModule {
   readonly maxBatchWaitMs?: number;
   /** True if a call may be repeated: when a worker crashes, its final results are tried once more. Default false. */
   readonly idempotent?: boolean;
-  /** True if `load` returns a `StatefulModel`. By default, the loaded model decides: it is stateful if it has `step`. */
+  /**
+   * True if `load` returns a `StatefulModel`. By default, the loaded model decides: it is stateful if it has `step`.
+   */
   readonly stateful?: boolean;
   /**
    * True if the model starts spans with `@opentelemetry/api`. If traces are exported, its workers export these spans,

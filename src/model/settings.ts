@@ -33,7 +33,9 @@ function defaultsOf(descriptions: SettingDescriptions): Record<string, unknown> 
   return Object.fromEntries(Object.entries(descriptions).map(([name, setting]) => [name, setting.default]));
 }
 
-/** Finds unknown names, and values of another type than the default. A default of null or undefined allows all types. */
+/**
+ * Finds unknown names, and values of another type than the default. A default of null or undefined allows all types.
+ */
 function findMisfits(descriptions: SettingDescriptions, configured: Settings): string[] {
   return Object.entries(configured).flatMap(([name, value]) => {
     if (!Object.hasOwn(descriptions, name)) return [unknownSetting(name, Object.keys(descriptions))];

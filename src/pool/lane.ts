@@ -10,7 +10,9 @@ export interface AudioJob extends Job {
 /** Receives the outcome of a job. */
 export type Settle = (outcome: Outcome) => void;
 
-/** Whose turn the jobs of a lane take: callers take turns, then the streams of a caller, then the channels of a stream. */
+/**
+ * Whose turn the jobs of a lane take: callers take turns, then the streams of a caller, then the channels of a stream.
+ */
 export interface LaneOwner {
   /** Id of the caller. */
   readonly caller: string;

@@ -26,7 +26,9 @@ const LOST_MS = 5000;
  * A job holds a reference to its samples until no worker can read them: until its call has ended or its host has.
  */
 export class ModelPool {
-  /** Resolves when all workers are ready. Rejects when one cannot be started; the message names the model and the cause. */
+  /**
+   * Resolves when all workers are ready. Rejects when one cannot be started; the message names the model and the cause.
+   */
   readonly ready: Promise<void>;
 
   readonly #limits: PoolLimits;

@@ -14,7 +14,9 @@ export interface SchedulerOptions extends Pick<ModelInfo, "stateful" | "maxBatch
   readonly maxInFlight: number;
   /** Longest time for one call. */
   readonly timeoutMs: number;
-  /** Time for which a worker that ended during a call counts as occupied by the streams of the call, unless it is back. */
+  /**
+   * Time for which a worker that ended during a call counts as occupied by the streams of the call, unless it is back.
+   */
   readonly lostMs: number;
 }
 

@@ -67,7 +67,9 @@ export interface WorkerHost {
   call(call: number, jobs: readonly LaneJob[]): void;
   /** The lane is closed: no further call has jobs of it. */
   forget(lane: number): void;
-  /** Closes the model and ends the host, between calls. The caller sets the time limit and terminates the host after it. */
+  /**
+   * Closes the model and ends the host, between calls. The caller sets the time limit and terminates the host after it.
+   */
   close(): void;
   /** Ends the host as soon as possible, even during a call. */
   terminate(): void;

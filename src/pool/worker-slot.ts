@@ -2,7 +2,9 @@ import type { Clock } from "../lib/clock.ts";
 import type { ModelInfo } from "../model/model-info.ts";
 import type { CallResult, HostEvents, HostExit, LaneJob, WorkerHost } from "./worker-host.ts";
 
-/** Delay before the replacement of a worker that ended without a call: doubled with each in a row, up to the longest. */
+/**
+ * Delay before the replacement of a worker that ended without a call: doubled with each in a row, up to the longest.
+ */
 export const FIRST_BACKOFF_MS = 100;
 export const LONGEST_BACKOFF_MS = 5000;
 /** A host that has not ended by this time after `terminate` is stuck in native code. */

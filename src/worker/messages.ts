@@ -72,7 +72,9 @@ export interface LoadFailedMessage {
   readonly stack?: string;
 }
 
-/** The result of a job: in a text message with `output`, in other messages with `outputJson`, the output as JSON text. */
+/**
+ * The result of a job: in a text message with `output`, in other messages with `outputJson`, the output as JSON text.
+ */
 export interface ResultMessage extends JobResult {
   readonly outputJson?: string;
 }

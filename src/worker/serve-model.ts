@@ -12,8 +12,8 @@ export interface WorkerPort {
 }
 
 /**
- * Bun 1.4.5 counts the arena, which is shared, as memory that this thread keeps alive. Its collector therefore waits for
- * too long, so it is called after this many calls.
+ * Bun 1.4.5 counts the arena, which is shared, as memory that this thread keeps alive. Its collector therefore waits
+ * for too long, so it is called after this many calls.
  */
 const CALLS_PER_COLLECTION = 1_000;
 
@@ -56,7 +56,9 @@ export function serveModel(port: WorkerPort): void {
   };
 }
 
-/** Posts the results at once when the model returns them at once: a synchronous model costs no turn of the event loop. */
+/**
+ * Posts the results at once when the model returns them at once: a synchronous model costs no turn of the event loop.
+ */
 function runCall(port: WorkerPort, caller: ModelCaller, { call, jobs }: CallMessage): void {
   const startedMs = performance.now();
   const done = (results: WorkerResult[]): void => postDone(port, call, performance.now() - startedMs, results);

@@ -27,8 +27,9 @@ export const denoiseSettings = v.strictObject({
 });
 
 /**
- * The noise reduction's state of one stream: 6 arrays of up to 257 floats, about 6 KiB. Passing it between workers costs a
- * structured clone with every step (10 to 20 us). It is a plain object, which a structured clone copies completely.
+ * The noise reduction's state of one stream: 6 arrays of up to 257 floats, about 6 KiB. Passing it between workers
+ * costs a structured clone with every step (10 to 20 us). It is a plain object, which a structured clone copies
+ * completely.
  */
 export interface DenoiseState extends NoiseState {
   /** Completed frames. Frame k ends at sample (k + 1) HOP of the stream. */
@@ -50,14 +51,15 @@ interface Denoised {
 }
 
 /**
- * Noise reduction with overlap-add. Each frame is multiplied by the root of a Hann window and transformed; each frequency
- * is multiplied by its gain; the result is transformed back, multiplied by the window again and added up. The two windows
- * multiply to a Hann window, and half overlapping Hann windows add up to 1, so gains of 1 return the input (J. B. Allen,
- * "Short term spectral analysis, synthesis, and modification by discrete Fourier transform", IEEE Trans. ASSP 25(3), 1977).
+ * Noise reduction with overlap-add. Each frame is multiplied by the root of a Hann window and transformed; each
+ * frequency is multiplied by its gain; the result is transformed back, multiplied by the window again and added up. The
+ * two windows multiply to a Hann window, and half overlapping Hann windows add up to 1, so gains of 1 return the input
+ * (J. B. Allen, "Short term spectral analysis, synthesis, and modification by discrete Fourier transform", IEEE Trans.
+ * ASSP 25(3), 1977).
  *
  * Frames lie on a grid from the first sample of the stream, and the state has everything that later frames need. The
- * output is therefore the same, bit for bit, however the stream is cut into steps. A sample is complete when both frames
- * that cover it are, 16 to 32 ms later. `finish` returns the rest: the output has as many samples as the input.
+ * output is therefore the same, bit for bit, however the stream is cut into steps. A sample is complete when both
+ * frames that cover it are, 16 to 32 ms later. `finish` returns the rest: the output has as many samples as the input.
  */
 export class Denoiser implements StatefulModel<Denoised, DenoiseState> {
   readonly #minGain: number;
@@ -128,8 +130,8 @@ export class Denoiser implements StatefulModel<Denoised, DenoiseState> {
   }
 
   /**
-   * Processes `hops` frames and changes the arrays of `state`. Writes HOP samples to `out` for each frame but the first of
-   * the stream. Returns `learned`.
+   * Processes `hops` frames and changes the arrays of `state`. Writes HOP samples to `out` for each frame but the first
+   * of the stream. Returns `learned`.
    */
   #processFrames(state: DenoiseState, input: Float32Array, hops: number, out: Float32Array): number {
     const { previous, overlap } = state;
@@ -179,9 +181,9 @@ function completeHops(frames: number): number {
 }
 
 /**
- * Returns the mean square of samples from the sum of the powers of their windowed frame, from 0 to half the sample rate: by
- * Parseval's theorem, where all but the first and the last frequency count twice, and the squares of the window add up to
- * FRAME / 2.
+ * Returns the mean square of samples from the sum of the powers of their windowed frame, from 0 to half the sample
+ * rate: by Parseval's theorem, where all but the first and the last frequency count twice, and the squares of the
+ * window add up to FRAME / 2.
  */
 function meanSquare(sum: number): number {
   return (2 * sum) / FRAME / (FRAME / 2);

@@ -8,7 +8,9 @@ import { findProblems } from "./setting-schema.ts";
 
 const SAMPLE_RATE = 16_000;
 
-/** Magnitude from which a sample counts as clipped: 0.01 dB below full scale, because resampling moves samples off it. */
+/**
+ * Magnitude from which a sample counts as clipped: 0.01 dB below full scale, because resampling moves samples off it.
+ */
 export const CLIPPED = 1 - 2 ** -10;
 
 /** Samples of a frame of the spectrum: 32 ms. Frames overlap by half. */
@@ -35,9 +37,9 @@ export interface Levels {
   /** Share of the estimates that have a pitch, 0 to 1. */
   voiced_fraction: number;
   /**
-   * Spectral centroid, Hz, a measure of brightness: the mean of the frequencies, weighted by their magnitudes (G. Peeters,
-   * "A large set of audio features for sound description", CUIDADO report, IRCAM, 2004, section 6.1.1). Null if all
-   * samples are equal.
+   * Spectral centroid, Hz, a measure of brightness: the mean of the frequencies, weighted by their magnitudes (G.
+   * Peeters, "A large set of audio features for sound description", CUIDADO report, IRCAM, 2004, section 6.1.1). Null
+   * if all samples are equal.
    */
   centroid_hz: number | null;
 }

@@ -21,7 +21,10 @@ const NOISE_MEMORY = 0.8;
 /** Upper limit of the probability once the smoothed one exceeds it, so that a louder noise is learned in the end. */
 const PRESENCE_LIMIT = 0.99;
 
-/** Lower limit of the a-priori SNR, -25 dB, against musical noise: O. Cappé, IEEE Trans. Speech and Audio Proc. 2(2), 1994. */
+/**
+ * Lower limit of the a-priori SNR, -25 dB, against musical noise: O. Cappé, IEEE Trans. Speech and Audio Proc. 2(2),
+ * 1994.
+ */
 const MIN_SNR = 10 ** -2.5;
 
 /** Adds frame `count` (from 0) to the first estimate: the mean so far. */

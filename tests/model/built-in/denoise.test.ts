@@ -62,7 +62,9 @@ function segmentalSnr(clean: Float32Array, heard: Float32Array): number {
   return snrs.reduce((sum, snr) => sum + snr, 0) / snrs.length;
 }
 
-/** White noise and, from half a second on, a smooth tone that swells and ebbs: any jump is a click that can be measured. */
+/**
+ * White noise and, from half a second on, a smooth tone that swells and ebbs: any jump is a click that can be measured.
+ */
 function swellingTone(seconds: number): Float32Array {
   return noise(seconds, { seed: 5, level: 0.001 }).map((x, i) => {
     const time = i / RATE;
