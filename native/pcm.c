@@ -148,12 +148,13 @@ static const struct {
     uint32_t sample_bytes;
     convert_fn *convert;
     int32_t (*code_value)(uint32_t code);
-} FORMATS[SA_PCM_FORMATS] = {
+} FORMATS[] = {
     [SA_PCM_U8] = {1, convert_u8, NULL},       [SA_PCM_S16] = {2, convert_s16, NULL},
     [SA_PCM_S24] = {3, convert_s24, NULL},     [SA_PCM_S32] = {4, convert_s32, NULL},
     [SA_PCM_F32] = {4, convert_f32, NULL},     [SA_PCM_F64] = {8, convert_f64, NULL},
     [SA_PCM_MULAW] = {1, NULL, mulaw_value},   [SA_PCM_ALAW] = {1, NULL, alaw_value},
 };
+_Static_assert(sizeof FORMATS / sizeof FORMATS[0] == SA_PCM_FORMATS, "every SA_PCM_* format has a converter");
 
 /* ---- Handle ------------------------------------------------------------------------------------------------------ */
 

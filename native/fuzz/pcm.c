@@ -3,14 +3,24 @@
 
 #include "input.h"
 
-static const uint32_t SAMPLE_BYTES[SA_PCM_FORMATS] = {1, 2, 3, 4, 4, 8, 1, 1};
+/* Returns the bytes of one sample: as many as make the first frame of one channel. */
+static uint32_t sample_bytes(uint32_t format) {
+    const uint8_t byte = 0;
+    const uint32_t offset = 0;
+    float out;
+    uint32_t bytes = 1;
+    sa_pcm *pcm = sa_pcm_new(format, 1);
+    while (sa_pcm_process(pcm, &byte, 0, 1, &out, &offset) == 0) bytes++;
+    sa_pcm_free(pcm);
+    return bytes;
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz_input input = {data, size};
     uint32_t format = take(&input, 0, SA_PCM_FORMATS - 1);
     uint32_t channels = take(&input, 0, 3) < 3 ? take(&input, 1, 4) : take(&input, 1, SA_MAX_CHANNELS);
     uint32_t cut_seed = take(&input, 1, 255);
-    uint32_t frame_bytes = SAMPLE_BYTES[format] * channels;
+    uint32_t frame_bytes = sample_bytes(format) * channels;
     uint32_t length = (uint32_t)input.size;
     uint32_t frames = length / frame_bytes;
     sa_pcm *whole = sa_pcm_new(format, channels), *cut = sa_pcm_new(format, channels);

@@ -70,8 +70,8 @@ function sampleFields(code: number, bits: number, container: number): SampleFiel
   const layout = layouts.find(({ bit_depth }) => bit_depth === container);
   if (layout === undefined || bits === 0 || Math.ceil(bits / 8) * 8 !== container) {
     const kind = codec.encoding !== "pcm" ? codec.encoding : codec.is_float ? "float" : "integer";
-    const depths = layouts.map(({ bit_depth }) => bit_depth).join(", ");
-    return `its ${kind} samples have ${bits} bits in ${container / 8} bytes; ${depths} bits are supported`;
+    const depths = layouts.map(({ bit_depth }) => bit_depth).sort((a, b) => a - b);
+    return `its ${kind} samples have ${bits} bits in ${container / 8} bytes; ${depths.join(", ")} bits are supported`;
   }
   const { bit_depth, is_float, encoding } = layout;
   return { bit_depth, is_float, encoding };

@@ -60,7 +60,9 @@ function isLike(format: AudioFormat, layout: SampleLayout): boolean {
 
 function contradiction(format: AudioFormat): ProtocolError {
   const { encoding, bit_depth, is_float } = format;
-  const depths = LAYOUTS.filter((layout) => isLike(format, layout)).map(({ bit_depth: depth }) => depth);
+  const depths = DEPTHS.filter((depth) =>
+    LAYOUTS.some((layout) => isLike(format, layout) && layout.bit_depth === depth),
+  );
   if (depths.length === 0) {
     return new ProtocolError(
       "unsupported_format",

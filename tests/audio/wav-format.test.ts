@@ -33,7 +33,7 @@ test("a codec, a sample size or a field that cannot be read is named", () => {
     [fmt(0x55, 2, 44_100, 16), "MP3 (0x0055)"],
     [fmt(0x99, 2, 44_100, 16), "an unknown codec (0x0099)"],
     [fmt(1, 1, 16_000, 48), "integer samples have 48 bits in 6 bytes; 8, 16, 24, 32 bits are supported"],
-    [fmt(3, 1, 16_000, 16), "float samples have 16 bits"],
+    [fmt(3, 1, 16_000, 8), "float samples have 8 bits"],
     [fmt(6, 1, 16_000, 16), "alaw samples have 16 bits in 2 bytes; 8 bits are supported"],
     [fmt(1, 1, 16_000, 24, 4), "24 bits in 4 bytes"],
     [fmt(1, 1, 16_000, 0, 1), "0 bits in 1 bytes"],

@@ -35,19 +35,19 @@ test("the encoding is PCM unless it is named", () => {
   expect(parsed({ encoding: "pcm" })).toEqual(parsed({}));
 });
 
-test("depths that do not go with the encoding are unsupported, and the allowed ones are named", () => {
-  const all = [8, 16, 24, 32, 64];
-  const refused = (depth: number, fields: object) => refusal({ bit_depth: depth, ...fields });
-  for (const depth of all.filter((bits) => bits < 32)) {
-    const [code, param, message] = refused(depth, { is_float: true });
-    expect([code, param]).toEqual(["unsupported_format", "format.bit_depth"]);
-    expect(message).toBe(`format.bit_depth: found ${depth} with is_float true; allowed: 32 or 64`);
+test("depths that do not go with the encoding are unsupported, and the allowed ones are named, in order", () => {
+  const layouts = Object.values(SAMPLE_FORMATS);
+  for (const { is_float, encoding } of layouts) {
+    const own = layouts.filter((layout) => layout.is_float === is_float && layout.encoding === encoding);
+    const depths = own.map(({ bit_depth }) => bit_depth).sort((a, b) => a - b);
+    for (const { bit_depth } of layouts.filter((layout) => !depths.some((depth) => depth === layout.bit_depth))) {
+      const [code, param, message] = refusal({ bit_depth, is_float, encoding });
+      expect([code, param]).toEqual(["unsupported_format", "format.bit_depth"]);
+      expect(message).toEndWith(`; allowed: ${depths.join(", ").replace(/, (\d+)$/, " or $1")}`);
+    }
   }
-  expect(refused(64, { is_float: false })[2]).toEndWith("allowed: 8, 16, 24 or 32");
-  for (const depth of all.slice(1)) {
-    expect(refused(depth, { encoding: "alaw" }).slice(0, 2)).toEqual(["unsupported_format", "format.bit_depth"]);
-  }
-  expect(refused(8, { encoding: "mulaw", is_float: true }).slice(0, 2)).toEqual([
+  expect(refusal({ bit_depth: 8, is_float: true })[2]).toStartWith("format.bit_depth: found 8 with is_float true; ");
+  expect(refusal({ bit_depth: 8, encoding: "mulaw", is_float: true }).slice(0, 2)).toEqual([
     "unsupported_format",
     "format.is_float",
   ]);

@@ -1,4 +1,5 @@
 import { SAMPLE_FORMATS, type SampleFormat } from "../../src/lib/sample-format.ts";
+import { SAMPLE_CODECS } from "./sample-codecs.ts";
 
 /** Uniform numbers in [0, 1) from a seed (mulberry32). */
 export function seeded(seed: number): () => number {
@@ -64,51 +65,20 @@ export function sampleFields(name: SampleFormat) {
   return { bit_depth, is_float, encoding };
 }
 
-const WRITE: Record<SampleFormat, (to: Buffer, value: number, at: number) => void> = {
-  u8: (to, value, at) => to.writeUInt8(integer(value, 8) + 128, at),
-  s16: (to, value, at) => to.writeInt16LE(integer(value, 16), at),
-  s24: (to, value, at) => to.writeIntLE(integer(value, 24), at, 3),
-  s32: (to, value, at) => to.writeInt32LE(integer(value, 32), at),
-  f32: (to, value, at) => to.writeFloatLE(value, at),
-  f64: (to, value, at) => to.writeDoubleLE(value, at),
-  mulaw: (to, value, at) => to.writeUInt8(mulaw(integer(value, 14) * 4), at),
-  alaw: (to, value, at) => to.writeUInt8(alaw(integer(value, 13) * 8), at),
-};
-
 /** Interleaves the channels, all of one length, into bytes of this format. */
-export function encode(format: SampleFormat, ...channels: readonly Float32Array[]): Buffer {
+export function encode(format: SampleFormat, ...channels: readonly ArrayLike<number>[]): Buffer {
   const width = SAMPLE_FORMATS[format].bytes;
-  const write = WRITE[format];
+  const codec = SAMPLE_CODECS[format];
   const frames = channels[0]?.length ?? 0;
-  const bytes = Buffer.alloc(frames * channels.length * width);
+  const bytes = Buffer.from(new ArrayBuffer(frames * channels.length * width));
+  const view = new DataView(bytes.buffer);
   for (let frame = 0, at = 0; frame < frames; frame++) {
     for (const channel of channels) {
-      write(bytes, channel[frame]!, at);
+      codec.write(view, at, channel[frame]!);
       at += width;
     }
   }
   return bytes;
-}
-
-function integer(value: number, bits: number): number {
-  const full = 2 ** (bits - 1);
-  return Math.max(-full, Math.min(full - 1, Math.round(value * full)));
-}
-
-/** ITU-T G.711, from 16-bit samples. */
-function mulaw(sample: number): number {
-  const sign = sample < 0 ? 0x80 : 0;
-  const magnitude = Math.min(Math.abs(sample), 32_635) + 132;
-  const exponent = Math.floor(Math.log2(magnitude)) - 7;
-  return ~(sign | (exponent << 4) | ((magnitude >> (exponent + 3)) & 0x0f)) & 0xff;
-}
-
-function alaw(sample: number): number {
-  const sign = sample >= 0 ? 0x80 : 0;
-  const magnitude = Math.min(sample >= 0 ? sample : -sample - 1, 32_767);
-  const exponent = magnitude < 256 ? 0 : Math.floor(Math.log2(magnitude)) - 7;
-  const mantissa = (magnitude >> (exponent === 0 ? 4 : exponent + 3)) & 0x0f;
-  return (sign | (exponent << 4) | mantissa) ^ 0x55;
 }
 
 /** A WAV file of PCM samples, with its header of 44 bytes. */

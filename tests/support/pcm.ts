@@ -1,14 +1,16 @@
 import { SAMPLE_FORMATS, type SampleFormat } from "../../src/lib/sample-format.ts";
 import { seeded } from "./audio.ts";
+import { SAMPLE_CODECS } from "./sample-codecs.ts";
 
 /** Bytes of `count` samples of noise in one format, and `extra` bytes more. */
 export function noise(format: SampleFormat, count: number, seed: number, extra: number): Uint8Array {
   const next = seeded(seed);
-  const bytes = new Uint8Array(count * SAMPLE_FORMATS[format].bytes + extra);
+  const { bytes: width, is_float } = SAMPLE_FORMATS[format];
+  const bytes = new Uint8Array(count * width + extra);
   const view = new DataView(bytes.buffer);
   for (let i = 0; i < bytes.length; i++) bytes[i] = Math.floor(next() * 256);
-  if (format === "f32") for (let i = 0; i < count; i++) view.setFloat32(i * 4, next() * 2 - 1, true);
-  if (format === "f64") for (let i = 0; i < count; i++) view.setFloat64(i * 8, next() * 2 - 1, true);
+  // Random bits of a float are mostly out of range.
+  if (is_float) for (let i = 0; i < count; i++) SAMPLE_CODECS[format].write(view, i * width, next() * 2 - 1);
   return bytes;
 }
 
