@@ -304,9 +304,10 @@ describe("refusals", () => {
 
   test("settings with which a pattern would refuse every stream are refused, in the pattern's own words", () => {
     const budget = ["limits.channel_budget_seconds=2", "limits.read_ahead_seconds=1", "vad.max_utterance_ms=1000"];
-    expect(problems({ sets: budget })).toEqual([]);
     for (const pattern of ["simple", "stateful"]) {
-      expect(problems({ sets: [...budget, `${pattern}.block_ms=10000`] })).toEqual([
+      const found = (sets: readonly string[]) => problems({ sets }).filter((text) => text.startsWith(`${pattern}.`));
+      expect(found(budget)).toEqual([]);
+      expect(found([...budget, `${pattern}.block_ms=10000`])).toEqual([
         `${pattern}.block_ms: found 10000; allowed: at most 1950, which one channel may hold ` +
           "(limits.channel_budget_seconds is 2, --set)",
       ]);

@@ -1,18 +1,18 @@
 import type { Job, Outcome } from "../../src/model/job.ts";
 import { Answers, type AnswersOptions } from "../../src/pipeline/answers.ts";
+import type { Pattern } from "../../src/pipeline/pattern.ts";
+import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import type { Pipeline, PipelineEvent, Step } from "../../src/pipeline/pipeline.ts";
 import { SegmentedPipeline } from "../../src/pipeline/segmented.ts";
-import { SimplePipeline } from "../../src/pipeline/simple.ts";
-import { StatefulPipeline } from "../../src/pipeline/stateful.ts";
 import type { ErrorCode } from "../../src/protocol/errors.ts";
 import { VAD_DEFAULTS, type VadSettings } from "../../src/protocol/vad-settings.ts";
 import type { Detector } from "../../src/vad/detector.ts";
 import { Endpointer } from "../../src/vad/endpointer.ts";
+import { shortSection } from "./pattern-settings.ts";
 
 /** At this rate a sample is a millisecond. */
 export const RATE = 1000;
 export const WINDOW = 10;
-export const BLOCK = 70;
 
 export const VAD_SETTINGS: VadSettings = {
   ...VAD_DEFAULTS,
@@ -47,14 +47,27 @@ export class PlainVad implements Detector {
 export interface PipelineSetup {
   readonly make: (answers: Answers) => Pipeline;
   readonly options?: Partial<AnswersOptions>;
+  /** Samples that the pipeline keeps before it makes a job of them, at most. */
+  readonly holds?: number;
 }
 
-/** A setup of each pattern. */
+/** A setup of each pattern, by name. Detectors need a higher rate than RATE, so `segmented` gets a plain one. */
 export const SETUPS: Readonly<Record<string, (interimEvery?: number) => PipelineSetup>> = {
-  simple: () => ({ make: (answers) => new SimplePipeline(answers, BLOCK) }),
-  stateful: () => ({ make: (answers) => new StatefulPipeline(answers, BLOCK, true) }),
+  ...Object.fromEntries(
+    Object.values(PATTERNS)
+      .filter(({ usesVad }) => !usesVad)
+      .map((pattern) => [pattern.name, (interimEvery?: number) => preparedSetup(pattern, interimEvery)]),
+  ),
   segmented: (interimEvery) => segmentedSetup({ interimEvery }),
 };
+
+/** What the pattern itself prepares. A sample of RATE is a millisecond, so its settings count samples. */
+function preparedSetup(pattern: Pattern, interimEvery: number | undefined): PipelineSetup {
+  const start = { interim_results: interimEvery !== undefined, interim_interval_ms: interimEvery ?? 500 };
+  const context = { sampleRate: RATE, keepsState: pattern.keepsState, maxHoldMs: Infinity };
+  const { create, finalFields, holdsMs } = pattern.prepare(start, shortSection(pattern), context);
+  return { make: create, options: { finalFields }, holds: holdsMs };
+}
 
 export function segmentedSetup(
   options: { settings?: Partial<VadSettings>; interimEvery?: number | undefined; lagMs?: () => number } = {},
@@ -66,6 +79,7 @@ export function segmentedSetup(
       return new SegmentedPipeline(answers, new PlainVad(), endpointer, options.interimEvery ?? Infinity);
     },
     options: { finalFields: { is_final: true }, ...(options.lagMs && { lagMs: options.lagMs }) },
+    holds: settings.pre_roll_ms + settings.max_utterance_ms + WINDOW,
   };
 }
 

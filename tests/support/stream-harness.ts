@@ -6,7 +6,7 @@ import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import type { AudioJob, Lane } from "../../src/pool/lane.ts";
 import { type ChannelLedger, parseEvent, type ServerEvent } from "../../src/protocol/events.ts";
 import { type AudioFormat, frameBytes } from "../../src/protocol/format.ts";
-import { VAD_DEFAULTS, type VadSettings } from "../../src/protocol/vad-settings.ts";
+import type { VadSettings } from "../../src/protocol/vad-settings.ts";
 import { Memory } from "../../src/stream/memory.ts";
 import type { StreamOwner } from "../../src/stream/owner.ts";
 import type { StreamPlan } from "../../src/stream/plan.ts";
@@ -16,6 +16,7 @@ import { Stream } from "../../src/stream/stream.ts";
 import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
 import { untracedConnection } from "../../src/telemetry/tracing/no-tracing.ts";
 import { encode, sampleFields, seeded, speech } from "./audio.ts";
+import { shortSection } from "./pattern-settings.ts";
 
 interface Waiting {
   readonly lane: Lane;
@@ -136,11 +137,12 @@ export function holdsMs(streamCase: StreamCase): number {
 }
 
 /** The pattern's plan for a case, as a server with these settings would make it. */
-function prepared({ pattern, vad, blockMs = 100, interimIntervalMs, modelRate }: StreamCase): Prepared {
-  const section = pattern === "segmented" ? { ...VAD_DEFAULTS, ...vad, detector: "energy" } : { block_ms: blockMs };
+function prepared({ pattern: name, vad, blockMs = 100, interimIntervalMs, modelRate }: StreamCase): Prepared {
+  const pattern = patternOf(name);
+  const section = shortSection(pattern, { ...vad, block_ms: blockMs });
   const start = { interim_results: interimIntervalMs !== undefined, interim_interval_ms: interimIntervalMs ?? 500 };
   const context = { sampleRate: modelRate, keepsState: false, maxHoldMs: Infinity };
-  return patternOf(pattern).prepare(start, section, context);
+  return pattern.prepare(start, section, context);
 }
 
 function patternOf(name: string): Pattern {

@@ -5,7 +5,6 @@ import { metricItems } from "./metrics.ts";
 import type { Item, Program } from "./program.ts";
 import { type Json, protocolItems } from "./protocol.ts";
 
-const PATTERNS = ["simple", "stateful", "segmented"];
 const ROUTES = [
   ...["/", "/api/v1/health", "/api/v1/ready", "/api/v1/info", "/api/v1/asyncapi.json", "/metrics"],
   ...["/api/v1", "/nothing"],
@@ -21,7 +20,8 @@ export async function serverItems(program: Program): Promise<Item[]> {
     const { value } = await soon("the server's address", child.stdout.getReader().read());
     const [, url = ""] = /listening on (\S+)/.exec(new TextDecoder().decode(value)) ?? [];
     const port = Number(new URL(url).port);
-    const handshakes = await Promise.all(PATTERNS.map((pattern) => handshakeItems(port, `/api/v1/${pattern}`)));
+    const { patterns } = (await (await fetch(`${url}/api/v1/info`)).json()) as { patterns: string[] };
+    const handshakes = await Promise.all(patterns.map((pattern) => handshakeItems(port, `/api/v1/${pattern}`)));
     using peer = await Peer.connect(port);
     peer.start({ model: "unknown" });
     await peer.next("error");
