@@ -42,7 +42,10 @@ export interface HostExit {
   readonly stack?: string;
 }
 
-/** Receiver of a host's reports. Nothing is reported before `StartHost` returns, and nothing after `exited`. */
+/**
+ * Receiver of a host's reports. A host reports nothing within `StartHost` or its own methods, and nothing after
+ * `exited`.
+ */
 export interface HostEvents {
   /** The model is loaded and warm. At most once. */
   ready(info: ModelInfo): void;

@@ -22,11 +22,12 @@ class HostHarness implements AsyncDisposable {
   result: CallResult | undefined;
   exit: HostExit | undefined;
   #calls = 0;
+  /** A method of the host is running. */
+  #inside = true;
 
   constructor(startHost: StartHost, model: string, settings: Record<string, unknown> = {}) {
-    let returned = false;
     const report = (name: (typeof this.reports)[number]): void => {
-      if (!returned) throw new Error(`${name} is reported before the start has returned`);
+      if (this.#inside) throw new Error(`${name} is reported within a method of the host`);
       if (this.exit !== undefined) throw new Error(`${name} is reported after the exit`);
       this.reports.push(name);
     };
@@ -48,7 +49,7 @@ class HostHarness implements AsyncDisposable {
         },
       },
     );
-    returned = true;
+    this.#inside = false;
   }
 
   async loaded(): Promise<this> {
@@ -69,7 +70,9 @@ class HostHarness implements AsyncDisposable {
 
   start(...jobs: LaneJob[]): number {
     this.result = undefined;
+    this.#inside = true;
     this.host.call(++this.#calls, jobs);
+    this.#inside = false;
     return this.#calls;
   }
 
