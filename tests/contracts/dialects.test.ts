@@ -282,7 +282,7 @@ for (const [name, vocabulary] of Object.entries(VOCABULARIES)) {
       expect(stopped).toMatchObject({ reason: "stop", ledger: [{ received: 4_000, inferred: 4_000, failed: 0 }] });
     });
 
-    test("costs nobody else anything, whatever is thrown at it in a session", () => {
+    test("survives any sequence of messages in a session, and frees everything", () => {
       fc.assert(
         fc.property(fc.array(anything, { maxLength: 20 }), (messages) => {
           using harness = new SessionHarness();

@@ -239,14 +239,14 @@ for (const [name, make] of Object.entries(SETUPS)) {
       );
     });
 
-    test("a stream without audio says nothing", () => {
+    test("a stream without audio has no events and no jobs", () => {
       const run = new WatchedRun(make(10)).end();
       expect(run.events).toEqual([]);
       expect(run.jobs).toEqual([]);
       checkLedger(run, 0);
     });
 
-    test("flush in a stream without audio is answered at once, as often as it is asked", () => {
+    test("each flush of a stream without audio is answered immediately", () => {
       const run = new WatchedRun(make()).flush().flush();
       expect(run.events.map(short)).toEqual(["flushed 0", "flushed 0"]);
     });

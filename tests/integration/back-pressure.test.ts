@@ -160,7 +160,7 @@ describe("a slow reader", () => {
 });
 
 describe("many at once", () => {
-  test("random formats, cuts, stops, flushes, restarts and sudden ends leave no memory behind, and those who stay get all", async () => {
+  test("random formats, cuts, stops, flushes, restarts and disconnects leak no memory, and remaining clients get all results", async () => {
     await using running = await Running.start({
       "model.workers": 2,
       "model.delay": 0.001,

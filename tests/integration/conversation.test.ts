@@ -199,7 +199,7 @@ describe("requests", () => {
     expect(problemsOf(streamsOf(peer.events)[0]!)).toEqual([]);
   });
 
-  test("a result of /simple does not say is_final, one of /segmented does", async () => {
+  test("a result of /simple has no is_final, one of /segmented has", async () => {
     using simple = await running.connect(SIMPLE);
     await streamed(simple, encode("s16", noise(0.5)), { interim_results: true });
     expect(simple.all("segment")).toEqual([
@@ -213,7 +213,7 @@ describe("requests", () => {
 
 describe("every format", () => {
   for (const name of SAMPLE_FORMAT_NAMES) {
-    test(`${name} at several rates and channel counts is heard, and its ledger adds up`, async () => {
+    test(`${name} works at several rates and channel counts, and its ledger adds up`, async () => {
       const random = seeded(name.length);
       for (const [rate, count] of [
         [16_000, 1],

@@ -60,7 +60,7 @@ describe("errors that end nothing", () => {
     ["audio_before_start", undefined, (peer) => void peer.audio(Buffer.alloc(2))],
   ];
 
-  test("each is told with its field, and a good stream follows on the same connection", async () => {
+  test("each names its field, and the next stream on the same connection works", async () => {
     await using running = await Running.start();
     for (const [code, param, say] of cases) {
       using peer = await running.connect();
@@ -110,7 +110,7 @@ describe("errors of a span", () => {
     return peer.all("error").map(see);
   }
 
-  test("a model that fails is told as inference_failed, in the model's own words", async () => {
+  test("a model that throws gives inference_failed with the model's message", async () => {
     const errors = await spans({ "model.failure_rate": 1 });
     expect(errors.map(({ code, start_time }) => [code, start_time])).toEqual(
       [0, 0.5, 1, 1.5, 2].map((start) => ["inference_failed", start]),
@@ -118,13 +118,13 @@ describe("errors of a span", () => {
     expect(errors[0]?.message).toBe("simulated failure");
   });
 
-  test("a worker that dies is told as worker_crashed, in general words", async () => {
+  test("a worker that dies gives worker_crashed with a general message", async () => {
     const errors = await spans({ "model.panic_rate": 1 });
     expect(errors.map(({ code }) => code)).toEqual(Array.from({ length: 5 }, () => "worker_crashed"));
     expect(errors[0]?.message).not.toMatch(/exit|panic|simulated/);
   });
 
-  test("a call that hangs is told as inference_timeout, and its worker is replaced", async () => {
+  test("a call that hangs gives inference_timeout, and its worker is replaced", async () => {
     const errors = await spans({
       "model.workers": 2,
       "model.delay": 60,

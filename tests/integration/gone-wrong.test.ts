@@ -69,7 +69,7 @@ describe("The client cannot tell that all results are in.", () => {
     expect(peer.all("stopped")).toHaveLength(1);
   });
 
-  test("flushed tells that everything before the flush is in", async () => {
+  test("flushed follows every result from before the flush", async () => {
     using peer = await running.connect(SIMPLE);
     peer.start();
     await peer.audio(encode("s16", noise(1.7)));
@@ -121,7 +121,7 @@ describe("A second client slows or corrupts the first.", () => {
     await shared.settled();
   });
 
-  test("turns are taken by session: one with much to do does not make one with little wait for all of it", async () => {
+  test("streams take turns: one with many jobs does not make one with few wait for all of them", async () => {
     await using shared = await Running.start({ "model.delay": 0.02, "limits.read_ahead_seconds": 100 });
     const greedy = await shared.connect(SIMPLE);
     greedy.start();
@@ -133,7 +133,7 @@ describe("A second client slows or corrupts the first.", () => {
 });
 
 describe("Latency grows without bound under load, silently.", () => {
-  test("no more audio waits for the model than the read-ahead, and timing tells how much does", async () => {
+  test("no more audio waits for the model than the read-ahead, and timing reports how much", async () => {
     await using slow = await Running.start({
       "model.delay": 0.02,
       "limits.read_ahead_seconds": 1,
@@ -209,7 +209,7 @@ describe("A chunk with an odd byte count throws, shifts or kills the stream.", (
     for (const each of told) expect(each).toEqual(told[0]!);
   });
 
-  test("bytes that are left over at the end are told, not guessed at", async () => {
+  test("bytes left over at the end are reported as trailing_bytes", async () => {
     const peer = await conversation(encode("s16", noise(0.5)).subarray(1), { ...SIMPLE, size: () => 999 });
     expect(peer.all("stopped")[0]).toMatchObject({ trailing_bytes: 1, channels: [{ received: 7_999 }] });
   });
@@ -233,7 +233,7 @@ describe("Audio is replaced by silence, or the tail is cut, by a resampler hande
 describe("A WAV header is taken for audio.", () => {
   const data = encode("s16", speech([0.5]));
 
-  test("a header of the stream's own format is skipped, counted and told, however it is cut", async () => {
+  test("a header of the stream's own format is skipped, counted and reported, wherever the messages are cut", async () => {
     const file = wav(S16_MONO, data);
     for (const size of [file.length, 5, 44, 45]) {
       const peer = await running.connect();
@@ -263,7 +263,7 @@ describe("A WAV header is taken for audio.", () => {
 });
 
 describe("Bad input is ignored without an answer; or the socket closes with no reason.", () => {
-  test("every message that means nothing is answered, and every close says why", async () => {
+  test("every invalid message gets an error, and every close has a reason", async () => {
     using peer = await running.connect();
     const nonsense = [
       "",
@@ -337,7 +337,7 @@ describe("Timestamps drift (single-precision accumulation) or restart.", () => {
 describe("Interim results appear although not asked for, or delay speech events and finals.", () => {
   const spoken = encode("s16", speech([2, 1.5]));
 
-  test("without asking there are none", async () => {
+  test("there are none without a request", async () => {
     for (const fields of [{}, { interim_results: false }, { interim_results: null, interim_interval_ms: 100 }]) {
       const peer = await conversation(spoken, { fields });
       expect(peer.all("segment").every(({ is_final }) => is_final === true)).toBeTrue();
@@ -345,7 +345,7 @@ describe("Interim results appear although not asked for, or delay speech events 
     }
   });
 
-  test("asked for, they come within their utterance, and events and finals are the same as without", async () => {
+  test("on request they come within their utterance, and other events are the same as without", async () => {
     await using server = await Running.start({ "model.delay": 0.01 });
     const without = await conversation(spoken, { on: server });
     const asked = await server.connect();
@@ -385,7 +385,7 @@ describe("Interim results appear although not asked for, or delay speech events 
 });
 
 describe("Shutdown cuts live streams without their results.", () => {
-  test("what was received is finished, stopped says drain, the close says 1001", async () => {
+  test("received audio is finished, stopped has reason drain, and the close code is 1001", async () => {
     await using server = await Running.start({ "model.delay": 0.02 });
     const peers = await Promise.all(Array.from({ length: 8 }, () => server.connect()));
     const bytes = encode("s16", concat(speech([0.8]), voice(0.7)));

@@ -176,7 +176,7 @@ describe("guarantee 4: the same bytes give the same finals, times and ledger, ho
   });
 });
 
-describe("guarantee 5: stopped is the last event, nothing is lost after stop, nothing is done for who is gone", () => {
+describe("guarantee 5: stopped is the last event, nothing is lost after stop, and work for clients that are gone is cancelled", () => {
   test("everything sent before a stop is answered before stopped, and nothing of the stream comes behind it", async () => {
     await using running = await Running.start({ "model.workers": 2, "model.delay": 0.01, "model.jitter": 0.01 });
     const peers = await Promise.all(Array.from({ length: 10 }, () => running.connect(SIMPLE)));
@@ -195,7 +195,7 @@ describe("guarantee 5: stopped is the last event, nothing is lost after stop, no
     }
   });
 
-  test("queued work of a client that is gone is cancelled: the next one does not wait for it", async () => {
+  test("queued jobs of a disconnected client are cancelled: the next client does not wait for them", async () => {
     await using running = await Running.start({ "model.delay": 0.1, "limits.read_ahead_seconds": 100 });
     const gone = await running.connect(SIMPLE);
     gone.start();
@@ -213,7 +213,7 @@ describe("guarantee 5: stopped is the last event, nothing is lost after stop, no
     expect(record?.["ledger"]).toEqual([expect.objectContaining({ received: 480_000, decoded: 480_000 })]);
   });
 
-  test("also one whose socket is paused is seen to be gone", async () => {
+  test("a client that disconnects while its socket is paused is noticed", async () => {
     await using running = await Running.start({
       "model.delay": 30,
       "model.warmup_penalty": 0,

@@ -38,7 +38,7 @@ test("speech events do not wait for the results of earlier utterances", () => {
   expect(run.said()).toEqual(["error 0 65", "segment 65 155"]);
 });
 
-test("interims come only when asked for, one for each interval of speech, and carry their utterance's start", () => {
+test("interims come only on request, once per interval of speech, and carry the start of their utterance", () => {
   expect(make().hear("########################").waiting).toEqual([]);
   const run = make({ interimEvery: 50 }).hear("...##########");
   expect(run.waiting).toEqual(["interim 5 100"]);
@@ -119,7 +119,7 @@ test("abort names the finals without an answer, and the open utterance up to the
   expect(run.answers.tally).toMatchObject({ silent: 35, failed: 175, inferred: 90, errors: 2 });
 });
 
-test("abort in silence names only what nobody has listened to", () => {
+test("an abort in silence names only the samples that no window has decided", () => {
   const run = make().hear("......").push(new Float32Array(5));
   run.abort(90, "internal", "gone");
   expect(run.said()).toEqual(["error 60 90"]);

@@ -23,7 +23,7 @@ test("a stream that ends on the grid or without audio has no block of nothing", 
   expect(make().push(new Float32Array(70)).end().waiting).toEqual(["final 0 70"]);
 });
 
-test("segments carry no is_final, the bounds in seconds and what the model said", () => {
+test("a segment has its bounds in seconds and the model's output, and no is_final", () => {
   const run = make().push(new Float32Array(140)).answerAll();
   expect(run.events).toEqual([
     { type: "segment", start_time: 0, end_time: 0.07, count: 70 },
@@ -47,7 +47,7 @@ test("results that come in any order go out in the order of the audio, with erro
   expect(run.answers.tally).toMatchObject({ inferred: 210, failed: 70, segments: 3, errors: 1 });
 });
 
-test("an error in a result's place says what failed, that the stream goes on, and where", () => {
+test("an error in the place of a result has its code, its bounds, and is not fatal", () => {
   const run = make().push(new Float32Array(70)).answer(0, FAILED);
   expect(run.events).toEqual([
     {
@@ -90,7 +90,7 @@ test("abort names each block that has no answer, and what had not become one", (
   expect(run.answers.pending).toBe(0);
 });
 
-test("timing tells the time in the queue, in the model, and how far the audio is ahead", () => {
+test("timing has the time in the queue, the time in the model and the lag of the results", () => {
   const lagMs = (position: number): number => 1000 - position;
   const run = new PipelineRun({ make: (answers) => new SimplePipeline(answers, 70), options: { lagMs } }).push(
     new Float32Array(70),
@@ -123,7 +123,7 @@ test("a result's audio is announced in the event and handed on beside it", () =>
   ]);
 });
 
-test("an outcome that nobody waits for, or a final that was dropped, is a fault and not silence", () => {
+test("an unexpected outcome, or a final that was dropped, throws", () => {
   const run = make().push(new Float32Array(70));
   expect(() =>
     run.pipeline.resolved({ kind: "final", start: 0, end: 70 }, outcomeOf({ kind: "final", start: 0, end: 70 })),

@@ -33,13 +33,13 @@ async function refusal(
 }
 
 describe("routes", () => {
-  test("health is healthy, ready is ready", async () => {
+  test("health and ready answer 200", async () => {
     const health = await running.get("/api/v1/health");
     expect([health.status, await health.json()]).toEqual([200, { status: "healthy" }]);
     expect((await running.get("/api/v1/ready")).status).toBe(200);
   });
 
-  test("info tells version, models, formats and limits", async () => {
+  test("info has version, models, formats and limits", async () => {
     const response = await running.get("/api/v1/info");
     expect(response.headers.get("content-type")).toStartWith("application/json");
     expect(await response.json()).toMatchObject({
@@ -64,7 +64,7 @@ describe("routes", () => {
     );
   });
 
-  test("the front page is text that links the routes, and so is what is not there", async () => {
+  test("the front page and unknown paths list the routes as text", async () => {
     const front = await running.get("/");
     expect(front.headers.get("content-type")).toStartWith("text/plain");
     const missing = await running.get("/api/v2/simple");
@@ -76,7 +76,7 @@ describe("routes", () => {
     }
   });
 
-  test("a Host header that cannot be a host is the client's fault, and nothing that is logged", async () => {
+  test("an invalid Host header is answered with 400 and not logged as a fault", async () => {
     const complained = spyOn(console, "error");
     for (const Host of ["a b", "a/b", "@", ""]) {
       for (const path of ["/api/v1/segmented", "/api/v1/health"]) {
@@ -88,7 +88,7 @@ describe("routes", () => {
     complained.mockRestore();
   });
 
-  test("a method that a route does not know is not answered as if it were", async () => {
+  test("an unknown method is answered with an error", async () => {
     expect((await running.get("/api/v1/health", { method: "POST" })).status).toBe(404);
   });
 });
@@ -119,7 +119,7 @@ describe("a handshake", () => {
     using _ = await running.connect({ headers: { Connection: "keep-alive, uPGRADE", Upgrade: "WebSocket" } });
   });
 
-  test("of another version of the WebSocket protocol is refused with 426, which names ours", async () => {
+  test("with another WebSocket version is refused with 426, which names the supported version", async () => {
     for (const version of ["8", undefined]) {
       const { status, error, headers } = await refusal(running, { headers: { "Sec-WebSocket-Version": version } });
       expect([status, error["code"], headers.get("sec-websocket-version")]).toEqual([426, "upgrade_required", "13"]);
@@ -133,12 +133,12 @@ describe("a handshake", () => {
     }
   });
 
-  test("with credentials that nobody asked for is accepted", async () => {
+  test("with credentials that are not needed is accepted", async () => {
     using _ = await running.connect({ headers: { Authorization: "Bearer whatever" } });
   });
 });
 
-describe("a server that cannot take a session", () => {
+describe("a server that cannot accept a session", () => {
   const first = async (keys: Keys): Promise<Running> => {
     const server = await Running.start(keys);
     await server.connect();
@@ -158,7 +158,7 @@ describe("a server that cannot take a session", () => {
     using _ = await server.connect();
   });
 
-  test("because it is full answers 503 overloaded with Retry-After, until somebody leaves", async () => {
+  test("because it is full answers 503 overloaded with Retry-After until a session ends", async () => {
     await using server = await first({ "limits.max_sessions": 2 });
     const second = await server.connect();
     const { status, error, headers } = await refusal(server, {});

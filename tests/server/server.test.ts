@@ -13,7 +13,7 @@ import { problemsOf, streamsOf } from "../support/ledgers.ts";
 setDefaultTimeout(120_000);
 
 describe("a server", () => {
-  test("takes a free port when asked for 0, and says which", async () => {
+  test("port 0 takes a free port, which the URL shows", async () => {
     await using running = await Running.start();
     expect(running.url).toMatch(/^http:\/\/127\.0\.0\.1:[1-9]\d*$/);
   });
@@ -26,7 +26,7 @@ describe("a server", () => {
     expect(() => new Server({ config, log, version: "0", workerUrl })).toThrow(`port ${running.port} in use`);
   });
 
-  test("says in a sentence that a model cannot be loaded", async () => {
+  test("rejects with one sentence when a model cannot be loaded", async () => {
     const folder = await mkdtemp(join(tmpdir(), "streamer-server-"));
     const path = join(folder, "broken.ts");
     await Bun.write(
@@ -47,7 +47,7 @@ describe("a server", () => {
     await running.settled();
   });
 
-  test("looks at deadlines on the clock that it is given", async () => {
+  test("checks deadlines by the clock that it is given", async () => {
     let now = 0;
     await using running = await Running.start({}, { clock: () => now });
     const peer = await running.connect();
@@ -60,7 +60,7 @@ describe("a server", () => {
 });
 
 describe("draining", () => {
-  test("finishes what runs, says so, closes with 1001 and then returns", async () => {
+  test("finishes running streams, warns their clients, closes with 1001 and returns", async () => {
     await using running = await Running.start({ "model.delay": 0.02 });
     const bytes = encode("s16", noise(2.3));
     const peer = await running.connect({ path: "/api/v1/simple" });
@@ -77,7 +77,7 @@ describe("draining", () => {
     expect(problemsOf(stream!, { bytes: bytes.length, frameBytes: 2 })).toEqual([]);
   });
 
-  test("cuts off at its limit, naming what is left", async () => {
+  test("ends sessions at the drain time-out with errors for what is left", async () => {
     await using running = await Running.start({ "model.delay": 0.2, "limits.drain_timeout_ms": 300 });
     const peer = await running.connect({ path: "/api/v1/simple" });
     const bytes = encode("s16", noise(8));
@@ -92,7 +92,7 @@ describe("draining", () => {
     expect(problemsOf(stream!, { bytes: bytes.length, frameBytes: 2 })).toEqual([]);
   });
 
-  test("ends though a client neither reads nor answers", async () => {
+  test("ends even if a client neither reads nor answers", async () => {
     await using running = await Running.start({ "limits.drain_timeout_ms": 0 });
     const peer = await running.connect();
     peer.mute = true;

@@ -54,7 +54,7 @@ describe("the wire", () => {
     expect((await peer.next("error")).code).toBe("no_stream");
   });
 
-  test("messages in one TCP segment are taken one by one", async () => {
+  test("several messages in one TCP segment are handled one by one", async () => {
     using peer = await running.connect({ path: "/api/v1/simple" });
     const text = (request: object): Buffer => encodeFrame(OPCODE.text, Buffer.from(JSON.stringify(request)));
     const format = { channels: 1, sample_rate: 16_000, bit_depth: 16, is_float: false };
@@ -108,7 +108,7 @@ describe("a client that goes away", () => {
     });
   }
 
-  test("while its socket is paused is seen all the same, and its queued work is cancelled", async () => {
+  test("while its socket is paused is noticed, and its queued jobs are cancelled", async () => {
     await using server = await Running.start({ "model.delay": 0.2, "limits.read_ahead_seconds": 1 });
     const peer = await server.connect({ path: "/api/v1/simple" });
     peer.start();
@@ -125,7 +125,7 @@ describe("a client that goes away", () => {
     await next.next("stopped");
   });
 
-  test("without a word after a fatal error is not waited for longer than its connection lingers", async () => {
+  test("that does not answer the close after a fatal error is disconnected after the linger time", async () => {
     await using server = await Running.start({ "limits.max_message_bytes": 1_024 });
     const peer = await server.connect();
     peer.mute = true;
@@ -149,7 +149,7 @@ test("a result with many results behind it arrives whole before the close", asyn
   expect(problemsOf(streamsOf(peer.events)[0]!, { bytes: bytes.length, frameBytes: 2 })).toEqual([]);
 });
 
-test("what is left to be sent at the end may take as long as the client goes on taking it", () => {
+test("the last messages may take as long as the client keeps reading them", () => {
   let [now, buffered] = [0, 100];
   const said: string[] = [];
   const ws = {

@@ -62,7 +62,7 @@ describe("time", () => {
     expect(connection.closed?.reason).toBe("idle_timeout");
   });
 
-  test("nobody is idle while results are owed, nor at once when the last one has come", async () => {
+  test("the idle time-out starts when the last result has been sent", async () => {
     using harness = new SessionHarness({ "limits.idle_timeout_ms": 1_000 });
     const { session, connection } = harness.start();
     session.receive(audio(0.3));
@@ -79,7 +79,7 @@ describe("time", () => {
     expect(connection.closed?.reason).toBe("idle_timeout");
   });
 
-  test("nobody is idle whose audio waits for memory", async () => {
+  test("a session whose audio waits for memory is not idle", async () => {
     using harness = new SessionHarness({ "limits.idle_timeout_ms": 1_000 }, 1);
     const other = harness.start();
     other.session.receive(audio(0.1));
@@ -127,7 +127,7 @@ describe("time", () => {
 });
 
 describe("size", () => {
-  test("messages up to and including the limit are taken, larger ones end the session with 1009", () => {
+  test("messages up to the limit are accepted, larger ones end the session with close code 1009", () => {
     for (const [good, bad] of [
       [Buffer.alloc(2_048), Buffer.alloc(2_049)],
       [
@@ -179,7 +179,7 @@ describe("size", () => {
     }
   });
 
-  test("jobs and flushes that wait for the model are counted: no more than the limit are taken", async () => {
+  test("jobs and flushes that wait for the model count towards the limit of pending results", async () => {
     using harness = new SessionHarness({ "limits.max_queued_jobs_per_channel": 8, "simple.block_ms": 20 });
     const { session, connection } = harness.start();
     for (let i = 0; i < 100; i++) {
@@ -221,7 +221,7 @@ describe("a client that does not read", () => {
     expectWhole(connection, 96_000);
   });
 
-  test("is not one that reads steadily, though as much is added to what waits for it as it takes", async () => {
+  test("is not one that reads steadily, even if as much is added as it takes", async () => {
     using harness = new SessionHarness({ "limits.slow_reader_ms": 2_000, "simple.block_ms": 20 });
     const { session, connection } = harness.start();
     connection.stuck = true;
@@ -290,7 +290,7 @@ describe("a client that does not read", () => {
   });
 });
 
-describe("the end of a stream that is cut off", () => {
+describe("a stream that is aborted", () => {
   test("everything received and not processed is named, also what lies unread: behind a flush, and what looked like a header", async () => {
     using harness = new SessionHarness({ "limits.read_ahead_seconds": 0.5, "limits.idle_timeout_ms": 1_000 });
     const { session, connection } = harness.start();
@@ -321,7 +321,7 @@ describe("the end of a stream that is cut off", () => {
     expectWhole(connection, 9_600);
   });
 
-  test("an odd byte at the end is told as trailing", async () => {
+  test("an odd byte at the end is reported as trailing", async () => {
     using harness = new SessionHarness();
     const { session, connection } = harness.start();
     session.receive(audio(0.1));
@@ -331,7 +331,7 @@ describe("the end of a stream that is cut off", () => {
     expectWhole(connection, 3_201);
   });
 
-  test("a client that is gone costs nothing any more at once, and its ledger goes to the log", async () => {
+  test("a client that disconnects frees everything immediately, and its ledger is logged", async () => {
     using harness = new SessionHarness();
     const { session, connection } = harness.start("simple", { format: { ...S16_MONO, channels: 2 } });
     session.receive(encode("s16", noise(1), noise(1)));
@@ -348,8 +348,8 @@ describe("the end of a stream that is cut off", () => {
   });
 });
 
-describe("a fault of ours", () => {
-  test("costs its session and nothing else, wherever it strikes", async () => {
+describe("an internal fault", () => {
+  test("ends its own session only, wherever it occurs", async () => {
     const strikes: Record<string, (harness: SessionHarness, opened: ReturnType<SessionHarness["start"]>) => void> = {
       "a message": (_, { session }) => session.receive("{"),
       "a message that is too big": (_, { session }) => session.receive(Buffer.alloc(2_000_000)),
@@ -382,7 +382,7 @@ describe("a fault of ours", () => {
     }
   });
 
-  test("is told as internal with 1011, the spans named, and is logged with its cause", async () => {
+  test("is reported as internal with the open spans and close code 1011, and is logged with its cause", async () => {
     using harness = new SessionHarness();
     const { session, connection } = harness.start();
     session.receive(audio(0.7));
@@ -431,7 +431,7 @@ describe("memory", () => {
     expect(harness.arena.used).toBe(0);
   });
 
-  test("nobody is ended while a job is queued or running that will free memory", async () => {
+  test("no session is ended while a queued or running job will free memory", async () => {
     using harness = new SessionHarness({ "limits.read_ahead_seconds": 100 }, 24);
     const busy = harness.start("simple");
     busy.session.receive(audio(6));
@@ -458,7 +458,7 @@ describe("memory", () => {
 });
 
 describe("shutdown", () => {
-  test("what has come is finished, what comes later is not taken, then 1001", async () => {
+  test("received audio is finished, later audio is ignored, and the close code is 1001", async () => {
     using harness = new SessionHarness();
     const { session, connection } = harness.start();
     session.receive(audio(0.7));
@@ -471,7 +471,7 @@ describe("shutdown", () => {
     expectWhole(connection, 22_400);
   });
 
-  test("a session without a stream leaves at once", () => {
+  test("a session without a stream is closed immediately", () => {
     using harness = new SessionHarness();
     const { session, connection } = harness.open();
     session.drain();
@@ -479,7 +479,7 @@ describe("shutdown", () => {
     expect(connection.closed?.code).toBe(1001);
   });
 
-  test("requests that had come before are obeyed: a stop that waits ends its stream as a stop", async () => {
+  test("requests received before the shutdown are handled: a waiting stop ends its stream with reason stop", async () => {
     using harness = new SessionHarness({ "limits.read_ahead_seconds": 0.1 });
     const { session, connection } = harness.start();
     session.receive(audio(3));
@@ -495,7 +495,7 @@ describe("shutdown", () => {
     expect(connection.story).toContain("flushed");
   });
 
-  test("at the end of the time whatever is left is named and cut off", async () => {
+  test("at the drain time-out errors name what is left, and the session ends", async () => {
     using harness = new SessionHarness();
     const { session, connection } = harness.start();
     session.receive(audio(0.7));

@@ -21,7 +21,7 @@ const ENDINGS: Readonly<
   "a message that is too big": ["limit", ({ session }) => session.receive(Buffer.alloc(2_000_000))],
   "audio of another format": ["error", ({ session }) => session.receive(Buffer.from("RIFF\0\0\0\0WAVEfmt "))],
   "a client that is gone": ["vanished", ({ session }) => session.disconnected()],
-  "a fault of ours": [
+  "an internal fault": [
     "error",
     ({ session, connection }) => {
       connection.broken = true;
@@ -50,7 +50,7 @@ describe("the log has one line for the start of a stream and one for its end", (
     });
   }
 
-  test("with the ledger that the client was told", async () => {
+  test("has the same ledger as the client's stopped event", async () => {
     using harness = new SessionHarness();
     const { session, connection } = harness.open();
     session.receive(START);

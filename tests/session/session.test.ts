@@ -93,7 +93,7 @@ describe("the conversation", () => {
     expect(streamsOf(connection.events)[0]?.stopped.channels[0]?.received).toBe(6_400);
   });
 
-  test("a stop closes the connection only when it says so, with 1000 and behind stopped", async () => {
+  test("a stop closes the connection only with disconnect, after stopped, with close code 1000", async () => {
     using harness = new SessionHarness();
     const { session, connection } = harness.start();
     session.receive(STOP);
@@ -118,7 +118,7 @@ describe("the conversation", () => {
     expect(connection.binaries.map((bytes) => [...new Float32Array(bytes.slice().buffer)])).toEqual([[...samples]]);
   });
 
-  test("timing is told when asked for, and only then", async () => {
+  test("timing is sent only on request", async () => {
     using harness = new SessionHarness();
     for (const timing of [false, true]) {
       const { session, connection } = harness.start("simple", { timing });
@@ -131,7 +131,7 @@ describe("the conversation", () => {
     }
   });
 
-  test("what the server hears is the same wherever its defaults come from: vad in started is the effective one", () => {
+  test("started has the effective VAD settings, wherever their values come from", () => {
     using harness = new SessionHarness({ "vad.min_silence_ms": 700 });
     const { connection } = harness.start("segmented", {
       vad: { threshold_db: 12, min_silence_ms: null },
@@ -145,7 +145,7 @@ describe("the conversation", () => {
     expect(simple.connection.events[0]).not.toHaveProperty("vad");
   });
 
-  test("voice activity settings are refused where nothing listens for speech, and where they contradict the server's budget", () => {
+  test("VAD settings are refused on routes without VAD, and when they exceed the audio budget of a channel", () => {
     using harness = new SessionHarness({ "limits.channel_budget_seconds": 31 });
     const refusals = [
       ["simple", { vad: { threshold_db: 10 } }, "vad"],
@@ -227,7 +227,7 @@ describe("order", () => {
     expect(starts[1]).toBeGreaterThan(starts[0]!);
   });
 
-  test("interims are made only for who asks", async () => {
+  test("interims are made only for clients that request them", async () => {
     using harness = new SessionHarness();
     const { session } = harness.start("segmented", { interim_results: false, interim_interval_ms: 100 });
     session.receive(encode("s16", voice(2)));
@@ -235,7 +235,7 @@ describe("order", () => {
     expect(harness.work).toEqual([]);
   });
 
-  test("a failed interim is not told", async () => {
+  test("a failed interim is not reported", async () => {
     using harness = new SessionHarness();
     const { session, connection } = harness.start("segmented", { interim_results: true, interim_interval_ms: 100 });
     session.receive(encode("s16", speech([])));

@@ -64,7 +64,7 @@ function evictions(all: readonly Tenant[]): number[] {
   return all.map(({ evicted }) => evicted);
 }
 
-test("a stream that waits is woken once when there are slabs, and nobody is ended", async () => {
+test("a waiting stream is woken once when there are slabs, and no stream is ended", async () => {
   const arena = new Arena(4);
   const memory = new Memory(arena, () => 1);
   const [rich, poor] = [new Tenant(arena, memory, 4), new Tenant(arena, memory)];
@@ -98,7 +98,7 @@ test("when nothing could free memory at two checks in a row, the stream that hol
   expect(evictions(all)).toEqual([0, 1, 0]);
 });
 
-test("the one that is ended need not be one that waits", async () => {
+test("the stream that is ended need not be one that waits", async () => {
   const arena = new Arena(4);
   const memory = new Memory(arena, () => 0);
   const all = tenants(arena, memory, 3, 1);
@@ -109,7 +109,7 @@ test("the one that is ended need not be one that waits", async () => {
   expect(all[1]?.woken).toBe(1);
 });
 
-test("while work is queued or running nobody is ended", async () => {
+test("no stream is ended while jobs are queued or running", async () => {
   const arena = new Arena(2);
   let jobs = 0;
   const memory = new Memory(arena, () => jobs);
@@ -125,7 +125,7 @@ test("while work is queued or running nobody is ended", async () => {
   expect(evictions(all)).toEqual([1, 0]);
 });
 
-test("a result that frees slabs ends nobody, though it was the last one running", async () => {
+test("no stream is ended when the last running job frees slabs", async () => {
   const arena = new Arena(4);
   let jobs = 0;
   const memory = new Memory(arena, () => jobs);
@@ -153,7 +153,7 @@ test("a stream that was woken and waits again has not stood still", async () => 
   expect(evictions(all)).toEqual([0, 0]);
 });
 
-test("who leaves is not woken, and the next in line is", async () => {
+test("a stream that has left is not woken, and the next one in line is", async () => {
   const arena = new Arena(2);
   const memory = new Memory(arena, () => 1);
   const [rich, gone, next] = tenants(arena, memory, 2, 0, 0) as [Tenant, Tenant, Tenant];
@@ -165,7 +165,7 @@ test("who leaves is not woken, and the next in line is", async () => {
   expect([gone.woken, next.woken]).toEqual([0, 1]);
 });
 
-test("check without anybody waiting does nothing", async () => {
+test("a check without waiting streams does nothing", async () => {
   const arena = new Arena(1);
   const memory = new Memory(arena, () => 0);
   const all = tenants(arena, memory, 1);

@@ -8,8 +8,8 @@ const LABELS = { pattern: "segmented", model: "simulated" };
 /** An utterance, and as much silence as ends it. */
 const utterance = encode("s16", concat(noise(0.5), voice(1), noise(0.6)));
 
-describe("what is observed of a stream", () => {
-  test("is the time from the end of speech to the result: the silence heard, in audio, and what follows, by the clock", async () => {
+describe("the telemetry of a stream", () => {
+  test("the time from the end of speech to the result is the silence in the audio plus the time on the clock after it", async () => {
     using harness = new SessionHarness();
     const { session, connection } = harness.start("segmented");
     // In messages of 20 ms, so that the one that decides is known; a slab may end in the middle of it.
@@ -60,7 +60,7 @@ describe("what is observed of a stream", () => {
     expect(harness.metrics.families.results.latency.with({ ...LABELS, pattern: "simple" }).count).toBe(1);
   });
 
-  test("tells interims apart: sent, late, failed, and withheld from who does not read", async () => {
+  test("interims are counted as sent, late, failed, or withheld from a client that does not read", async () => {
     using harness = new SessionHarness({ "limits.outbox_bytes": 4_096 });
     const { session, connection } = harness.start("segmented", { interim_results: true, interim_interval_ms: 200 });
     const fate = (name: string): number =>

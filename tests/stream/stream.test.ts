@@ -53,7 +53,7 @@ describe("the end of a stream", () => {
     });
   });
 
-  test("the last word is not lost when stop cuts it off", async () => {
+  test("an utterance that is still open at the stop gets its result", async () => {
     const driven = new DrivenStream(harness(), SEGMENTED);
     await driven.send(encode("s16", concat(noise(0.8), voice(0.53))));
     await driven.stop();
@@ -88,7 +88,7 @@ describe("the end of a stream", () => {
     expect(story(driven.events)).toEqual(["segment 0..0.05", "stopped drain"]);
   });
 
-  test("bytes of an incomplete frame are told, and a stream without audio has an empty ledger", async () => {
+  test("trailing bytes of an incomplete frame are reported, and a stream without audio has an empty ledger", async () => {
     const driven = new DrivenStream(harness(), { ...SIMPLE, channels: 2 });
     await driven.send(new Uint8Array(403));
     await driven.stop();
@@ -133,7 +133,7 @@ describe("a stream that is given up", () => {
     expect(Math.max(...ends.map((end) => end ?? 0))).toBe(1.1);
   });
 
-  test("it is over and holds nothing even when nobody can be told", () => {
+  test("it is over and holds nothing even when sending fails", () => {
     const here = harness();
     const driven = new DrivenStream(here, SIMPLE);
     driven.stream.offer(zeros(0.35));
@@ -152,7 +152,7 @@ describe("a stream that is given up", () => {
 describe("a WAV header", () => {
   const FORMAT = { channels: 1, sample_rate: 16_000, bit_depth: 16, is_float: false };
 
-  test("that opens the stream is not taken for audio, however it is cut", async () => {
+  test("at the start of a stream is skipped, wherever the messages are cut", async () => {
     const audio = Buffer.from(spoken(SEGMENTED, 1, [0.5]));
     const plain = new DrivenStream(harness(), SEGMENTED);
     await plain.send(audio);
@@ -288,7 +288,7 @@ describe("limits", () => {
     expect(here.arena.used).toBe(0);
   });
 
-  test("the one who holds most is told when nothing could free memory", async () => {
+  test("the stream that holds the most is evicted when no job could free memory", async () => {
     const here = harness(8);
     const vad = { max_utterance_ms: 60_000 };
     const driven = new DrivenStream(here, { ...SEGMENTED, vad, budgetSeconds: 100 });
@@ -300,7 +300,7 @@ describe("limits", () => {
   });
 });
 
-test("interims are sent only when asked for", async () => {
+test("interims are sent only on request", async () => {
   const bytes = spoken(SEGMENTED, 1, [1.5]);
   for (const interimIntervalMs of [undefined, 200]) {
     const here = harness();
@@ -319,7 +319,7 @@ test("interims are sent only when asked for", async () => {
   }
 });
 
-test("warnings about the audio are said once, beside its results", async () => {
+test("each warning about the audio is sent once, beside the results", async () => {
   const samples = Float32Array.from({ length: 4000 }, (_, i) =>
     i % 1000 === 0 ? 1.5 : i % 1000 === 1 ? Number.NaN : 0.1,
   );
@@ -331,7 +331,7 @@ test("warnings about the audio are said once, beside its results", async () => {
   expect(driven.ledgers[0]).toMatchObject({ inferred: 4000 });
 });
 
-test("a final that gets lost is told as a fault of ours", () => {
+test("a dropped final is reported as an internal fault", () => {
   const here = harness();
   const driven = new DrivenStream(here, SIMPLE);
   driven.stream.offer(zeros(0.1));
