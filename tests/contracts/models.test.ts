@@ -1,15 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
 import { LedgerCheck } from "../../src/client/ledger.ts";
-import { builtInModels } from "../../src/model/models.ts";
+import { BUILT_IN } from "../../src/model/models.ts";
 import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import type { ServerEvent } from "../../src/protocol/events.ts";
 import { concat, encode, freshSeed, noise, seeded, speech } from "../support/audio.ts";
 import { Running } from "../support/in-process.ts";
 import { invariant } from "../support/ledgers.ts";
-
-/** Models that keep state. Only patterns that keep state can use them. */
-const STATEFUL = new Set(["denoise"]);
 
 const RATE = 22_050;
 const FORMAT = { channels: 2, sample_rate: RATE, bit_depth: 16, is_float: false };
@@ -18,7 +15,7 @@ const FRAME_BYTES = 4;
 let server: Running;
 
 beforeAll(async () => {
-  const others = builtInModels.filter((name) => name !== "simulated");
+  const others = [...BUILT_IN.keys()].filter((name) => name !== "simulated");
   const keys = others.flatMap(
     (name) =>
       [
@@ -113,10 +110,10 @@ function recording(): Buffer {
 
 describe(`built-in models (seed ${seed})`, () => {
   const bytes = recording();
-  for (const model of builtInModels) {
+  for (const { name: model, stateful } of BUILT_IN.values()) {
     for (const route of Object.keys(PATTERNS)) {
       const { keepsState } = PATTERNS[route]!;
-      if (STATEFUL.has(model) && !keepsState) {
+      if (stateful === true && !keepsState) {
         test(`${model} keeps state, so /${route} refuses the start and names the model`, async () => {
           const peer = await server.connect({ path: `/api/v1/${route}` });
           peer.start({ format: FORMAT, model });

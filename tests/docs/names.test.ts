@@ -79,6 +79,12 @@ test.each(documents)("every metric in $path exists", ({ text }) => {
   expect(unknownMetrics(text)).toEqual([]);
 });
 
+test("docs/models.md describes every built-in model", () => {
+  const page = documents.find(({ path }) => path === "docs/models.md")?.text ?? "";
+  const titles = [...page.matchAll(/^### (.*)$/gm)].map(([, title]) => title);
+  expect(titles).toEqual(expect.arrayContaining([...builtInModels]));
+});
+
 test("docs/operations.md lists exactly the events of the log", async () => {
   const page = documents.find(({ path }) => path === "docs/operations.md")?.text ?? "";
   const [, table = ""] = /^\| Event .*\n\|[ |-]+\n((?:\|.*\n)+)/m.exec(page) ?? [];

@@ -1,18 +1,16 @@
 import { expect, test } from "bun:test";
 
-import { builtInModels } from "../../src/model/models.ts";
+import { BUILT_IN } from "../../src/model/models.ts";
 import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import { encode, freshSeed, sampleFields, seeded, speech } from "./audio.ts";
 import { Running } from "./in-process.ts";
 import { problemsOf, streamsOf } from "./ledgers.ts";
 import { modelPath } from "./pool-harness.ts";
 
-const STATEFUL = ["denoise"];
-
 const pairs = Object.values(PATTERNS).flatMap((pattern) =>
-  builtInModels
-    .filter((model) => pattern.keepsState || !STATEFUL.includes(model))
-    .map((model) => ({ pattern: pattern.name, model })),
+  [...BUILT_IN.values()]
+    .filter(({ stateful }) => pattern.keepsState || !stateful)
+    .map(({ name }) => ({ pattern: pattern.name, model: name })),
 );
 
 /** Sends one stream in random messages. Returns the number of spans that failed because a worker died. */
@@ -26,7 +24,7 @@ async function stream(running: Running, pattern: string, model: string, seed: nu
   expect(await peer.close()).toEqual({ code: 1000, reason: "stop" });
   const [events] = streamsOf(peer.events);
   if (events === undefined) throw new Error("no stream");
-  const sent = { bytes: bytes.length, frameBytes: 2, someUnanswered: STATEFUL.includes(model) };
+  const sent = { bytes: bytes.length, frameBytes: 2, someUnanswered: BUILT_IN.get(model)?.stateful === true };
   expect(problemsOf(events, sent)).toEqual([]);
   for (const error of peer.all("error")) expect(error.code).toBeOneOf(["worker_crashed", "inference_timeout"]);
   return peer.all("error").length;

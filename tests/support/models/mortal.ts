@@ -1,18 +1,15 @@
-import { denoise } from "../../../src/model/built-in/denoise.ts";
-import { levels } from "../../../src/model/built-in/levels.ts";
 import { random } from "../../../src/model/built-in/random.ts";
 import { simulated } from "../../../src/model/built-in/simulated.ts";
 import type { ModelModule } from "../../../src/model/model.ts";
+import { BUILT_IN } from "../../../src/model/models.ts";
 import { isStateful } from "../../../src/worker/load-model.ts";
-
-const INNER: Record<string, ModelModule> = { simulated, levels, denoise };
 
 /** A built-in model that crashes its worker during a call with probability `rate`. It is not idempotent. */
 export default {
   name: "mortal",
   settings: { inner: { default: "levels" }, rate: { default: 0.4 }, seed: { default: 0 } },
   async load({ inner, rate, seed }, context) {
-    const module = INNER[String(inner)];
+    const module = BUILT_IN.get(String(inner));
     if (module === undefined) throw new Error(`no model ${String(inner)}`);
     const defaults = Object.entries(module.settings ?? {}).map(([key, setting]) => [key, setting.default]);
     const quick = module === simulated ? { delay: 0, constant_factor: 0, jitter: 0 } : {};

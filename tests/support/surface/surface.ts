@@ -6,8 +6,6 @@ import { serverItems } from "./server.ts";
 /** Everything that users of the program build on, one text for each named item. */
 export type Surface = Readonly<Record<string, string>>;
 
-const BUILT_IN_MODELS = ["simulated", "levels", "denoise"];
-
 /**
  * Observes the surface of a build: its help, its configuration, the answers of its server. `command` starts the
  * program; none of its modules is imported, so builds with different sources can be compared.
@@ -16,10 +14,16 @@ export async function surfaceOf(command: readonly string[]): Promise<Surface> {
   const program = new Program(command);
   const parts = await Promise.all([
     commandItems(program),
-    ...BUILT_IN_MODELS.map((model) => configurationItems(program, model)),
+    ...(await builtInModels(program)).map((model) => configurationItems(program, model)),
     serverItems(program),
   ]);
   return Object.fromEntries(parts.flat().sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Names of the built-in models, from the error about a model that does not exist. */
+async function builtInModels(program: Program): Promise<string[]> {
+  const { err } = await program.run(["serve", "--print-config", "--model", "no-such-model"]);
+  return /built in: (.*?) \(/.exec(err)?.[1]?.split(", ") ?? [];
 }
 
 export interface Difference {
