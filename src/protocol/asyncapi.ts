@@ -2,9 +2,9 @@ import { toJsonSchema } from "@valibot/to-json-schema";
 import type * as v from "valibot";
 
 import { ERRORS } from "./errors.ts";
-import { errorSchema, EVENTS } from "./events.ts";
+import { errorSchema, EVENT_TITLES, EVENTS } from "./events.ts";
 import { EXAMPLES } from "./examples.ts";
-import { REQUESTS } from "./requests.ts";
+import { REQUEST_TITLES, REQUESTS } from "./requests.ts";
 import { PROTOCOL_VERSION, SUBPROTOCOL } from "./version.ts";
 
 type Json = Record<string, unknown>;
@@ -17,25 +17,6 @@ export interface Channel {
   /** One sentence or two. */
   readonly description: string;
 }
-
-const REQUEST_TITLES: Record<keyof typeof REQUESTS, string> = {
-  start: "Opens a stream",
-  stop: "Ends the stream once everything received has been answered",
-  flush: "Ends the current utterance or block now",
-  keep_alive: "Resets the idle timer",
-};
-
-const EVENT_TITLES: Record<keyof typeof EVENTS, string> = {
-  started: "The start was accepted",
-  active: "Speech began",
-  inactive: "Speech ended",
-  segment: "A result with a start and an end time; the fields of the model's output stand beside these",
-  data: "A result without times; the fields of the model's output stand beside these",
-  flushed: "Everything before a flush has been answered",
-  stopped: "The stream has ended; carries its ledger",
-  error: "A request or a span failed",
-  warning: "Something is suspicious but accepted",
-};
 
 const SENT = [...Object.keys(REQUESTS), "audio"];
 const RECEIVED = [...Object.keys(EVENTS), "result_audio"];
@@ -89,16 +70,16 @@ function reference(path: string): Json {
   return { $ref: `#/${path}` };
 }
 
-function messages<Name extends string>(
+function messages<Name extends keyof typeof EXAMPLES>(
   schemas: Record<Name, v.GenericSchema>,
-  titles: Record<Name, string>,
+  titles: Readonly<Record<Name, string>>,
   payload: (schema: v.GenericSchema) => Json,
 ): Json {
   const names = Object.keys(schemas) as Name[];
   return Object.fromEntries(
     names.map((name) => {
-      const examples = EXAMPLES[name]?.map((example) => ({ payload: example }));
-      return [name, { name, title: titles[name], payload: payload(schemas[name]), ...(examples && { examples }) }];
+      const examples = EXAMPLES[name].map((example) => ({ payload: example }));
+      return [name, { name, title: titles[name], payload: payload(schemas[name]), examples }];
     }),
   );
 }

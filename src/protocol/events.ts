@@ -60,7 +60,6 @@ const activeSchema = v.object({
   time: time(),
   channel: channel(),
 });
-export type Active = v.InferOutput<typeof activeSchema>;
 
 const inactiveSchema = v.object({
   type: v.literal("inactive"),
@@ -94,14 +93,12 @@ const dataSchema = v.looseObject({
   channel: channel(),
   audio: v.optional(audioSchema),
 });
-export type Data = v.InferOutput<typeof dataSchema>;
 
 const flushedSchema = v.object({
   type: v.literal("flushed"),
   time: time(),
   channel: channel(),
 });
-export type Flushed = v.InferOutput<typeof flushedSchema>;
 
 /** Account of one channel's samples, at the model's rate; `received` counts frames at `received_rate`. */
 const ledgerSchema = v.object({
@@ -164,10 +161,23 @@ export const EVENTS = {
   warning: warningSchema,
 } as const;
 
-export type ServerEvent = Started | Active | Inactive | Segment | Data | Flushed | Stopped | ErrorEvent | Warning;
+/** Titles of the events in the API contract. */
+export const EVENT_TITLES: Readonly<Record<keyof typeof EVENTS, string>> = {
+  started: "The start was accepted",
+  active: "Speech began",
+  inactive: "Speech ended",
+  segment: "A result with a start and an end time; the fields of the model's output stand beside these",
+  data: "A result without times; the fields of the model's output stand beside these",
+  flushed: "Everything before a flush has been answered",
+  stopped: "The stream has ended; carries its ledger",
+  error: "A request or a span failed",
+  warning: "Something is suspicious but accepted",
+};
+
+export type ServerEvent = v.InferOutput<(typeof EVENTS)[keyof typeof EVENTS]>;
 
 /** An event of a pipeline, which does not know its channel. */
-export type ChannelEvent = WithoutChannel<Active | Inactive | Segment | Data | Flushed | ErrorEvent | Warning>;
+export type ChannelEvent = WithoutChannel<Extract<ServerEvent, { channel: number }> | ErrorEvent | Warning>;
 
 // Omit collapses types that have an index signature, so keys are mapped one by one.
 type WithoutChannel<Event> = Event extends unknown

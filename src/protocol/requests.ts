@@ -65,6 +65,14 @@ export const REQUESTS = {
   keep_alive: keepAliveSchema,
 } as const;
 
+/** Titles of the requests in the API contract. */
+export const REQUEST_TITLES: Readonly<Record<keyof typeof REQUESTS, string>> = {
+  start: "Opens a stream",
+  stop: "Ends the stream once everything received has been answered",
+  flush: "Ends the current utterance or block now",
+  keep_alive: "Resets the idle timer",
+};
+
 /**
  * A start with its defaults filled in. `vad` has only the settings of the client, and is absent when there are none.
  */

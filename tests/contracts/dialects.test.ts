@@ -8,7 +8,8 @@ import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import type { Ending } from "../../src/protocol/ending.ts";
 import { errorEvent } from "../../src/protocol/error-event.ts";
 import { type ErrorCode, ERRORS, ProtocolError, WARNINGS } from "../../src/protocol/errors.ts";
-import type { ServerEvent, StopReason } from "../../src/protocol/events.ts";
+import { parseEvent, type ServerEvent, type StopReason } from "../../src/protocol/events.ts";
+import { EXAMPLES } from "../../src/protocol/examples.ts";
 import { readRequest } from "../../src/protocol/requests.ts";
 import { isStart } from "../../src/session/inputs.ts";
 import { Sessions } from "../../src/session/sessions.ts";
@@ -63,23 +64,14 @@ const REASONS: readonly StopReason[] = ["stop", "restart", "drain", "error", "li
 
 /** An event of every type, and of every code. */
 const EVENTS: readonly ServerEvent[] = [
-  {
-    type: "started",
-    session_id: "s",
-    stream: 0,
-    trace_id: "t",
-    format: { ...S16_MONO, encoding: "pcm" },
-    model: "m",
-    sample_rate: 16_000,
-    limits: { max_message_bytes: 1, max_channels: 1, idle_timeout_ms: 1, session_ms: 0 },
-  },
-  { type: "active", time: 0.5, channel: 0 },
-  { type: "inactive", time: 1.5, channel: 0 },
+  ...Object.values(EXAMPLES)
+    .flat()
+    .filter((message) => "type" in message)
+    .map((event) => parseEvent(JSON.stringify(event))),
   { type: "segment", start_time: 0, end_time: 1, channel: 0, count: 16_000 },
   { type: "segment", start_time: 0, end_time: 1, is_final: false, channel: 1, text: "a word — ✓" },
   { type: "segment", start_time: 0, end_time: 1, is_final: true, channel: 0, text: "" },
   { type: "data", channel: 0, summary: { deep: [1, { a: null }] } },
-  { type: "flushed", time: 1, channel: 0 },
   ...REASONS.map((reason): ServerEvent => {
     const channels = [{ channel: 0, ...LEDGER, segments: 1, interims: 0, errors: 0 }];
     return { type: "stopped", reason, channels, trailing_bytes: 0, skipped_bytes: 0 };
