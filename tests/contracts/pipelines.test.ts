@@ -150,12 +150,15 @@ function answerInAnyOrder(run: PipelineRun, seed: number): void {
   while (run.jobs.length > 0) run.answer(Math.floor(next() * run.jobs.length));
 }
 
-/** Speech events on the one hand, finals, errors and flushes on the other: each in order, how they mix is a matter of time. */
+/**
+ * Finals, errors and flushes on the one hand, events of the audio on the other: each in order. How they mix is a matter
+ * of time.
+ */
 function essence(run: PipelineRun): { speech: string[]; results: string[]; tally: object } {
   const said = run.events.filter((event) => event.type !== "segment" || isFinal(event)).map(short);
-  const speech = said.filter((text) => /^(in)?active/.test(text));
+  const isResult = (text: string) => /^(segment|data|error|flushed)\b/.test(text);
   const tally = { ...run.answers.tally, interims: 0 };
-  return { speech, results: said.filter((text) => !/^(in)?active/.test(text)), tally };
+  return { speech: said.filter((text) => !isResult(text)), results: said.filter(isResult), tally };
 }
 
 test("every pattern is held to the contract", () => {

@@ -172,11 +172,7 @@ export function short(event: PipelineEvent): string {
       const kind = event.type === "segment" && event.is_final === false ? "interim" : event.type;
       return `${kind} ${samples(event.start_time)} ${samples(event.end_time)}`;
     }
-    case "active":
-    case "inactive":
-    case "flushed":
-      return `${event.type} ${samples(event.time)}`;
     default:
-      return event.type;
+      return "time" in event ? `${event.type} ${samples(Number(event.time))}` : event.type;
   }
 }
