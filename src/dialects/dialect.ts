@@ -39,7 +39,7 @@ export interface Dialect {
   decoded?(seconds: number): readonly Message[];
   /** Returns true when nothing can follow an error of this code, although the native protocol would go on. */
   endsAt?(code: ErrorCode): boolean;
-  /** How the connection is closed for `ending`, which `message` explains. */
+  /** Returns the close of the connection for `ending`. @param message the explanation for a person */
   close(ending: Ending, message: string): Ended;
 }
 
@@ -57,7 +57,7 @@ export interface Traits {
   readonly pingsCount: boolean;
 }
 
-/** What one accepted request for a connection leads to. */
+/** The result of accepting a request for a connection. */
 export interface Opened {
   /** Name of the dialect. */
   readonly dialect: string;

@@ -10,7 +10,7 @@ export interface Arrival {
   readonly host?: string | undefined;
   /** The `Origin` header, which browsers send. */
   readonly origin?: string | undefined;
-  /** What the client shows of itself, as its dialect carries it. */
+  /** The credentials that the client sent, wherever its dialect carries them. */
   readonly credentials?: string | undefined;
   /** The connection is encrypted. */
   readonly tls: boolean;

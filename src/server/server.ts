@@ -26,7 +26,7 @@ import { type SocketData, WebSockets } from "./websocket.ts";
 /** Interval between two checks of the deadlines, which is the accuracy of every time limit. */
 const SWEEP_MS = 500;
 /**
- * How long messages are read after the last close frame was sent at shutdown, which is when Bun 1.4.5 reports a socket
+ * Time to read messages after the last close frame was sent at shutdown, which is when Bun 1.4.5 reports a socket
  * closed. If the process ended at once, the kernel would answer messages still on their way with a reset, and that
  * overtakes the last results.
  */

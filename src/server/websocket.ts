@@ -8,7 +8,7 @@ import type { Sessions } from "../session/sessions.ts";
 import type { Logger } from "../telemetry/log/log.ts";
 
 /**
- * How long messages may wait without any of them leaving, once the session is over. The kernel asks for more when a
+ * Longest time without progress for the last messages of a session that is over. The kernel asks for more when a
  * third of its megabytes has left.
  */
 const LINGER_MS = 10_000;

@@ -18,7 +18,7 @@ export interface ServedModel {
   lane(owner: LaneOwner, options: unknown): Lane;
 }
 
-/** What sessions and streams are given from outside. */
+/** Dependencies of sessions and streams. */
 export interface Services {
   readonly config: Config;
   readonly arena: Arena;
