@@ -1,3 +1,5 @@
+import { stripVTControlCharacters } from "node:util";
+
 import { type ArgsDef, type CommandDef, renderUsage, runCommand } from "citty";
 
 import manifest from "../package.json" with { type: "json" };
@@ -17,9 +19,12 @@ interface LoadedCommand {
 
 function loaded<Args extends ArgsDef>(command: CommandDef<Args>): LoadedCommand {
   return {
-    usage: (path, description) => {
+    usage: async (path, description) => {
       const parent = ["streamer", ...path.slice(0, -1)].join(" ");
-      return renderUsage({ ...command, meta: { name: path.at(-1) ?? "", description } }, { meta: { name: parent } });
+      const meta = { name: path.at(-1) ?? "", description };
+      const text = await renderUsage({ ...command, meta }, { meta: { name: parent } });
+      // citty 0.2 writes colours into pipes.
+      return process.stdout.isTTY && !process.env["NO_COLOR"] ? text : stripVTControlCharacters(text);
     },
     run: (rawArgs) => runCommand(command, { rawArgs }),
   };
@@ -42,7 +47,10 @@ type Commands = Readonly<Record<string, Command | CommandGroup>>;
 const COMMANDS: Commands = {
   serve: {
     description: "Serve a model over WebSocket",
-    load: async () => loaded((await import("./commands/serve/serve.ts")).serveCommand({ version, workerUrl })),
+    load: async () => {
+      const { serveCommand } = await import("./commands/serve/serve.ts");
+      return loaded(serveCommand({ version, workerUrl, exit: (code) => process.exit(code) }));
+    },
   },
   send: {
     description: "Stream an audio file to a server and print the results",

@@ -151,7 +151,7 @@ export class Server {
       fetch: (request) => {
         const outer = mainThread.enter("http");
         try {
-          return app.fetch(request);
+          return app.fetch(withAbsoluteUrl(request));
         } finally {
           mainThread.leave(outer);
         }
@@ -201,4 +201,10 @@ export class Server {
       ? new ProtocolError("draining", "the server is shutting down")
       : new ProtocolError("not_ready", "the models are being loaded");
   }
+}
+
+/** HTTP/1.0 needs no Host header, and health checks of proxies send none. Bun 1.4.5 then gives only the path as the URL. */
+function withAbsoluteUrl(request: Request): Request {
+  if (request.headers.has("host") || URL.canParse(request.url)) return request;
+  return new Request(new URL(request.url, "http://localhost").href, request);
 }

@@ -149,11 +149,19 @@ describe("a signal", () => {
     expect(streamsOf(peer.events)[0]?.stopped).toMatchObject({ reason: "drain", channels: [{ failed: 0 }] });
   });
 
+  test("SIGHUP shuts the server down gracefully, as when its terminal is closed", async () => {
+    const server = await program.serve();
+    server.signal("SIGHUP");
+    expect(await server.ended()).toEqual({ code: 0, signal: null });
+    expect(server.log.some((record) => record["event"] === "draining")).toBeTrue();
+  });
+
   test("a second one ends the server at once", async () => {
-    for (const [first, second] of [
-      ["SIGTERM", "SIGTERM"],
-      ["SIGINT", "SIGTERM"],
-      ["SIGTERM", "SIGINT"],
+    for (const [first, second, code] of [
+      ["SIGTERM", "SIGTERM", 143],
+      ["SIGINT", "SIGTERM", 143],
+      ["SIGTERM", "SIGINT", 130],
+      ["SIGINT", "SIGHUP", 129],
     ] as const) {
       const server = await program.serve({ "model.workers": 1, "model.delay": 60, "model.warmup_penalty": 0 });
       const peer = await server.connect({ path: "/api/v1/simple" });
@@ -163,7 +171,7 @@ describe("a signal", () => {
       server.signal(first);
       await peer.next("warning");
       server.signal(second);
-      expect(await server.ended()).toEqual({ code: null, signal: second });
+      expect(await server.ended()).toEqual({ code, signal: null });
       expect(server.log.some((record) => record["event"] === "stopped_at_once")).toBeTrue();
     }
   });

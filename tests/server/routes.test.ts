@@ -32,6 +32,21 @@ async function refusal(
   throw new Error("the handshake was accepted");
 }
 
+/** The status of the answer to these bytes. */
+async function statusOf(request: string): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const socket = await Bun.connect({
+    hostname: "localhost",
+    port: running.port,
+    socket: {
+      open: (opened) => void opened.write(request),
+      data: (_, bytes) => resolve(Number(bytes.toString("latin1").split(" ")[1])),
+      close: () => reject(new Error("closed without an answer")),
+    },
+  });
+  return await promise.finally(() => socket.end());
+}
+
 describe("routes", () => {
   test("health and ready answer 200", async () => {
     const health = await running.get("/api/v1/health");
@@ -74,6 +89,18 @@ describe("routes", () => {
         expect(text).toContain(`/api/v1/${route}`);
       }
     }
+  });
+
+  test("HTTP/1.0 without a Host header is answered, as health checks of proxies send it", async () => {
+    for (const [path, status] of [
+      ["/api/v1/ready", 200],
+      ["/metrics", 200],
+      ["/", 200],
+      ["/nothing", 404],
+    ] as const) {
+      expect(await statusOf(`GET ${path} HTTP/1.0\r\n\r\n`)).toBe(status);
+    }
+    expect(await statusOf("GET /api/v1/ready HTTP/1.1\r\n\r\n")).toBe(400);
   });
 
   test("an invalid Host header is answered with 400 and not logged as a fault", async () => {

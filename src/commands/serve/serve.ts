@@ -1,3 +1,5 @@
+import { constants } from "node:os";
+
 import type { ArgsDef, CommandDef } from "citty";
 
 import { type Config, ConfigError, type EffectiveConfig, formatConfig, loadConfig } from "../../config/config.ts";
@@ -41,6 +43,8 @@ export interface ServeOptions {
   readonly version: string;
   /** URL of `src/worker.ts`. */
   readonly workerUrl: string;
+  /** Ends the process now. */
+  readonly exit: (code: number) => void;
 }
 
 export function serveCommand(options: ServeOptions): CommandDef {
@@ -78,7 +82,7 @@ function loadServeConfig(flags: Flags): EffectiveConfig {
   }
 }
 
-/** Serves until the first SIGTERM or SIGINT, then shuts down gracefully. A second signal ends the process at once. */
+/** Serves until the first signal, then shuts down gracefully. A second signal ends the process at once. */
 async function serve(config: Config, options: ServeOptions): Promise<void> {
   using status = openStatus(config.log.format);
   using log = openServeLog(config.log, status);
@@ -90,13 +94,14 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
     log,
     spanCounter: (fate) => metrics.families.server.spans.with({ fate }),
   });
+  const { version, workerUrl } = options;
   let server: Server;
   try {
-    server = new Server({ config, log, ...options, metrics, tracing: traceExport?.tracing });
+    server = new Server({ config, log, version, workerUrl, metrics, tracing: traceExport?.tracing });
   } catch (error) {
     throw new ExitError(EXIT.failure, describeListenError(config, error));
   }
-  const stopped = firstSignal(log);
+  const stopped = firstSignal(log, options.exit);
   try {
     if (await loadModels(server, stopped)) {
       const listening = `listening on ${server.url}`;
@@ -144,20 +149,24 @@ async function loadModels(server: Server, stopped: Promise<string>): Promise<boo
   }
 }
 
-/** Resolves with the name of the first signal. */
-function firstSignal(log: Logger): Promise<string> {
+/** Signals that shut the server down. SIGHUP comes when its terminal is closed. */
+const SHUTDOWN_SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
+
+/** Resolves with the name of the first signal. A second one ends the process with 128 + its number, as shells have it. */
+function firstSignal(log: Logger, exit: ServeOptions["exit"]): Promise<string> {
   return new Promise((resolve) => {
-    let signals = 0;
-    const handle = (signal: string): void => {
-      signals += 1;
-      if (signals === 1) return resolve(signal);
-      log.warn("stopped_at_once", { signal });
-      // Without a handler, the signal ends the process.
-      process.removeAllListeners(signal);
-      process.kill(process.pid, signal);
-    };
-    process.on("SIGTERM", handle);
-    process.on("SIGINT", handle);
+    let received = false;
+    for (const signal of SHUTDOWN_SIGNALS) {
+      process.on(signal, () => {
+        if (!received) {
+          received = true;
+          return resolve(signal);
+        }
+        log.warn("stopped_at_once", { signal });
+        // Not by the default action of the signal: the kernel ignores it for process 1, the one of a container.
+        exit(128 + constants.signals[signal]);
+      });
+    }
   });
 }
 
