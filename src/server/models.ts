@@ -1,5 +1,6 @@
 import type { Arena } from "../audio/arena.ts";
 import type { Config, ModelConfig } from "../config/config.ts";
+import type { Clock } from "../lib/clock.ts";
 import { modelName } from "../model/models.ts";
 import { ModelPool } from "../pool/pool.ts";
 import { threadHost } from "../pool/thread-host.ts";
@@ -25,6 +26,7 @@ export interface TierOptions {
   readonly log: Logger;
   readonly metrics: ServerMetrics;
   readonly workerUrl: string;
+  readonly clock: Clock;
 }
 
 export function openModels(config: Config, options: TierOptions): ModelTier {
@@ -44,6 +46,7 @@ export function openModels(config: Config, options: TierOptions): ModelTier {
       startHost,
       log: options.log,
       metrics: options.metrics.model(name),
+      clock: options.clock,
     });
   const first = modelName(config.model.name);
   pools.set(first, pool(first, config.model));

@@ -1,6 +1,7 @@
 import { Arena } from "../audio/arena.ts";
 import type { Config } from "../config/config.ts";
 import { ROUTES } from "../dialects/dialects.ts";
+import { SteadyClock } from "../lib/steady-clock.ts";
 import { PATTERNS } from "../pipeline/patterns.ts";
 import { asyncapi } from "../protocol/asyncapi.ts";
 import { ProtocolError } from "../protocol/errors.ts";
@@ -46,7 +47,7 @@ export interface ServerOptions {
   readonly version: string;
   /** URL of `worker.ts`. */
   readonly workerUrl: string;
-  /** Returns milliseconds, monotonic. */
+  /** Returns milliseconds, monotonic. Default: a clock that stands still while the process is frozen. */
   readonly clock?: () => number;
   readonly metrics?: ServerMetrics;
   /** Default: nothing is recorded. */
@@ -72,7 +73,8 @@ export class Server {
     this.#options = options;
     const { config, log, version } = options;
     const { limits } = config;
-    const clock = options.clock ?? (() => performance.now());
+    const steadyClock = new SteadyClock(SWEEP_MS);
+    const clock = options.clock ?? (() => steadyClock.now());
     const metrics = options.metrics ?? new ServerMetrics();
     this.#openedAt = clock();
     const arena = new Arena((limits.arena_mb * MIB) / SLAB_BYTES);
@@ -85,7 +87,7 @@ export class Server {
     this.#websockets = new WebSockets({ sessions: this.#sessions, limits, log, clock, handled });
     // Listens before anything is loaded: a port that is taken is reported at once.
     this.#bun = this.#listen();
-    this.#models = openModels(config, { arena, log, metrics, workerUrl: options.workerUrl });
+    this.#models = openModels(config, { arena, log, metrics, workerUrl: options.workerUrl, clock: steadyClock });
     for (const [name, model] of this.#models.served) models.set(name, model);
     this.#runtime = new RuntimeMonitor({
       metrics,

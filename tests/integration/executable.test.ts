@@ -211,6 +211,34 @@ describe("a signal", () => {
   });
 });
 
+describe("a server that was frozen", () => {
+  test("ends no session and fails no call for the time in which it could not run", async () => {
+    const server = await program.serve({
+      "limits.idle_timeout_ms": 1_000,
+      "model.workers": 1,
+      "model.delay": 1,
+      "model.warmup_penalty": 0,
+      "model.inference_timeout_ms": 2_000,
+    });
+    const peer = await server.connect({ path: "/api/v1/simple" });
+    const audio = encode("s16", noise(0.5));
+    peer.start();
+    await peer.audio(audio);
+    await peer.next("started");
+    server.signal("SIGSTOP");
+    await peer.audio(audio);
+    await Bun.sleep(3_000);
+    server.signal("SIGCONT");
+    await peer.audio(audio);
+    peer.stop();
+    await peer.next("stopped");
+    expect(peer.all("error")).toEqual([]);
+    expect(streamsOf(peer.events).map(({ stopped }) => stopped)).toMatchObject([
+      { reason: "stop", channels: [{ received: 24_000, inferred: 24_000, failed: 0 }] },
+    ]);
+  });
+});
+
 describe("the command line of serve", () => {
   test("a port in use gives one sentence and exit code 1", async () => {
     const server = await program.serve(QUICK);
