@@ -3,11 +3,14 @@ import { defineCommand } from "citty";
 import manifest from "../../../package.json" with { type: "json" };
 import { systemClock } from "../../lib/clock.ts";
 import { openTraceExport } from "../../telemetry/tracing/trace-export.ts";
-import { EXIT, ExitError, outputFailed } from "../terminal/exit-codes.ts";
+import { EXIT, ExitError, outputFailed, signalExit } from "../terminal/exit-codes.ts";
 import { readStream } from "../terminal/input.ts";
 import { processOutput } from "../terminal/output.ts";
 import { send } from "./send.ts";
 import { parseSendSettings, SEND_ARGS } from "./settings.ts";
+
+/** Signals after which no more audio is sent; the results of what was sent still come. A second one ends the command. */
+const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** The command `send`: connects `send()` to the process's streams and signals. */
 export const sendCommand = defineCommand({
@@ -17,11 +20,14 @@ export const sendCommand = defineCommand({
     const interrupt = new AbortController();
     /** Settled when the command must end before the stream does. */
     const ended = Promise.withResolvers<number>();
-    const onSignal = () => {
-      if (interrupt.signal.aborted) ended.resolve(EXIT.interrupted);
+    /** The signal that stopped the sending. */
+    let stoppedBy: NodeJS.Signals | undefined;
+    const onSignal = (signal: NodeJS.Signals) => {
+      if (stoppedBy !== undefined) ended.resolve(signalExit(signal));
+      stoppedBy ??= signal;
       interrupt.abort();
     };
-    process.on("SIGINT", onSignal);
+    for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
     const service = { service: "streamer-send", version: manifest.version };
     const traceExport = await openTraceExport({ ...service, env: process.env });
     try {
@@ -39,9 +45,10 @@ export const sendCommand = defineCommand({
         colour: (process.env["NO_COLOR"] ?? "") === "",
       });
       const code = await Promise.race([sending, ended.promise]);
+      if (stoppedBy !== undefined) throw new ExitError(signalExit(stoppedBy));
       if (code !== EXIT.success) throw new ExitError(code);
     } finally {
-      process.off("SIGINT", onSignal);
+      for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
       await traceExport?.close();
     }
   },

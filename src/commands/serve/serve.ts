@@ -1,5 +1,3 @@
-import { constants } from "node:os";
-
 import type { ArgsDef, CommandDef } from "citty";
 
 import { type Config, ConfigError, type EffectiveConfig, formatConfig, loadConfig } from "../../config/config.ts";
@@ -10,7 +8,7 @@ import { type Logger, openLog } from "../../telemetry/log/log.ts";
 import { prettyLine } from "../../telemetry/log/pretty.ts";
 import { ServerMetrics } from "../../telemetry/metrics/server-metrics.ts";
 import { openTraceExport } from "../../telemetry/tracing/trace-export.ts";
-import { EXIT, ExitError, UsageError } from "../terminal/exit-codes.ts";
+import { EXIT, ExitError, signalExit, UsageError } from "../terminal/exit-codes.ts";
 import { type Flags, parseFlags } from "../terminal/flags.ts";
 import { processOutput } from "../terminal/output.ts";
 import { StatusTerminal } from "./status-terminal.ts";
@@ -152,7 +150,7 @@ async function loadModels(server: Server, stopped: Promise<string>): Promise<boo
 /** Signals that shut the server down. SIGHUP comes when its terminal is closed. */
 const SHUTDOWN_SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
 
-/** Resolves with the name of the first signal. A second one ends the process with 128 + its number, as shells have it. */
+/** Resolves with the name of the first signal. A second one ends the process. */
 function firstSignal(log: Logger, exit: ServeOptions["exit"]): Promise<string> {
   return new Promise((resolve) => {
     let received = false;
@@ -164,7 +162,7 @@ function firstSignal(log: Logger, exit: ServeOptions["exit"]): Promise<string> {
         }
         log.warn("stopped_at_once", { signal });
         // Not by the default action of the signal: the kernel ignores it for process 1, the one of a container.
-        exit(128 + constants.signals[signal]);
+        exit(signalExit(signal));
       });
     }
   });

@@ -1,3 +1,5 @@
+import { constants } from "node:os";
+
 /** The program's exit codes. */
 export const EXIT = {
   success: 0,
@@ -7,9 +9,12 @@ export const EXIT = {
   usage: 2,
   /** Nothing listens at the address, or the connection is refused. */
   unreachable: 3,
-  /** Ended by a second Ctrl-C: 128 + SIGINT, the convention of shells. */
-  interrupted: 130,
 } as const;
+
+/** The exit code of a command that a signal ends: 128 and its number, the convention of shells. */
+export function signalExit(signal: NodeJS.Signals): number {
+  return 128 + constants.signals[signal];
+}
 
 /** Ends the program with `code`. `main.ts` catches it and prints the message, if there is one, to standard error. */
 export class ExitError extends Error {

@@ -149,23 +149,26 @@ test("a slow reader gets every line", async () => {
   expect(JSON.parse(out.trimEnd().split("\n").at(-1) ?? "")).toMatchObject({ type: "stopped" });
 });
 
-test("Ctrl-C ends a live stream gracefully: results of the audio sent, ledger, exit 0", async () => {
+test.each([
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+  ["SIGHUP", 129],
+] as const)("%s ends a live stream gracefully: results of the audio sent, ledger, exit %d", async (signal, code) => {
   const child = spawn(["-i", "-", "--addr", addr], "pipe");
   const audio = await Bun.file(join(root, SAMPLE)).bytes();
   // 4 s with speech; then the source stalls and does not end.
   await child.stdin?.write(audio.subarray(0, 44 + 4 * 192_000));
   await child.stdin?.flush();
   let out = "";
+  let signalled = false;
   const decoder = new TextDecoder();
   for await (const bytes of child.stdout) {
-    if (!out.includes("speech begins")) {
-      out += decoder.decode(bytes, { stream: true });
-      if (out.includes("speech begins")) child.kill("SIGINT");
-    } else {
-      out += decoder.decode(bytes, { stream: true });
-    }
+    out += decoder.decode(bytes, { stream: true });
+    if (signalled || !out.includes("speech begins")) continue;
+    signalled = true;
+    child.kill(signal);
   }
-  expect(await child.exited).toBe(0);
+  expect(await child.exited).toBe(code);
   expect(out).toContain("the ledger adds up");
 });
 
