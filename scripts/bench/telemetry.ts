@@ -98,7 +98,7 @@ class Load {
   constructor(metrics: ServerMetrics, tracing: Tracing) {
     const services = { ...this.#harness.services, metrics };
     const request = new Request("http://localhost/api/v1/segmented");
-    const opened = streamer.open(request, services.config);
+    const opened = streamer.open("/api/v1/segmented", request, services.config);
     const caller = { id: "bench", address: "", limits: { maxSessions: 0 } };
     this.#sessions = Array.from({ length: SESSIONS }, (_, i) => {
       const trace = tracing.startConnection(request, "/api/v1/segmented");

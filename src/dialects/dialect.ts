@@ -83,6 +83,9 @@ export interface Route {
   headers?(session: string): Record<string, string>;
   /** JSON body of a refusal. Its status comes from the table of errors. */
   refuse(error: ProtocolError): unknown;
-  /** Reads path, query and headers. Throws ProtocolError when the connection is refused. */
-  open(request: Request, config: Config): Opened;
+  /**
+   * Reads query and headers. Throws ProtocolError when the connection is refused.
+   * @param path the one of `paths` that the request has
+   */
+  open(path: string, request: Request, config: Config): Opened;
 }

@@ -73,8 +73,8 @@ export const streamer: Route = {
     return new ProtocolError("invalid_request", message);
   },
   refuse: errorEvent,
-  open(request, { limits }) {
-    const name = new URL(request.url).pathname.slice(PREFIX.length);
+  open(path, _request, { limits }) {
+    const name = path.slice(PREFIX.length);
     const pattern = PATTERNS[name];
     if (pattern === undefined) throw new Error(`no pattern is called ${name}`);
     return {

@@ -18,7 +18,7 @@ export function blockLength(
   { sampleRate, maxHoldMs }: PatternContext,
 ): number {
   if (start.vad !== undefined) {
-    const message = `vad: /api/v1/${pattern} does not detect speech; allowed: no vad`;
+    const message = `vad: the pattern ${pattern} does not detect speech; allowed: no vad`;
     throw new ProtocolError("invalid_request", message, { param: "vad" });
   }
   if (block_ms > maxHoldMs) {

@@ -53,16 +53,21 @@ export function connect(request: Request, route: Route, path: string, host: Upgr
     trace.responded(refused === undefined ? 101 : response.status, refused?.error.code);
     return response;
   };
-  const checked = check(request, route, host);
-  if ("error" in checked) return answer(checked);
-  const finish = (admitted: Caller | ProtocolError): Response =>
-    answer(upgrade(request, route, checked, admitted, trace, host));
-  const admitted = host.admit(arrivalOf(request, route, host));
-  if (!(admitted instanceof Promise)) return finish(admitted);
-  return admitted.then(finish, (error: unknown) => {
+  const failed = (error: unknown): never => {
+    host.refused("internal");
     trace.responded(500, "internal");
     throw error;
-  });
+  };
+  try {
+    const checked = check(request, route, path, host);
+    if ("error" in checked) return answer(checked);
+    const finish = (admitted: Caller | ProtocolError): Response =>
+      answer(upgrade(request, route, checked, admitted, trace, host));
+    const admitted = host.admit(arrivalOf(request, route, host));
+    return admitted instanceof Promise ? admitted.then(finish).catch(failed) : finish(admitted);
+  } catch (error) {
+    return failed(error);
+  }
 }
 
 /**
@@ -87,13 +92,13 @@ function upgrade(
   return { error: new ProtocolError("invalid_request", message) };
 }
 
-function check(request: Request, route: Route, host: UpgradeHost): Checked | Refused {
+function check(request: Request, route: Route, path: string, host: UpgradeHost): Checked | Refused {
   const handshake = checkHandshake(request, route);
   if ("error" in handshake) return handshake;
   const unavailable = host.unavailable();
   if (unavailable !== undefined) return { error: unavailable };
   try {
-    return { ...handshake, opened: route.open(request, host.config) };
+    return { ...handshake, opened: route.open(path, request, host.config) };
   } catch (error) {
     if (error instanceof ProtocolError) return { error };
     throw error;

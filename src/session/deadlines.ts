@@ -52,7 +52,7 @@ export class Deadlines {
       return { code: "session_limit", message: `a session lasts at most ${this.#sessionMs} ms` };
     }
     if (now - this.#activeAt >= this.#idleMs) {
-      return { code: "idle_timeout", message: `nothing came for ${this.#idleMs} ms; keep_alive keeps a session open` };
+      return { code: "idle_timeout", message: `the client sent nothing for ${this.#idleMs} ms` };
     }
     if (this.#outbox.standsStill(now, this.#slowReaderMs)) {
       const message = `results have waited for ${this.#slowReaderMs} ms without being read`;

@@ -53,6 +53,11 @@ export class SessionLog {
     else log.info("stream_stopped", fields);
   }
 
+  /** Logs that the connection is gone without a close. Its code is the one that WebSocket reserves for this. */
+  disconnected(reason: string): void {
+    this.closed(1006, reason);
+  }
+
   closed(code: number, reason: string): void {
     const seconds = this.#secondsSince(this.#openedAt);
     this.#log.debug("session_closed", { code, reason, seconds, streams: this.#streams });

@@ -103,7 +103,7 @@ export class Session implements ConversationOwner {
       this.#log.streamStopped({ reason: "vanished", channels: stream?.ledger() ?? [] });
     }
     this.#conversation.inputs.clear();
-    this.#log.closed(1006, reason);
+    this.#log.disconnected(reason);
   }
 
   /** Goes on as far as possible. */

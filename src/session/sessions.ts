@@ -40,12 +40,12 @@ export class Sessions {
     return new ProtocolError("overloaded", `all ${max_sessions} sessions are in use`);
   }
 
-  /** The same for one caller. */
+  /** Returns why this caller cannot open a session now; undefined when it can. */
   refusal(caller: Caller): ProtocolError | undefined {
     const { maxSessions } = caller.limits;
     const own = this.#byCaller.get(caller.id) ?? 0;
     if (maxSessions === 0 || own < maxSessions) return this.full();
-    return new ProtocolError("too_many_sessions", `your address has ${own} sessions; allowed: ${maxSessions}`);
+    return new ProtocolError("too_many_sessions", `you have ${own} sessions; allowed: ${maxSessions}`);
   }
 
   /**

@@ -81,7 +81,7 @@ const EVENTS: readonly ServerEvent[] = [
   ...Object.keys(WARNINGS).map((code): ServerEvent => ({ type: "warning", code, message: "a warning" })),
 ];
 
-const open = ({ route, url }: Vocabulary): Opened => route.open(new Request(url), config);
+const open = ({ route, url }: Vocabulary): Opened => route.open(new URL(url).pathname, new Request(url), config);
 const create = (vocabulary: Vocabulary, session = "id"): Dialect => open(vocabulary).create(session);
 
 function readAll(dialect: Dialect, messages: readonly Message[]): Input[] {

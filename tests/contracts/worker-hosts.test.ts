@@ -240,3 +240,33 @@ describe.each(HOSTS)("%s host", (_, startHost) => {
     expect(kit.arena.used).toBe(0);
   });
 });
+
+test("a worker thread gets the options of a lane once, before its first call, and learns that the lane is closed", async () => {
+  // The thread reports each message that concerns a lane as a strange one.
+  const source = `
+    const info = { name: "echo", sampleRate: 16000, stateful: false, maxBatch: 1, maxBatchWaitMs: 0, idempotent: false };
+    self.onmessage = ({ data }) => {
+      const message = typeof data === "string" ? JSON.parse(data) : data;
+      if (message.type === "load") self.postMessage({ type: "ready", info, closes: false });
+      else if (message.type === "call") {
+        self.postMessage({ type: "done", call: message.call, inferMs: 0, results: message.jobs.map(() => ({})) });
+      } else self.postMessage({ type: "strange", message });
+    };`;
+  const folder = mkdtempSync(join(tmpdir(), "streamer-host-"));
+  try {
+    const file = join(folder, "echo.ts");
+    await Bun.write(file, source);
+    await using harness = await new HostHarness(threadHost(file), "echo").loaded();
+    const job: AudioJob = { kind: "final", start: 0, end: 0, audio: { slabs: [], offset: 0, length: 0 } };
+    for (const call of [1, 2]) {
+      harness.host.call(call, [{ job, lane: { number: 7, options: { language: "en" } } }]);
+      await until("the call has ended", () => harness.result?.call === call);
+    }
+    harness.host.forget(7);
+    harness.host.forget(8);
+    await until("the lane is forgotten", () => harness.reports.filter((report) => report === "strange").length === 2);
+    expect(harness.reports).toEqual(["ready", "strange", "done", "done", "strange"]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});

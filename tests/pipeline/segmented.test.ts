@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
 
+import { segmented } from "../../src/pipeline/segmented.ts";
+import { VAD_DEFAULTS } from "../../src/protocol/vad-settings.ts";
 import { PipelineRun, segmentedSetup } from "../support/pipeline-harness.ts";
 
 const make = (...options: Parameters<typeof segmentedSetup>): PipelineRun =>
@@ -140,4 +142,18 @@ test("timing is added to interims and finals", () => {
     { queue_ms: 0, infer_ms: 0, lag_ms: 5 },
     { queue_ms: 0, infer_ms: 0, lag_ms: 5 },
   ]);
+});
+
+test("a channel must hold the longest utterance, its pre-roll and a window of the detector", () => {
+  const start = { interim_results: false, interim_interval_ms: 500 };
+  const context = { sampleRate: 16_000, keepsState: false, maxHoldMs: 100_000 };
+  for (const [detector, windowMs] of [
+    ["energy", 10],
+    ["fixed", 20],
+  ] as const) {
+    const section = { ...VAD_DEFAULTS, detector };
+    expect(segmented.prepare(start, section, context).holdsMs).toBe(30_200 + windowMs);
+    const tight = { ...context, maxHoldMs: 30_200 + windowMs - 1 };
+    expect(() => segmented.prepare(start, section, tight)).toThrow("vad.max_utterance_ms: found 30000");
+  }
 });

@@ -3,13 +3,20 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Caller } from "../../src/protocol/caller.ts";
 import { ProtocolError } from "../../src/protocol/errors.ts";
 import { type Admit, admitByAddress, type Arrival } from "../../src/server/admission.ts";
+import { NO_TRACING } from "../../src/telemetry/tracing/no-tracing.ts";
+import type { Tracing } from "../../src/telemetry/tracing/tracing.ts";
 import { Running } from "../support/in-process.ts";
 import { type PeerOptions, Refused } from "../support/peer.ts";
+import { until } from "../support/until.ts";
 
 // Many times longer than any of these takes, so that a busy machine does not fail them.
 setDefaultTimeout(60_000);
 
 const caller = (id: string, maxSessions = 0): Caller => ({ id, address: "", limits: { maxSessions } });
+
+function raise(): never {
+  throw new Error("no directory");
+}
 
 /** Status and error code of a refused connection; undefined when it is accepted. */
 async function refusal(server: Running, options: PeerOptions = {}): Promise<[number, unknown] | undefined> {
@@ -66,21 +73,47 @@ describe("admission", () => {
     }
   });
 
-  test("that fails costs its request only, and is logged", async () => {
-    let attempts = 0;
-    const admit: Admit = () => (attempts++ === 0 ? Promise.reject(new Error("no directory")) : caller("second"));
-    await using server = await Running.start({}, { admit });
-    const socket = fetch(`${server.url}/api/v1/simple`, {
-      headers: {
-        Connection: "Upgrade",
-        Upgrade: "websocket",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-      },
-    });
-    expect((await socket).status).toBe(500);
-    expect(server.logged("request_failed")).toHaveLength(1);
-    expect(await refusal(server)).toBeUndefined();
+  test.each([
+    ["at once", () => raise()],
+    ["later", () => Promise.reject(new Error("no directory"))],
+  ] as [string, Admit][])(
+    "that fails %s costs its request only, is logged and counted, and ends its span",
+    async (_, fail) => {
+      let attempts = 0;
+      const admit: Admit = (arrival) => (attempts++ === 0 ? fail(arrival) : caller("second"));
+      const responses: unknown[] = [];
+      const tracing: Tracing = {
+        startConnection: (request, path) => ({
+          ...NO_TRACING.startConnection(request, path),
+          responded: (...response) => void responses.push(response),
+        }),
+      };
+      await using server = await Running.start({}, { admit, tracing });
+      const socket = fetch(`${server.url}/api/v1/simple`, {
+        headers: {
+          Connection: "Upgrade",
+          Upgrade: "websocket",
+          "Sec-WebSocket-Version": "13",
+          "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        },
+      });
+      expect((await socket).status).toBe(500);
+      expect(server.logged("request_failed")).toHaveLength(1);
+      expect(responses).toEqual([[500, "internal"]]);
+      const metrics = await (await server.get("/metrics")).text();
+      expect(metrics).toContain('streamer_sessions_refused_total{reason="internal"} 1');
+      expect(await refusal(server)).toBeUndefined();
+    },
+  );
+
+  test("that takes until the server drains refuses", async () => {
+    const decision = Promise.withResolvers<Caller>();
+    await using server = await Running.start({}, { admit: () => decision.promise });
+    const attempt = refusal(server);
+    await until("the arrival is being decided", () => server.server.sessions === 0);
+    await server.server.drain();
+    decision.resolve(caller("late"));
+    expect(await attempt).toEqual([503, "draining"]);
   });
 
   test("counts the sessions of a caller again when they are opened, however long the decisions took", async () => {

@@ -121,6 +121,26 @@ describe("routes", () => {
 });
 
 describe("a handshake", () => {
+  test("with an encoded path, or a Host that is no valid host, is accepted as before", async () => {
+    for (const [path, host] of [
+      ["/api/v1/simpl%65", "localhost"],
+      ["/api/v1/%73imple", "localhost"],
+      ["/api/v1/simple", "["],
+      ["/api/v1/simple", "a:99999"],
+    ]) {
+      const lines = [
+        `GET ${path} HTTP/1.1`,
+        `Host: ${host}`,
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+      ];
+      expect(await statusOf(`${lines.join("\r\n")}\r\n\r\n`)).toBe(101);
+    }
+    expect(running.logged("request_failed")).toEqual([]);
+  });
+
   test("is accepted without a subprotocol, and with streamer.v1 among others, which is then chosen", async () => {
     const plain = await running.connect();
     expect(plain.headers.get("sec-websocket-protocol")).toBeNull();

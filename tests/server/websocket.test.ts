@@ -169,3 +169,17 @@ test("the last messages may take as long as the client keeps reading them", () =
   socket.sweep((now += 8_000));
   expect(said).toEqual(["terminate"]);
 });
+
+test("the last messages of a dialect are sent before the close", () => {
+  const sent: unknown[] = [];
+  const ws = {
+    readyState: 1,
+    isPaused: false,
+    getBufferedAmount: () => 0,
+    sendText: (text: string) => sent.push(text),
+    close: (code: number) => sent.push(code),
+  };
+  const connection = new WebSocketConnection(ws as unknown as ServerWebSocket<SocketData>, () => 0);
+  connection.close({ ending: "stop", code: 1000, reason: "stop", last: ["one", "two"] });
+  expect(sent).toEqual(["one", "two", 1000]);
+});

@@ -115,6 +115,47 @@ describe("a session by another transport and in another dialect", () => {
     expect(idle.closed?.ending).toBe("idle_timeout");
   });
 
+  test("does not end for an error of a span, whatever its code means elsewhere", async () => {
+    using harness = new SessionHarness({ "simple.block_ms": 500 });
+    const pipe = new Pipe(new Sessions(harness.services), openLine("simple"));
+    pipe.write("open 16000", audio(1));
+    await harness.rest();
+    harness.fail();
+    await harness.rest();
+    pipe.write("end");
+    await harness.answerAll();
+    expect(pipe.lines.slice(-4)).toEqual([
+      "failed inference_failed",
+      'result 0.5 1 {"count":8000}',
+      "done 16000",
+      "bye",
+    ]);
+  });
+
+  test("is kept open by pings where its dialect counts them", () => {
+    using harness = new SessionHarness();
+    const sessions = new Sessions(harness.services);
+    const counted = new Pipe(sessions, openLine("simple"), "counted");
+    const { traits, ...line } = openLine("simple");
+    const ignored = new Pipe(sessions, { ...line, traits: { ...traits, pingsCount: false } }, "ignored");
+    for (const pipe of [counted, ignored]) pipe.write("open 16000");
+    harness.now = 4_000;
+    for (const pipe of [counted, ignored]) pipe.ping();
+    sessions.sweep((harness.now = 6_000));
+    expect([counted.closed?.ending, ignored.closed?.ending]).toEqual([undefined, "idle_timeout"]);
+  });
+
+  test("takes its turns at the model by its caller and its stream, the same for all channels", () => {
+    using harness = new SessionHarness();
+    const sessions = new Sessions(harness.services);
+    for (const caller of ["one", "one", "two"]) new Pipe(sessions, openLine("simple"), caller).write("open 16000");
+    harness.start("simple", { format: { channels: 2, sample_rate: 16_000, bit_depth: 16, is_float: false } });
+    expect(harness.owners.map(({ caller }) => caller)).toEqual(["one", "one", "two", "127.0.0.1", "127.0.0.1"]);
+    const streams = harness.owners.map(({ stream }) => stream);
+    expect(new Set(streams).size).toBe(4);
+    expect(streams[3]).toBe(streams[4] as object);
+  });
+
   test("is counted by its caller, drained and forgotten like any other", async () => {
     using harness = new SessionHarness({ "simple.block_ms": 500 });
     const sessions = new Sessions(harness.services);

@@ -73,6 +73,16 @@ describe("the conversation", () => {
     ]);
   });
 
+  test("a refused start is counted by its code, whether it cannot be read or cannot be served", () => {
+    using harness = new SessionHarness();
+    const { session } = harness.open();
+    session.receive(JSON.stringify({ request: "start" }));
+    session.receive(JSON.stringify({ request: "start", format: S16_MONO, model: "none" }));
+    const { refused } = harness.metrics.families.streams;
+    const counts = ["invalid_request", "unknown_model"].map((reason) => refused.with({ reason }).value);
+    expect(counts).toEqual([1, 1]);
+  });
+
   test("a text that cannot be read leaves the open stream alone", async () => {
     using harness = new SessionHarness();
     const { session, connection } = harness.start();

@@ -3,6 +3,7 @@ import { validateModelSettings } from "../../src/model/models.ts";
 import type { Admit } from "../../src/server/admission.ts";
 import { Server } from "../../src/server/server.ts";
 import { openLog } from "../../src/telemetry/log/log.ts";
+import type { Tracing } from "../../src/telemetry/tracing/tracing.ts";
 import { Peer, type PeerOptions } from "./peer.ts";
 import { until } from "./until.ts";
 
@@ -33,6 +34,7 @@ export interface RunningOptions {
   readonly load?: boolean;
   /** Decides who may open a session; default: the server's own decision. */
   readonly admit?: Admit;
+  readonly tracing?: Tracing;
 }
 
 /** A server in this process, on a free port, and what it logs. */
@@ -50,13 +52,13 @@ export class Running implements AsyncDisposable {
     return running;
   }
 
-  private constructor(config: Config, { clock, admit }: RunningOptions) {
+  private constructor(config: Config, { clock, admit, tracing }: RunningOptions) {
     const log = openLog({
       level: "debug",
       write: (line) => this.log.push(JSON.parse(line) as Record<string, unknown>),
     });
     this.#log = log;
-    const given = { ...(clock && { clock }), ...(admit && { admit }) };
+    const given = { ...(clock && { clock }), ...(admit && { admit }), ...(tracing && { tracing }) };
     this.server = new Server({ config, log, version: "0.0.0", workerUrl, ...given });
     this.url = this.server.url;
     this.port = Number(new URL(this.url).port);

@@ -73,7 +73,7 @@ export class LineDialect implements Dialect {
   }
 
   endsAt(code: ErrorCode): boolean {
-    return code === "unsupported_format";
+    return code === "unsupported_format" || code === "inference_failed";
   }
 
   close(ending: Ending): Ended {

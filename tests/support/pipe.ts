@@ -56,6 +56,11 @@ export class Pipe implements Connection {
     this.#session.finished();
   }
 
+  /** The client sends a ping of the transport. */
+  ping(): void {
+    this.#session.pinged();
+  }
+
   /** The client vanishes. */
   cut(): void {
     this.#sessions.closed(this.#session);

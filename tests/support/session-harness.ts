@@ -1,7 +1,7 @@
 import { Arena } from "../../src/audio/arena.ts";
 import { streamer } from "../../src/dialects/streamer.ts";
 import type { Outcome } from "../../src/model/job.ts";
-import type { AudioJob, Lane } from "../../src/pool/lane.ts";
+import type { AudioJob, Lane, LaneOwner } from "../../src/pool/lane.ts";
 import type { Ended } from "../../src/protocol/ending.ts";
 import { parseEvent, type ServerEvent } from "../../src/protocol/events.ts";
 import type { Connection } from "../../src/session/connection.ts";
@@ -81,6 +81,8 @@ export class SessionHarness implements Disposable {
   readonly metrics = new ServerMetrics();
   readonly services: Services;
   readonly #log: Logger & Disposable;
+  /** Owners of the lanes that were opened, in order. */
+  readonly owners: LaneOwner[] = [];
   #lanes = 0;
 
   constructor(keys: Keys = {}, slabs?: number) {
@@ -108,7 +110,7 @@ export class SessionHarness implements Disposable {
     const accepted = {
       id: `session-${this.now}`,
       caller: { id: "127.0.0.1", address: "127.0.0.1", limits: { maxSessions: 0 } },
-      opened: streamer.open(request, this.services.config),
+      opened: streamer.open(`/api/v1/${route}`, request, this.services.config),
       trace: untracedConnection(traceparent),
     };
     return { session: new Session(connection, accepted, this.services), connection };
@@ -157,7 +159,10 @@ export class SessionHarness implements Disposable {
       get finalsPending() {
         return finals();
       },
-      lane: () => this.#lane(this.#lanes++),
+      lane: (owner) => {
+        this.owners.push(owner);
+        return this.#lane(this.#lanes++);
+      },
     };
   }
 

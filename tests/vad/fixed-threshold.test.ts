@@ -22,6 +22,11 @@ test("the level of a window is its mean power, constant offsets included", () =>
   for (const [, levelDb] of decisions(new Float32Array(RATE).fill(0.1), 10)) expect(levelDb).toBeCloseTo(-20, 4);
 });
 
+test("the default threshold is -40 dBFS, as documented", () => {
+  expect(decisions(square(-39.9), 10).every(([speech]) => speech)).toBe(true);
+  expect(decisions(square(-40.1), 10).some(([speech]) => speech)).toBe(false);
+});
+
 test("speech is what reaches threshold_db above the reference, from the first window on and for ever", () => {
   for (const threshold of [3, 10, 40]) {
     const above = decisions(square(REFERENCE_DBFS + threshold + 0.01, 10), threshold);
