@@ -14,7 +14,10 @@ const TOP_LEVEL = new Set([
 
 const SOUNDS = new Set([".wav", ".flac", ".raw", ".pcm", ".ogg", ".mp3"]);
 
-/** Paths of the repository's files, relative to the root: what git knows, or without git all but what builds leave behind. */
+/**
+ * Paths of the repository's files, relative to the root: what git knows, or without git all but what builds leave
+ * behind.
+ */
 async function repositoryFiles(): Promise<string[]> {
   const git = Bun.spawnSync(["git", "ls-files", "-z"], { cwd: root, stderr: "ignore" });
   if (git.success)

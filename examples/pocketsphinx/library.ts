@@ -1,6 +1,9 @@
 import { dlopen, ptr } from "bun:ffi";
 
-/** Debian's libpocketsphinx3, version 0.8+5prealpha; its interface is in pocketsphinx.h and, for err_ and cmd_ln_, in sphinxbase. */
+/**
+ * Debian's libpocketsphinx3, version 0.8+5prealpha; its interface is in pocketsphinx.h and, for err_ and cmd_ln_, in
+ * sphinxbase.
+ */
 const { symbols: sphinx } = dlopen("libpocketsphinx.so.3", {
   // const arg_t *ps_args(void): what can be set.
   ps_args: { args: [], returns: "pointer" },
@@ -27,7 +30,9 @@ const { symbols: base } = dlopen("libsphinxbase.so.3", {
 export class Decoder {
   readonly #decoder: NonNullable<ReturnType<typeof sphinx.ps_init>>;
 
-  /** @param options as on the command line of pocketsphinx_continuous: `{ hmm: "/path", dict: "/path", ... }`. Throws. */
+  /**
+   * @param options as on the command line of pocketsphinx_continuous: `{ hmm: "/path", dict: "/path", ... }`. Throws.
+   */
   constructor(options: Readonly<Record<string, string>>) {
     base.err_set_logfile(text("/dev/null"));
     // argv[0] is the program's name. The texts must live until they are parsed; they are copied then.

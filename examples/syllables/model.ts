@@ -1,6 +1,9 @@
 import type { ModelModule } from "streamer/model";
 
-/** How fast somebody speaks, in the way of N. de Jong and T. Wempe (2009): a syllable is a rise of loudness by 2 dB and more. */
+/**
+ * How fast somebody speaks, in the way of N. de Jong and T. Wempe (2009): a syllable is a rise of loudness by 2 dB and
+ * more.
+ */
 export default {
   name: "syllables",
   idempotent: true,

@@ -23,7 +23,7 @@ export type Input =
 
 /**
  * One wire language: translates the messages of one connection into inputs, and events into messages. Every connection
- * has an instance of its own, which may keep state. Dialects are synchronous, know no sockets and no clocks, and never
+ * has an instance of its own, which may keep state. Dialects are synchronous, use no sockets and no clocks, and never
  * throw.
  */
 export interface Dialect {

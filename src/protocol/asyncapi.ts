@@ -34,7 +34,8 @@ export function asyncapi(version: string, channels: readonly Channel[]): Json {
       title: "Streamer",
       version,
       description:
-        `Wire protocol ${PROTOCOL_VERSION}, subprotocol ${SUBPROTOCOL}. Text messages are JSON, binary messages are audio. ` +
+        `Wire protocol ${PROTOCOL_VERSION}, subprotocol ${SUBPROTOCOL}. ` +
+        "Text messages are JSON, binary messages are audio. " +
         "A field that is null counts as absent. `started` carries the limits.",
       license: { name: "Apache-2.0" },
     },

@@ -19,8 +19,8 @@ export interface Arrival {
 }
 
 /**
- * Decides who a client is, before anything is opened for it: returns the caller, or the error that it is refused with.
- * It may take its time; how many sessions are open is checked again, synchronously, when the session is opened.
+ * Identifies a client before anything is opened for it: returns the caller, or the error that refuses it, immediately
+ * or later. The number of open sessions is checked again, synchronously, when the session is opened.
  */
 export type Admit = (arrival: Arrival) => Caller | ProtocolError | Promise<Caller | ProtocolError>;
 

@@ -5,7 +5,7 @@ import type { Services } from "../stream/services.ts";
 
 const SLAB_BYTES = Arena.SLAB_SAMPLES * Float32Array.BYTES_PER_ELEMENT;
 
-/** Reads the metrics that are states rather than events. Called when somebody reads the metrics. */
+/** Updates the gauges. To be called before the metrics are rendered. */
 export function collectGauges(services: Services, sessions: Sessions, isReady: boolean, version: string): void {
   const { arena, memory, metrics } = services;
   const { sessions: connections, buffers, server } = metrics.families;

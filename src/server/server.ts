@@ -160,7 +160,7 @@ export class Server {
       },
       error: (error) => {
         log.error("request_failed", { error });
-        return new Response("the server has a fault of its own; it has been logged\n", { status: 500 });
+        return new Response("an internal error; it has been logged\n", { status: 500 });
       },
       websocket: this.#websockets.handler,
     });
@@ -205,7 +205,10 @@ export class Server {
   }
 }
 
-/** HTTP/1.0 needs no Host header, and health checks of proxies send none. Bun 1.4.5 then gives only the path as the URL. */
+/**
+ * Gives a request a complete URL. Health checks of proxies use HTTP/1.0 without a Host header; Bun 1.4.5 then passes
+ * only the path.
+ */
 function withAbsoluteUrl(request: Request): Request {
   if (request.headers.has("host") || URL.canParse(request.url)) return request;
   return new Request(new URL(request.url, "http://localhost").href, request);

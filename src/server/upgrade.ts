@@ -1,5 +1,6 @@
 import type { Config } from "../config/config.ts";
 import type { Opened, Route } from "../dialects/dialect.ts";
+import { describeValue } from "../lib/excerpt.ts";
 import type { Caller } from "../protocol/caller.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { Accepted } from "../session/connection.ts";
@@ -133,11 +134,12 @@ function arrivalOf(request: Request, route: Route, host: UpgradeHost): Arrival {
 
 function checkHandshake({ headers }: Request, route: Route): Pick<Checked, "answerHeaders"> | Refused {
   if (!hasToken(headers.get("upgrade"), "websocket") || !hasToken(headers.get("connection"), "upgrade")) {
-    const message = "this route speaks WebSocket; allowed: a request with Upgrade: websocket and Connection: Upgrade";
+    const message = "this is a WebSocket route; allowed: a request with Upgrade: websocket and Connection: Upgrade";
     return { error: new ProtocolError("upgrade_required", message), headers: UPGRADE };
   }
   if (headers.get("sec-websocket-version") !== "13") {
-    const message = "the version of the WebSocket protocol; allowed: Sec-WebSocket-Version: 13";
+    const found = headers.get("sec-websocket-version");
+    const message = `Sec-WebSocket-Version: found ${describeValue(found ?? undefined)}; allowed: 13`;
     const versions = { ...UPGRADE, "sec-websocket-version": "13" };
     return { error: new ProtocolError("upgrade_required", message), headers: versions };
   }

@@ -112,7 +112,7 @@ export class WebSockets {
 
   constructor({ sessions, limits, log, clock, handled }: WebSocketsOptions) {
     this.handler = {
-      // The limits are ours and have error events; Bun's own lie behind them.
+      // Beyond the limits of the session, which have error events.
       maxPayloadLength: 2 * Math.max(limits.max_message_bytes, limits.max_text_bytes),
       backpressureLimit: limits.outbox_bytes + DROP_MARGIN_BYTES,
       idleTimeout: 0,

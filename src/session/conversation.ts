@@ -52,7 +52,7 @@ export class Conversation {
     return this.#stream;
   }
 
-  /** It is the client's turn: nothing waits to be processed or answered. */
+  /** Nothing waits to be processed or answered. */
   get idle(): boolean {
     return this.inputs.empty && this.#stream?.idle !== false;
   }

@@ -171,7 +171,7 @@ export class Session implements ConversationOwner {
   failed(error: unknown): void {
     this.#services.log.error("session_crashed", { session: this.id, error });
     this.#conversation.stream?.crashed(error);
-    this.#fail("internal", "the server has a fault of its own; it has been logged");
+    this.#fail("internal", "an internal error of the server; it has been logged");
   }
 
   evicted(): void {

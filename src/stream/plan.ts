@@ -89,7 +89,8 @@ function chooseModel(
   if (model.keepsState && !pattern.keepsState) {
     const fitting = [...models.values()].filter(({ keepsState }) => !keepsState).map((each) => each.name);
     const allowed = fitting.join(", ") || "no model of this server";
-    const message = `model: found "${model.name}", which keeps state; allowed: ${allowed} here, or the pattern stateful`;
+    const message =
+      `model: found "${model.name}", which keeps state; ` + `allowed: ${allowed} here, or the pattern stateful`;
     throw new ProtocolError("invalid_request", message, { param: "model" });
   }
   return model;

@@ -73,7 +73,7 @@ export class Stream implements Holder, MeasuredStream {
     return this.#intake.seconds;
   }
 
-  /** Nothing waits for the model or for memory, and the stream is not being finished: it is the client's turn. */
+  /** Nothing waits for the model or for memory, and the stream is not being finished. */
   get idle(): boolean {
     return this.#channels.pending === 0 && this.#intake.empty && this.#ending === undefined;
   }

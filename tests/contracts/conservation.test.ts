@@ -48,7 +48,9 @@ function covered(events: readonly ServerEvent[], channel: number, type: "segment
   return sum;
 }
 
-/** Every byte became a frame, every frame decoded samples, and each of them was answered, silent or named by an error. */
+/**
+ * Every byte became a frame, every frame decoded samples, and each of them was answered, silent or named by an error.
+ */
 function checkLedger(driven: DrivenStream, bytes: number): void {
   const { streamCase, events } = driven;
   const stopped = events.at(-1);

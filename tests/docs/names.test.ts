@@ -39,7 +39,10 @@ const KEY = new RegExp(`(?<![\\w./-])(${SECTIONS})\\.([a-z][a-z_]*)(?![\\w(])`, 
 const VARIABLE = new RegExp(`\\bSTREAMER__(${SECTIONS.toUpperCase()})__([A-Z_]+)`, "g");
 const ENDINGS = new Set(["c", "h", "js", "json", "md", "ts"]);
 
-/** Configuration keys in a text that do not exist. JSON fences are excluded: they show the protocol, which has its own test. */
+/**
+ * Configuration keys in a text that do not exist. JSON fences are excluded: they show the protocol, which has its own
+ * test.
+ */
 function unknownKeys(text: string): string[] {
   const keys = [...text.replace(/```json[\s\S]*?```/g, "").matchAll(KEY)].filter(([, , key = ""]) => !ENDINGS.has(key));
   const variables = [...text.matchAll(VARIABLE)].filter(([, , key]) => key !== "NAME");

@@ -254,7 +254,10 @@ describe("an upgrade is refused before it", () => {
   });
 });
 
-/** Its cause is a fault of ours, and its conversation is tested with a peer that breaks: see tests/session/session-limits.test.ts. */
+/**
+ * Its cause is a fault of ours, and its conversation is tested with a peer that breaks: see
+ * tests/session/session-limits.test.ts.
+ */
 test("internal has its close code", () => {
   expect(ERRORS.internal).toMatchObject({ close: 1011, fatal: true });
   seen.add("internal");

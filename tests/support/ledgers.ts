@@ -37,8 +37,8 @@ export interface Sent {
 }
 
 /**
- * What does not add up, in sentences: between a stream's ledger and its events, and when `sent` is given, between the ledger
- * and what was sent.
+ * What does not add up, in sentences: between a stream's ledger and its events, and when `sent` is given, between the
+ * ledger and what was sent.
  */
 export function problemsOf({ started, stopped, events }: StreamEvents, sent?: Sent): string[] {
   const problems: string[] = [];

@@ -4,8 +4,8 @@ import type { Pattern } from "../../src/pipeline/pattern.ts";
 const SECTIONS: Readonly<Record<string, Readonly<Record<string, { default: unknown; min?: number }>>>> = SETTINGS;
 
 /**
- * The section of a pattern with settings that make its jobs short: the least value of each number, but the default where
- * voice activity decides. `overrides` may have keys that the section does not have, which are left out.
+ * The section of a pattern with settings that make its jobs short: the least value of each number, but the default
+ * where voice activity decides. `overrides` may have keys that the section does not have, which are left out.
  */
 export function shortSection(pattern: Pattern, overrides: object = {}): object {
   const { [pattern.section]: table = {} } = SECTIONS;

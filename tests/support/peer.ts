@@ -171,7 +171,10 @@ export class Peer implements Disposable {
     this.#socket.destroy();
   }
 
-  /** The next event not yet read that is of this type; those before it count as read. Rejects when the connection ends first. */
+  /**
+   * The next event not yet read that is of this type; those before it count as read. Rejects when the connection ends
+   * first.
+   */
   async next<Type extends ServerEvent["type"]>(
     type: Type,
     fits: (event: Of<Type>) => boolean = () => true,

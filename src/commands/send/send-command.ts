@@ -9,7 +9,7 @@ import { processOutput } from "../terminal/output.ts";
 import { send } from "./send.ts";
 import { parseSendSettings, SEND_ARGS } from "./settings.ts";
 
-/** Signals after which no more audio is sent; the results of what was sent still come. A second one ends the command. */
+/** Signals that stop the sending. The results of the audio sent still come; a second signal ends the command. */
 const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** The command `send`: connects `send()` to the process's streams and signals. */
