@@ -21,7 +21,7 @@ import { SessionHarness } from "../support/session-harness.ts";
 /** How a client of a dialect says what every client has to say. */
 interface Vocabulary {
   readonly route: Route;
-  /** URL of an upgrade request for the pattern `simple`. */
+  /** URL of an upgrade request. */
   readonly url: string;
   /** Messages that open a stream of 16 kHz, 16 bit, mono. */
   readonly start: readonly Message[];
@@ -271,7 +271,7 @@ for (const [name, vocabulary] of Object.entries(VOCABULARIES)) {
       expect(pipe.closed).toMatchObject({ ending: "stop", code: 1000 });
       expect([sessions.size, harness.arena.used]).toEqual([0, 0]);
       const stopped = harness.log.find((record) => record["event"] === "stream_stopped");
-      expect(stopped).toMatchObject({ reason: "stop", ledger: [{ received: 4_000, inferred: 4_000, failed: 0 }] });
+      expect(stopped).toMatchObject({ reason: "stop", ledger: [{ received: 4_000, decoded: 4_000, failed: 0 }] });
     });
 
     test("survives any sequence of messages in a session, and frees everything", () => {
