@@ -1,9 +1,15 @@
+import type { Config } from "../config/config.ts";
+import type { Opened } from "../dialects/dialect.ts";
 import type { Caller, CallerLimits } from "../protocol/caller.ts";
-import type { ProtocolError } from "../protocol/errors.ts";
+import { ProtocolError } from "../protocol/errors.ts";
+import type { Accepted } from "../session/connection.ts";
+import { newSessionId } from "../session/sessions.ts";
+import type { ConnectionTrace } from "../telemetry/tracing/tracing.ts";
 
 /** A request for a session, whatever transport it comes by. */
 export interface Arrival {
-  readonly transport: "websocket";
+  /** Name of the transport, such as `websocket`. */
+  readonly transport: string;
   /** Name of the dialect that is asked for. */
   readonly dialect: string;
   /** The `Host` header. */
@@ -27,4 +33,56 @@ export type Admit = (arrival: Arrival) => Caller | ProtocolError | Promise<Calle
 /** Admits everybody. A caller is known by its network address, and each has these limits. */
 export function admitByAddress(limits: CallerLimits): Admit {
   return ({ address }) => ({ id: address, address, limits });
+}
+
+/** The server, as its transports use it to accept connections. */
+export interface AdmissionHost {
+  readonly config: Config;
+  readonly admit: Admit;
+  /** Returns why no caller can open a session now; undefined when one can. */
+  unavailable(): ProtocolError | undefined;
+  /** Returns why this caller cannot open a session now; undefined when it can. */
+  refusal(caller: Caller): ProtocolError | undefined;
+  /** A connection has been refused. */
+  refused(code: string): void;
+}
+
+/** A connection that asks for a session. */
+export interface Attempt {
+  readonly arrival: Arrival;
+  readonly trace: ConnectionTrace;
+  /** Chooses the dialect and the pattern. Throws ProtocolError when there is none for this connection. */
+  choose(): Opened;
+  /** Opens the session before it returns. Returns why it cannot. */
+  open(accepted: Accepted): ProtocolError | undefined;
+}
+
+/**
+ * Opens a session for a connection: checks the server, the dialect and the caller, in this order. Returns the error
+ * that the connection is refused with; undefined: the session is open. It is immediate unless admission takes its time.
+ */
+export function admitConnection(
+  attempt: Attempt,
+  host: AdmissionHost,
+): ProtocolError | undefined | Promise<ProtocolError | undefined> {
+  const unavailable = host.unavailable();
+  if (unavailable !== undefined) return unavailable;
+  const opened = chosen(attempt);
+  if (opened instanceof ProtocolError) return opened;
+  // Nothing may come between the count of the sessions and the opening of this one.
+  const finish = (caller: Caller | ProtocolError): ProtocolError | undefined => {
+    if (caller instanceof ProtocolError) return caller;
+    return host.refusal(caller) ?? attempt.open({ id: newSessionId(), caller, opened, trace: attempt.trace });
+  };
+  const admitted = host.admit(attempt.arrival);
+  return admitted instanceof Promise ? admitted.then(finish) : finish(admitted);
+}
+
+function chosen(attempt: Attempt): Opened | ProtocolError {
+  try {
+    return attempt.choose();
+  } catch (error) {
+    if (error instanceof ProtocolError) return error;
+    throw error;
+  }
 }
