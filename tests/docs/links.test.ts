@@ -36,8 +36,12 @@ const NAMED = [
   /(?<![\w./-])((?:commands|server|session|stream|dialects|client|pipeline|pool|worker|vad|model|audio|protocol|telemetry|native|lib|config)\/[\w-]+\.[a-z]+)/g,
 ];
 
+/** Files that a recipe creates, in its example. */
+const NEW_FILE = /`[\w./-]+` \(new\)/g;
+
 /** Files of the repository that a document names but that do not exist. */
-function missingFiles({ path, text }: Document): string[] {
+function missingFiles({ path, text: full }: Document): string[] {
+  const text = full.replaceAll(NEW_FILE, "");
   const named = NAMED.flatMap((pattern) => [...text.matchAll(pattern)].map(([, name = ""]) => name));
   return named
     .filter((name) => !existsSync(join(root, name)) && !existsSync(join(root, "src", name)))

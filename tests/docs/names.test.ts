@@ -78,7 +78,8 @@ test.each(documents)("every package script and benchmark in $path exists", ({ te
   expect([...unknownScripts(text), ...unknownBenchmarks(text)]).toEqual([]);
 });
 
-test.each(documents)("every metric in $path exists", ({ text }) => {
+// The recipe for a metric adds one.
+test.each(documents.filter(({ path }) => path !== "docs/recipes.md"))("every metric in $path exists", ({ text }) => {
   expect(unknownMetrics(text)).toEqual([]);
 });
 
