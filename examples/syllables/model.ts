@@ -1,9 +1,6 @@
 import type { ModelModule } from "streamer/model";
 
-/**
- * How fast somebody speaks, in the way of N. de Jong and T. Wempe (2009): a syllable is a rise of loudness by 2 dB and
- * more.
- */
+/** Speech rate by N. de Jong and T. Wempe (2009): a syllable is a rise of the loudness by `rise_db` or more. */
 export default {
   name: "syllables",
   idempotent: true,
