@@ -26,12 +26,11 @@ test("there is a recipe for each kind of addition", () => {
 });
 
 test.each(recipes.map((recipe) => [recipe.split("\n")[0] ?? "", recipe]))(
-  "the files of the recipe for %s exist, but for those that it creates",
+  "the files that the recipe for %s changes exist; those that it creates may, once it has been followed",
   (_, recipe) => {
     const paths = pathsOf(recipe);
     expect(paths.length).toBeGreaterThan(3);
-    for (const { path, isNew } of paths)
-      expect({ path, exists: existsSync(join(root, path)) }).toEqual({ path, exists: !isNew });
+    expect(paths.filter(({ path, isNew }) => !isNew && !existsSync(join(root, path)))).toEqual([]);
     expect(recipe).toContain("`tests/data/surface.json`: record it.");
     expect(recipe).toMatch(/`tests\/[\w./-]+\.test\.ts`/);
   },
