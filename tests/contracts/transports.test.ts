@@ -7,7 +7,7 @@ import { type Keys, Running } from "../support/in-process.ts";
 import { invariant, problemsOf, streamsOf } from "../support/ledgers.ts";
 import { Peer, S16_MONO } from "../support/peer.ts";
 import { ScrapedMetrics } from "../support/scraped-metrics.ts";
-import { soon, until } from "../support/until.ts";
+import { waitUntil, withTimeout } from "../support/wait.ts";
 
 // Many times longer than any of these takes, so that a busy machine does not fail them.
 setDefaultTimeout(60_000);
@@ -62,7 +62,7 @@ function storyOf(client: Client): string[] {
 }
 
 async function received(client: Client, type: string): Promise<void> {
-  await until(type, () => eventsOf(client).some((event) => event.type === type));
+  await waitUntil(type, () => eventsOf(client).some((event) => event.type === type));
 }
 
 /** Cuts bytes into messages of random sizes, none and one included. */
@@ -90,7 +90,7 @@ for (const [name, { keys, connect }] of Object.entries(TRANSPORTS)) {
       for (const messages of [[bytes], pieces(bytes)]) {
         const client = await connect(running);
         await play(client, [START, ...messages, STOP]);
-        await soon("the close", client.closed);
+        await withTimeout("the close", client.closed);
         const [stream] = streamsOf(eventsOf(client));
         expect(problemsOf(stream!, { bytes: bytes.length, frameBytes: 2 })).toEqual([]);
         expect(stream?.stopped).toMatchObject({ reason: "stop", channels: [{ segments: 2 }] });
@@ -104,7 +104,7 @@ for (const [name, { keys, connect }] of Object.entries(TRANSPORTS)) {
       await using running = await start({ "limits.max_message_bytes": 100_000 });
       const client = await connect(running);
       await play(client, [START, new Uint8Array(100_000), new Uint8Array(100_001)]);
-      await soon("the close", client.closed);
+      await withTimeout("the close", client.closed);
       expect(storyOf(client)).toEqual(["started", "error message_too_big", "stopped"]);
       expect(streamsOf(eventsOf(client))[0]?.stopped.channels[0]?.received).toBe(50_000);
     });
@@ -115,7 +115,7 @@ for (const [name, { keys, connect }] of Object.entries(TRANSPORTS)) {
       const client = await connect(running);
       const bytes = encode("s16", concat(...Array.from({ length: 12 }, () => speech([0.5]))));
       await play(client, [START, ...pieces(bytes), STOP]);
-      await soon("the close", client.closed);
+      await withTimeout("the close", client.closed);
       expect((await ScrapedMetrics.from(running.url)).value("streamer_pauses_total")).toBeGreaterThan(0);
       const [stream] = streamsOf(eventsOf(client));
       expect(problemsOf(stream!, { bytes: bytes.length, frameBytes: 2 })).toEqual([]);
@@ -137,7 +137,7 @@ for (const [name, { keys, connect }] of Object.entries(TRANSPORTS)) {
       await play(first, [START]);
       await received(first, "started");
       const second = await connect(running).catch(() => undefined);
-      await soon("the refusal", second?.closed ?? Promise.resolve());
+      await withTimeout("the refusal", second?.closed ?? Promise.resolve());
       const metrics = await ScrapedMetrics.from(running.url);
       expect(metrics.value("streamer_sessions_refused_total", { reason: "overloaded" })).toBe(1);
       expect(running.server.sessions).toBe(1);
@@ -145,7 +145,7 @@ for (const [name, { keys, connect }] of Object.entries(TRANSPORTS)) {
       await running.settled();
       const third = await connect(running);
       await play(third, [START, STOP]);
-      await soon("the close", third.closed);
+      await withTimeout("the close", third.closed);
     });
 
     test("finishes its streams when the server shuts down", async () => {
@@ -155,7 +155,7 @@ for (const [name, { keys, connect }] of Object.entries(TRANSPORTS)) {
       await play(client, [START, bytes]);
       await received(client, "segment");
       await running.server.drain();
-      await soon("the close", client.closed);
+      await withTimeout("the close", client.closed);
       expect(storyOf(client).slice(-2)).toEqual(["warning", "stopped"]);
       const [stream] = streamsOf(eventsOf(client));
       expect(problemsOf(stream!, { bytes: bytes.length, frameBytes: 2 })).toEqual([]);

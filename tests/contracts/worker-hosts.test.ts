@@ -11,7 +11,7 @@ import type { CallResult, HostExit, LaneJob, StartHost, WorkerHost } from "../..
 import { inlineHost } from "../support/inline-host.ts";
 import { ORDERS } from "../support/models/puppet.ts";
 import { modelPath, testPool, workerUrl, writeSpan } from "../support/pool-harness.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 /** A started host and its reports. */
 class HostHarness implements AsyncDisposable {
@@ -53,13 +53,13 @@ class HostHarness implements AsyncDisposable {
   }
 
   async loaded(): Promise<this> {
-    await until("the host is ready", () => this.info !== undefined || this.exit !== undefined);
+    await waitUntil("the host is ready", () => this.info !== undefined || this.exit !== undefined);
     expect(this.exit).toBeUndefined();
     return this;
   }
 
   async ended(): Promise<HostExit> {
-    await until("the host has ended", () => this.exit !== undefined);
+    await waitUntil("the host has ended", () => this.exit !== undefined);
     return this.exit!;
   }
 
@@ -78,7 +78,7 @@ class HostHarness implements AsyncDisposable {
 
   async call(...jobs: LaneJob[]): Promise<CallResult["results"]> {
     const call = this.start(...jobs);
-    await until("the call has ended", () => this.result !== undefined || this.exit !== undefined);
+    await waitUntil("the call has ended", () => this.result !== undefined || this.exit !== undefined);
     expect(this.result?.call).toBe(call);
     expect(this.result?.inferMs).toBeGreaterThanOrEqual(0);
     return this.result!.results;
@@ -260,11 +260,14 @@ test("a worker thread gets the options of a lane once, before its first call, an
     const job: AudioJob = { kind: "final", start: 0, end: 0, audio: { slabs: [], offset: 0, length: 0 } };
     for (const call of [1, 2]) {
       harness.host.call(call, [{ job, lane: { number: 7, options: { language: "en" } } }]);
-      await until("the call has ended", () => harness.result?.call === call);
+      await waitUntil("the call has ended", () => harness.result?.call === call);
     }
     harness.host.forget(7);
     harness.host.forget(8);
-    await until("the lane is forgotten", () => harness.reports.filter((report) => report === "strange").length === 2);
+    await waitUntil(
+      "the lane is forgotten",
+      () => harness.reports.filter((report) => report === "strange").length === 2,
+    );
     expect(harness.reports).toEqual(["ready", "strange", "done", "done", "strange"]);
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -5,7 +5,7 @@ import { encodeFrame, OPCODE } from "../support/frames.ts";
 import { Running } from "../support/in-process.ts";
 import { problemsOf, streamsOf } from "../support/ledgers.ts";
 import { type Peer, S16_MONO } from "../support/peer.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 // Many times what any of these takes: a busy machine is not a fault.
 setDefaultTimeout(120_000);
@@ -51,9 +51,9 @@ describe("a fast sender into a slow model", () => {
     const peer = await running.connect(SIMPLE);
     peer.start();
     const { stop, sent } = flood(peer, encode("s16", noise(1)));
-    await until("a first share is sent", () => sent() > 5 * MIB);
+    await waitUntil("a first share is sent", () => sent() > 5 * MIB);
     const before = resident();
-    await until("much more is sent", () => sent() > 30 * MIB);
+    await waitUntil("much more is sent", () => sent() > 30 * MIB);
     expect(resident() - before).toBeLessThan(32);
     expect((await running.info()).arena.used_slabs).toBeLessThanOrEqual(Math.ceil(40_000 / 4_096) + 2);
     const bytes = await stop();
@@ -144,7 +144,7 @@ describe("a slow reader", () => {
     const sent = (): number => floods.reduce((sum, each) => sum + each.sent(), 0);
     // All are held back: nothing more is taken.
     let last = -1;
-    await until("the senders stand still", async () => {
+    await waitUntil("the senders stand still", async () => {
       const same = sent() === last;
       last = sent();
       await Bun.sleep(500);

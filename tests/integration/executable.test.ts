@@ -7,7 +7,7 @@ import { encode, freshSeed, noise, seeded, speech, wav } from "../support/audio.
 import { BUILD_MS, Program } from "../support/executable.ts";
 import { problemsOf, streamsOf } from "../support/ledgers.ts";
 import { S16_MONO } from "../support/peer.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 // Many times what any of these takes: a busy machine is not a fault.
 setDefaultTimeout(120_000);
@@ -196,7 +196,7 @@ describe("a signal", () => {
     const bytes = encode("s16", noise(1.3));
     peer.start();
     await peer.audio(bytes);
-    await until("the audio is in the model", async () => {
+    await waitUntil("the audio is in the model", async () => {
       const { live } = (await (await fetch(`${server.url}/api/v1/info`)).json()) as {
         live: { queue: { running: number } };
       };

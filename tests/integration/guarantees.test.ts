@@ -5,7 +5,7 @@ import { concat, encode, freshSeed, noise, seeded, speech, voice } from "../supp
 import { Running } from "../support/in-process.ts";
 import { invariant, problemsOf, streamsOf } from "../support/ledgers.ts";
 import { type Peer, S16_MONO } from "../support/peer.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 // Many times what any of these takes: a busy machine is not a fault.
 setDefaultTimeout(120_000);
@@ -202,13 +202,13 @@ describe("guarantee 5: stopped is the last event, nothing is lost after stop, an
     await gone.audio(encode("s16", noise(30)));
     await gone.next("segment");
     gone.reset();
-    await until("the server has seen it", () => running.server.sessions === 0);
+    await waitUntil("the server has seen it", () => running.server.sessions === 0);
     using peer = await running.connect(SIMPLE);
     peer.start();
     await peer.audio(encode("s16", noise(0.1)));
     peer.stop();
     await peer.next("stopped");
-    await until("the memory is free", async () => (await running.info()).arena.used_slabs === 0);
+    await waitUntil("the memory is free", async () => (await running.info()).arena.used_slabs === 0);
     const [record] = running.logged("stream_stopped");
     expect(record?.["ledger"]).toEqual([expect.objectContaining({ received: 480_000, decoded: 480_000 })]);
   });
@@ -223,9 +223,9 @@ describe("guarantee 5: stopped is the last event, nothing is lost after stop, an
     gone.start();
     await gone.next("started");
     void gone.cut(Buffer.alloc(32_000_000), () => 100_000).catch(() => {});
-    await until("the socket is paused", () => gone.pings > 0);
+    await waitUntil("the socket is paused", () => gone.pings > 0);
     gone.reset();
-    await until("the server has seen it", () => running.server.sessions === 0);
+    await waitUntil("the server has seen it", () => running.server.sessions === 0);
   });
 });
 

@@ -4,7 +4,7 @@ import { concat, encode, noise, voice } from "../support/audio.ts";
 import { type Keys, Running } from "../support/in-process.ts";
 import { type Peer, Refused, S16_MONO } from "../support/peer.ts";
 import { ScrapedMetrics } from "../support/scraped-metrics.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 // Many times what any of these tests takes: a busy machine must not fail them.
 setDefaultTimeout(120_000);
@@ -162,7 +162,7 @@ describe("the metrics show", () => {
     const sending = peer.cut(new Uint8Array(640_000), () => 16_000);
     sending.catch(() => {});
     const read = async () => (await ScrapedMetrics.from(server.url)).value;
-    await until("the connection is paused", async () => (await read())("streamer_sessions_paused") === 1);
+    await waitUntil("the connection is paused", async () => (await read())("streamer_sessions_paused") === 1);
     const value = await read();
     expect(value("streamer_sessions_active")).toBe(1);
     expect(value("streamer_streams_active", { pattern: "simple" })).toBe(1);
@@ -173,7 +173,7 @@ describe("the metrics show", () => {
     expect(value("streamer_arena_used_bytes")).toBeGreaterThan(0);
     expect(value("streamer_inbox_bytes")).toBeGreaterThan(4_096);
     expect(value("streamer_pauses_total")).toBe(1);
-    await until("the pause is counted", async () => (await read())("streamer_paused_seconds_total") > 0);
+    await waitUntil("the pause is counted", async () => (await read())("streamer_paused_seconds_total") > 0);
     peer.reset();
     await server.settled();
     const after = await read();
@@ -218,7 +218,7 @@ describe("the metrics show", () => {
     await peer.next("stopped");
     expect((await read())("streamer_worker_deaths_total", { cause: "exit" })).toBe(1);
     expect((await read())("streamer_inference_failures_total", { code: "worker_crashed" })).toBe(1);
-    await until("another worker", async () => (await read())("streamer_workers", { state: "idle" }) === 1);
+    await waitUntil("another worker", async () => (await read())("streamer_workers", { state: "idle" }) === 1);
     expect((await read())("streamer_worker_restarts_total")).toBe(1);
 
     await running?.[Symbol.asyncDispose]();
@@ -237,7 +237,7 @@ describe("the metrics show", () => {
     const server = await start();
     const ofOther = () => server.logged("event_loop_blocked").filter(({ stage }) => stage === "other");
     // A busy machine may have caused another warning just before, and there is at most one a second.
-    await until("the blockage is logged", async () => {
+    await waitUntil("the blockage is logged", async () => {
       const end = performance.now() + 200;
       while (performance.now() < end);
       await Bun.sleep(200);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { encode, noise } from "../support/audio.ts";
 import { BUILD_MS, Program } from "../support/executable.ts";
 import { Peer } from "../support/peer.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 let program: Program;
 
@@ -37,7 +37,7 @@ class Terminal implements AsyncDisposable {
   }
 
   async port(): Promise<number> {
-    await until("the server listens", () => this.text.includes("listening on "));
+    await waitUntil("the server listens", () => this.text.includes("listening on "));
     return Number(/listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(this.text)?.[1]);
   }
 
@@ -80,12 +80,12 @@ function visibleLines(text: string): string[] {
 test("a terminal shows a line for each start and stop of a stream, and a status line in one place", async () => {
   await using terminal = new Terminal();
   using peer = await stream(await terminal.port());
-  await until("the stream is on the status line", () => terminal.text.includes("sessions 1, streams 1"));
-  await until("the real-time factor", () => /real-time factor \d/.test(terminal.text));
+  await waitUntil("the stream is on the status line", () => terminal.text.includes("sessions 1, streams 1"));
+  await waitUntil("the real-time factor", () => /real-time factor \d/.test(terminal.text));
   peer.stop();
   await peer.next("stopped");
   peer[Symbol.dispose]();
-  await until(
+  await waitUntil(
     "no session is left",
     () => terminal.text.lastIndexOf("sessions 0") > terminal.text.indexOf("sessions 1"),
   );
@@ -142,7 +142,7 @@ test("a stream is logged at its start and its stop, with trace and ledger, and n
     peer.say(JSON.stringify({ request: "stop", disconnect: index === 1 }));
     await peer.next("stopped");
   }
-  await until("the session is closed", () => server.err.includes("session_closed"));
+  await waitUntil("the session is closed", () => server.err.includes("session_closed"));
   server.signal("SIGTERM");
   await server.ended();
   const own = server.log.filter(({ session }) => session !== undefined);
@@ -170,7 +170,7 @@ test("text of a client is escaped in the log, and tokens are never logged", asyn
   peer.start({ options: { api_key: "s3cret" } });
   await peer.audio(encode("s16", noise(0.5)));
   peer.reset();
-  await until("the client is gone", () => server.err.includes("vanished"));
+  await waitUntil("the client is gone", () => server.err.includes("vanished"));
   server.signal("SIGTERM");
   await server.ended();
   expect(server.err).not.toContain("s3cret");
@@ -199,6 +199,6 @@ test("info has the current load", async () => {
   peer.stop();
   await peer.next("stopped");
   peer[Symbol.dispose]();
-  await until("no session is left", async () => (await info()).live.sessions === 0);
+  await waitUntil("no session is left", async () => (await info()).live.sessions === 0);
   expect((await info()).live).toMatchObject({ streams: 0, channels: 0, audio_seconds: 1, arena: { used_bytes: 0 } });
 });

@@ -8,7 +8,7 @@ import type { Keys } from "../support/in-process.ts";
 import { OtlpReceiver, type ReceivedSpan } from "../support/otlp.ts";
 import { S16_MONO } from "../support/peer.ts";
 import { RECORDING } from "../support/recorded.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 // Many times what any of these tests takes: a busy machine must not fail them.
 setDefaultTimeout(120_000);
@@ -77,7 +77,7 @@ test("one trace covers the command line, decoding, endpointing, the queue and th
   const finals = events.filter((line) => line.includes('"is_final":true')).length;
   expect(finals).toBeGreaterThan(3);
 
-  await until("all spans", () => otlp.named("stream segmented").length === 1 && otlp.named("send").length === 1);
+  await waitUntil("all spans", () => otlp.named("stream segmented").length === 1 && otlp.named("send").length === 1);
   expect(new Set(otlp.spans.map(({ traceId }) => traceId)).size).toBe(1);
   expect([...otlp.contentTypes]).toEqual(["application/x-protobuf"]);
 
@@ -213,7 +213,7 @@ test("a failure and a crash are recorded on the call, not on the stream", async 
     const { trace_id } = await runStream(server, { format: S16_MONO });
     const traceId = trace_id.split("-")[1] ?? "";
     const named = (name: string) => otlp.spans.filter((span) => span.traceId === traceId && span.name === name);
-    await until("the stream's span", () => named("stream segmented").length === 1);
+    await waitUntil("the stream's span", () => named("stream segmented").length === 1);
     for (const name of ["inference", "compute"]) {
       const [span] = named(name);
       expect(span).toMatchObject({ status: 2, attributes: { "error.type": code } });
@@ -230,7 +230,7 @@ test("spans of a model are children of its call", async () => {
   const { trace_id } = await runStream(server);
   // The warm-up runs outside of all streams and has a trace of its own.
   const named = (name: string) => otlp.named(name).filter(({ traceId }) => traceId === (trace_id.split("-")[1] ?? ""));
-  await until("all spans", () => named("stream segmented").length > 0 && named("search").length > 0);
+  await waitUntil("all spans", () => named("stream segmented").length > 0 && named("search").length > 0);
   const [inference] = named("inference");
   const [search, ...more] = named("search");
   if (search === undefined || inference === undefined) throw new Error("the model or the call has no span");

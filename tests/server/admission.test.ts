@@ -7,7 +7,7 @@ import { NO_TRACING } from "../../src/telemetry/tracing/no-tracing.ts";
 import type { Tracing } from "../../src/telemetry/tracing/tracing.ts";
 import { Running } from "../support/in-process.ts";
 import { type PeerOptions, Refused } from "../support/peer.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 // Many times longer than any of these takes, so that a busy machine does not fail them.
 setDefaultTimeout(60_000);
@@ -110,7 +110,7 @@ describe("admission", () => {
     const decision = Promise.withResolvers<Caller>();
     await using server = await Running.start({}, { admit: () => decision.promise });
     const attempt = refusal(server);
-    await until("the arrival is being decided", () => server.server.sessions === 0);
+    await waitUntil("the arrival is being decided", () => server.server.sessions === 0);
     await server.server.drain();
     decision.resolve(caller("late"));
     expect(await attempt).toEqual([503, "draining"]);

@@ -7,7 +7,7 @@ import { concat, encode, noise, seeded, speech } from "../support/audio.ts";
 import { encodeFrame, OPCODE } from "../support/frames.ts";
 import { Running } from "../support/in-process.ts";
 import { invariant, problemsOf, streamsOf } from "../support/ledgers.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 // Many times what any of these takes: a busy machine is not a fault.
 setDefaultTimeout(120_000);
@@ -114,7 +114,7 @@ describe("a client that goes away", () => {
     peer.start();
     void peer.cut(encode("s16", noise(60)), () => 32_000).catch(() => {});
     await peer.next("segment");
-    await until("the arena is in use", async () => (await server.info()).arena.used_slabs > 0);
+    await waitUntil("the arena is in use", async () => (await server.info()).arena.used_slabs > 0);
     peer.reset();
     await server.settled();
     expect(server.logged("stream_stopped")).toHaveLength(1);

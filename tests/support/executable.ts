@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { buildExecutable } from "../../scripts/build.ts";
 import type { Keys } from "./in-process.ts";
 import { Peer, type PeerOptions } from "./peer.ts";
-import { soon } from "./until.ts";
+import { withTimeout } from "./wait.ts";
 
 /** Longest that building the executable may take. */
 export const BUILD_MS = 120_000;
@@ -37,7 +37,7 @@ export class Program implements AsyncDisposable {
     options: { env?: Record<string, string>; input?: Uint8Array } = {},
   ): Promise<Ended> {
     const child = this.#spawn(args, options.env, options.input ?? "ignore");
-    const [code, out, err] = await soon(
+    const [code, out, err] = await withTimeout(
       `the end of ${args.join(" ")}`,
       Promise.all([child.exited, new Response(child.stdout).text(), new Response(child.stderr).text()]),
     );
@@ -115,7 +115,7 @@ export class ServeProcess implements AsyncDisposable {
   }
 
   async ready(): Promise<void> {
-    await soon("the server is ready", this.#ready.promise);
+    await withTimeout("the server is ready", this.#ready.promise);
   }
 
   async connect(options: PeerOptions = {}): Promise<Peer> {
@@ -134,7 +134,7 @@ export class ServeProcess implements AsyncDisposable {
 
   /** Waits for its end; everything it said is then in `out` and `err`. */
   async ended(): Promise<{ code: number | null; signal: string | null }> {
-    await soon(`the end of the server, after ${this.err.slice(-500)}`, this.child.exited);
+    await withTimeout(`the end of the server, after ${this.err.slice(-500)}`, this.child.exited);
     await this.#read;
     return { code: this.child.exitCode, signal: this.child.signalCode === null ? null : String(this.child.signalCode) };
   }

@@ -5,7 +5,7 @@ import { Server } from "../../src/server/server.ts";
 import { openLog } from "../../src/telemetry/log/log.ts";
 import type { Tracing } from "../../src/telemetry/tracing/tracing.ts";
 import { Peer, type PeerOptions } from "./peer.ts";
-import { until } from "./until.ts";
+import { waitUntil } from "./wait.ts";
 
 export const workerUrl = new URL("../../src/worker.ts", import.meta.url).href;
 
@@ -81,8 +81,8 @@ export class Running implements AsyncDisposable {
 
   /** Waits until no connection is left and all audio memory is free again. */
   async settled(): Promise<void> {
-    await until("all sessions closed", () => this.server.sessions === 0);
-    await until("the arena empty", async () => (await this.info()).arena.used_slabs === 0);
+    await waitUntil("all sessions closed", () => this.server.sessions === 0);
+    await waitUntil("the arena empty", async () => (await this.info()).arena.used_slabs === 0);
   }
 
   /** The log's records of one event. */

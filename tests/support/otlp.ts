@@ -1,6 +1,6 @@
 import protobuf from "protobufjs";
 
-import { until } from "./until.ts";
+import { waitUntil } from "./wait.ts";
 
 /** The part of opentelemetry-proto 1.x that carries spans. Written independently of the exporter under test. */
 const SCHEMA = `
@@ -132,7 +132,7 @@ export class OtlpReceiver implements AsyncDisposable {
   /** Waits until a span that `matches` has arrived, and returns it. */
   async next(what: string, matches: (span: ReceivedSpan) => boolean): Promise<ReceivedSpan> {
     let found: ReceivedSpan | undefined;
-    await until(what, () => (found = this.spans.find(matches)) !== undefined);
+    await waitUntil(what, () => (found = this.spans.find(matches)) !== undefined);
     return found!;
   }
 

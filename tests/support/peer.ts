@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 
 import { parseEvent, type ServerEvent } from "../../src/protocol/events.ts";
 import { encodeFrame, FrameReader, OPCODE } from "./frames.ts";
-import { soon } from "./until.ts";
+import { withTimeout } from "./wait.ts";
 
 /** What every WebSocket handshake ends its key with (RFC 6455). */
 const MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -69,7 +69,7 @@ export class Peer implements Disposable {
     const socket = connect(port, "127.0.0.1");
     socket.setNoDelay(true);
     socket.write(`GET ${options.path ?? "/api/v1/segmented"} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
-    const answer = await soon("the handshake's answer", readAnswer(socket));
+    const answer = await withTimeout("the handshake's answer", readAnswer(socket));
     if (answer.status !== 101) {
       socket.destroy();
       throw new Refused(answer.status, answer.headers, answer.rest.toString("utf8"));
@@ -96,7 +96,7 @@ export class Peer implements Disposable {
 
   /** Waits for the end. */
   async close(): Promise<Close> {
-    return await soon(`the close, after ${this.#told()}`, this.#closed.promise);
+    return await withTimeout(`the close, after ${this.#told()}`, this.#closed.promise);
   }
 
   /** Resolves when the kernel has taken the bytes. */
@@ -187,7 +187,7 @@ export class Peer implements Disposable {
       if (this.#close !== undefined) {
         throw new Error(`the connection ended (${this.#close.code}) without ${type}, after ${this.#told()}`);
       }
-      await soon(`${type}, after ${this.#told()}`, this.#changed.promise);
+      await withTimeout(`${type}, after ${this.#told()}`, this.#changed.promise);
     }
   }
 

@@ -8,7 +8,7 @@ import { ModelPool } from "../../src/pool/pool.ts";
 import { threadHost } from "../../src/pool/thread-host.ts";
 import type { WorkerDeathCause } from "../../src/telemetry/metrics/model-metrics.ts";
 import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
-import { until } from "./until.ts";
+import { waitUntil } from "./wait.ts";
 
 export const workerUrl = new URL("../../src/worker.ts", import.meta.url);
 
@@ -99,7 +99,7 @@ export class TestPool {
 
   /** Waits until the condition holds. */
   until(condition: () => boolean): Promise<void> {
-    return until("the state of the pool", condition);
+    return waitUntil("the state of the pool", condition);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

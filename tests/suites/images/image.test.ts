@@ -8,7 +8,7 @@ import { encode, noise } from "../../support/audio.ts";
 import { ignoredBy, parseDockerfile } from "../../support/deploy/dockerfile.ts";
 import { filesBelow, type ImageConfig, ScratchBuild } from "../../support/deploy/image.ts";
 import { Peer } from "../../support/peer.ts";
-import { soon } from "../../support/until.ts";
+import { withTimeout } from "../../support/wait.ts";
 
 const root = join(import.meta.dir, "..", "..", "..");
 const stages = parseDockerfile(await Bun.file(join(root, "Dockerfile")).text());
@@ -133,7 +133,7 @@ describe("the image", () => {
       });
       try {
         const reader = server.stdout.getReader();
-        const output = await soon("the server listens", reader.read());
+        const output = await withTimeout("the server listens", reader.read());
         expect(new TextDecoder().decode(output.value)).toBe(`listening on http://0.0.0.0:${port}\n`);
 
         const check = asContainer(image.healthcheck, env);
@@ -148,7 +148,7 @@ describe("the image", () => {
         await peer.next("stopped");
 
         server.kill(image.stopSignal as NodeJS.Signals);
-        expect(await soon("the server exits", server.exited)).toBe(0);
+        expect(await withTimeout("the server exits", server.exited)).toBe(0);
         const log = await new Response(server.stderr).text();
         expect(log).toContain('"event":"stream_stopped"');
         expect((await run(check)).code).toBe(1);

@@ -5,7 +5,7 @@ import { FOREIGN, queries, usedNames } from "../../support/deploy/dashboards.ts"
 import { LoadedServer } from "../../support/deploy/load.ts";
 import { Prometheus } from "../../support/deploy/prometheus.ts";
 import { testWith, tool } from "../../support/requirements.ts";
-import { until } from "../../support/until.ts";
+import { waitUntil } from "../../support/wait.ts";
 
 const program = tool("prometheus", "prometheus");
 const rules = ["rules.yml", "alerts.yml"].map((name) =>
@@ -19,7 +19,7 @@ testWith(program)(
     await using prometheus = await Prometheus.start(program!, `127.0.0.1:${server.port}`, rules);
     const rounds =
       'sum(streamer_sessions_refused_total{reason="overloaded"}) and sum(count_over_time(streamer_ready[1m])) > 5';
-    const enough = until("two rounds of load, in some scrapes", async () => {
+    const enough = waitUntil("two rounds of load, in some scrapes", async () => {
       return ((await prometheus.query(rounds))[0]?.value ?? 0) >= 2;
     });
     await Promise.race([enough, server.load]);
@@ -34,9 +34,11 @@ testWith(program)(
     }
     expect(problems).toEqual([]);
 
-    await until("all rules evaluated", async () => (await prometheus.brokenRules()).length === 0).catch(async () => {
-      expect(await prometheus.brokenRules()).toEqual([]);
-    });
+    await waitUntil("all rules evaluated", async () => (await prometheus.brokenRules()).length === 0).catch(
+      async () => {
+        expect(await prometheus.brokenRules()).toEqual([]);
+      },
+    );
     const scraped = await prometheus.names();
     const foreign = [...usedNames()].filter((name) => FOREIGN.test(name));
     expect(foreign.filter((name) => !scraped.includes(name))).toEqual([]);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { buildExecutable } from "../../../scripts/build.ts";
 import { encode, noise } from "../audio.ts";
 import { Peer, Refused } from "../peer.ts";
-import { soon, until } from "../until.ts";
+import { waitUntil, withTimeout } from "../wait.ts";
 
 const sample = join(import.meta.dir, "..", "..", "data", "two-speakers-48k.wav");
 const MAX_SESSIONS = 12;
@@ -40,7 +40,7 @@ export class LoadedServer implements AsyncDisposable {
       stdout: "pipe",
       stderr: "inherit",
     });
-    const output = await soon("the server listens", child.stdout.getReader().read());
+    const output = await withTimeout("the server listens", child.stdout.getReader().read());
     const port = /:(\d+)\n$/.exec(new TextDecoder().decode(output.value))?.[1];
     if (port === undefined) throw new Error(`the server did not listen and exited with ${await child.exited}`);
     const server = new LoadedServer(executable, Number(port), child, collector);
@@ -133,7 +133,7 @@ export class LoadedServer implements AsyncDisposable {
     } finally {
       for (const peer of peers) peer[Symbol.dispose]();
     }
-    await until("all sessions to be closed", async () => {
+    await waitUntil("all sessions to be closed", async () => {
       const info = (await (await fetch(`http://127.0.0.1:${this.port}/api/v1/info`)).json()) as { sessions: number };
       return info.sessions === 0;
     });

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { until } from "../until.ts";
+import { waitUntil } from "../wait.ts";
 
 export interface Sample {
   readonly metric: Readonly<Record<string, string>>;
@@ -44,7 +44,7 @@ export class Prometheus implements AsyncDisposable {
       { stdin: "ignore", stdout: "ignore", stderr: "pipe" },
     );
     const prometheus = new Prometheus(folder, child, `http://${address}`);
-    await until("Prometheus is ready", async () => {
+    await waitUntil("Prometheus is ready", async () => {
       if (child.exitCode !== null) throw new Error(`Prometheus exited: ${await new Response(child.stderr).text()}`);
       return await prometheus.#get("/-/ready").then(
         ({ ok }) => ok,

@@ -1,6 +1,6 @@
 import { Peer, Refused } from "../peer.ts";
 import { ScrapedMetrics } from "../scraped-metrics.ts";
-import { soon } from "../until.ts";
+import { withTimeout } from "../wait.ts";
 import { metricItems } from "./metrics.ts";
 import type { Item, Program } from "./program.ts";
 import { type Json, protocolItems } from "./protocol.ts";
@@ -17,7 +17,7 @@ const OPEN_METRICS = "application/openmetrics-text";
 export async function serverItems(program: Program): Promise<Item[]> {
   const child = program.spawn(["serve", "--port", "0", "--workers", "1"]);
   try {
-    const { value } = await soon("the server's address", child.stdout.getReader().read());
+    const { value } = await withTimeout("the server's address", child.stdout.getReader().read());
     const [, url = ""] = /listening on (\S+)/.exec(new TextDecoder().decode(value)) ?? [];
     const port = Number(new URL(url).port);
     const { patterns } = (await (await fetch(`${url}/api/v1/info`)).json()) as { patterns: string[] };
