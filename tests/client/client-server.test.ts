@@ -2,13 +2,13 @@ import { expect, test } from "bun:test";
 
 import { connect } from "../../src/client/client.ts";
 import { LedgerCheck } from "../../src/client/ledger.ts";
-import { Running } from "../support/in-process.ts";
+import { InProcessServer } from "../support/in-process-server.ts";
 import { FORMAT } from "../support/wire.ts";
 
 /** The client library and a real server. */
 
 test("several streams on one connection each end with a correct ledger", async () => {
-  await using server = await Running.start();
+  await using server = await InProcessServer.start();
   const url = `ws://localhost:${server.port}/api/v1/simple`;
   using client = await connect(url, { format: FORMAT });
   for (const [stream, bytes] of [
@@ -33,7 +33,7 @@ test("several streams on one connection each end with a correct ledger", async (
 });
 
 test("a start within a stream ends it, and its results and ledger come first", async () => {
-  await using server = await Running.start();
+  await using server = await InProcessServer.start();
   using client = await connect(`ws://localhost:${server.port}/api/v1/simple`, { format: FORMAT });
   await client.send(new Uint8Array(16_000));
   client.start({ format: FORMAT });

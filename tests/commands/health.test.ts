@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import { defaultAddress, healthCommand } from "../../src/commands/health.ts";
 import { ExitError } from "../../src/commands/terminal/exit-codes.ts";
-import { Running } from "../support/in-process.ts";
+import { InProcessServer } from "../support/in-process-server.ts";
 
 /** Returns the exit code and the message. */
 async function health(...rawArgs: string[]): Promise<[number, string]> {
@@ -16,11 +16,11 @@ async function health(...rawArgs: string[]): Promise<[number, string]> {
 }
 
 test("a server is healthy when it runs, and ready when its models are loaded", async () => {
-  await using server = await Running.start({}, { load: false });
+  await using server = await InProcessServer.start({}, { load: false });
   expect(await health("--addr", server.url)).toEqual([0, ""]);
   const [code, message] = await health("--addr", server.url, "--ready");
   expect([code, message]).toEqual([1, expect.stringContaining("not_ready")]);
-  await server.server.load();
+  await server.load();
   expect(await health("--addr", server.url, "--ready")).toEqual([0, ""]);
 });
 

@@ -6,7 +6,7 @@ import { SAMPLE_FORMAT_NAMES } from "../../src/lib/sample-format.ts";
 import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import { DrivenStream, slabsFor, spoken, type StreamCase, StreamHarness } from "../support/stream-harness.ts";
 
-// A busy machine may take its time.
+// Far longer than these tests take, so that a busy machine does not fail them.
 setDefaultTimeout(120_000);
 
 /** The stream in these messages, flushed at these bytes; `null` stands for one message. */

@@ -15,7 +15,7 @@ import {
   StreamHarness,
 } from "../support/stream-harness.ts";
 
-// A busy machine may take its time.
+// Far longer than these tests take, so that a busy machine does not fail them.
 setDefaultTimeout(120_000);
 
 const VAD = { min_silence_ms: 200, max_utterance_ms: 1000, pre_roll_ms: 100 };

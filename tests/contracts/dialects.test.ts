@@ -13,7 +13,7 @@ import { EXAMPLES } from "../../src/protocol/examples.ts";
 import { readRequest } from "../../src/protocol/requests.ts";
 import { isStart } from "../../src/session/inputs.ts";
 import { Sessions } from "../../src/session/sessions.ts";
-import { configure } from "../support/in-process.ts";
+import { configure } from "../support/in-process-server.ts";
 import { lineRoute } from "../support/line-dialect.ts";
 import { Pipe } from "../support/pipe.ts";
 import { SessionHarness } from "../support/session-harness.ts";

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 
-import { BUILD_MS, Program } from "../support/executable.ts";
+import { sharedExecutable } from "../support/executable.ts";
 
 const root = join(import.meta.dir, "..", "..");
 
@@ -12,21 +12,13 @@ async function capture(document: string, heading: string): Promise<string[]> {
   return text.split("\n").filter((line) => line !== "" && line !== "...");
 }
 
+const executable = await sharedExecutable();
+
 describe("program output in documents", () => {
-  let program: Program;
-
-  beforeAll(async () => {
-    program = await Program.create();
-  }, BUILD_MS);
-
-  afterAll(async () => {
-    await program[Symbol.asyncDispose]();
-  });
-
   test("the README shows the events, finals and ledgers of the recording", async () => {
-    const server = await program.serve({ "model.delay": "0", "model.constant_factor": "0", "model.jitter": "0" });
+    const server = await executable.serve({ "model.delay": "0", "model.constant_factor": "0", "model.jitter": "0" });
     const input = join(root, "tests", "data", "two-speakers-48k.wav");
-    const { code, out } = await program.run([
+    const { code, out } = await executable.run([
       "send",
       "-i",
       input,
@@ -46,8 +38,8 @@ describe("program output in documents", () => {
   });
 
   test("docs/models.md shows the report of a model check", async () => {
-    expect((await program.run(["model", "init", "--stateful", "my-smoother"])).code).toBe(0);
-    const { code, out } = await program.run(["model", "check", "./my-smoother.ts"]);
+    expect((await executable.run(["model", "init", "--stateful", "my-smoother"])).code).toBe(0);
+    const { code, out } = await executable.run(["model", "check", "./my-smoother.ts"]);
     expect(code).toBe(0);
     const settled = (line: string): string =>
       /^ok +(?:load|time) /.test(line) ? line.replaceAll(/[\d.e-]+/g, "#") : line;

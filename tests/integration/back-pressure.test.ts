@@ -2,166 +2,164 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { encode, noise, seeded } from "../support/audio.ts";
 import { encodeFrame, OPCODE } from "../support/frames.ts";
-import { Running } from "../support/in-process.ts";
-import { problemsOf, streamsOf } from "../support/ledgers.ts";
-import { type Peer, S16_MONO } from "../support/peer.ts";
+import { InProcessServer } from "../support/in-process-server.ts";
+import { expectExactLedger, ledgerProblems, streamsOf } from "../support/ledgers.ts";
+import { S16_MONO } from "../support/requests.ts";
 import { waitUntil } from "../support/wait.ts";
+import type { WebSocketClient } from "../support/websocket-client.ts";
 
-// Many times what any of these takes: a busy machine is not a fault.
+// Far longer than these tests take, so that a busy machine does not fail them.
 setDefaultTimeout(120_000);
 
 const MIB = 1024 * 1024;
 const SIMPLE = { path: "/api/v1/simple" };
 
-/** Resident memory in MiB, after what can be collected is. */
-function resident(): number {
+/** Resident memory in MiB after a garbage collection. */
+function residentMib(): number {
   Bun.gc(true);
   return process.memoryUsage.rss() / MIB;
 }
 
-/** Writes the same frame until told otherwise; resolves with the bytes of audio that the kernel took. */
-function flood(peer: Peer, chunk: Uint8Array): { stop: () => Promise<number>; sent: () => number } {
-  const frame = encodeFrame(OPCODE.binary, chunk);
-  let going = true;
-  let sent = 0;
-  const done = (async () => {
-    // Ends also when the connection does.
-    while (
-      going &&
-      (await peer.write(frame).then(
-        () => true,
-        () => false,
-      ))
-    )
-      sent += chunk.length;
-    return sent;
-  })();
-  return {
-    stop: () => {
-      going = false;
-      return done;
-    },
-    sent: () => sent,
-  };
+/** A client that sends the same chunk again and again, as fast as the kernel takes it. */
+class Flood {
+  /** Bytes of audio that the kernel has taken. */
+  sentBytes = 0;
+  #stopped = false;
+  readonly #done: Promise<void>;
+
+  constructor(client: WebSocketClient, chunk: Uint8Array) {
+    this.#done = this.#send(client, chunk);
+  }
+
+  /** Stops sending and returns the number of bytes sent. */
+  async stop(): Promise<number> {
+    this.#stopped = true;
+    await this.#done;
+    return this.sentBytes;
+  }
+
+  async #send(client: WebSocketClient, chunk: Uint8Array): Promise<void> {
+    const frame = encodeFrame(OPCODE.binary, chunk);
+    try {
+      while (!this.#stopped) {
+        await client.write(frame);
+        this.sentBytes += chunk.length;
+      }
+    } catch {
+      // The connection has ended.
+    }
+  }
 }
 
-describe("a fast sender into a slow model", () => {
-  test("is held back through TCP, let go on again and again, and costs no memory however much it sends", async () => {
-    await using running = await Running.start({ "model.delay": 0.002, "limits.read_ahead_seconds": 2 });
-    const peer = await running.connect(SIMPLE);
-    peer.start();
-    const { stop, sent } = flood(peer, encode("s16", noise(1)));
-    await waitUntil("a first share is sent", () => sent() > 5 * MIB);
-    const before = resident();
-    await waitUntil("much more is sent", () => sent() > 30 * MIB);
-    expect(resident() - before).toBeLessThan(32);
-    expect((await running.info()).arena.used_slabs).toBeLessThanOrEqual(Math.ceil(40_000 / 4_096) + 2);
-    const bytes = await stop();
-    peer.stop();
-    await peer.next("stopped");
-    expect(problemsOf(streamsOf(peer.events)[0]!, { bytes, frameBytes: 2 })).toEqual([]);
+describe("a client that sends faster than the model works", () => {
+  test("is slowed down by TCP flow control, and memory use does not grow with what it sends", async () => {
+    await using server = await InProcessServer.start({ "model.delay": 0.002, "limits.read_ahead_seconds": 2 });
+    const client = await server.connect(SIMPLE);
+    client.start();
+    const flood = new Flood(client, encode("s16", noise(1)));
+    await waitUntil("5 MiB to be sent", () => flood.sentBytes > 5 * MIB);
+    const before = residentMib();
+    await waitUntil("30 MiB to be sent", () => flood.sentBytes > 30 * MIB);
+    expect(residentMib() - before).toBeLessThan(32);
+    expect((await server.info()).arena.used_slabs).toBeLessThanOrEqual(Math.ceil(40_000 / 4_096) + 2);
+    const bytes = await flood.stop();
+    client.stop();
+    await client.nextEvent("stopped");
+    expectExactLedger(client.events, { bytes, frameBytes: 2 });
   });
 
-  test("of tiny messages is held back too", async () => {
-    await using running = await Running.start({
+  test("is slowed down when its messages are tiny", async () => {
+    await using server = await InProcessServer.start({
       "model.delay": 0.05,
       "model.warmup_penalty": 0,
       "limits.read_ahead_seconds": 0.5,
     });
-    const peer = await running.connect(SIMPLE);
-    peer.start();
-    const tiny = encodeFrame(OPCODE.binary, Buffer.alloc(2, 1));
-    const many = Buffer.concat(Array.from({ length: 20_000 }, () => tiny));
-    const before = resident();
-    let wrote = 0;
-    for (let i = 0; i < 10; i++) {
-      await peer.write(many);
-      wrote += 40_000;
-    }
-    peer.stop();
-    await peer.next("stopped");
-    expect(resident() - before).toBeLessThan(64);
-    expect(problemsOf(streamsOf(peer.events)[0]!, { bytes: wrote, frameBytes: 2 })).toEqual([]);
+    const client = await server.connect(SIMPLE);
+    client.start();
+    const frame = encodeFrame(OPCODE.binary, Buffer.alloc(2, 1));
+    const frames = Buffer.concat(Array.from({ length: 20_000 }, () => frame));
+    const before = residentMib();
+    for (let i = 0; i < 10; i++) await client.write(frames);
+    client.stop();
+    await client.nextEvent("stopped");
+    expect(residentMib() - before).toBeLessThan(64);
+    expectExactLedger(client.events, { bytes: 10 * 40_000, frameBytes: 2 });
   });
 
-  test("does not hold others back", async () => {
-    await using running = await Running.start({ "model.delay": 0.01, "limits.read_ahead_seconds": 1 });
-    const greedy = await running.connect(SIMPLE);
+  test("does not slow down other clients", async () => {
+    await using server = await InProcessServer.start({ "model.delay": 0.01, "limits.read_ahead_seconds": 1 });
+    const greedy = await server.connect(SIMPLE);
     greedy.start();
-    const { stop } = flood(greedy, encode("s16", noise(1)));
+    const flood = new Flood(greedy, encode("s16", noise(1)));
     for (let i = 0; i < 5; i++) {
-      using peer = await running.connect(SIMPLE);
-      peer.start();
-      await peer.audio(encode("s16", noise(1)));
-      peer.stop();
-      await peer.next("stopped");
-      expect(problemsOf(streamsOf(peer.events)[0]!, { bytes: 32_000, frameBytes: 2 })).toEqual([]);
+      using client = await server.connect(SIMPLE);
+      await client.sendStream(encode("s16", noise(1)));
+      expectExactLedger(client.events, { bytes: 32_000, frameBytes: 2 });
     }
     greedy.reset();
-    await stop();
-    await running.settled();
+    await flood.stop();
+    await server.waitUntilIdle();
   });
 });
 
-describe("a slow reader", () => {
-  test("that goes on reading in time loses nothing", async () => {
-    await using running = await Running.start({ "simple.block_ms": 20, "limits.outbox_bytes": 65_536 });
-    const peer = await running.connect(SIMPLE);
-    peer.start();
-    await peer.next("started");
+describe("a client that reads its results slowly", () => {
+  test("but steadily gets all of them", async () => {
+    await using server = await InProcessServer.start({ "simple.block_ms": 20, "limits.outbox_bytes": 65_536 });
+    const client = await server.connect(SIMPLE);
+    client.start();
+    await client.nextEvent("started");
     const bytes = encode("s16", noise(600));
-    peer.pause();
-    const sending = peer.cut(bytes, () => 64_000);
+    client.pause();
+    const sending = client.sendInChunks(bytes, () => 64_000);
     for (let i = 0; i < 10; i++) {
       await Bun.sleep(20);
-      peer.resume();
+      client.resume();
       await Bun.sleep(5);
-      peer.pause();
+      client.pause();
     }
-    peer.resume();
+    client.resume();
     await sending;
-    peer.stop();
-    await peer.next("stopped");
-    expect(peer.all("segment")).toHaveLength(30_000);
-    expect(problemsOf(streamsOf(peer.events)[0]!, { bytes: bytes.length, frameBytes: 2 })).toEqual([]);
+    client.stop();
+    await client.nextEvent("stopped");
+    expect(client.eventsOf("segment")).toHaveLength(30_000);
+    expectExactLedger(client.events, { bytes: bytes.length, frameBytes: 2 });
   });
 
-  test("is not read from any more, whatever it sends", async () => {
-    await using running = await Running.start({
+  test("and then not at all is no longer read from, however much it sends", async () => {
+    await using server = await InProcessServer.start({
       "simple.block_ms": 20,
       "limits.outbox_bytes": 65_536,
       "limits.read_ahead_seconds": 0.5,
     });
-    const peers = await Promise.all(Array.from({ length: 4 }, () => running.connect(SIMPLE)));
+    const clients = await Promise.all(Array.from({ length: 4 }, () => server.connect(SIMPLE)));
     const chunk = Buffer.alloc(16 * 40_000, 128);
-    const floods: ReturnType<typeof flood>[] = [];
-    for (const peer of peers) {
-      peer.start({ format: { channels: 16, sample_rate: 4_000, bit_depth: 8, is_float: false } });
-      await peer.next("started");
-      peer.pause();
-      floods.push(flood(peer, chunk));
+    const floods: Flood[] = [];
+    for (const client of clients) {
+      client.start({ format: { channels: 16, sample_rate: 4_000, bit_depth: 8, is_float: false } });
+      await client.nextEvent("started");
+      client.pause();
+      floods.push(new Flood(client, chunk));
     }
-    const sent = (): number => floods.reduce((sum, each) => sum + each.sent(), 0);
-    // All are held back: nothing more is taken.
-    let last = -1;
-    await waitUntil("the senders stand still", async () => {
-      const same = sent() === last;
-      last = sent();
+    const totalBytes = (): number => floods.reduce((sum, { sentBytes }) => sum + sentBytes, 0);
+    let previous = -1;
+    await waitUntil("the server to read nothing for 500 ms", async () => {
+      const unchanged = totalBytes() === previous;
+      previous = totalBytes();
       await Bun.sleep(500);
-      return same;
+      return unchanged;
     });
-    expect(running.server.sessions).toBe(4);
-    // Of each of 16 channels half a second, and the block and the slab that are not full.
-    expect((await running.info()).arena.used_slabs).toBeLessThanOrEqual(4 * 16 * 4);
-    for (const peer of peers) peer.reset();
-    for (const each of floods) await each.stop();
-    await running.settled();
+    expect(server.sessions).toBe(4);
+    // For each of 16 channels: half a second of read-ahead, an incomplete block and an incomplete slab.
+    expect((await server.info()).arena.used_slabs).toBeLessThanOrEqual(4 * 16 * 4);
+    for (const client of clients) client.reset();
+    for (const flood of floods) await flood.stop();
+    await server.waitUntilIdle();
   });
 });
 
-describe("many at once", () => {
-  test("random formats, cuts, stops, flushes, restarts and disconnects leak no memory, and remaining clients get all results", async () => {
-    await using running = await Running.start({
+describe("60 clients at once", () => {
+  test("with random channels, chunks, flushes, restarts and disconnects leak no memory, and get all results if they stay", async () => {
+    await using server = await InProcessServer.start({
       "model.workers": 2,
       "model.delay": 0.001,
       "limits.arena_mb": 2,
@@ -170,29 +168,29 @@ describe("many at once", () => {
     });
     const random = seeded(42);
     const below = (limit: number): number => Math.floor(random() * limit);
-    const one = async (): Promise<void> => {
+    const runClient = async (): Promise<void> => {
       const path = ["/api/v1/simple", "/api/v1/segmented", "/api/v1/stateful"][below(3)]!;
-      const peer = await running.connect({ path });
+      const client = await server.connect({ path });
       const channels = 1 + below(3);
       const end = below(4);
       for (let stream = 0; stream <= below(3); stream++) {
-        peer.start({ format: { ...S16_MONO, channels } });
-        for (let piece = 0; piece < 8; piece++) {
-          await peer.audio(
+        client.start({ format: { ...S16_MONO, channels } });
+        for (let chunk = 0; chunk < 8; chunk++) {
+          await client.sendAudio(
             Buffer.from(encode("s16", noise(0.4, { seed: below(1_000), level: 0.3 })).subarray(below(50))),
           );
-          if (random() < 0.2) peer.say({ request: "flush" });
+          if (random() < 0.2) client.flush();
         }
       }
-      if (end === 0) return peer.reset();
-      if (end === 1) return peer.halfClose();
-      peer.stop({ disconnect: end === 2 });
-      await peer.next("stopped", ({ reason }) => reason === "stop");
-      for (const stream of streamsOf(peer.events)) expect(problemsOf(stream)).toEqual([]);
-      expect(peer.all("error")).toEqual([]);
-      peer.leave();
+      if (end === 0) return client.reset();
+      if (end === 1) return client.halfClose();
+      client.stop({ disconnect: end === 2 });
+      await client.nextEvent("stopped", ({ reason }) => reason === "stop");
+      for (const stream of streamsOf(client.events)) expect(ledgerProblems(stream)).toEqual([]);
+      expect(client.eventsOf("error")).toEqual([]);
+      client.sendClose();
     };
-    await Promise.all(Array.from({ length: 60 }, one));
-    await running.settled();
+    await Promise.all(Array.from({ length: 60 }, runClient));
+    await server.waitUntilIdle();
   });
 });

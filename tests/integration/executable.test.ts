@@ -1,72 +1,58 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
-import type { ServerEvent } from "../../src/protocol/events.ts";
 import { encode, freshSeed, noise, seeded, speech, wav } from "../support/audio.ts";
-import { BUILD_MS, Program } from "../support/executable.ts";
-import { problemsOf, streamsOf } from "../support/ledgers.ts";
-import { S16_MONO } from "../support/peer.ts";
+import { parseEvents, sharedExecutable } from "../support/executable.ts";
+import { expectExactLedger, ledgerProblems, onlyStream, streamsOf } from "../support/ledgers.ts";
+import { S16_MONO } from "../support/requests.ts";
 import { waitUntil } from "../support/wait.ts";
 
-// Many times what any of these takes: a busy machine is not a fault.
+// Far longer than these tests take, so that a busy machine does not fail them.
 setDefaultTimeout(120_000);
 
-let program: Program;
+const executable = await sharedExecutable();
 
-beforeAll(async () => {
-  program = await Program.create();
-}, BUILD_MS);
-
-afterAll(async () => {
-  await program[Symbol.asyncDispose]();
-});
-
-const QUICK = { "model.workers": 2, "model.delay": 0.002, "model.warmup_penalty": 1 };
+const FAST_MODEL = { "model.workers": 2, "model.delay": 0.002, "model.warmup_penalty": 1 };
 
 describe("the executable in an empty folder", () => {
-  test("serves, sends to itself, and leaves no files behind", async () => {
-    expect(await readdir(program.folder)).toEqual(["streamer"]);
-    const server = await program.serve(QUICK);
+  test("serves and sends, and creates no files", async () => {
+    expect(await readdir(executable.folder)).toEqual(["streamer"]);
+    const server = await executable.serve(FAST_MODEL);
     const spoken = speech([0.6, 0.8], { rate: 44_100 });
     const file = wav(
       { ...S16_MONO, channels: 2, sample_rate: 44_100 },
       encode("s16", spoken, noise(spoken.length / 44_100, { rate: 44_100 })),
     );
     const addr = `ws://127.0.0.1:${server.port}/api/v1/segmented`;
-    const { code, out, err } = await program.run(["send", "-i", "-", "--addr", addr, "--format", "json"], {
+    const { code, out, err } = await executable.run(["send", "-i", "-", "--addr", addr, "--format", "json"], {
       input: file,
     });
     expect({ code, err: code === 0 ? "" : err }).toEqual({ code: 0, err: "" });
-    const events = out
-      .trim()
-      .split("\n")
-      .map((line) => JSON.parse(line) as ServerEvent);
-    const [stream] = streamsOf(events);
-    expect(problemsOf(stream!, { bytes: spoken.length * 4, frameBytes: 4 })).toEqual([]);
-    expect(stream?.stopped.channels.map(({ segments }) => segments)).toEqual([2, 0]);
+    const stream = expectExactLedger(parseEvents(out), { bytes: spoken.length * 4, frameBytes: 4 });
+    expect(stream.stopped.channels.map(({ segments }) => segments)).toEqual([2, 0]);
     server.signal("SIGTERM");
-    expect(await server.ended()).toEqual({ code: 0, signal: null });
-    expect(await readdir(program.folder)).toEqual(["streamer"]);
+    expect(await server.waitForExit()).toEqual({ code: 0, signal: null });
+    expect(await readdir(executable.folder)).toEqual(["streamer"]);
   });
 
-  test("prints one line on standard output, and JSON on standard error", async () => {
-    const server = await program.serve(QUICK);
-    const peer = await server.connect({ path: "/api/v1/simple" });
-    peer.start();
-    await peer.audio(encode("s16", noise(0.7)));
-    peer.say("nonsense");
-    await peer.next("segment");
-    peer.reset();
+  test("prints one line on standard output, and JSON records on standard error", async () => {
+    const server = await executable.serve(FAST_MODEL);
+    const client = await server.connect({ path: "/api/v1/simple" });
+    client.start();
+    await client.sendAudio(encode("s16", noise(0.7)));
+    client.sendText("no JSON");
+    await client.nextEvent("segment");
+    client.reset();
     server.signal("SIGTERM");
-    await server.ended();
+    await server.waitForExit();
     expect(server.out).toBe(`listening on http://127.0.0.1:${server.port}\n`);
     expect(server.log.map((record) => record["event"])).toContain("stream_stopped");
     expect(server.log.map((record) => record["event"])).toContain("stopped");
   });
 
-  test("answers the routes", async () => {
-    const server = await program.serve(QUICK);
+  test("serves the HTTP routes", async () => {
+    const server = await executable.serve(FAST_MODEL);
     for (const [path, status] of [
       ["/", 200],
       ["/api/v1/health", 200],
@@ -79,141 +65,137 @@ describe("the executable in an empty folder", () => {
   });
 
   test("continues after workers crash", async () => {
-    const server = await program.serve({ ...QUICK, "model.panic_rate": 0.5 });
-    const peer = await server.connect({ path: "/api/v1/simple" });
+    const server = await executable.serve({ ...FAST_MODEL, "model.panic_rate": 0.5 });
+    const client = await server.connect({ path: "/api/v1/simple" });
     const bytes = encode("s16", noise(10));
-    peer.start();
-    await peer.audio(bytes);
-    peer.stop();
-    await peer.next("stopped");
-    expect(problemsOf(streamsOf(peer.events)[0]!, { bytes: bytes.length, frameBytes: 2 })).toEqual([]);
-    expect(peer.all("error").length).toBeGreaterThan(0);
-    expect(peer.all("segment").length).toBeGreaterThan(0);
+    await client.sendStream(bytes);
+    expectExactLedger(client.events, { bytes: bytes.length, frameBytes: 2 });
+    expect(client.eventsOf("error").length).toBeGreaterThan(0);
+    expect(client.eventsOf("segment").length).toBeGreaterThan(0);
   });
 });
 
-describe("a signal", () => {
+describe("signals", () => {
   const seed = freshSeed();
 
-  test(`SIGTERM at a random moment under load: every result arrives, 1001, exit 0 (seed ${seed})`, async () => {
+  test(`SIGTERM at a random time under load: all results arrive, then close code 1001 and exit code 0 (seed ${seed})`, async () => {
     const random = seeded(seed);
-    const server = await program.serve({ ...QUICK, "model.delay": 0.01, "model.jitter": 0.01 });
-    const peers = await Promise.all(
+    const server = await executable.serve({ ...FAST_MODEL, "model.delay": 0.01, "model.jitter": 0.01 });
+    const clients = await Promise.all(
       Array.from({ length: 20 }, (_, n) =>
         server.connect({ path: n % 2 === 0 ? "/api/v1/simple" : "/api/v1/segmented" }),
       ),
     );
     const bytes = encode("s16", speech([0.5, 0.6, 0.7, 0.4, 0.5]));
-    const sent = Promise.all(
-      peers.map(async (peer) => {
-        while (peer.closed === undefined) {
-          peer.start();
-          for (let at = 0; at < bytes.length && peer.closed === undefined;) {
+    const sending = Promise.all(
+      clients.map(async (client) => {
+        while (client.closed === undefined) {
+          client.start();
+          for (let at = 0; at < bytes.length && client.closed === undefined;) {
             const end = at + 1 + Math.floor(random() * 20_000);
             // A send fails when the server has closed the connection, which ends the loop.
-            await peer.audio(bytes.subarray(at, end)).catch(() => {});
+            await client.sendAudio(bytes.subarray(at, end)).catch(() => {});
             at = end;
             // Lets the event loop read; without a pause, writing would starve it.
             await new Promise((resolve) => setImmediate(resolve));
           }
-          peer.stop();
+          client.stop();
         }
       }),
     );
-    await Promise.all(peers.map((peer) => peer.next("started")));
+    await Promise.all(clients.map((client) => client.nextEvent("started")));
     await Bun.sleep(random() * 1_000);
     server.signal("SIGTERM");
-    expect(await server.ended()).toEqual({ code: 0, signal: null });
-    for (const peer of peers) {
-      expect((await peer.close()).code).toBe(1001);
-      // Everything that was received has a result, or there was no stream.
-      for (const stream of streamsOf(peer.events)) {
-        expect(problemsOf(stream)).toEqual([]);
+    expect(await server.waitForExit()).toEqual({ code: 0, signal: null });
+    for (const client of clients) {
+      expect((await client.waitForClose()).code).toBe(1001);
+      // Every stream has a result for all audio that the server received.
+      for (const stream of streamsOf(client.events)) {
+        expect(ledgerProblems(stream)).toEqual([]);
         expect(stream.stopped.channels[0]?.failed).toBe(0);
       }
-      expect(peer.all("error")).toEqual([]);
-      expect(peer.all("warning").map(({ code }) => code)).toContain("draining");
+      expect(client.eventsOf("error")).toEqual([]);
+      expect(client.eventsOf("warning").map(({ code }) => code)).toContain("draining");
     }
-    await sent;
+    await sending;
   });
 
-  test("SIGINT does the same", async () => {
-    const server = await program.serve(QUICK);
-    const peer = await server.connect({ path: "/api/v1/simple" });
-    peer.start();
-    await peer.audio(encode("s16", noise(0.3)));
-    await peer.next("started");
+  test("SIGINT shuts the server down gracefully, as Ctrl-C does", async () => {
+    const server = await executable.serve(FAST_MODEL);
+    const client = await server.connect({ path: "/api/v1/simple" });
+    client.start();
+    await client.sendAudio(encode("s16", noise(0.3)));
+    await client.nextEvent("started");
     server.signal("SIGINT");
-    expect(await server.ended()).toEqual({ code: 0, signal: null });
-    expect((await peer.close()).code).toBe(1001);
-    expect(streamsOf(peer.events)[0]?.stopped).toMatchObject({ reason: "drain", channels: [{ failed: 0 }] });
+    expect(await server.waitForExit()).toEqual({ code: 0, signal: null });
+    expect((await client.waitForClose()).code).toBe(1001);
+    expect(onlyStream(client.events).stopped).toMatchObject({ reason: "drain", channels: [{ failed: 0 }] });
   });
 
-  test("SIGHUP shuts the server down gracefully, as when its terminal is closed", async () => {
-    const server = await program.serve();
+  test("SIGHUP shuts the server down gracefully, as closing its terminal does", async () => {
+    const server = await executable.serve();
     server.signal("SIGHUP");
-    expect(await server.ended()).toEqual({ code: 0, signal: null });
+    expect(await server.waitForExit()).toEqual({ code: 0, signal: null });
     expect(server.log.some((record) => record["event"] === "draining")).toBeTrue();
   });
 
-  test("a second one ends the server at once", async () => {
+  test("a second signal ends the server immediately, with the exit code of that signal", async () => {
     for (const [first, second, code] of [
       ["SIGTERM", "SIGTERM", 143],
       ["SIGINT", "SIGTERM", 143],
       ["SIGTERM", "SIGINT", 130],
       ["SIGINT", "SIGHUP", 129],
     ] as const) {
-      const server = await program.serve({ "model.workers": 1, "model.delay": 60, "model.warmup_penalty": 0 });
-      const peer = await server.connect({ path: "/api/v1/simple" });
-      peer.start();
-      await peer.audio(encode("s16", noise(0.6)));
-      await peer.next("started");
+      const server = await executable.serve({ "model.workers": 1, "model.delay": 60, "model.warmup_penalty": 0 });
+      const client = await server.connect({ path: "/api/v1/simple" });
+      client.start();
+      await client.sendAudio(encode("s16", noise(0.6)));
+      await client.nextEvent("started");
       server.signal(first);
-      await peer.next("warning");
+      await client.nextEvent("warning");
       server.signal(second);
-      expect(await server.ended()).toEqual({ code, signal: null });
+      expect(await server.waitForExit()).toEqual({ code, signal: null });
       expect(server.log.some((record) => record["event"] === "stopped_at_once")).toBeTrue();
     }
   });
 
-  test("before the models are loaded ends the server with 0 and without output", async () => {
-    const server = program.launch({ "model.workers": 1, "model.delay": 30 });
+  test("a signal before the models are loaded ends the server with exit code 0 and without output", async () => {
+    const server = executable.launch({ "model.workers": 1, "model.delay": 30 });
     // Nothing is printed before the models are loaded, so there is nothing to wait for.
     await Bun.sleep(1_000);
     server.signal("SIGTERM");
-    expect(await server.ended()).toEqual({ code: 0, signal: null });
+    expect(await server.waitForExit()).toEqual({ code: 0, signal: null });
     expect(server.out).toBe("");
   });
 
-  test("ends the server at the drain timeout, exit 0, if a model does not finish: the rest has failed", async () => {
-    const server = await program.serve({
+  test("a shutdown ends at the drain time-out if a model does not finish: the audio without a result has failed", async () => {
+    const server = await executable.serve({
       "model.workers": 1,
       "model.delay": 60,
       "model.warmup_penalty": 0,
       "limits.drain_timeout_ms": 300,
     });
-    const peer = await server.connect({ path: "/api/v1/simple" });
+    const client = await server.connect({ path: "/api/v1/simple" });
     const bytes = encode("s16", noise(1.3));
-    peer.start();
-    await peer.audio(bytes);
-    await waitUntil("the audio is in the model", async () => {
+    client.start();
+    await client.sendAudio(bytes);
+    await waitUntil("the model to receive the audio", async () => {
       const { live } = (await (await fetch(`${server.url}/api/v1/info`)).json()) as {
         live: { queue: { running: number } };
       };
       return live.queue.running > 0;
     });
     server.signal("SIGTERM");
-    expect(await server.ended()).toEqual({ code: 0, signal: null });
-    expect((await peer.close()).code).toBe(1001);
-    const [stream] = streamsOf(peer.events);
-    expect(stream?.stopped).toMatchObject({ reason: "drain", channels: [{ failed: 20_800 }] });
-    expect(problemsOf(stream!)).toEqual([]);
+    expect(await server.waitForExit()).toEqual({ code: 0, signal: null });
+    expect((await client.waitForClose()).code).toBe(1001);
+    const { stopped } = expectExactLedger(client.events);
+    expect(stopped).toMatchObject({ reason: "drain", channels: [{ failed: 20_800 }] });
   });
 });
 
-describe("a server that was frozen", () => {
-  test("ends no session and fails no call for the time in which it could not run", async () => {
-    const server = await program.serve({
+describe("a server that was stopped and continued", () => {
+  test("ends no session and fails no call because of the time in which it did not run", async () => {
+    const server = await executable.serve({
       "limits.idle_timeout_ms": 1_000,
       "model.name": join(import.meta.dir, "..", "support", "models", "busy.ts"),
       "model.workers": 1,
@@ -222,43 +204,43 @@ describe("a server that was frozen", () => {
     const silent = await server.connect({ path: "/api/v1/segmented" });
     const busy = await server.connect({ path: "/api/v1/simple" });
     const silence = new Uint8Array(16_000);
-    for (const peer of [silent, busy]) {
-      peer.start();
-      await peer.next("started");
+    for (const client of [silent, busy]) {
+      client.start();
+      await client.nextEvent("started");
     }
-    await busy.audio(encode("s16", noise(0.5)));
-    await silent.audio(silence);
+    await busy.sendAudio(encode("s16", noise(0.5)));
+    await silent.sendAudio(silence);
     await Bun.sleep(300);
     server.signal("SIGSTOP");
-    await silent.audio(silence);
+    await silent.sendAudio(silence);
     await Bun.sleep(3_000);
     server.signal("SIGCONT");
-    await silent.audio(silence);
-    for (const peer of [silent, busy]) {
-      peer.stop();
-      await peer.next("stopped");
-      expect(peer.all("error")).toEqual([]);
+    await silent.sendAudio(silence);
+    for (const client of [silent, busy]) {
+      client.stop();
+      await client.nextEvent("stopped");
+      expect(client.eventsOf("error")).toEqual([]);
     }
-    const [ledgers] = [silent, busy].map((peer) => streamsOf(peer.events).map(({ stopped }) => stopped.channels));
-    expect(ledgers).toMatchObject([[{ received: 24_000, failed: 0 }]]);
+    expect(onlyStream(silent.events).stopped.channels).toMatchObject([{ received: 24_000, failed: 0 }]);
+    expect(onlyStream(busy.events).stopped.channels).toMatchObject([{ received: 8_000, failed: 0 }]);
   });
 });
 
-describe("the command line of serve", () => {
-  test("a port in use gives one sentence and exit code 1", async () => {
-    const server = await program.serve(QUICK);
-    const { code, out, err } = await program.run(["serve", "--port", String(server.port)]);
+describe("the command serve", () => {
+  test("exits with 1 and one sentence when its port is in use", async () => {
+    const server = await executable.serve(FAST_MODEL);
+    const { code, out, err } = await executable.run(["serve", "--port", String(server.port)]);
     expect([code, out]).toEqual([1, ""]);
     expect(err).toContain(`port ${server.port} of 127.0.0.1 is in use`);
     expect(err.trim().split("\n")).toHaveLength(1);
   });
 
-  test("--print-config prints every key with its value, unit and source, and does not serve", async () => {
+  test("with --print-config prints every key with its value, unit and source, and exits", async () => {
     await Bun.write(
-      join(program.folder, "config.json"),
+      join(executable.folder, "config.json"),
       JSON.stringify({ model: { delay: 0.5 }, limits: { arena_mb: 64 } }),
     );
-    const { code, out } = await program.run(
+    const { code, out } = await executable.run(
       ["serve", "--config", "config.json", "--port", "9", "--set", "simple.block_ms=200", "--print-config"],
       { env: { STREAMER__LIMITS__MAX_SESSIONS: "7" } },
     );
@@ -272,12 +254,12 @@ describe("the command line of serve", () => {
     expect(line("limits.session_ms")).toMatch(/ms .*default/);
   });
 
-  test("an invalid configuration is refused with all its problems at once, and exit code 2", async () => {
+  test("exits with 2 and all problems of an invalid configuration at once", async () => {
     await Bun.write(
-      join(program.folder, "bad.json"),
+      join(executable.folder, "bad.json"),
       JSON.stringify({ model: { delay: "slow", dealy: 1 }, limits: { arena_mb: 0 } }),
     );
-    const { code, out, err } = await program.run([
+    const { code, out, err } = await executable.run([
       "serve",
       "--config",
       "bad.json",
@@ -292,7 +274,7 @@ describe("the command line of serve", () => {
       expect(err).toContain(name);
   });
 
-  test("a config.json with nothing but model settings works", async () => {
+  test("accepts a configuration file with model settings only", async () => {
     const model = {
       delay: 0.01,
       constant_factor: 0.3,
@@ -301,14 +283,14 @@ describe("the command line of serve", () => {
       panic_rate: 0.0,
       warmup_penalty: 10.0,
     };
-    await Bun.write(join(program.folder, "model-only.json"), JSON.stringify({ model }));
-    const server = await program.serve({}, ["--config", "model-only.json", "--workers", "1"]);
+    await Bun.write(join(executable.folder, "model-only.json"), JSON.stringify({ model }));
+    const server = await executable.serve({}, ["--config", "model-only.json", "--workers", "1"]);
     expect((await fetch(`${server.url}/api/v1/ready`)).status).toBe(200);
   });
 
-  test("a .env file in the current folder is not read", async () => {
-    await Bun.write(join(program.folder, ".env"), "STREAMER__LIMITS__MAX_SESSIONS=3\n");
-    const { out } = await program.run(["serve", "--print-config"]);
+  test("does not read a .env file in the current folder", async () => {
+    await Bun.write(join(executable.folder, ".env"), "STREAMER__LIMITS__MAX_SESSIONS=3\n");
+    const { out } = await executable.run(["serve", "--print-config"]);
     expect(out).toMatch(/limits\.max_sessions +10000 sessions +default/);
   });
 });

@@ -1,91 +1,86 @@
-import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { concat, encode, noise, voice } from "../support/audio.ts";
-import { type Keys, Running } from "../support/in-process.ts";
-import { type Peer, Refused, S16_MONO } from "../support/peer.ts";
+import { InProcessServer } from "../support/in-process-server.ts";
+import { S16_MONO } from "../support/requests.ts";
 import { ScrapedMetrics } from "../support/scraped-metrics.ts";
 import { waitUntil } from "../support/wait.ts";
+import { UpgradeRefused, type WebSocketClient } from "../support/websocket-client.ts";
 
-// Many times what any of these tests takes: a busy machine must not fail them.
+// Far longer than these tests take, so that a busy machine does not fail them.
 setDefaultTimeout(120_000);
 
 const MODEL = "simulated";
 
-let running: Running | undefined;
-
-afterEach(async () => {
-  await running?.[Symbol.asyncDispose]();
-  running = undefined;
-});
-
-async function start(keys: Keys = {}): Promise<Running> {
-  return (running = await Running.start(keys));
-}
-
 /** Two utterances of one second each. */
-const speech = encode("s16", concat(noise(0.5), voice(1), noise(1), voice(1, { seed: 2 }), noise(0.3)));
-const SECONDS = speech.length / 32_000;
+const twoUtterances = encode("s16", concat(noise(0.5), voice(1), noise(1), voice(1, { seed: 2 }), noise(0.3)));
+const SECONDS = twoUtterances.length / 32_000;
 
-/** A finished conversation and what its client has sent. */
-interface Conversation {
-  readonly peer: Peer;
+/** A client whose stream has ended, and the messages that it has sent. */
+interface FinishedClient {
+  readonly client: WebSocketClient;
   readonly pattern: string;
-  readonly channels: number;
   textBytes: number;
-  texts: number;
+  textMessages: number;
   audioBytes: number;
-  audios: number;
+  audioMessages: number;
 }
 
-async function runStream(server: Running, pattern: string, channels: number, chunk: number): Promise<Conversation> {
-  const peer = await server.connect({ path: `/api/v1/${pattern}` });
-  const conversation: Conversation = { peer, pattern, channels, textBytes: 0, texts: 0, audioBytes: 0, audios: 0 };
+/** Sends both utterances in chunks of so many bytes, and waits for the close. */
+async function runStream(
+  server: InProcessServer,
+  pattern: string,
+  channels: number,
+  chunk: number,
+): Promise<FinishedClient> {
+  const client = await server.connect({ path: `/api/v1/${pattern}` });
+  const sent = { client, pattern, textBytes: 0, textMessages: 0, audioBytes: 0, audioMessages: 0 };
   const send = (request: object): void => {
     const text = JSON.stringify(request);
-    conversation.texts += 1;
-    conversation.textBytes += Buffer.byteLength(text);
-    peer.say(text);
+    sent.textMessages += 1;
+    sent.textBytes += Buffer.byteLength(text);
+    client.sendText(text);
   };
   send({ request: "start", format: { ...S16_MONO, channels }, interim_results: pattern === "segmented" });
-  await peer.next("started");
-  for (let at = 0; at < speech.length; at += chunk) {
-    const bytes = speech.subarray(at, at + chunk);
-    conversation.audios += 1;
-    conversation.audioBytes += bytes.length;
-    await peer.audio(bytes);
+  await client.nextEvent("started");
+  for (let at = 0; at < twoUtterances.length; at += chunk) {
+    const bytes = twoUtterances.subarray(at, at + chunk);
+    sent.audioMessages += 1;
+    sent.audioBytes += bytes.length;
+    await client.sendAudio(bytes);
   }
   send({ request: "stop", disconnect: true });
-  await peer.next("stopped");
-  await peer.close();
-  return conversation;
+  await client.nextEvent("stopped");
+  await client.waitForClose();
+  return sent;
 }
 
-const sum = (numbers: readonly number[]): number => numbers.reduce((all, number) => all + number, 0);
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
 
-describe("after a load, the metrics", () => {
-  test("equal what the clients have counted, and gauges are back at 0", async () => {
-    const server = await start({ "model.workers": 2, "model.delay": 0.01 });
-    const conversations = await Promise.all(
+describe("the metrics after a load", () => {
+  test("equal the numbers that the clients have counted, and gauges are 0", async () => {
+    await using server = await InProcessServer.start({ "model.workers": 2, "model.delay": 0.01 });
+    const clients = await Promise.all(
       ["simple", "segmented", "stateful"].flatMap((pattern) =>
         [1, 1, 2, 2].map((channels, i) => runStream(server, pattern, channels, [3_200, 1_001, 640, 50_000][i] ?? 1)),
       ),
     );
-    await server.settled();
+    await server.waitUntilIdle();
     const { value } = await ScrapedMetrics.from(server.url);
 
     expect(value("streamer_received_messages_total", { kind: "audio" })).toBe(
-      sum(conversations.map(({ audios }) => audios)),
+      sum(clients.map(({ audioMessages }) => audioMessages)),
     );
     expect(value("streamer_received_bytes_total", { kind: "audio" })).toBe(
-      sum(conversations.map((each) => each.audioBytes)),
+      sum(clients.map(({ audioBytes }) => audioBytes)),
     );
     expect(value("streamer_received_messages_total", { kind: "text" })).toBe(
-      sum(conversations.map(({ texts }) => texts)),
+      sum(clients.map(({ textMessages }) => textMessages)),
     );
     expect(value("streamer_received_bytes_total", { kind: "text" })).toBe(
-      sum(conversations.map((each) => each.textBytes)),
+      sum(clients.map(({ textBytes }) => textBytes)),
     );
-    const events = conversations.flatMap(({ peer }) => peer.events);
+    const events = clients.flatMap(({ client }) => client.events);
     expect(value("streamer_sent_messages_total", { kind: "text" })).toBe(events.length);
     expect(value("streamer_sent_bytes_total", { kind: "text" })).toBe(
       sum(events.map((event) => Buffer.byteLength(JSON.stringify(event)))),
@@ -99,8 +94,10 @@ describe("after a load, the metrics", () => {
 
     for (const pattern of ["simple", "segmented", "stateful"]) {
       const labels = { pattern, model: MODEL };
-      const ofPattern = conversations.filter((each) => each.pattern === pattern);
-      const ledgers = ofPattern.flatMap(({ peer }) => peer.all("stopped").flatMap((stopped) => stopped.channels));
+      const ofPattern = clients.filter((each) => each.pattern === pattern);
+      const ledgers = ofPattern.flatMap(({ client }) =>
+        client.eventsOf("stopped").flatMap((stopped) => stopped.channels),
+      );
       const counted = (key: "inferred" | "silent" | "failed") => sum(ledgers.map((ledger) => ledger[key])) / 16_000;
       expect(value("streamer_streams_started_total", labels)).toBe(4);
       expect(value("streamer_streams_stopped_total", { ...labels, reason: "stop" })).toBe(4);
@@ -141,28 +138,32 @@ describe("after a load, the metrics", () => {
     expect(value("streamer_workers")).toBe(2);
   });
 
-  test("have the same number of series after many sessions as after few", async () => {
-    const server = await start();
+  test("have as many series after 21 sessions as after the first", async () => {
+    await using server = await InProcessServer.start();
     const lines = async () => (await ScrapedMetrics.from(server.url)).text.split("\n").length;
     await runStream(server, "segmented", 1, 3_200);
-    await server.settled();
+    await server.waitUntilIdle();
     const before = await lines();
     for (let i = 0; i < 20; i++) await runStream(server, "segmented", 1, 32_000);
-    await server.settled();
+    await server.waitUntilIdle();
     expect(await lines()).toBe(before);
   });
 });
 
-describe("the metrics show", () => {
-  test("open streams and full buffers while they last", async () => {
-    const server = await start({ "model.delay": 1, "limits.inbox_bytes": 4_096, "limits.read_ahead_seconds": 1 });
-    const peer = await server.connect({ path: "/api/v1/simple" });
-    peer.start({ format: { ...S16_MONO, channels: 2 } });
-    await peer.next("started");
-    const sending = peer.cut(new Uint8Array(640_000), () => 16_000);
+describe("the metrics have", () => {
+  test("open streams and the levels of full buffers", async () => {
+    await using server = await InProcessServer.start({
+      "model.delay": 1,
+      "limits.inbox_bytes": 4_096,
+      "limits.read_ahead_seconds": 1,
+    });
+    const client = await server.connect({ path: "/api/v1/simple" });
+    client.start({ format: { ...S16_MONO, channels: 2 } });
+    await client.nextEvent("started");
+    const sending = client.sendInChunks(new Uint8Array(640_000), () => 16_000);
     sending.catch(() => {});
     const read = async () => (await ScrapedMetrics.from(server.url)).value;
-    await waitUntil("the connection is paused", async () => (await read())("streamer_sessions_paused") === 1);
+    await waitUntil("the connection to be paused", async () => (await read())("streamer_sessions_paused") === 1);
     const value = await read();
     expect(value("streamer_sessions_active")).toBe(1);
     expect(value("streamer_streams_active", { pattern: "simple" })).toBe(1);
@@ -173,9 +174,9 @@ describe("the metrics show", () => {
     expect(value("streamer_arena_used_bytes")).toBeGreaterThan(0);
     expect(value("streamer_inbox_bytes")).toBeGreaterThan(4_096);
     expect(value("streamer_pauses_total")).toBe(1);
-    await waitUntil("the pause is counted", async () => (await read())("streamer_paused_seconds_total") > 0);
-    peer.reset();
-    await server.settled();
+    await waitUntil("the pause to be counted", async () => (await read())("streamer_paused_seconds_total") > 0);
+    client.reset();
+    await server.waitUntilIdle();
     const after = await read();
     expect(after("streamer_sessions_closed_total", { reason: "vanished" })).toBe(1);
     expect(after("streamer_streams_stopped_total", { reason: "vanished" })).toBe(1);
@@ -184,60 +185,56 @@ describe("the metrics show", () => {
   });
 
   test("refusals, errors and warnings by code", async () => {
-    const server = await start({ "limits.max_sessions": 1, "model.failure_rate": 1 });
-    const peer = await server.connect({ path: "/api/v1/simple" });
-    expect(await server.connect().catch((error: unknown) => error instanceof Refused)).toBe(true);
-    peer.say("this is no JSON");
-    peer.say({ request: "stop" });
-    peer.start({ model: "nobody" });
-    peer.start();
-    await peer.next("started");
-    await peer.audio(encode("s16", voice(1, { level: 4 })));
-    peer.stop();
-    await peer.next("stopped");
+    await using server = await InProcessServer.start({ "limits.max_sessions": 1, "model.failure_rate": 1 });
+    const client = await server.connect({ path: "/api/v1/simple" });
+    expect(await server.connect().catch((error: unknown) => error instanceof UpgradeRefused)).toBe(true);
+    client.sendText("no JSON");
+    client.stop();
+    client.start({ model: "unknown" });
+    client.start();
+    await client.nextEvent("started");
+    await client.sendAudio(encode("s16", voice(1, { level: 4 })));
+    client.stop();
+    await client.nextEvent("stopped");
     const { value } = await ScrapedMetrics.from(server.url);
     expect(value("streamer_sessions_refused_total", { reason: "overloaded" })).toBe(1);
     expect(value("streamer_streams_refused_total", { reason: "unknown_model" })).toBe(1);
-    for (const event of peer.all("error")) {
-      const ofCode = peer.all("error").filter(({ code }) => code === event.code);
+    for (const event of client.eventsOf("error")) {
+      const ofCode = client.eventsOf("error").filter(({ code }) => code === event.code);
       expect(value("streamer_errors_total", { code: event.code })).toBe(ofCode.length);
     }
-    expect(value("streamer_errors_total")).toBe(peer.all("error").length);
-    expect(value("streamer_warnings_total")).toBe(peer.all("warning").length);
+    expect(value("streamer_errors_total")).toBe(client.eventsOf("error").length);
+    expect(value("streamer_warnings_total")).toBe(client.eventsOf("warning").length);
     expect(value("streamer_inference_failures_total", { code: "inference_failed" })).toBe(2);
     expect(value("streamer_audio_failed_seconds_total")).toBeCloseTo(1);
   });
 
   test("the deaths of workers by cause", async () => {
-    const server = await start({ "model.panic_rate": 1 });
+    await using server = await InProcessServer.start({ "model.panic_rate": 1 });
     const read = async () => (await ScrapedMetrics.from(server.url)).value;
-    const peer = await server.connect({ path: "/api/v1/simple" });
-    peer.start();
-    await peer.audio(new Uint8Array(16_000));
-    peer.stop();
-    await peer.next("stopped");
+    const client = await server.connect({ path: "/api/v1/simple" });
+    await client.sendStream(new Uint8Array(16_000));
     expect((await read())("streamer_worker_deaths_total", { cause: "exit" })).toBe(1);
     expect((await read())("streamer_inference_failures_total", { code: "worker_crashed" })).toBe(1);
-    await waitUntil("another worker", async () => (await read())("streamer_workers", { state: "idle" }) === 1);
+    await waitUntil(
+      "a new worker to be ready",
+      async () => (await read())("streamer_workers", { state: "idle" }) === 1,
+    );
     expect((await read())("streamer_worker_restarts_total")).toBe(1);
 
-    await running?.[Symbol.asyncDispose]();
-    const slow = await start({ "model.delay": 0.5, "model.inference_timeout_ms": 50 });
+    await using slow = await InProcessServer.start({ "model.delay": 0.5, "model.inference_timeout_ms": 50 });
     const other = await slow.connect({ path: "/api/v1/simple" });
-    other.start();
-    await other.audio(new Uint8Array(16_000));
-    other.stop();
-    await other.next("stopped");
+    await other.sendStream(new Uint8Array(16_000));
     const { value } = await ScrapedMetrics.from(slow.url);
     expect(value("streamer_worker_deaths_total", { cause: "timeout" })).toBe(1);
     expect(value("streamer_inference_failures_total", { code: "inference_timeout" })).toBe(1);
   });
 
-  test("that the event loop was blocked, as does the log", async () => {
-    const server = await start();
+  test("times when the event loop was blocked, and so has the log", async () => {
+    await using server = await InProcessServer.start();
     const ofOther = () => server.logged("event_loop_blocked").filter(({ stage }) => stage === "other");
     // A busy machine may have caused another warning just before, and there is at most one a second.
-    await waitUntil("the blockage is logged", async () => {
+    await waitUntil("the blocked event loop to be logged", async () => {
       const end = performance.now() + 200;
       while (performance.now() < end);
       await Bun.sleep(200);

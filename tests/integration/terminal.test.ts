@@ -1,30 +1,22 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import { encode, noise } from "../support/audio.ts";
-import { BUILD_MS, Program } from "../support/executable.ts";
-import { Peer } from "../support/peer.ts";
+import { sharedExecutable } from "../support/executable.ts";
 import { waitUntil } from "../support/wait.ts";
+import { WebSocketClient } from "../support/websocket-client.ts";
 
-let program: Program;
+const executable = await sharedExecutable();
 
-beforeAll(async () => {
-  program = await Program.create();
-}, BUILD_MS);
-
-afterAll(async () => {
-  await program[Symbol.asyncDispose]();
-});
-
-/** `./streamer serve` with a terminal for its outputs. */
-class Terminal implements AsyncDisposable {
-  /** Everything written, in order. */
+/** `streamer serve` with a terminal for standard output and standard error. */
+class ServerTerminal implements AsyncDisposable {
+  /** Everything written to the terminal, in order. */
   text = "";
   readonly child: Bun.Subprocess;
 
   constructor(...args: string[]) {
     const decoder = new TextDecoder();
-    this.child = Bun.spawn([program.path, "serve", "--port", "0", "--workers", "1", ...args], {
-      cwd: program.folder,
+    this.child = Bun.spawn([executable.path, "serve", "--port", "0", "--workers", "1", ...args], {
+      cwd: executable.folder,
       env: { TERM: "xterm", NO_COLOR: "1" },
       terminal: {
         cols: 200,
@@ -37,10 +29,11 @@ class Terminal implements AsyncDisposable {
   }
 
   async port(): Promise<number> {
-    await waitUntil("the server listens", () => this.text.includes("listening on "));
+    await waitUntil("the server to listen", () => this.text.includes("listening on "));
     return Number(/listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(this.text)?.[1]);
   }
 
+  /** Shuts the server down and returns its exit code. */
   async stop(): Promise<number> {
     this.child.kill("SIGTERM");
     return await this.child.exited;
@@ -53,18 +46,19 @@ class Terminal implements AsyncDisposable {
   }
 }
 
-async function stream(port: number): Promise<Peer> {
-  const peer = await Peer.connect(port, { path: "/api/v1/simple" });
-  peer.start();
-  await peer.audio(encode("s16", noise(1)));
-  await peer.next("segment");
-  return peer;
+/** Starts a stream and waits for its first result. */
+async function startStream(port: number): Promise<WebSocketClient> {
+  const client = await WebSocketClient.connect(port, { path: "/api/v1/simple" });
+  client.start();
+  await client.sendAudio(encode("s16", noise(1)));
+  await client.nextEvent("segment");
+  return client;
 }
 
-/** The warning about a late event loop, which a busy machine may cause at any time. */
+/** The warning about a blocked event loop, which a busy machine may cause at any time. */
 const BLOCKED = /event.loop.blocked/;
 
-/** Returns the lines on the terminal at the end, without those that were erased. */
+/** Returns the lines that a terminal shows after this text, without those that were erased. */
 function visibleLines(text: string): string[] {
   const lines: string[] = [];
   for (const part of text.replaceAll("\r", "").split("\n")) {
@@ -78,15 +72,15 @@ function visibleLines(text: string): string[] {
 }
 
 test("a terminal shows a line for each start and stop of a stream, and a status line in one place", async () => {
-  await using terminal = new Terminal();
-  using peer = await stream(await terminal.port());
-  await waitUntil("the stream is on the status line", () => terminal.text.includes("sessions 1, streams 1"));
+  await using terminal = new ServerTerminal();
+  using client = await startStream(await terminal.port());
+  await waitUntil("the stream to be on the status line", () => terminal.text.includes("sessions 1, streams 1"));
   await waitUntil("the real-time factor", () => /real-time factor \d/.test(terminal.text));
-  peer.stop();
-  await peer.next("stopped");
-  peer[Symbol.dispose]();
+  client.stop();
+  await client.nextEvent("stopped");
+  client[Symbol.dispose]();
   await waitUntil(
-    "no session is left",
+    "the session to be closed",
     () => terminal.text.lastIndexOf("sessions 0") > terminal.text.indexOf("sessions 1"),
   );
   expect(visibleLines(terminal.text).filter((line) => line.startsWith("sessions"))).toHaveLength(1);
@@ -105,10 +99,10 @@ test("a terminal shows a line for each start and stop of a stream, and a status 
 });
 
 test("with the JSON log there is no status line, even on a terminal", async () => {
-  await using terminal = new Terminal("--log-format", "json");
-  using peer = await stream(await terminal.port());
-  peer.stop();
-  await peer.next("stopped");
+  await using terminal = new ServerTerminal("--log-format", "json");
+  using client = await startStream(await terminal.port());
+  client.stop();
+  await client.nextEvent("stopped");
   expect(await terminal.stop()).toBe(0);
   expect(terminal.text).not.toContain("\u001B");
   const [listening = "", ...records] = terminal.text.trim().split("\r\n");
@@ -120,31 +114,31 @@ test("with the JSON log there is no status line, even on a terminal", async () =
 });
 
 test("without a terminal, the pretty log has no colours, and there is no status line", async () => {
-  const server = await program.serve({}, ["--log-format", "pretty"]);
-  using peer = await stream(server.port);
-  peer.stop();
-  await peer.next("stopped");
+  const server = await executable.serve({}, ["--log-format", "pretty"]);
+  using client = await startStream(server.port);
+  client.stop();
+  await client.nextEvent("stopped");
   server.signal("SIGTERM");
-  await server.ended();
+  await server.waitForExit();
   expect(server.err).not.toContain("\u001B");
   expect(server.err).not.toContain("sessions 1");
   expect(server.err).toContain("/0 started: /simple");
   expect(server.out).toBe(`listening on http://127.0.0.1:${server.port}\n`);
 });
 
-test("a stream is logged at its start and its stop, with trace and ledger, and not per message", async () => {
-  const server = await program.serve({}, ["--log-level", "debug"]);
+test("a stream is logged at its start and at its stop, with trace and ledger; messages are not logged", async () => {
+  const server = await executable.serve({}, ["--log-level", "debug"]);
   const trace = "4bf92f3577b34da6a3ce929d0e0e4736";
-  using peer = await Peer.connect(server.port, { path: "/api/v1/simple" });
+  using client = await WebSocketClient.connect(server.port, { path: "/api/v1/simple" });
   for (const index of [0, 1]) {
-    peer.start({ trace_id: `00-${trace}-00f067aa0ba902b7-01`, model: "simulated" });
-    for (let i = 0; i < 20; i++) await peer.audio(encode("s16", noise(0.1)));
-    peer.say(JSON.stringify({ request: "stop", disconnect: index === 1 }));
-    await peer.next("stopped");
+    client.start({ trace_id: `00-${trace}-00f067aa0ba902b7-01`, model: "simulated" });
+    for (let i = 0; i < 20; i++) await client.sendAudio(encode("s16", noise(0.1)));
+    client.stop({ disconnect: index === 1 });
+    await client.nextEvent("stopped");
   }
-  await waitUntil("the session is closed", () => server.err.includes("session_closed"));
+  await waitUntil("session_closed in the log", () => server.err.includes("session_closed"));
   server.signal("SIGTERM");
-  await server.ended();
+  await server.waitForExit();
   const own = server.log.filter(({ session }) => session !== undefined);
   expect(own.map(({ event, stream }) => [event, stream])).toEqual([
     ["session_opened", undefined],
@@ -161,26 +155,26 @@ test("a stream is logged at its start and its stop, with trace and ledger, and n
   expect(streams[1]).toMatchObject({ reason: "stop", ledger: [{ received: 32_000, inferred: 32_000 }] });
 });
 
-test("text of a client is escaped in the log, and tokens are never logged", async () => {
-  const server = await program.serve({}, ["--log-level", "debug"]);
+test("text from a client is escaped in the log, and tokens are not logged", async () => {
+  const server = await executable.serve({}, ["--log-level", "debug"]);
   const headers = { authorization: "Bearer s3cret" };
-  using peer = await Peer.connect(server.port, { path: "/api/v1/simple?ticket=s3cret", headers });
-  peer.say(JSON.stringify({ request: "start", model: 'x\n{"level":"error"}\u001B[2J', format: {} }));
-  await peer.next("error");
-  peer.start({ options: { api_key: "s3cret" } });
-  await peer.audio(encode("s16", noise(0.5)));
-  peer.reset();
-  await waitUntil("the client is gone", () => server.err.includes("vanished"));
+  using client = await WebSocketClient.connect(server.port, { path: "/api/v1/simple?ticket=s3cret", headers });
+  client.sendText(JSON.stringify({ request: "start", model: 'x\n{"level":"error"}\u001B[2J', format: {} }));
+  await client.nextEvent("error");
+  client.start({ options: { api_key: "s3cret" } });
+  await client.sendAudio(encode("s16", noise(0.5)));
+  client.reset();
+  await waitUntil("the end of the stream in the log", () => server.err.includes("vanished"));
   server.signal("SIGTERM");
-  await server.ended();
+  await server.waitForExit();
   expect(server.err).not.toContain("s3cret");
   expect(server.err).not.toContain("\u001B");
   expect(server.log.length).toBeGreaterThan(3);
 });
 
-test("info has the current load", async () => {
-  const server = await program.serve({ "model.workers": 1 });
-  using peer = await stream(server.port);
+test("info has the current numbers of sessions, streams, jobs and workers, and the memory in use", async () => {
+  const server = await executable.serve({ "model.workers": 1 });
+  using client = await startStream(server.port);
   interface Info {
     live: { uptime_seconds: number; sessions: number; streams: number; channels: number; audio_seconds: number };
   }
@@ -196,9 +190,9 @@ test("info has the current load", async () => {
       arena: { used_bytes: expect.any(Number), bytes: 268_435_456 },
     },
   });
-  peer.stop();
-  await peer.next("stopped");
-  peer[Symbol.dispose]();
-  await waitUntil("no session is left", async () => (await info()).live.sessions === 0);
+  client.stop();
+  await client.nextEvent("stopped");
+  client[Symbol.dispose]();
+  await waitUntil("the session to be closed", async () => (await info()).live.sessions === 0);
   expect((await info()).live).toMatchObject({ streams: 0, channels: 0, audio_seconds: 1, arena: { used_bytes: 0 } });
 });

@@ -3,63 +3,55 @@ import { join } from "node:path";
 
 import type { Started } from "../../src/protocol/events.ts";
 import { concat, encode, noise, voice } from "../support/audio.ts";
-import { BUILD_MS, Program, type ServeProcess } from "../support/executable.ts";
-import type { Keys } from "../support/in-process.ts";
+import { type ServeProcess, sharedExecutable } from "../support/executable.ts";
+import type { Settings } from "../support/in-process-server.ts";
 import { OtlpReceiver, type ReceivedSpan } from "../support/otlp.ts";
-import { S16_MONO } from "../support/peer.ts";
 import { RECORDING } from "../support/recorded.ts";
+import { S16_MONO } from "../support/requests.ts";
 import { waitUntil } from "../support/wait.ts";
 
-// Many times what any of these tests takes: a busy machine must not fail them.
+// Far longer than these tests take, so that a busy machine does not fail them.
 setDefaultTimeout(120_000);
 
 const TRACE = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN = "00f067aa0ba902b7";
-/** Highest clock difference between two threads, milliseconds. */
-const SLACK = 1;
+/** Largest difference between the clocks of two threads, in milliseconds. */
+const CLOCK_SKEW_MS = 1;
 
 const DELAY_MS = 100;
-const SLOW: Keys = {
+const SLOW: Settings = {
   "model.workers": 1,
   "model.delay": DELAY_MS / 1000,
   "model.constant_factor": 0,
   "model.jitter": 0,
 };
 
-let program: Program;
+const executable = await sharedExecutable();
 
-beforeAll(async () => {
-  program = await Program.create();
-}, BUILD_MS);
-
-afterAll(async () => {
-  await program[Symbol.asyncDispose]();
-});
-
-/** One utterance of one second. */
+/** An utterance of one second between pauses. */
 const utterance = encode("s16", concat(noise(0.5), voice(1), noise(1)));
 
-/** Runs a whole stream on a connection of its own. */
+/** Sends the utterance in a stream on a new connection, and waits for the end of the stream. */
 async function runStream(
   server: ServeProcess,
   fields: object = {},
   options: { path?: string; headers?: Record<string, string> } = {},
 ): Promise<Started> {
-  using peer = await server.connect(options);
-  peer.start(fields);
-  const started = await peer.next("started");
-  await peer.audio(utterance);
-  peer.stop();
-  await peer.next("stopped");
+  using client = await server.connect(options);
+  client.start(fields);
+  const started = await client.nextEvent("started");
+  await client.sendAudio(utterance);
+  client.stop();
+  await client.nextEvent("stopped");
   return started;
 }
 
-/** Expects `child` to be a child of `parent` and to lie within its time. */
+/** Expects `child` to be a child of `parent`, and to begin and end within it. */
 function expectChild(child: ReceivedSpan, parent: ReceivedSpan): void {
   expect(child.traceId).toBe(parent.traceId);
   expect(child.parentId).toBe(parent.spanId);
-  expect(child.start).toBeGreaterThanOrEqual(parent.start - SLACK);
-  expect(child.end).toBeLessThanOrEqual(parent.end + SLACK);
+  expect(child.start).toBeGreaterThanOrEqual(parent.start - CLOCK_SKEW_MS);
+  expect(child.end).toBeLessThanOrEqual(parent.end + CLOCK_SKEW_MS);
   expect(child.end).toBeGreaterThanOrEqual(child.start);
 }
 
@@ -69,9 +61,11 @@ function duration({ start, end }: ReceivedSpan): number {
 
 test("one trace covers the command line, decoding, endpointing, the queue and the worker", async () => {
   await using otlp = new OtlpReceiver();
-  await using server = await program.serve(SLOW, [], otlp.env);
+  await using server = await executable.serve(SLOW, [], otlp.env);
   const url = `ws://127.0.0.1:${server.port}/api/v1/segmented`;
-  const sent = await program.run(["send", "--input", RECORDING, "--addr", url, "--format", "json"], { env: otlp.env });
+  const sent = await executable.run(["send", "--input", RECORDING, "--addr", url, "--format", "json"], {
+    env: otlp.env,
+  });
   expect([sent.code, sent.err]).toEqual([0, expect.stringContaining("the ledger adds up")]);
   const events = sent.out.trim().split("\n");
   const finals = events.filter((line) => line.includes('"is_final":true')).length;
@@ -111,12 +105,12 @@ test("one trace covers the command line, decoding, endpointing, the queue and th
     expectChild(queue, inference);
     expectChild(compute, inference);
     expect(queue.end).toBeCloseTo(compute.start, 1);
-    expect(duration(compute)).toBeGreaterThanOrEqual(DELAY_MS - SLACK);
+    expect(duration(compute)).toBeGreaterThanOrEqual(DELAY_MS - CLOCK_SKEW_MS);
     expect(compute.attributes).toMatchObject({ "streamer.worker": 0, "streamer.batch_size": 1 });
   }
   // With one worker, jobs wait for those before them.
   const waits = otlp.named("queue").map(duration);
-  expect(Math.max(...waits)).toBeGreaterThanOrEqual(DELAY_MS - SLACK);
+  expect(Math.max(...waits)).toBeGreaterThanOrEqual(DELAY_MS - CLOCK_SKEW_MS);
   // There are no other spans, in particular none for a message.
   expect(otlp.spans.length).toBe(3 + 6 * finals);
 });
@@ -127,7 +121,7 @@ describe("a client's trace", () => {
 
   beforeAll(async () => {
     otlp = new OtlpReceiver();
-    server = await program.serve({ "model.workers": 1, "model.delay": 0 }, [], {
+    server = await executable.serve({ "model.workers": 1, "model.delay": 0 }, [], {
       ...otlp.env,
       OTEL_SERVICE_NAME: "speech",
       OTEL_RESOURCE_ATTRIBUTES: "deployment.environment.name=test",
@@ -139,15 +133,15 @@ describe("a client's trace", () => {
     await otlp[Symbol.asyncDispose]();
   });
 
-  /** Waits until the span of the stream has been exported, and returns it. */
-  async function exported(started: Started): Promise<ReceivedSpan> {
+  /** Waits until the span of a stream is exported, and returns it. */
+  async function spanOf(started: Started): Promise<ReceivedSpan> {
     const [, , id] = started.trace_id.split("-");
     return await otlp.next("the stream's span", ({ spanId }) => spanId === id);
   }
 
-  test("in the headers of the upgrade continues with the upgrade and then the stream", async () => {
+  test("in the headers of the upgrade has the upgrade as a child, and the stream as a child of the upgrade", async () => {
     const headers = { traceparent: `00-${TRACE}-${SPAN}-01`, tracestate: "vendor=7" };
-    const span = await exported(await runStream(server, {}, { headers, path: "/api/v1/simple" }));
+    const span = await spanOf(await runStream(server, {}, { headers, path: "/api/v1/simple" }));
     const upgrade = otlp.spans.find(({ spanId }) => spanId === span.parentId);
     expect(upgrade).toMatchObject({
       name: "GET /api/v1/simple",
@@ -160,18 +154,18 @@ describe("a client's trace", () => {
   });
 
   test("in a start takes precedence over the headers, for each stream of a session", async () => {
-    using peer = await server.connect({ headers: { traceparent: `00-${"1".repeat(32)}-${SPAN}-01` } });
+    using client = await server.connect({ headers: { traceparent: `00-${"1".repeat(32)}-${SPAN}-01` } });
     const started: Started[] = [];
     for (const [trace_id, tracestate] of [
       [`00-${TRACE}-${SPAN}-01`, "a=1"],
       [`00-${"2".repeat(32)}-${SPAN}-01`, "b=2"],
     ]) {
-      peer.start({ trace_id, tracestate });
-      started.push(await peer.next("started"));
-      peer.stop();
-      await peer.next("stopped");
+      client.start({ trace_id, tracestate });
+      started.push(await client.nextEvent("started"));
+      client.stop();
+      await client.nextEvent("stopped");
     }
-    const spans = [await exported(started[0]!), await exported(started[1]!)];
+    const spans = [await spanOf(started[0]!), await spanOf(started[1]!)];
     expect(spans).toMatchObject([
       { traceId: TRACE, parentId: SPAN, traceState: "a=1", attributes: { "streamer.stream": 0 } },
       { traceId: "2".repeat(32), parentId: SPAN, traceState: "b=2", attributes: { "streamer.stream": 1 } },
@@ -179,37 +173,37 @@ describe("a client's trace", () => {
     expect(spans[0]?.links).toMatchObject([{ traceId: "1".repeat(32) }]);
   });
 
-  test("may be a bare trace id, of which the stream is the first span", async () => {
-    const span = await exported(await runStream(server, { trace_id: "abcdef0123456789".repeat(2) }));
+  test("may be given as a trace id alone; the stream is then its root span", async () => {
+    const span = await spanOf(await runStream(server, { trace_id: "abcdef0123456789".repeat(2) }));
     expect(span).toMatchObject({ traceId: "abcdef0123456789".repeat(2), parentId: "" });
-    const next = await exported(await runStream(server));
+    const next = await spanOf(await runStream(server));
     expect(next.traceId).not.toBe(span.traceId);
   });
 
-  test("that is not sampled continues without being recorded", async () => {
+  test("that is not sampled is continued, and its spans are not exported", async () => {
     const started = await runStream(server, { trace_id: `00-${"3".repeat(32)}-${SPAN}-00` });
     expect(started.trace_id).toMatch(new RegExp(`^00-${"3".repeat(32)}-(?!${SPAN})[0-9a-f]{16}-00$`));
-    await exported(await runStream(server));
+    await spanOf(await runStream(server));
     expect(otlp.spans.filter(({ traceId }) => traceId === "3".repeat(32))).toEqual([]);
   });
 
-  test("includes a refused start with its error code", async () => {
-    using peer = await server.connect();
-    peer.start({ model: "nobody", trace_id: `00-${"4".repeat(32)}-${SPAN}-01` });
-    await peer.next("error");
+  test("has a span with the error code for a refused start", async () => {
+    using client = await server.connect();
+    client.start({ model: "unknown", trace_id: `00-${"4".repeat(32)}-${SPAN}-01` });
+    await client.nextEvent("error");
     const span = await otlp.next("the span of the refused start", ({ traceId }) => traceId === "4".repeat(32));
     expect(span).toMatchObject({ status: 2, attributes: { "error.type": "unknown_model" } });
     expect(span.events).toMatchObject([{ name: "exception", attributes: { "exception.type": "unknown_model" } }]);
   });
 });
 
-test("a failure and a crash are recorded on the call, not on the stream", async () => {
+test("a failed call and a crashed worker are errors of the span of the call, not of the stream", async () => {
   await using otlp = new OtlpReceiver();
   for (const [setting, code] of [
     ["model.failure_rate", "inference_failed"],
     ["model.panic_rate", "worker_crashed"],
   ] as const) {
-    await using server = await program.serve({ "model.workers": 1, "model.delay": 0, [setting]: 1 }, [], otlp.env);
+    await using server = await executable.serve({ "model.workers": 1, "model.delay": 0, [setting]: 1 }, [], otlp.env);
     const { trace_id } = await runStream(server, { format: S16_MONO });
     const traceId = trace_id.split("-")[1] ?? "";
     const named = (name: string) => otlp.spans.filter((span) => span.traceId === traceId && span.name === name);
@@ -223,12 +217,12 @@ test("a failure and a crash are recorded on the call, not on the stream", async 
   }
 });
 
-test("spans of a model are children of its call", async () => {
+test("spans that a model creates are children of the span of its call", async () => {
   await using otlp = new OtlpReceiver();
   const model = join(import.meta.dir, "..", "support", "models", "traced.ts");
-  await using server = await program.serve({ "model.workers": 1, "model.name": model }, [], otlp.env);
+  await using server = await executable.serve({ "model.workers": 1, "model.name": model }, [], otlp.env);
   const { trace_id } = await runStream(server);
-  // The warm-up runs outside of all streams and has a trace of its own.
+  // The warm-up belongs to no stream and has another trace.
   const named = (name: string) => otlp.named(name).filter(({ traceId }) => traceId === (trace_id.split("-")[1] ?? ""));
   await waitUntil("all spans", () => named("stream segmented").length > 0 && named("search").length > 0);
   const [inference] = named("inference");
@@ -238,46 +232,46 @@ test("spans of a model are children of its call", async () => {
   expect([more, search.attributes["samples"]]).toEqual([[], expect.any(Number)]);
 });
 
-test("an unreachable or unresponsive collector delays neither results nor the end of the program", async () => {
+test("an unreachable or unresponsive collector delays neither results nor the exit of the server", async () => {
   const hang = Promise.withResolvers<void>();
   await using silent = new OtlpReceiver({ delay: hang.promise });
   const stopped = new OtlpReceiver();
   const unreachable = stopped.env;
   await stopped[Symbol.asyncDispose]();
   for (const env of [silent.env, unreachable]) {
-    await using server = await program.serve({ "model.workers": 1, "model.delay": 0 }, [], {
+    await using server = await executable.serve({ "model.workers": 1, "model.delay": 0 }, [], {
       ...env,
       OTEL_BSP_MAX_QUEUE_SIZE: "64",
       OTEL_BSP_MAX_EXPORT_BATCH_SIZE: "16",
     });
     for (let i = 0; i < 20; i++) await runStream(server);
     server.signal("SIGTERM");
-    expect(await server.ended()).toEqual({ code: 0, signal: null });
+    expect(await server.waitForExit()).toEqual({ code: 0, signal: null });
   }
   hang.resolve();
 });
 
-test("the remaining spans are exported when the server ends", async () => {
+test("the remaining spans are exported when the server shuts down", async () => {
   await using otlp = new OtlpReceiver();
-  await using server = await program.serve({ "model.workers": 1, "model.delay": 0 }, [], {
+  await using server = await executable.serve({ "model.workers": 1, "model.delay": 0 }, [], {
     ...otlp.env,
     OTEL_BSP_SCHEDULE_DELAY: "60000",
   });
   await runStream(server);
   expect(otlp.spans).toEqual([]);
   server.signal("SIGTERM");
-  expect(await server.ended()).toEqual({ code: 0, signal: null });
+  expect(await server.waitForExit()).toEqual({ code: 0, signal: null });
   expect(otlp.named("stream segmented")).toHaveLength(1);
 });
 
 test("nothing is exported without an endpoint, or when tracing is disabled", async () => {
   await using otlp = new OtlpReceiver();
   for (const env of [{}, { ...otlp.env, OTEL_SDK_DISABLED: "true" }, { ...otlp.env, OTEL_TRACES_EXPORTER: "none" }]) {
-    await using server = await program.serve({ "model.workers": 1, "model.delay": 0 }, [], env);
+    await using server = await executable.serve({ "model.workers": 1, "model.delay": 0 }, [], env);
     const { trace_id } = await runStream(server, { trace_id: `00-${TRACE}-${SPAN}-01` });
     expect(trace_id).toStartWith(`00-${TRACE}-`);
     server.signal("SIGTERM");
-    await server.ended();
+    await server.waitForExit();
   }
   expect(otlp.requests).toBe(0);
 });

@@ -1,61 +1,53 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
 
 import { SAMPLE_FORMAT_NAMES } from "../../src/lib/sample-format.ts";
 import { PATTERNS } from "../../src/pipeline/patterns.ts";
-import { type Keys, Running } from "../support/in-process.ts";
-import { type PeerOptions, Refused } from "../support/peer.ts";
+import { InProcessServer, type Settings, sharedServer } from "../support/in-process-server.ts";
+import { type ConnectOptions, UpgradeRefused } from "../support/websocket-client.ts";
 
-// Many times what any of these takes: a busy machine is not a fault.
+// Far longer than these tests take, so that a busy machine does not fail them.
 setDefaultTimeout(120_000);
 
-let running: Running;
+const shared = await sharedServer();
 
-beforeAll(async () => {
-  running = await Running.start();
-});
-
-afterAll(async () => {
-  await running[Symbol.asyncDispose]();
-});
-
-/** How a server refuses this handshake: the status, the error of the body, and the headers. */
+/** Returns the response to a refused handshake: its status, the error in its body, and its headers. */
 async function refusal(
-  server: Running,
-  options: PeerOptions,
+  server: InProcessServer,
+  options: ConnectOptions,
 ): Promise<{ status: number; error: Record<string, unknown>; headers: Headers }> {
   try {
     await server.connect(options);
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
+    if (!(error instanceof UpgradeRefused)) throw error;
     return { status: error.status, error: JSON.parse(error.body) as Record<string, unknown>, headers: error.headers };
   }
   throw new Error("the handshake was accepted");
 }
 
-/** The status of the answer to these bytes. */
+/** Sends these bytes to the shared server and returns the status of the response. */
 async function statusOf(request: string): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   const socket = await Bun.connect({
     hostname: "localhost",
-    port: running.port,
+    port: shared.port,
     socket: {
       open: (opened) => void opened.write(request),
       data: (_, bytes) => resolve(Number(bytes.toString("latin1").split(" ")[1])),
-      close: () => reject(new Error("closed without an answer")),
+      close: () => reject(new Error("closed without a response")),
     },
   });
   return await promise.finally(() => socket.end());
 }
 
 describe("routes", () => {
-  test("health and ready answer 200", async () => {
-    const health = await running.get("/api/v1/health");
+  test("health and ready respond with 200", async () => {
+    const health = await shared.fetch("/api/v1/health");
     expect([health.status, await health.json()]).toEqual([200, { status: "healthy" }]);
-    expect((await running.get("/api/v1/ready")).status).toBe(200);
+    expect((await shared.fetch("/api/v1/ready")).status).toBe(200);
   });
 
   test("info has version, models, formats and limits", async () => {
-    const response = await running.get("/api/v1/info");
+    const response = await shared.fetch("/api/v1/info");
     expect(response.headers.get("content-type")).toStartWith("application/json");
     expect(await response.json()).toMatchObject({
       version: "0.0.0",
@@ -69,8 +61,8 @@ describe("routes", () => {
     });
   });
 
-  test("the machine-readable contract is served", async () => {
-    const document = (await (await running.get("/api/v1/asyncapi.json")).json()) as Record<string, unknown>;
+  test("the AsyncAPI document is served, with a channel for each pattern", async () => {
+    const document = (await (await shared.fetch("/api/v1/asyncapi.json")).json()) as Record<string, unknown>;
     expect(document["asyncapi"]).toStartWith("3.");
     expect(JSON.stringify(document)).toContain("keep_alive");
     const channels = document["channels"] as Record<string, { address: string }>;
@@ -80,9 +72,9 @@ describe("routes", () => {
   });
 
   test("the front page and unknown paths list the routes as text", async () => {
-    const front = await running.get("/");
+    const front = await shared.fetch("/");
     expect(front.headers.get("content-type")).toStartWith("text/plain");
-    const missing = await running.get("/api/v2/simple");
+    const missing = await shared.fetch("/api/v2/simple");
     expect([front.status, missing.status]).toEqual([200, 404]);
     for (const text of [await front.text(), await missing.text()]) {
       for (const route of ["simple", "stateful", "segmented", "health", "ready", "info", "asyncapi.json"]) {
@@ -91,7 +83,7 @@ describe("routes", () => {
     }
   });
 
-  test("HTTP/1.0 without a Host header is answered, as health checks of proxies send it", async () => {
+  test("HTTP/1.0 without a Host header is accepted, as health checks of proxies send it", async () => {
     for (const [path, status] of [
       ["/api/v1/ready", 200],
       ["/metrics", 200],
@@ -103,25 +95,25 @@ describe("routes", () => {
     expect(await statusOf("GET /api/v1/ready HTTP/1.1\r\n\r\n")).toBe(400);
   });
 
-  test("an invalid Host header is answered with 400 and not logged as a fault", async () => {
-    const complained = spyOn(console, "error");
+  test("an invalid Host header gets 400, and is not logged as an internal error", async () => {
+    const logged = spyOn(console, "error");
     for (const Host of ["a b", "a/b", "@", ""]) {
       for (const path of ["/api/v1/segmented", "/api/v1/health"]) {
-        const { status, error } = await refusal(running, { path, headers: { Host } });
+        const { status, error } = await refusal(shared, { path, headers: { Host } });
         expect([status, error["code"]]).toEqual([400, "invalid_request"]);
       }
     }
-    expect(complained).not.toHaveBeenCalled();
-    complained.mockRestore();
+    expect(logged).not.toHaveBeenCalled();
+    logged.mockRestore();
   });
 
-  test("an unknown method is answered with an error", async () => {
-    expect((await running.get("/api/v1/health", { method: "POST" })).status).toBe(404);
+  test("an unsupported method gets 404", async () => {
+    expect((await shared.fetch("/api/v1/health", { method: "POST" })).status).toBe(404);
   });
 });
 
 describe("a handshake", () => {
-  test("with an encoded path, or a Host that is no valid host, is accepted as before", async () => {
+  test("with an encoded path, or an invalid Host header, is accepted", async () => {
     for (const [path, host] of [
       ["/api/v1/simpl%65", "localhost"],
       ["/api/v1/%73imple", "localhost"],
@@ -138,101 +130,101 @@ describe("a handshake", () => {
       ];
       expect(await statusOf(`${lines.join("\r\n")}\r\n\r\n`)).toBe(101);
     }
-    expect(running.logged("request_failed")).toEqual([]);
+    expect(shared.logged("request_failed")).toEqual([]);
   });
 
-  test("is accepted without a subprotocol, and with streamer.v1 among others, which is then chosen", async () => {
-    const plain = await running.connect();
+  test("is accepted without a subprotocol, and with streamer.v1 among others, which the response then names", async () => {
+    using plain = await shared.connect();
     expect(plain.headers.get("sec-websocket-protocol")).toBeNull();
-    const chosen = await running.connect({ headers: { "Sec-WebSocket-Protocol": "other, streamer.v1" } });
+    using chosen = await shared.connect({ headers: { "Sec-WebSocket-Protocol": "other, streamer.v1" } });
     expect(chosen.headers.get("sec-websocket-protocol")).toBe("streamer.v1");
   });
 
   test("that offers only other subprotocols is refused with 400", async () => {
-    const { status, error } = await refusal(running, { headers: { "Sec-WebSocket-Protocol": "streamer.v2, chat" } });
+    const { status, error } = await refusal(shared, { headers: { "Sec-WebSocket-Protocol": "streamer.v2, chat" } });
     expect([status, error["code"], error["fatal"]]).toEqual([400, "invalid_request", false]);
     expect(error["message"]).toContain("streamer.v2, chat");
   });
 
   test("without Connection: Upgrade, or without Upgrade: websocket, is refused with 426", async () => {
     for (const headers of [{ Connection: undefined }, { Connection: "keep-alive" }, { Upgrade: "h2c" }]) {
-      const { status, error, headers: said } = await refusal(running, { headers });
-      expect([status, error["code"], said.get("upgrade")]).toEqual([426, "upgrade_required", "websocket"]);
+      const { status, error, headers: refused } = await refusal(shared, { headers });
+      expect([status, error["code"], refused.get("upgrade")]).toEqual([426, "upgrade_required", "websocket"]);
     }
-    expect((await running.get("/api/v1/segmented")).status).toBe(426);
+    expect((await shared.fetch("/api/v1/segmented")).status).toBe(426);
   });
 
-  test("among other tokens and in any case is accepted", async () => {
-    using _ = await running.connect({ headers: { Connection: "keep-alive, uPGRADE", Upgrade: "WebSocket" } });
+  test("with the upgrade tokens among others, and in any case, is accepted", async () => {
+    using _ = await shared.connect({ headers: { Connection: "keep-alive, uPGRADE", Upgrade: "WebSocket" } });
   });
 
-  test("with another WebSocket version is refused with 426, which names the supported version", async () => {
+  test("with another WebSocket version is refused with 426 and the supported version", async () => {
     for (const version of ["8", undefined]) {
-      const { status, error, headers } = await refusal(running, { headers: { "Sec-WebSocket-Version": version } });
+      const { status, error, headers } = await refusal(shared, { headers: { "Sec-WebSocket-Version": version } });
       expect([status, error["code"], headers.get("sec-websocket-version")]).toEqual([426, "upgrade_required", "13"]);
     }
   });
 
-  test("without a good key is refused with 400", async () => {
+  test("without a valid key is refused with 400", async () => {
     for (const key of ["abc", undefined]) {
-      const { status, error } = await refusal(running, { headers: { "Sec-WebSocket-Key": key } });
+      const { status, error } = await refusal(shared, { headers: { "Sec-WebSocket-Key": key } });
       expect([status, error["code"]]).toEqual([400, "invalid_request"]);
     }
   });
 
   test("with credentials that are not needed is accepted", async () => {
-    using _ = await running.connect({ headers: { Authorization: "Bearer whatever" } });
+    using _ = await shared.connect({ headers: { Authorization: "Bearer whatever" } });
   });
 });
 
 describe("a server that cannot accept a session", () => {
-  const first = async (keys: Keys): Promise<Running> => {
-    const server = await Running.start(keys);
+  async function serverWithOneSession(settings: Settings): Promise<InProcessServer> {
+    const server = await InProcessServer.start(settings);
     await server.connect();
     return server;
-  };
+  }
 
-  test("while its models are loaded answers 503 not_ready with Retry-After, and health still 200", async () => {
-    await using server = await Running.start({ "model.delay": 0.5 }, { load: false });
+  test("while its models are loading responds with 503 not_ready and Retry-After, and to health with 200", async () => {
+    await using server = await InProcessServer.start({ "model.delay": 0.5 }, { load: false });
     const { status, error, headers } = await refusal(server, {});
     expect([status, error["code"], error["retryable"]]).toEqual([503, "not_ready", true]);
     expect(Number(headers.get("retry-after"))).toBeGreaterThan(0);
-    const ready = await server.get("/api/v1/ready");
+    const ready = await server.fetch("/api/v1/ready");
     expect([ready.status, ((await ready.json()) as { code: string }).code]).toEqual([503, "not_ready"]);
-    expect((await server.get("/api/v1/health")).status).toBe(200);
-    await server.server.load();
-    expect((await server.get("/api/v1/ready")).status).toBe(200);
+    expect((await server.fetch("/api/v1/health")).status).toBe(200);
+    await server.load();
+    expect((await server.fetch("/api/v1/ready")).status).toBe(200);
     using _ = await server.connect();
   });
 
-  test("because it is full answers 503 overloaded with Retry-After until a session ends", async () => {
-    await using server = await first({ "limits.max_sessions": 2 });
+  test("because it is full responds with 503 overloaded and Retry-After until a session ends", async () => {
+    await using server = await serverWithOneSession({ "limits.max_sessions": 2 });
     const second = await server.connect();
     const { status, error, headers } = await refusal(server, {});
     expect([status, error["code"]]).toEqual([503, "overloaded"]);
     expect(headers.get("retry-after")).not.toBeNull();
-    second.leave();
-    await second.close();
+    second.sendClose();
+    await second.waitForClose();
     using _ = await server.connect();
   });
 
-  test("because the address has too many answers 429", async () => {
-    await using server = await first({ "limits.max_sessions_per_address": 1 });
+  test("because the address has too many sessions responds with 429", async () => {
+    await using server = await serverWithOneSession({ "limits.max_sessions_per_address": 1 });
     const { status, error } = await refusal(server, {});
     expect([status, error["code"]]).toEqual([429, "too_many_sessions"]);
   });
 
-  test("because it shuts down answers 503 draining", async () => {
-    await using server = await Running.start({ "model.delay": 0.5 });
-    const peer = await server.connect({ path: "/api/v1/simple" });
-    peer.start();
-    await peer.audio(Buffer.alloc(3_200));
-    await peer.next("started");
-    const drained = server.server.drain();
+  test("because it is shutting down responds with 503 draining", async () => {
+    await using server = await InProcessServer.start({ "model.delay": 0.5 });
+    const client = await server.connect({ path: "/api/v1/simple" });
+    client.start();
+    await client.sendAudio(Buffer.alloc(3_200));
+    await client.nextEvent("started");
+    const drained = server.drain();
     const { status, error, headers } = await refusal(server, {});
     expect([status, error["code"], headers.get("retry-after")]).toEqual([503, "draining", expect.any(String)]);
-    expect((await server.get("/api/v1/ready")).status).toBe(503);
+    expect((await server.fetch("/api/v1/ready")).status).toBe(503);
     await drained;
-    expect(peer.closed?.code ?? (await peer.close()).code).toBe(1001);
+    expect(client.closed?.code ?? (await client.waitForClose()).code).toBe(1001);
   });
 });

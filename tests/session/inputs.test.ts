@@ -3,13 +3,7 @@ import { describe, expect, test } from "bun:test";
 import type { Dialect, Input, Message } from "../../src/dialects/dialect.ts";
 import { StreamerDialect } from "../../src/dialects/streamer.ts";
 import { Inputs, isStart } from "../../src/session/inputs.ts";
-
-const START = JSON.stringify({
-  request: "start",
-  format: { channels: 1, sample_rate: 16_000, bit_depth: 16, is_float: false },
-});
-const STOP = JSON.stringify({ request: "stop" });
-const FLUSH = JSON.stringify({ request: "flush" });
+import { FLUSH, START, STOP } from "../support/requests.ts";
 
 function inputsOf(messages: readonly Message[], dialect: Dialect = new StreamerDialect(16)): Inputs {
   const inputs = new Inputs(dialect);

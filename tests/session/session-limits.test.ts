@@ -1,14 +1,9 @@
 import { describe, expect, test } from "bun:test";
 
 import { concat, encode, noise, speech, voice } from "../support/audio.ts";
-import { problemsOf, streamsOf } from "../support/ledgers.ts";
-import { S16_MONO } from "../support/peer.ts";
+import { ledgerProblems, streamsOf } from "../support/ledgers.ts";
+import { FLUSH, KEEP_ALIVE, S16_MONO, START, STOP } from "../support/requests.ts";
 import { type FakeConnection, SessionHarness } from "../support/session-harness.ts";
-
-const START = JSON.stringify({ request: "start", format: S16_MONO });
-const STOP = JSON.stringify({ request: "stop" });
-const FLUSH = JSON.stringify({ request: "flush" });
-const KEEP_ALIVE = JSON.stringify({ request: "keep_alive" });
 
 /** So many seconds of audio for `S16_MONO`. */
 const audio = (seconds: number): Buffer => encode("s16", noise(seconds));
@@ -17,7 +12,7 @@ const audio = (seconds: number): Buffer => encode("s16", noise(seconds));
 function expectWhole(connection: FakeConnection, bytes: number): void {
   const [stream, ...more] = streamsOf(connection.events);
   expect(more).toEqual([]);
-  expect(problemsOf(stream!, { bytes, frameBytes: 2 })).toEqual([]);
+  expect(ledgerProblems(stream!, { bytes, frameBytes: 2 })).toEqual([]);
 }
 
 describe("time", () => {

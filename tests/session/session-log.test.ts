@@ -1,12 +1,11 @@
 import { describe, expect, test } from "bun:test";
 
 import { encode, noise } from "../support/audio.ts";
-import { S16_MONO } from "../support/peer.ts";
+import { startRequest, STOP } from "../support/requests.ts";
 import { SessionHarness } from "../support/session-harness.ts";
 
 const TRACE = "4bf92f3577b34da6a3ce929d0e0e4736";
-const START = JSON.stringify({ request: "start", format: S16_MONO, trace_id: `00-${TRACE}-00f067aa0ba902b7-01` });
-const STOP = JSON.stringify({ request: "stop" });
+const START = startRequest({ trace_id: `00-${TRACE}-00f067aa0ba902b7-01` });
 
 type Opened = ReturnType<SessionHarness["start"]>;
 

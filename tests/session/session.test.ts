@@ -1,13 +1,9 @@
 import { describe, expect, test } from "bun:test";
 
 import { encode, noise, speech, voice } from "../support/audio.ts";
-import { problemsOf, streamsOf } from "../support/ledgers.ts";
-import { S16_MONO } from "../support/peer.ts";
+import { ledgerProblems, streamsOf } from "../support/ledgers.ts";
+import { FLUSH, S16_MONO, START, startRequest, STOP } from "../support/requests.ts";
 import { SessionHarness } from "../support/session-harness.ts";
-
-const START = JSON.stringify({ request: "start", format: S16_MONO });
-const STOP = JSON.stringify({ request: "stop" });
-const FLUSH = JSON.stringify({ request: "flush" });
 
 /** So many seconds of audio for `S16_MONO`. */
 const audio = (seconds: number): Buffer => encode("s16", noise(seconds));
@@ -50,8 +46,8 @@ describe("the conversation", () => {
       "stopped stop",
     ]);
     const [first, second] = streamsOf(connection.events);
-    expect(problemsOf(first!, { bytes: 22_400, frameBytes: 2 })).toEqual([]);
-    expect(problemsOf(second!, { bytes: 6_400, frameBytes: 2 })).toEqual([]);
+    expect(ledgerProblems(first!, { bytes: 22_400, frameBytes: 2 })).toEqual([]);
+    expect(ledgerProblems(second!, { bytes: 6_400, frameBytes: 2 })).toEqual([]);
     expect([first!.started.stream, second!.started.stream]).toEqual([0, 1]);
     expect(second!.started.session_id).toBe(first!.started.session_id);
   });
@@ -60,7 +56,7 @@ describe("the conversation", () => {
     using harness = new SessionHarness();
     const { session, connection } = harness.start();
     session.receive(audio(0.2));
-    session.receive(JSON.stringify({ request: "start", format: { ...S16_MONO, sample_rate: 1 } }));
+    session.receive(startRequest({ format: { ...S16_MONO, sample_rate: 1 } }));
     session.receive(audio(0.2));
     session.receive(audio(0.2));
     await harness.answerAll();
@@ -77,7 +73,7 @@ describe("the conversation", () => {
     using harness = new SessionHarness();
     const { session } = harness.open();
     session.receive(JSON.stringify({ request: "start" }));
-    session.receive(JSON.stringify({ request: "start", format: S16_MONO, model: "none" }));
+    session.receive(startRequest({ model: "none" }));
     const { refused } = harness.metrics.families.streams;
     const counts = ["invalid_request", "unknown_model"].map((reason) => refused.with({ reason }).value);
     expect(counts).toEqual([1, 1]);
@@ -125,7 +121,9 @@ describe("the conversation", () => {
     const samples = Float32Array.of(0.5, -0.25, 1);
     harness.answer(0, { audio: { samples, sampleRate: 22_050 } });
     expect(connection.events[1]).toMatchObject({ type: "segment", audio: { bytes: 12, sample_rate: 22_050 } });
-    expect(connection.binaries.map((bytes) => [...new Float32Array(bytes.slice().buffer)])).toEqual([[...samples]]);
+    expect(connection.binaryMessages.map((bytes) => [...new Float32Array(bytes.slice().buffer)])).toEqual([
+      [...samples],
+    ]);
   });
 
   test("timing is sent only on request", async () => {

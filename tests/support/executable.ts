@@ -1,29 +1,41 @@
+import { afterAll } from "bun:test";
 import { copyFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { buildExecutable } from "../../scripts/build.ts";
-import type { Keys } from "./in-process.ts";
-import { Peer, type PeerOptions } from "./peer.ts";
+import type { ServerEvent } from "../../src/protocol/events.ts";
+import type { Settings } from "./in-process-server.ts";
 import { withTimeout } from "./wait.ts";
+import { type ConnectOptions, WebSocketClient } from "./websocket-client.ts";
 
 /** Longest that building the executable may take. */
 export const BUILD_MS = 120_000;
 
+/** Environment variables of a process. */
+type Environment = Readonly<Record<string, string>>;
+
+export interface CommandResult {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
 let built: Promise<string> | undefined;
 
-/** The compiled program, alone in a folder of its own that goes when this is disposed. */
-export class Program implements AsyncDisposable {
+/** `./streamer`, alone in a temporary folder, which is removed when this is disposed. */
+export class Executable implements AsyncDisposable {
   readonly folder: string;
   readonly path: string;
   readonly #servers: ServeProcess[] = [];
 
-  static async create(): Promise<Program> {
+  /** Builds the executable, once in a process, and copies it to a new folder. */
+  static async create(): Promise<Executable> {
     built ??= buildExecutable();
-    const folder = await mkdtemp(join(tmpdir(), "streamer-program-"));
+    const folder = await mkdtemp(join(tmpdir(), "streamer-executable-"));
     const path = join(folder, "streamer");
     await copyFile(await built, path);
-    return new Program(folder, path);
+    return new Executable(folder, path);
   }
 
   private constructor(folder: string, path: string) {
@@ -31,29 +43,26 @@ export class Program implements AsyncDisposable {
     this.path = path;
   }
 
-  /** Runs it to its end. */
-  async run(
-    args: readonly string[],
-    options: { env?: Record<string, string>; input?: Uint8Array } = {},
-  ): Promise<Ended> {
+  /** Runs a command in the folder and waits until it exits. */
+  async run(args: readonly string[], options: { env?: Environment; input?: Uint8Array } = {}): Promise<CommandResult> {
     const child = this.#spawn(args, options.env, options.input ?? "ignore");
     const [code, out, err] = await withTimeout(
-      `the end of ${args.join(" ")}`,
+      `the exit of ${args.join(" ")}`,
       Promise.all([child.exited, new Response(child.stdout).text(), new Response(child.stderr).text()]),
     );
     return { code, out, err };
   }
 
   /** Starts a server on a free port and waits until it is ready. */
-  async serve(keys: Keys = {}, args: readonly string[] = [], env?: Record<string, string>): Promise<ServeProcess> {
-    const server = this.launch(keys, args, env);
-    await server.ready();
+  async serve(settings: Settings = {}, args: readonly string[] = [], env?: Environment): Promise<ServeProcess> {
+    const server = this.launch(settings, args, env);
+    await server.waitUntilReady();
     return server;
   }
 
-  /** Starts a server and does not wait. */
-  launch(keys: Keys = {}, args: readonly string[] = [], env?: Record<string, string>): ServeProcess {
-    const sets = Object.entries(keys).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
+  /** Starts a server on a free port and does not wait. */
+  launch(settings: Settings = {}, args: readonly string[] = [], env?: Environment): ServeProcess {
+    const sets = Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     const server = new ServeProcess(this.#spawn(["serve", "--port", "0", ...sets, ...args], env, "ignore"));
     this.#servers.push(server);
     return server;
@@ -66,7 +75,7 @@ export class Program implements AsyncDisposable {
 
   #spawn(
     args: readonly string[],
-    env: Record<string, string> | undefined,
+    env: Environment | undefined,
     stdin: Uint8Array | "ignore",
   ): Bun.Subprocess<"ignore", "pipe", "pipe"> {
     return Bun.spawn([this.path, ...args], {
@@ -79,31 +88,39 @@ export class Program implements AsyncDisposable {
   }
 }
 
-export interface Ended {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
+/** Creates one executable for all tests of the calling file. It is removed after them. */
+export async function sharedExecutable(): Promise<Executable> {
+  const executable = await Executable.create();
+  afterAll(() => executable[Symbol.asyncDispose]());
+  return executable;
 }
 
-/** A `streamer serve` of its own process. */
+/** Parses the events that `streamer send --format json` prints, one per line. */
+export function parseEvents(output: string): ServerEvent[] {
+  const lines = output.trim().split("\n");
+  return lines.map((line) => JSON.parse(line) as ServerEvent);
+}
+
+/** A process that runs `streamer serve`. */
 export class ServeProcess implements AsyncDisposable {
-  /** All of its standard output so far. */
+  /** Standard output so far. */
   out = "";
+  /** Standard error so far. */
   err = "";
-  readonly child: Bun.Subprocess<"ignore", "pipe", "pipe">;
-  readonly #read: Promise<unknown>;
+  readonly #child: Bun.Subprocess<"ignore", "pipe", "pipe">;
+  readonly #outputRead: Promise<unknown>;
   readonly #ready = Promise.withResolvers<void>();
   #port = 0;
 
   constructor(child: Bun.Subprocess<"ignore", "pipe", "pipe">) {
-    this.child = child;
-    this.#read = Promise.all([
-      collect(child.stdout, (text) => this.#hear(text)),
-      collect(child.stderr, (text) => (this.err += text)),
+    this.#child = child;
+    this.#outputRead = Promise.all([
+      readText(child.stdout, (text) => this.#readOutput(text)),
+      readText(child.stderr, (text) => (this.err += text)),
     ]);
-    // Who waits for it hears of a failure.
+    // A failed start is reported by waitUntilReady, which may not be called.
     this.#ready.promise.catch(() => {});
-    void child.exited.then((code) => this.#ready.reject(new Error(`the server ended with ${code}: ${this.err}`)));
+    void child.exited.then((code) => this.#ready.reject(new Error(`the server exited with ${code}: ${this.err}`)));
   }
 
   get port(): number {
@@ -114,37 +131,39 @@ export class ServeProcess implements AsyncDisposable {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  async ready(): Promise<void> {
-    await withTimeout("the server is ready", this.#ready.promise);
+  /** Waits until the server listens and its models are loaded. Rejects when it exits first. */
+  async waitUntilReady(): Promise<void> {
+    await withTimeout("the server to be ready", this.#ready.promise);
   }
 
-  async connect(options: PeerOptions = {}): Promise<Peer> {
-    return await Peer.connect(this.#port, options);
+  async connect(options: ConnectOptions = {}): Promise<WebSocketClient> {
+    return await WebSocketClient.connect(this.#port, options);
   }
 
-  /** What it logged, a record a line. */
+  /** The records of a JSON log. */
   get log(): Record<string, unknown>[] {
     const lines = this.err.split("\n").filter((line) => line !== "");
     return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
   }
 
   signal(name: NodeJS.Signals): void {
-    this.child.kill(name);
+    this.#child.kill(name);
   }
 
-  /** Waits for its end; everything it said is then in `out` and `err`. */
-  async ended(): Promise<{ code: number | null; signal: string | null }> {
-    await withTimeout(`the end of the server, after ${this.err.slice(-500)}`, this.child.exited);
-    await this.#read;
-    return { code: this.child.exitCode, signal: this.child.signalCode === null ? null : String(this.child.signalCode) };
+  /** Waits until the process has exited and all of its output is in `out` and `err`. */
+  async waitForExit(): Promise<{ code: number | null; signal: string | null }> {
+    await withTimeout(`the exit of the server, after ${this.err.slice(-500)}`, this.#child.exited);
+    await this.#outputRead;
+    const { exitCode, signalCode } = this.#child;
+    return { code: exitCode, signal: signalCode === null ? null : String(signalCode) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.child.kill("SIGKILL");
-    await this.child.exited;
+    this.#child.kill("SIGKILL");
+    await this.#child.exited;
   }
 
-  #hear(text: string): void {
+  #readOutput(text: string): void {
     this.out += text;
     const port = /^listening on http:\/\/127\.0\.0\.1:(\d+)\n/.exec(this.out)?.[1];
     if (port === undefined) return;
@@ -153,7 +172,7 @@ export class ServeProcess implements AsyncDisposable {
   }
 }
 
-async function collect(stream: ReadableStream<Uint8Array>, hear: (text: string) => void): Promise<void> {
+async function readText(stream: ReadableStream<Uint8Array>, append: (text: string) => void): Promise<void> {
   const decoder = new TextDecoder();
-  for await (const part of stream) hear(decoder.decode(part, { stream: true }));
+  for await (const part of stream) append(decoder.decode(part, { stream: true }));
 }

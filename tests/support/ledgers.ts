@@ -1,3 +1,5 @@
+import { expect } from "bun:test";
+
 import type { ErrorEvent, Segment, ServerEvent, Started, Stopped } from "../../src/protocol/events.ts";
 
 /** The events of one stream, from its `started` to its `stopped`. */
@@ -7,14 +9,26 @@ export interface StreamEvents {
   readonly events: readonly ServerEvent[];
 }
 
-/** A connection's events by stream. Throws when one has not stopped, or something of a stream follows its `stopped`. */
+/** What a client has sent in a stream. */
+export interface SentAudio {
+  readonly bytes: number;
+  /** Bytes of one frame. */
+  readonly frameBytes: number;
+  /** True: the model may return no result for a span. */
+  readonly someUnanswered?: boolean;
+}
+
+/**
+ * Splits a connection's events by stream. Throws when a stream has not stopped, or when an event of a stream stands
+ * outside of its `started` and `stopped`.
+ */
 export function streamsOf(events: readonly ServerEvent[]): StreamEvents[] {
   const streams: StreamEvents[] = [];
   let started: Started | undefined;
   let own: ServerEvent[] = [];
   for (const event of events) {
     if (event.type === "started") {
-      if (started !== undefined) throw new Error("a stream started while one was open");
+      if (started !== undefined) throw new Error("a stream started while another was open");
       started = event;
       own = [event];
     } else if (event.type === "stopped") {
@@ -28,71 +42,83 @@ export function streamsOf(events: readonly ServerEvent[]): StreamEvents[] {
   return streams;
 }
 
-export interface Sent {
-  readonly bytes: number;
-  /** Bytes of one frame. */
-  readonly frameBytes: number;
-  /** The model may have nothing to say about a block. */
-  readonly someUnanswered?: boolean;
+/** Returns the only stream of a connection. Throws when there is none, or several. */
+export function onlyStream(events: readonly ServerEvent[]): StreamEvents {
+  const streams = streamsOf(events);
+  const [stream] = streams;
+  if (stream === undefined || streams.length > 1) throw new Error(`expected 1 stream; found ${streams.length}`);
+  return stream;
 }
 
 /**
- * What does not add up, in sentences: between a stream's ledger and its events, and when `sent` is given, between the
- * ledger and what was sent.
+ * Expects the only stream of a connection to have an exact ledger: it agrees with the events, and with what was sent if
+ * that is given. Returns the stream.
  */
-export function problemsOf({ started, stopped, events }: StreamEvents, sent?: Sent): string[] {
+export function expectExactLedger(events: readonly ServerEvent[], sent?: SentAudio): StreamEvents {
+  const stream = onlyStream(events);
+  expect(ledgerProblems(stream, sent)).toEqual([]);
+  return stream;
+}
+
+/**
+ * Returns a sentence for each contradiction between a stream's ledger and its events and, if `sent` is given, between
+ * the ledger and what was sent. Throws when a time of an event is not that of a sample.
+ */
+export function ledgerProblems({ started, stopped, events }: StreamEvents, sent?: SentAudio): string[] {
   const problems: string[] = [];
-  const expect = (what: string, found: number, wanted: number): void => {
-    if (found !== wanted) problems.push(`${what} is ${found}, not ${wanted}`);
+  const compare = (what: string, found: number, expected: number): void => {
+    if (found !== expected) problems.push(`${what} is ${found}, not ${expected}`);
   };
   const rate = started.sample_rate;
-  expect("the number of ledgers", stopped.channels.length, started.format.channels);
+  compare("the number of ledgers", stopped.channels.length, started.format.channels);
   if (sent !== undefined)
-    expect("trailing_bytes", stopped.trailing_bytes, (sent.bytes - stopped.skipped_bytes) % sent.frameBytes);
+    compare("trailing_bytes", stopped.trailing_bytes, (sent.bytes - stopped.skipped_bytes) % sent.frameBytes);
   for (const [index, ledger] of stopped.channels.entries()) {
     const of = `of channel ${index}`;
-    expect(`channel ${of}`, ledger.channel, index);
+    compare(`channel ${of}`, ledger.channel, index);
     if (sent !== undefined) {
-      expect(`received ${of}`, ledger.received, Math.floor((sent.bytes - stopped.skipped_bytes) / sent.frameBytes));
+      compare(`received ${of}`, ledger.received, Math.floor((sent.bytes - stopped.skipped_bytes) / sent.frameBytes));
     }
-    expect(`received_rate ${of}`, ledger.received_rate, started.format.sample_rate);
-    expect(`decoded ${of}`, ledger.decoded, rescaled(ledger.received, rate, ledger.received_rate));
-    expect(`inferred + silent + failed ${of}`, ledger.inferred + ledger.silent + ledger.failed, ledger.decoded);
+    compare(`received_rate ${of}`, ledger.received_rate, started.format.sample_rate);
+    compare(`decoded ${of}`, ledger.decoded, rescaled(ledger.received, rate, ledger.received_rate));
+    compare(`inferred + silent + failed ${of}`, ledger.inferred + ledger.silent + ledger.failed, ledger.decoded);
     const own = events.filter((event) => "channel" in event && event.channel === index);
     const finals = own.filter((event): event is Segment => event.type === "segment" && event.is_final !== false);
     const errors = own.filter((event): event is ErrorEvent => event.type === "error");
-    expect(`segments ${of}`, ledger.segments, finals.length);
-    expect(`errors ${of}`, ledger.errors, errors.length);
-    const answered = covered(finals, rate);
+    compare(`segments ${of}`, ledger.segments, finals.length);
+    compare(`errors ${of}`, ledger.errors, errors.length);
+    const answered = totalLength(finals, rate);
     if (sent?.someUnanswered !== true || ledger.inferred < answered)
-      expect(`inferred ${of}`, ledger.inferred, answered);
+      compare(`inferred ${of}`, ledger.inferred, answered);
     // An error at the end of a stateful stream covers no samples.
     const spans = errors.filter(({ start_time }) => start_time !== undefined);
-    expect(`failed ${of}`, ledger.failed, covered(spans, rate));
+    compare(`failed ${of}`, ledger.failed, totalLength(spans, rate));
     let end = 0;
     for (const event of own) {
       if (event.type === "error" && !spans.includes(event)) continue;
       if ((event.type !== "segment" || event.is_final === false) && event.type !== "error") continue;
-      const [from, to] = bounds(event, rate);
-      if (from < end) problems.push(`a span ${of} begins at ${from}, before ${end}, the end of the one before`);
+      const [from, to] = boundsOf(event, rate);
+      if (from < end) problems.push(`a span ${of} begins at ${from}, before ${end}, the end of the previous span`);
       if (to <= from) problems.push(`a span ${of} from ${from} to ${to}`);
-      if (to > ledger.decoded) problems.push(`a span ${of} ends at ${to}, behind all ${ledger.decoded} samples`);
+      if (to > ledger.decoded) problems.push(`a span ${of} ends at ${to}, after all ${ledger.decoded} samples`);
       end = to;
     }
     // The simulated model counts its samples; others have no count.
     for (const event of finals.filter(({ count }) => count !== undefined)) {
-      const [from, to] = bounds(event, rate);
+      const [from, to] = boundsOf(event, rate);
       if (event["count"] !== to - from) problems.push(`count ${of} is ${String(event["count"])}, not ${to - from}`);
     }
   }
   return problems;
 }
 
-function covered(spans: readonly (Segment | ErrorEvent)[], rate: number): number {
-  return spans.reduce((sum, span) => sum + bounds(span, rate)[1] - bounds(span, rate)[0], 0);
+/** The sum of the lengths of spans in samples. */
+function totalLength(spans: readonly (Segment | ErrorEvent)[], rate: number): number {
+  return spans.reduce((sum, span) => sum + boundsOf(span, rate)[1] - boundsOf(span, rate)[0], 0);
 }
 
-function bounds(
+/** Start and end of a span in samples. */
+function boundsOf(
   { start_time, end_time }: { start_time?: number | undefined; end_time?: number | undefined },
   rate: number,
 ): [number, number] {
@@ -109,15 +135,21 @@ export function rescaled(count: number, to: number, from: number): number {
   return Number((2n * BigInt(count) * BigInt(to) + BigInt(from)) / (2n * BigInt(from)));
 }
 
-/** What may not depend on how bytes are cut and how fast they come: finals, speech events, ledger. */
-export function invariant(events: readonly ServerEvent[]): unknown[] {
+/**
+ * Returns the events that do not depend on how the audio is cut into chunks and how fast it arrives: finals, speech
+ * events and the ledger, grouped by channel and kind.
+ */
+export function chunkInvariantEvents(events: readonly ServerEvent[]): unknown[] {
   const kept = events.filter(
     (event) =>
       (event.type === "segment" && event.is_final !== false) ||
       ["active", "inactive", "flushed", "stopped"].includes(event.type),
   );
   // Channels are independent of each other, and so are speech events of results.
-  const key = (event: ServerEvent): string =>
-    `${"channel" in event ? event.channel : ""} ${event.type === "segment" || event.type === "flushed" ? "result" : event.type === "stopped" ? "stopped" : "speech"}`;
-  return Object.entries(Object.groupBy(kept, key)).sort(([a], [b]) => (a < b ? -1 : 1));
+  const groupOf = (event: ServerEvent): string => {
+    const channel = "channel" in event ? event.channel : "";
+    if (event.type === "stopped") return `${channel} stopped`;
+    return `${channel} ${event.type === "segment" || event.type === "flushed" ? "result" : "speech"}`;
+  };
+  return Object.entries(Object.groupBy(kept, groupOf)).sort(([a], [b]) => (a < b ? -1 : 1));
 }

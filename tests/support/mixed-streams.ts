@@ -2,12 +2,12 @@ import { expect } from "bun:test";
 
 import { SAMPLE_FORMAT_NAMES } from "../../src/lib/sample-format.ts";
 import { encode, sampleFields, seeded, speech } from "./audio.ts";
-import { Running } from "./in-process.ts";
-import { problemsOf, streamsOf } from "./ledgers.ts";
+import { InProcessServer } from "./in-process-server.ts";
+import { expectExactLedger } from "./ledgers.ts";
 
 const RATES = [8_000, 11_025, 16_000, 22_050, 44_100, 48_000];
 
-/** The results of one client. */
+/** Numbers of results. */
 interface Tally {
   segments: number;
   errors: number;
@@ -15,9 +15,10 @@ interface Tally {
 }
 
 /**
- * Sends one stream of a random format in random messages. Its ledger must add up, and every failed span must be named.
+ * Sends one stream of a random format in chunks of random sizes. Its ledger must be exact, and its only errors those of
+ * spans that failed.
  */
-async function client(running: Running, seed: number): Promise<Tally> {
+async function sendRandomStream(server: InProcessServer, seed: number): Promise<Tally> {
   const random = seeded(seed);
   const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(random() * items.length)]!;
   const name = pick(SAMPLE_FORMAT_NAMES);
@@ -31,21 +32,24 @@ async function client(running: Running, seed: number): Promise<Tally> {
   const frameBytes = (format.bit_depth / 8) * channels;
   const pattern = pick(["simple", "segmented", "segmented", "stateful"]);
   const segmented = pattern === "segmented";
-  const peer = await running.connect({ path: `/api/v1/${pattern}` });
-  peer.start({ format, interim_results: segmented && random() < 0.5, interim_interval_ms: 100 });
-  await peer.cut(bytes, () => 1 + Math.floor(random() * 20_000));
-  peer.stop({ disconnect: true });
-  expect(await peer.close()).toEqual({ code: 1000, reason: "stop" });
-  const [stream] = streamsOf(peer.events);
-  expect(problemsOf(stream!, { bytes: bytes.length, frameBytes })).toEqual([]);
-  for (const error of peer.all("error")) expect(error.code).toBeOneOf(["inference_failed", "worker_crashed"]);
-  const finals = peer.all("segment").filter(({ is_final }) => is_final !== false).length;
-  return { segments: finals, errors: peer.all("error").length, interims: peer.all("segment").length - finals };
+  const client = await server.connect({ path: `/api/v1/${pattern}` });
+  client.start({ format, interim_results: segmented && random() < 0.5, interim_interval_ms: 100 });
+  await client.sendInChunks(bytes, () => 1 + Math.floor(random() * 20_000));
+  client.stop({ disconnect: true });
+  expect(await client.waitForClose()).toEqual({ code: 1000, reason: "stop" });
+  expectExactLedger(client.events, { bytes: bytes.length, frameBytes });
+  for (const error of client.eventsOf("error")) expect(error.code).toBeOneOf(["inference_failed", "worker_crashed"]);
+  const finals = client.eventsOf("segment").filter(({ is_final }) => is_final !== false).length;
+  return {
+    segments: finals,
+    errors: client.eventsOf("error").length,
+    interims: client.eventsOf("segment").length - finals,
+  };
 }
 
-/** Sends streams of different formats through two workers that fail and die. Every ledger must add up. */
+/** Sends streams of different formats at once through two workers that fail and die. Every ledger must be exact. */
 export async function checkMixedStreams(streams: number, seed: number): Promise<Tally> {
-  await using running = await Running.start({
+  await using server = await InProcessServer.start({
     "model.workers": 2,
     "model.delay": 0.002,
     "model.jitter": 0.002,
@@ -53,8 +57,10 @@ export async function checkMixedStreams(streams: number, seed: number): Promise<
     "model.panic_rate": 0.05,
     "model.seed": seed,
   });
-  const tallies = await Promise.all(Array.from({ length: streams }, (_, n) => client(running, seed + 1_000 * n)));
-  await running.settled();
+  const tallies = await Promise.all(
+    Array.from({ length: streams }, (_, n) => sendRandomStream(server, seed + 1_000 * n)),
+  );
+  await server.waitUntilIdle();
   const sum = (key: keyof Tally): number => tallies.reduce((total, tally) => total + tally[key], 0);
   return { segments: sum("segments"), errors: sum("errors"), interims: sum("interims") };
 }

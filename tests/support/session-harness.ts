@@ -11,13 +11,13 @@ import type { ServedModel, Services } from "../../src/stream/services.ts";
 import { type Logger, openLog } from "../../src/telemetry/log/log.ts";
 import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
 import { untracedConnection } from "../../src/telemetry/tracing/no-tracing.ts";
-import { configure, type Keys } from "./in-process.ts";
-import { S16_MONO } from "./peer.ts";
+import { configure, type Settings } from "./in-process-server.ts";
+import { S16_MONO } from "./requests.ts";
 
 /** A connection whose client is the test. */
 export class FakeConnection implements Connection {
   readonly events: ServerEvent[] = [];
-  readonly binaries: Uint8Array[] = [];
+  readonly binaryMessages: Uint8Array[] = [];
   /** Bytes that the client has not read. */
   buffered = 0;
   /** Adds what is sent to `buffered`, as a client does that reads nothing. */
@@ -32,7 +32,7 @@ export class FakeConnection implements Connection {
     if (this.broken) throw new Error("the connection is broken");
     if (this.closed !== undefined) throw new Error("a message after the close");
     if (typeof message === "string") this.events.push(parseEvent(message));
-    else this.binaries.push(message);
+    else this.binaryMessages.push(message);
     if (this.stuck) this.buffered += message.length;
   }
 
@@ -85,7 +85,7 @@ export class SessionHarness implements Disposable {
   readonly owners: LaneOwner[] = [];
   #lanes = 0;
 
-  constructor(keys: Keys = {}, slabs?: number) {
+  constructor(keys: Settings = {}, slabs?: number) {
     const config = configure(keys);
     this.arena = new Arena(slabs ?? config.limits.arena_mb * 64);
     this.memory = new Memory(this.arena, () => this.work.filter(({ work }) => work.kind === "final").length);

@@ -3,8 +3,8 @@ import { expect, test } from "bun:test";
 import { BUILT_IN } from "../../src/model/models.ts";
 import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import { encode, freshSeed, sampleFields, seeded, speech } from "./audio.ts";
-import { Running } from "./in-process.ts";
-import { problemsOf, streamsOf } from "./ledgers.ts";
+import { InProcessServer } from "./in-process-server.ts";
+import { expectExactLedger } from "./ledgers.ts";
 import { modelPath } from "./pool-harness.ts";
 
 const pairs = Object.values(PATTERNS).flatMap((pattern) =>
@@ -13,21 +13,19 @@ const pairs = Object.values(PATTERNS).flatMap((pattern) =>
     .map(({ name }) => ({ pattern: pattern.name, model: name })),
 );
 
-/** Sends one stream in random messages. Returns the number of spans that failed because a worker died. */
-async function stream(running: Running, pattern: string, model: string, seed: number): Promise<number> {
+/** Sends one stream in chunks of random sizes. Returns the number of spans that failed because a worker died. */
+async function sendStream(server: InProcessServer, pattern: string, model: string, seed: number): Promise<number> {
   const next = seeded(seed);
   const bytes = encode("s16", speech([0.2, 0.4, 0.2, 0.3, 0.2 + 0.2 * next()], { rate: 16_000, seed }));
-  const peer = await running.connect({ path: `/api/v1/${pattern}` });
-  peer.start({ format: { channels: 1, sample_rate: 16_000, ...sampleFields("s16") } });
-  await peer.cut(bytes, () => 1 + Math.floor(next() * 10_000));
-  peer.stop({ disconnect: true });
-  expect(await peer.close()).toEqual({ code: 1000, reason: "stop" });
-  const [events] = streamsOf(peer.events);
-  if (events === undefined) throw new Error("no stream");
+  const client = await server.connect({ path: `/api/v1/${pattern}` });
+  client.start({ format: { channels: 1, sample_rate: 16_000, ...sampleFields("s16") } });
+  await client.sendInChunks(bytes, () => 1 + Math.floor(next() * 10_000));
+  client.stop({ disconnect: true });
+  expect(await client.waitForClose()).toEqual({ code: 1000, reason: "stop" });
   const sent = { bytes: bytes.length, frameBytes: 2, someUnanswered: BUILT_IN.get(model)?.stateful === true };
-  expect(problemsOf(events, sent)).toEqual([]);
-  for (const error of peer.all("error")) expect(error.code).toBeOneOf(["worker_crashed", "inference_timeout"]);
-  return peer.all("error").length;
+  expectExactLedger(client.events, sent);
+  for (const error of client.eventsOf("error")) expect(error.code).toBeOneOf(["worker_crashed", "inference_timeout"]);
+  return client.eventsOf("error").length;
 }
 
 /**
@@ -41,24 +39,23 @@ export function testStreamsUnderDeaths(deaths: number, streams: number): void {
   test.each(pairs)(
     `nothing is lost under ${quota} deaths of workers: $model on /api/v1/$pattern (seed ${seed})`,
     async ({ pattern, model }) => {
-      await using running = await Running.start({
+      await using server = await InProcessServer.start({
         "model.name": modelPath("mortal"),
         "model.workers": 2,
         "model.inner": model,
         "model.seed": seed,
         "model.rate": 0.5,
-        // A thread that hangs while it dies (seen once in some thousands, Bun 1.4.5) is replaced as one that hangs in a
-        // call.
+        // A thread may hang while it dies (once in some thousands of deaths, Bun 1.4.5). It is replaced after this time.
         "model.inference_timeout_ms": 3_000,
         "simple.block_ms": 100,
       });
       let died = 0;
       for (let round = 0; died < quota; round++) {
         const seeds = Array.from({ length: streams }, (_, n) => seed + round * streams + n);
-        const failed = await Promise.all(seeds.map((each) => stream(running, pattern, model, each)));
+        const failed = await Promise.all(seeds.map((each) => sendStream(server, pattern, model, each)));
         died += failed.reduce((sum, spans) => sum + spans, 0);
       }
-      await running.settled();
+      await server.waitUntilIdle();
     },
     300_000,
   );

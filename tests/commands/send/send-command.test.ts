@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 
-import { type Keys, Running } from "../../support/in-process.ts";
+import { InProcessServer, type Settings } from "../../support/in-process-server.ts";
 import { fakeServer, sendEvent, startedEvent } from "../../support/wire.ts";
 
 /** The command in a process of its own, with a real server. */
@@ -9,11 +9,11 @@ import { fakeServer, sendEvent, startedEvent } from "../../support/wire.ts";
 const root = join(import.meta.dir, "..", "..", "..");
 const SAMPLE = join("tests", "data", "two-speakers-48k.wav");
 
-let server: Running;
+let server: InProcessServer;
 let addr = "";
 
-async function start(keys: Keys = {}): Promise<{ server: Running; addr: string }> {
-  const server = await Running.start(keys);
+async function start(keys: Settings = {}): Promise<{ server: InProcessServer; addr: string }> {
+  const server = await InProcessServer.start(keys);
   return { server, addr: `ws://localhost:${server.port}/api/v1/segmented` };
 }
 

@@ -11,18 +11,18 @@ import { type WavHeader, WavHeaderReader } from "../../../src/audio/wav-header.t
 import { WavWriter } from "../../../src/commands/send/wav-writer.ts";
 import { Denoiser, denoiseSettings } from "../../../src/model/built-in/denoise.ts";
 import { concat, encode, noise, voice, wav } from "../../support/audio.ts";
-import { Running } from "../../support/in-process.ts";
+import { InProcessServer } from "../../support/in-process-server.ts";
 import { RECORDING } from "../../support/recorded.ts";
 
 const root = join(import.meta.dir, "..", "..", "..");
 
 let folder = "";
-let server: Running;
+let server: InProcessServer;
 let addr = "";
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "streamer-output-"));
-  server = await Running.start({ "models.denoise.name": "denoise", "models.denoise.workers": 2 });
+  server = await InProcessServer.start({ "models.denoise.name": "denoise", "models.denoise.workers": 2 });
   addr = `ws://localhost:${server.port}/api/v1/stateful`;
 });
 

@@ -4,8 +4,8 @@ import { connect } from "../../../src/client/client.ts";
 import type { Segment } from "../../../src/protocol/events.ts";
 import { concat, encode, noise } from "../../support/audio.ts";
 import { example, samplesOf } from "../../support/example-harness.ts";
-import { BUILD_MS, Program } from "../../support/executable.ts";
-import { Running } from "../../support/in-process.ts";
+import { BUILD_MS, Executable } from "../../support/executable.ts";
+import { InProcessServer } from "../../support/in-process-server.ts";
 import { testPool } from "../../support/pool-harness.ts";
 import { files, testWith } from "../../support/requirements.ts";
 import { FORMAT } from "../../support/wire.ts";
@@ -48,7 +48,7 @@ testHere(
 testHere(
   "open vocabulary: interim results while somebody speaks, then the whole sentence, from recorded speech",
   async () => {
-    await using server = await Running.start({ "models.sphinx.name": path, "models.sphinx.workers": 2 });
+    await using server = await InProcessServer.start({ "models.sphinx.name": path, "models.sphinx.workers": 2 });
     using client = await connect(`ws://localhost:${server.port}/api/v1/segmented`, {
       format: FORMAT,
       model: "sphinx",
@@ -81,16 +81,16 @@ testHere(
 testHere(
   "it works in the executable, given by its path, and a wrong vocabulary is refused by name",
   async () => {
-    await using program = await Program.create();
+    await using executable = await Executable.create();
     const keys = { "model.workers": 2, "model.vocabulary": "english" };
-    const server = await program.serve(keys, ["--model", path]);
+    const server = await executable.serve(keys, ["--model", path]);
     const addr = `${server.url.replace("http", "ws")}/api/v1/segmented`;
-    const { code, out } = await program.run(["send", "-i", READER, "--addr", addr, "--format", "json"]);
+    const { code, out } = await executable.run(["send", "-i", READER, "--addr", addr, "--format", "json"]);
     expect(code).toBe(0);
     const words = [...out.matchAll(/"text":"([^"]*)"/g)].map(([, text]) => text).join(" ");
     expect(words).toContain("he might even have been made");
     expect(words).toContain("amiable himself");
-    const refused = await program.run(["serve", "--port", "0", "--model", path, "--set", "model.vocabulary=french"]);
+    const refused = await executable.run(["serve", "--port", "0", "--model", path, "--set", "model.vocabulary=french"]);
     expect(refused.code).not.toBe(0);
     expect(refused.err).toContain("vocabulary");
     expect(refused.err).toContain("english, digits");

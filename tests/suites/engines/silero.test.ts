@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { noise } from "../../support/audio.ts";
 import { example } from "../../support/example-harness.ts";
-import { BUILD_MS, Program } from "../../support/executable.ts";
+import { BUILD_MS, Executable } from "../../support/executable.ts";
 import { testPool } from "../../support/pool-harness.ts";
 import { recorded, RECORDING } from "../../support/recorded.ts";
 import { reportMissing, testWith } from "../../support/requirements.ts";
@@ -84,10 +84,10 @@ testHere(
 testHere(
   "the executable serves it, with its packages from its own folder",
   async () => {
-    await using program = await Program.create();
-    const server = await program.serve({ "model.workers": 2 }, ["--model", path]);
+    await using executable = await Executable.create();
+    const server = await executable.serve({ "model.workers": 2 }, ["--model", path]);
     const addr = `${server.url.replace("http", "ws")}/api/v1/stateful`;
-    const { code, out } = await program.run(["send", "-i", RECORDING, "--addr", addr, "--format", "json"]);
+    const { code, out } = await executable.run(["send", "-i", RECORDING, "--addr", addr, "--format", "json"]);
     expect(code).toBe(0);
     const events = out
       .trimEnd()

@@ -7,8 +7,8 @@ import { SETTINGS } from "../../../src/config/config.ts";
 import { encode, noise } from "../../support/audio.ts";
 import { ignoredBy, parseDockerfile } from "../../support/deploy/dockerfile.ts";
 import { filesBelow, type ImageConfig, ScratchBuild } from "../../support/deploy/image.ts";
-import { Peer } from "../../support/peer.ts";
 import { withTimeout } from "../../support/wait.ts";
+import { WebSocketClient } from "../../support/websocket-client.ts";
 
 const root = join(import.meta.dir, "..", "..", "..");
 const stages = parseDockerfile(await Bun.file(join(root, "Dockerfile")).text());
@@ -141,11 +141,8 @@ describe("the image", () => {
         const ready = asContainer([...image.healthcheck, "--ready"], env);
         expect(await run(ready)).toEqual({ code: 0, text: "ready\n" });
 
-        using peer = await Peer.connect(port, { path: "/api/v1/simple" });
-        peer.start();
-        await peer.audio(encode("s16", noise(0.5)));
-        peer.stop();
-        await peer.next("stopped");
+        using client = await WebSocketClient.connect(port, { path: "/api/v1/simple" });
+        await client.sendStream(encode("s16", noise(0.5)));
 
         server.kill(image.stopSignal as NodeJS.Signals);
         expect(await withTimeout("the server exits", server.exited)).toBe(0);

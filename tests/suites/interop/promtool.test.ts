@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import { join } from "node:path";
 
 import { encode, voice } from "../../support/audio.ts";
-import { Running } from "../../support/in-process.ts";
+import { InProcessServer } from "../../support/in-process-server.ts";
 import { output } from "../../support/output.ts";
 import { testWith, tool } from "../../support/requirements.ts";
 import { ScrapedMetrics } from "../../support/scraped-metrics.ts";
@@ -29,18 +29,15 @@ testPromtool("promtool accepts the configuration of Prometheus", async () => {
 });
 
 testPromtool("promtool accepts the metrics, before and after a load", async () => {
-  await using running = await Running.start();
+  await using server = await InProcessServer.start();
   const check = async (): Promise<void> => {
-    const { text } = await ScrapedMetrics.from(running.url);
+    const { text } = await ScrapedMetrics.from(server.url);
     const child = Bun.spawn([promtool!, "check", "metrics"], { stdin: Buffer.from(text), stderr: "pipe" });
     const [code, problems] = await Promise.all([child.exited, child.stderr.text()]);
     expect([code, problems]).toEqual([0, ""]);
   };
   await check();
-  using peer = await running.connect();
-  peer.start({ interim_results: true });
-  await peer.audio(encode("s16", voice(2)));
-  peer.stop();
-  await peer.next("stopped");
+  using client = await server.connect();
+  await client.sendStream(encode("s16", voice(2)), { interim_results: true });
   await check();
 });

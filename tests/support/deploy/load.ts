@@ -2,8 +2,8 @@ import { join } from "node:path";
 
 import { buildExecutable } from "../../../scripts/build.ts";
 import { encode, noise } from "../audio.ts";
-import { Peer, Refused } from "../peer.ts";
 import { waitUntil, withTimeout } from "../wait.ts";
+import { UpgradeRefused, WebSocketClient } from "../websocket-client.ts";
 
 const sample = join(import.meta.dir, "..", "..", "data", "two-speakers-48k.wav");
 const MAX_SESSIONS = 12;
@@ -91,47 +91,42 @@ export class LoadedServer implements AsyncDisposable {
 
   /** Sends noise to a pattern without voice activity detection. */
   async #noise(pattern: string): Promise<void> {
-    using peer = await Peer.connect(this.port, { path: `/api/v1/${pattern}` });
-    peer.start({ timing: true });
-    await peer.audio(encode("s16", noise(2)));
-    peer.stop();
-    await peer.next("stopped");
+    using client = await WebSocketClient.connect(this.port, { path: `/api/v1/${pattern}` });
+    await client.sendStream(encode("s16", noise(2)), { timing: true });
   }
 
   /** Causes errors, warnings, failed jobs, crashed workers and a client that disconnects. */
   async #failures(): Promise<void> {
-    using peer = await Peer.connect(this.port, { path: "/api/v1/simple" });
-    peer.say("{");
-    peer.start({ model: "nobody" });
-    peer.start({ model: "flaky" });
-    await peer.audio(encode("s16", noise(5)));
-    peer.stop();
-    await peer.next("stopped");
-    peer.start({ format: { channels: 2, sample_rate: 16_000, bit_depth: 16, is_float: false } });
+    using client = await WebSocketClient.connect(this.port, { path: "/api/v1/simple" });
+    client.sendText("{");
+    client.start({ model: "nobody" });
+    await client.sendStream(encode("s16", noise(5)), { model: "flaky" });
+    client.start({ format: { channels: 2, sample_rate: 16_000, bit_depth: 16, is_float: false } });
     const channel = noise(3);
-    await peer.audio(encode("s16", channel, channel));
-    await peer.next("segment");
-    peer.reset();
+    await client.sendAudio(encode("s16", channel, channel));
+    await client.nextEvent("segment");
+    client.reset();
   }
 
   /** Sends more audio than may be read ahead, as fast as possible. */
   async #flood(): Promise<void> {
-    using peer = await Peer.connect(this.port, { path: "/api/v1/simple" });
-    peer.start();
-    await peer.cut(encode("s16", noise(60)), () => 64_000);
-    peer.stop();
-    await peer.next("stopped");
+    using client = await WebSocketClient.connect(this.port, { path: "/api/v1/simple" });
+    client.start();
+    await client.sendInChunks(encode("s16", noise(60)), () => 64_000);
+    client.stop();
+    await client.nextEvent("stopped");
   }
 
   /** Opens as many sessions as allowed, and one more, which is refused. */
   async #crowd(): Promise<void> {
-    const peers: Peer[] = [];
+    const clients: WebSocketClient[] = [];
     try {
-      for (let i = 0; i <= MAX_SESSIONS; i++) peers.push(await Peer.connect(this.port, { path: "/api/v1/simple" }));
+      for (let i = 0; i <= MAX_SESSIONS; i++)
+        clients.push(await WebSocketClient.connect(this.port, { path: "/api/v1/simple" }));
     } catch (error) {
-      if (!(error instanceof Refused)) throw error;
+      if (!(error instanceof UpgradeRefused)) throw error;
     } finally {
-      for (const peer of peers) peer[Symbol.dispose]();
+      for (const client of clients) client[Symbol.dispose]();
     }
     await waitUntil("all sessions to be closed", async () => {
       const info = (await (await fetch(`http://127.0.0.1:${this.port}/api/v1/info`)).json()) as { sessions: number };

@@ -1,6 +1,6 @@
-import { Peer, Refused } from "../peer.ts";
 import { ScrapedMetrics } from "../scraped-metrics.ts";
 import { withTimeout } from "../wait.ts";
+import { UpgradeRefused, WebSocketClient } from "../websocket-client.ts";
 import { metricItems } from "./metrics.ts";
 import type { Item, Program } from "./program.ts";
 import { type Json, protocolItems } from "./protocol.ts";
@@ -22,12 +22,12 @@ export async function serverItems(program: Program): Promise<Item[]> {
     const port = Number(new URL(url).port);
     const { patterns } = (await (await fetch(`${url}/api/v1/info`)).json()) as { patterns: string[] };
     const handshakes = await Promise.all(patterns.map((pattern) => handshakeItems(port, `/api/v1/${pattern}`)));
-    using peer = await Peer.connect(port);
-    peer.start({ model: "unknown" });
-    await peer.next("error");
-    peer.start();
-    peer.stop();
-    await peer.next("stopped");
+    using client = await WebSocketClient.connect(port);
+    client.start({ model: "unknown" });
+    await client.nextEvent("error");
+    client.start();
+    client.stop();
+    await client.nextEvent("stopped");
     return [
       ...handshakes.flat(),
       ...(await Promise.all(ROUTES.map((route) => routeItem(url, route)))),
@@ -81,10 +81,10 @@ async function handshakeItems(port: number, path: string): Promise<Item[]> {
     Object.entries(offers).map(async ([offer, headers]): Promise<Item> => {
       const name = `ws ${path}, ${offer}`;
       try {
-        using peer = await Peer.connect(port, { path, headers });
-        return [name, `101 ${peer.headers.get("sec-websocket-protocol") ?? "without a subprotocol"}`];
+        using client = await WebSocketClient.connect(port, { path, headers });
+        return [name, `101 ${client.headers.get("sec-websocket-protocol") ?? "without a subprotocol"}`];
       } catch (error) {
-        if (!(error instanceof Refused)) throw error;
+        if (!(error instanceof UpgradeRefused)) throw error;
         const { code } = JSON.parse(error.body) as { code: string };
         return [name, `${error.status} ${code}, ${error.headers.get("content-type")}`];
       }

@@ -1,39 +1,30 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { chmod, mkdir, readdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
-import type { ServerEvent } from "../../src/protocol/events.ts";
 import { encode, speech, wav } from "../support/audio.ts";
-import { BUILD_MS, type Ended, Program } from "../support/executable.ts";
-import { S16_MONO } from "../support/peer.ts";
+import { type CommandResult, parseEvents, sharedExecutable } from "../support/executable.ts";
+import { S16_MONO } from "../support/requests.ts";
 
-/** A user's own model, with the executable alone. */
+/** Model files of users, with the executable alone. */
 
-let program: Program;
+const executable = await sharedExecutable();
 
 beforeAll(async () => {
-  program = await Program.create();
   await write("speech.wav", wav(S16_MONO, encode("s16", speech([0.6, 0.8]))));
-}, BUILD_MS);
-
-afterAll(async () => {
-  await program[Symbol.asyncDispose]();
 });
 
+/** Writes a file in the folder of the executable. */
 async function write(name: string, content: string | Uint8Array): Promise<void> {
-  const path = join(program.folder, name);
+  const path = join(executable.folder, name);
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, content);
 }
 
-function send(port: number, pattern: string): Promise<Ended> {
+/** Sends speech.wav to a server. The standard output of the result has the events, one per line. */
+function send(port: number, pattern: string): Promise<CommandResult> {
   const addr = `ws://127.0.0.1:${port}/api/v1/${pattern}`;
-  return program.run(["send", "-i", "speech.wav", "--addr", addr, "--format", "json"]);
-}
-
-function eventsOf(text: string): ServerEvent[] {
-  const lines = text.trim().split("\n");
-  return lines.map((line) => JSON.parse(line) as ServerEvent);
+  return executable.run(["send", "-i", "speech.wav", "--addr", addr, "--format", "json"]);
 }
 
 /** Returns the source of a model whose result is the expression `answer`, after the statements of `head`. */
@@ -41,25 +32,25 @@ function model(head: string, answer: string): string {
   return `${head}\nexport default { name: "tried", load: () => ({ infer: () => ({ answer: ${answer} }) }) };\n`;
 }
 
-describe("four commands lead from an empty folder to results", () => {
+describe("model init, model check, serve and send work one after the other in an empty folder", () => {
   for (const [name, flags, pattern] of [
     ["my-model", [], "segmented"],
     ["my-stream", ["--stateful"], "stateful"],
   ] as const) {
-    test(`init, check, serve, send: ${name}`, async () => {
-      const init = await program.run(["model", "init", name, ...flags]);
+    test(`for ${name}, a model for the pattern ${pattern}`, async () => {
+      const init = await executable.run(["model", "init", name, ...flags]);
       expect(init).toMatchObject({ code: 0, err: "" });
       expect(init.out).toContain(`model check ./${name}.ts\n`);
 
-      const check = await program.run(["model", "check", `./${name}.ts`, "--input", "speech.wav"]);
+      const check = await executable.run(["model", "check", `./${name}.ts`, "--input", "speech.wav"]);
       expect(check).toMatchObject({ code: 0, err: "" });
       expect(check.out).toStartWith(`checking ./${name}.ts\n\nok    load `);
       expect(check.out).toMatch(/\n\d+ ok, 0 notes, 0 failed\n$/);
 
-      const server = await program.serve({}, ["--model", `./${name}.ts`, "--workers", "1"]);
+      const server = await executable.serve({}, ["--model", `./${name}.ts`, "--workers", "1"]);
       const sent = await send(server.port, pattern);
       expect({ code: sent.code, err: sent.code === 0 ? "" : sent.err }).toEqual({ code: 0, err: "" });
-      const events = eventsOf(sent.out);
+      const events = parseEvents(sent.out);
       expect(events[0]).toMatchObject({ type: "started", model: name });
       const results = events.filter(({ type }) => type === "segment");
       expect(results).toHaveLength(pattern === "segmented" ? 2 : 38);
@@ -69,11 +60,11 @@ describe("four commands lead from an empty folder to results", () => {
 });
 
 describe("a model file", () => {
-  const cases: Record<string, string> = {
+  const files: Record<string, string> = {
     "typescript.ts": model(`const typed: number = 42;`, "typed"),
     "esm.mjs": model(`import { answer } from "tiny";`, "answer"),
     "common.cjs": `const { answer } = require("tiny");\n${model("", "answer").replace("export default", "module.exports =")}`,
-    "plain.js": model(`import { answer } from "./beside.ts";`, "answer"),
+    "plain.js": model(`import { answer } from "./neighbour.ts";`, "answer"),
     "public.ts": model(`import { type ModelModule } from "streamer/model";\nimport "streamer/model";`, "42"),
     "deep/down/packages.ts": model(
       `import { answer } from "tiny";\nimport { more } from "@scoped/typed";`,
@@ -83,8 +74,8 @@ describe("a model file", () => {
   };
 
   beforeAll(async () => {
-    for (const [name, text] of Object.entries(cases)) await write(name, text);
-    await write("beside.ts", "export const answer: number = 42;\n");
+    for (const [name, text] of Object.entries(files)) await write(name, text);
+    await write("neighbour.ts", "export const answer: number = 42;\n");
     await write("node_modules/tiny/package.json", `{ "name": "tiny", "main": "main.js" }`);
     await write("node_modules/tiny/main.js", "exports.answer = 42;\n");
     await write(
@@ -94,22 +85,22 @@ describe("a model file", () => {
     await write("node_modules/@scoped/typed/main.ts", "export const more: number = 0;\n");
     await write("node_modules/native-tiny/package.json", `{ "name": "native-tiny", "main": "main.js" }`);
     await write("node_modules/native-tiny/main.js", `module.exports = require("./native_tiny.node");\n`);
-    await addon(join(program.folder, "node_modules", "native-tiny", "native_tiny.node"));
+    await buildAddon(join(executable.folder, "node_modules", "native-tiny", "native_tiny.node"));
   });
 
-  for (const name of Object.keys(cases)) {
-    test(`${name} is served by a relative and an absolute path`, async () => {
-      for (const path of [`./${name}`, join(program.folder, name)]) {
-        const server = await program.serve({ "model.workers": 2 }, ["--model", path]);
+  for (const name of Object.keys(files)) {
+    test(`${name} can be given by a relative and by an absolute path`, async () => {
+      for (const path of [`./${name}`, join(executable.folder, name)]) {
+        const server = await executable.serve({ "model.workers": 2 }, ["--model", path]);
         const { code, out } = await send(server.port, "simple");
         expect(code).toBe(0);
-        expect(eventsOf(out).find(({ type }) => type === "segment")).toMatchObject({ answer: 42 });
+        expect(parseEvents(out).find(({ type }) => type === "segment")).toMatchObject({ answer: 42 });
         await server[Symbol.asyncDispose]();
       }
     });
   }
 
-  test("can be one of several models, with its own settings and timeout, also from source", async () => {
+  test("can be one of several models, with its own settings and time-out, in the executable and from source", async () => {
     await write(
       "set.ts",
       `export default { name: "set", settings: { size: { default: 3 }, word: { default: "a" } },
@@ -117,19 +108,19 @@ describe("a model file", () => {
     );
     const main = join(import.meta.dir, "..", "..", "src", "main.ts");
     await write("from-source", `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`);
-    await chmod(join(program.folder, "from-source"), 0o755);
+    await chmod(join(executable.folder, "from-source"), 0o755);
     for (const command of ["./streamer", "./from-source"]) {
       const sets = ["models.mine.name=./set.ts", "models.mine.size=5", "models.mine.load_timeout_ms=20000"];
       const flags = ["--port", "0", "--workers", "1", ...sets.flatMap((set) => ["--set", set])];
       const child = Bun.spawn([command, "serve", ...flags], {
-        cwd: program.folder,
+        cwd: executable.folder,
         stdout: "pipe",
         stderr: "ignore",
       });
       const [line = ""] = (await new Response(child.stdout.pipeThrough(firstLine())).text()).split("\n");
       const port = Number(/:(\d+)$/.exec(line)?.[1]);
       const addr = `ws://127.0.0.1:${port}/api/v1/simple`;
-      const sent = await program.run([
+      const sent = await executable.run([
         "send",
         "-i",
         "speech.wav",
@@ -142,133 +133,174 @@ describe("a model file", () => {
       ]);
       child.kill();
       await child.exited;
-      expect(eventsOf(sent.out).find(({ type }) => type === "segment")).toMatchObject({
+      expect(parseEvents(sent.out).find(({ type }) => type === "segment")).toMatchObject({
         settings: { size: 5, word: "a" },
       });
     }
   });
 
-  test("may print: its output goes to standard error, not to the server's standard output", async () => {
+  test("that prints writes to standard error, not to the server's standard output", async () => {
     await write(
-      "loud.ts",
+      "prints.ts",
       model(
-        `console.log("said log"); console.table([{ said: "table" }]); console.dir({ said: "dir" });
-        console.group("said group"); process.stdout.write("said raw\\n");`,
-        `(console.info("said infer"), 42)`,
+        `console.log("from log"); console.table([{ from: "table" }]); console.dir({ from: "dir" });
+        console.group("from group"); process.stdout.write("from stdout\\n");`,
+        `(console.info("from infer"), 42)`,
       ),
     );
-    const server = await program.serve({ "model.workers": 1 }, ["--model", "./loud.ts"]);
+    const server = await executable.serve({ "model.workers": 1 }, ["--model", "./prints.ts"]);
     expect((await send(server.port, "simple")).code).toBe(0);
     server.signal("SIGTERM");
-    await server.ended();
+    await server.waitForExit();
     expect(server.out).toBe(`listening on http://127.0.0.1:${server.port}\n`);
-    for (const said of ["said log", "table", "dir", "said group", "said raw", "said infer"]) {
-      expect(server.err).toContain(said);
+    for (const text of ["from log", "table", "dir", "from group", "from stdout", "from infer"]) {
+      expect(server.err).toContain(text);
     }
   });
 });
 
-describe("a fault of a model file is found when the server starts: exit code 2, and one sentence", () => {
-  for (const [name, text, words, sets = []] of [
+describe("serve exits with 2 and one sentence for a model file", () => {
+  const faults: readonly [fault: string, name: string, source: string, message: RegExp, sets?: string[]][] = [
     [
+      "with a syntax error",
       "syntax.ts",
       "export default {",
       /model ".\/syntax.ts" cannot be loaded: it cannot be parsed: .*syntax.ts:1:\d+\)/,
     ],
-    ["bare.ts", "export const name = 1;", /the file has no default export; it must `export default \{ name, load }`/],
-    ["number.ts", "export default 5;", /the default export is not a ModelModule: found 5/],
     [
+      "without a default export",
+      "bare.ts",
+      "export const name = 1;",
+      /the file has no default export; it must `export default \{ name, load }`/,
+    ],
+    ["that exports a number", "number.ts", "export default 5;", /the default export is not a ModelModule: found 5/],
+    [
+      "with fields of wrong types",
       "types.ts",
       `export default { name: 1, load() {}, sampleRate: "16k", maxBatch: 0 };`,
       /name: found 1; allowed: a string; sampleRate: found "16k"; allowed: an integer .*; maxBatch: found 0/,
     ],
-    ["top.ts", `throw new Error("no luck"); export default 1;`, /its import throws an error: no luck/],
     [
+      "that throws when it is imported",
+      "top.ts",
+      `throw new Error("no luck"); export default 1;`,
+      /its import throws an error: no luck/,
+    ],
+    [
+      "whose load throws",
       "throws.ts",
       `export default { name: "t", load() { throw new Error("no weights"); } };`,
       /load\(\) failed: no weights \(.*throws.ts:1:\d+\)/,
     ],
     [
+      "whose load rejects",
       "rejects.ts",
       `export default { name: "t", load: async () => { throw new Error("no weights"); } };`,
       /load\(\) failed: no weights/,
     ],
-    ["nothing.ts", `export default { name: "t", load() {} };`, /load\(\) must return a model, not undefined/],
-    ["empty.ts", `export default { name: "t", load: () => ({}) };`, /a model needs a function infer\(\)/],
     [
+      "whose load returns nothing",
+      "nothing.ts",
+      `export default { name: "t", load() {} };`,
+      /load\(\) must return a model, not undefined/,
+    ],
+    [
+      "whose model has no infer",
+      "empty.ts",
+      `export default { name: "t", load: () => ({}) };`,
+      /a model needs a function infer\(\)/,
+    ],
+    [
+      "that imports a package that is not installed",
       "package.ts",
       `import missing from "not-installed/deep"; export default missing;`,
       /Cannot find package 'not-installed.*\(`npm install not-installed` in its folder installs it\)/,
     ],
-    ["beside-not.ts", `import missing from "./gone.ts"; export default missing;`, /Cannot find module '.\/gone.ts'/],
-    ["exits.ts", `process.exit(4);`, /the thread ended with exit code 4 before it was ready/],
     [
+      "that imports a missing file",
+      "imports.ts",
+      `import missing from "./gone.ts"; export default missing;`,
+      /Cannot find module '.\/gone.ts'/,
+    ],
+    ["that exits", "exits.ts", `process.exit(4);`, /the thread ended with exit code 4 before it was ready/],
+    [
+      "that refuses its settings",
       "refuses.ts",
       `export default { name: "t", validate: () => ["size: too large"], load: () => ({ infer: () => ({}) }) };`,
       /its settings are refused: size: too large/,
     ],
     [
-      "knows.ts",
+      "and a setting that it does not declare",
+      "declares.ts",
       `export default { name: "t", settings: { size: { default: 1 } }, load: () => ({ infer: () => ({}) }) };`,
       /its settings are refused: unknown setting "siz"; did you mean "size"\?/,
       ["model.siz=1"],
     ],
     [
+      "that never returns from its import",
       "loops.ts",
       `for (;;);`,
       /it was not loaded and warm within 300 ms \(load_timeout_ms\)/,
       ["model.load_timeout_ms=300"],
     ],
-    ["waits.ts", `await new Promise(() => {});`, /not loaded and warm within 300 ms/, ["model.load_timeout_ms=300"]],
-    ["cold.ts", model("", "(await undefined)"), /cold.ts" cannot be loaded/],
-    ["", "", /model: name: ".\/": it is not a file/],
-  ] as [string, string, RegExp, string[]?][]) {
-    test(`${name}: ${words.source}`, async () => {
-      if (name !== "") await write(name, text);
+    [
+      "that waits for ever in its import",
+      "waits.ts",
+      `await new Promise(() => {});`,
+      /not loaded and warm within 300 ms/,
+      ["model.load_timeout_ms=300"],
+    ],
+    ["with a syntax error in infer", "cold.ts", model("", "(await undefined)"), /cold.ts" cannot be loaded/],
+    ["that is a folder", "", "", /model: name: ".\/": it is not a file/],
+  ];
+
+  for (const [fault, name, source, message, sets = []] of faults) {
+    test(fault, async () => {
+      if (name !== "") await write(name, source);
       const flags = ["--model", `./${name}`, "--workers", "1", ...sets.flatMap((set) => ["--set", set])];
-      const { code, out, err } = await program.run(["serve", "--port", "0", ...flags]);
-      expect(err).toMatch(words);
+      const { code, out, err } = await executable.run(["serve", "--port", "0", ...flags]);
+      expect(err).toMatch(message);
       expect({ code, out }).toEqual({ code: 2, out: "" });
       expect(err.trim().split("\n").length).toBeLessThanOrEqual(2);
     });
   }
 
-  test("all missing files are reported at once, with their sources", async () => {
-    const { code, err } = await program.run(["serve", "--model", "./a.ts", "--set", "models.b.name=/no/b.ts"]);
+  test("that is missing; all missing files are named at once, with the sources of their settings", async () => {
+    const { code, err } = await executable.run(["serve", "--model", "./a.ts", "--set", "models.b.name=/no/b.ts"]);
     expect(code).toBe(2);
     expect(err).toContain(
-      `model: name: "./a.ts": there is no such file; looked for ${join(program.folder, "a.ts")} (--model)`,
+      `model: name: "./a.ts": there is no such file; looked for ${join(executable.folder, "a.ts")} (--model)`,
     );
     expect(err).toContain(`models.b: name: "/no/b.ts": there is no such file; looked for /no/b.ts (--set)`);
   });
 });
 
 describe("the model commands", () => {
-  test("check ends with 1 when it finds a fault, and with 2 when it cannot start", async () => {
+  test("check exits with 1 when it finds a fault, and with 2 when it cannot start", async () => {
     await write("faulty.ts", `export default { name: "f", load: () => ({ infer: () => ({ level: NaN }) }) };`);
-    const faulty = await program.run(["model", "check", "./faulty.ts"]);
+    const faulty = await executable.run(["model", "check", "./faulty.ts"]);
     expect(faulty).toMatchObject({ code: 1, err: "" });
     expect(faulty.out).toMatch(/^FAIL {2}result .*"level" is NaN, which JSON cannot represent/m);
     for (const [args, words] of [
-      [["./gone.ts"], "no such file"],
+      [["./missing.ts"], "no such file"],
       [["levls"], 'did you mean "levels"?'],
       [[], "missing model"],
       [["simulated", "--set", "dely=1"], 'did you mean "delay"?'],
-      [["simulated", "--input", "gone.wav"], "gone.wav: no such file"],
+      [["simulated", "--input", "missing.wav"], "missing.wav: no such file"],
       [["simulated", "--input", "faulty.ts"], "not a supported WAV file"],
       [["simulated", "twice"], "unexpected argument 'twice'"],
     ] as const) {
-      const { code, out, err } = await program.run(["model", "check", ...args]);
+      const { code, out, err } = await executable.run(["model", "check", ...args]);
       expect(err).toContain(words);
       expect({ code, out }).toEqual({ code: 2, out: "" });
     }
   });
 
-  test("check accepts built-in models and their settings, and reports a timeout", async () => {
+  test("check accepts built-in models and their settings, and reports a call that takes too long", async () => {
     const flags = ["--set", "delay=0", "--set", "model.jitter=0", "--set", "warmup_penalty=1"];
-    const good = await program.run(["model", "check", "simulated", ...flags]);
+    const good = await executable.run(["model", "check", "simulated", ...flags]);
     expect(good).toMatchObject({ code: 0, err: "" });
-    const hung = await program.run([
+    const slow = await executable.run([
       "model",
       "check",
       "simulated",
@@ -278,17 +310,17 @@ describe("the model commands", () => {
       "--set",
       "warmup_penalty=0",
     ]);
-    expect(hung.code).toBe(1);
-    expect(hung.out).toContain("timeout: no result within 100 ms (inference_timeout_ms); the worker is replaced");
+    expect(slow.code).toBe(1);
+    expect(slow.out).toContain("timeout: no result within 100 ms (inference_timeout_ms); the worker is replaced");
   });
 
-  test("check logs a batch that fails once, and calls its jobs one by one", async () => {
+  test("check calls the jobs of a failed batch one by one, and logs the failure once", async () => {
     await write(
       "batch.ts",
       `export default { name: "b", maxBatch: 4, idempotent: true, load: () => ({
         infer: () => ({ answer: 42 }), inferBatch: () => { throw new Error("wrong shape"); } }) };`,
     );
-    const { code, err } = await program.run(["model", "check", "./batch.ts"]);
+    const { code, err } = await executable.run(["model", "check", "./batch.ts"]);
     expect({ code, err }).toEqual({
       code: 0,
       err: "inferBatch() failed; its jobs are called one by one: Error: wrong shape\n",
@@ -296,28 +328,28 @@ describe("the model commands", () => {
   });
 
   test("model without a command, or with an unknown one, prints help", async () => {
-    expect(await program.run(["model"])).toMatchObject({ code: 2, out: expect.stringContaining("init ") });
-    expect(await program.run(["model", "--help"])).toMatchObject({ code: 0 });
-    expect(await program.run(["model", "chek"])).toMatchObject({
+    expect(await executable.run(["model"])).toMatchObject({ code: 2, out: expect.stringContaining("init ") });
+    expect(await executable.run(["model", "--help"])).toMatchObject({ code: 0 });
+    expect(await executable.run(["model", "chek"])).toMatchObject({
       code: 2,
       err: "streamer: unknown command 'model chek'; did you mean 'check'?\n",
     });
-    expect((await program.run(["model", "check", "--help"])).out).toContain("--input");
+    expect((await executable.run(["model", "check", "--help"])).out).toContain("--input");
   });
 
   test("init does not overwrite a file", async () => {
     await write("mine.ts", "mine");
-    const { code, err } = await program.run(["model", "init", "mine"]);
+    const { code, err } = await executable.run(["model", "init", "mine"]);
     expect({ code, err }).toEqual({ code: 2, err: "streamer: ./mine.ts already exists and is not overwritten\n" });
-    expect(await readdir(program.folder)).toContain("mine.ts");
+    expect(await readdir(executable.folder)).toContain("mine.ts");
   });
 });
 
 /**
- * Builds a native addon, as a package has it: `answer` is 42. The functions of Node-API are declared here, because
- * its headers may not be installed.
+ * Builds a native addon whose export `answer` is 42. Its source declares the functions of Node-API, because the headers
+ * may not be installed.
  */
-async function addon(path: string): Promise<void> {
+async function buildAddon(path: string): Promise<void> {
   const source = `
     #include <stdint.h>
     int napi_create_int32(void *env, int32_t value, void **result);
