@@ -40,7 +40,7 @@ async function played(
     if (harness.chance() < 0.2) await harness.answer(Math.floor(harness.chance() * 4));
   }
   await driven.stop();
-  await harness.rest();
+  await harness.runDeferred();
   expect(driven.faults).toEqual([]);
   expect(harness.arena.used).toBe(0);
   expect(harness.model.lanes).toBe(0);

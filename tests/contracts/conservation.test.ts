@@ -95,7 +95,7 @@ for (const pattern of Object.keys(PATTERNS)) {
               if (harness.chance() < 0.3) await harness.answer(2);
             }
             await driven.stop();
-            await harness.rest();
+            await harness.runDeferred();
             checkLedger(driven, bytes.length);
             expect(harness.arena.used).toBe(0);
           },
@@ -140,7 +140,7 @@ for (const pattern of Object.keys(PATTERNS)) {
             if (!stopped) expect(driven.events.slice(length).some(({ type }) => type === "error")).toBe(true);
             // What was on its way is dropped unheard.
             const said = driven.events.length;
-            await harness.rest();
+            await harness.runDeferred();
             driven.stream.abort("internal", "again", "error", 3);
             expect(driven.events.length).toBe(said);
             expect(driven.faults).toEqual([]);

@@ -119,9 +119,9 @@ describe("a session by another transport and in another dialect", () => {
     using harness = new SessionHarness({ "simple.block_ms": 500 });
     const pipe = new Pipe(new Sessions(harness.services), openLine("simple"));
     pipe.write("open 16000", audio(1));
-    await harness.rest();
+    await harness.runDeferred();
     harness.fail();
-    await harness.rest();
+    await harness.runDeferred();
     pipe.write("end");
     await harness.answerAll();
     expect(pipe.lines.slice(-4)).toEqual([
@@ -150,8 +150,8 @@ describe("a session by another transport and in another dialect", () => {
     const sessions = new Sessions(harness.services);
     for (const caller of ["one", "one", "two"]) new Pipe(sessions, openLine("simple"), caller).write("open 16000");
     harness.start("simple", { format: { channels: 2, sample_rate: 16_000, bit_depth: 16, is_float: false } });
-    expect(harness.owners.map(({ caller }) => caller)).toEqual(["one", "one", "two", "127.0.0.1", "127.0.0.1"]);
-    const streams = harness.owners.map(({ stream }) => stream);
+    expect(harness.laneOwners.map(({ caller }) => caller)).toEqual(["one", "one", "two", "127.0.0.1", "127.0.0.1"]);
+    const streams = harness.laneOwners.map(({ stream }) => stream);
     expect(new Set(streams).size).toBe(4);
     expect(streams[3]).toBe(streams[4] as object);
   });
@@ -180,7 +180,7 @@ describe("a session by another transport and in another dialect", () => {
     const pipe = new Pipe(sessions, openLine("simple"), "somebody");
     pipe.write("open 16000", audio(0.7));
     pipe.cut();
-    await harness.rest();
+    await harness.runDeferred();
     const event = (name: string): unknown => harness.log.find((record) => record["event"] === name);
     expect(event("session_opened")).toMatchObject({ dialect: "line", pattern: "simple", caller: "somebody" });
     expect(event("stream_stopped")).toMatchObject({ reason: "vanished", ledger: [{ received: 11_200 }] });

@@ -26,7 +26,7 @@ describe("time", () => {
     expect(connection.closed).toBeUndefined();
     harness.now = 1_000;
     session.sweep(harness.now);
-    expect(connection.story).toEqual(["error no_stream", "error invalid_request", "error start_timeout"]);
+    expect(connection.summaries).toEqual(["error no_stream", "error invalid_request", "error start_timeout"]);
     expect(connection.events.at(-1)).toMatchObject({ fatal: true });
     expect(connection.closed).toEqual({ code: 1008, reason: "start_timeout" });
   });
@@ -37,7 +37,7 @@ describe("time", () => {
     session.receive(audio(0.25));
     harness.now = 1_000;
     session.sweep(harness.now);
-    expect(connection.story).toEqual(["started", "error idle_timeout", "stopped limit"]);
+    expect(connection.summaries).toEqual(["started", "error idle_timeout", "stopped limit"]);
     expect(connection.events[1]).toMatchObject({ fatal: true, channel: 0, start_time: 0, end_time: 0.25 });
     expect(connection.closed).toEqual({ code: 1008, reason: "idle_timeout" });
     expectWhole(connection, 8_000);
@@ -51,7 +51,7 @@ describe("time", () => {
       session.receive(KEEP_ALIVE);
       session.sweep(harness.now);
     }
-    expect(connection.story).toEqual(["started"]);
+    expect(connection.summaries).toEqual(["started"]);
     harness.now += 1_000;
     session.sweep(harness.now);
     expect(connection.closed?.reason).toBe("idle_timeout");
@@ -62,12 +62,12 @@ describe("time", () => {
     const { session, connection } = harness.start();
     session.receive(audio(0.3));
     session.receive(STOP);
-    await harness.rest();
+    await harness.runDeferred();
     for (harness.now = 250; harness.now <= 10_000; harness.now += 250) session.sweep(harness.now);
     expect(connection.closed).toBeUndefined();
     harness.answer();
     session.sweep(harness.now);
-    expect(connection.story).toEqual(["started", "segment", "stopped stop"]);
+    expect(connection.summaries).toEqual(["started", "segment", "stopped stop"]);
     expect(connection.closed).toBeUndefined();
     harness.now += 1_000;
     session.sweep(harness.now);
@@ -84,9 +84,9 @@ describe("time", () => {
       other.session.receive(KEEP_ALIVE);
       session.sweep(harness.now);
     }
-    expect(connection.story).toEqual(["started"]);
+    expect(connection.summaries).toEqual(["started"]);
     other.session.disconnected();
-    await harness.rest();
+    await harness.runDeferred();
     session.sweep(harness.now);
     harness.now += 1_000;
     session.sweep(harness.now);
@@ -97,19 +97,19 @@ describe("time", () => {
     using harness = new SessionHarness({ "limits.session_ms": 60_000 });
     const { session, connection } = harness.start();
     session.receive(audio(0.8));
-    await harness.rest();
+    await harness.runDeferred();
     harness.now = 60_000;
     session.receive(KEEP_ALIVE);
     session.sweep(harness.now);
-    expect(connection.story).toEqual(["started", "error session_limit", "error session_limit", "stopped limit"]);
+    expect(connection.summaries).toEqual(["started", "error session_limit", "error session_limit", "stopped limit"]);
     expect(connection.events.slice(1, 3)).toMatchObject([
       { start_time: 0, end_time: 0.5 },
       { start_time: 0.5, end_time: 0.8 },
     ]);
     expect(connection.closed).toEqual({ code: 1008, reason: "session_limit" });
     expectWhole(connection, 25_600);
-    await harness.rest();
-    expect([harness.work.length, harness.arena.used]).toEqual([0, 0]);
+    await harness.runDeferred();
+    expect([harness.pendingJobs.length, harness.arena.used]).toEqual([0, 0]);
   });
 
   test("a session without a limit does not end", () => {
@@ -137,7 +137,7 @@ describe("size", () => {
       session.receive(good);
       expect(connection.closed).toBeUndefined();
       session.receive(bad);
-      expect(connection.story.slice(-2)).toEqual(["error message_too_big", "stopped limit"]);
+      expect(connection.summaries.slice(-2)).toEqual(["error message_too_big", "stopped limit"]);
       expect(connection.closed).toEqual({ code: 1009, reason: "message_too_big" });
     }
   });
@@ -154,7 +154,7 @@ describe("size", () => {
     // A block and the read-ahead are in the memory, the inbox is full; nothing more is.
     expect(sent).toBeLessThanOrEqual(48_000 + 32_000 + 2 * 3_200);
     expect(harness.arena.used).toBeLessThanOrEqual(Math.ceil(24_000 / 4_096) + 1);
-    expect(connection.story).toEqual(["started"]);
+    expect(connection.summaries).toEqual(["started"]);
     session.receive(STOP);
     await harness.answerAll();
     expect(connection.paused).toBeFalse();
@@ -181,11 +181,11 @@ describe("size", () => {
       session.receive(audio(0.01));
       session.receive(FLUSH);
     }
-    await harness.rest();
-    expect(harness.work.length).toBeLessThanOrEqual(8);
+    await harness.runDeferred();
+    expect(harness.pendingJobs.length).toBeLessThanOrEqual(8);
     session.receive(STOP);
     await harness.answerAll();
-    expect(connection.story.filter((word) => word === "flushed")).toHaveLength(100);
+    expect(connection.summaries.filter((word) => word === "flushed")).toHaveLength(100);
     expectWhole(connection, 32_000);
   });
 });
@@ -195,23 +195,23 @@ describe("a client that does not read", () => {
     using harness = new SessionHarness({ "limits.outbox_bytes": 8_192, "simple.block_ms": 20 });
     const { session, connection } = harness.start("segmented", { interim_results: true, interim_interval_ms: 100 });
     session.receive(encode("s16", concat(noise(0.5), voice(1))));
-    await harness.rest();
+    await harness.runDeferred();
     connection.buffered = 5_000;
     session.writable();
     harness.answer();
-    expect(connection.story).toEqual(["started", "active"]);
+    expect(connection.summaries).toEqual(["started", "active"]);
     session.receive(audio(0.5));
     expect(harness.arena.used).toBeLessThanOrEqual(7);
     connection.buffered = 0;
     session.writable();
     session.receive(encode("s16", noise(1)));
     connection.buffered = 5_000;
-    await harness.rest();
-    expect(connection.story).toEqual(["started", "active", "inactive"]);
+    await harness.runDeferred();
+    expect(connection.summaries).toEqual(["started", "active", "inactive"]);
     connection.buffered = 17 * 1024 * 1024;
-    harness.answer(harness.work.findIndex(({ work }) => work.kind === "final"));
-    await harness.rest();
-    expect(connection.story.slice(3)).toEqual(["segment", "error slow_reader", "stopped limit"]);
+    harness.answer(harness.pendingJobs.findIndex(({ job }) => job.kind === "final"));
+    await harness.runDeferred();
+    expect(connection.summaries.slice(3)).toEqual(["segment", "error slow_reader", "stopped limit"]);
     expect(connection.closed).toEqual({ code: 1008, reason: "slow_reader" });
     expectWhole(connection, 96_000);
   });
@@ -219,10 +219,10 @@ describe("a client that does not read", () => {
   test("is not one that reads steadily, even if as much is added as it takes", async () => {
     using harness = new SessionHarness({ "limits.slow_reader_ms": 2_000, "simple.block_ms": 20 });
     const { session, connection } = harness.start();
-    connection.stuck = true;
+    connection.clientStalled = true;
     for (harness.now = 0; harness.now < 20_000; harness.now += 500) {
       session.receive(audio(0.02));
-      await harness.rest();
+      await harness.runDeferred();
       const before = connection.buffered;
       harness.answer();
       session.sweep(harness.now);
@@ -237,32 +237,32 @@ describe("a client that does not read", () => {
   test("is not one that gets the results of what was read before its outbox was half full, however large; no more is read", async () => {
     using harness = new SessionHarness({ "limits.outbox_bytes": 8_192, "limits.slow_reader_ms": 2_000 });
     const { session, connection } = harness.start();
-    connection.stuck = true;
+    connection.clientStalled = true;
     session.receive(audio(1));
-    await harness.rest();
+    await harness.runDeferred();
     const sound = { audio: { samples: new Float32Array(2_000_000), sampleRate: 16_000 } };
     harness.answer(0, sound);
-    await harness.rest();
+    await harness.runDeferred();
     session.receive(audio(1));
     session.receive("{");
-    await harness.rest();
+    await harness.runDeferred();
     harness.answer(0, sound);
-    expect([connection.closed, harness.work.length]).toEqual([undefined, 0]);
-    expect(connection.story).toEqual(["started", "segment", "segment"]);
+    expect([connection.closed, harness.pendingJobs.length]).toEqual([undefined, 0]);
+    expect(connection.summaries).toEqual(["started", "segment", "segment"]);
     connection.buffered = 0;
     session.writable();
     await harness.answerAll();
-    expect(connection.story.slice(3)).toEqual(["error invalid_json", "segment", "segment"]);
+    expect(connection.summaries.slice(3)).toEqual(["error invalid_json", "segment", "segment"]);
   });
 
   test("is held back when nothing but its mistakes is answered, too", () => {
     using harness = new SessionHarness({ "limits.outbox_bytes": 8_192 });
     const { session, connection } = harness.open();
-    connection.stuck = true;
+    connection.clientStalled = true;
     for (let i = 0; i < 10_000 && !connection.paused; i++) session.receive("{");
     expect(connection.paused).toBeTrue();
     expect(connection.buffered).toBeLessThan(8_192);
-    connection.stuck = false;
+    connection.clientStalled = false;
     connection.buffered = 0;
     session.writable();
     expect(connection.paused).toBeFalse();
@@ -280,7 +280,7 @@ describe("a client that does not read", () => {
     expect(connection.closed).toBeUndefined();
     session.receive(audio(0.1));
     session.sweep((harness.now = 4_499));
-    expect(connection.story).toEqual(["started", "error slow_reader", "stopped limit"]);
+    expect(connection.summaries).toEqual(["started", "error slow_reader", "stopped limit"]);
     expect(connection.closed?.code).toBe(1008);
   });
 });
@@ -295,7 +295,7 @@ describe("a stream that is aborted", () => {
     session.receive(KEEP_ALIVE);
     session.receive(audio(1));
     session.abortForShutdown();
-    expect(connection.story.at(-1)).toBe("stopped drain");
+    expect(connection.summaries.at(-1)).toBe("stopped drain");
     expectWhole(connection, 96_000);
     expect(connection.closed?.code).toBe(1001);
 
@@ -330,16 +330,16 @@ describe("a stream that is aborted", () => {
     using harness = new SessionHarness();
     const { session, connection } = harness.start("simple", { format: { ...S16_MONO, channels: 2 } });
     session.receive(encode("s16", noise(1), noise(1)));
-    await harness.rest();
-    expect(harness.work).toHaveLength(4);
+    await harness.runDeferred();
+    expect(harness.pendingJobs).toHaveLength(4);
     session.disconnected();
-    await harness.rest();
-    expect([harness.work.length, harness.arena.used]).toEqual([0, 0]);
+    await harness.runDeferred();
+    expect([harness.pendingJobs.length, harness.arena.used]).toEqual([0, 0]);
     const [record] = harness.log.filter((each) => each["event"] === "stream_stopped");
     const ledgers = record?.["ledger"] as unknown[];
     expect(ledgers).toHaveLength(2);
     expect(ledgers[1]).toMatchObject({ channel: 1, received: 16_000, decoded: 16_000, failed: 16_000, inferred: 0 });
-    expect(connection.story).toEqual(["started"]);
+    expect(connection.summaries).toEqual(["started"]);
   });
 });
 
@@ -352,7 +352,7 @@ describe("an internal fault", () => {
       "a shutdown": (_, { session }) => session.drain(),
       "the end of a shutdown": (_, { session }) => session.abortForShutdown(),
       "a result": (harness) => harness.answer(),
-      "an outcome that cannot be": (harness) => harness.work[0]?.settle({ status: "dropped" }),
+      "an outcome that cannot be": (harness) => harness.pendingJobs[0]?.settle({ status: "dropped" }),
       "a client that is gone": (_, { session }) => session.disconnected(),
     };
     for (const [what, strike] of Object.entries(strikes)) {
@@ -360,10 +360,10 @@ describe("an internal fault", () => {
       const other = harness.start();
       const opened = harness.start();
       opened.session.receive(audio(0.7));
-      await harness.rest();
+      await harness.runDeferred();
       opened.connection.broken = !what.includes("cannot be");
       expect(() => strike(harness, opened)).not.toThrow();
-      await harness.rest();
+      await harness.runDeferred();
       expect({ what, closed: opened.connection.closed !== undefined, used: harness.arena.used }).toEqual({
         what,
         // A connection that is gone needs no close.
@@ -373,7 +373,7 @@ describe("an internal fault", () => {
       other.session.receive(audio(0.2));
       other.session.receive(STOP);
       await harness.answerAll();
-      expect(other.connection.story).toEqual(["started", "segment", "stopped stop"]);
+      expect(other.connection.summaries).toEqual(["started", "segment", "stopped stop"]);
     }
   });
 
@@ -381,9 +381,9 @@ describe("an internal fault", () => {
     using harness = new SessionHarness();
     const { session, connection } = harness.start();
     session.receive(audio(0.7));
-    await harness.rest();
-    harness.work[0]?.settle({ status: "dropped" });
-    expect(connection.story).toEqual(["started", "error internal", "error internal", "stopped error"]);
+    await harness.runDeferred();
+    harness.pendingJobs[0]?.settle({ status: "dropped" });
+    expect(connection.summaries).toEqual(["started", "error internal", "error internal", "stopped error"]);
     expect(connection.closed).toEqual({ code: 1011, reason: "internal" });
     expectWhole(connection, 22_400);
     expect(harness.log.some((record) => record["event"] === "session_crashed")).toBeTrue();
@@ -411,11 +411,11 @@ describe("memory", () => {
     const modest = harness.start("segmented", { vad });
     modest.session.receive(encode("s16", voice(1)));
     greedy.session.receive(encode("s16", concat(noise(0.8), voice(10, { seed: 5 }))));
-    await harness.rest();
+    await harness.runDeferred();
     harness.memory.check();
-    expect(greedy.connection.story).toEqual(["started", "active"]);
+    expect(greedy.connection.summaries).toEqual(["started", "active"]);
     harness.memory.check();
-    expect(greedy.connection.story).toEqual(["started", "active", "error overloaded", "stopped error"]);
+    expect(greedy.connection.summaries).toEqual(["started", "active", "error overloaded", "stopped error"]);
     expect(greedy.connection.closed).toEqual({ code: 1013, reason: "overloaded" });
     expect(greedy.connection.events[2]).toMatchObject({ channel: 0, fatal: true, retryable: true, end_time: 10.8 });
     expectWhole(greedy.connection, 345_600);
@@ -430,12 +430,12 @@ describe("memory", () => {
     using harness = new SessionHarness({ "limits.read_ahead_seconds": 100 }, 24);
     const busy = harness.start("simple");
     busy.session.receive(audio(6));
-    await harness.rest();
+    await harness.runDeferred();
     const waiting = harness.start("segmented");
     waiting.session.receive(encode("s16", speech([5])));
     harness.memory.check();
     harness.memory.check();
-    await harness.rest();
+    await harness.runDeferred();
     expect([busy.connection.closed, waiting.connection.closed]).toEqual([undefined, undefined]);
     busy.session.receive(STOP);
     waiting.session.receive(STOP);
@@ -448,7 +448,7 @@ describe("memory", () => {
     using harness = new SessionHarness({}, 12);
     const { session, connection } = harness.start("simple", { format: { ...S16_MONO, channels: 13 } });
     session.receive(Buffer.alloc(26 * 100));
-    expect(connection.story).toEqual(["error unsupported_format", "error audio_before_start"]);
+    expect(connection.summaries).toEqual(["error unsupported_format", "error audio_before_start"]);
   });
 });
 
@@ -461,7 +461,7 @@ describe("shutdown", () => {
     session.drain();
     session.receive(audio(0.7));
     await harness.answerAll();
-    expect(connection.story).toEqual(["started", "warning draining", "segment", "segment", "stopped drain"]);
+    expect(connection.summaries).toEqual(["started", "warning draining", "segment", "segment", "stopped drain"]);
     expect(connection.closed).toEqual({ code: 1001, reason: "draining" });
     expectWhole(connection, 22_400);
   });
@@ -470,7 +470,7 @@ describe("shutdown", () => {
     using harness = new SessionHarness();
     const { session, connection } = harness.open();
     session.drain();
-    expect(connection.story).toEqual(["warning draining"]);
+    expect(connection.summaries).toEqual(["warning draining"]);
     expect(connection.closed?.code).toBe(1001);
   });
 
@@ -487,7 +487,7 @@ describe("shutdown", () => {
     const [first, second] = streamsOf(connection.events);
     expect(first?.stopped.reason).toBe("stop");
     expect(second?.stopped).toMatchObject({ reason: "drain", channels: [{ received: 1_600, inferred: 1_600 }] });
-    expect(connection.story).toContain("flushed");
+    expect(connection.summaries).toContain("flushed");
   });
 
   test("at the drain time-out errors name what is left, and the session ends", async () => {
@@ -495,10 +495,10 @@ describe("shutdown", () => {
     const { session, connection } = harness.start();
     session.receive(audio(0.7));
     session.drain();
-    await harness.rest();
+    await harness.runDeferred();
     harness.answer();
     session.abortForShutdown();
-    expect(connection.story).toEqual(["started", "warning draining", "segment", "error draining", "stopped drain"]);
+    expect(connection.summaries).toEqual(["started", "warning draining", "segment", "error draining", "stopped drain"]);
     expect(connection.closed).toEqual({ code: 1001, reason: "draining" });
     expectWhole(connection, 22_400);
   });

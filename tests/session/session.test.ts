@@ -18,7 +18,7 @@ describe("the conversation", () => {
     session.receive(STOP);
     session.receive(audio(0.1));
     session.receive(audio(0.1));
-    expect(connection.story).toEqual([
+    expect(connection.summaries).toEqual([
       "error audio_before_start",
       "started",
       "stopped stop",
@@ -34,9 +34,9 @@ describe("the conversation", () => {
     session.receive(START);
     session.receive(audio(0.2));
     session.receive(STOP);
-    expect(connection.story).toEqual(["started"]);
+    expect(connection.summaries).toEqual(["started"]);
     await harness.answerAll();
-    expect(connection.story).toEqual([
+    expect(connection.summaries).toEqual([
       "started",
       "segment",
       "segment",
@@ -60,7 +60,7 @@ describe("the conversation", () => {
     session.receive(audio(0.2));
     session.receive(audio(0.2));
     await harness.answerAll();
-    expect(connection.story).toEqual([
+    expect(connection.summaries).toEqual([
       "started",
       "segment",
       "stopped restart",
@@ -89,7 +89,7 @@ describe("the conversation", () => {
     session.receive(audio(0.2));
     session.receive(STOP);
     await harness.answerAll();
-    expect(connection.story.slice(1)).toEqual([
+    expect(connection.summaries.slice(1)).toEqual([
       "error invalid_json",
       "error unknown_request",
       "error invalid_request",
@@ -108,7 +108,7 @@ describe("the conversation", () => {
     session.receive(JSON.stringify({ request: "stop", disconnect: true }));
     expect(connection.closed).toBeUndefined();
     await harness.answerAll();
-    expect(connection.story).toEqual(["started", "stopped stop", "started", "segment", "stopped stop"]);
+    expect(connection.summaries).toEqual(["started", "stopped stop", "started", "segment", "stopped stop"]);
     expect(connection.closed).toEqual({ code: 1000, reason: "stop" });
   });
 
@@ -117,7 +117,7 @@ describe("the conversation", () => {
     const { session, connection } = harness.start();
     session.receive(audio(0.2));
     session.receive(STOP);
-    await harness.rest();
+    await harness.runDeferred();
     const samples = Float32Array.of(0.5, -0.25, 1);
     harness.answer(0, { audio: { samples, sampleRate: 22_050 } });
     expect(connection.events[1]).toMatchObject({ type: "segment", audio: { bytes: 12, sample_rate: 22_050 } });
@@ -180,12 +180,12 @@ describe("order", () => {
     using harness = new SessionHarness();
     const { session, connection } = harness.start();
     session.receive(audio(2));
-    await harness.rest();
+    await harness.runDeferred();
     harness.answer(3);
     harness.answer(1);
-    expect(connection.story).toEqual(["started"]);
+    expect(connection.summaries).toEqual(["started"]);
     harness.answer(0);
-    expect(connection.story).toEqual(["started", "segment", "segment"]);
+    expect(connection.summaries).toEqual(["started", "segment", "segment"]);
     harness.fail(0, "worker_crashed");
     expect(connection.events.slice(1)).toMatchObject([
       { start_time: 0, end_time: 0.5 },
@@ -199,8 +199,8 @@ describe("order", () => {
     using harness = new SessionHarness();
     const { session, connection } = harness.start("simple", { format: { ...S16_MONO, channels: 2 } });
     session.receive(encode("s16", noise(0.5), noise(0.5, { seed: 2 })));
-    await harness.rest();
-    const second = harness.work.findIndex(({ lane }) => lane === 1);
+    await harness.runDeferred();
+    const second = harness.pendingJobs.findIndex(({ lane }) => lane === 1);
     harness.answer(second);
     expect(connection.events.at(-1)).toMatchObject({ type: "segment", channel: 1 });
   });
@@ -209,9 +209,9 @@ describe("order", () => {
     using harness = new SessionHarness();
     const { session, connection } = harness.start("segmented");
     session.receive(encode("s16", speech([0.8, 0.8])));
-    expect(connection.story).toEqual(["started", "active", "inactive", "active", "inactive"]);
+    expect(connection.summaries).toEqual(["started", "active", "inactive", "active", "inactive"]);
     await harness.answerAll();
-    expect(connection.story.slice(5)).toEqual(["segment", "segment"]);
+    expect(connection.summaries.slice(5)).toEqual(["segment", "segment"]);
   });
 
   test("an interim never comes before an earlier utterance's final, and never behind its own", async () => {
@@ -219,18 +219,18 @@ describe("order", () => {
     const { session, connection } = harness.start("segmented", { interim_results: true, interim_interval_ms: 100 });
     session.receive(encode("s16", speech([0.8])));
     session.receive(encode("s16", voice(0.8)));
-    await harness.rest();
-    const kinds = harness.work.map(({ work }) => work.kind);
+    await harness.runDeferred();
+    const kinds = harness.pendingJobs.map(({ job }) => job.kind);
     const final = kinds.indexOf("final");
     expect([kinds.slice(0, final).includes("interim"), kinds.slice(final).includes("interim")]).toEqual([true, true]);
     // Everything but the final: the first utterance is over, the second may not overtake it.
-    for (let n = harness.work.length - 1; n >= 0; n--) if (n !== final) harness.answer(n);
-    expect(connection.story).not.toContain("interim");
+    for (let n = harness.pendingJobs.length - 1; n >= 0; n--) if (n !== final) harness.answer(n);
+    expect(connection.summaries).not.toContain("interim");
     harness.answer();
     session.receive(encode("s16", voice(0.5)));
-    await harness.rest();
+    await harness.runDeferred();
     harness.answer();
-    expect(connection.story.slice(-2)).toEqual(["segment", "interim"]);
+    expect(connection.summaries.slice(-2)).toEqual(["segment", "interim"]);
     const starts = connection.events.filter((event) => event.type === "segment").map(({ start_time }) => start_time);
     expect(starts[1]).toBeGreaterThan(starts[0]!);
   });
@@ -239,8 +239,8 @@ describe("order", () => {
     using harness = new SessionHarness();
     const { session } = harness.start("segmented", { interim_results: false, interim_interval_ms: 100 });
     session.receive(encode("s16", voice(2)));
-    await harness.rest();
-    expect(harness.work).toEqual([]);
+    await harness.runDeferred();
+    expect(harness.pendingJobs).toEqual([]);
   });
 
   test("a failed interim is not reported", async () => {
@@ -248,11 +248,11 @@ describe("order", () => {
     const { session, connection } = harness.start("segmented", { interim_results: true, interim_interval_ms: 100 });
     session.receive(encode("s16", speech([])));
     session.receive(encode("s16", voice(0.5)));
-    await harness.rest();
+    await harness.runDeferred();
     harness.fail();
     session.receive(STOP);
     await harness.answerAll();
-    expect(connection.story).not.toContain("error inference_failed");
+    expect(connection.summaries).not.toContain("error inference_failed");
     expect(streamsOf(connection.events)[0]?.stopped.channels[0]).toMatchObject({ failed: 0, errors: 0, segments: 1 });
   });
 
@@ -263,9 +263,9 @@ describe("order", () => {
     session.receive(STOP);
     session.receive(FLUSH);
     session.receive(STOP);
-    expect(connection.story).toEqual(["started"]);
+    expect(connection.summaries).toEqual(["started"]);
     await harness.answerAll();
-    expect(connection.story).toEqual(["started", "segment", "stopped stop", "error no_stream", "error no_stream"]);
+    expect(connection.summaries).toEqual(["started", "segment", "stopped stop", "error no_stream", "error no_stream"]);
   });
 
   test("flushed follows the results that the flush caused, on every channel", async () => {
@@ -273,7 +273,7 @@ describe("order", () => {
     const { session, connection } = harness.start("simple", { format: { ...S16_MONO, channels: 2 } });
     session.receive(encode("s16", noise(0.3), noise(0.3, { seed: 2 })));
     session.receive(FLUSH);
-    expect(connection.story).toEqual(["started"]);
+    expect(connection.summaries).toEqual(["started"]);
     await harness.answerAll();
     expect(connection.events.slice(1)).toMatchObject([
       { type: "segment", channel: 0, end_time: 0.3 },

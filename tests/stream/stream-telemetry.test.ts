@@ -14,14 +14,14 @@ describe("the telemetry of a stream", () => {
     const { session, connection } = harness.start("segmented");
     // In messages of 20 ms, so that the one that decides is known; a slab may end in the middle of it.
     let bytes = 0;
-    for (; harness.work.length === 0 && bytes < utterance.length; bytes += 640) {
+    for (; harness.pendingJobs.length === 0 && bytes < utterance.length; bytes += 640) {
       session.receive(utterance.subarray(bytes, bytes + 640));
-      await harness.rest();
+      await harness.runDeferred();
     }
     const heard = bytes / 32_000;
     harness.now += 700;
     harness.answer();
-    await harness.rest();
+    await harness.runDeferred();
     const { inactive, segment } = {
       inactive: connection.events.find(({ type }) => type === "inactive"),
       segment: connection.events.find(({ type }) => type === "segment"),
@@ -37,15 +37,15 @@ describe("the telemetry of a stream", () => {
     using harness = new SessionHarness({ "simple.block_ms": 500 });
     const { session } = harness.start("simple");
     session.receive(new Uint8Array(32_000));
-    await harness.rest();
+    await harness.runDeferred();
     harness.now += 100;
     harness.answer(1);
-    await harness.rest();
+    await harness.runDeferred();
     const latency = harness.metrics.families.results.latency.with({ ...LABELS, pattern: "simple" });
     expect(latency.count).toBe(0);
     harness.now += 300;
     harness.answer(0);
-    await harness.rest();
+    await harness.runDeferred();
     expect([latency.count, latency.sum]).toEqual([2, expect.closeTo(0.8)]);
   });
 
@@ -53,10 +53,10 @@ describe("the telemetry of a stream", () => {
     using harness = new SessionHarness({ "simple.block_ms": 500 });
     const { session } = harness.start("simple");
     session.receive(new Uint8Array(32_000));
-    await harness.rest();
+    await harness.runDeferred();
     harness.fail(0);
     harness.answer(0);
-    await harness.rest();
+    await harness.runDeferred();
     expect(harness.metrics.families.results.latency.with({ ...LABELS, pattern: "simple" }).count).toBe(1);
   });
 
@@ -66,8 +66,8 @@ describe("the telemetry of a stream", () => {
     const fate = (name: string): number =>
       harness.metrics.families.inference.interims.with({ model: "simulated", fate: name }).value;
     session.receive(utterance.subarray(0, 48_000));
-    await harness.rest();
-    const waiting = harness.work.filter(({ work }) => work.kind === "interim").length;
+    await harness.runDeferred();
+    const waiting = harness.pendingJobs.filter(({ job }) => job.kind === "interim").length;
     expect(waiting).toBeGreaterThan(3);
     harness.answer(0);
     harness.fail(0);
@@ -77,9 +77,9 @@ describe("the telemetry of a stream", () => {
     connection.buffered = 0;
     session.writable();
     session.receive(utterance.subarray(48_000));
-    await harness.rest();
+    await harness.runDeferred();
     for (const _ of Array.from({ length: waiting - 3 })) harness.answer(0);
-    await harness.rest();
+    await harness.runDeferred();
     expect(["sent", "failed", "withheld"].map(fate)).toEqual([1, 1, 1]);
     expect(fate("late")).toBeGreaterThan(0);
   });

@@ -18,8 +18,8 @@ function harness(slabs = 256): StreamHarness {
   return new StreamHarness(slabs, 16_000, 0, 1);
 }
 
-/** `segment 0..0.1`, `error code`, `stopped reason`: the story in words. */
-function story(events: readonly ServerEvent[]): string[] {
+/** `segment 0..0.1`, `error code`, `stopped reason`: events in short. */
+function summaries(events: readonly ServerEvent[]): string[] {
   return events.map((event) => {
     if (event.type === "segment")
       return `${event.is_final === false ? "interim" : "segment"} ${event.start_time}..${event.end_time}`;
@@ -38,7 +38,12 @@ describe("the end of a stream", () => {
     const driven = new DrivenStream(harness(), SIMPLE);
     await driven.send(zeros(0.25));
     await driven.stop();
-    expect(story(driven.events)).toEqual(["segment 0..0.1", "segment 0.1..0.2", "segment 0.2..0.25", "stopped stop"]);
+    expect(summaries(driven.events)).toEqual([
+      "segment 0..0.1",
+      "segment 0.1..0.2",
+      "segment 0.2..0.25",
+      "stopped stop",
+    ]);
     expect(driven.ledgers[0]).toEqual({
       channel: 0,
       received: 4000,
@@ -59,7 +64,7 @@ describe("the end of a stream", () => {
     await driven.stop();
     const final = driven.events.find((event) => event.type === "segment");
     expect(final).toMatchObject({ is_final: true, end_time: 1.33 });
-    expect(story(driven.events).map((each) => each.split(" ")[0])).toEqual([
+    expect(summaries(driven.events).map((each) => each.split(" ")[0])).toEqual([
       "active",
       "inactive",
       "segment",
@@ -85,7 +90,7 @@ describe("the end of a stream", () => {
     await driven.stop();
     driven.stream.abort("internal", "late", "error", 100);
     expect(driven.advance()).toBe(true);
-    expect(story(driven.events)).toEqual(["segment 0..0.05", "stopped drain"]);
+    expect(summaries(driven.events)).toEqual(["segment 0..0.05", "stopped drain"]);
   });
 
   test("trailing bytes of an incomplete frame are reported, and a stream without audio has an empty ledger", async () => {
@@ -95,7 +100,7 @@ describe("the end of a stream", () => {
     expect(driven.events.at(-1)).toMatchObject({ trailing_bytes: 3, channels: [{ received: 100 }, { received: 100 }] });
     const empty = new DrivenStream(harness(), SEGMENTED);
     await empty.stop();
-    expect(story(empty.events)).toEqual(["stopped stop"]);
+    expect(summaries(empty.events)).toEqual(["stopped stop"]);
     expect(empty.ledgers[0]).toMatchObject({ received: 0, decoded: 0, inferred: 0, silent: 0, failed: 0 });
   });
 });
@@ -177,7 +182,7 @@ describe("a WAV header", () => {
     const driven = new DrivenStream(harness(), SIMPLE);
     await driven.send(wav({ ...FORMAT, sample_rate: 44_100 }, Buffer.alloc(1000)));
     await driven.stop();
-    expect(story(driven.events)).toEqual(["error format_mismatch", "stopped error"]);
+    expect(summaries(driven.events)).toEqual(["error format_mismatch", "stopped error"]);
     expect(driven.events[0]).toMatchObject({ fatal: false, message: expect.stringContaining("sample_rate 44100") });
     expect(driven.ledgers[0]).toMatchObject({ received: 0, decoded: 0 });
   });
@@ -187,7 +192,7 @@ describe("a WAV header", () => {
     const driven = new DrivenStream(harness(), SIMPLE);
     await driven.send(Buffer.concat([before, wav(FORMAT, Buffer.alloc(1000))]));
     await driven.stop();
-    expect(story(driven.events)).toEqual([
+    expect(summaries(driven.events)).toEqual([
       "error format_mismatch",
       "segment 0..0.1",
       `segment 0.1..${(2400 + 6) / 16_000}`,
@@ -206,7 +211,7 @@ describe("a WAV header", () => {
     const driven = new DrivenStream(harness(), SIMPLE);
     await driven.send(Buffer.from("RIFFabcdWA"));
     await driven.stop();
-    expect(story(driven.events)).toEqual([`segment 0..${5 / 16_000}`, "stopped stop"]);
+    expect(summaries(driven.events)).toEqual([`segment 0..${5 / 16_000}`, "stopped stop"]);
   });
 });
 
@@ -235,7 +240,7 @@ describe("limits", () => {
     expect(driven.advance()).toBe(false);
     const perChannel = Math.ceil((2 * 16_000) / Arena.SLAB_SAMPLES) + 1;
     expect(here.arena.used).toBeLessThanOrEqual(3 * perChannel);
-    expect(here.model.waiting.reduce((sum, { work }) => sum + work.audio.length, 0)).toBeLessThanOrEqual(3 * 32_000);
+    expect(here.model.waiting.reduce((sum, { job }) => sum + job.audio.length, 0)).toBeLessThanOrEqual(3 * 32_000);
   });
 
   test("no more pieces than the limit wait, but for those of one slab", () => {
@@ -282,7 +287,7 @@ describe("limits", () => {
     expect(second.advance()).toBe(false);
     expect(here.arena.used).toBe(8);
     first.stream.abort("internal", "gone", "error", 0);
-    await here.rest();
+    await here.runDeferred();
     await second.stop();
     expect(second.ledgers[0]).toMatchObject({ inferred: 16_000, failed: 0 });
     expect(here.arena.used).toBe(0);
@@ -340,14 +345,14 @@ test("a dropped final is reported as an internal fault", () => {
   expect(String(driven.faults[0])).toContain("was dropped");
 });
 
-test("work carries the stream's trace, and the audio of its span", () => {
+test("a job carries the stream's trace, and the audio of its span", () => {
   const here = harness();
   const driven = new DrivenStream(here, SIMPLE);
   driven.stream.offer(zeros(0.25));
   driven.advance();
-  expect(here.model.waiting.map(({ work }) => [work.kind, work.audio.length])).toEqual([
+  expect(here.model.waiting.map(({ job }) => [job.kind, job.audio.length])).toEqual([
     ["final", 1600],
     ["final", 1600],
   ]);
-  expect(here.model.waiting[0]?.work.traceparent).toStartWith("00-");
+  expect(here.model.waiting[0]?.job.traceparent).toStartWith("00-");
 });

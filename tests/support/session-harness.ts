@@ -11,21 +11,22 @@ import type { ServedModel, Services } from "../../src/stream/services.ts";
 import { type Logger, openLog } from "../../src/telemetry/log/log.ts";
 import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
 import { untracedConnection } from "../../src/telemetry/tracing/no-tracing.ts";
+import { summarize } from "./event-summary.ts";
 import { configure, type Settings } from "./in-process-server.ts";
-import { S16_MONO } from "./requests.ts";
+import { runMicrotasks } from "./microtasks.ts";
+import { startRequest } from "./requests.ts";
 
-/** A connection whose client is the test. */
+/** A connection that records what the session sends. */
 export class FakeConnection implements Connection {
   readonly events: ServerEvent[] = [];
   readonly binaryMessages: Uint8Array[] = [];
   /** Bytes that the client has not read. */
   buffered = 0;
-  /** Adds what is sent to `buffered`, as a client does that reads nothing. */
-  stuck = false;
-  /** Every send throws. */
+  /** True: the client does not read, so every message is added to `buffered`. */
+  clientStalled = false;
+  /** True: every send throws. */
   broken = false;
   paused = false;
-  pauses = 0;
   closed: { code: number; reason: string } | undefined;
 
   send(message: string | Uint8Array): void {
@@ -33,12 +34,11 @@ export class FakeConnection implements Connection {
     if (this.closed !== undefined) throw new Error("a message after the close");
     if (typeof message === "string") this.events.push(parseEvent(message));
     else this.binaryMessages.push(message);
-    if (this.stuck) this.buffered += message.length;
+    if (this.clientStalled) this.buffered += message.length;
   }
 
   pause(): void {
     this.paused = true;
-    this.pauses += 1;
   }
 
   resume(): void {
@@ -49,46 +49,46 @@ export class FakeConnection implements Connection {
     this.closed ??= { code, reason };
   }
 
-  /** `active`, `error no_stream`, ...: the story in words. */
-  get story(): string[] {
-    return this.events.map((event) =>
-      event.type === "error" || event.type === "warning"
-        ? `${event.type} ${event.code}`
-        : event.type === "stopped"
-          ? `stopped ${event.reason}`
-          : event.type === "segment" && event.is_final === false
-            ? "interim"
-            : event.type,
-    );
+  /** The events in short: `active`, `error no_stream`, `stopped limit`. */
+  get summaries(): string[] {
+    return this.events.map(summarize);
   }
 }
 
-/** A piece of work that waits for the test to say what became of it. */
-export interface Submitted {
-  readonly work: AudioJob;
+/** A job that the session has submitted and that has no outcome yet. */
+interface PendingJob {
+  readonly job: AudioJob;
+  /** Number of the lane, from 0 in the order in which lanes were opened. */
   readonly lane: number;
   settle(outcome: Outcome): void;
 }
 
-/** Sessions on a server without sockets, time and workers: the test plays all three. */
+/** A session and its connection. */
+interface Opened {
+  readonly session: Session;
+  readonly connection: FakeConnection;
+}
+
+/** Sessions without sockets, clock and workers. The test is the client, advances the time and settles the jobs. */
 export class SessionHarness implements Disposable {
+  /** The time of the sessions, in milliseconds. */
   now = 0;
   readonly arena: Arena;
   readonly memory: Memory;
-  /** AudioJob without an outcome, in the order of its coming. */
-  readonly work: Submitted[] = [];
+  /** Jobs without an outcome, in the order of their submission. */
+  readonly pendingJobs: PendingJob[] = [];
   readonly log: Record<string, unknown>[] = [];
   readonly metrics = new ServerMetrics();
   readonly services: Services;
+  /** Owners of all lanes, in the order in which lanes were opened. */
+  readonly laneOwners: LaneOwner[] = [];
   readonly #log: Logger & Disposable;
-  /** Owners of the lanes that were opened, in order. */
-  readonly owners: LaneOwner[] = [];
-  #lanes = 0;
 
-  constructor(keys: Settings = {}, slabs?: number) {
-    const config = configure(keys);
+  /** @param slabs size of the arena; default: that of the setting limits.arena_mb */
+  constructor(settings: Settings = {}, slabs?: number) {
+    const config = configure(settings);
     this.arena = new Arena(slabs ?? config.limits.arena_mb * 64);
-    this.memory = new Memory(this.arena, () => this.work.filter(({ work }) => work.kind === "final").length);
+    this.memory = new Memory(this.arena, () => this.#finalsPending);
     this.#log = openLog({
       level: "debug",
       write: (line) => this.log.push(JSON.parse(line) as Record<string, unknown>),
@@ -104,7 +104,8 @@ export class SessionHarness implements Disposable {
     };
   }
 
-  open(route = "simple", traceparent?: string): { session: Session; connection: FakeConnection } {
+  /** Opens a session of the native dialect on `/api/v1/ROUTE`. */
+  open(route = "simple", traceparent?: string): Opened {
     const connection = new FakeConnection();
     const request = new Request(`http://localhost/api/v1/${route}`);
     const accepted = {
@@ -116,79 +117,80 @@ export class SessionHarness implements Disposable {
     return { session: new Session(connection, accepted, this.services), connection };
   }
 
-  /** A session with a stream. */
-  start(route = "simple", fields: object = {}): { session: Session; connection: FakeConnection } {
+  /** Opens a session and sends a start for S16_MONO with these fields. */
+  start(route = "simple", fields: object = {}): Opened {
     const opened = this.open(route);
-    opened.session.receive(JSON.stringify({ request: "start", format: S16_MONO, ...fields }));
+    opened.session.receive(startRequest(fields));
     return opened;
   }
 
-  /** Lets what is to happen at once happen. */
-  async rest(): Promise<void> {
-    for (let i = 0; i < 50; i++) await Promise.resolve();
+  /** Runs the tasks that sessions and the arena have deferred. */
+  async runDeferred(): Promise<void> {
+    await runMicrotasks();
   }
 
-  /** The model has the answer to the n-th piece that waits: the number of its samples. */
+  /** Settles the n-th pending job with a result whose output is the number of its samples. */
   answer(n = 0, fields: object = {}): void {
-    const submitted = this.work[n];
-    if (submitted === undefined) throw new Error(`nothing waits at ${n}`);
-    const output = { count: submitted.work.audio.length };
-    submitted.settle({ status: "ok", output, queueMs: 1, inferMs: 2, worker: 0, batchSize: 1, ...fields });
+    const pending = this.pendingJobs[n];
+    if (pending === undefined) throw new Error(`no job ${n} is pending`);
+    const output = { count: pending.job.audio.length };
+    pending.settle({ status: "ok", output, queueMs: 1, inferMs: 2, worker: 0, batchSize: 1, ...fields });
   }
 
+  /** Settles the n-th pending job with a failure. */
   fail(n = 0, code: "inference_failed" | "inference_timeout" | "worker_crashed" = "inference_failed"): void {
-    this.work[n]?.settle({ status: "failed", code, message: "as the test wants", queueMs: 1, inferMs: 2 });
+    this.pendingJobs[n]?.settle({ status: "failed", code, message: "a failure of the test", queueMs: 1, inferMs: 2 });
   }
 
-  /** Answers everything, also what comes of it. */
+  /** Answers all jobs, also those that are submitted meanwhile. */
   async answerAll(): Promise<void> {
-    for (await this.rest(); this.work.length > 0; await this.rest()) this.answer();
+    for (await this.runDeferred(); this.pendingJobs.length > 0; await this.runDeferred()) this.answer();
   }
 
   [Symbol.dispose](): void {
     this.#log[Symbol.dispose]();
   }
 
+  get #finalsPending(): number {
+    return this.pendingJobs.filter(({ job }) => job.kind === "final").length;
+  }
+
   #model(): ServedModel {
-    const { work } = this;
-    const finals = (): number => work.filter((each) => each.work.kind === "final").length;
+    const finalsPending = (): number => this.#finalsPending;
     return {
       name: "simulated",
       keepsState: false,
       sampleRate: 16_000,
       get finalsPending() {
-        return finals();
+        return finalsPending();
       },
-      lane: (owner) => {
-        this.owners.push(owner);
-        return this.#lane(this.#lanes++);
-      },
+      lane: (owner) => this.#lane(this.laneOwners.push(owner) - 1),
     };
   }
 
   #lane(lane: number): Lane {
     let closed = false;
     return {
-      submit: (work, settle) => {
-        this.arena.retainSpan(work.audio);
-        const submitted: Submitted = {
-          work,
+      submit: (job, settle) => {
+        this.arena.retainSpan(job.audio);
+        const pending: PendingJob = {
+          job,
           lane,
           settle: (outcome) => {
-            const at = this.work.indexOf(submitted);
-            if (at < 0) throw new Error("settled twice");
-            this.work.splice(at, 1);
-            this.arena.releaseSpan(work.audio);
+            const index = this.pendingJobs.indexOf(pending);
+            if (index < 0) throw new Error("settled twice");
+            this.pendingJobs.splice(index, 1);
+            this.arena.releaseSpan(job.audio);
             settle(outcome);
           },
         };
-        this.work.push(submitted);
+        this.pendingJobs.push(pending);
       },
       close: () => {
         if (closed) return;
         closed = true;
-        for (const submitted of this.work.filter((each) => each.lane === lane)) {
-          queueMicrotask(() => submitted.settle({ status: "dropped" }));
+        for (const pending of this.pendingJobs.filter((each) => each.lane === lane)) {
+          queueMicrotask(() => pending.settle({ status: "dropped" }));
         }
       },
     };

@@ -20,11 +20,11 @@ import { shortSection } from "./pattern-settings.ts";
 
 interface Waiting {
   readonly lane: Lane;
-  readonly work: AudioJob;
+  readonly job: AudioJob;
   readonly settle: (outcome: Outcome) => void;
 }
 
-/** A model without threads: work waits until the test lets one piece of it, of its choice, be answered. */
+/** A model without threads: jobs wait until the test lets one, of its choice, be answered. */
 export class FakeModel implements ServedModel {
   readonly name = "fake";
   readonly keepsState = false;
@@ -43,17 +43,17 @@ export class FakeModel implements ServedModel {
   }
 
   get finalsPending(): number {
-    return this.waiting.filter(({ work }) => work.kind === "final").length;
+    return this.waiting.filter(({ job }) => job.kind === "final").length;
   }
 
   lane(): Lane {
     this.lanes += 1;
     let open = true;
     const lane: Lane = {
-      submit: (work, settle) => {
-        this.#arena.retainSpan(work.audio);
+      submit: (job, settle) => {
+        this.#arena.retainSpan(job.audio);
         this.#drop(lane, (other) => other.kind === "interim");
-        this.waiting.push({ lane, work, settle });
+        this.waiting.push({ lane, job, settle });
         if (!open) this.#drop(lane, () => true);
       },
       close: () => {
@@ -65,32 +65,32 @@ export class FakeModel implements ServedModel {
     return lane;
   }
 
-  /** Answers one piece of work, looking at its samples only now. */
+  /** Answers one job, looking at its samples only now. */
   answer(choice: number): void {
     const [taken] = this.waiting.splice(Math.floor(choice * this.waiting.length), 1);
-    if (taken === undefined) throw new Error("no work waits");
-    const { work, settle } = taken;
-    const digest = this.#digest(work.audio);
-    this.#release(work);
+    if (taken === undefined) throw new Error("no job waits");
+    const { job, settle } = taken;
+    const digest = this.#digest(job.audio);
+    this.#release(job);
     const times = { queueMs: 0, inferMs: 0 };
     if (this.#failEvery > 0 && digest % this.#failEvery === 0) {
       settle({ status: "failed", code: "inference_failed", message: "as the test wants", ...times });
     } else {
-      const output = { count: work.audio.length, digest };
+      const output = { count: job.audio.length, digest };
       settle({ status: "ok", output, state: digest, ...times, worker: 0, batchSize: 1 });
     }
   }
 
-  #drop(lane: Lane, which: (work: AudioJob) => boolean): void {
-    for (const each of this.waiting.filter((waiting) => waiting.lane === lane && which(waiting.work))) {
+  #drop(lane: Lane, which: (job: AudioJob) => boolean): void {
+    for (const each of this.waiting.filter((waiting) => waiting.lane === lane && which(waiting.job))) {
       this.waiting.splice(this.waiting.indexOf(each), 1);
-      this.#release(each.work);
+      this.#release(each.job);
       queueMicrotask(() => each.settle({ status: "dropped" }));
     }
   }
 
-  #release(work: AudioJob): void {
-    this.#arena.releaseSpan(work.audio);
+  #release(job: AudioJob): void {
+    this.#arena.releaseSpan(job.audio);
   }
 
   /** A number that any change of any sample changes. */
@@ -180,17 +180,17 @@ export class StreamHarness {
   }
 
   /** Lets what is to happen at once happen. */
-  async rest(): Promise<void> {
+  async runDeferred(): Promise<void> {
     for (let i = 0; i < 6; i++) await Promise.resolve();
   }
 
-  /** Answers up to so many pieces of work, any. */
+  /** Answers up to so many jobs, any. */
   async answer(count: number): Promise<void> {
     for (let i = 0; i < count && this.model.waiting.length > 0; i++) {
       this.model.answer(this.#next());
-      if (this.#next() < 0.3) await this.rest();
+      if (this.#next() < 0.3) await this.runDeferred();
     }
-    await this.rest();
+    await this.runDeferred();
   }
 }
 
@@ -310,7 +310,7 @@ export class DrivenStream {
         await this.#harness.answer(1 + Math.floor(this.#harness.chance() * 3));
       else {
         // A sweep or two may pass before somebody else's memory is free.
-        await this.#harness.rest();
+        await this.#harness.runDeferred();
         this.#harness.memory.check();
         idle += 1;
         if (idle > 20) throw new Error("nothing is under way that could let the stream go on");
