@@ -1,15 +1,15 @@
 import type { AudioFormat } from "../protocol/format.ts";
-import { EXTENSIBLE_BYTES, FMT_BYTES, wavFormat } from "./wav-format.ts";
-
-/** A longer header, with all RIFF chunks before the audio, is refused. */
-export const MAX_HEADER_BYTES = 1024 * 1024;
+import { CHUNK_HEAD_BYTES, chunkName, chunkSize, findName, MAGICS, NAME_WINDOW_BYTES } from "./wav-chunk.ts";
+import { EXTENSIBLE_BYTES, FMT_BYTES, wavFormat, type WavRefusal } from "./wav-format.ts";
 
 export interface WavHeader {
   readonly format: AudioFormat;
-  /** Bytes of audio that the data chunk announces; undefined when its writer did not know (a pipe). */
+  /** Bytes of audio by the data chunk; undefined when its writer did not know (a pipe). 0 may mean the same. */
   readonly dataBytes: number | undefined;
   /** Bytes from the start of the file to the first byte of audio. */
   readonly headerBytes: number;
+  /** Bytes of the file by its RIFF header; undefined when its writer did not know. */
+  readonly fileBytes: number | undefined;
 }
 
 export type WavResult =
@@ -17,30 +17,30 @@ export type WavResult =
   | { readonly status: "more" }
   /** `bytes[offset]` of the bytes just pushed is the first byte of audio, or one past their end. */
   | { readonly status: "header"; readonly header: WavHeader; readonly offset: number }
-  /** There is no WAV header that can be read. `reason` is a clause for an error message. */
-  | { readonly status: "error"; readonly reason: string };
-
-/** The first four bytes of a file: RIFF, and its two forms for more than 4 GiB. */
-export const MAGICS: readonly string[] = ["RIFF", "RF64", "BW64"];
-
-/**
- * Sizes of data that writers leave when they cannot seek back: ffmpeg 0xFFFFFFFF, SoX 0x7FFFF000, ALSA's arecord
- * 0x80000000 or 0x7FFFFFFF.
- */
-const PLACEHOLDER_SIZES = new Set([0xffffffff, 0x7ffff000, 0x7fffffff, 0x80000000]);
+  /** There is no WAV header that can be read. */
+  | ({ readonly status: "error" } & WavRefusal);
 
 const RIFF_BYTES = 12;
-const CHUNK_HEAD_BYTES = 8;
 const DS64_BYTES = 24;
 
 /** The part of the file that the next bytes belong to; a chunk here is one of RIFF. */
-type Part = "riff" | "chunk head" | "fmt" | "ds64" | "skipped";
+type Part = "riff" | "chunk name" | "chunk head" | "fmt" | "ds64" | "skipped";
+
+/** A chunk before the audio. */
+interface Chunk {
+  readonly name: string;
+  /** Offset in the file. */
+  readonly at: number;
+  readonly size: number;
+}
 
 /**
  * Reads the header of a WAV file as its bytes arrive, cut anywhere, up to the first byte of audio. Keeps at most 40
- * bytes.
+ * bytes. Of several `fmt ` chunks the first counts.
  */
 export class WavHeaderReader {
+  /** Most bytes of a header. */
+  readonly #maxBytes: number;
   #part: Part = "riff";
   /** The bytes of the part so far, up to #wanted of them. */
   readonly #buffer = new Uint8Array(EXTENSIBLE_BYTES);
@@ -51,12 +51,27 @@ export class WavHeaderReader {
   #skip = 0;
   /** Bytes read since the start of the file. */
   #read = 0;
-  #riffSize = 0;
+  /** The last byte that was read. */
+  #last = 0;
+  #chunk: Chunk | undefined;
+  #fileBytes: number | undefined;
   /** The file is RF64 or BW64: a ds64 chunk has the sizes. */
   #isWide = false;
-  #wideDataSize: bigint | undefined;
+  #wideDataBytes: number | undefined;
   #format: AudioFormat | undefined;
   #result: WavResult = { status: "more" };
+
+  /** A header with more than `maxBytes` bytes before the audio is refused. */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** A clause about the last chunk, for the message that a file ends before its audio. */
+  get lastChunk(): string {
+    if (this.#chunk === undefined) return "before its first chunk";
+    const { name, at, size } = this.#chunk;
+    return `and its last chunk is '${printable(name)}' at byte ${at}, of ${size} bytes`;
+  }
 
   /** Reads the next bytes of the file. Once there is a header or an error, returns it again, with offset 0. */
   push(bytes: Uint8Array): WavResult {
@@ -71,6 +86,7 @@ export class WavHeaderReader {
       }
       at += taken;
       this.#read += taken;
+      this.#last = bytes[at - 1] ?? 0;
       if (this.#part === "riff") this.#checkMagic();
       if (taken === missing && this.#result.status === "more") this.#finishPart();
     }
@@ -79,10 +95,11 @@ export class WavHeaderReader {
 
   /** Refuses the file at the first byte that differs from a WAV header. */
   #checkMagic(): void {
-    const start = ascii(this.#buffer, 0, this.#filled);
+    const start = String.fromCharCode(...this.#buffer.subarray(0, this.#filled));
     const magic = start.slice(0, 4);
     if (!MAGICS.some((name) => name.startsWith(magic))) {
-      this.#fail(magic === "RIFX" ? "big-endian WAV (RIFX) is not supported" : "it does not begin with RIFF");
+      if (magic === "RIFX") this.#fail("byte order: found big-endian (RIFX); allowed: little-endian (RIFF)", true);
+      else this.#fail("it does not begin with RIFF");
     } else if (!"WAVE".startsWith(start.slice(8))) {
       this.#fail("a RIFF file, but not of WAVE audio");
     }
@@ -91,28 +108,44 @@ export class WavHeaderReader {
   #finishPart(): void {
     switch (this.#part) {
       case "riff":
-        this.#isWide = ascii(this.#buffer, 0, 4) !== "RIFF";
-        this.#riffSize = this.#view.getUint32(4, true);
-        this.#begin("chunk head", CHUNK_HEAD_BYTES);
+        this.#isWide = chunkName(this.#buffer, 0) !== "RIFF";
+        this.#fileBytes = fileBytes(knownSize(this.#view.getUint32(4, true)));
+        this.#beginChunk();
         break;
-      case "chunk head":
-        this.#beginChunk(ascii(this.#buffer, 0, 4), this.#view.getUint32(4, true));
+      case "chunk name":
+        this.#part = "chunk head";
+        this.#wanted = 1 + CHUNK_HEAD_BYTES + findName(this.#buffer);
         break;
+      case "chunk head": {
+        const head = this.#filled - CHUNK_HEAD_BYTES;
+        const [name, size] = [chunkName(this.#buffer, head), chunkSize(this.#buffer, head)];
+        this.#chunk = { name, at: this.#read - CHUNK_HEAD_BYTES, size };
+        this.#beginBody(this.#chunk);
+        break;
+      }
       case "fmt": {
-        const format = wavFormat(this.#buffer.subarray(0, this.#filled));
-        if (typeof format === "string") return this.#fail(format);
+        const format = wavFormat(this.#buffer.subarray(0, this.#filled), this.#read - this.#filled);
+        if ("reason" in format) return this.#fail(format.reason, format.foreign);
         this.#format = format;
         this.#skipToNextChunk();
         break;
       }
       case "ds64":
-        this.#wideDataSize = this.#view.getBigUint64(8, true);
+        this.#fileBytes = fileBytes(this.#wideSize(0));
+        this.#wideDataBytes = this.#wideSize(8);
         this.#skipToNextChunk();
         break;
       case "skipped":
-        this.#begin("chunk head", CHUNK_HEAD_BYTES);
+        this.#beginChunk();
         break;
     }
+  }
+
+  /** Begins with the byte in front of the chunk, which may be the first of its name. */
+  #beginChunk(): void {
+    this.#begin("chunk name", NAME_WINDOW_BYTES);
+    this.#buffer[0] = this.#last;
+    this.#filled = 1;
   }
 
   #begin(part: Part, bytes: number): void {
@@ -123,53 +156,65 @@ export class WavHeaderReader {
 
   #skipToNextChunk(): void {
     if (this.#skip > 0) this.#part = "skipped";
-    else this.#begin("chunk head", CHUNK_HEAD_BYTES);
+    else this.#beginChunk();
   }
 
-  #beginChunk(name: string, size: number): void {
-    if (name === "data") return this.#finish(size);
-    if (this.#read + size > MAX_HEADER_BYTES) {
-      const chunk = `a chunk '${printable(name)}' of ${size} bytes`;
-      return this.#fail(`more than ${MAX_HEADER_BYTES} bytes before the audio (${chunk})`);
+  #beginBody(chunk: Chunk): void {
+    const { name, size } = chunk;
+    if (name === "data") return this.#finish(chunk);
+    if (this.#read + size > this.#maxBytes) {
+      return this.#fail(`${describe(chunk)}: found ${size} bytes; allowed: ${this.#maxBytes} before the audio`);
     }
     this.#skip = size + (size % 2);
-    if (name === "fmt ") this.#beginBody("fmt", size, FMT_BYTES, EXTENSIBLE_BYTES);
-    else if (name === "ds64" && this.#isWide) this.#beginBody("ds64", size, DS64_BYTES, DS64_BYTES);
+    if (name === "fmt " && this.#format === undefined) this.#readBody("fmt", chunk, FMT_BYTES, EXTENSIBLE_BYTES);
+    else if (name === "ds64" && this.#isWide) this.#readBody("ds64", chunk, DS64_BYTES, DS64_BYTES);
     else this.#skipToNextChunk();
   }
 
   /** Begins a chunk of which the first `most` bytes are read, and at least `least` must be there. */
-  #beginBody(part: "fmt" | "ds64", size: number, least: number, most: number): void {
-    if (size < least) return this.#fail(`its ${part} chunk has ${size} bytes, at least ${least} are needed`);
+  #readBody(part: "fmt" | "ds64", chunk: Chunk, least: number, most: number): void {
+    const { size } = chunk;
+    if (size < least) return this.#fail(`${describe(chunk)}: found ${size} bytes; allowed: ${least} or more`);
     const bytes = Math.min(size, most);
     this.#skip -= bytes;
     this.#begin(part, bytes);
   }
 
-  #finish(dataSize: number): void {
-    if (this.#format === undefined) return this.#fail("its data chunk comes before its fmt chunk");
-    const header = { format: this.#format, dataBytes: this.#dataBytes(dataSize), headerBytes: this.#read };
+  /** Returns a size of the ds64 chunk; undefined when its writer did not know. */
+  #wideSize(at: number): number | undefined {
+    const size = Number(this.#view.getBigUint64(at, true));
+    return size > 0 && Number.isSafeInteger(size) ? size : undefined;
+  }
+
+  #finish(chunk: Chunk): void {
+    if (this.#format === undefined) return this.#fail(`${describe(chunk)}: found no chunk 'fmt ' before it`);
+    const isWide = this.#isWide && chunk.size === 0xffffffff;
+    const dataBytes = isWide ? this.#wideDataBytes : knownSize(chunk.size);
+    const header = { format: this.#format, dataBytes, headerBytes: this.#read, fileBytes: this.#fileBytes };
     this.#result = { status: "header", header, offset: 0 };
   }
 
-  #dataBytes(size: number): number | undefined {
-    if (this.#isWide && size === 0xffffffff && this.#wideDataSize !== undefined) {
-      const wide = Number(this.#wideDataSize);
-      return wide === 0 || !Number.isSafeInteger(wide) ? undefined : wide;
-    }
-    if (PLACEHOLDER_SIZES.has(size)) return undefined;
-    // A writer that was cut off leaves 0. When the file announces chunks behind the data, there really is no audio.
-    const more = this.#riffSize > this.#read - 8 && !PLACEHOLDER_SIZES.has(this.#riffSize);
-    return size === 0 && !more ? undefined : size;
-  }
-
-  #fail(reason: string): void {
-    this.#result = { status: "error", reason };
+  #fail(reason: string, foreign = false): void {
+    this.#result = { status: "error", reason, foreign };
   }
 }
 
-function ascii(bytes: Uint8Array, start: number, end: number): string {
-  return String.fromCharCode(...bytes.subarray(start, end));
+/**
+ * Returns undefined for sizes that writers leave when they cannot seek back: ffmpeg 0xFFFFFFFF, SoX 0x7FFFF000, ALSA's
+ * arecord 0x80000000 or 0x7FFFFFFF, others less the size of a header.
+ */
+function knownSize(size: number): number | undefined {
+  const isPlaceholder = (size >= 0x7fffef00 && size <= 0x80000100) || size >= 0xffffff00;
+  return isPlaceholder ? undefined : size;
+}
+
+/** Bytes of a file by the size in its RIFF header. */
+function fileBytes(riffSize: number | undefined): number | undefined {
+  return riffSize === undefined || riffSize === 0 ? undefined : riffSize + CHUNK_HEAD_BYTES;
+}
+
+function describe({ name, at }: Chunk): string {
+  return `chunk '${printable(name)}' at byte ${at} of the WAV header`;
 }
 
 function printable(name: string): string {

@@ -1,5 +1,10 @@
 import type { AudioFormat } from "../protocol/format.ts";
-import { MAGICS, WavHeaderReader } from "./wav-header.ts";
+import { WavAudio } from "./wav-audio.ts";
+import { MAGICS } from "./wav-chunk.ts";
+import { WavHeaderReader } from "./wav-header.ts";
+
+/** A longer header, with all RIFF chunks before the audio, is refused. */
+export const MAX_HEADER_BYTES = 1024 * 1024;
 
 /** A header is recognised by its mark: "RIFF", "RF64" or "BW64", a size of four bytes, "WAVE". */
 const MARK_BYTES = 12;
@@ -16,20 +21,27 @@ export interface ScanResult {
   readonly withheld: Uint8Array;
   readonly start: number;
   readonly end: number;
+  /** Index of the first byte that has to be scanned again; past the end when all have been scanned. */
+  readonly next: number;
   /** A header of the stream's own format ended at `start` and was skipped. */
   readonly skippedHeader?: boolean;
   /** There is a header at `end` that contradicts the stream, which cannot go on. A clause for an error message. */
   readonly mismatch?: string;
 }
 
+const NOTHING: ScanResult = { withheld: NO_BYTES, start: 0, end: 0, next: 0 };
+
 /**
  * Finds WAV headers in the bytes of a stream that was announced as PCM, however they are cut into messages. A header of
- * the stream's own format is skipped at the start of the stream. Any other header is a mismatch.
+ * the stream's own format is skipped at the start of the stream, and so are the chunks that its file has behind the
+ * audio. Any other header is a mismatch.
  */
 export class WavScanner {
   readonly #expected: AudioFormat;
   /** Reads a header at the start of the stream; undefined once there is one, or can be none. */
-  #reader: WavHeaderReader | undefined = new WavHeaderReader();
+  #reader: WavHeaderReader | undefined = new WavHeaderReader(MAX_HEADER_BYTES);
+  /** The audio behind the header that was skipped. */
+  #file: WavAudio | undefined;
   /** The first bytes of the stream, withheld while they may be the mark of a header. */
   #withheld: Uint8Array = NO_BYTES;
   /** The last bytes of the audio so far, up to one less than a mark. */
@@ -40,18 +52,21 @@ export class WavScanner {
     this.#expected = expected;
   }
 
-  /** Bytes of the header that was skipped, or of the part of it that has arrived. */
+  /** Bytes of the header and the chunks that were skipped, or of the part of them that has arrived. */
   get skippedBytes(): number {
-    return this.#skipped;
+    return this.#skipped + (this.#file?.chunkBytes ?? 0);
   }
 
+  /** Scans the bytes of a message up to `next` of the result. */
   scan(bytes: Uint8Array): ScanResult {
-    return this.#reader === undefined ? this.#scanAudio(bytes) : this.#scanStart(this.#reader, bytes);
+    if (this.#reader !== undefined) return this.#scanStart(this.#reader, bytes);
+    if (this.#file?.isAudioOnly === false) return this.#scanFile(this.#file, bytes);
+    return this.#scanAudio(bytes);
   }
 
   /** Ends the stream. Returns the withheld bytes, which are audio after all. */
   end(): Uint8Array {
-    const withheld = this.#withheld;
+    const withheld = this.#file?.end() ?? this.#withheld;
     this.#withheld = NO_BYTES;
     return withheld;
   }
@@ -61,16 +76,16 @@ export class WavScanner {
     switch (result.status) {
       case "more":
         this.#withholdOrSkip(bytes);
-        return { withheld: NO_BYTES, start: 0, end: 0 };
+        return { withheld: NO_BYTES, start: 0, end: 0, next: bytes.length };
       case "header": {
         const { header, offset } = result;
         this.#reader = undefined;
         this.#withheld = NO_BYTES;
         this.#skipped = header.headerBytes;
         const mismatch = this.#difference(header.format);
-        if (mismatch !== undefined) return { withheld: NO_BYTES, start: offset, end: offset, mismatch };
-        const rest = this.#scanAudio(bytes.subarray(offset));
-        return { ...rest, start: offset, end: offset + rest.end, skippedHeader: true };
+        if (mismatch === undefined) this.#file = new WavAudio(header, { endsAtSize: false });
+        const place = { withheld: NO_BYTES, start: offset, end: offset, next: offset };
+        return mismatch === undefined ? { ...place, skippedHeader: true } : { ...place, mismatch };
       }
       case "error":
         this.#reader = undefined;
@@ -95,18 +110,30 @@ export class WavScanner {
     if (this.#skipped > 0 || hasMark(joint)) {
       // Nothing counts as skipped: how much of the header has arrived depends on how the bytes are cut.
       this.#skipped = 0;
-      return { withheld: NO_BYTES, start: 0, end: 0, mismatch: `a WAV header that cannot be read: ${reason}` };
+      const mismatch = `a WAV header that cannot be read: ${reason}`;
+      return { withheld: NO_BYTES, start: 0, end: 0, next: bytes.length, mismatch };
     }
     // A mark may begin in the withheld bytes.
     const found = this.#scanAudio(joint);
-    return { ...found, withheld, end: found.end - withheld.length };
+    return { ...found, withheld, end: found.end - withheld.length, next: bytes.length };
+  }
+
+  #scanFile(file: WavAudio, bytes: Uint8Array): ScanResult {
+    const run = file.push(bytes);
+    const { mismatch, end } = run.withheld.length > 0 ? this.#scanAudio(run.withheld) : NOTHING;
+    if (mismatch !== undefined) {
+      return { withheld: run.withheld.subarray(0, end), start: 0, end: 0, next: bytes.length, mismatch };
+    }
+    const isWhole = run.start === 0 && run.end === bytes.length;
+    const found = this.#scanAudio(isWhole ? bytes : bytes.subarray(run.start, run.end));
+    return { ...found, withheld: run.withheld, start: run.start, end: run.start + found.end, next: run.next };
   }
 
   #scanAudio(bytes: Uint8Array): ScanResult {
     const end = this.#findMark(bytes);
-    if (end === undefined) return { withheld: NO_BYTES, start: 0, end: bytes.length };
+    if (end === undefined) return { withheld: NO_BYTES, start: 0, end: bytes.length, next: bytes.length };
     const mismatch = "a WAV header inside the audio; send each file as a stream of its own";
-    return { withheld: NO_BYTES, start: 0, end, mismatch };
+    return { withheld: NO_BYTES, start: 0, end, next: bytes.length, mismatch };
   }
 
   /** Returns where a mark ends in these bytes, also when it began in earlier ones. */

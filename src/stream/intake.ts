@@ -78,11 +78,15 @@ export class Intake implements Disposable {
    * @returns why the stream cannot go on after these bytes: a WAV header contradicts the format; undefined when it can
    */
   offer(bytes: Uint8Array): string | undefined {
-    const scan = this.#scanner.scan(bytes);
-    this.#enqueue(scan.withheld, 0, scan.withheld.length);
-    this.#enqueue(bytes, scan.start, scan.end);
-    if (scan.skippedHeader) this.#warnings.report("wav_header");
-    return scan.mismatch;
+    let rest = bytes;
+    for (;;) {
+      const scan = this.#scanner.scan(rest);
+      this.#enqueue(scan.withheld, 0, scan.withheld.length);
+      this.#enqueue(rest, scan.start, scan.end);
+      if (scan.skippedHeader) this.#warnings.report("wav_header");
+      if (scan.mismatch !== undefined || scan.next >= rest.length) return scan.mismatch;
+      rest = rest.subarray(scan.next);
+    }
   }
 
   /** Ends the input: bytes that might have become a WAV header are audio. */

@@ -3,8 +3,10 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { WaveFile } from "wavefile";
 
-import { MAX_HEADER_BYTES, type WavHeader, WavHeaderReader, type WavResult } from "../../src/audio/wav-header.ts";
-import { chunk, fmt, fmtExtensible, littleEndian } from "../support/wav-bytes.ts";
+import { type WavHeader, WavHeaderReader, type WavResult } from "../../src/audio/wav-header.ts";
+import { chunk, fmt, fmtExtensible, littleEndian, wavStart } from "../support/wav-bytes.ts";
+
+const MAX_BYTES = 1024 * 1024;
 
 /** A file whose data chunk claims `dataSize` bytes; nothing follows the header. */
 function header(chunks: Uint8Array[], dataSize: number, riffSize = 0xffffffff): Uint8Array {
@@ -12,7 +14,7 @@ function header(chunks: Uint8Array[], dataSize: number, riffSize = 0xffffffff): 
 }
 
 function read(bytes: Uint8Array): WavResult {
-  return new WavHeaderReader().push(bytes);
+  return new WavHeaderReader(Infinity).push(bytes);
 }
 
 function headerOf(bytes: Uint8Array): WavHeader {
@@ -78,7 +80,7 @@ test("a header is found whatever the cut, and the audio begins on the same byte"
         plain.subarray(12),
       );
       const whole = headerOf(bytes);
-      const reader = new WavHeaderReader();
+      const reader = new WavHeaderReader(Infinity);
       let at = 0;
       for (let i = 0; at < bytes.length; i++) {
         const piece = bytes.subarray(at, at + (cuts[i % cuts.length] ?? 1));
@@ -99,12 +101,58 @@ test("a header is found whatever the cut, and the audio begins on the same byte"
 test("a header cut at every byte is 'not yet' until its last byte, then whole", () => {
   const bytes = header([chunk("LIST", littleEndian("odd")), chunk("fmt ", fmtExtensible(1, 2, 48000, 16))], 0xffffffff);
   for (let cut = 0; cut < bytes.length; cut++) {
-    const reader = new WavHeaderReader();
+    const reader = new WavHeaderReader(Infinity);
     expect(reader.push(bytes.subarray(0, cut))).toEqual({ status: "more" });
     const rest = reader.push(bytes.subarray(cut));
     expect(rest).toMatchObject({ status: "header", offset: bytes.length - cut, header: { headerBytes: bytes.length } });
   }
 });
+
+/** A LIST chunk of five bytes, and one of four with a byte of padding that does not belong there. */
+const UNPADDED = littleEndian("LIST", [4, 5], "abcde");
+const OVERPADDED = littleEndian("LIST", [4, 4], "abcd", new Uint8Array(1));
+
+test.each([
+  ["an odd chunk without a pad byte before fmt", [UNPADDED, chunk("fmt ", fmt(1, 1, 16_000, 16))]],
+  ["an odd chunk without a pad byte before data", [chunk("fmt ", fmt(1, 1, 16_000, 16)), UNPADDED]],
+  ["two odd chunks without pad bytes", [UNPADDED, UNPADDED, chunk("fmt ", fmt(1, 1, 16_000, 16))]],
+  ["an even chunk with a pad byte", [OVERPADDED, chunk("fmt ", fmt(1, 1, 16_000, 16)), OVERPADDED]],
+  ["an odd fmt chunk without a pad byte", [littleEndian("fmt ", [4, 17], fmt(1, 1, 16_000, 16), new Uint8Array(1))]],
+  [
+    "a chunk of an unknown name without a pad byte",
+    [littleEndian("what", [4, 1], "x"), UNPADDED, chunk("fmt ", fmt(1, 1, 16_000, 16))],
+  ],
+])("the next name is found one byte back or forth behind %s, whatever the cut", (_, chunks) => {
+  const bytes = wavStart(chunks, { dataBytes: 100 });
+  for (let cut = 0; cut <= bytes.length; cut++) {
+    const reader = new WavHeaderReader(Infinity);
+    const first = reader.push(bytes.subarray(0, cut));
+    if (cut < bytes.length) expect(first).toEqual({ status: "more" });
+    const result = cut < bytes.length ? reader.push(bytes.subarray(cut)) : first;
+    expect(result).toMatchObject({ status: "header", header: { dataBytes: 100, headerBytes: bytes.length } });
+  }
+});
+
+test("of two fmt chunks the first counts", () => {
+  const chunks = [chunk("fmt ", fmt(1, 1, 16_000, 16)), chunk("fmt ", fmt(0x55, 2, 44_100, 8))];
+  expect(headerOf(wavStart(chunks, { dataBytes: 2 })).format).toMatchObject({ channels: 1, sample_rate: 16_000 });
+});
+
+test.each(["LIST", "JUNK", "bext", "PAD "])(
+  "a chunk '%s' of 2 MiB before the audio is skipped, in any pieces",
+  (name) => {
+    const body = new Uint8Array(2 * 1024 * 1024);
+    const bytes = wavStart([chunk(name, body), chunk("fmt ", fmt(1, 1, 16_000, 16)), chunk(name, body)], {
+      dataBytes: 4,
+    });
+    for (const size of [bytes.length, 65_536, 999]) {
+      const reader = new WavHeaderReader(Infinity);
+      let result: WavResult = { status: "more" };
+      for (let at = 0; at < bytes.length; at += size) result = reader.push(bytes.subarray(at, at + size));
+      expect(result).toMatchObject({ status: "header", header: { headerBytes: bytes.length, dataBytes: 4 } });
+    }
+  },
+);
 
 test("chunks before the audio are passed over in any order, odd ones with their padding", () => {
   const bytes = header(
@@ -121,15 +169,12 @@ test("chunks before the audio are passed over in any order, odd ones with their 
 
 test("sizes that a writer to a pipe leaves behind mean 'unknown'", () => {
   const body = [chunk("fmt ", fmt(1, 1, 16000, 16))];
-  for (const size of [0xffffffff, 0x7ffff000, 0x7fffffff, 0x80000000]) {
-    expect(headerOf(header(body, size)).dataBytes).toBeUndefined();
+  for (const size of [0xffffffff, 0xffffffff - 36, 0x7ffff000, 0x7fffffff, 0x7fffffff - 36, 0x80000000]) {
+    expect(headerOf(header(body, size))).toMatchObject({ dataBytes: undefined, fileBytes: undefined });
+    expect(headerOf(header(body, 2, size)).fileBytes).toBeUndefined();
   }
-  expect(headerOf(header(body, 0, 36)).dataBytes).toBeUndefined();
-  expect(headerOf(header(body, 0, 0)).dataBytes).toBeUndefined();
-});
-
-test("a data chunk of 0 bytes with more chunks behind it is an empty recording, not an unknown one", () => {
-  expect(headerOf(header([chunk("fmt ", fmt(1, 1, 16000, 16))], 0, 60)).dataBytes).toBe(0);
+  expect(headerOf(header(body, 2, 0)).fileBytes).toBeUndefined();
+  expect(headerOf(header(body, 0, 60))).toMatchObject({ dataBytes: 0, fileBytes: 68 });
 });
 
 test("RF64 takes the size of the audio from its ds64 chunk", () => {
@@ -163,28 +208,42 @@ test("what is not WAV is refused at the first byte that differs, with a reason",
   );
 });
 
-test("a format that cannot be read, is too short, or comes too late is refused", () => {
+test("a format that cannot be read, is too short, or comes too late is refused with its place", () => {
   expect(reasonOf(header([chunk("fmt ", fmt(0x55, 2, 44_100, 16))], 8))).toContain("MP3 (0x0055)");
-  expect(reasonOf(header([chunk("fmt ", littleEndian([2, 1]))], 8))).toContain("fmt chunk has 2 bytes");
-  expect(reasonOf(header([], 8))).toContain("before its fmt chunk");
+  expect(reasonOf(header([chunk("fact", new Uint8Array(4)), chunk("fmt ", fmt(1, 0, 44_100, 16))], 8))).toContain(
+    "channels (bytes 34-35 of the WAV header): found 0",
+  );
+  expect(reasonOf(header([chunk("fmt ", littleEndian([2, 1]))], 8))).toBe(
+    "chunk 'fmt ' at byte 12 of the WAV header: found 2 bytes; allowed: 16 or more",
+  );
+  expect(reasonOf(header([], 8))).toBe("chunk 'data' at byte 12 of the WAV header: found no chunk 'fmt ' before it");
 });
 
-test("a header that never ends is refused at its limit", () => {
-  const huge = littleEndian("RIFF", [4, 0], "WAVE", "JUNK", [4, MAX_HEADER_BYTES]);
-  expect(reasonOf(huge)).toContain(`${MAX_HEADER_BYTES} bytes before the audio`);
+test("a header that never ends is refused at its limit, if there is one", () => {
+  const huge = littleEndian("RIFF", [4, 0], "WAVE", "JUNK", [4, MAX_BYTES]);
+  expect(new WavHeaderReader(MAX_BYTES).push(huge)).toMatchObject({
+    reason: `chunk 'JUNK' at byte 12 of the WAV header: found ${MAX_BYTES} bytes; allowed: ${MAX_BYTES} before the audio`,
+  });
   const junk = chunk("JUNK", new Uint8Array(65536));
-  const reader = new WavHeaderReader();
+  const reader = new WavHeaderReader(MAX_BYTES);
   reader.push(littleEndian("RIFF", [4, 0], "WAVE"));
   let pushed = 0;
-  while (reader.push(junk).status === "more" && pushed < 2 * MAX_HEADER_BYTES) pushed += junk.length;
-  expect(pushed).toBeLessThanOrEqual(MAX_HEADER_BYTES);
+  while (reader.push(junk).status === "more" && pushed < 2 * MAX_BYTES) pushed += junk.length;
+  expect(pushed).toBeLessThanOrEqual(MAX_BYTES);
+});
+
+test("a header that ends early is described by its last chunk", () => {
+  const reader = new WavHeaderReader(Infinity);
+  expect(reader.lastChunk).toContain("before its first chunk");
+  reader.push(littleEndian("RIFF", [4, 100], "WAVE", "LIST", [4, 90], "abc"));
+  expect(reader.lastChunk).toContain("'LIST' at byte 12, of 90 bytes");
 });
 
 test("no bytes of any kind make the reader throw, and its answer stays", () => {
   const prefix = header([chunk("fmt ", fmt(1, 1, 16000, 16))], 8).subarray(0, 36);
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 36 }), fc.uint8Array({ maxLength: 200 }), (kept, noise) => {
-      const reader = new WavHeaderReader();
+      const reader = new WavHeaderReader(Infinity);
       const first = reader.push(littleEndian(prefix.subarray(0, kept), noise));
       const again = reader.push(new Uint8Array(0));
       expect(again).toEqual(first.status === "header" ? { ...first, offset: 0 } : first);

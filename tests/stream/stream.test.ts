@@ -3,7 +3,9 @@ import { describe, expect, test } from "bun:test";
 import { Arena } from "../../src/audio/arena.ts";
 import type { ServerEvent } from "../../src/protocol/events.ts";
 import { concat, encode, noise, voice, wav } from "../support/audio.ts";
+import { cut } from "../support/pcm.ts";
 import { DrivenStream, holdsMs, spoken, type StreamCase, StreamHarness } from "../support/stream-harness.ts";
+import { chunk } from "../support/wav-bytes.ts";
 
 const SIMPLE: StreamCase = {
   pattern: "simple",
@@ -175,6 +177,24 @@ describe("a WAV header", () => {
       expect(driven.essence.results).toEqual(plain.essence.results);
       expect(driven.ledgers).toEqual(plain.ledgers);
       expect(driven.events.at(-1)).toMatchObject({ skipped_bytes: 44, trailing_bytes: 0 });
+    }
+  });
+
+  test("has chunks behind its audio skipped, wherever the messages are cut", async () => {
+    const audio = Buffer.from(spoken(SEGMENTED, 1, [0.5]));
+    const tail = chunk("id3 ", new Uint8Array(5000).fill(99));
+    const file = Buffer.concat([wav(FORMAT, audio), tail]);
+    file.writeUInt32LE(file.length - 8, 4);
+    const plain = new DrivenStream(harness(), SEGMENTED);
+    await plain.send(audio);
+    await plain.stop();
+    for (const size of [997, 44 + audio.length + 3, 100_000]) {
+      const driven = new DrivenStream(harness(), SEGMENTED);
+      for (const piece of cut(file, [size])) await driven.send(Buffer.from(piece));
+      await driven.stop();
+      expect(driven.essence.results).toEqual(plain.essence.results);
+      expect(driven.ledgers).toEqual(plain.ledgers);
+      expect(driven.events.at(-1)).toMatchObject({ skipped_bytes: 44 + tail.length, trailing_bytes: 0 });
     }
   });
 

@@ -23,7 +23,7 @@ import { WavWriter } from "./wav-writer.ts";
 export async function send(settings: SendSettings, io: SendIo): Promise<number> {
   const screen = new Screen(io.out, io.err, { colour: io.colour });
   await using input = await openInput(settings.input, io);
-  const source = await openAudioSource(input.name, input.bytes, input.size, settings.raw);
+  const source = await openAudioSource(input, settings.raw);
   const fields = startFields(settings.fields, source.format, source.name);
   await using output = await openOutput(settings, source.format.channels);
   using trace = new SendTrace(io.traceExport, settings.addr, settings.fields["trace_id"] as string | undefined);
@@ -39,6 +39,7 @@ export async function send(settings: SendSettings, io: SendIo): Promise<number> 
     await screen.notice(`cannot connect to ${settings.addr.href}: ${await findRefusalReason(settings.addr)}`);
     return EXIT.unreachable;
   }
+  for (const remark of source.takeRemarks()) await screen.notice(`warning: ${remark}`);
   if (settings.format === "text") await screen.print(`${describeSource(source)} -> ${settings.addr.href}`);
   const sender = new AudioSender({
     client,
@@ -55,9 +56,8 @@ export async function send(settings: SendSettings, io: SendIo): Promise<number> 
   screen.clearLive();
   if (problems.length === 0 || report.hasStopped) problems.push(...report.problems(sender.complete));
   for (const problem of problems) trace.failed("problem", problem);
-  if (source.missingBytes > 0 && sender.complete && !io.interrupt.aborted) {
-    const missing = `${source.missingBytes} bytes of the audio that its header declares are missing`;
-    await screen.notice(`warning: ${source.name} is cut off: ${missing}`);
+  if (sender.complete && !io.interrupt.aborted) {
+    for (const remark of source.takeRemarks()) await screen.notice(`warning: ${remark}`);
   }
   if (report.hasStopped) {
     const pace = settings.realTime ? "in real time" : "as fast as possible";

@@ -240,7 +240,7 @@ test("a truncated WAV file is sent with a warning", async () => {
   const { code, err } = await run(["-i", "-", "--addr", addr], {}, bytes);
   expect({ code, err }).toMatchObject({ code: 0 });
   expect(err).toContain(
-    "warning: standard input is cut off: 156 bytes of the audio that its header declares are missing",
+    "warning: standard input is cut off: 156 of the 256 bytes of audio that its header declares are missing",
   );
 });
 

@@ -55,7 +55,7 @@ async function read(path: string): Promise<{ rate: number; format: string; chann
 }
 
 async function headerOf(path: string): Promise<WavHeader> {
-  const result = new WavHeaderReader().push(await Bun.file(path).bytes());
+  const result = new WavHeaderReader(Infinity).push(await Bun.file(path).bytes());
   if (result.status !== "header") throw new Error("no WAV file");
   return result.header;
 }
