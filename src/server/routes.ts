@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import { getPath } from "hono/utils/url";
 
 import type { Route } from "../dialects/dialect.ts";
 import { errorEvent } from "../protocol/error-event.ts";
@@ -24,7 +25,7 @@ const PAGES = ["/api/v1/health", "/api/v1/ready", "/api/v1/info", "/api/v1/async
 
 /** Returns the HTTP routes, those of the dialects' connections included. */
 export function createRoutes(host: RoutesHost, routes: readonly Route[]): Hono {
-  const app = new Hono();
+  const app = new Hono({ getPath: routePath });
   const frontPage = frontPageOf(host.version, routes);
   app.get("/", (c) => c.text(frontPage));
   app.get("/api/v1/health", (c) => c.json({ status: "healthy" }));
@@ -43,6 +44,9 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[]): Hono {
   for (const route of routes) {
     for (const path of route.paths) app.get(path, (c) => connect(c.req.raw, route, path, host));
   }
+  // A health check of HAProxy is OPTIONS by default.
+  const paths = ["/", ...PAGES, ...routes.flatMap((route) => route.paths)];
+  app.on("OPTIONS", paths, (c) => c.body(null, 204, { allow: "GET, HEAD, OPTIONS" }));
   // Bun 1.4.5 leaves the URL without a host when the Host header cannot be one.
   app.notFound((c) =>
     URL.canParse(c.req.url)
@@ -56,6 +60,12 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[]): Hono {
     throw error;
   });
   return app;
+}
+
+/** Returns the path of a request without the empty parts that proxies and people add: `//metrics/` is `/metrics`. */
+function routePath(request: Request): string {
+  const path = getPath(request);
+  return path.endsWith("/") || path.includes("//") ? `/${path.split("/").filter(Boolean).join("/")}` : path;
 }
 
 function refuse(error: ProtocolError): Response {

@@ -211,5 +211,6 @@ export class Server {
  */
 function withAbsoluteUrl(request: Request): Request {
   if (request.headers.has("host") || URL.canParse(request.url)) return request;
-  return new Request(new URL(request.url, "http://localhost").href, request);
+  // Not resolved as a relative URL: `//x/y` would be the path `/y` of a host `x`.
+  return new Request(`http://localhost${request.url}`, request);
 }

@@ -86,13 +86,42 @@ describe("routes", () => {
   test("HTTP/1.0 without a Host header is accepted, as health checks of proxies send it", async () => {
     for (const [path, status] of [
       ["/api/v1/ready", 200],
+      ["/api/v1/health", 200],
+      ["/api/v1/info", 200],
       ["/metrics", 200],
+      ["/metrics?name=x", 200],
       ["/", 200],
+      ["//", 200],
+      ["//api/v1/ready", 200],
       ["/nothing", 404],
     ] as const) {
-      expect(await statusOf(`GET ${path} HTTP/1.0\r\n\r\n`)).toBe(status);
+      for (const method of ["GET", "HEAD"]) {
+        expect([method, path, await statusOf(`${method} ${path} HTTP/1.0\r\n\r\n`)]).toEqual([method, path, status]);
+      }
     }
+    expect(await statusOf("OPTIONS / HTTP/1.0\r\n\r\n")).toBe(204);
     expect(await statusOf("GET /api/v1/ready HTTP/1.1\r\n\r\n")).toBe(400);
+    expect(shared.logged("request_failed")).toEqual([]);
+  });
+
+  test("slashes at the end of a path, and repeated ones, do not change the route", async () => {
+    for (const path of ["/api/v1/ready/", "//api/v1/ready", "/api//v1/ready//", "/metrics/", "//", "/metrics/?name=x"]) {
+      expect([path, (await shared.fetch(path)).status]).toEqual([path, 200]);
+    }
+    expect((await shared.fetch("/nothing/")).status).toBe(404);
+    for (const path of ["/api/v1/segmented/", "//api/v1/simple", "/api/v1//stateful/"]) {
+      using client = await shared.connect({ path });
+      client.start();
+      await client.nextEvent("started");
+    }
+  });
+
+  test("OPTIONS names the allowed methods, as health checks of proxies ask for them", async () => {
+    for (const path of ["/", "/api/v1/ready", "/metrics", "/api/v1/segmented"]) {
+      const response = await shared.fetch(path, { method: "OPTIONS" });
+      expect([path, response.status, response.headers.get("allow")]).toEqual([path, 204, "GET, HEAD, OPTIONS"]);
+    }
+    expect((await shared.fetch("/nothing", { method: "OPTIONS" })).status).toBe(404);
   });
 
   test("an invalid Host header gets 400, and is not logged as an internal error", async () => {
