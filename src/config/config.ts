@@ -1,5 +1,6 @@
 import { parse } from "node:path";
 
+import { nearMisses } from "./near-misses.ts";
 import { type ConfigEntry, Resolution } from "./resolution.ts";
 import { type Config, MODEL_SETTINGS, type ModelConfig, SETTINGS } from "./settings.ts";
 import { type ConfigSources, readSources } from "./sources.ts";
@@ -12,6 +13,8 @@ export type { Config, ModelConfig } from "./settings.ts";
 export interface EffectiveConfig {
   readonly config: Config;
   readonly entries: readonly ConfigEntry[];
+  /** A sentence for each thing that has no effect although it looks like a setting. */
+  readonly warnings: readonly string[];
 }
 
 /** Returns one sentence for each fault in a model's own settings. `name` is the model's `name` setting. */
@@ -52,7 +55,11 @@ export function loadConfig(sources: ConfigSources & ModelSettingsHooks = {}): Ef
     ...modelProblems(config, resolution, sources.validateModelSettings),
   ];
   if (problems.length > 0) throw new ConfigError(problems);
-  return { config, entries: withModelDefaults(config, resolution, sources.describeModelSettings) };
+  return {
+    config,
+    entries: withModelDefaults(config, resolution, sources.describeModelSettings),
+    warnings: nearMisses(sources.env ?? {}, [...resolution.entries.keys()]),
+  };
 }
 
 /**

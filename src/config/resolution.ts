@@ -1,6 +1,7 @@
 import { describeValue, excerpt } from "../lib/excerpt.ts";
 import { nearestName } from "../lib/nearest-name.ts";
-import { accepts, describeAllowed, MODEL_SETTINGS, type Setting, SETTINGS } from "./settings.ts";
+import { meantKey } from "./near-misses.ts";
+import { accepts, canonical, describeAllowed, MODEL_SETTINGS, type Setting, SETTINGS } from "./settings.ts";
 import { type GivenValue, isEmptySection, parseScalar } from "./sources.ts";
 
 /** One value of the effective configuration. */
@@ -122,7 +123,7 @@ export class Resolution {
 
   #set(path: readonly string[], setting: Setting, given: GivenValue): void {
     const key = path.join(".");
-    const value = "min" in setting || !given.isText ? parseScalar(given) : given.value;
+    const value = canonical(setting, "min" in setting || !given.isText ? parseScalar(given) : given.value);
     if (accepts(setting, value)) this.entries.set(key, { key, value, unit: setting.unit, source: given.source });
     else this.#rejectValue({ ...given, value }, key, describeAllowed(setting));
   }
@@ -145,7 +146,10 @@ export class Resolution {
     const last = given.path.at(-1);
     const sections = [...Object.keys(SETTINGS), "model", "models"];
     const meant =
-      nearestName(key, keys) ?? keys.find((other) => other.endsWith(`.${last}`)) ?? nearestName(key, sections);
+      nearestName(key, keys) ??
+      meantKey(key, keys) ??
+      keys.find((other) => other.endsWith(`.${last}`)) ??
+      nearestName(key, sections);
     const hint = meant === undefined ? `allowed: keys of ${sections.join(", ")}` : `did you mean "${meant}"?`;
     this.problems.push(`unknown key "${excerpt(key)}"; ${hint} (${given.source})`);
   }

@@ -23,6 +23,8 @@ export interface TextSetting<Text extends string = string> {
   readonly default: Text;
   /** The accepted values; undefined: any text of 1 to 4096 characters. */
   readonly choices?: readonly Text[];
+  /** Converts other spellings of a value to the one that the server uses. */
+  readonly spell?: (given: string) => string;
   readonly unit: "";
   readonly meaning: string;
 }
@@ -35,12 +37,27 @@ function real(initial: number, min: number, max: number, unit: string, meaning: 
   return { default: initial, min, max, fraction: true, unit, meaning };
 }
 
-function text(initial: string, meaning: string): TextSetting {
-  return { default: initial, unit: "", meaning };
+function text(initial: string, meaning: string, spell?: (given: string) => string): TextSetting {
+  return { default: initial, unit: "", meaning, ...(spell && { spell }) };
 }
 
-function choice<Text extends string>(initial: Text, choices: readonly Text[], meaning: string): TextSetting<Text> {
-  return { default: initial, choices, unit: "", meaning };
+/** @param aliases other names of choices */
+function choice<Text extends string>(
+  initial: Text,
+  choices: readonly Text[],
+  meaning: string,
+  aliases: Readonly<Record<string, NoInfer<Text>>> = {},
+): TextSetting<Text> {
+  const spell = (given: string) => {
+    const name = given.toLowerCase();
+    return Object.hasOwn(aliases, name) ? (aliases[name] ?? name) : name;
+  };
+  return { default: initial, choices, unit: "", meaning, spell };
+}
+
+/** Removes the brackets that an IPv6 address has in a URL. */
+function withoutBrackets(host: string): string {
+  return /^\[.*:.*\]$/.test(host) ? host.slice(1, -1) : host;
 }
 
 function vad(key: keyof typeof VAD_RANGES, unit: string, meaning: string): NumberSetting {
@@ -56,11 +73,11 @@ const NOISE_FLOORS = Object.entries(DETECTORS)
 /** The server's settings, by section. A model's settings are in MODEL_SETTINGS. */
 export const SETTINGS = {
   server: {
-    host: text("127.0.0.1", "address to listen on"),
+    host: text("127.0.0.1", "address to listen on", withoutBrackets),
     port: whole(8_080, 0, 65_535, "", "port to listen on; 0 selects a free port"),
   },
   log: {
-    level: choice("info", LOG_LEVELS, "least severe level that is logged"),
+    level: choice("info", LOG_LEVELS, "least severe level that is logged", { warn: "warning" }),
     format: choice("auto", LOG_FORMATS, "format of log records; auto: pretty on a terminal, json elsewhere"),
   },
   vad: {
@@ -141,6 +158,11 @@ export function describeAllowed(setting: Setting): string {
     return `a ${setting.fraction ? "number" : "whole number"} from ${setting.min} to ${setting.max}`;
   }
   return setting.choices === undefined ? "a text of 1 to 4096 characters" : `one of ${setting.choices.join(", ")}`;
+}
+
+/** Returns a value in the spelling that the server uses. Returns values that are no text unchanged. */
+export function canonical(setting: Setting, value: unknown): unknown {
+  return "min" in setting || typeof value !== "string" ? value : (setting.spell?.(value) ?? value);
 }
 
 /** Returns true if `value` has the setting's type and is within its range. */

@@ -1,8 +1,5 @@
-import { readFileSync } from "node:fs";
-import { extname } from "node:path";
-
 import { describeValue } from "../lib/excerpt.ts";
-import { messageOf } from "../lib/thrown.ts";
+import { readConfigFile } from "./config-file.ts";
 
 /** One value of the configuration as a source gives it, not yet checked. */
 export interface GivenValue {
@@ -54,28 +51,20 @@ export function readSources(sources: ConfigSources, problems: string[]): GivenVa
 
 function fromFile(file: string | undefined, problems: string[]): GivenValue[] {
   if (file === undefined) return [];
-  let content: unknown;
-  try {
-    content = parse(readFileSync(file, "utf8"), extname(file).toLowerCase());
-  } catch (error) {
-    problems.push(`${file}: cannot be read: ${messageOf(error)}`);
+  const content = readConfigFile(file);
+  if ("problem" in content) {
+    problems.push(content.problem);
     return [];
   }
-  if (content === null || content === undefined) return [];
-  if (!isSection(content)) {
+  const { value } = content;
+  if (value === null || value === undefined) return [];
+  if (!isSection(value)) {
     problems.push(
-      `${file}: found ${describeValue(content)}; allowed: an object with sections such as model, server and limits`,
+      `${file}: found ${describeValue(value)}; allowed: an object with sections such as model, server and limits`,
     );
     return [];
   }
-  return leaves(content, [], file);
-}
-
-function parse(content: string, extension: string): unknown {
-  if (extension === ".yaml" || extension === ".yml") return Bun.YAML.parse(content);
-  if (extension === ".toml") return Bun.TOML.parse(content);
-  if (extension === ".json5") return Bun.JSON5.parse(content);
-  return JSON.parse(content);
+  return leaves(value, [], file);
 }
 
 function isSection(value: unknown): value is Record<string, unknown> {

@@ -172,6 +172,87 @@ describe("sources", () => {
     expect(loadConfig({ env }).config.vad.pre_roll_ms).toBe(0);
   });
 
+  test("a variable with single underscores or a misspelt prefix has no effect, and is warned of", () => {
+    for (const [name, meant] of [
+      ["STREAMER_MODEL_DELAY", "STREAMER__MODEL__DELAY"],
+      ["STREAMER_MODEL__DELAY", "STREAMER__MODEL__DELAY"],
+      ["streamer_model_delay", "STREAMER__MODEL__DELAY"],
+      ["STREAMER_LOG_LEVEL", "STREAMER__LOG__LEVEL"],
+      ["STREAMER_LIMITS_MAX_SESSION", "STREAMER__LIMITS__MAX_SESSIONS"],
+      ["STREAMER_SERVER_PORT", "STREAMER__SERVER__PORT"],
+      ["STREAMER_PORT", "STREAMER__SERVER__PORT"],
+      ["STREAMER_MODLE_DELAY", "STREAMER__MODEL__DELAY"],
+      ["STREAMMER__MODEL__DELAY", "STREAMER__MODEL__DELAY"],
+      ["STREAMERS__LIMITS__ARENA_MB", "STREAMER__LIMITS__ARENA_MB"],
+      ["STREAMER_MODELS_FAST_DELAY", "STREAMER__MODELS__FAST__DELAY"],
+    ] as const) {
+      const { config, warnings } = loadConfig({ env: { [name]: "7" } });
+      expect(warnings).toEqual([`environment variable ${name} is ignored; did you mean ${meant}?`]);
+      expect(config).toEqual(loadConfig().config);
+    }
+  });
+
+  test("variables of other programs and of Kubernetes services are not warned of", () => {
+    const env = {
+      STREAMER__LOG__LEVEL: "debug",
+      STREAMER_PORT: "tcp://10.0.0.1:80",
+      STREAMER_MODEL_SERVICE_HOST: "10.0.0.1",
+      STREAMER_MODEL_SERVICE_PORT_HTTP: "80",
+      STREAMER_MODEL_PORT: "tcp://10.0.0.1:80",
+      STREAMER_MODEL_PORT_80_TCP_ADDR: "10.0.0.1",
+      STREAMER_HOME: "/srv",
+      STREAMER_LOG_DIR: "/var/log",
+      STREAMED_MODEL_DELAY: "1",
+      MODEL__DELAY: "1",
+      PATH: "/bin",
+    };
+    expect(loadConfig({ env }).warnings).toEqual([]);
+  });
+
+  test("a key whose section is misspelt, or is followed by one underscore, is refused with the key that is meant", () => {
+    for (const [name, meant] of [
+      ["STREAMER__MODLE__DELAY", "model.delay"],
+      ["STREAMER__MODEL_DELAY", "model.delay"],
+      ["STREAMER__SERVER_PORT", "server.port"],
+      ["STREAMER___MODEL___DELAY", "model.delay"],
+    ] as const) {
+      expect(problems({ env: { [name]: "1" } })[0]).toContain(
+        `did you mean "${meant}"? (environment variable ${name})`,
+      );
+    }
+  });
+
+  test("log.level takes warn for warning, and names in any case", () => {
+    for (const [given, level] of [
+      ["warn", "warning"],
+      ["WARN", "warning"],
+      ["Warning", "warning"],
+      ["ERROR", "error"],
+    ] as const) {
+      expect(loadConfig({ flags: { "log-level": given } }).config.log.level).toBe(level);
+      expect(loadConfig({ file: file("level.json", { log: { level: given } }) }).config.log.level).toBe(level);
+    }
+    expect(problems({ flags: { "log-level": "verbose" } })).toEqual([
+      'log.level: found "verbose"; allowed: one of debug, info, warning, error (--log-level)',
+    ]);
+  });
+
+  test("server.host takes an IPv6 address with the brackets of a URL", () => {
+    expect(loadConfig({ flags: { host: "[::1]" } }).config.server.host).toBe("::1");
+    expect(loadConfig({ flags: { host: "::1" } }).config.server.host).toBe("::1");
+  });
+
+  test("a file may begin with a byte order mark", () => {
+    for (const [name, content] of [
+      ["mark.json", '{"model":{"delay":0.5}}'],
+      ["mark.json5", "{model:{delay:0.5}}"],
+      ["mark.yaml", "model: {delay: 0.5}"],
+      ["mark.toml", "model.delay = 0.5"],
+    ] as const) {
+      expect(loadConfig({ file: file(name, `\uFEFF${content}`) }).config.model.settings).toEqual({ delay: 0.5 });
+    }
+  });
+
   test("a variable matches a key of the file in any case", () => {
     const path = file("case.json", { model: { hotWords: "a" }, models: { Fast: { delay: 1 } } });
     const env = { STREAMER__MODEL__HOTWORDS: "b", STREAMER__MODELS__FAST__DELAY: "2", streamer__server__port: "5" };
@@ -284,13 +365,35 @@ describe("refusals", () => {
     const missing = join(folder, "missing.json");
     expect(problems({ file: missing })[0]).toStartWith(`${missing}: cannot be read:`);
     for (const [name, content] of [
-      ["bad.json", "{"],
-      ["bad.toml", "=="],
       ["list.json", "[1]"],
       ["text.yaml", "hello"],
     ] as const) {
       const path = file(name, content);
       expect(problems({ file: path })[0]).toStartWith(`${path}: `);
+    }
+    const path = file("utf16.json", "");
+    writeFileSync(path, "\uFEFF{}", "utf16le");
+    expect(problems({ file: path })).toEqual([`${path}: found text in UTF-16; allowed: UTF-8`]);
+  });
+
+  test("a file with a fault is refused with the line and column of the fault", () => {
+    for (const [name, content, place] of [
+      ["broken.json", '{\n "model": {\n  "delay": 0.5,,\n }\n}', '3:16: found ","; allowed: a key in double quotes'],
+      ["short.json", "{", "1:2: found the end of the file; allowed: a key in double quotes or }"],
+      ["mark.json", "\uFEFF{]", '1:2: found "]"; allowed: a key in double quotes or }'],
+      ["broken", "delay=1", '1:1: found "d"; allowed: a value'],
+      [
+        "comment.json",
+        "// x\n{}",
+        '1:1: found "/"; allowed: a value; it is valid JSON5, which needs the extension .json5',
+      ],
+      ["broken.yaml", "model:\n  delay: [1\n  x: 2\n", "3:3: "],
+      ["broken.toml", "[model]\ndelay = \n", "2:9: "],
+      ["broken.json5", "{\n a: 1,,\n}", "2:"],
+    ] as const) {
+      const path = file(name, content);
+      const [problem = ""] = problems({ file: path });
+      expect(problem).toStartWith(`${path}:${place}`);
     }
   });
 

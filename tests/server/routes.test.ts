@@ -105,7 +105,14 @@ describe("routes", () => {
   });
 
   test("slashes at the end of a path, and repeated ones, do not change the route", async () => {
-    for (const path of ["/api/v1/ready/", "//api/v1/ready", "/api//v1/ready//", "/metrics/", "//", "/metrics/?name=x"]) {
+    for (const path of [
+      "/api/v1/ready/",
+      "//api/v1/ready",
+      "/api//v1/ready//",
+      "/metrics/",
+      "//",
+      "/metrics/?name=x",
+    ]) {
       expect([path, (await shared.fetch(path)).status]).toEqual([path, 200]);
     }
     expect((await shared.fetch("/nothing/")).status).toBe(404);

@@ -15,6 +15,15 @@ export const BUILD_MS = 120_000;
 /** Environment variables of a process. */
 type Environment = Readonly<Record<string, string>>;
 
+interface RunOptions {
+  readonly env?: Environment;
+  readonly input?: Uint8Array | "ignore";
+  /** A command that starts the program, such as `prlimit --nofile=64`. */
+  readonly under?: readonly string[];
+}
+
+type Child = Bun.Subprocess<"ignore", "pipe", "pipe">;
+
 export interface CommandResult {
   readonly code: number;
   readonly out: string;
@@ -44,8 +53,8 @@ export class Executable implements AsyncDisposable {
   }
 
   /** Runs a command in the folder and waits until it exits. */
-  async run(args: readonly string[], options: { env?: Environment; input?: Uint8Array } = {}): Promise<CommandResult> {
-    const child = this.#spawn(args, options.env, options.input ?? "ignore");
+  async run(args: readonly string[], options: RunOptions = {}): Promise<CommandResult> {
+    const child = this.#spawn(args, options);
     const [code, out, err] = await withTimeout(
       `the exit of ${args.join(" ")}`,
       Promise.all([child.exited, new Response(child.stdout).text(), new Response(child.stderr).text()]),
@@ -54,16 +63,24 @@ export class Executable implements AsyncDisposable {
   }
 
   /** Starts a server on a free port and waits until it is ready. */
-  async serve(settings: Settings = {}, args: readonly string[] = [], env?: Environment): Promise<ServeProcess> {
-    const server = this.launch(settings, args, env);
+  async serve(...given: Parameters<Executable["launch"]>): Promise<ServeProcess> {
+    const server = this.launch(...given);
     await server.waitUntilReady();
     return server;
   }
 
-  /** Starts a server on a free port and does not wait. */
-  launch(settings: Settings = {}, args: readonly string[] = [], env?: Environment): ServeProcess {
+  /**
+   * Starts a server on a free port and does not wait.
+   * @param under a command that starts the program, such as `prlimit --nofile=64`
+   */
+  launch(
+    settings: Settings = {},
+    args: readonly string[] = [],
+    env: Environment = {},
+    under: readonly string[] = [],
+  ): ServeProcess {
     const sets = Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
-    const server = new ServeProcess(this.#spawn(["serve", "--port", "0", ...sets, ...args], env, "ignore"));
+    const server = new ServeProcess(this.#spawn(["serve", "--port", "0", ...sets, ...args], { env, under }));
     this.#servers.push(server);
     return server;
   }
@@ -73,15 +90,11 @@ export class Executable implements AsyncDisposable {
     await rm(this.folder, { recursive: true });
   }
 
-  #spawn(
-    args: readonly string[],
-    env: Environment | undefined,
-    stdin: Uint8Array | "ignore",
-  ): Bun.Subprocess<"ignore", "pipe", "pipe"> {
-    return Bun.spawn([this.path, ...args], {
+  #spawn(args: readonly string[], { env = {}, input = "ignore", under = [] }: RunOptions): Child {
+    return Bun.spawn([...under, this.path, ...args], {
       cwd: this.folder,
-      env: env ?? {},
-      stdin: stdin as "ignore",
+      env,
+      stdin: input as "ignore",
       stdout: "pipe",
       stderr: "pipe",
     });
@@ -107,12 +120,12 @@ export class ServeProcess implements AsyncDisposable {
   out = "";
   /** Standard error so far. */
   err = "";
-  readonly #child: Bun.Subprocess<"ignore", "pipe", "pipe">;
+  readonly #child: Child;
   readonly #outputRead: Promise<unknown>;
   readonly #ready = Promise.withResolvers<void>();
   #port = 0;
 
-  constructor(child: Bun.Subprocess<"ignore", "pipe", "pipe">) {
+  constructor(child: Child) {
     this.#child = child;
     this.#outputRead = Promise.all([
       readText(child.stdout, (text) => this.#readOutput(text)),
@@ -121,6 +134,10 @@ export class ServeProcess implements AsyncDisposable {
     // A failed start is reported by waitUntilReady, which may not be called.
     this.#ready.promise.catch(() => {});
     void child.exited.then((code) => this.#ready.reject(new Error(`the server exited with ${code}: ${this.err}`)));
+  }
+
+  get pid(): number {
+    return this.#child.pid;
   }
 
   get port(): number {

@@ -1,16 +1,18 @@
 import type { ArgsDef, CommandDef } from "citty";
 
 import { type Config, ConfigError, type EffectiveConfig, formatConfig, loadConfig } from "../../config/config.ts";
-import { codeOf, messageOf } from "../../lib/thrown.ts";
+import { messageOf } from "../../lib/thrown.ts";
 import { describeModelSettings, validateModelSettings } from "../../model/models.ts";
 import { Server } from "../../server/server.ts";
 import { type Logger, openLog } from "../../telemetry/log/log.ts";
 import { prettyLine } from "../../telemetry/log/pretty.ts";
 import { ServerMetrics } from "../../telemetry/metrics/server-metrics.ts";
 import { openTraceExport } from "../../telemetry/tracing/trace-export.ts";
-import { EXIT, ExitError, signalExit, UsageError } from "../terminal/exit-codes.ts";
+import { EXIT, ExitError, UsageError } from "../terminal/exit-codes.ts";
 import { type Flags, parseFlags } from "../terminal/flags.ts";
 import { processOutput } from "../terminal/output.ts";
+import { listenFailure } from "./listen-failure.ts";
+import { shutdownSignal } from "./signals.ts";
 import { StatusTerminal } from "./status-terminal.ts";
 
 const ARGS: ArgsDef = {
@@ -50,9 +52,10 @@ export function serveCommand(options: ServeOptions): CommandDef {
     args: ARGS,
     async run({ rawArgs }) {
       const flags = parseFlags(rawArgs, ARGS);
-      const { config, entries } = loadServeConfig(flags);
-      if (flags.has("print-config")) process.stdout.write(formatConfig(entries));
-      else await serve(config, options);
+      const effective = loadServeConfig(flags);
+      if (!flags.has("print-config")) return await serve(effective, options);
+      process.stdout.write(formatConfig(effective.entries));
+      for (const warning of effective.warnings) process.stderr.write(`streamer: ${warning}\n`);
     },
   };
 }
@@ -81,9 +84,10 @@ function loadServeConfig(flags: Flags): EffectiveConfig {
 }
 
 /** Serves until the first signal, then shuts down gracefully. A second signal ends the process at once. */
-async function serve(config: Config, options: ServeOptions): Promise<void> {
+async function serve({ config, warnings }: EffectiveConfig, options: ServeOptions): Promise<void> {
   using status = openStatus(config.log.format);
   using log = openServeLog(config.log, status);
+  for (const message of warnings) log.warn("setting_ignored", { message });
   const metrics = new ServerMetrics();
   const traceExport = await openTraceExport({
     service: "streamer",
@@ -97,9 +101,9 @@ async function serve(config: Config, options: ServeOptions): Promise<void> {
   try {
     server = new Server({ config, log, version, workerUrl, metrics, tracing: traceExport?.tracing });
   } catch (error) {
-    throw new ExitError(EXIT.failure, describeListenError(config, error));
+    throw new ExitError(EXIT.failure, listenFailure(config.server, error));
   }
-  const stopped = firstSignal(log, options.exit);
+  const stopped = shutdownSignal(log, options.exit);
   try {
     if (await loadModels(server, stopped)) {
       const listening = `listening on ${server.url}`;
@@ -145,31 +149,4 @@ async function loadModels(server: Server, stopped: Promise<string>): Promise<boo
   } catch (error) {
     throw new UsageError(messageOf(error));
   }
-}
-
-/** Signals that shut the server down. SIGHUP comes when its terminal is closed. */
-const SHUTDOWN_SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
-
-/** Resolves with the name of the first signal. A second one ends the process. */
-function firstSignal(log: Logger, exit: ServeOptions["exit"]): Promise<string> {
-  return new Promise((resolve) => {
-    let received = false;
-    for (const signal of SHUTDOWN_SIGNALS) {
-      process.on(signal, () => {
-        if (!received) {
-          received = true;
-          return resolve(signal);
-        }
-        log.warn("stopped_at_once", { signal });
-        // Not by the default action of the signal: the kernel ignores it for process 1, the one of a container.
-        exit(signalExit(signal));
-      });
-    }
-  });
-}
-
-function describeListenError(config: Config, error: unknown): string {
-  const { host, port } = config.server;
-  if (codeOf(error) === "EADDRINUSE") return `port ${port} of ${host} is in use; --port 0 selects a free port`;
-  return `cannot listen on ${host}:${port}: ${messageOf(error)}`;
 }
