@@ -5,6 +5,7 @@ import { type ArgsDef, type CommandDef, renderUsage, runCommand } from "citty";
 import manifest from "../package.json" with { type: "json" };
 import { EXIT, ExitError } from "./commands/terminal/exit-codes.ts";
 import { nearestName } from "./lib/nearest-name.ts";
+import { NativeLibraryError } from "./native/load-failure.ts";
 
 const { version } = manifest;
 /** The worker is next to this file, from source and inside the executable. */
@@ -129,10 +130,8 @@ try {
   await run([], { description, commands: COMMANDS }, process.argv.slice(2));
   process.exit(EXIT.success);
 } catch (error) {
-  if (!(error instanceof ExitError)) {
-    console.error(error);
-    process.exit(EXIT.failure);
-  }
-  if (error.message !== "") console.error(`streamer: ${error.message}`);
-  process.exit(error.code);
+  const isExpected = error instanceof ExitError || error instanceof NativeLibraryError;
+  if (!isExpected) console.error(error);
+  else if (error.message !== "") console.error(`streamer: ${error.message}`);
+  process.exit(error instanceof ExitError ? error.code : EXIT.failure);
 }

@@ -19,7 +19,7 @@ export class Inspector {
     checkInteger("sample rate", sampleRate, MIN_SAMPLE_RATE, MAX_SAMPLE_RATE);
     checkInteger("channels", channels, 1, MAX_CHANNELS);
     this.#channels = channels;
-    this.#handle = new Handle("Inspector", native.sa_inspector_new(sampleRate, channels), native.sa_inspector_free);
+    this.#handle = new Handle("Inspector", native().sa_inspector_new(sampleRate, channels), native().sa_inspector_free);
   }
 
   /**
@@ -29,7 +29,7 @@ export class Inspector {
   process(samples: Float32Array, offsets: Uint32Array, frames: number): number {
     checkInteger("frames", frames, 0, samples.length);
     checkRuns("samples", offsets, this.#channels, frames, samples.length);
-    return native.sa_inspector_process(this.#handle.pointer, samples, offsets, frames);
+    return native().sa_inspector_process(this.#handle.pointer, samples, offsets, frames);
   }
 
   /**
@@ -37,11 +37,11 @@ export class Inspector {
    */
   channelOf(bit: number): number {
     checkInteger("bit", bit, 1, INSPECT_IDENTICAL);
-    return native.sa_inspector_channel(this.#handle.pointer, bit);
+    return native().sa_inspector_channel(this.#handle.pointer, bit);
   }
 
   reset(): void {
-    native.sa_inspector_reset(this.#handle.pointer);
+    native().sa_inspector_reset(this.#handle.pointer);
   }
 
   [Symbol.dispose](): void {

@@ -1,6 +1,8 @@
-import { dlopen, type Pointer } from "bun:ffi";
+import { dlopen, type FFIFunction, type Library, type Pointer } from "bun:ffi";
 
 import path from "../../native/build/libstreamer_audio.so" with { type: "file" };
+import { messageOf } from "../lib/thrown.ts";
+import { describeUnpackFailure, NativeLibraryError } from "./load-failure.ts";
 
 /** Version of native/streamer_audio.h that the declarations below match. */
 const ABI_VERSION = 1;
@@ -9,7 +11,7 @@ const ABI_VERSION = 1;
  * The functions of native/streamer_audio.h, argument by argument. "buffer" takes any typed array, also one of shared
  * memory. Integers are coerced silently, so the wrappers in this folder check them first.
  */
-const library = dlopen(path, {
+const FUNCTIONS = {
   sa_abi_version: { args: [], returns: "u32" },
 
   sa_pcm_new: { args: ["u32", "u32"], returns: "ptr" },
@@ -43,12 +45,36 @@ const library = dlopen(path, {
   sa_vad_flush: { args: ["ptr"], returns: "u32" },
   sa_vad_reset: { args: ["ptr"], returns: "void" },
   sa_vad_free: { args: ["ptr"], returns: "void" },
-});
+} as const satisfies Record<string, FFIFunction>;
 
-export const native = library.symbols;
+type Functions = Library<typeof FUNCTIONS>["symbols"];
 
-if (native.sa_abi_version() !== ABI_VERSION)
-  throw new Error(`the C library has interface version ${native.sa_abi_version()}, not ${ABI_VERSION}: build it again`);
+let functions: Functions | undefined;
+
+/**
+ * Returns the functions of the C library. The first call opens it, so that commands that need no native code work where
+ * it cannot be opened. Throws NativeLibraryError.
+ */
+export function native(): Functions {
+  functions ??= open();
+  return functions;
+}
+
+function open(): Functions {
+  let opened: Functions;
+  try {
+    opened = dlopen(path, FUNCTIONS).symbols;
+  } catch (error) {
+    throw new NativeLibraryError(
+      Bun.isStandaloneExecutable
+        ? describeUnpackFailure(messageOf(error), process.env)
+        : `the C library cannot be loaded: ${messageOf(error)}; bun run build builds it`,
+    );
+  }
+  const version = opened.sa_abi_version();
+  if (version === ABI_VERSION) return opened;
+  throw new NativeLibraryError(`the C library has interface version ${version}, not ${ABI_VERSION}: build it again`);
+}
 
 /** The type of "ptr" in bun-types 1.4.5, as a result and as an argument. */
 type Address = Pointer | bigint;

@@ -22,7 +22,7 @@ export class PcmConverter {
     this.channels = channels;
     this.frameBytes = channels * SAMPLE_FORMATS[format].bytes;
     const number = SAMPLE_FORMAT_NAMES.indexOf(format);
-    this.#handle = new Handle("PcmConverter", native.sa_pcm_new(number, channels), native.sa_pcm_free);
+    this.#handle = new Handle("PcmConverter", native().sa_pcm_new(number, channels), native().sa_pcm_free);
   }
 
   /** Number of frames that the next `process` writes for `length` bytes. */
@@ -39,26 +39,26 @@ export class PcmConverter {
     checkSpan("bytes", offset, length, bytes.length);
     checkInteger("bytes length", length, 0, MAX_CALL_LENGTH);
     checkRuns("out", outOffsets, this.channels, this.framesFor(length), out.length);
-    return native.sa_pcm_process(this.#handle.pointer, bytes, offset, length, out, outOffsets);
+    return native().sa_pcm_process(this.#handle.pointer, bytes, offset, length, out, outOffsets);
   }
 
   /** Bytes of the incomplete frame, 0 to frameBytes - 1. */
   get pendingBytes(): number {
-    return native.sa_pcm_pending(this.#handle.pointer);
+    return native().sa_pcm_pending(this.#handle.pointer);
   }
 
   /** Bits PCM_* of all samples so far. */
   get flags(): number {
-    return native.sa_pcm_flags(this.#handle.pointer);
+    return native().sa_pcm_flags(this.#handle.pointer);
   }
 
   /** Drops the incomplete frame. Returns the number of its bytes. */
   flush(): number {
-    return native.sa_pcm_flush(this.#handle.pointer);
+    return native().sa_pcm_flush(this.#handle.pointer);
   }
 
   reset(): void {
-    native.sa_pcm_reset(this.#handle.pointer);
+    native().sa_pcm_reset(this.#handle.pointer);
   }
 
   [Symbol.dispose](): void {

@@ -10,19 +10,19 @@ export class Resampler {
   constructor(inRate: number, outRate: number) {
     checkInteger("input rate", inRate, MIN_SAMPLE_RATE, MAX_SAMPLE_RATE);
     checkInteger("output rate", outRate, MIN_SAMPLE_RATE, MAX_SAMPLE_RATE);
-    this.#handle = new Handle("Resampler", native.sa_resampler_new(inRate, outRate), native.sa_resampler_free);
+    this.#handle = new Handle("Resampler", native().sa_resampler_new(inRate, outRate), native().sa_resampler_free);
   }
 
   /** Most samples that the next `process` can be given without writing more than `maxOutput`. */
   maxInput(maxOutput: number): number {
     checkInteger("most output", maxOutput, 0, MAX_CALL_LENGTH);
-    return native.sa_resampler_max_input(this.#handle.pointer, maxOutput);
+    return native().sa_resampler_max_input(this.#handle.pointer, maxOutput);
   }
 
   /** Number of samples that the next `process` writes for `length` samples. */
   maxOutput(length: number): number {
     checkInteger("input length", length, 0, MAX_CALL_LENGTH);
-    return native.sa_resampler_max_output(this.#handle.pointer, length);
+    return native().sa_resampler_max_output(this.#handle.pointer, length);
   }
 
   /**
@@ -34,7 +34,7 @@ export class Resampler {
     checkSpan("input", inOffset, length, input.length);
     checkSpan("output", outOffset, this.maxOutput(length), out.length);
     if (length === 0) return 0;
-    const written = native.sa_resampler_process(this.#handle.pointer, input, inOffset, length, out, outOffset);
+    const written = native().sa_resampler_process(this.#handle.pointer, input, inOffset, length, out, outOffset);
     if (written < 0) throw new Error("Resampler takes no more input after a flush: reset it first");
     return written;
   }
@@ -46,21 +46,21 @@ export class Resampler {
   flush(out: Float32Array, outOffset: number, capacity: number): number {
     checkSpan("output", outOffset, capacity, out.length);
     if (capacity === 0) return 0;
-    return native.sa_resampler_flush(this.#handle.pointer, out, outOffset, capacity);
+    return native().sa_resampler_flush(this.#handle.pointer, out, outOffset, capacity);
   }
 
   /** Memory in bytes, without the filter. */
   get bytes(): number {
-    return native.sa_resampler_bytes(this.#handle.pointer);
+    return native().sa_resampler_bytes(this.#handle.pointer);
   }
 
   /** Memory in bytes of the filter, which all resamplers of the same rates share; 0 for equal rates. */
   get filterBytes(): number {
-    return native.sa_resampler_filter_bytes(this.#handle.pointer);
+    return native().sa_resampler_filter_bytes(this.#handle.pointer);
   }
 
   reset(): void {
-    native.sa_resampler_reset(this.#handle.pointer);
+    native().sa_resampler_reset(this.#handle.pointer);
   }
 
   [Symbol.dispose](): void {

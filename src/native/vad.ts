@@ -12,14 +12,14 @@ export class EnergyVad {
   constructor(sampleRate: number, thresholdDb: number) {
     checkInteger("sample rate", sampleRate, MIN_SAMPLE_RATE, MAX_SAMPLE_RATE);
     if (!(thresholdDb >= 3 && thresholdDb <= 40)) throw new RangeError(`threshold is ${thresholdDb} dB, not 3 to 40`);
-    this.#handle = new Handle("EnergyVad", native.sa_vad_new(sampleRate, thresholdDb), native.sa_vad_free);
-    this.windowSamples = native.sa_vad_window(this.#handle.pointer);
+    this.#handle = new Handle("EnergyVad", native().sa_vad_new(sampleRate, thresholdDb), native().sa_vad_free);
+    this.windowSamples = native().sa_vad_window(this.#handle.pointer);
   }
 
   /** Number of windows that the next `process` completes with `length` samples. */
   maxWindows(length: number): number {
     checkInteger("length", length, 0, MAX_CALL_LENGTH);
-    return native.sa_vad_max_output(this.#handle.pointer, length);
+    return native().sa_vad_max_output(this.#handle.pointer, length);
   }
 
   /**
@@ -32,16 +32,16 @@ export class EnergyVad {
     const windows = this.maxWindows(length);
     checkInteger("windows", windows, 0, Math.min(speech.length, levelDb.length));
     if (length === 0) return 0;
-    return native.sa_vad_process(this.#handle.pointer, samples, offset, length, speech, levelDb);
+    return native().sa_vad_process(this.#handle.pointer, samples, offset, length, speech, levelDb);
   }
 
   /** Drops the samples of the incomplete window. Returns their number. */
   flush(): number {
-    return native.sa_vad_flush(this.#handle.pointer);
+    return native().sa_vad_flush(this.#handle.pointer);
   }
 
   reset(): void {
-    native.sa_vad_reset(this.#handle.pointer);
+    native().sa_vad_reset(this.#handle.pointer);
   }
 
   [Symbol.dispose](): void {

@@ -3,6 +3,7 @@ import type { ArgsDef, CommandDef } from "citty";
 import { type Config, ConfigError, type EffectiveConfig, formatConfig, loadConfig } from "../../config/config.ts";
 import { messageOf } from "../../lib/thrown.ts";
 import { describeModelSettings, validateModelSettings } from "../../model/models.ts";
+import { native } from "../../native/library.ts";
 import { Server } from "../../server/server.ts";
 import { type Logger, openLog } from "../../telemetry/log/log.ts";
 import { prettyLine } from "../../telemetry/log/pretty.ts";
@@ -85,6 +86,8 @@ function loadServeConfig(flags: Flags): EffectiveConfig {
 
 /** Serves until the first signal, then shuts down gracefully. A second signal ends the process at once. */
 async function serve({ config, warnings }: EffectiveConfig, options: ServeOptions): Promise<void> {
+  // Opens the C library: if that fails, it fails now and not with the first stream.
+  native();
   using status = openStatus(config.log.format);
   using log = openServeLog(config.log, status);
   for (const message of warnings) log.warn("setting_ignored", { message });
