@@ -3,6 +3,7 @@ import { stripVTControlCharacters } from "node:util";
 import { type ArgsDef, type CommandDef, renderUsage, runCommand } from "citty";
 
 import manifest from "../package.json" with { type: "json" };
+import { ignoreRuntimeVariables } from "./commands/runtime-variables.ts";
 import { EXIT, ExitError } from "./commands/terminal/exit-codes.ts";
 import { nearestName } from "./lib/nearest-name.ts";
 import { NativeLibraryError } from "./native/load-failure.ts";
@@ -125,6 +126,7 @@ async function run(path: readonly string[], group: CommandGroup, args: string[])
   await command.run(rest);
 }
 
+ignoreRuntimeVariables();
 try {
   const description = "serves blocking audio models over a bidirectional streaming API";
   await run([], { description, commands: COMMANDS }, process.argv.slice(2));

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import manifest from "../../package.json" with { type: "json" };
 import { encode, noise } from "../support/audio.ts";
 import { type ServeProcess, sharedExecutable } from "../support/executable.ts";
 import { onlyStream } from "../support/ledgers.ts";
@@ -181,5 +182,35 @@ describe("a variable that looks like a setting", () => {
     const server = await executable.serve(INSTANT, [], env);
     expect(await logged(server, "setting_ignored")).toMatchObject({ level: "warning", message: sentence });
     expect((await executable.run(["serve", "--print-config"], { env })).err).toBe(`streamer: ${sentence}\n`);
+  });
+});
+
+describe("variables and files that are meant for Bun", () => {
+  test("in the environment have no effect: no options, no debugger", async () => {
+    const preload = join(executable.folder, "preload.js");
+    await Bun.write(preload, "process.stdout.write = () => true;\n");
+    const env = { BUN_OPTIONS: `--preload ${preload}` };
+    expect(await executable.run(["--version"], { env })).toEqual({ code: 0, out: `${manifest.version}\n`, err: "" });
+
+    using probe = Bun.serve({ port: 0, fetch: () => new Response() });
+    const debuggerPort = probe.port;
+    await probe.stop(true);
+    const server = await executable.serve(INSTANT, [], {
+      BUN_INSPECT: `127.0.0.1:${debuggerPort}`,
+      BUN_OPTIONS: "--smol",
+    });
+    const { version } = (await (await fetch(`${server.url}/api/v1/info`)).json()) as { version: string };
+    expect(version).toBe(manifest.version);
+    expect(fetch(`http://127.0.0.1:${debuggerPort}`)).rejects.toThrow();
+    server.signal("SIGTERM");
+    expect(await server.waitForExit()).toEqual({ code: 0, signal: null });
+  });
+
+  test("in the current folder have no effect", async () => {
+    const broken = { "bunfig.toml": "preload = 1 2", "tsconfig.json": "{", ".env": "STREAMER__SERVER__PORT=1\n" };
+    for (const [name, content] of Object.entries(broken)) await Bun.write(join(executable.folder, name), content);
+    const { code, out, err } = await executable.run(["serve", "--print-config"]);
+    expect([code, err]).toEqual([0, ""]);
+    expect(out).toMatch(/server\.port +8080 +default/);
   });
 });
