@@ -1,12 +1,20 @@
-import type { CommandDef } from "citty";
+import { addressFromEnvironment } from "../config/server-address.ts";
+import { messageOf } from "../lib/thrown.ts";
+import type { Command, Flags } from "./terminal/command.ts";
+import { describeConnectionError, requestDirectly } from "./terminal/direct-request.ts";
+import { EXIT, ExitError, UsageError } from "./terminal/exit-codes.ts";
+import { parseFlags } from "./terminal/flags.ts";
+import { writeOutput } from "./terminal/output.ts";
+import { parseServerAddress, printableUrl, routeUrl, type ServerAddress } from "./terminal/server-address.ts";
 
-import { EXIT, ExitError } from "./terminal/exit-codes.ts";
-import { invalidValue, parseFlags } from "./terminal/flags.ts";
-
-const ARGS = {
-  addr: { type: "string", valueHint: "http://localhost:8080", description: "URL of the server" },
+const FLAGS = {
+  addr: {
+    type: "string",
+    valueHint: "HOST:PORT|URL",
+    description: "Address of the server (default: this machine, with the host and port that the environment sets)",
+  },
   ready: { type: "boolean", description: "Check that the server accepts streams, not only that it is alive" },
-} as const;
+} as const satisfies Flags;
 
 const TIMEOUT_MS = 5_000;
 /** Most characters of a response that are shown. */
@@ -16,39 +24,35 @@ const MAX_SHOWN = 200;
  * Checks liveness or readiness, for example for a container: exit code 0 when the server is well, else 1 with the
  * reason.
  */
-export const healthCommand: CommandDef<typeof ARGS> = {
-  args: ARGS,
-  async run({ rawArgs }) {
-    const flags = parseFlags(rawArgs, ARGS);
+export const healthCommand: Command = {
+  flags: FLAGS,
+  async run(args) {
+    const flags = parseFlags(args, FLAGS);
     const route = flags.has("ready") ? "ready" : "health";
-    const url = routeUrl(flags.string("addr") ?? defaultAddress(process.env), route);
+    const addr = flags.string("addr");
+    const url = routeUrl(addr === undefined ? defaultAddress(process.env) : parseServerAddress("--addr", addr), route);
     const problem = await check(url);
-    if (problem !== undefined) throw new ExitError(EXIT.failure, `${url.origin}: ${problem}`);
-    process.stdout.write(route === "ready" ? "ready\n" : "healthy\n");
+    if (problem !== undefined) throw new ExitError(EXIT.failure, `${printableUrl(url)}: ${problem}`);
+    await writeOutput(route === "ready" ? "ready\n" : "healthy\n");
   },
 };
 
-/** Returns the address of a server on this machine or in this container, with the port that the environment sets. */
-export function defaultAddress(env: Readonly<Record<string, string | undefined>>): string {
-  return `http://localhost:${env["STREAMER__SERVER__PORT"] ?? "8080"}`;
-}
-
-function routeUrl(addr: string, route: string): URL {
-  const url = URL.parse(`/api/v1/${route}`, addr);
-  if (url === null || !["http:", "https:"].includes(url.protocol)) {
-    throw invalidValue("--addr", addr, "http://HOST:PORT or https://HOST:PORT");
+/** Returns the address of the server that the environment configures, as `serve` reads it. Throws UsageError. */
+export function defaultAddress(env: Readonly<Record<string, string | undefined>>): ServerAddress {
+  try {
+    return parseServerAddress("environment", addressFromEnvironment(env));
+  } catch (error) {
+    throw new UsageError(messageOf(error));
   }
-  return url;
 }
 
 /** Requests `url`. Returns undefined for status 200, else the reason. */
 async function check(url: URL): Promise<string | undefined> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS), redirect: "manual" });
-    const body = (await response.text()).slice(0, MAX_SHOWN).trim();
-    return response.status === 200 ? undefined : `HTTP ${response.status}: ${body}`;
+    const { status, body } = await requestDirectly(url, { timeoutMs: TIMEOUT_MS });
+    return status === 200 ? undefined : `HTTP ${status}: ${body.slice(0, MAX_SHOWN).trim()}`;
   } catch (error) {
     const timedOut = error instanceof Error && error.name === "TimeoutError";
-    return timedOut ? `no response within ${TIMEOUT_MS / 1000} s` : "cannot connect";
+    return timedOut ? `no response within ${TIMEOUT_MS / 1000} s` : `cannot connect: ${describeConnectionError(error)}`;
   }
 }

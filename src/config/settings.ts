@@ -4,6 +4,7 @@ import { MAX_CHANNELS } from "../lib/sample-format.ts";
 import { VAD_DEFAULTS, VAD_RANGES } from "../protocol/vad-settings.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log/log.ts";
 import { DEFAULT_DETECTOR, DETECTOR_NAMES, DETECTORS } from "../vad/detectors.ts";
+import { DEFAULT_HOST, DEFAULT_PORT } from "./server-address.ts";
 
 /** A setting: its default value, its unit, the values that it accepts and what it means. */
 export type Setting = NumberSetting | TextSetting;
@@ -73,8 +74,8 @@ const NOISE_FLOORS = Object.entries(DETECTORS)
 /** The server's settings, by section. A model's settings are in MODEL_SETTINGS. */
 export const SETTINGS = {
   server: {
-    host: text("127.0.0.1", "address to listen on", withoutBrackets),
-    port: whole(8_080, 0, 65_535, "", "port to listen on; 0 selects a free port"),
+    host: text(DEFAULT_HOST, "address to listen on", withoutBrackets),
+    port: whole(DEFAULT_PORT, 0, 65_535, "", "port to listen on; 0 selects a free port"),
   },
   log: {
     level: choice("info", LOG_LEVELS, "least severe level that is logged", { warn: "warning" }),

@@ -182,7 +182,7 @@ export class ServeProcess implements AsyncDisposable {
 
   #readOutput(text: string): void {
     this.out += text;
-    const port = /^listening on http:\/\/127\.0\.0\.1:(\d+)\n/.exec(this.out)?.[1];
+    const port = /^listening on http:\/\/\S+:(\d+)\n/.exec(this.out)?.[1];
     if (port === undefined) return;
     this.#port = Number(port);
     this.#ready.resolve();

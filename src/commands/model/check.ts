@@ -1,18 +1,16 @@
-import type { CommandDef } from "citty";
-
 import { ConfigError, loadConfig, type ModelConfig } from "../../config/config.ts";
 import { validateModelSettings } from "../../model/models.ts";
-import { EXIT, ExitError, outputFailed, UsageError } from "../terminal/exit-codes.ts";
-import { type Flags, parseFlags } from "../terminal/flags.ts";
+import type { Command, Flags } from "../terminal/command.ts";
+import { EXIT, ExitError, UsageError } from "../terminal/exit-codes.ts";
+import { type GivenFlags, parseFlags } from "../terminal/flags.ts";
 import { formatCount } from "../terminal/numbers.ts";
-import { processOutput } from "../terminal/output.ts";
+import { outputFailed, processOutput } from "../terminal/output.ts";
 import { checkModel, type Finding, type Verdict } from "./checks/check-model.ts";
 import { openRecording } from "./recording.ts";
 
-const ARGS = {
+const FLAGS = {
   model: {
     type: "positional",
-    required: false,
     description: "Path of a model file, or name of a built-in model",
   },
   input: {
@@ -26,18 +24,18 @@ const ARGS = {
     valueHint: "KEY=VALUE...",
     description: "Set a setting of the model, as serve --set model.KEY=VALUE; may be repeated",
   },
-} as const;
+} as const satisfies Flags;
 
 /** Two workers show whether results depend on the instance. */
 const MAX_WORKERS = 2;
 const VERDICT_WIDTH = 4;
 const CHECK_WIDTH = 13;
 
-export function modelCheckCommand({ workerUrl }: { readonly workerUrl: string }): CommandDef<typeof ARGS> {
+export function modelCheckCommand({ workerUrl }: { readonly workerUrl: string }): Command {
   return {
-    args: ARGS,
-    async run({ rawArgs }) {
-      const flags = parseFlags(rawArgs, ARGS);
+    flags: FLAGS,
+    async run(args) {
+      const flags = parseFlags(args, FLAGS);
       const model = modelConfig(flags);
       const input = flags.string("input");
       const recording = input === undefined ? undefined : await openRecording(input);
@@ -64,7 +62,8 @@ export function modelCheckCommand({ workerUrl }: { readonly workerUrl: string })
       );
       void out.write(`checking ${model.name}\n\n`);
       await Promise.race([checks, broken.promise]);
-      await out.write(`\n${counts.ok} ok, ${formatCount(counts.note, "note")}, ${counts.FAIL} failed\n`);
+      void out.write(`\n${counts.ok} ok, ${formatCount(counts.note, "note")}, ${counts.FAIL} failed\n`);
+      await Promise.race([broken.promise, out.flush()]);
       if (counts.FAIL > 0) throw new ExitError(EXIT.failure);
     },
   };
@@ -75,7 +74,7 @@ function findingLine({ verdict, check, text }: Finding): string {
 }
 
 /** Loads the model's configuration from the environment and `--set`, as `serve` does. */
-function modelConfig(flags: Flags): ModelConfig {
+function modelConfig(flags: GivenFlags): ModelConfig {
   const name = flags.string("model");
   if (name === undefined) throw new UsageError("missing model: for example, model check ./my-model.ts");
   const sets = flags.strings("set").map((set) => (/^models?\./.test(set) ? set : `model.${set}`));

@@ -1,19 +1,19 @@
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join, parse, relative, resolve } from "node:path";
 
-import { defineCommand } from "citty";
-
 import { codeOf, messageOf } from "../../lib/thrown.ts";
+import type { Command, Flags } from "../terminal/command.ts";
 import { UsageError } from "../terminal/exit-codes.ts";
 import { invalidValue, parseFlags } from "../terminal/flags.ts";
+import { writeOutput } from "../terminal/output.ts";
 import { DECLARATIONS_FILE, DECLARATIONS_MARK, modelDeclarations } from "./declarations.ts";
 import statelessTemplate from "./templates/model.ts" with { type: "text" };
 import statefulTemplate from "./templates/stateful-model.ts" with { type: "text" };
 
-const ARGS = {
-  name: { type: "positional", required: false, description: "Name of the model, such as my-model" },
+const FLAGS = {
+  name: { type: "positional", description: "Name of the model, such as my-model" },
   stateful: { type: "boolean", description: "Create a model that keeps state from block to block of a stream" },
-} as const;
+} as const satisfies Flags;
 
 /** A name that is valid for a file, in a start request and as a configuration key. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
@@ -106,10 +106,10 @@ function programName(): string {
   return script.startsWith("/$bunfs/") ? process.argv0 : `bun ${relative(process.cwd(), script)}`;
 }
 
-export const modelInitCommand = defineCommand({
-  args: ARGS,
-  async run({ rawArgs }) {
-    const flags = parseFlags(rawArgs, ARGS);
+export const modelInitCommand: Command = {
+  flags: FLAGS,
+  async run(args) {
+    const flags = parseFlags(args, FLAGS);
     const name = flags.string("name");
     if (name === undefined) throw new UsageError("missing name: for example, model init my-model");
     const text = await initModel({
@@ -118,6 +118,6 @@ export const modelInitCommand = defineCommand({
       program: programName(),
       folder: process.cwd(),
     });
-    process.stdout.write(text);
+    await writeOutput(text);
   },
-});
+};

@@ -1,22 +1,21 @@
-import { defineCommand } from "citty";
-
 import manifest from "../../../package.json" with { type: "json" };
 import { systemClock } from "../../lib/clock.ts";
 import { openTraceExport } from "../../telemetry/tracing/trace-export.ts";
-import { EXIT, ExitError, outputFailed, signalExit } from "../terminal/exit-codes.ts";
+import type { Command } from "../terminal/command.ts";
+import { EXIT, ExitError, signalExit } from "../terminal/exit-codes.ts";
 import { readStream } from "../terminal/input.ts";
-import { processOutput } from "../terminal/output.ts";
+import { outputFailed, processOutput, usesColour } from "../terminal/output.ts";
 import { send } from "./send.ts";
-import { parseSendSettings, SEND_ARGS } from "./settings.ts";
+import { parseSendSettings, SEND_FLAGS } from "./settings.ts";
 
 /** Signals that stop the sending. The results of the audio sent still come; a second signal ends the command. */
 const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** The command `send`: connects `send()` to the process's streams and signals. */
-export const sendCommand = defineCommand({
-  args: SEND_ARGS,
-  async run({ rawArgs }) {
-    const settings = parseSendSettings(rawArgs);
+export const sendCommand: Command = {
+  flags: SEND_FLAGS,
+  async run(args) {
+    const settings = parseSendSettings(args);
     const interrupt = new AbortController();
     /** Settled when the command must end before the stream does. */
     const ended = Promise.withResolvers<number>();
@@ -42,7 +41,7 @@ export const sendCommand = defineCommand({
         clock: systemClock,
         interrupt: interrupt.signal,
         traceExport,
-        colour: (process.env["NO_COLOR"] ?? "") === "",
+        colour: usesColour(process.stdout),
       });
       const code = await Promise.race([sending, ended.promise]);
       if (stoppedBy !== undefined) throw new ExitError(signalExit(stoppedBy));
@@ -52,4 +51,4 @@ export const sendCommand = defineCommand({
       await traceExport?.close();
     }
   },
-});
+};

@@ -5,6 +5,7 @@ import { EXIT } from "../terminal/exit-codes.ts";
 import { type Input, openFile } from "../terminal/input.ts";
 import { formatCount, formatNumber } from "../terminal/numbers.ts";
 import { Screen } from "../terminal/screen.ts";
+import { printableUrl } from "../terminal/server-address.ts";
 import { AudioSender } from "./audio-sender.ts";
 import { EventReceiver } from "./event-receiver.ts";
 import { ProgressBar } from "./progress-bar.ts";
@@ -36,11 +37,12 @@ export async function send(settings: SendSettings, io: SendIo): Promise<number> 
   } catch (error) {
     if (!(error instanceof ConnectionError)) throw error;
     trace.failed(error.code, error.message);
-    await screen.notice(`cannot connect to ${settings.addr.href}: ${await findRefusalReason(settings.addr)}`);
+    const reason = await findRefusalReason(settings.addr, io.interrupt);
+    await screen.notice(`cannot connect to ${printableUrl(settings.addr)}: ${reason}`);
     return EXIT.unreachable;
   }
   for (const remark of source.takeRemarks()) await screen.notice(`warning: ${remark}`);
-  if (settings.format === "text") await screen.print(`${describeSource(source)} -> ${settings.addr.href}`);
+  if (settings.format === "text") await screen.print(`${describeSource(source)} -> ${printableUrl(settings.addr)}`);
   const sender = new AudioSender({
     client,
     source,

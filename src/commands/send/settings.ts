@@ -1,5 +1,3 @@
-import type { ArgsDef } from "citty";
-
 import {
   isSampleFormat,
   MAX_CHANNELS,
@@ -8,25 +6,39 @@ import {
   SAMPLE_FORMAT_NAMES,
   SAMPLE_FORMATS,
 } from "../../lib/sample-format.ts";
+import { PATTERNS } from "../../pipeline/patterns.ts";
 import type { AudioFormat } from "../../protocol/format.ts";
+import type { Flags } from "../terminal/command.ts";
 import { UsageError } from "../terminal/exit-codes.ts";
-import { type Flags, invalidValue, parseFlags } from "../terminal/flags.ts";
+import { type GivenFlags, invalidValue, parseFlags } from "../terminal/flags.ts";
+import { parseServerAddress, streamUrl } from "../terminal/server-address.ts";
 import { setField } from "./start-fields.ts";
 
 /** The largest `limits.max_message_bytes` that a server can have. */
 const MAX_CHUNK_BYTES = 64 * 1024 * 1024;
-const DEFAULT_ADDR = "ws://localhost:8080/api/v1/segmented";
+const DEFAULT_ADDR = "localhost:8080";
+const DEFAULT_PATTERN = "segmented";
 
 // Required flags and defaults are not declared here: `parseSendSettings` handles them, so that every fault exits with
 // code 2.
-export const SEND_ARGS = {
+export const SEND_FLAGS = {
   input: {
     type: "string",
     alias: "i",
     valueHint: "FILE|-",
     description: "Audio file to send: WAV, or PCM with --raw; - reads standard input",
   },
-  addr: { type: "string", valueHint: "URL", description: `WebSocket URL of the server (default ${DEFAULT_ADDR})` },
+  addr: {
+    type: "string",
+    valueHint: "HOST:PORT|URL",
+    description: `Address of the server, with or without a path (default ${DEFAULT_ADDR})`,
+  },
+  pattern: {
+    type: "string",
+    valueHint: Object.keys(PATTERNS).join("|"),
+    description: `Pattern of the stream, if the address has no path (default ${DEFAULT_PATTERN})`,
+  },
+  model: { type: "string", valueHint: "NAME", description: "Model of the server to use (default the server's)" },
   "chunk-size": { type: "string", valueHint: "BYTES", description: "Bytes per message (default 100 ms of audio)" },
   "real-time": { type: "boolean", description: "Send at the speed of a live microphone" },
   "interim-results": { type: "boolean", description: "Request interim results" },
@@ -55,11 +67,12 @@ export const SEND_ARGS = {
     valueHint: SAMPLE_FORMAT_NAMES.join("|"),
     description: "Sample format of raw input (default s16)",
   },
-} as const satisfies ArgsDef;
+} as const satisfies Flags;
 
 export interface SendSettings {
   /** A path, or "-" for standard input. */
   readonly input: string;
+  /** The WebSocket URL of the stream. */
   readonly addr: URL;
   /** Undefined: 100 ms of audio. */
   readonly chunkBytes: number | undefined;
@@ -74,8 +87,8 @@ export interface SendSettings {
 }
 
 /** Parses the command line of `send`. Throws UsageError, which names the flag. */
-export function parseSendSettings(rawArgs: readonly string[]): SendSettings {
-  const flags = parseFlags(rawArgs, SEND_ARGS);
+export function parseSendSettings(args: readonly string[]): SendSettings {
+  const flags = parseFlags(args, SEND_FLAGS);
   const input = flags.string("input");
   if (input === undefined || input === "")
     throw new UsageError("missing input: use -i FILE, or -i - for standard input");
@@ -86,30 +99,36 @@ export function parseSendSettings(rawArgs: readonly string[]): SendSettings {
   if (output === "" || output === "-") {
     throw invalidValue("--output", output, "the path of a file, not a pipe: the WAV header is written last");
   }
-  const fields = { ...(flags.has("interim-results") && { interim_results: true }) };
+  const fields: Record<string, unknown> = { ...(flags.has("interim-results") && { interim_results: true }) };
   for (const assignment of flags.strings("set")) setField(fields, assignment);
+  const model = flags.string("model");
+  if (model !== undefined && "model" in fields) throw new UsageError("--model and --set model: give only one of them");
   return {
     input,
-    addr: parseAddress(flags.string("addr") ?? DEFAULT_ADDR),
+    addr: parseStreamUrl(flags),
     chunkBytes: chunkSize === undefined ? undefined : parseWhole("--chunk-size", chunkSize, 1, MAX_CHUNK_BYTES),
     realTime: flags.has("real-time"),
     format,
     output,
     raw: parseRawFormat(flags),
-    fields,
+    fields: { ...fields, ...(model !== undefined && { model }) },
   };
 }
 
-function parseAddress(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !["ws:", "wss:"].includes(url.protocol)) {
-    throw invalidValue("--addr", text, `a WebSocket URL, such as ${DEFAULT_ADDR}`);
+/** Returns the URL of the stream. */
+function parseStreamUrl(flags: GivenFlags): URL {
+  const address = parseServerAddress("--addr", flags.string("addr") ?? DEFAULT_ADDR);
+  const pattern = flags.string("pattern");
+  if (pattern !== undefined && !Object.hasOwn(PATTERNS, pattern)) {
+    throw invalidValue("--pattern", pattern, Object.keys(PATTERNS).join(", "));
   }
-  if (url.hash !== "") throw invalidValue("--addr", text, "a WebSocket URL without #fragment");
-  return url;
+  if (pattern !== undefined && address.path !== undefined) {
+    throw invalidValue("--pattern", pattern, `an --addr without a path; its path is ${address.path}`);
+  }
+  return streamUrl(address, pattern ?? DEFAULT_PATTERN);
 }
 
-function parseRawFormat(flags: Flags): AudioFormat | undefined {
+function parseRawFormat(flags: GivenFlags): AudioFormat | undefined {
   if (!flags.has("raw")) {
     const unused = ["rate", "channels", "sample-format"].find((name) => flags.has(name));
     if (unused !== undefined) throw new UsageError(`--${unused} needs --raw: a WAV header has this value`);

@@ -1,5 +1,3 @@
-import type { ArgsDef, CommandDef } from "citty";
-
 import { type Config, ConfigError, type EffectiveConfig, formatConfig, loadConfig } from "../../config/config.ts";
 import { messageOf } from "../../lib/thrown.ts";
 import { describeModelSettings, validateModelSettings } from "../../model/models.ts";
@@ -9,18 +7,23 @@ import { type Logger, openLog } from "../../telemetry/log/log.ts";
 import { prettyLine } from "../../telemetry/log/pretty.ts";
 import { ServerMetrics } from "../../telemetry/metrics/server-metrics.ts";
 import { openTraceExport } from "../../telemetry/tracing/trace-export.ts";
+import type { Command, Flags } from "../terminal/command.ts";
 import { EXIT, ExitError, UsageError } from "../terminal/exit-codes.ts";
-import { type Flags, parseFlags } from "../terminal/flags.ts";
-import { processOutput } from "../terminal/output.ts";
+import { type GivenFlags, parseFlags } from "../terminal/flags.ts";
+import { isTerminal, processOutput, usesColour, writeOutput } from "../terminal/output.ts";
 import { listenFailure } from "./listen-failure.ts";
 import { shutdownSignal } from "./signals.ts";
 import { StatusTerminal } from "./status-terminal.ts";
 
-const ARGS: ArgsDef = {
-  port: { type: "string", valueHint: "8080", description: "Port to listen on; 0 selects a free port" },
-  host: { type: "string", valueHint: "127.0.0.1", description: "Address to listen on" },
+const FLAGS = {
+  port: { type: "string", valueHint: "PORT", description: "Port to listen on (default 8080); 0 selects a free port" },
+  host: { type: "string", valueHint: "ADDRESS", description: "Address to listen on (default 127.0.0.1)" },
   config: { type: "string", valueHint: "FILE", description: "Configuration file: JSON, JSON5, YAML or TOML" },
-  model: { type: "string", valueHint: "simulated", description: "A built-in model, or the path of a model file" },
+  model: {
+    type: "string",
+    valueHint: "NAME|FILE",
+    description: "A built-in model, or the path of a model file (default simulated)",
+  },
   workers: { type: "string", valueHint: "N", description: "Worker threads that run the model (default one per core)" },
   set: {
     type: "string",
@@ -29,16 +32,16 @@ const ARGS: ArgsDef = {
   },
   "log-level": {
     type: "string",
-    valueHint: "info",
-    description: "Least severe level that is logged: debug, info, warning, error",
+    valueHint: "LEVEL",
+    description: "Least severe level that is logged: debug, info, warning, error (default info)",
   },
   "log-format": {
     type: "string",
-    valueHint: "auto",
-    description: "Log format: json, pretty, or auto (pretty on a terminal, else json)",
+    valueHint: "FORMAT",
+    description: "Log format: json, pretty, or auto (default; pretty on a terminal, else json)",
   },
   "print-config": { type: "boolean", description: "Print the effective configuration and exit" },
-};
+} as const satisfies Flags;
 
 export interface ServeOptions {
   readonly version: string;
@@ -48,20 +51,20 @@ export interface ServeOptions {
   readonly exit: (code: number) => void;
 }
 
-export function serveCommand(options: ServeOptions): CommandDef {
+export function serveCommand(options: ServeOptions): Command {
   return {
-    args: ARGS,
-    async run({ rawArgs }) {
-      const flags = parseFlags(rawArgs, ARGS);
+    flags: FLAGS,
+    async run(args) {
+      const flags = parseFlags(args, FLAGS);
       const effective = loadServeConfig(flags);
       if (!flags.has("print-config")) return await serve(effective, options);
-      process.stdout.write(formatConfig(effective.entries));
+      await writeOutput(formatConfig(effective.entries));
       for (const warning of effective.warnings) process.stderr.write(`streamer: ${warning}\n`);
     },
   };
 }
 
-function loadServeConfig(flags: Flags): EffectiveConfig {
+function loadServeConfig(flags: GivenFlags): EffectiveConfig {
   try {
     return loadConfig({
       file: flags.string("config"),
@@ -129,15 +132,14 @@ async function serve({ config, warnings }: EffectiveConfig, options: ServeOption
 
 /** Returns undefined if standard error is not a terminal, or if the log is JSON: there is no status line then. */
 function openStatus(format: Config["log"]["format"]): StatusTerminal | undefined {
-  if (!process.stderr.isTTY || format === "json") return undefined;
+  if (!isTerminal(process.stderr) || format === "json") return undefined;
   const ignoreBroken = () => {};
   return new StatusTerminal(processOutput(process.stdout, ignoreBroken), processOutput(process.stderr, ignoreBroken));
 }
 
 function openServeLog({ level, format }: Config["log"], status: StatusTerminal | undefined): Logger & Disposable {
-  const isTerminal = process.stderr.isTTY;
-  const isPretty = format === "pretty" || (format === "auto" && isTerminal);
-  const colour = isTerminal && !process.env["NO_COLOR"];
+  const isPretty = format === "pretty" || (format === "auto" && process.stderr.isTTY);
+  const colour = usesColour(process.stderr);
   return openLog({
     level,
     ...(isPretty && { render: (line) => prettyLine(line, colour) }),

@@ -35,8 +35,3 @@ export class UsageError extends ExitError {
     super(EXIT.usage, message);
   }
 }
-
-/** Reports that standard output cannot be written, for example because the disk is full. */
-export function outputFailed(reason: string): ExitError {
-  return new ExitError(EXIT.failure, `cannot write to standard output: ${reason}`);
-}

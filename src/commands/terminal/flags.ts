@@ -1,13 +1,12 @@
 import { parseArgs } from "node:util";
 
-import type { ArgsDef } from "citty";
-
 import { describeValue } from "../../lib/excerpt.ts";
 import { nearestName } from "../../lib/nearest-name.ts";
+import type { Flag, Flags } from "./command.ts";
 import { UsageError } from "./exit-codes.ts";
 
 /** The parsed command line. A positional argument is a flag with the name of its definition. */
-export interface Flags {
+export interface GivenFlags {
   /** Returns true if the flag was given. */
   has(name: string): boolean;
   /** Returns the value of a flag, or undefined if it was not given. */
@@ -16,18 +15,14 @@ export interface Flags {
   strings(name: string): string[];
 }
 
-/**
- * Parses the command line of a command by its citty definition. Stricter than citty 0.2, which ignores unknown flags
- * and keeps only the last value of a repeated flag. A flag may be repeated if its `valueHint` ends in "...".
- * Positional arguments are taken in the order of their definitions. Throws UsageError.
- */
-export function parseFlags(rawArgs: readonly string[], args: ArgsDef): Flags {
-  const isPositional = ([, { type }]: [string, ArgsDef[string]]) => type === "positional";
-  const flags = Object.entries(args).filter((entry) => !isPositional(entry));
-  const options = Object.fromEntries(flags.map(([name, definition]) => [name, optionFor(definition)]));
-  const positionals = Object.entries(args).filter(isPositional);
+/** Parses the arguments of a command. A flag may be repeated if its `valueHint` ends in "...". Throws UsageError. */
+export function parseFlags(args: readonly string[], flags: Flags): GivenFlags {
+  const isPositional = ([, { type }]: [string, Flag]) => type === "positional";
+  const named = Object.entries(flags).filter((entry) => !isPositional(entry));
+  const options = Object.fromEntries(named.map(([name, flag]) => [name, optionFor(flag)]));
+  const positionals = Object.entries(flags).filter(isPositional);
   const given = new Map<string, (string | true)[]>();
-  for (const token of parseArgs({ args: [...rawArgs], options, strict: false, tokens: true }).tokens) {
+  for (const token of parseArgs({ args: [...args], options, strict: false, tokens: true }).tokens) {
     if (token.kind === "option-terminator") continue;
     if (token.kind === "positional") {
       const [name] = positionals.shift() ?? [];
@@ -38,7 +33,7 @@ export function parseFlags(rawArgs: readonly string[], args: ArgsDef): Flags {
     const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
     if (option === undefined) throw unknownFlag(token.rawName, token.name, Object.keys(options));
     const values = given.get(token.name) ?? [];
-    if (values.length > 0 && args[token.name]?.valueHint?.endsWith("...") !== true) {
+    if (values.length > 0 && flags[token.name]?.valueHint?.endsWith("...") !== true) {
       throw new UsageError(`${token.rawName} may be given only once`);
     }
     given.set(token.name, [...values, valueOf(token, option.type)]);
@@ -62,10 +57,8 @@ interface Option {
   short?: string;
 }
 
-function optionFor(definition: ArgsDef[string]): Option {
-  const alias = "alias" in definition ? definition.alias : undefined;
-  const short = [alias ?? []].flat().find((alias) => alias.length === 1);
-  return { type: definition.type === "boolean" ? "boolean" : "string", ...(short !== undefined && { short }) };
+function optionFor({ type, alias }: Flag): Option {
+  return { type: type === "boolean" ? "boolean" : "string", ...(alias !== undefined && { short: alias }) };
 }
 
 function valueOf(token: OptionToken, type: Option["type"]): string | true {

@@ -1,14 +1,37 @@
+import { EXIT, ExitError } from "./exit-codes.ts";
+
 /** Standard output or standard error. */
 export interface Output {
+  /** True if lines can be updated in place. */
   readonly isTerminal: boolean;
   /** Width of the terminal, in characters. */
   readonly columns: number;
   /** Writes text. Returns undefined, or a promise that resolves when the stream can take more. */
   write(text: string): Promise<void> | undefined;
+  /** Resolves when everything that was written is out, or has failed. */
+  flush(): Promise<void>;
 }
 
-/** Width of a terminal that does not report one. */
+/** Width of a terminal that does not report one, and of files and pipes. */
 const DEFAULT_COLUMNS = 80;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Returns true if a stream is a terminal that moves its cursor. A terminal of the type `dumb` prints lines only. */
+export function isTerminal(stream: { readonly isTTY?: boolean }, env: Environment = process.env): boolean {
+  return stream.isTTY === true && env["TERM"] !== "dumb";
+}
+
+/** Returns true if text may be coloured: on a terminal, unless `NO_COLOR` is set (https://no-color.org). */
+export function usesColour(stream: { readonly isTTY?: boolean }, env: Environment = process.env): boolean {
+  return isTerminal(stream, env) && (env["NO_COLOR"] ?? "") === "";
+}
+
+/** Returns the width of a stream in characters. */
+export function columnsOf(stream: { readonly columns?: number }): number {
+  // 0 is an unknown size.
+  return stream.columns !== undefined && stream.columns > 0 ? stream.columns : DEFAULT_COLUMNS;
+}
 
 /**
  * Wraps one of the process's outputs. `onBroken` is called once when the output can no longer be written: without a
@@ -17,27 +40,59 @@ const DEFAULT_COLUMNS = 80;
 export function processOutput(stream: NodeJS.WriteStream, onBroken: (reason?: string) => void): Output {
   let broken = false;
   let resume: (() => void) | undefined;
+  let written = Promise.resolve();
+  const gone = Promise.withResolvers<void>();
   const drained = () => {
     resume?.();
     resume = undefined;
   };
-  stream.on("drain", drained);
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (!broken) onBroken(error.code === "EPIPE" ? undefined : error.message);
+  const failed = (error: NodeJS.ErrnoException) => {
+    if (!broken) onBroken(isReaderGone(error) ? undefined : error.message);
     broken = true;
     drained();
-  });
+    gone.resolve();
+  };
+  stream.on("drain", drained);
+  stream.on("error", failed);
   return {
-    isTerminal: stream.isTTY ?? false,
+    isTerminal: isTerminal(stream),
     get columns() {
-      // 0 is an unknown size.
-      return stream.columns > 0 ? stream.columns : DEFAULT_COLUMNS;
+      return columnsOf(stream);
     },
     write(text) {
-      if (broken || stream.write(text)) return undefined;
-      return new Promise((resolve) => {
-        resume = resolve;
+      if (broken) return undefined;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      written = promise;
+      const hasRoom = stream.write(text, (error) => {
+        if (error) failed(error);
+        resolve();
+      });
+      if (hasRoom) return undefined;
+      return new Promise((ready) => {
+        resume = ready;
       });
     },
+    flush: () => Promise.race([written, gone.promise]),
   };
+}
+
+/**
+ * Writes text to standard output and waits until it is out. A reader that has gone, as `head` does, is no failure.
+ * Throws ExitError if the text cannot be written, for example because the disk is full.
+ */
+export async function writeOutput(text: string): Promise<void> {
+  let reason: string | undefined;
+  const output = processOutput(process.stdout, (failure) => (reason = failure));
+  void output.write(text);
+  await output.flush();
+  if (reason !== undefined) throw outputFailed(reason);
+}
+
+/** Reports that standard output cannot be written. */
+export function outputFailed(reason: string): ExitError {
+  return new ExitError(EXIT.failure, `cannot write to standard output: ${reason}`);
+}
+
+function isReaderGone({ code }: NodeJS.ErrnoException): boolean {
+  return code === "EPIPE";
 }

@@ -2,12 +2,12 @@ import { expect, test } from "bun:test";
 
 import { ProgressBar } from "../../../src/commands/send/progress-bar.ts";
 import { Screen } from "../../../src/commands/terminal/screen.ts";
+import { MemoryOutput } from "../../support/memory-output.ts";
 
 function progress(totalSeconds: number | undefined, isTerminal = true): { bar: ProgressBar; lines: () => string[] } {
-  let written = "";
-  const output = { isTerminal, columns: 100, write: (text: string) => void (written += text) };
-  const screen = new Screen({ ...output, isTerminal: false }, output, { colour: false });
-  const lines = () => written.split("\n").map((line) => line.replaceAll("\u001B[1F\u001B[J", ""));
+  const output = new MemoryOutput({ isTerminal, columns: 100 });
+  const screen = new Screen(new MemoryOutput(), output, { colour: false });
+  const lines = () => output.text.split("\n").map((line) => line.replaceAll("\u001B[1F\u001B[J", ""));
   return { bar: new ProgressBar(screen, totalSeconds), lines };
 }
 

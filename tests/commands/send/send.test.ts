@@ -5,6 +5,7 @@ import type { SendIo } from "../../../src/commands/send/send-io.ts";
 import { send } from "../../../src/commands/send/send.ts";
 import { parseSendSettings } from "../../../src/commands/send/settings.ts";
 import type { ChannelLedger } from "../../../src/protocol/events.ts";
+import { MemoryOutput } from "../../support/memory-output.ts";
 import {
   fakeServer,
   rejection,
@@ -64,15 +65,15 @@ interface Run {
 
 /** Runs the command with `input` as standard input, and a clock that advances by sleeping only. */
 async function run(rawArgs: string[], given: Partial<SendIo> = {}, input = new Uint8Array(0)): Promise<Run> {
-  let out = "";
-  let err = "";
+  const out = new MemoryOutput();
+  const err = new MemoryOutput();
   let now = 0;
   const io: SendIo = {
     async *stdin() {
       yield input;
     },
-    out: { isTerminal: false, columns: 80, write: (text) => void (out += text) },
-    err: { isTerminal: false, columns: 80, write: (text) => void (err += text) },
+    out,
+    err,
     clock: {
       now: () => now,
       after: (milliseconds, task) => {
@@ -86,7 +87,7 @@ async function run(rawArgs: string[], given: Partial<SendIo> = {}, input = new U
     ...given,
   };
   const code = await send(parseSendSettings(rawArgs), io);
-  return { code, out, err };
+  return { code, out: out.text, err: err.text };
 }
 
 test("audio is sent in chunks of 100 ms, or of --chunk-size", async () => {
@@ -221,7 +222,7 @@ test("a failed connection ends with 3 and the reason", async () => {
   expect(refused.err).toContain("refused with HTTP 503, overloaded: no room");
   const nobody = await run([...RAW, "--addr", "ws://localhost:1/"]);
   expect(nobody.code).toBe(3);
-  expect(nobody.err).toContain("cannot connect to ws://localhost:1/: nothing listens there");
+  expect(nobody.err).toContain("cannot connect to ws://localhost:1/api/v1/segmented: nothing listens there");
 });
 
 test("a file that is not WAV ends with 2 before the connection", async () => {
@@ -324,13 +325,10 @@ test("a slow reader of the results slows down the reading of events, and no even
     }),
   );
   let lines = 0;
-  const slow = {
-    isTerminal: false,
-    columns: 80,
-    write: (text: string) => {
-      if (text.includes("speech begins")) lines += 1;
-      return new Promise<void>((resolve) => setImmediate(resolve));
-    },
+  const slow = new MemoryOutput();
+  slow.write = (text: string) => {
+    if (text.includes("speech begins")) lines += 1;
+    return new Promise<void>((resolve) => setImmediate(resolve));
   };
   expect((await run([...RAW, "--addr", addr], { out: slow }, new Uint8Array(3200))).code).toBe(0);
   expect(lines).toBe(count);

@@ -37,6 +37,18 @@ test("--set and --interim-results become fields of start", () => {
   });
 });
 
+test("the address may be that of a WebSocket or of HTTP, and --pattern adds its path", () => {
+  const addr = (...args: string[]) => flags(...args).addr.href;
+  expect(addr("--addr", "localhost:9000")).toBe("ws://localhost:9000/api/v1/segmented");
+  expect(addr("--addr", "http://127.0.0.1:9000")).toBe("ws://127.0.0.1:9000/api/v1/segmented");
+  expect(addr("--addr", "https://example.com", "--pattern", "stateful")).toBe("wss://example.com/api/v1/stateful");
+  expect(addr("--pattern", "simple")).toBe("ws://localhost:8080/api/v1/simple");
+});
+
+test("--model is the field of start, as text", () => {
+  expect(flags("--model", "7", "--interim-results").fields).toEqual({ model: "7", interim_results: true });
+});
+
 test("raw input has its own flags", () => {
   expect(flags("--raw").raw).toEqual(FORMAT);
   expect(flags("--raw", "--rate", "8000", "--channels", "2", "--sample-format", "mulaw").raw).toEqual({
@@ -54,9 +66,13 @@ test("an invalid value is refused with the flag, the value found and the values 
     [["--chunk-size", "0"], '--chunk-size: found "0"; allowed: a whole number from 1 to'],
     [["--chunk-size", "1e3"], '--chunk-size: found "1e3"'],
     [["--format", "xml"], '--format: found "xml"; allowed: text, json'],
-    [["--addr", "http://localhost/"], '--addr: found "http://localhost/"; allowed: a WebSocket URL'],
-    [["--addr", "localhost:8080"], '--addr: found "localhost:8080"'],
-    [["--addr", "ws://localhost/#x"], "#fragment"],
+    [["--addr", "ftp://localhost/"], '--addr: found "ftp://localhost/"; allowed: HOST:PORT, or a URL that begins with'],
+    [["--pattern", "segmentd"], '--pattern: found "segmentd"; allowed: simple, stateful, segmented'],
+    [
+      ["--addr", "http://localhost/api/v1/simple", "--pattern", "stateful"],
+      '--pattern: found "stateful"; allowed: an --addr without a path; its path is /api/v1/simple',
+    ],
+    [["--model", "levels", "--set", "model=simulated"], "--model and --set model: give only one of them"],
     [["--raw", "--rate", "3999"], '--rate: found "3999"; allowed: a whole number from 4000 to 384000'],
     [["--raw", "--channels", "-1"], "--channels needs a value"],
     [["--raw", "--sample-format", "s17"], '--sample-format: found "s17"; allowed: u8, s16'],

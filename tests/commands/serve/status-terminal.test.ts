@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 
 import { statusLine, StatusTerminal } from "../../../src/commands/serve/status-terminal.ts";
-import type { Output } from "../../../src/commands/terminal/output.ts";
 import type { LiveStats } from "../../../src/telemetry/metrics/live-stats.ts";
+import { MemoryOutput } from "../../support/memory-output.ts";
 
 const QUIET: LiveStats = {
   sessions: 0,
@@ -26,12 +26,6 @@ const BUSY: LiveStats = {
   inference_seconds: 1.5,
 };
 
-function terminal() {
-  const written: string[] = [];
-  const output: Output = { isTerminal: true, columns: 120, write: (text) => void written.push(text) };
-  return { written, output };
-}
-
 test("the status line has sessions, real-time factor, queue and memory", () => {
   expect(statusLine(QUIET, BUSY, 120 * 1024 * 1024)).toBe(
     "sessions 3, streams 2  |  real-time factor 0.150  |  queue 6, workers busy 2 of 2  |  memory 120 MiB, audio 25 %",
@@ -45,7 +39,7 @@ test("the real-time factor is that of the time between two refreshes, and - with
 });
 
 test("the status line stays below the log, is updated in place, and is removed at the end", () => {
-  const { written, output } = terminal();
+  const output = new MemoryOutput({ isTerminal: true, columns: 120 });
   let now = QUIET;
   {
     using status = new StatusTerminal(output, output);
@@ -55,7 +49,7 @@ test("the status line stays below the log, is updated in place, and is removed a
     now = BUSY;
     status.refresh();
   }
-  const text = written.join("");
+  const text = output.text;
   const [before = "", after = ""] = text.split("a stream started\n");
   expect(before).toStartWith("listening\nsessions 0");
   expect(before).toEndWith("\u001B[1F\u001B[J");

@@ -45,7 +45,11 @@ test("a missing value, an unexpected one, a repetition and an unexpected argumen
 });
 
 test("positional arguments are taken in order, anywhere on the command line, and one too many is refused", () => {
-  const args = { ...ARGS, model: { type: "positional", description: "" }, other: { type: "positional" } } as const;
+  const args = {
+    ...ARGS,
+    model: { type: "positional", description: "" },
+    other: { type: "positional", description: "" },
+  } as const;
   const flags = parseFlags(["--set", "a=1", "./m.ts", "--real-time", "b"], args);
   expect([flags.string("model"), flags.string("other"), flags.has("real-time")]).toEqual(["./m.ts", "b", true]);
   expect(parseFlags([], args).string("model")).toBeUndefined();

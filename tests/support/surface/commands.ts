@@ -14,7 +14,7 @@ async function helpItems(program: Program, path: readonly string[]): Promise<Ite
   const { out, code } = await program.run([...path, "--help"]);
   const name = ["command", ...path].join(" ");
   const lines = out.split("\n");
-  const flags = lines.flatMap((line) => /^ +((?:-\w, )?--\S+)/.exec(line)?.[1] ?? []);
+  const flags = lines.flatMap((line) => /^ {2,6}((?:-\w, )?--\S+)/.exec(line)?.[1] ?? []);
   const places = lines.flatMap((line) => /^ +([A-Z]+) {2,}\S/.exec(line)?.[1] ?? []);
   const items = [
     ...flags.map((flag): Item => [`${name} ${flag.replace(/=.*/, "")}`, flag.includes("=<") ? "a value" : "no value"]),

@@ -1,0 +1,21 @@
+/** Fewest characters of text in a line, however narrow the terminal and wide the indentation is. */
+const MIN_TEXT_WIDTH = 20;
+
+/**
+ * Breaks text at spaces into lines of at most `width` characters. Each line begins with `indent` spaces. A word that
+ * is longer than a line is not broken.
+ */
+export function wrapText(text: string, width: number, indent = 0): string {
+  const room = Math.max(MIN_TEXT_WIDTH, width - indent);
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    const longer = line === "" ? word : `${line} ${word}`;
+    if (line !== "" && Bun.stringWidth(longer) > room) {
+      lines.push(line);
+      line = word;
+    } else line = longer;
+  }
+  lines.push(line);
+  return lines.map((each) => " ".repeat(indent) + each).join("\n");
+}
