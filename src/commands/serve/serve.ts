@@ -1,19 +1,17 @@
-import { type Config, ConfigError, type EffectiveConfig, formatConfig, loadConfig } from "../../config/config.ts";
+import { ConfigError, type EffectiveConfig, formatConfig, loadConfig } from "../../config/config.ts";
 import { messageOf } from "../../lib/thrown.ts";
 import { describeModelSettings, validateModelSettings } from "../../model/models.ts";
 import { native } from "../../native/library.ts";
 import { Server } from "../../server/server.ts";
-import { type Logger, openLog } from "../../telemetry/log/log.ts";
-import { prettyLine } from "../../telemetry/log/pretty.ts";
 import { ServerMetrics } from "../../telemetry/metrics/server-metrics.ts";
 import { openTraceExport } from "../../telemetry/tracing/trace-export.ts";
 import type { Command, Flags } from "../terminal/command.ts";
 import { EXIT, ExitError, UsageError } from "../terminal/exit-codes.ts";
 import { type GivenFlags, parseFlags } from "../terminal/flags.ts";
-import { isTerminal, processOutput, usesColour, writeOutput } from "../terminal/output.ts";
+import { writeOutput } from "../terminal/output.ts";
+import { openConsole } from "./console.ts";
 import { listenFailure } from "./listen-failure.ts";
 import { shutdownSignal } from "./signals.ts";
-import { StatusTerminal } from "./status-terminal.ts";
 
 const FLAGS = {
   port: { type: "string", valueHint: "PORT", description: "Port to listen on (default 8080); 0 selects a free port" },
@@ -91,10 +89,10 @@ function loadServeConfig(flags: GivenFlags): EffectiveConfig {
 async function serve({ config, warnings }: EffectiveConfig, options: ServeOptions): Promise<void> {
   // Opens the C library: if that fails, it fails now and not with the first stream.
   native();
-  using status = openStatus(config.log.format);
-  using log = openServeLog(config.log, status);
-  for (const message of warnings) log.warn("setting_ignored", { message });
   const metrics = new ServerMetrics();
+  await using console = openConsole(config.log, () => metrics.families.runtime.logDropped.with({}).add());
+  const { log } = console;
+  for (const message of warnings) log.warn("setting_ignored", { message });
   const traceExport = await openTraceExport({
     service: "streamer",
     version: options.version,
@@ -112,12 +110,8 @@ async function serve({ config, warnings }: EffectiveConfig, options: ServeOption
   const stopped = shutdownSignal(log, options.exit);
   try {
     if (await loadModels(server, stopped)) {
-      const listening = `listening on ${server.url}`;
-      if (status === undefined) process.stdout.write(`${listening}\n`);
-      else {
-        status.print(listening);
-        status.start({ live: () => server.live(), memory: () => process.memoryUsage.rss() });
-      }
+      console.print(`listening on ${server.url}`);
+      console.showStatus({ live: () => server.live(), memory: () => process.memoryUsage.rss() });
       log.info("ready", { url: server.url, version: options.version });
       const signal = await stopped;
       log.info("draining", { signal, sessions: server.sessions });
@@ -128,23 +122,6 @@ async function serve({ config, warnings }: EffectiveConfig, options: ServeOption
     await traceExport?.close();
   }
   log.info("stopped");
-}
-
-/** Returns undefined if standard error is not a terminal, or if the log is JSON: there is no status line then. */
-function openStatus(format: Config["log"]["format"]): StatusTerminal | undefined {
-  if (!isTerminal(process.stderr) || format === "json") return undefined;
-  const ignoreBroken = () => {};
-  return new StatusTerminal(processOutput(process.stdout, ignoreBroken), processOutput(process.stderr, ignoreBroken));
-}
-
-function openServeLog({ level, format }: Config["log"], status: StatusTerminal | undefined): Logger & Disposable {
-  const isPretty = format === "pretty" || (format === "auto" && process.stderr.isTTY);
-  const colour = usesColour(process.stderr);
-  return openLog({
-    level,
-    ...(isPretty && { render: (line) => prettyLine(line, colour) }),
-    ...(status && { write: (line) => status.log(line) }),
-  });
 }
 
 /** Loads the models. Returns false if a signal comes first. Throws UsageError if a model cannot be loaded. */

@@ -8,6 +8,12 @@ const WINDOW_REFRESHES = 10;
 
 const MIB = 1024 * 1024;
 
+/** The output of the status line. */
+export interface StatusOutput extends Output {
+  /** Bytes that have not been written yet. */
+  readonly waiting?: number;
+}
+
 export interface StatusSource {
   live(): LiveStats;
   /** Returns the resident memory of the process, in bytes. */
@@ -20,12 +26,14 @@ export interface StatusSource {
  */
 export class StatusTerminal implements Disposable {
   readonly #screen: Screen;
+  readonly #err: StatusOutput;
   /** Earlier numbers, at most WINDOW_REFRESHES. */
   readonly #past: LiveStats[] = [];
   #source: StatusSource | undefined;
   #timer: Timer | undefined;
 
-  constructor(out: Output, err: Output) {
+  constructor(out: Output, err: StatusOutput) {
+    this.#err = err;
     this.#screen = new Screen(out, err, { colour: false });
   }
 
@@ -48,7 +56,8 @@ export class StatusTerminal implements Disposable {
   }
 
   refresh(): void {
-    if (this.#source === undefined) return;
+    // A terminal that was stopped, as with Ctrl-S, would show every refresh later.
+    if (this.#source === undefined || (this.#err.waiting ?? 0) > 0) return;
     const now = this.#source.live();
     this.#past.push(now);
     const before = this.#past.length > WINDOW_REFRESHES ? this.#past.shift() : this.#past[0];

@@ -33,7 +33,13 @@ function plainValue(value: unknown, depth: number): unknown {
 function plainObject(fields: object, depth: number): Record<string, unknown> {
   const entries = Object.entries(fields).slice(0, MAX_ITEMS);
   return Object.fromEntries(
-    entries.map(([key, value]) => [excerpt(key), isSecretName(key) ? REDACTED : plainValue(value, depth)]),
+    entries.map(([key, value]) => {
+      if (isSecretName(key)) return [excerpt(key), REDACTED];
+      return [
+        excerpt(key),
+        key === "stack" && typeof value === "string" ? plainStack(value) : plainValue(value, depth),
+      ];
+    }),
   );
 }
 
@@ -49,8 +55,12 @@ function plainError(error: Error, depth: number): Record<string, unknown> {
   return {
     name: excerpt(error.name),
     message: plainText(error.message),
-    // Line feeds are kept: they are the layout of a stack, and JSON escapes them.
-    stack: (error.stack ?? "").slice(0, STACK_LENGTH).split("\n").map(plainText).join("\n"),
+    stack: plainStack(error.stack ?? ""),
     ...(error.cause !== undefined && depth < MAX_DEPTH && { cause: plainValue(error.cause, depth + 1) }),
   };
+}
+
+/** Keeps line feeds: they are the layout of a stack, and JSON escapes them. */
+function plainStack(stack: string): string {
+  return stack.slice(0, STACK_LENGTH).split("\n").map(plainText).join("\n");
 }

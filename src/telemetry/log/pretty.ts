@@ -88,7 +88,7 @@ function stacks(fields: Fields): string {
   return errors
     .map(({ stack }) => stack)
     .filter((stack) => typeof stack === "string")
-    .flatMap((stack) => stack.split(/\n|\\u\{a\}/))
+    .flatMap((stack) => stack.split("\n"))
     .map((line) => `\n    ${line}`)
     .join("");
 }

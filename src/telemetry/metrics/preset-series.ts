@@ -21,6 +21,7 @@ export function presetSeries(metrics: ServerMetrics, patterns: readonly string[]
   for (const code of Object.keys(WARNINGS)) traffic.warnings.with({ code });
   for (const type of Object.keys(EVENTS)) traffic.eventsSent.with({ type });
   for (const kind of ["young", "all"]) runtime.collections.with({ kind });
+  runtime.logDropped.with({});
   for (const fate of SPAN_FATES) server.spans.with({ fate });
   for (const stage of [...MAIN_THREAD_STAGES, "other"]) {
     runtime.blocked.with({ stage });

@@ -12,6 +12,12 @@ test("an error has its stack and its cause", () => {
   });
 });
 
+test("a stack that is a field of its own keeps its lines, without other control characters", () => {
+  const stack = "Error: odd\u001B[2J\n    at infer (model.ts:1:2)\n    at main";
+  expect(plainFields({ stack })).toEqual({ stack: stack.replace("\u001B", "\\u{1b}") });
+  expect(JSON.stringify(plainFields({ cause: { stack } }))).not.toContain("u{a}");
+});
+
 test("values that JSON does not have become text", () => {
   expect(plainFields({ nan: NaN, infinity: -Infinity, big: 1n, symbol: Symbol("s"), code: () => 0 })).toEqual({
     nan: "NaN",

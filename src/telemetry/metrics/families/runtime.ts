@@ -40,5 +40,9 @@ export function runtimeFamilies(registry: MetricRegistry) {
       "JavaScript heap: used, capacity, and external (memory that objects hold outside of it).",
       ["kind"],
     ),
+    logDropped: registry.counter(
+      "streamer_log_lines_dropped_total",
+      "Log lines that were not written, because the reader of the log was too slow or the disk was full.",
+    ),
   };
 }

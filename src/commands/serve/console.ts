@@ -1,0 +1,68 @@
+import type { Config } from "../../config/config.ts";
+import { LineOutput } from "../../telemetry/log/line-output.ts";
+import { type Logger, openLog } from "../../telemetry/log/log.ts";
+import { prettyLine } from "../../telemetry/log/pretty.ts";
+import { columnsOf, isTerminal, usesColour } from "../terminal/output.ts";
+import { type StatusOutput, type StatusSource, StatusTerminal } from "./status-terminal.ts";
+
+/** Longest time that the end of the server waits for the reader of its log. */
+const FLUSH_LIMIT_MS = 1_000;
+
+/** What a server shows: its log on standard error, and one line on standard output. Neither can hold the server up. */
+export interface ServeConsole extends AsyncDisposable {
+  readonly log: Logger;
+  /** Prints a line to standard output. */
+  print(line: string): void;
+  /** Shows a status line below the log, if standard error is a terminal and the log is not JSON. */
+  showStatus(source: StatusSource): void;
+}
+
+/** @param dropped a log line could not be written */
+export function openConsole({ level, format }: Config["log"], dropped: () => void): ServeConsole {
+  const out = new LineOutput(process.stdout, 1, {
+    failed: (reason) => log.warn("output_failed", { output: "standard output", reason }),
+  });
+  const err = new LineOutput(process.stderr, 2, {
+    dropped,
+    recovered: (lines) => log.warn("log_lines_dropped", { lines }),
+    failed: (reason, isGone) => {
+      const then = isGone ? "the server goes on without a log" : "log lines are lost";
+      out.write(`standard error cannot be written (${reason}): ${then}\n`);
+    },
+  });
+  const hasStatus = isTerminal(process.stderr) && format !== "json";
+  const status = hasStatus
+    ? new StatusTerminal(screenOutput(out, process.stdout), screenOutput(err, process.stderr))
+    : undefined;
+  const isPretty = format === "pretty" || (format === "auto" && process.stderr.isTTY);
+  const colour = usesColour(process.stderr);
+  const log = openLog({
+    level,
+    ...(isPretty && { render: (line) => prettyLine(line, colour) }),
+    write: (line) => (status === undefined ? err.write(line) : status.log(line)),
+  });
+  return {
+    log,
+    print: (line) => (status === undefined ? out.write(`${line}\n`) : status.print(line)),
+    showStatus: (source) => status?.start(source),
+    async [Symbol.asyncDispose]() {
+      log[Symbol.dispose]();
+      status?.[Symbol.dispose]();
+      await err.flush(FLUSH_LIMIT_MS);
+    },
+  };
+}
+
+function screenOutput(output: LineOutput, stream: NodeJS.WriteStream): StatusOutput {
+  return {
+    isTerminal: isTerminal(stream),
+    get columns() {
+      return columnsOf(stream);
+    },
+    get waiting() {
+      return output.waiting;
+    },
+    write: (text) => output.write(text),
+    flush: () => output.flush(FLUSH_LIMIT_MS),
+  };
+}
