@@ -5,7 +5,7 @@ import { Resampler } from "../../native/resampler.ts";
 import { frameBytes, sampleFormat } from "../../protocol/format.ts";
 import { openAudioSource } from "../terminal/audio-source.ts";
 import { UsageError } from "../terminal/exit-codes.ts";
-import { openFile } from "../terminal/input.ts";
+import { openFile, readFailure } from "../terminal/input.ts";
 
 /** The rest of a longer recording is ignored. */
 const MAX_SECONDS = 30;
@@ -28,12 +28,16 @@ export async function openRecording(path: string): Promise<(sampleRate: number) 
   const converted = new Float32Array(CHUNK_FRAMES * channels);
   const offsets = Uint32Array.from({ length: channels }, (_, channel) => channel * CHUNK_FRAMES);
   let length = 0;
-  for await (const chunk of source.chunks(CHUNK_FRAMES * frameBytes(format))) {
-    const frames = converter.process(chunk, 0, chunk.length, converted, offsets);
-    const kept = Math.min(frames, samples.length - length);
-    samples.set(converted.subarray(0, kept), length);
-    length += kept;
-    if (length === samples.length) break;
+  try {
+    for await (const chunk of source.chunks(CHUNK_FRAMES * frameBytes(format))) {
+      const frames = converter.process(chunk, 0, chunk.length, converted, offsets);
+      const kept = Math.min(frames, samples.length - length);
+      samples.set(converted.subarray(0, kept), length);
+      length += kept;
+      if (length === samples.length) break;
+    }
+  } catch (error) {
+    throw readFailure(path, error);
   }
   return (sampleRate) => resample(samples.subarray(0, length), rate, sampleRate);
 }

@@ -2,7 +2,7 @@ import { WavAudio } from "../../audio/wav-audio.ts";
 import { type WavHeader, WavHeaderReader } from "../../audio/wav-header.ts";
 import { type AudioFormat, frameBytes } from "../../protocol/format.ts";
 import { UsageError } from "./exit-codes.ts";
-import type { ByteStream } from "./input.ts";
+import { type ByteStream, readFailure } from "./input.ts";
 
 /** Bytes that show whether a data chunk of 0 bytes has audio behind it. */
 const PEEK_BYTES = 16;
@@ -40,6 +40,14 @@ export interface AudioInput {
  * name of the input, if the header cannot be read.
  */
 export async function openAudioSource(input: AudioInput, raw?: AudioFormat): Promise<AudioSource> {
+  try {
+    return await openSource(input, raw);
+  } catch (error) {
+    throw readFailure(input.name, error);
+  }
+}
+
+async function openSource(input: AudioInput, raw?: AudioFormat): Promise<AudioSource> {
   const { name, size } = input;
   const pieces = input.bytes[Symbol.asyncIterator]();
   if (raw !== undefined) return new PcmSource(name, raw, pieces, NO_BYTES, undefined, size);

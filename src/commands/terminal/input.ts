@@ -45,6 +45,15 @@ function openFailure(error: unknown): string {
   return OPEN_FAILURES[codeOf(error) ?? ""] ?? messageOf(error);
 }
 
+/**
+ * Returns what to throw when the bytes of an input cannot be read: a UsageError for the error of a system call, such as
+ * EIO of a damaged disk; any other error as it is.
+ */
+export function readFailure(name: string, error: unknown): unknown {
+  const isSystemError = codeOf(error) !== undefined && !(error instanceof UsageError);
+  return isSystemError ? new UsageError(`${name}: cannot be read: ${messageOf(error)}`) : error;
+}
+
 /** Reads into one buffer, which every piece shares. */
 async function* readFile(file: FileHandle): AsyncGenerator<Uint8Array, void> {
   const buffer = new Uint8Array(READ_BYTES);

@@ -3,6 +3,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { openAudioSource } from "../../../src/commands/terminal/audio-source.ts";
+import { UsageError } from "../../../src/commands/terminal/exit-codes.ts";
 import { openFile, readStream } from "../../../src/commands/terminal/input.ts";
 import { rejection } from "../../support/wire.ts";
 
@@ -19,6 +21,18 @@ afterAll(async () => {
 test("a file that cannot be read is refused with the reason", async () => {
   expect(String(await rejection(openFile(join(folder, "none.wav"))))).toContain("none.wav: no such file");
   expect(String(await rejection(openFile(folder)))).toContain("is a directory");
+});
+
+test("an input whose bytes cannot be read is refused in a sentence, not with a stack", async () => {
+  // Linux refuses to read the first page of any process.
+  await using file = await openFile("/proc/self/mem");
+  expect(await rejection(openAudioSource({ ...file, name: "mem.wav" }))).toEqual(
+    new UsageError("mem.wav: cannot be read: EIO: i/o error, read"),
+  );
+  await using empty = await openFile("/dev/null");
+  expect(await rejection(openAudioSource({ ...empty, name: "null.wav" }))).toEqual(
+    new UsageError("null.wav: is empty"),
+  );
 });
 
 test("a file is read completely, and its size is known", async () => {
