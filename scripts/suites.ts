@@ -9,7 +9,7 @@ export const SUITES = {
   interop: "programs of others: Prometheus and its rules",
   engines: "models of others: PocketSphinx, Silero VAD on ONNX Runtime",
   browser: "clients in a browser",
-  proxies: "servers behind a reverse proxy",
+  proxies: "servers behind HAProxy and nginx",
   images: "the container image and compose.yaml",
   torture: "long property runs, deaths of workers, fuzzing of the C library",
 } as const;

@@ -89,7 +89,9 @@ function arrivalOf(request: Request, route: Route, host: UpgradeHost): Arrival {
 /** Returns the headers that choose the subprotocol. */
 function checkHandshake({ headers }: Request, route: Route): { answerHeaders: Record<string, string> } | Refused {
   if (!hasToken(headers.get("upgrade"), "websocket") || !hasToken(headers.get("connection"), "upgrade")) {
-    const message = "this is a WebSocket route; allowed: a request with Upgrade: websocket and Connection: Upgrade";
+    const message =
+      "this is a WebSocket route; allowed: a request with Upgrade: websocket and Connection: Upgrade; " +
+      "a proxy in between must pass both on";
     return { error: new ProtocolError("upgrade_required", message), headers: UPGRADE };
   }
   if (headers.get("sec-websocket-version") !== "13") {
