@@ -5,6 +5,7 @@ import { SUBPROTOCOL } from "../protocol/version.ts";
 import { ConnectionError } from "./errors.ts";
 import { EventQueue } from "./event-queue.ts";
 import { EventReader, type ReceivedEvent } from "./event-reader.ts";
+import { openSocket } from "./open-socket.ts";
 import { StartReplies } from "./start-replies.ts";
 
 /** `send` waits while the WebSocket holds more unsent bytes than this. */
@@ -37,13 +38,9 @@ export interface ConnectOptions {
   readonly maxBufferedBytes?: number;
   /** Default MAX_QUEUED_EVENTS. */
   readonly maxQueuedEvents?: number;
+  /** Gives up connecting when aborted: `connect` rejects with its reason. No effect on an open connection. */
+  readonly signal?: AbortSignal;
 }
-
-/** The constructor of Bun's WebSocket, which accepts headers. */
-type WebSocketWithHeaders = new (
-  url: string | URL,
-  options: { readonly protocols: string[]; readonly headers: Readonly<Record<string, string>> },
-) => WebSocket;
 
 /**
  * Opens a connection and starts a stream on it. Resolves when the socket is open and `start` is sent. Audio can be
@@ -53,16 +50,8 @@ type WebSocketWithHeaders = new (
  * WebSocket API hides the status and the body of a refusal.
  */
 export async function connect(url: string | URL, start: StartFields, options: ConnectOptions = {}): Promise<Client> {
-  const { headers, protocols = [SUBPROTOCOL] } = options;
-  const socket =
-    headers === undefined
-      ? new WebSocket(url, [...protocols])
-      : new (WebSocket as unknown as WebSocketWithHeaders)(url, { protocols: [...protocols], headers });
-  socket.binaryType = "arraybuffer";
-  await new Promise<void>((resolve, reject) => {
-    socket.onopen = () => resolve();
-    socket.onclose = () => reject(new ConnectionError("cannot_connect", `cannot connect to ${String(url)}`));
-  });
+  const { headers, signal, protocols = [SUBPROTOCOL] } = options;
+  const socket = await openSocket(url, { protocols, headers, signal });
   const client = new Client(socket, options);
   client.start(start);
   return client;
@@ -79,6 +68,7 @@ export class Client implements Disposable {
   /** A stream has started and not stopped. */
   #streaming = false;
   #sentBytes = 0;
+  #receivedMessages = 0;
   /** Set when the connection has ended; requests and `send` then fail with it. */
   #closed: ConnectionError | undefined;
 
@@ -105,6 +95,16 @@ export class Client implements Disposable {
     return this.#sentBytes;
   }
 
+  /** Messages received since the connection was opened. */
+  get receivedMessages(): number {
+    return this.#receivedMessages;
+  }
+
+  /** Bytes that were sent and that the network has not taken yet. */
+  get bufferedBytes(): number {
+    return this.#socket.bufferedAmount;
+  }
+
   /** False once the connection has ended. */
   get isOpen(): boolean {
     return this.#closed === undefined && this.#socket.readyState === WebSocket.OPEN;
@@ -127,14 +127,16 @@ export class Client implements Disposable {
 
   /**
    * Sends audio as one binary message. The array may be reused when the promise resolves. Waits first while more than
-   * `maxBufferedBytes` are buffered. Rejects with a ConnectionError if the connection has ended.
+   * `maxBufferedBytes` are buffered. Rejects with a ConnectionError if the connection has ended, or with the reason of
+   * `signal` if that is aborted before; the audio is not sent then.
    */
-  async send(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  async send(bytes: Uint8Array<ArrayBuffer>, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
     // The WebSocket API has no event for a drained buffer.
     let delay = FIRST_POLL_MS;
     while (this.isOpen && this.#socket.bufferedAmount > this.#maxBufferedBytes) {
       await new Promise((resolve) => setTimeout(resolve, delay));
       delay = Math.min(delay * 2, LAST_POLL_MS);
+      signal?.throwIfAborted();
     }
     this.#assertOpen();
     this.#socket.send(bytes);
@@ -164,6 +166,15 @@ export class Client implements Disposable {
     this.#socket.close(code, reason);
   }
 
+  /**
+   * Closes the connection and does not wait for the server, which may be frozen: `events` ends by throwing `error`, and
+   * so do requests.
+   */
+  abort(error: ConnectionError): void {
+    this.#end(error, error);
+    this.#socket.close();
+  }
+
   [Symbol.dispose](): void {
     this.close();
   }
@@ -179,12 +190,13 @@ export class Client implements Disposable {
 
   #receive(data: unknown): void {
     if (this.#closed !== undefined) return;
+    this.#receivedMessages += 1;
     let received: ReceivedEvent | undefined;
     try {
       received = this.#reader.read(data, this.#now());
     } catch (error) {
       const message = `the server broke the protocol: ${messageOf(error)}`;
-      this.#abort(new ConnectionError("protocol", message), PROTOCOL_ERROR_CLOSE);
+      this.#refuse(new ConnectionError("protocol", message), PROTOCOL_ERROR_CLOSE);
       return;
     }
     if (received !== undefined) this.#deliver(received);
@@ -194,7 +206,7 @@ export class Client implements Disposable {
     this.#track(received.event);
     if (this.#events.push(received)) return;
     const message = `too many unread events: more than ${this.#events.limit}`;
-    this.#abort(new ConnectionError("not_read", message), NOT_READ_CLOSE);
+    this.#refuse(new ConnectionError("not_read", message), NOT_READ_CLOSE);
   }
 
   #track(event: ServerEvent): void {
@@ -203,7 +215,7 @@ export class Client implements Disposable {
     this.#starts.receive(event);
   }
 
-  #abort(error: ConnectionError, closeCode: number): void {
+  #refuse(error: ConnectionError, closeCode: number): void {
     this.#end(error, error);
     this.#socket.close(closeCode, error.code);
   }

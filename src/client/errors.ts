@@ -5,8 +5,9 @@ import type { ErrorEvent } from "../protocol/events.ts";
  * - `closed`: the connection ended within a stream, or is used after its end.
  * - `protocol`: the server sent a message that the protocol does not allow.
  * - `not_read`: events arrived faster than they were read.
+ * - `timeout`: the server did not respond in time. The library sets no time limits itself.
  */
-export type ConnectionErrorCode = "cannot_connect" | "closed" | "protocol" | "not_read";
+export type ConnectionErrorCode = "cannot_connect" | "closed" | "protocol" | "not_read" | "timeout";
 
 export class ConnectionError extends Error {
   override readonly name = "ConnectionError";

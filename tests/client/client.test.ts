@@ -223,3 +223,37 @@ test("a waiting send rejects when the connection ends", async () => {
   setTimeout(() => socket?.terminate(), 50);
   expect(await rejection(sending)).toBeInstanceOf(ConnectionError);
 });
+
+test("connecting is given up when the signal is aborted, even if the server is silent", async () => {
+  using silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
+  const abort = new AbortController();
+  const connecting = rejection(connect(`ws://127.0.0.1:${silent.port}/`, { format: FORMAT }, { signal: abort.signal }));
+  setTimeout(() => abort.abort("given up"), 1);
+  expect(await connecting).toBe("given up");
+  const after = connect(`ws://127.0.0.1:${silent.port}/`, { format: FORMAT }, { signal: abort.signal });
+  expect(await rejection(after)).toBe("given up");
+});
+
+test("a waiting send is given up when its signal is aborted, and its audio is not sent", async () => {
+  const url = serve({ open: (socket) => void socket.pause() });
+  using client = await connect(url, { format: FORMAT }, { maxBufferedBytes: 1024 });
+  const abort = new AbortController();
+  let sent = 0;
+  const sending = (async () => {
+    for (; ; sent += 256 * 1024) await client.send(new Uint8Array(256 * 1024), { signal: abort.signal });
+  })();
+  setTimeout(() => abort.abort("interrupted"), 50);
+  expect(await rejection(sending)).toBe("interrupted");
+  expect(client.sentBytes).toBe(sent);
+  expect(client.isOpen).toBe(true);
+});
+
+test("an aborted connection ends its events and requests at once with the error", async () => {
+  const client = await connect(serve({}), { format: FORMAT });
+  const error = new ConnectionError("timeout", "no answer");
+  const reading = rejection(until(client, "started"));
+  client.abort(error);
+  expect(await reading).toBe(error);
+  expect(await rejection(client.started())).toBe(error);
+  expect(await rejection(client.send(new Uint8Array(2)))).toBe(error);
+});

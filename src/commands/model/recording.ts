@@ -17,7 +17,7 @@ const CHUNK_FRAMES = 4_096;
  */
 export async function openRecording(path: string): Promise<(sampleRate: number) => Float32Array> {
   await using input = await openFile(path);
-  const source = await openAudioSource({ ...input, name: path });
+  const source = await openAudioSource(input);
   const { format } = source;
   const { channels, sample_rate: rate } = format;
   if (rate < MIN_SAMPLE_RATE || rate > MAX_SAMPLE_RATE) {

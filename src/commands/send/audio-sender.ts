@@ -2,6 +2,7 @@ import type { Client } from "../../client/client.ts";
 import { ConnectionError, StartRefused } from "../../client/errors.ts";
 import { type Clock, sleepUntil } from "../../lib/clock.ts";
 import { messageOf } from "../../lib/thrown.ts";
+import { untilAborted } from "../../lib/until-aborted.ts";
 import { type AudioFormat, frameBytes } from "../../protocol/format.ts";
 import type { AudioSource } from "../terminal/audio-source.ts";
 import type { ProgressBar } from "./progress-bar.ts";
@@ -30,10 +31,16 @@ export interface AudioSenderOptions {
 /** Sends the audio of one stream, then `stop`. */
 export class AudioSender {
   readonly #options: AudioSenderOptions;
+  #hasBegun = false;
   #complete = false;
 
   constructor(options: AudioSenderOptions) {
     this.#options = options;
+  }
+
+  /** True when the stream has started, and audio may have been sent. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
   }
 
   /** True when all audio, up to an interrupt, and `stop` have been sent. */
@@ -43,13 +50,15 @@ export class AudioSender {
 
   /**
    * Sends until the audio ends, or until `ended` is aborted because the server has ended the stream. Returns the
-   * reason if the source cannot be read. A refused start and a lost connection are left to the reader of the events.
+   * reason if the source cannot be read. A refused start and a lost connection are left to the reader of the events,
+   * as is an interrupt before the stream has started: the connection is given up then.
    */
   async run(ended: AbortSignal): Promise<string | undefined> {
     const { client, source } = this.#options;
     let keepAlive: ReturnType<typeof setInterval> | undefined;
     try {
-      const { limits } = await client.started();
+      const { limits } = await untilAborted(client.started(), this.#options.interrupt);
+      this.#hasBegun = true;
       keepAlive = startKeepAlive(client, limits.idle_timeout_ms);
       await this.#sendAudio(ended);
       if (ended.aborted) return undefined;
@@ -58,6 +67,10 @@ export class AudioSender {
       return undefined;
     } catch (error) {
       if (error instanceof ConnectionError) return undefined;
+      if (error === this.#options.interrupt.reason) {
+        client.abort(new ConnectionError("closed", "interrupted before any audio was sent"));
+        return undefined;
+      }
       if (error instanceof StartRefused) {
         client.close();
         return undefined;
@@ -82,7 +95,13 @@ export class AudioSender {
       // the next.
       if (realTime) await sleepUntil(clock, beginMs + millisecondsOf(bytes, source.format), halt);
       if (halt.aborted) return;
-      await client.send(chunk);
+      try {
+        await client.send(chunk, { signal: halt });
+      } catch (error) {
+        // An interrupt while the server takes no audio ends sending, as at any other time.
+        if (error === halt.reason) return;
+        throw error;
+      }
       const now = clock.now();
       report.sent(bytes, now);
       progress?.update(report.sentSeconds, now);

@@ -5,8 +5,9 @@ import type { Command } from "../terminal/command.ts";
 import { EXIT, ExitError, signalExit } from "../terminal/exit-codes.ts";
 import { readStream } from "../terminal/input.ts";
 import { outputFailed, processOutput, usesColour } from "../terminal/output.ts";
+import type { SendIo } from "./send-io.ts";
 import { send } from "./send.ts";
-import { parseSendSettings, SEND_FLAGS } from "./settings.ts";
+import { parseSendSettings, SEND_FLAGS, type SendSettings } from "./settings.ts";
 
 /** Signals that stop the sending. The results of the audio sent still come; a second signal ends the command. */
 const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -19,36 +20,50 @@ export const sendCommand: Command = {
     const interrupt = new AbortController();
     /** Settled when the command must end before the stream does. */
     const ended = Promise.withResolvers<number>();
-    /** The signal that stopped the sending. */
+    /** The signal that stopped the sending, and the one that ended the command at once. */
     let stoppedBy: NodeJS.Signals | undefined;
+    let endedBy: NodeJS.Signals | undefined;
     const onSignal = (signal: NodeJS.Signals) => {
-      if (stoppedBy !== undefined) ended.resolve(signalExit(signal));
-      stoppedBy ??= signal;
-      interrupt.abort();
+      if (stoppedBy === undefined) {
+        stoppedBy = signal;
+        interrupt.abort();
+      } else {
+        endedBy ??= signal;
+        ended.resolve(signalExit(endedBy));
+      }
     };
     for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
     const service = { service: "streamer-send", version: manifest.version };
     const traceExport = await openTraceExport({ ...service, env: process.env });
+    const out = processOutput(process.stdout, (reason) => {
+      if (reason !== undefined) ended.reject(outputFailed(reason));
+      // The reader of the results has gone, as `head` does: success, unless the stream also fills a file.
+      else if (settings.output === undefined) ended.resolve(EXIT.success);
+    });
+    const io: SendIo = {
+      stdin: (signal) => readStream(Bun.stdin.stream(), signal),
+      out,
+      err: processOutput(process.stderr, () => undefined),
+      clock: systemClock,
+      interrupt: interrupt.signal,
+      traceExport,
+      colour: usesColour(process.stdout),
+    };
+    const sending = sendAndFlush(settings, io);
     try {
-      const sending = send(settings, {
-        stdin: (signal) => readStream(Bun.stdin.stream(), signal),
-        out: processOutput(process.stdout, (reason) => {
-          if (reason !== undefined) ended.reject(outputFailed(reason));
-          // The reader of the results has gone, as `head` does: success, unless the stream also fills a file.
-          else if (settings.output === undefined) ended.resolve(EXIT.success);
-        }),
-        err: processOutput(process.stderr, () => undefined),
-        clock: systemClock,
-        interrupt: interrupt.signal,
-        traceExport,
-        colour: usesColour(process.stdout),
-      });
       const code = await Promise.race([sending, ended.promise]);
-      if (stoppedBy !== undefined) throw new ExitError(signalExit(stoppedBy));
+      if (stoppedBy !== undefined) throw new ExitError(signalExit(endedBy ?? stoppedBy));
       if (code !== EXIT.success) throw new ExitError(code);
     } finally {
       for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
-      await traceExport?.close();
+      if (endedBy === undefined) await traceExport?.close();
     }
   },
 };
+
+/** Returns the exit code when everything that was printed is out. */
+async function sendAndFlush(settings: SendSettings, io: SendIo): Promise<number> {
+  const code = await send(settings, io);
+  await io.out.flush();
+  return code;
+}

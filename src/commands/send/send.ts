@@ -1,4 +1,4 @@
-import { type Client, connect } from "../../client/client.ts";
+import { type Client, connect, type StartFields } from "../../client/client.ts";
 import { ConnectionError } from "../../client/errors.ts";
 import { type AudioSource, openAudioSource } from "../terminal/audio-source.ts";
 import { EXIT } from "../terminal/exit-codes.ts";
@@ -12,6 +12,7 @@ import { ProgressBar } from "./progress-bar.ts";
 import { findRefusalReason } from "./refusal-reason.ts";
 import { reportLine, StreamReport } from "./report.ts";
 import type { SendIo } from "./send-io.ts";
+import { ServerWatch } from "./server-watch.ts";
 import type { SendSettings } from "./settings.ts";
 import { startFields } from "./start-fields.ts";
 import { SendTrace } from "./trace.ts";
@@ -23,24 +24,42 @@ import { WavWriter } from "./wav-writer.ts";
  */
 export async function send(settings: SendSettings, io: SendIo): Promise<number> {
   const screen = new Screen(io.out, io.err, { colour: io.colour });
-  await using input = await openInput(settings.input, io);
-  const source = await openAudioSource(input, settings.raw);
-  const fields = startFields(settings.fields, source.format, source.name);
-  await using output = await openOutput(settings, source.format.channels);
+  // Reading ends with the stream, too: the source may be a pipe that stays silent.
+  const ended = new AbortController();
+  const reading = AbortSignal.any([io.interrupt, ended.signal]);
+  try {
+    await using input = await openInput(settings.input, io, reading);
+    const source = await openAudioSource(input, settings.raw);
+    const fields = startFields(settings.fields, source.format, source.name);
+    await using output = await openOutput(settings, source.format.channels);
+    return await stream({ settings, io, screen, source, output, ended }, fields);
+  } catch (error) {
+    if (!io.interrupt.aborted) throw error;
+    await screen.notice("interrupted before any audio was sent");
+    return EXIT.failure;
+  }
+}
+
+/** One run of the command, with its files open. */
+interface Run {
+  readonly settings: SendSettings;
+  readonly io: SendIo;
+  readonly screen: Screen;
+  readonly source: AudioSource;
+  readonly output: WavWriter | undefined;
+  /** Aborted when the stream has ended. */
+  readonly ended: AbortController;
+}
+
+/** Connects, sends and receives. Returns the exit code. Rejects with the reason of an interrupt while connecting. */
+async function stream(run: Run, fields: StartFields): Promise<number> {
+  const { settings, io, screen, source, output } = run;
   using trace = new SendTrace(io.traceExport, settings.addr, settings.fields["trace_id"] as string | undefined);
   const report = new StreamReport(source.format, io.clock.now());
-  let client: Client;
-  try {
-    const { headers, traceId } = trace;
-    const options = { now: io.clock.now, ...(headers && { headers }) };
-    client = await connect(settings.addr, { ...fields, trace_id: traceId }, options);
-  } catch (error) {
-    if (!(error instanceof ConnectionError)) throw error;
-    trace.failed(error.code, error.message);
-    const reason = await findRefusalReason(settings.addr, io.interrupt);
-    await screen.notice(`cannot connect to ${printableUrl(settings.addr)}: ${reason}`);
-    return EXIT.unreachable;
-  }
+  using watch = new ServerWatch(io.clock, settings.waits, screen);
+  watch.begin();
+  const client = await connectTo(run, { ...fields, trace_id: trace.traceId }, trace, watch);
+  if (client === undefined) return EXIT.unreachable;
   for (const remark of source.takeRemarks()) await screen.notice(`warning: ${remark}`);
   if (settings.format === "text") await screen.print(`${describeSource(source)} -> ${printableUrl(settings.addr)}`);
   const sender = new AudioSender({
@@ -53,8 +72,9 @@ export async function send(settings: SendSettings, io: SendIo): Promise<number> 
     progress: settings.realTime ? undefined : new ProgressBar(screen, source.seconds),
     interrupt: io.interrupt,
   });
+  watch.follow(client, () => sender.complete && !report.hasStopped);
   const receiver = new EventReceiver(client, report, screen, settings.format, output);
-  const problems = await exchange(client, sender, receiver);
+  const problems = await exchange(client, sender, receiver, run);
   screen.clearLive();
   if (problems.length === 0 || report.hasStopped) problems.push(...report.problems(sender.complete));
   for (const problem of problems) trace.failed("problem", problem);
@@ -68,23 +88,57 @@ export async function send(settings: SendSettings, io: SendIo): Promise<number> 
     for (const line of lines) await (settings.format === "text" ? screen.print(line) : screen.notice(line));
   }
   for (const problem of problems) await screen.notice(`problem: ${problem}`);
+  if (watch.expiredBeforeStart) return EXIT.unreachable;
   return problems.length > 0 || report.errors > 0 ? EXIT.failure : EXIT.success;
 }
 
+/** Returns undefined if there is no connection, which has been explained. Rejects with the reason of an interrupt. */
+async function connectTo(
+  { settings, io, screen }: Run,
+  fields: StartFields,
+  trace: SendTrace,
+  watch: ServerWatch,
+): Promise<Client | undefined> {
+  const { headers } = trace;
+  const signal = AbortSignal.any([io.interrupt, watch.signal]);
+  try {
+    return await connect(settings.addr, fields, { now: io.clock.now, signal, ...(headers && { headers }) });
+  } catch (error) {
+    if (!(error instanceof ConnectionError)) throw error;
+    trace.failed(error.code, error.message);
+    const reason = error.code === "timeout" ? error.message : await findRefusalReason(settings.addr, io.interrupt);
+    io.interrupt.throwIfAborted();
+    await screen.notice(`cannot connect to ${printableUrl(settings.addr)}: ${reason}`);
+    return undefined;
+  }
+}
+
 /** Sends and receives at the same time, until the server has ended the stream. Returns a sentence for each problem. */
-async function exchange(client: Client, sender: AudioSender, receiver: EventReceiver): Promise<string[]> {
-  const ended = new AbortController();
+async function exchange(
+  client: Client,
+  sender: AudioSender,
+  receiver: EventReceiver,
+  { io, screen, ended }: Run,
+): Promise<string[]> {
+  const announce = () => {
+    if (sender.hasBegun) void screen.notice(INTERRUPTED);
+  };
+  io.interrupt.addEventListener("abort", announce, { once: true });
   const sending = sender.run(ended.signal);
   const problems = await receiver.run();
+  io.interrupt.removeEventListener("abort", announce);
   ended.abort();
   client.close();
   const sendProblem = await sending;
   return sendProblem === undefined ? problems : [...problems, sendProblem];
 }
 
-async function openInput(path: string, io: SendIo): Promise<Input & { name: string }> {
-  if (path !== "-") return { ...(await openFile(path)), name: path };
-  const bytes = io.stdin(io.interrupt);
+const INTERRUPTED =
+  "interrupted: no more audio is sent, the results of what was sent follow; a second signal ends at once";
+
+async function openInput(path: string, io: SendIo, signal: AbortSignal): Promise<Input> {
+  if (path !== "-") return await openFile(path, signal);
+  const bytes = io.stdin(signal);
   return { name: "standard input", bytes, size: undefined, [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 

@@ -12,10 +12,13 @@ import type { Flags } from "../terminal/command.ts";
 import { UsageError } from "../terminal/exit-codes.ts";
 import { type GivenFlags, invalidValue, parseFlags } from "../terminal/flags.ts";
 import { parseServerAddress, streamUrl } from "../terminal/server-address.ts";
+import type { WaitLimits } from "./server-watch.ts";
 import { setField } from "./start-fields.ts";
 
 /** The largest `limits.max_message_bytes` that a server can have. */
 const MAX_CHUNK_BYTES = 64 * 1024 * 1024;
+const DEFAULT_WAITS: WaitLimits = { startedMs: 10_000, eventMs: 60_000 };
+const MAX_TIMEOUT_SECONDS = 86_400;
 const DEFAULT_ADDR = "localhost:8080";
 const DEFAULT_PATTERN = "segmented";
 
@@ -39,6 +42,12 @@ export const SEND_FLAGS = {
     description: `Pattern of the stream, if the address has no path (default ${DEFAULT_PATTERN})`,
   },
   model: { type: "string", valueHint: "NAME", description: "Model of the server to use (default the server's)" },
+  timeout: {
+    type: "string",
+    valueHint: "SECONDS",
+    description:
+      "Longest wait for the server to start the stream (default 10), and for its next event while results are owed (default 60); 0 waits without a limit",
+  },
   "chunk-size": { type: "string", valueHint: "BYTES", description: "Bytes per message (default 100 ms of audio)" },
   "real-time": { type: "boolean", description: "Send at the speed of a live microphone" },
   "interim-results": { type: "boolean", description: "Request interim results" },
@@ -77,6 +86,7 @@ export interface SendSettings {
   /** Undefined: 100 ms of audio. */
   readonly chunkBytes: number | undefined;
   readonly realTime: boolean;
+  readonly waits: WaitLimits;
   readonly format: "text" | "json";
   /** Path of the file for the audio of results. */
   readonly output: string | undefined;
@@ -108,6 +118,7 @@ export function parseSendSettings(args: readonly string[]): SendSettings {
     addr: parseStreamUrl(flags),
     chunkBytes: chunkSize === undefined ? undefined : parseWhole("--chunk-size", chunkSize, 1, MAX_CHUNK_BYTES),
     realTime: flags.has("real-time"),
+    waits: parseTimeout(flags.string("timeout")),
     format,
     output,
     raw: parseRawFormat(flags),
@@ -144,6 +155,16 @@ function parseRawFormat(flags: GivenFlags): AudioFormat | undefined {
     is_float,
     encoding,
   };
+}
+
+function parseTimeout(text: string | undefined): WaitLimits {
+  if (text === undefined) return DEFAULT_WAITS;
+  const seconds = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (!(seconds <= MAX_TIMEOUT_SECONDS)) {
+    throw invalidValue("--timeout", text, `a number of seconds from 0 to ${MAX_TIMEOUT_SECONDS}; 0: no limit`);
+  }
+  const milliseconds = seconds === 0 ? Infinity : seconds * 1000;
+  return { startedMs: milliseconds, eventMs: milliseconds };
 }
 
 function parseWhole(flag: string, text: string, min: number, max: number): number {

@@ -1,6 +1,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 
 import { codeOf, messageOf } from "../../lib/thrown.ts";
+import { untilAborted } from "../../lib/until-aborted.ts";
 import { UsageError } from "./exit-codes.ts";
 
 const READ_BYTES = 64 * 1024;
@@ -10,27 +11,30 @@ export type ByteStream = AsyncIterable<Uint8Array>;
 
 /** An open file, pipe or device. */
 export interface Input extends AsyncDisposable {
+  /** Its path or "standard input", for messages. */
+  readonly name: string;
   readonly bytes: ByteStream;
   /** Size in bytes; undefined for pipes and devices. */
   readonly size: number | undefined;
 }
 
-/** Opens a file for reading. Throws UsageError. */
-export async function openFile(path: string): Promise<Input> {
-  let file: FileHandle | undefined;
+/** The signal of an input that is read to its end. */
+const NEVER = new AbortController().signal;
+
+/**
+ * Opens a file for reading. Throws UsageError. When `signal` is aborted, the bytes end; if the file is not open then,
+ * because a named pipe without a writer cannot be opened, rejects with the reason of the signal.
+ */
+export async function openFile(path: string, signal: AbortSignal = NEVER): Promise<Input> {
+  const opening = open(path, "r");
   try {
-    file = await open(path, "r");
+    const file = await untilAborted(opening, signal);
     const stat = await file.stat();
     if (stat.isDirectory()) throw new UsageError(`${path}: is a directory`);
-    const opened = file;
-    return {
-      bytes: readFile(opened),
-      size: stat.isFile() ? stat.size : undefined,
-      [Symbol.asyncDispose]: () => opened.close(),
-    };
+    return new FileInput(path, file, stat.isFile() ? stat.size : undefined, signal);
   } catch (error) {
-    await file?.close();
-    if (error instanceof UsageError) throw error;
+    void opening.then((file) => file.close()).catch(() => undefined);
+    if (error instanceof UsageError || signal.aborted) throw error;
     throw new UsageError(`${path}: ${openFailure(error)}`);
   }
 }
@@ -54,13 +58,40 @@ export function readFailure(name: string, error: unknown): unknown {
   return isSystemError ? new UsageError(`${name}: cannot be read: ${messageOf(error)}`) : error;
 }
 
-/** Reads into one buffer, which every piece shares. */
-async function* readFile(file: FileHandle): AsyncGenerator<Uint8Array, void> {
-  const buffer = new Uint8Array(READ_BYTES);
-  for (;;) {
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
-    if (bytesRead === 0) return;
-    yield buffer.subarray(0, bytesRead);
+class FileInput implements Input {
+  readonly name: string;
+  readonly size: number | undefined;
+  readonly bytes: ByteStream;
+  readonly #file: FileHandle;
+  readonly #signal: AbortSignal;
+  #isReading = false;
+
+  constructor(name: string, file: FileHandle, size: number | undefined, signal: AbortSignal) {
+    this.name = name;
+    this.#file = file;
+    this.size = size;
+    this.#signal = signal;
+    this.bytes = this.#read();
+  }
+
+  /** Closes the file. While a read of a pipe is pending, which closing waits for, it is closed later. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closing = this.#file.close();
+    if (!this.#isReading) await closing;
+  }
+
+  /** Reads into one buffer, which every piece shares. */
+  async *#read(): AsyncGenerator<Uint8Array, void> {
+    const buffer = new Uint8Array(READ_BYTES);
+    for (;;) {
+      this.#isReading = true;
+      const reading = this.#file.read(buffer, 0, buffer.length, null).finally(() => (this.#isReading = false));
+      const result = await untilAborted(reading, this.#signal).catch((error: unknown) => {
+        if (!this.#signal.aborted) throw error;
+      });
+      if (result === undefined || result.bytesRead === 0) return;
+      yield buffer.subarray(0, result.bytesRead);
+    }
   }
 }
 

@@ -35,7 +35,7 @@ export function columnsOf(stream: { readonly columns?: number }): number {
 
 /**
  * Wraps one of the process's outputs. `onBroken` is called once when the output can no longer be written: without a
- * reason if its reader has gone (EPIPE), else with one. Later writes are discarded.
+ * reason if its reader has gone, else with one. Later writes are discarded.
  */
 export function processOutput(stream: NodeJS.WriteStream, onBroken: (reason?: string) => void): Output {
   let broken = false;
@@ -47,7 +47,7 @@ export function processOutput(stream: NodeJS.WriteStream, onBroken: (reason?: st
     resume = undefined;
   };
   const failed = (error: NodeJS.ErrnoException) => {
-    if (!broken) onBroken(isReaderGone(error) ? undefined : error.message);
+    if (!broken) onBroken(isReaderGone(stream, error) ? undefined : error.message);
     broken = true;
     drained();
     gone.resolve();
@@ -93,6 +93,7 @@ export function outputFailed(reason: string): ExitError {
   return new ExitError(EXIT.failure, `cannot write to standard output: ${reason}`);
 }
 
-function isReaderGone({ code }: NodeJS.ErrnoException): boolean {
-  return code === "EPIPE";
+/** True for a pipe without a reader, and for a terminal that was closed. */
+function isReaderGone(stream: { readonly isTTY?: boolean }, { code }: NodeJS.ErrnoException): boolean {
+  return code === "EPIPE" || (code === "EIO" && stream.isTTY === true);
 }

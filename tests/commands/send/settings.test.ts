@@ -22,6 +22,7 @@ test("everything but the input has a default", () => {
     addr: new URL("ws://localhost:8080/api/v1/segmented"),
     chunkBytes: undefined,
     realTime: false,
+    waits: { startedMs: 10_000, eventMs: 60_000 },
     format: "text",
     output: undefined,
     raw: undefined,

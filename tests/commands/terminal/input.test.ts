@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -45,6 +45,41 @@ test("a file is read completely, and its size is known", async () => {
   const read: Uint8Array[] = [];
   for await (const piece of bytes) read.push(piece.slice());
   expect(Buffer.concat(read).equals(Buffer.from(content))).toBe(true);
+});
+
+/** Creates a named pipe. */
+function namedPipe(name: string): string {
+  const path = join(folder, name);
+  expect(Bun.spawnSync(["mkfifo", path]).exitCode).toBe(0);
+  return path;
+}
+
+test("the open of a named pipe without a writer is given up when the signal is aborted", async () => {
+  const path = namedPipe("unopened");
+  const abort = new AbortController();
+  const opening = rejection(openFile(path, abort.signal));
+  abort.abort("interrupted");
+  expect(await opening).toBe("interrupted");
+  // Frees the thread that still opens the pipe.
+  await (await open(path, "r+")).close();
+});
+
+test("a read that waits for a named pipe ends when the signal is aborted, and closing does not wait for it", async () => {
+  const path = namedPipe("silent");
+  await using writer = await open(path, "r+");
+  await writer.write("first");
+  const abort = new AbortController();
+  const read: string[] = [];
+  {
+    await using file = await openFile(path, abort.signal);
+    for await (const piece of file.bytes) {
+      read.push(new TextDecoder().decode(piece));
+      setTimeout(() => abort.abort(), 1);
+    }
+  }
+  expect(read).toEqual(["first"]);
+  // Frees the thread that still reads.
+  await writer.write("second");
 });
 
 test("a read that waits for a stream ends when the signal is aborted", async () => {

@@ -1,0 +1,133 @@
+import { expect, test } from "bun:test";
+
+import type { ConnectionError } from "../../../src/client/errors.ts";
+import { ServerWatch, type WatchedClient } from "../../../src/commands/send/server-watch.ts";
+import { Screen } from "../../../src/commands/terminal/screen.ts";
+import type { Started } from "../../../src/protocol/events.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
+import { MemoryOutput } from "../../support/memory-output.ts";
+import { startedEvent } from "../../support/wire.ts";
+
+/** A watch with the limits 10 s and 60 s, and a client whose numbers the test sets. */
+class Watched {
+  readonly clock = new ManualClock();
+  readonly terminal = new MemoryOutput({ isTerminal: true });
+  readonly watch = new ServerWatch(
+    this.clock,
+    { startedMs: 10_000, eventMs: 60_000 },
+    new Screen(this.terminal, this.terminal, { colour: false }),
+  );
+  readonly start = Promise.withResolvers<Started>();
+  receivedMessages = 0;
+  sentBytes = 0;
+  bufferedBytes = 0;
+  /** True when `stop` was sent. */
+  owed = false;
+  aborted: ConnectionError | undefined;
+
+  connected(): this {
+    const client: WatchedClient = {
+      receivedMessages: 0,
+      sentBytes: 0,
+      bufferedBytes: 0,
+      started: () => this.start.promise,
+      abort: (error) => (this.aborted = error),
+    };
+    const numbers = ["receivedMessages", "sentBytes", "bufferedBytes"] as const;
+    for (const name of numbers) Object.defineProperty(client, name, { get: () => this[name] });
+    this.watch.follow(client, () => this.owed);
+    return this;
+  }
+
+  async started(): Promise<this> {
+    this.connected().start.resolve(startedEvent({}));
+    await this.start.promise;
+    await Promise.resolve();
+    return this;
+  }
+
+  /** Lets time pass, as the timer of the watch divides it. */
+  wait(seconds: number, each = () => {}): this {
+    for (let i = 0; i < seconds * 4; i++) {
+      this.clock.advance(250);
+      each();
+      this.watch.check();
+    }
+    return this;
+  }
+
+  /** The message of a server that did not respond in time. */
+  get failure(): string | undefined {
+    return (this.watch.signal.reason as ConnectionError | undefined)?.message;
+  }
+
+  /** The line that the terminal shows now. */
+  get shown(): string {
+    return Bun.stripANSI(this.terminal.writes.at(-1) ?? "").trim();
+  }
+}
+
+test("a server that does not answer is given up after 10 s", () => {
+  const watched = new Watched().wait(9.75);
+  expect(watched.failure).toBeUndefined();
+  expect(watched.wait(0.25).failure).toBe("the server did not answer within 10 s");
+  expect(watched.watch.expiredBeforeStart).toBe(true);
+});
+
+test("a server that accepts the connection and starts no stream is given up 10 s after the start of connecting", () => {
+  const watched = new Watched().wait(5).connected().wait(4.75);
+  expect(watched.failure).toBeUndefined();
+  expect(watched.wait(0.25).aborted?.message).toBe("the server did not start the stream within 10 s");
+  expect(watched.watch.expiredBeforeStart).toBe(true);
+});
+
+test("a stream that owes nothing may be silent for any time", async () => {
+  const watched = await new Watched().started();
+  expect(watched.wait(3600).failure).toBeUndefined();
+});
+
+test("a server that owes results and sends no event is given up after 60 s, counted from the last one", async () => {
+  const watched = await new Watched().wait(9).started();
+  watched.owed = true;
+  watched.wait(59);
+  watched.receivedMessages += 1;
+  watched.wait(59.75);
+  expect(watched.failure).toBeUndefined();
+  watched.wait(1);
+  expect(watched.aborted?.message).toBe("the server sent no event within 60 s, although results are owed");
+  expect(watched.watch.expiredBeforeStart).toBe(false);
+});
+
+test("a slow server that still takes audio is waited for, one that takes none is given up after 60 s", async () => {
+  const watched = await new Watched().started();
+  watched.sentBytes = 10_000_000;
+  watched.bufferedBytes = 1_000_000;
+  watched.wait(600, () => (watched.bufferedBytes -= 100));
+  expect(watched.failure).toBeUndefined();
+  // More is sent, with the headers of its messages, and nothing is taken.
+  watched.wait(61, () => {
+    watched.sentBytes += 100;
+    watched.bufferedBytes += 104;
+  });
+  expect(watched.aborted?.message).toBe("the server took no audio and sent no event within 60 s");
+});
+
+test("a wait of some seconds is shown on a terminal until it ends", async () => {
+  const watched = await new Watched().started();
+  watched.owed = true;
+  expect(watched.wait(2.75).shown).toBe("");
+  expect(watched.wait(1).shown).toBe("waiting for results: 3 s of at most 60 s");
+  expect(watched.wait(1).shown).toBe("waiting for results: 4 s of at most 60 s");
+  watched.receivedMessages += 1;
+  expect(watched.wait(0.25).shown).toBe("");
+});
+
+test("time in which this program was frozen does not count", async () => {
+  const watched = await new Watched().started();
+  watched.owed = true;
+  watched.wait(10);
+  watched.clock.advance(3_600_000);
+  watched.watch.check();
+  expect(watched.wait(49).failure).toBeUndefined();
+  expect(watched.wait(1).failure).toContain("within 60 s");
+});
