@@ -185,6 +185,20 @@ describe("a variable that looks like a setting", () => {
   });
 });
 
+describe("a variable of OpenTelemetry that is not supported", () => {
+  test("is named when the server starts, with the supported values", async () => {
+    const env = { OTEL_EXPORTER_OTLP_PROTOCOL: "grpc", OTEL_TRACES_SAMPLER: "xray", OTEL_LOG_LEVEL: "debug" };
+    const server = await executable.serve(INSTANT, [], env);
+    await logged(server, "ready");
+    const ignored = server.log.filter(({ event }) => event === "setting_ignored").map(({ message }) => message);
+    expect(ignored.sort()).toEqual([
+      'OTEL_EXPORTER_OTLP_PROTOCOL: found "grpc"; allowed: http/protobuf (port 4318 of a collector)',
+      "OTEL_LOG_LEVEL is not supported",
+      expect.stringMatching(/^OTEL_TRACES_SAMPLER: found "xray"; allowed: always_on, /),
+    ]);
+  });
+});
+
 describe("variables and files that are meant for Bun", () => {
   test("in the environment have no effect: no options, no debugger", async () => {
     const preload = join(executable.folder, "preload.js");

@@ -4,6 +4,7 @@ import { describeModelSettings, validateModelSettings } from "../../model/models
 import { native } from "../../native/library.ts";
 import { Server } from "../../server/server.ts";
 import { ServerMetrics } from "../../telemetry/metrics/server-metrics.ts";
+import { otelProblems } from "../../telemetry/tracing/otel-environment.ts";
 import { openTraceExport } from "../../telemetry/tracing/trace-export.ts";
 import type { Command, Flags } from "../terminal/command.ts";
 import { EXIT, ExitError, UsageError } from "../terminal/exit-codes.ts";
@@ -92,7 +93,7 @@ async function serve({ config, warnings }: EffectiveConfig, options: ServeOption
   const metrics = new ServerMetrics();
   await using console = openConsole(config.log, () => metrics.families.runtime.logDropped.with({}).add());
   const { log } = console;
-  for (const message of warnings) log.warn("setting_ignored", { message });
+  for (const message of [...warnings, ...otelProblems(process.env)]) log.warn("setting_ignored", { message });
   const traceExport = await openTraceExport({
     service: "streamer",
     version: options.version,

@@ -16,13 +16,18 @@ export interface TraceExport extends Pick<OtelSdk, "tracing" | "startSpan"> {
 }
 
 /**
- * Returns true when the environment variables of OpenTelemetry name an endpoint for spans and do not disable tracing.
+ * Returns true when the environment variables of OpenTelemetry name an endpoint for spans or the exporter `otlp`, and do
+ * not disable tracing or name other exporters.
  */
 export function exportConfigured(env: Environment): boolean {
   const value = (name: string): string => (env[name] ?? "").trim();
-  if (value("OTEL_SDK_DISABLED").toLowerCase() === "true" || value("OTEL_TRACES_EXPORTER").toLowerCase() === "none") {
-    return false;
-  }
+  const exporters = value("OTEL_TRACES_EXPORTER")
+    .toLowerCase()
+    .split(",")
+    .map((name) => name.trim());
+  if (value("OTEL_SDK_DISABLED").toLowerCase() === "true" || exporters.includes("none")) return false;
+  // Its default endpoint is http://localhost:4318.
+  if (exporters.some((name) => name !== "")) return exporters.includes("otlp");
   return value("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") !== "" || value("OTEL_EXPORTER_OTLP_ENDPOINT") !== "";
 }
 

@@ -12,6 +12,16 @@ describe("traces are exported", () => {
     expect(exportConfigured({ OTEL_EXPORTER_OTLP_ENDPOINT: "  " })).toBe(false);
   });
 
+  test("when the environment names the exporter otlp, whose default endpoint is this machine", () => {
+    expect(exportConfigured({ OTEL_TRACES_EXPORTER: "otlp" })).toBe(true);
+    expect(exportConfigured({ OTEL_TRACES_EXPORTER: "console, OTLP" })).toBe(true);
+    expect(exportConfigured({ OTEL_TRACES_EXPORTER: "" })).toBe(false);
+  });
+
+  test("unless the environment names other exporters only", () => {
+    expect(exportConfigured({ OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_EXPORTER: "console" })).toBe(false);
+  });
+
   test("unless the environment disables tracing", () => {
     expect(exportConfigured({ OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SDK_DISABLED: "TRUE" })).toBe(false);
     expect(exportConfigured({ OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SDK_DISABLED: "false" })).toBe(true);
