@@ -1,7 +1,7 @@
 import type { Arena } from "../audio/arena.ts";
 import type { Clock } from "../lib/clock.ts";
+import type { WarningLog } from "../telemetry/log/rate-limited-log.ts";
 import type { ModelMetrics } from "../telemetry/metrics/model-metrics.ts";
-import type { WarningLog } from "./rate-limited-log.ts";
 import type { StartHost } from "./worker-host.ts";
 
 export interface PoolLimits {

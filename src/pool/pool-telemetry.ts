@@ -1,8 +1,8 @@
 import type { JobFailure } from "../model/job.ts";
+import type { RateLimitedLog } from "../telemetry/log/rate-limited-log.ts";
 import type { ModelMetrics } from "../telemetry/metrics/model-metrics.ts";
 import type { RunningCall } from "./assignments.ts";
 import type { QueuedJob } from "./queued-job.ts";
-import type { RateLimitedLog } from "./rate-limited-log.ts";
 import type { HostExit } from "./worker-host.ts";
 
 /** Metrics and warnings of a pool. */

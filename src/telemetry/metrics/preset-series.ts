@@ -4,6 +4,7 @@ import { EVENTS } from "../../protocol/events.ts";
 import { SPAN_FATES } from "./families/server.ts";
 import { MAIN_THREAD_STAGES } from "./main-thread-timer.ts";
 import { INTERIM_FATES, WORKER_DEATH_CAUSES } from "./model-metrics.ts";
+import { PREEMPTED } from "./runtime-monitor.ts";
 import type { ServerMetrics } from "./server-metrics.ts";
 
 /**
@@ -23,7 +24,7 @@ export function presetSeries(metrics: ServerMetrics, patterns: readonly string[]
   for (const kind of ["young", "all"]) runtime.collections.with({ kind });
   runtime.logDropped.with({});
   for (const fate of SPAN_FATES) server.spans.with({ fate });
-  for (const stage of [...MAIN_THREAD_STAGES, "other"]) {
+  for (const stage of [...MAIN_THREAD_STAGES, "other", PREEMPTED]) {
     runtime.blocked.with({ stage });
     runtime.blockedSeconds.with({ stage });
   }

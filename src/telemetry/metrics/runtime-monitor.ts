@@ -1,6 +1,7 @@
 import { cpus } from "node:os";
 
 import type { Logger } from "../log/log.ts";
+import { RateLimitedLog } from "../log/rate-limited-log.ts";
 import { CapacityEstimator, RESOURCES } from "./capacity-estimator.ts";
 import type { Histogram } from "./histogram.ts";
 import { BLOCKED_MS } from "./main-thread-timer.ts";
@@ -12,7 +13,10 @@ const TICK_MS = 100;
 /** Shortest period of which the resource usage is taken. */
 const USAGE_SECONDS = 2;
 /** Blockages are logged at most this often; every one is counted. */
-const LOG_INTERVAL_MS = 1_000;
+const LOG_INTERVAL_MS = 10_000;
+
+/** The stage of a blockage in which the operating system let the main thread wait for a processor, or stopped it. */
+export const PREEMPTED = "preempted";
 
 export interface RuntimeMonitorOptions {
   readonly metrics: ServerMetrics;
@@ -21,6 +25,10 @@ export interface RuntimeMonitorOptions {
   readonly workers: number;
   /** Sessions that the configuration allows. */
   readonly maxSessions: number;
+  /** Returns milliseconds, monotonic. Default: `performance.now`. */
+  readonly now?: () => number;
+  /** Returns the processor time of the main thread in seconds. Default: that of the calling thread. */
+  readonly cpuSeconds?: () => number;
 }
 
 /**
@@ -32,21 +40,29 @@ export class RuntimeMonitor implements Disposable {
   readonly #estimator = new CapacityEstimator();
   readonly #delay: Histogram;
   readonly #collector: Disposable;
+  readonly #log: RateLimitedLog;
+  readonly #now: () => number;
+  readonly #cpuSeconds: () => number;
   #timer: Timer;
   /** When the next tick should run, milliseconds. */
   #due: number;
+  /** Processor time of the main thread at the last tick or blockage. */
+  #cpuBefore: number;
   /** Totals at the last update. */
   #usage: Usage;
   #utilization = 0;
   #blockedAt = -Infinity;
-  #loggedAt = -Infinity;
 
   constructor(options: RuntimeMonitorOptions) {
     this.#options = options;
-    const { metrics } = options;
+    const { metrics, log, now = () => performance.now(), cpuSeconds = threadCpuSeconds } = options;
+    this.#now = now;
+    this.#cpuSeconds = cpuSeconds;
+    this.#cpuBefore = cpuSeconds();
+    this.#log = new RateLimitedLog(log, { now }, LOG_INTERVAL_MS);
     this.#delay = metrics.families.runtime.loopDelay.with({});
     this.#usage = totalUsage(metrics);
-    this.#due = performance.now() + TICK_MS;
+    this.#due = now() + TICK_MS;
     this.#timer = this.#schedule();
     this.#collector = metrics.registry.onCollect(() => this.#collect());
     metrics.mainThread.onBlocked = (stage, ms) => this.#countBlocked(stage, ms);
@@ -62,26 +78,34 @@ export class RuntimeMonitor implements Disposable {
   }
 
   #tick(): void {
-    const now = performance.now();
+    const now = this.#now();
     const delay = Math.max(0, now - this.#due);
     this.#delay.observe(delay / 1000);
     // Blockages within a measured stage have been counted by the main-thread timer; a late tick shows the others.
     if (delay > BLOCKED_MS && this.#blockedAt < this.#due - TICK_MS) this.#countBlocked("other", delay);
     if (now / 1000 - this.#usage.wall >= USAGE_SECONDS) this.#updateUsage();
-    this.#due = performance.now() + TICK_MS;
+    this.#cpuBefore = this.#cpuSeconds();
+    this.#due = this.#now() + TICK_MS;
     this.#timer = this.#schedule();
   }
 
+  /**
+   * Counts a blockage. Its processor time is at most that since the last tick: if even that is short, the main thread
+   * was not working but waiting for a processor, which is no fault of this program.
+   */
   #countBlocked(stage: string, ms: number): void {
-    const now = performance.now();
-    const { metrics, log } = this.#options;
+    const { metrics } = this.#options;
     const { blocked, blockedSeconds } = metrics.families.runtime;
-    this.#blockedAt = now;
-    blocked.with({ stage }).add();
-    blockedSeconds.with({ stage }).add(ms / 1000);
-    if (now - this.#loggedAt < LOG_INTERVAL_MS) return;
-    this.#loggedAt = now;
-    log.warn("event_loop_blocked", { stage, ms: Math.round(ms), last: metrics.mainThread.lastStage });
+    const cpu = this.#cpuSeconds();
+    const cpuMs = (cpu - this.#cpuBefore) * 1000;
+    this.#cpuBefore = cpu;
+    this.#blockedAt = this.#now();
+    const cause = cpuMs > BLOCKED_MS ? stage : PREEMPTED;
+    blocked.with({ stage: cause }).add();
+    blockedSeconds.with({ stage: cause }).add(ms / 1000);
+    if (cause === PREEMPTED) return;
+    const fields = { stage, ms: Math.round(ms), cpu_ms: Math.round(Math.min(ms, cpuMs)) };
+    this.#log.warn("event_loop_blocked", { ...fields, last: metrics.mainThread.lastStage });
   }
 
   #updateUsage(): void {

@@ -5,6 +5,7 @@ import { ServerMetrics } from "../../../src/telemetry/metrics/server-metrics.ts"
 
 function start() {
   let now = 0;
+  let cpuMs = 0;
   const metrics = new ServerMetrics(() => now);
   const warnings: [string, unknown][] = [];
   const ignore = (): void => {};
@@ -15,14 +16,23 @@ function start() {
     error: ignore,
     with: () => log,
   };
-  const monitor = new RuntimeMonitor({ metrics, log, workers: 2, maxSessions: 7 });
-  /** Blocks the main thread, as the timer of the stages sees it. */
-  const block = (ms: number): void => {
+  const monitor = new RuntimeMonitor({
+    metrics,
+    log,
+    workers: 2,
+    maxSessions: 7,
+    now: () => now,
+    cpuSeconds: () => cpuMs / 1000,
+  });
+  /** Holds up the main thread, as the timer of the stages sees it. `cpu` is the processor time that it takes. */
+  const block = (ms: number, cpu = ms): void => {
     const outer = metrics.mainThread.enter("sweep");
     now += ms;
+    cpuMs += cpu;
     metrics.mainThread.leave(outer);
   };
-  return { metrics, warnings, block, [Symbol.dispose]: () => monitor[Symbol.dispose]() };
+  const pass = (ms: number): void => void (now += ms);
+  return { metrics, warnings, block, pass, [Symbol.dispose]: () => monitor[Symbol.dispose]() };
 }
 
 describe("the runtime monitor", () => {
@@ -32,7 +42,30 @@ describe("the runtime monitor", () => {
     const { blocked, blockedSeconds } = it.metrics.families.runtime;
     expect(blocked.with({ stage: "sweep" }).value).toBe(2);
     expect(blockedSeconds.with({ stage: "sweep" }).value).toBeCloseTo(0.13);
-    expect(it.warnings[0]).toEqual(["event_loop_blocked", { stage: "sweep", ms: 60, last: "sweep" }]);
+    expect(it.warnings[0]).toEqual(["event_loop_blocked", { stage: "sweep", ms: 60, cpu_ms: 60, last: "sweep" }]);
+  });
+
+  test("logs one blockage in ten seconds, with the number of those left out", () => {
+    using it = start();
+    for (let n = 0; n < 5; n++) it.block(60);
+    it.pass(10_000);
+    it.block(80);
+    expect(it.warnings.map(([, fields]) => fields)).toEqual([
+      { stage: "sweep", ms: 60, cpu_ms: 60, last: "sweep" },
+      { stage: "sweep", ms: 80, cpu_ms: 80, last: "sweep", left_out: 4 },
+    ]);
+  });
+
+  test("counts time without a processor as preempted, and does not log it", () => {
+    using it = start();
+    it.block(300, 5);
+    const { blocked, blockedSeconds } = it.metrics.families.runtime;
+    expect(blocked.with({ stage: "preempted" }).value).toBe(1);
+    expect(blockedSeconds.with({ stage: "preempted" }).value).toBeCloseTo(0.3);
+    expect(blocked.with({ stage: "sweep" }).value).toBe(0);
+    expect(it.warnings).toEqual([]);
+    it.block(300, 120);
+    expect(it.warnings).toEqual([["event_loop_blocked", { stage: "sweep", ms: 300, cpu_ms: 120, last: "sweep" }]]);
   });
 
   test("reads processor time, heap and capacity when the metrics are read", () => {

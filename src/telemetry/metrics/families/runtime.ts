@@ -21,12 +21,13 @@ export function runtimeFamilies(registry: MetricRegistry) {
     ),
     blocked: registry.counter(
       "streamer_event_loop_blocked_total",
-      "Times that one stage occupied the main thread for too long; other: code outside of the measured stages.",
+      "Times that the main thread was held up for too long, by stage; other: code outside of the measured stages; " +
+        "preempted: it waited for a processor.",
       ["stage"],
     ),
     blockedSeconds: registry.counter(
       "streamer_event_loop_blocked_seconds_total",
-      "Time during which one stage occupied the main thread for too long.",
+      "Time during which the main thread was held up for too long, by stage.",
       ["stage"],
     ),
     collections: registry.counter(
