@@ -17,6 +17,7 @@ import { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
 import { NO_TRACING } from "../telemetry/tracing/no-tracing.ts";
 import type { Tracing } from "../telemetry/tracing/tracing.ts";
 import { type Admit, admitByAddress } from "./admission.ts";
+import { DescriptorWatch } from "./descriptors.ts";
 import { collectGauges } from "./gauges.ts";
 import { GarbageCollector } from "./gc.ts";
 import { describeServer } from "./info.ts";
@@ -64,6 +65,7 @@ export class Server {
   readonly #sessions: Sessions;
   readonly #websockets: WebSockets;
   readonly #runtime: RuntimeMonitor;
+  readonly #descriptors: DescriptorWatch;
   readonly #bun: Bun.Server<SocketData>;
   readonly #sweeper: Timer;
   readonly #openedAt: number;
@@ -95,6 +97,7 @@ export class Server {
       workers: this.#models.workers,
       maxSessions: limits.max_sessions,
     });
+    this.#descriptors = new DescriptorWatch(log, clock);
     metrics.registry.onCollect(() => {
       collectGauges(this.#services, this.#sessions, this.#phase === "ready", version);
     });
@@ -121,6 +124,7 @@ export class Server {
   /** Loads and warms the models. Streams are accepted afterwards. Throws when a model cannot be loaded. */
   async load(): Promise<void> {
     await this.#models.ready;
+    this.#descriptors.compare(this.#options.config.limits.max_sessions);
     if (this.#phase === "loading") this.#phase = "ready";
   }
 
@@ -173,6 +177,7 @@ export class Server {
     this.#sessions.sweep(now);
     this.#websockets.sweep(now);
     memory.check();
+    this.#descriptors.check(this.#sessions.size);
     metrics.mainThread.leave(outer);
   }
 

@@ -94,6 +94,42 @@ describe("signals", () => {
   });
 });
 
+describe("a server without file descriptors", () => {
+  const canLimit = Bun.which("prlimit") ?? undefined;
+
+  testWith(canLimit)(
+    "warns of the limit when it starts, and logs once that no connection can be accepted",
+    async () => {
+      const server = await executable.serve(INSTANT, [], {}, ["prlimit", "--nofile=64:64"]);
+      expect(await logged(server, "few_file_descriptors")).toMatchObject({
+        level: "warning",
+        limit: 64,
+        max_sessions: 10_000,
+        remedy: expect.stringContaining("ulimit -n"),
+      });
+      const waiting = Array.from(
+        { length: 60 },
+        () => new WebSocket(`${server.url.replace("http", "ws")}/api/v1/simple`),
+      );
+      expect(await logged(server, "no_file_descriptors")).toMatchObject({
+        level: "warning",
+        code: "EMFILE",
+        limit: 64,
+      });
+      for (const socket of waiting) socket.close();
+      await logged(server, "file_descriptors_available");
+      expect((await fetch(`${server.url}/api/v1/ready`)).status).toBe(200);
+      expect(server.log.filter(({ event }) => event === "no_file_descriptors")).toHaveLength(1);
+    },
+  );
+
+  test("that has enough of them is not warned of", async () => {
+    const server = await executable.serve({ ...INSTANT, "limits.max_sessions": 10 });
+    await logged(server, "ready");
+    expect(server.log.map(({ event }) => event)).not.toContain("few_file_descriptors");
+  });
+});
+
 describe("the address of a server", () => {
   test("may be an IPv6 address in brackets, and is printed with one pair of them", async () => {
     const server = executable.launch(INSTANT, ["--host", "[::1]"]);
