@@ -1,6 +1,7 @@
+import { type ArgsDef, type CommandDef, runCommand } from "citty";
+
 import manifest from "../package.json" with { type: "json" };
 import { ignoreRuntimeVariables } from "./commands/runtime-variables.ts";
-import type { Command } from "./commands/terminal/command.ts";
 import { EXIT, ExitError } from "./commands/terminal/exit-codes.ts";
 import { formatGroupHelp, formatHelp } from "./commands/terminal/help.ts";
 import { columnsOf, writeOutput } from "./commands/terminal/output.ts";
@@ -13,7 +14,7 @@ const workerUrl = new URL("./worker.ts", import.meta.url).href;
 
 interface CommandEntry {
   readonly description: string;
-  readonly load: () => Promise<Command>;
+  readonly load: () => Promise<CommandDef>;
 }
 
 /** A command that has commands of its own. */
@@ -95,11 +96,19 @@ async function run(path: readonly string[], group: CommandGroup, args: string[])
   if ("commands" in found) return run([...path, name], found, rest);
   const command = await found.load();
   if (rest.includes("--help") || rest.includes("-h")) {
-    const help = { name: ["streamer", ...path, name].join(" "), description: found.description, flags: command.flags };
+    const help = {
+      name: ["streamer", ...path, name].join(" "),
+      description: found.description,
+      flags: await flagsOf(command),
+    };
     await writeOutput(formatHelp(help, columnsOf(process.stdout)));
     return;
   }
-  await command.run(rest);
+  await runCommand(command, { rawArgs: rest });
+}
+
+async function flagsOf({ args = {} }: CommandDef): Promise<ArgsDef> {
+  return await (typeof args === "function" ? args() : args);
 }
 
 ignoreRuntimeVariables();

@@ -1,6 +1,7 @@
+import type { ArgsDef, CommandDef } from "citty";
+
 import { addressFromEnvironment } from "../config/server-address.ts";
 import { messageOf } from "../lib/thrown.ts";
-import type { Command, Flags } from "./terminal/command.ts";
 import { describeConnectionError, requestDirectly } from "./terminal/direct-request.ts";
 import { EXIT, ExitError, UsageError } from "./terminal/exit-codes.ts";
 import { parseFlags } from "./terminal/flags.ts";
@@ -14,7 +15,7 @@ const FLAGS = {
     description: "Address of the server (default: this machine, with the host and port that the environment sets)",
   },
   ready: { type: "boolean", description: "Check that the server accepts streams, not only that it is alive" },
-} as const satisfies Flags;
+} as const satisfies ArgsDef;
 
 const TIMEOUT_MS = 5_000;
 /** Most characters of a response that are shown. */
@@ -24,10 +25,10 @@ const MAX_SHOWN = 200;
  * Checks liveness or readiness, for example for a container: exit code 0 when the server is well, else 1 with the
  * reason.
  */
-export const healthCommand: Command = {
-  flags: FLAGS,
-  async run(args) {
-    const flags = parseFlags(args, FLAGS);
+export const healthCommand: CommandDef = {
+  args: FLAGS,
+  async run({ rawArgs }) {
+    const flags = parseFlags(rawArgs, FLAGS);
     const route = flags.has("ready") ? "ready" : "health";
     const addr = flags.string("addr");
     const url = routeUrl(addr === undefined ? defaultAddress(process.env) : parseServerAddress("--addr", addr), route);

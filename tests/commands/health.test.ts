@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 
+import { runCommand } from "citty";
+
 import { defaultAddress, healthCommand } from "../../src/commands/health.ts";
 import { ExitError } from "../../src/commands/terminal/exit-codes.ts";
 import { InProcessServer } from "../support/in-process-server.ts";
@@ -8,7 +10,7 @@ import { InProcessServer } from "../support/in-process-server.ts";
 /** Returns the exit code and the message. */
 async function health(...args: string[]): Promise<[number, string]> {
   try {
-    await healthCommand.run(args);
+    await runCommand(healthCommand, { rawArgs: args });
     return [0, ""];
   } catch (error) {
     if (!(error instanceof ExitError)) throw error;

@@ -1,6 +1,7 @@
+import type { ArgsDef, CommandDef } from "citty";
+
 import { ConfigError, loadConfig, type ModelConfig } from "../../config/config.ts";
 import { validateModelSettings } from "../../model/models.ts";
-import type { Command, Flags } from "../terminal/command.ts";
 import { EXIT, ExitError, UsageError } from "../terminal/exit-codes.ts";
 import { type GivenFlags, parseFlags } from "../terminal/flags.ts";
 import { formatCount } from "../terminal/numbers.ts";
@@ -24,18 +25,18 @@ const FLAGS = {
     valueHint: "KEY=VALUE...",
     description: "Set a setting of the model, as serve --set model.KEY=VALUE; may be repeated",
   },
-} as const satisfies Flags;
+} as const satisfies ArgsDef;
 
 /** Two workers show whether results depend on the instance. */
 const MAX_WORKERS = 2;
 const VERDICT_WIDTH = 4;
 const CHECK_WIDTH = 13;
 
-export function modelCheckCommand({ workerUrl }: { readonly workerUrl: string }): Command {
+export function modelCheckCommand({ workerUrl }: { readonly workerUrl: string }): CommandDef {
   return {
-    flags: FLAGS,
-    async run(args) {
-      const flags = parseFlags(args, FLAGS);
+    args: FLAGS,
+    async run({ rawArgs }) {
+      const flags = parseFlags(rawArgs, FLAGS);
       const model = modelConfig(flags);
       const input = flags.string("input");
       const recording = input === undefined ? undefined : await openRecording(input);

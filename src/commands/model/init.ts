@@ -1,8 +1,9 @@
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join, parse, relative, resolve } from "node:path";
 
+import type { ArgsDef, CommandDef } from "citty";
+
 import { codeOf, messageOf } from "../../lib/thrown.ts";
-import type { Command, Flags } from "../terminal/command.ts";
 import { UsageError } from "../terminal/exit-codes.ts";
 import { invalidValue, parseFlags } from "../terminal/flags.ts";
 import { writeOutput } from "../terminal/output.ts";
@@ -13,7 +14,7 @@ import statefulTemplate from "./templates/stateful-model.ts" with { type: "text"
 const FLAGS = {
   name: { type: "positional", description: "Name of the model, such as my-model" },
   stateful: { type: "boolean", description: "Create a model that keeps state from block to block of a stream" },
-} as const satisfies Flags;
+} as const satisfies ArgsDef;
 
 /** A name that is valid for a file, in a start request and as a configuration key. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
@@ -106,10 +107,10 @@ function programName(): string {
   return script.startsWith("/$bunfs/") ? process.argv0 : `bun ${relative(process.cwd(), script)}`;
 }
 
-export const modelInitCommand: Command = {
-  flags: FLAGS,
-  async run(args) {
-    const flags = parseFlags(args, FLAGS);
+export const modelInitCommand: CommandDef = {
+  args: FLAGS,
+  async run({ rawArgs }) {
+    const flags = parseFlags(rawArgs, FLAGS);
     const name = flags.string("name");
     if (name === undefined) throw new UsageError("missing name: for example, model init my-model");
     const text = await initModel({

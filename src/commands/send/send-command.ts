@@ -1,7 +1,8 @@
+import type { CommandDef } from "citty";
+
 import manifest from "../../../package.json" with { type: "json" };
 import { systemClock } from "../../lib/clock.ts";
 import { openTraceExport } from "../../telemetry/tracing/trace-export.ts";
-import type { Command } from "../terminal/command.ts";
 import { EXIT, ExitError, signalExit } from "../terminal/exit-codes.ts";
 import { readStream } from "../terminal/input.ts";
 import { outputFailed, processOutput, usesColour } from "../terminal/output.ts";
@@ -13,10 +14,10 @@ import { parseSendSettings, SEND_FLAGS, type SendSettings } from "./settings.ts"
 const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** The command `send`: connects `send()` to the process's streams and signals. */
-export const sendCommand: Command = {
-  flags: SEND_FLAGS,
-  async run(args) {
-    const settings = parseSendSettings(args);
+export const sendCommand: CommandDef = {
+  args: SEND_FLAGS,
+  async run({ rawArgs }) {
+    const settings = parseSendSettings(rawArgs);
     const interrupt = new AbortController();
     /** Settled when the command must end before the stream does. */
     const ended = Promise.withResolvers<number>();

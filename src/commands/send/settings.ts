@@ -1,3 +1,5 @@
+import type { ArgsDef } from "citty";
+
 import {
   isSampleFormat,
   MAX_CHANNELS,
@@ -8,7 +10,6 @@ import {
 } from "../../lib/sample-format.ts";
 import { PATTERNS } from "../../pipeline/patterns.ts";
 import type { AudioFormat } from "../../protocol/format.ts";
-import type { Flags } from "../terminal/command.ts";
 import { UsageError } from "../terminal/exit-codes.ts";
 import { type GivenFlags, invalidValue, parseFlags } from "../terminal/flags.ts";
 import { parseServerAddress, streamUrl } from "../terminal/server-address.ts";
@@ -76,7 +77,7 @@ export const SEND_FLAGS = {
     valueHint: SAMPLE_FORMAT_NAMES.join("|"),
     description: "Sample format of raw input (default s16)",
   },
-} as const satisfies Flags;
+} as const satisfies ArgsDef;
 
 export interface SendSettings {
   /** A path, or "-" for standard input. */

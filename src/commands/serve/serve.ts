@@ -1,3 +1,5 @@
+import type { ArgsDef, CommandDef } from "citty";
+
 import { ConfigError, type EffectiveConfig, formatConfig, loadConfig } from "../../config/config.ts";
 import { messageOf } from "../../lib/thrown.ts";
 import { describeModelSettings, validateModelSettings } from "../../model/models.ts";
@@ -6,7 +8,6 @@ import { Server } from "../../server/server.ts";
 import { ServerMetrics } from "../../telemetry/metrics/server-metrics.ts";
 import { otelProblems } from "../../telemetry/tracing/otel-environment.ts";
 import { openTraceExport } from "../../telemetry/tracing/trace-export.ts";
-import type { Command, Flags } from "../terminal/command.ts";
 import { EXIT, ExitError, UsageError } from "../terminal/exit-codes.ts";
 import { type GivenFlags, parseFlags } from "../terminal/flags.ts";
 import { writeOutput } from "../terminal/output.ts";
@@ -40,7 +41,7 @@ const FLAGS = {
     description: "Log format: json, pretty, or auto (default; pretty on a terminal, else json)",
   },
   "print-config": { type: "boolean", description: "Print the effective configuration and exit" },
-} as const satisfies Flags;
+} as const satisfies ArgsDef;
 
 export interface ServeOptions {
   readonly version: string;
@@ -50,11 +51,11 @@ export interface ServeOptions {
   readonly exit: (code: number) => void;
 }
 
-export function serveCommand(options: ServeOptions): Command {
+export function serveCommand(options: ServeOptions): CommandDef {
   return {
-    flags: FLAGS,
-    async run(args) {
-      const flags = parseFlags(args, FLAGS);
+    args: FLAGS,
+    async run({ rawArgs }) {
+      const flags = parseFlags(rawArgs, FLAGS);
       const effective = loadServeConfig(flags);
       if (!flags.has("print-config")) return await serve(effective, options);
       await writeOutput(formatConfig(effective.entries));

@@ -1,8 +1,9 @@
 import { parseArgs } from "node:util";
 
+import type { ArgsDef } from "citty";
+
 import { describeValue } from "../../lib/excerpt.ts";
 import { nearestName } from "../../lib/nearest-name.ts";
-import type { Flag, Flags } from "./command.ts";
 import { UsageError } from "./exit-codes.ts";
 
 /** The parsed command line. A positional argument is a flag with the name of its definition. */
@@ -15,9 +16,13 @@ export interface GivenFlags {
   strings(name: string): string[];
 }
 
-/** Parses the arguments of a command. A flag may be repeated if its `valueHint` ends in "...". Throws UsageError. */
-export function parseFlags(args: readonly string[], flags: Flags): GivenFlags {
-  const isPositional = ([, { type }]: [string, Flag]) => type === "positional";
+/**
+ * Parses the arguments of a command by its citty definition. Stricter than citty 0.2, which ignores unknown flags and
+ * keeps only the last value of a repeated flag. A flag may be repeated if its `valueHint` ends in "...". Positional
+ * arguments are taken in the order of their definitions. Throws UsageError.
+ */
+export function parseFlags(args: readonly string[], flags: ArgsDef): GivenFlags {
+  const isPositional = ([, { type }]: [string, ArgsDef[string]]) => type === "positional";
   const named = Object.entries(flags).filter((entry) => !isPositional(entry));
   const options = Object.fromEntries(named.map(([name, flag]) => [name, optionFor(flag)]));
   const positionals = Object.entries(flags).filter(isPositional);
@@ -57,8 +62,15 @@ interface Option {
   short?: string;
 }
 
-function optionFor({ type, alias }: Flag): Option {
-  return { type: type === "boolean" ? "boolean" : "string", ...(alias !== undefined && { short: alias }) };
+/** Returns the short form of a flag, one letter. */
+export function shortForm(definition: ArgsDef[string]): string | undefined {
+  const alias = "alias" in definition ? definition.alias : undefined;
+  return [alias ?? []].flat().find((alias) => alias.length === 1);
+}
+
+function optionFor(definition: ArgsDef[string]): Option {
+  const short = shortForm(definition);
+  return { type: definition.type === "boolean" ? "boolean" : "string", ...(short !== undefined && { short }) };
 }
 
 function valueOf(token: OptionToken, type: Option["type"]): string | true {

@@ -1,4 +1,6 @@
-import type { Flag, Flags } from "./command.ts";
+import type { ArgsDef } from "citty";
+
+import { shortForm } from "./flags.ts";
 import { wrapText } from "./wrapped-text.ts";
 
 /** Widest help text, in characters, on any terminal. */
@@ -29,12 +31,12 @@ export function formatGroupHelp({ name, title, footer, commands }: GroupHelp, co
   ].join("\n");
 }
 
-/** What the help of one command shows. */
+/** What the help of one command shows. citty 0.2 renders lines as wide as the longest description, in colour. */
 export interface CommandHelp {
   /** The command line, such as `streamer model check`. */
   readonly name: string;
   readonly description: string;
-  readonly flags: Flags;
+  readonly flags: ArgsDef;
 }
 
 /** Formats the help of a command for a terminal of `columns` columns, without colours. */
@@ -43,7 +45,7 @@ export function formatHelp({ name, description, flags }: CommandHelp, columns: n
   const entries = Object.entries(flags);
   const positionals = entries.filter(([, { type }]) => type === "positional");
   const places = positionals.map(([place]) => ` [${place.toUpperCase()}]`).join("");
-  const rows = (part: typeof entries) => part.map(([key, flag]): Row => [nameText(key, flag), flag.description]);
+  const rows = (part: typeof entries) => part.map(([key, flag]): Row => [nameText(key, flag), flag.description ?? ""]);
   return [
     `${wrapText(`${name}: ${description}`, width)}\n`,
     `Usage: ${name}${places} [FLAGS]\n`,
@@ -69,8 +71,10 @@ function formatTable(title: string, rows: readonly Row[], width: number): string
 }
 
 /** Formats a flag with its short form and its value, such as `  -i, --input=<FILE>`. */
-function nameText(name: string, { type, alias, valueHint }: Flag): string {
+function nameText(name: string, definition: ArgsDef[string]): string {
+  const { type, valueHint } = definition;
   if (type === "positional") return `  ${name.toUpperCase()}`;
+  const alias = shortForm(definition);
   const short = alias === undefined ? "    " : `-${alias}, `;
   return `  ${short}--${name}${valueHint === undefined ? "" : `=<${valueHint.replace(/\.\.\.$/, "")}>`}`;
 }

@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
 
-import type { Flags } from "../../../src/commands/terminal/command.ts";
+import type { ArgsDef } from "citty";
+
 import { formatHelp } from "../../../src/commands/terminal/help.ts";
 
-const FLAGS: Flags = {
+const FLAGS: ArgsDef = {
   file: { type: "positional", description: "The file" },
   input: { type: "string", alias: "i", valueHint: "FILE", description: "The input, described in a few more words" },
   set: { type: "string", valueHint: "KEY=VALUE...", description: "A key" },
