@@ -3,9 +3,10 @@ import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../../lib/sample-format.ts";
 import { PcmConverter } from "../../native/pcm.ts";
 import { Resampler } from "../../native/resampler.ts";
 import { frameBytes, sampleFormat } from "../../protocol/format.ts";
-import { openAudioSource } from "../terminal/audio-source.ts";
 import { UsageError } from "../terminal/exit-codes.ts";
+import { DecodeError } from "../terminal/ffmpeg.ts";
 import { openFile, readFailure } from "../terminal/input.ts";
+import { openAudioSource } from "../terminal/open-audio-source.ts";
 
 /** The rest of a longer recording is ignored. */
 const MAX_SECONDS = 30;
@@ -17,7 +18,7 @@ const CHUNK_FRAMES = 4_096;
  */
 export async function openRecording(path: string): Promise<(sampleRate: number) => Float32Array> {
   await using input = await openFile(path);
-  const source = await openAudioSource(input);
+  await using source = await openAudioSource(input);
   const { format } = source;
   const { channels, sample_rate: rate } = format;
   if (rate < MIN_SAMPLE_RATE || rate > MAX_SAMPLE_RATE) {
@@ -37,7 +38,7 @@ export async function openRecording(path: string): Promise<(sampleRate: number) 
       if (length === samples.length) break;
     }
   } catch (error) {
-    throw readFailure(path, error);
+    throw error instanceof DecodeError ? new UsageError(`${path}: ${error.message}`) : readFailure(path, error);
   }
   return (sampleRate) => resample(samples.subarray(0, length), rate, sampleRate);
 }

@@ -1,9 +1,10 @@
 import { type Client, connect, type StartFields } from "../../client/client.ts";
 import { ConnectionError } from "../../client/errors.ts";
-import { type AudioSource, openAudioSource } from "../terminal/audio-source.ts";
+import type { AudioSource } from "../terminal/audio-source.ts";
 import { EXIT } from "../terminal/exit-codes.ts";
 import { type Input, openFile } from "../terminal/input.ts";
 import { formatCount, formatNumber } from "../terminal/numbers.ts";
+import { openAudioSource } from "../terminal/open-audio-source.ts";
 import { Screen } from "../terminal/screen.ts";
 import { printableUrl } from "../terminal/server-address.ts";
 import { AudioSender } from "./audio-sender.ts";
@@ -29,7 +30,7 @@ export async function send(settings: SendSettings, io: SendIo): Promise<number> 
   const reading = AbortSignal.any([io.interrupt, ended.signal]);
   try {
     await using input = await openInput(settings.input, io, reading);
-    const source = await openAudioSource(input, settings.raw);
+    await using source = await openAudioSource(input, { raw: settings.raw, interrupt: reading });
     const fields = startFields(settings.fields, source.format, source.name);
     await using output = await openOutput(settings, source.format.channels);
     return await stream({ settings, io, screen, source, output, ended }, fields);
@@ -83,7 +84,7 @@ async function stream(run: Run, fields: StartFields): Promise<number> {
   }
   if (report.hasStopped) {
     const pace = settings.realTime ? "in real time" : "as fast as possible";
-    const lines = ["", ...report.lines(io.clock.now(), pace), ...outputLines(output)];
+    const lines = ["", ...inputLines(source), ...report.lines(io.clock.now(), pace), ...outputLines(output)];
     lines.push(reportLine("result", report.summary(problems)));
     for (const line of lines) await (settings.format === "text" ? screen.print(line) : screen.notice(line));
   }
@@ -139,18 +140,25 @@ const INTERRUPTED =
 async function openInput(path: string, io: SendIo, signal: AbortSignal): Promise<Input> {
   if (path !== "-") return await openFile(path, signal);
   const bytes = io.stdin(signal);
-  return { name: "standard input", bytes, size: undefined, [Symbol.asyncDispose]: () => Promise.resolve() };
+  const none = { size: undefined, path: undefined };
+  return { name: "standard input", bytes, ...none, [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 
 async function openOutput({ output, input }: SendSettings, channels: number): Promise<WavWriter | undefined> {
   return output === undefined ? undefined : await WavWriter.open(output, channels, input);
 }
 
-function describeSource({ name, format, seconds }: AudioSource): string {
+function describeSource({ name, format, seconds, decoding }: AudioSource): string {
   const sample =
     format.encoding === "pcm" ? `${format.bit_depth} bit${format.is_float ? " float" : ""}` : format.encoding;
   const length = seconds === undefined ? "length unknown" : `${seconds.toFixed(2)} s`;
-  return `${name}: ${length}, ${format.sample_rate} Hz, ${formatCount(format.channels, "channel")}, ${sample}`;
+  const kind = decoding === undefined ? "" : `${decoding}, `;
+  return `${name}: ${kind}${length}, ${format.sample_rate} Hz, ${formatCount(format.channels, "channel")}, ${sample}`;
+}
+
+/** Reports who decoded the file, if not this program. */
+function inputLines({ name, decoding }: AudioSource): string[] {
+  return decoding === undefined ? [] : [reportLine("input", `${name}: ${decoding}`)];
 }
 
 /** Reports the output file, if it has audio. */

@@ -1,4 +1,5 @@
 import { type FileHandle, open } from "node:fs/promises";
+import { resolve } from "node:path";
 
 import { codeOf, messageOf } from "../../lib/thrown.ts";
 import { untilAborted } from "../../lib/until-aborted.ts";
@@ -16,6 +17,8 @@ export interface Input extends AsyncDisposable {
   readonly bytes: ByteStream;
   /** Size in bytes; undefined for pipes and devices. */
   readonly size: number | undefined;
+  /** Absolute path of a file that another program can open; undefined for pipes and devices. */
+  readonly path: string | undefined;
 }
 
 /** The signal of an input that is read to its end. */
@@ -61,6 +64,7 @@ export function readFailure(name: string, error: unknown): unknown {
 class FileInput implements Input {
   readonly name: string;
   readonly size: number | undefined;
+  readonly path: string | undefined;
   readonly bytes: ByteStream;
   readonly #file: FileHandle;
   readonly #signal: AbortSignal;
@@ -70,6 +74,7 @@ class FileInput implements Input {
     this.name = name;
     this.#file = file;
     this.size = size;
+    this.path = size === undefined ? undefined : resolve(name);
     this.#signal = signal;
     this.bytes = this.#read();
   }

@@ -3,9 +3,9 @@ import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { openAudioSource } from "../../../src/commands/terminal/audio-source.ts";
 import { UsageError } from "../../../src/commands/terminal/exit-codes.ts";
 import { openFile, readStream } from "../../../src/commands/terminal/input.ts";
+import { openAudioSource } from "../../../src/commands/terminal/open-audio-source.ts";
 import { rejection } from "../../support/wire.ts";
 
 let folder = "";

@@ -1,9 +1,13 @@
 import { expect, test } from "bun:test";
+import { join } from "node:path";
 
 import fc from "fast-check";
 import { WaveFile } from "wavefile";
 
-import { type AudioSource, openAudioSource } from "../../../src/commands/terminal/audio-source.ts";
+import type { AudioSource } from "../../../src/commands/terminal/audio-source.ts";
+import { openAudioSource } from "../../../src/commands/terminal/open-audio-source.ts";
+import type { AudioFormat } from "../../../src/protocol/format.ts";
+import { FakeFfmpeg } from "../../support/fake-ffmpeg.ts";
 import { chunk, fmt, littleEndian, wavStart, withBlockAlign } from "../../support/wav-bytes.ts";
 import { FORMAT, rejection } from "../../support/wire.ts";
 
@@ -154,7 +158,7 @@ test("a format that the header describes badly is read as other programs do", as
 test("raw input is audio from its first byte", async () => {
   const bytes = wav(3);
   const input = { name: "a.raw", bytes: pieces(bytes, [5]), size: bytes.length };
-  const source = await openAudioSource(input, FORMAT);
+  const source = await openAudioSource(input, { raw: FORMAT });
   expect(source.seconds).toBe(bytes.length / 2 / 16000);
   expect((await chunksOf(source, 1000)).flat()).toEqual([...bytes]);
 });
@@ -165,5 +169,112 @@ test("a file that is not WAV is refused with the reason", async () => {
   expect(await of(wav(3).subarray(0, 30))).toContain(
     "a.txt: ends within its WAV header, after 30 bytes, and its last chunk is 'fmt ' at byte 12, of 16 bytes",
   );
-  expect(await of(littleEndian("some text"))).toContain("a.txt: not a supported WAV file: it does not begin with RIFF");
+  expect(await of(littleEndian("some text"))).toContain(
+    "a.txt: not a supported WAV file: it does not begin with RIFF (for PCM without a header, use --raw)",
+  );
+});
+
+const OGG = littleEndian("OggS", new Uint8Array(5000));
+const ADPCM = littleEndian(wavStart([chunk("fmt ", fmt(2, 1, 16_000, 4, 1))], { dataBytes: 16 }), AUDIO);
+
+test("without ffmpeg, one sentence names the kind of file and says how to convert it", async () => {
+  const of = async (bytes: Uint8Array) => {
+    const input = { name: "a.x", bytes: pieces(bytes, [9]), size: bytes.length, path: "/a.x" };
+    return (await rejection(openAudioSource(input, { findFfmpeg: () => null }))) as Error;
+  };
+  const remedy =
+    "decoding it needs ffmpeg on the PATH: install ffmpeg, or convert the file on another machine: " +
+    "ffmpeg -i FILE FILE.wav";
+  expect((await of(OGG)).message).toBe(`a.x: is an Ogg file (Opus, Vorbis, Speex or FLAC); ${remedy}`);
+  expect((await of(ADPCM)).message).toBe(
+    "a.x: not a supported WAV file: format code (bytes 20-21 of the WAV header): found Microsoft ADPCM (0x0002); " +
+      `allowed: integer, float, A-law, mu-law; ${remedy}`,
+  );
+  expect((await of(littleEndian("RIFX", new Uint8Array(50)))).message).toBe(
+    `a.x: is a big-endian WAV file (RIFX); ${remedy}`,
+  );
+});
+
+test("a kind of file that ffmpeg must not be given is refused by name", async () => {
+  const bytes = littleEndian("FORM", [4, 0], "AIFF");
+  const input = { name: "a.aiff", bytes: pieces(bytes, [64]), size: bytes.length };
+  const findFfmpeg = () => "/usr/bin/ffmpeg";
+  expect(String(await rejection(openAudioSource(input, { findFfmpeg })))).toContain(
+    "a.aiff: is an AIFF file; allowed: WAV, and with ffmpeg on the PATH MP3, FLAC, Ogg, WebM, Matroska, MP4, " +
+      "QuickTime; convert it: ffmpeg -i FILE FILE.wav",
+  );
+});
+
+test("a playlist is not given to ffmpeg, whatever its name", async () => {
+  await using fake = await FakeFfmpeg.create("");
+  for (const text of ["#EXTM3U\nhttp://127.0.0.1/a.ts\n", "ffconcat version 1.0\nfile /etc/passwd\n"]) {
+    const bytes = littleEndian(text);
+    const input = { name: "a.mp3", bytes: pieces(bytes, [64]), size: bytes.length, path: "/a.mp3" };
+    expect(String(await rejection(openAudioSource(input, { findFfmpeg: () => fake.path })))).toContain(
+      "not a supported",
+    );
+  }
+  expect(await fake.arguments()).toBeUndefined();
+});
+
+/** Prints a WAV stream as ffmpeg does for a pipe. */
+const DECODED = littleEndian(wavStart([chunk("fmt ", fmt(3, 2, 44_100, 32))], { dataBytes: 0xffffffff }), AUDIO);
+const PRINT_WAV = `printf '${[...DECODED].map((byte) => `\\${byte.toString(8).padStart(3, "0")}`).join("")}'`;
+
+test.each([
+  ["an Ogg file (Opus, Vorbis, Speex or FLAC)", OGG, "ogg"],
+  ["a WAV file of another codec", ADPCM, "wav"],
+  ["a big-endian WAV file (RIFX)", littleEndian("RIFX", new Uint8Array(50)), "wav"],
+])("%s is decoded by ffmpeg, by the name of the file or from a pipe", async (container, bytes, demuxer) => {
+  await using fake = await FakeFfmpeg.create(`cat > "$HERE/input"; ${PRINT_WAV}`);
+  const findFfmpeg = () => fake.path;
+  for (const path of ["/music/a.x", undefined]) {
+    for (const cuts of [[1, 5000], [100_000]]) {
+      const input = { name: "a.x", bytes: pieces(bytes, cuts), size: undefined, path };
+      await using source = await openAudioSource(input, { findFfmpeg });
+      expect(source.decoding).toBe(`${container}, decoded by ffmpeg`);
+      const format: AudioFormat = { ...FORMAT, channels: 2, sample_rate: 44_100, bit_depth: 32, is_float: true };
+      expect(await read(source)).toEqual({ format, seconds: undefined, audio: AUDIO, remarks: [] });
+      const url = path === undefined ? "pipe:0" : "file:/music/a.x";
+      expect((await fake.arguments())?.join(" ")).toContain(`-f ${demuxer} -i ${url} `);
+      const piped = Buffer.from(await Bun.file(join(fake.folder, "input")).bytes());
+      expect(piped.equals(path === undefined ? Buffer.from(bytes) : Buffer.alloc(0))).toBe(true);
+    }
+  }
+});
+
+test("ffmpeg that finds no audio, or fails, is an error of the file; what it reports later is a remark", async () => {
+  const open = async (script: string, container = OGG, path: string | undefined = "/a.x") => {
+    await using fake = await FakeFfmpeg.create(script);
+    const input = { name: "a.x", bytes: pieces(container, [64]), size: undefined, path };
+    await using source = await openAudioSource(input, { findFfmpeg: () => fake.path });
+    return await read(source);
+  };
+  const message = async (...args: Parameters<typeof open>) => ((await rejection(open(...args))) as Error).message;
+  expect(await message("echo '[error] bad page' >&2; exit 1")).toBe("a.x: ffmpeg cannot decode it: bad page");
+  expect(await message("echo '[warning] skipped' >&2")).toBe("a.x: ffmpeg found no audio in it: skipped");
+  expect(await message(PRINT_WAV.slice(0, -1 - 4 * AUDIO.length) + "'")).toBe("a.x: ffmpeg found no audio in it");
+  expect(await message("echo no WAV")).toContain("a.x: ffmpeg returned no WAV stream: it does not begin with RIFF");
+  const mp4 = littleEndian([4, 0], "ftyp", new Uint8Array(50));
+  expect(await message("exit 1", mp4)).toBe("a.x: ffmpeg cannot decode it: no message, exit code 1");
+  const remarks = ["a.x: ffmpeg reports: CRC mismatch!"];
+  expect(await open(`${PRINT_WAV}; echo '[error] CRC mismatch!' >&2`)).toMatchObject({ audio: AUDIO, remarks });
+});
+
+test("an MP4 file from a pipe that ffmpeg cannot decode is explained", async () => {
+  await using fake = await FakeFfmpeg.create("echo '[error] partial file' >&2; exit 1");
+  const input = { name: "standard input", bytes: pieces(littleEndian([4, 0], "ftyp"), [64]), size: undefined };
+  expect(String(await rejection(openAudioSource(input, { findFfmpeg: () => fake.path })))).toContain(
+    "standard input: ffmpeg cannot decode it: partial file (in a pipe, the index of this file must be in front of the " +
+      "audio; a file can be given by its name)",
+  );
+});
+
+test("a WAV file from a pipe whose start is too long for ffmpeg is refused", async () => {
+  const big = chunk("JUNK", new Uint8Array(1024 * 1024));
+  const bytes = wavStart([big, chunk("fmt ", fmt(2, 1, 16_000, 4, 1))], { dataBytes: 16 });
+  const input = { name: "standard input", bytes: pieces(bytes, [65_536]), size: undefined };
+  expect(String(await rejection(openAudioSource(input, { findFfmpeg: () => "/usr/bin/ffmpeg" })))).toContain(
+    "found Microsoft ADPCM (0x0002); allowed: integer, float, A-law, mu-law; its header is too long for a pipe",
+  );
 });
