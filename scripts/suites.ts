@@ -6,7 +6,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 export const SUITES = {
-  interop: "programs of others: Prometheus and its rules",
+  interop: "programs of others: Prometheus and its rules, files of ffmpeg and SoX",
   engines: "models of others: PocketSphinx, Silero VAD on ONNX Runtime",
   browser: "clients in a browser",
   proxies: "servers behind HAProxy and nginx",

@@ -30,7 +30,7 @@ export const SEND_FLAGS = {
     type: "string",
     alias: "i",
     valueHint: "FILE|-",
-    description: "Audio file to send: WAV, or PCM with --raw; - reads standard input",
+    description: "Audio file to send: WAV, PCM with --raw, others with ffmpeg; - reads standard input",
   },
   addr: {
     type: "string",

@@ -27,7 +27,7 @@ const MAX_SHOWN_LENGTH = 300;
 
 /** Messages without a cause, which follow one with a cause. */
 const VAGUE =
-  /^(Invalid data found|Error (opening|submitting|while)|Conversion failed|Nothing was written|Output file|Last message|To ignore)/;
+  /^(Invalid data found|Error (opening|submitting|while)|Conversion failed|Nothing was written|Output file|Last message|To ignore|Not yet implemented)/;
 
 /** A demuxer for a kind of file; undefined if there is none that is safe. */
 export function demuxerFor(kindId: string): string | undefined {
@@ -122,7 +122,8 @@ export class FfmpegDecoder implements AsyncDisposable {
     this.#messages = "";
     const shown = lines.filter(({ text, isWarning }) => text !== "" && (warnings || !isWarning));
     const causes = shown.filter(({ text }) => !VAGUE.test(text));
-    const last = causes.findLast(({ isWarning }) => !isWarning) ?? causes.at(-1) ?? shown.at(-1);
+    const last =
+      causes.findLast(({ isWarning }) => !isWarning) ?? causes.at(-1) ?? shown.findLast(({ isWarning }) => !isWarning);
     return last?.text.slice(0, MAX_SHOWN_LENGTH);
   }
 
