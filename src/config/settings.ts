@@ -67,6 +67,8 @@ function vad(key: keyof typeof VAD_RANGES, unit: string, meaning: string): Numbe
 }
 
 const HOUR_MS = 3_600_000;
+/** What happens to running streams at shutdown. */
+const DRAINS = ["finish", "now"] as const;
 const NOISE_FLOORS = Object.entries(DETECTORS)
   .map(([name, { noiseFloor }]) => `${name} ${noiseFloor}`)
   .join(", ");
@@ -105,7 +107,9 @@ export const SETTINGS = {
     start_timeout_ms: whole(10_000, 10, HOUR_MS, "ms", "longest time from the connection to the first accepted start"),
     idle_timeout_ms: whole(60_000, 10, 24 * HOUR_MS, "ms", "longest time without a message from the client"),
     session_ms: whole(4 * HOUR_MS, 0, 168 * HOUR_MS, "ms", "longest lifetime of a session; 0: no limit"),
-    drain_timeout_ms: whole(30_000, 0, HOUR_MS, "ms", "longest time for running streams to finish at shutdown"),
+    finish_ms: whole(5_000, 0, HOUR_MS, "ms", "longest time for the results of a stream that the server ends"),
+    drain: choice("finish", DRAINS, "streams at shutdown; finish: they go on until they stop; now: they end at once"),
+    drain_timeout_ms: whole(30_000, 0, HOUR_MS, "ms", "longest time that running streams go on at shutdown"),
     arena_mb: whole(256, 1, 4_096, "MiB", "memory for the buffered audio of all streams"),
     channel_budget_seconds: real(135, 1, 3_600, "s", "most audio that one channel may buffer"),
     read_ahead_seconds: real(10, 0.1, 600, "s", "audio waiting for the model at which reading from the client pauses"),

@@ -26,7 +26,7 @@ export interface Pipeline extends Disposable {
 
   /** Takes the next `length` samples of the channel, `samples[index .. index + length)`. */
   push(samples: Float32Array, index: number, length: number): Step;
-  /** Ends the current utterance or partial block here. A `flushed` event follows its results. */
+  /** Ends the current utterance or partial block here. */
   flush(): Step;
   /** Ends the stream. Nothing is pushed or flushed afterwards. */
   end(): Step;

@@ -97,7 +97,6 @@ export class SegmentedPipeline implements Pipeline {
   /** Ends an open utterance here. Windows and their decisions go on as if nothing had been. */
   flush(): Step {
     this.#endpointer.flush(this.#position, this.#apply);
-    this.#events.push(...this.#answers.flushed(this.#position));
     return this.#takeStep();
   }
 

@@ -56,12 +56,11 @@ export class SimplePipeline implements Pipeline {
 
   /** The partial block ends here, and the grid restarts. */
   flush(): Step {
-    const { jobs } = this.end();
-    return { events: this.#answers.flushed(this.#position), jobs };
+    return this.#position === this.#blockStart ? NOTHING : { events: [], jobs: [this.#cut(this.#position)] };
   }
 
   end(): Step {
-    return this.#position === this.#blockStart ? NOTHING : { events: [], jobs: [this.#cut(this.#position)] };
+    return this.flush();
   }
 
   resolved(job: Job, outcome: Outcome): Step {

@@ -66,7 +66,7 @@ export class StatefulPipeline implements Pipeline {
   /** The partial block ends here, and the grid restarts. The state goes on. */
   flush(): Step {
     if (this.#position > this.#blockStart) this.#cut(this.#position);
-    return { events: this.#answers.flushed(this.#position), jobs: this.#next().jobs };
+    return this.#next();
   }
 
   end(): Step {

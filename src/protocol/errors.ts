@@ -198,7 +198,7 @@ export const WARNINGS = {
   not_a_number: "Samples that were NaN or infinite were replaced by 0.",
   out_of_range: "Float samples are beyond -1..1; they are kept, limited to -8..8.",
   identical_channels: "All channels carry the same samples.",
-  draining: "The server is shutting down; this stream will be finished.",
+  draining: "The server is shutting down; an open stream may go on until the deadline.",
 } as const;
 
 export type WarningCode = keyof typeof WARNINGS;

@@ -52,6 +52,7 @@ const startedSchema = v.object({
   vad: v.optional(effectiveVadSchema),
   interim_interval_ms: v.optional(amount()),
   limits: limitsSchema,
+  features: v.optional(v.pipe(v.array(text(), "an array of strings"), v.description("additions to version 1"))),
 });
 export type Started = v.InferOutput<typeof startedSchema>;
 
@@ -145,6 +146,7 @@ const warningSchema = v.object({
   code: v.pipe(text(), v.examples(Object.keys(WARNINGS))),
   message: text(),
   channel: v.optional(channel()),
+  deadline_ms: v.optional(v.pipe(count(), v.description("with draining: audio is taken for so long"))),
 });
 export type Warning = v.InferOutput<typeof warningSchema>;
 

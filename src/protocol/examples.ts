@@ -27,6 +27,7 @@ export const EXAMPLES: Readonly<Record<keyof typeof REQUESTS | keyof typeof EVEN
       model: "simulated",
       sample_rate: 16_000,
       limits: { max_message_bytes: 1_048_576, max_channels: 16, idle_timeout_ms: 60_000, session_ms: 14_400_000 },
+      features: ["flush_after"],
     },
   ],
   active: [{ type: "active", time: 0.32, channel: 0 }],

@@ -5,9 +5,14 @@ import * as v from "valibot";
  */
 
 /** A whole number from `min` to `max`. */
-export function whole(min: number, max: number) {
-  const allowed = `a whole number from ${min} to ${max}`;
+export function whole(min: number, max: number, allowed = `a whole number from ${min} to ${max}`) {
   return v.pipe(v.number(allowed), v.integer(allowed), v.minValue(min, allowed), v.maxValue(max, allowed));
+}
+
+/** 0, which switches something off, or a whole number from `min` to `max`. */
+export function zeroOr(min: number, max: number) {
+  const allowed = `0, or a whole number from ${min} to ${max}`;
+  return v.union([v.literal(0), whole(min, max, allowed)], allowed);
 }
 
 /** A number from `min` to `max`. */

@@ -5,7 +5,7 @@ import { nearestName } from "../lib/nearest-name.ts";
 import { MAX_CHANNELS } from "../lib/sample-format.ts";
 import { ProtocolError } from "./errors.ts";
 import { checkFields } from "./field-checks.ts";
-import { flag, text, whole } from "./field.ts";
+import { flag, text, whole, zeroOr } from "./field.ts";
 import { formatSchemaFor, sampleFormat } from "./format.ts";
 import { messageFields, parseJson } from "./message-fields.ts";
 import { vadSchema } from "./vad-settings.ts";
@@ -40,6 +40,7 @@ function startSchemaFor(maxChannels: number) {
     options: v.exactOptional(v.record(v.string(), v.unknown(), OPTIONS_ALLOWED)),
     vad: v.exactOptional(vadSchema),
     interim_interval_ms: v.optional(whole(100, 10_000), 500),
+    flush_after_ms: v.optional(zeroOr(200, 60_000), 0),
     timing: v.optional(flag(), false),
   });
 }

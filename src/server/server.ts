@@ -5,7 +5,7 @@ import { SteadyClock } from "../lib/steady-clock.ts";
 import { PATTERNS } from "../pipeline/patterns.ts";
 import { asyncapi } from "../protocol/asyncapi.ts";
 import { ProtocolError } from "../protocol/errors.ts";
-import { Sessions } from "../session/sessions.ts";
+import { GOODBYE_MS, Sessions } from "../session/sessions.ts";
 import { Memory } from "../stream/memory.ts";
 import type { ServedModel, Services } from "../stream/services.ts";
 import type { Logger } from "../telemetry/log/log.ts";
@@ -18,6 +18,7 @@ import { NO_TRACING } from "../telemetry/tracing/no-tracing.ts";
 import type { Tracing } from "../telemetry/tracing/tracing.ts";
 import { type Admit, admitByAddress } from "./admission.ts";
 import { DescriptorWatch } from "./descriptors.ts";
+import { waitForPeers } from "./farewell.ts";
 import { collectGauges } from "./gauges.ts";
 import { GarbageCollector } from "./gc.ts";
 import { describeServer } from "./info.ts";
@@ -27,12 +28,8 @@ import { type SocketData, WebSockets } from "./websocket.ts";
 
 /** Interval between two checks of the deadlines, which is the accuracy of every time limit. */
 const SWEEP_MS = 500;
-/**
- * Time to read messages after the last close frame was sent at shutdown, which is when Bun 1.4.5 reports a socket
- * closed. If the process ended at once, the kernel would answer messages still on their way with a reset, and that
- * overtakes the last results.
- */
-const FAREWELL_MS = 500;
+/** Interval between two looks for clients that have stopped sending, which is the accuracy of `flush_after_ms`. */
+const TICK_MS = 100;
 
 const MIB = 1024 * 1024;
 const SLAB_BYTES = Arena.SLAB_SAMPLES * Float32Array.BYTES_PER_ELEMENT;
@@ -67,7 +64,7 @@ export class Server {
   readonly #runtime: RuntimeMonitor;
   readonly #descriptors: DescriptorWatch;
   readonly #bun: Bun.Server<SocketData>;
-  readonly #sweeper: Timer;
+  readonly #timers: readonly Timer[];
   readonly #openedAt: number;
   #phase: "loading" | "ready" | "draining" = "loading";
 
@@ -102,7 +99,10 @@ export class Server {
       collectGauges(this.#services, this.#sessions, this.#phase === "ready", version);
     });
     presetSeries(metrics, Object.keys(PATTERNS), models.keys());
-    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
+    this.#timers = [
+      setInterval(() => this.#sweep(), SWEEP_MS),
+      setInterval(() => this.#sessions.tick(clock()), TICK_MS),
+    ];
   }
 
   /** `http://HOST:PORT`, with the port that is really listened on. */
@@ -128,17 +128,23 @@ export class Server {
     if (this.#phase === "loading") this.#phase = "ready";
   }
 
-  /** Shuts down gracefully: refuses new connections and finishes running streams. See `Sessions.drain`. */
+  /**
+   * Shuts down gracefully: refuses new connections and finishes running streams (see `Sessions.drain`), then waits until
+   * all clients have received that.
+   */
   async drain(): Promise<void> {
+    const { drain_timeout_ms, finish_ms } = this.#options.config.limits;
+    const latest = performance.now() + drain_timeout_ms + finish_ms + GOODBYE_MS;
     this.#phase = "draining";
-    const wasEmpty = this.#sessions.size === 0;
+    const { size } = this.#sessions;
     await this.#sessions.drain();
-    if (!wasEmpty) await Bun.sleep(FAREWELL_MS);
+    const host = { port: this.#bun.port ?? 0, pendingRequests: () => this.#bun.pendingRequests };
+    await waitForPeers(host, size, Math.min(latest, performance.now() + GOODBYE_MS));
   }
 
   /** Ends everything now. */
   async close(): Promise<void> {
-    clearInterval(this.#sweeper);
+    for (const timer of this.#timers) clearInterval(timer);
     this.#runtime[Symbol.dispose]();
     await this.#bun.stop(true);
     await this.#models.close();

@@ -1,12 +1,11 @@
 import type { Dialect, Input, Opened } from "../dialects/dialect.ts";
 import { errorEvent } from "../protocol/error-event.ts";
-import { type ErrorCode, ProtocolError } from "../protocol/errors.ts";
-import type { StopReason } from "../protocol/events.ts";
+import { ProtocolError } from "../protocol/errors.ts";
 import type { Request, Start } from "../protocol/requests.ts";
 import { openStream } from "../stream/open-stream.ts";
 import type { StreamOwner } from "../stream/owner.ts";
 import type { Services } from "../stream/services.ts";
-import type { Stream } from "../stream/stream.ts";
+import type { Abort, Stream } from "../stream/stream.ts";
 import type { ConnectionTrace } from "../telemetry/tracing/tracing.ts";
 import { Inputs, isStart } from "./inputs.ts";
 
@@ -15,6 +14,8 @@ export interface ConversationOwner extends StreamOwner {
   readonly id: string;
   /** Sends messages of the dialect's own. */
   reply(messages: readonly (string | Uint8Array)[]): void;
+  /** Ends the session in place of a start if no more streams may start. Returns false if they may. */
+  refuseStart(): boolean;
 }
 
 /**
@@ -82,17 +83,17 @@ export class Conversation {
     return "moved";
   }
 
-  /**
-   * Ends the open stream now: errors name everything without an answer.
-   * @param metricsReason reason in the metrics; default: `reason`
-   * @returns false when no stream is open
-   */
-  abort(code: ErrorCode, message: string, reason: StopReason, metricsReason?: string): boolean {
+  /** Ends the open stream now: errors name everything without an answer. Returns false when no stream is open. */
+  abort(abort: Abort): boolean {
     const stream = this.#stream;
     if (stream === undefined || stream.over) return false;
-    const unread = stream.ending ? 0 : this.inputs.drainAudio();
-    stream.abort(code, message, reason, unread, metricsReason);
+    stream.abort(abort, stream.ending ? 0 : this.inputs.drainAudio());
     return true;
+  }
+
+  /** Lets the open stream look at its time without audio. See `Stream.flushIfQuiet`. */
+  flushIfQuiet(now: number, receivedAt: number, reading: boolean): void {
+    this.#stream?.flushIfQuiet(now, receivedAt, reading && this.inputs.empty);
   }
 
   #advance(stream: Stream): boolean {
@@ -106,6 +107,7 @@ export class Conversation {
   }
 
   #handle(input: Input): void {
+    if (isStart(input) && this.#owner.refuseStart()) return;
     switch (input.kind) {
       case "audio":
         return this.#takeAudio(input.bytes);

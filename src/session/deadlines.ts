@@ -42,7 +42,7 @@ export class Deadlines {
     this.#started = true;
   }
 
-  /** The limit that has been reached, if any. To be called a few times a second. */
+  /** The limit that has been reached, if any, which ends the session in good order. To be called a few times a second. */
   expired(now: number): Expired | undefined {
     const lasted = now - this.#openedAt;
     if (!this.#started && lasted >= this.#startMs) {
@@ -54,10 +54,12 @@ export class Deadlines {
     if (now - this.#activeAt >= this.#idleMs) {
       return { code: "idle_timeout", message: `the client sent nothing for ${this.#idleMs} ms` };
     }
-    if (this.#outbox.standsStill(now, this.#slowReaderMs)) {
-      const message = `results have waited for ${this.#slowReaderMs} ms without being read`;
-      return { code: "slow_reader", message };
-    }
     return undefined;
+  }
+
+  /** Returns `slow_reader` if the client takes no results. To be called a few times a second. */
+  slowReader(now: number): Expired | undefined {
+    if (!this.#outbox.standsStill(now, this.#slowReaderMs)) return undefined;
+    return { code: "slow_reader", message: `results have waited for ${this.#slowReaderMs} ms without being read` };
   }
 }

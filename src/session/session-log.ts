@@ -1,5 +1,6 @@
 import type { Opened } from "../dialects/dialect.ts";
 import type { Caller } from "../protocol/caller.ts";
+import type { ErrorCode } from "../protocol/errors.ts";
 import type { ChannelLedger, ServerEvent, Started, StopReason } from "../protocol/events.ts";
 import { sampleFormat } from "../protocol/format.ts";
 import type { Logger } from "../telemetry/log/log.ts";
@@ -8,6 +9,8 @@ import { parseTraceparent } from "../telemetry/tracing/traceparent.ts";
 /** The end of a stream: the fields of `stopped`, or of the ledger of a client that has vanished. */
 export interface StreamEnd {
   readonly reason: StopReason | "vanished";
+  /** Why the transport has closed the connection of a client that has vanished. */
+  readonly violation?: ErrorCode | undefined;
   readonly channels: readonly ChannelLedger[];
   readonly trailing_bytes?: number;
   readonly skipped_bytes?: number;
@@ -43,14 +46,20 @@ export class SessionLog {
   }
 
   /** Logs the end of the open stream once. */
-  streamStopped({ reason, channels, trailing_bytes, skipped_bytes }: StreamEnd): void {
+  streamStopped({ reason, violation, channels, trailing_bytes, skipped_bytes }: StreamEnd): void {
     if (this.#stream === undefined) return;
     const { log, startedAt } = this.#stream;
     this.#stream = undefined;
     const bytes = trailing_bytes === undefined ? {} : { trailing_bytes, skipped_bytes };
-    const fields = { reason, ledger: channels, ...bytes, seconds: this.#secondsSince(startedAt) };
+    const why = violation === undefined ? { reason } : { reason, violation };
+    const fields = { ...why, ledger: channels, ...bytes, seconds: this.#secondsSince(startedAt) };
     if (reason === "vanished") log.warn("stream_stopped", fields);
     else log.info("stream_stopped", fields);
+  }
+
+  /** Logs a fault of the server. */
+  crashed(error: unknown): void {
+    this.#log.error("session_crashed", { error });
   }
 
   /** Logs that the connection is gone without a close. Its code is the one that WebSocket reserves for this. */

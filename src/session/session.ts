@@ -1,8 +1,6 @@
 import type { Dialect, Message, Opened } from "../dialects/dialect.ts";
 import type { ResultAudio } from "../model/job.ts";
 import type { Caller } from "../protocol/caller.ts";
-import type { Ending } from "../protocol/ending.ts";
-import { errorEvent } from "../protocol/error-event.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { ServerEvent } from "../protocol/events.ts";
 import { warningEvent } from "../protocol/warning-event.ts";
@@ -13,12 +11,13 @@ import { Deadlines } from "./deadlines.ts";
 import { MessageMeter } from "./message-meter.ts";
 import { Outbox } from "./outbox.ts";
 import { ReadGate } from "./read-gate.ts";
+import { SessionEnd } from "./session-end.ts";
 import { SessionLog } from "./session-log.ts";
-import { stopReason } from "./stop-reasons.ts";
 
 /**
- * One connection and its conversation, whatever transport and dialect it came by: limits, back-pressure and the end are
- * decided here. It is synchronous: `pump` goes as far as it can, and whatever lets it go further calls it again.
+ * One connection and its conversation, whatever transport and dialect it came by: limits and back-pressure are decided
+ * here, its end in `SessionEnd`. It is synchronous: `pump` goes as far as it can, and whatever lets it go further calls
+ * it again.
  */
 export class Session implements ConversationOwner {
   readonly id: string;
@@ -32,10 +31,10 @@ export class Session implements ConversationOwner {
   readonly #meter: MessageMeter;
   readonly #deadlines: Deadlines;
   readonly #log: SessionLog;
-  /** Why the session ends once everything received is answered; later messages are ignored. */
-  #ending: Ending | undefined;
+  readonly #end: SessionEnd;
+  /** Time of the client's last message, in milliseconds. */
+  #receivedAt = 0;
   #pumping = false;
-  #over = false;
 
   constructor(connection: Connection, { id, caller, opened, trace }: Accepted, services: Services) {
     const { clock, config, metrics, log } = services;
@@ -50,6 +49,15 @@ export class Session implements ConversationOwner {
     this.#meter = new MessageMeter(metrics, opened.traits.maxTextBytes, config.limits.max_message_bytes);
     this.#deadlines = new Deadlines(config.limits, opened.traits, this.#outbox, clock());
     this.#log = new SessionLog(log, this, opened, clock);
+    this.#end = new SessionEnd({
+      conversation: this.#conversation,
+      dialect: this.#dialect,
+      gate: this.#gate,
+      outbox: this.#outbox,
+      log: this.#log,
+      services,
+      send: (event) => void this.send(event),
+    });
   }
 
   /**
@@ -63,12 +71,13 @@ export class Session implements ConversationOwner {
 
   /** Takes a message of the client. */
   receive(message: Message): void {
-    if (this.#over) return;
+    if (this.#end.over) return;
     const { mainThread: thread } = this.#services.metrics;
-    this.#deadlines.active(this.#services.clock());
+    this.#receivedAt = this.#services.clock();
+    this.#deadlines.active(this.#receivedAt);
     const oversize = this.#meter.count(message);
-    if (oversize !== undefined) return this.#fail("message_too_big", oversize);
-    if (this.#ending !== undefined) return;
+    if (this.#end.finishing) return;
+    if (oversize !== undefined) return this.#end.fail("message_too_big", oversize);
     this.#conversation.inputs.push(message);
     if (typeof message === "string") thread.enter("request");
     else thread.enterMessage(message.length);
@@ -93,26 +102,21 @@ export class Session implements ConversationOwner {
     this.pump();
   }
 
-  /** The connection is gone: queued jobs are dropped, and the ledger goes to the log. */
-  disconnected(): void {
-    if (this.#over) return;
-    const { stream } = this.#conversation;
-    const reason = stream === undefined ? "client" : "vanished";
-    this.#markOver(reason);
-    if (this.#conversation.abort("internal", "the client is gone", "error", "vanished")) {
-      this.#log.streamStopped({ reason: "vanished", channels: stream?.ledger() ?? [] });
-    }
-    this.#conversation.inputs.clear();
-    this.#log.disconnected(reason);
+  /**
+   * The connection is gone: queued jobs are dropped, and the ledger goes to the log.
+   * @param violation why the transport has closed it; undefined: the client did, or the network
+   */
+  disconnected(violation?: ErrorCode): void {
+    this.#end.disconnect(violation);
   }
 
   /** Goes on as far as possible. */
   pump(): void {
-    if (this.#pumping || this.#over) return;
+    if (this.#pumping || this.#end.over) return;
     this.#pumping = true;
     try {
       while (this.#step());
-      if (!this.#over) this.#gate.update(this.#conversation.inputs);
+      if (!this.#end.over) this.#gate.update(this.#conversation.inputs);
     } catch (error) {
       this.failed(error);
     } finally {
@@ -122,34 +126,56 @@ export class Session implements ConversationOwner {
 
   /** Checks the time limits. To be called a few times a second. @param now milliseconds of the clock */
   sweep(now: number): void {
-    if (this.#over) return;
+    if (this.#end.over) return;
     // A client that waits for results is not idle, and gets the whole time again when they have come.
     if (this.#gate.closed || !this.#conversation.idle) this.#deadlines.active(now);
     this.#gate.count();
-    const expired = this.#deadlines.expired(now);
-    if (expired !== undefined) this.#fail(expired.code, expired.message);
+    const slow = this.#deadlines.slowReader(now);
+    if (slow !== undefined) this.#end.fail(slow.code, slow.message);
+    else if (this.#end.finishing) this.#end.checkTime(now);
+    else this.#endAtLimit(now);
     this.pump();
   }
 
-  /** Begins the graceful shutdown: messages that have come are processed, later ones are ignored. */
-  drain(): void {
-    if (this.#over || this.#ending !== undefined) return;
-    this.#ending = "drain";
+  /**
+   * Ends the open utterance of a client that has stopped sending, if it asked for that. To be called about ten times a
+   * second.
+   */
+  tick(now: number): void {
+    if (this.#end.over) return;
     try {
-      this.send(warningEvent("draining"));
+      this.#conversation.flushIfQuiet(now, this.#receivedAt, !this.#gate.closed);
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  /** Begins the graceful shutdown. @param deadlineMs milliseconds for which the open stream may go on */
+  drain(deadlineMs: number): void {
+    if (this.#end.over || this.#end.finishing || this.#end.draining) return;
+    this.#end.drain();
+    try {
+      this.send({ ...warningEvent("draining"), deadline_ms: deadlineMs });
     } catch (error) {
       this.failed(error);
     }
     this.pump();
   }
 
+  /** Ends the second part of the shutdown: what has come is processed, later messages are ignored. */
+  finishDrain(): void {
+    if (this.#end.over) return;
+    this.#end.finish("drain", "drain");
+    this.pump();
+  }
+
   /** Ends the session, since the time for the shutdown is up. */
   abortForShutdown(): void {
-    this.#fail("draining", "the server shuts down before this could be processed");
+    this.#end.giveUp();
   }
 
   send(event: ServerEvent, audio?: ResultAudio): boolean {
-    if (this.#over) return false;
+    if (this.#end.over) return false;
     if (event.type === "started") this.#deadlines.started();
     this.#log.sent(event);
     const { mainThread: thread } = this.#services.metrics;
@@ -169,24 +195,28 @@ export class Session implements ConversationOwner {
 
   /** Ends the session after a fault of the server, which costs no other session. */
   failed(error: unknown): void {
-    this.#services.log.error("session_crashed", { session: this.id, error });
+    this.#log.crashed(error);
     this.#conversation.stream?.crashed(error);
-    this.#fail("internal", "an internal error of the server; it has been logged");
+    this.#end.fail("internal", "an internal error of the server; it has been logged");
   }
 
   evicted(): void {
-    this.#fail("overloaded", "the server's memory for audio is full");
+    this.#end.fail("overloaded", "the server's memory for audio is full");
   }
 
   reply(messages: readonly Message[]): void {
-    if (!this.#over) this.#outbox.reply(messages);
+    if (!this.#end.over) this.#outbox.reply(messages);
+  }
+
+  refuseStart(): boolean {
+    return this.#end.refuseStart();
   }
 
   /** Returns false when nothing can be done now. */
   #step(): boolean {
-    if (this.#over) return false;
+    if (this.#end.over) return false;
     if (this.#outbox.overflowed) {
-      this.#fail("slow_reader", "results are not read as fast as they come");
+      this.#end.fail("slow_reader", "results are not read as fast as they come");
       return false;
     }
     switch (this.#conversation.step(this.#outbox.congested)) {
@@ -195,55 +225,22 @@ export class Session implements ConversationOwner {
       case "blocked":
         return false;
       case "disconnect":
-        this.#end("stop", "the client asked for it");
+        this.#end.close("stop", "the client asked for it");
         return false;
       case "exhausted":
-        return this.#leave();
+        return this.#end.leave();
     }
+  }
+
+  #endAtLimit(now: number): void {
+    const limit = this.#deadlines.expired(now);
+    if (limit !== undefined) this.#end.finish(limit.code, "limit", limit);
   }
 
   /** Ends the session after the open stream when its dialect cannot go on after this error. */
   #endAfter(code: ErrorCode): void {
-    if (this.#over || this.#dialect.endsAt?.(code) !== true) return;
-    this.#ending = code;
+    if (this.#end.over || this.#end.finishing || this.#dialect.endsAt?.(code) !== true) return;
+    this.#end.finish(code, "error");
     this.#conversation.inputs.clear();
-  }
-
-  /** Ends the stream, then the session, once every input has been handled and no more come. Returns false when done. */
-  #leave(): boolean {
-    const { stream, inputs } = this.#conversation;
-    const ending = this.#ending ?? (inputs.finished ? "stop" : undefined);
-    if (ending === undefined) return false;
-    if (stream === undefined) this.#end(ending, "");
-    else stream.end(ending === "stop" || ending === "drain" ? ending : "error");
-    return stream !== undefined;
-  }
-
-  /** Ends the session with an error. It is called from everywhere, so it throws nothing. */
-  #fail(code: ErrorCode, message: string): void {
-    if (this.#over) return;
-    try {
-      if (!this.#conversation.abort(code, message, stopReason(code))) this.send(errorEvent({ code, message }));
-      this.#end(code, message);
-    } catch (error) {
-      this.#services.log.error("session_crashed", { session: this.id, error });
-      this.#log.streamStopped({ reason: "error", channels: [] });
-      this.#end("internal", "");
-    }
-  }
-
-  #end(ending: Ending, message: string): void {
-    const end = this.#dialect.close(ending, message);
-    this.#markOver(ending === "drain" ? "draining" : ending);
-    this.#conversation.inputs.clear();
-    this.#outbox.close(end);
-    this.#log.closed(end.code, end.reason);
-  }
-
-  /** @param reason of the end, in the metrics */
-  #markOver(reason: string): void {
-    if (!this.#over) this.#services.metrics.sessionClosed(reason);
-    this.#gate.count();
-    this.#over = true;
   }
 }

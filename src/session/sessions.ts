@@ -1,11 +1,11 @@
 import type { Caller } from "../protocol/caller.ts";
-import { ProtocolError } from "../protocol/errors.ts";
+import { type ErrorCode, ProtocolError } from "../protocol/errors.ts";
 import type { Services } from "../stream/services.ts";
 import type { Accepted, Connection } from "./connection.ts";
 import { Session } from "./session.ts";
 
-/** Time after `limits.drain_timeout_ms` for the last events and the closes to leave. */
-const GOODBYE_MS = 1_000;
+/** Time, at the end of a shutdown, for the last events and the closes to reach the clients. */
+export const GOODBYE_MS = 5_000;
 
 /** Returns a new session id: 128 random bits, base64url. */
 export function newSessionId(): string {
@@ -21,7 +21,8 @@ export class Sessions {
   readonly #sessions = new Set<Session>();
   /** Open sessions by caller. */
   readonly #byCaller = new Map<string, number>();
-  #draining = false;
+  /** Time, in milliseconds, up to which streams may go on during the shutdown. Undefined: there is none. */
+  #drainsUntil: number | undefined;
   #emptied = Promise.withResolvers<void>();
 
   constructor(services: Services) {
@@ -64,13 +65,13 @@ export class Sessions {
 
   /** Starts a session that its transport can now receive messages for. */
   begin(session: Session): void {
-    if (this.#draining) session.drain();
+    if (this.#drainsUntil !== undefined) session.drain(this.#leftUntil(this.#drainsUntil));
     session.pump();
   }
 
-  /** The connection of a session is gone. */
-  closed(session: Session): void {
-    session.disconnected();
+  /** The connection of a session is gone. See `Session.disconnected`. */
+  closed(session: Session, violation?: ErrorCode): void {
+    session.disconnected(violation);
     if (!this.#sessions.delete(session)) return;
     const { id } = session.caller;
     const left = (this.#byCaller.get(id) ?? 1) - 1;
@@ -82,6 +83,11 @@ export class Sessions {
   /** Checks every session's time limits. To be called a few times a second. @param now milliseconds of the clock */
   sweep(now: number): void {
     for (const session of this.#sessions) session.sweep(now);
+  }
+
+  /** Looks for clients that have stopped sending. To be called about ten times a second. See `Session.tick`. */
+  tick(now: number): void {
+    for (const session of this.#sessions) session.tick(now);
   }
 
   /** The state of all places that wait: sessions not being read, bytes not read, bytes that clients have not taken. */
@@ -96,21 +102,40 @@ export class Sessions {
   }
 
   /**
-   * Finishes what has been received, for at most `limits.drain_timeout_ms`; then errors name the rest. Resolves when
-   * all connections are closed, or soon after that time. Sessions opened later drain at once.
+   * Shuts down. Streams go on until their clients stop them, for at most `limits.drain_timeout_ms` (0 with
+   * `limits.drain: now`); then what has been received is finished, for at most `limits.finish_ms`; then errors name the
+   * rest. Resolves when all connections are closed, or GOODBYE_MS after that time. Sessions opened later end at once.
+   *
+   * These times are those of the supervisor that waits, so they also run while the process is frozen.
    */
   async drain(): Promise<void> {
-    const { drain_timeout_ms } = this.#services.config.limits;
-    this.#draining = true;
-    for (const session of this.#sessions) session.drain();
+    const { clock, config } = this.#services;
+    const { drain, drain_timeout_ms, finish_ms } = config.limits;
+    const openMs = drain === "now" ? 0 : drain_timeout_ms;
+    this.#drainsUntil = clock() + openMs;
+    for (const session of this.#sessions) session.drain(openMs);
+    if (openMs === 0) this.#finishDrain();
     if (this.#sessions.size === 0) return;
     this.#emptied = Promise.withResolvers<void>();
-    const abort = setTimeout(() => {
-      for (const session of this.#sessions) session.abortForShutdown();
-    }, drain_timeout_ms);
-    const giveUp = setTimeout(this.#emptied.resolve, drain_timeout_ms + GOODBYE_MS);
+    const timers = [
+      setTimeout(() => this.#finishDrain(), openMs),
+      setTimeout(() => this.#abortForShutdown(), openMs + finish_ms),
+      setTimeout(this.#emptied.resolve, openMs + finish_ms + GOODBYE_MS),
+    ];
     await this.#emptied.promise;
-    clearTimeout(abort);
-    clearTimeout(giveUp);
+    for (const timer of timers) clearTimeout(timer);
+  }
+
+  #finishDrain(): void {
+    for (const session of this.#sessions) session.finishDrain();
+  }
+
+  #abortForShutdown(): void {
+    for (const session of this.#sessions) session.abortForShutdown();
+  }
+
+  /** Whole milliseconds from now to a time; 0 when it has passed. */
+  #leftUntil(time: number): number {
+    return Math.max(0, Math.round(time - this.#services.clock()));
   }
 }

@@ -71,9 +71,13 @@ export class Channel implements Disposable {
     }
   }
 
-  /** Ends the open utterance or partial block here. */
-  flush(): void {
+  /**
+   * Ends the open utterance or partial block here.
+   * @param marked a `flushed` event follows its results
+   */
+  flush(marked: boolean): void {
     this.#apply(this.#pipeline.flush());
+    if (marked) this.#apply({ events: this.#answers.flushed(this.#position), jobs: [] });
   }
 
   end(): void {

@@ -58,9 +58,9 @@ export class Channels implements Disposable {
     for (const channel of this.#channels) channel.push();
   }
 
-  /** Ends the open utterance or partial block of every channel at the current position. */
-  flush(): void {
-    for (const channel of this.#channels) channel.flush();
+  /** Ends the open utterance or partial block of every channel at the current position. See `Channel.flush`. */
+  flush(marked: boolean): void {
+    for (const channel of this.#channels) channel.flush(marked);
   }
 
   /** Ends the pipelines. */

@@ -4,6 +4,7 @@ import { nearestName } from "../lib/nearest-name.ts";
 import type { Pattern, Prepared } from "../pipeline/pattern.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { Started } from "../protocol/events.ts";
+import { FEATURE_NAMES } from "../protocol/features.ts";
 import type { AudioFormat } from "../protocol/format.ts";
 import type { Start } from "../protocol/requests.ts";
 import type { ServedModel, Services } from "./services.ts";
@@ -18,6 +19,8 @@ export interface StreamPlan {
   readonly modelOptions: unknown;
   /** Adds `timing` to each segment. */
   readonly timing: boolean;
+  /** Milliseconds without audio after which the open utterance or block ends; 0: it does not. */
+  readonly flushAfterMs: number;
   /** Samples at the model's rate that one channel may hold. */
   readonly budgetSamples: number;
   /** Results and markers that one channel may have pending. */
@@ -52,6 +55,7 @@ export function planStream(start: Start, pattern: Pattern, services: Services): 
     model,
     modelOptions: start.options,
     timing: start.timing,
+    flushAfterMs: start.flush_after_ms,
     budgetSamples: Math.floor((channelBudgetMs(prepared, limits) / 1000) * sampleRate),
     maxPending: limits.max_queued_jobs_per_channel,
     started: {
@@ -60,6 +64,7 @@ export function planStream(start: Start, pattern: Pattern, services: Services): 
       sample_rate: sampleRate,
       ...prepared.started,
       limits: { max_message_bytes, max_channels, idle_timeout_ms, session_ms },
+      features: [...FEATURE_NAMES],
     },
   };
 }

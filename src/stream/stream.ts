@@ -1,48 +1,64 @@
 import { Store } from "../audio/store.ts";
 import { errorEvent } from "../protocol/error-event.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
-import type { ChannelLedger, Stopped, StopReason } from "../protocol/events.ts";
+import type { ChannelLedger, ErrorEvent, Stopped, StopReason } from "../protocol/events.ts";
 import type { AudioSeconds, MeasuredStream } from "../telemetry/metrics/stream-metrics.ts";
 import { Channels } from "./channels.ts";
+import { Feed } from "./feed.ts";
 import { Intake } from "./intake.ts";
 import type { Holder } from "./memory.ts";
 import type { StreamOwner } from "./owner.ts";
 import type { StreamPlan } from "./plan.ts";
+import { QuietTimer } from "./quiet-timer.ts";
 import type { Services } from "./services.ts";
 import type { StreamTelemetry } from "./stream-telemetry.ts";
 
 /** The services that a stream itself uses. */
 export type StreamServices = Pick<Services, "arena" | "memory" | "metrics">;
 
+/** The end of a stream with errors for everything that has no answer. */
+export interface Abort {
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** Reason of `stopped`. */
+  readonly reason: StopReason;
+  /** Reason in the metrics; default: `reason`. */
+  readonly metricsReason?: string | undefined;
+  /** Error before `stopped`. Undefined: an error of `code` is sent there if no other has been. */
+  readonly last?: ErrorEvent | undefined;
+}
+
 /**
  * One stream, from its start to its `stopped`: bytes go through the intake into the channels' stores, samples through a
  * pipeline for each channel, jobs to the model, events to the owner. It takes what fits and never waits.
  */
 export class Stream implements Holder, MeasuredStream {
-  readonly #plan: StreamPlan;
   readonly #owner: StreamOwner;
   readonly #services: StreamServices;
   readonly #telemetry: StreamTelemetry;
   readonly #intake: Intake;
   readonly #channels: Channels;
-  /** Samples per channel that the pipelines have seen. */
-  #position = 0;
+  readonly #feed: Feed;
+  /** Undefined: the client did not ask for it. */
+  readonly #quiet: QuietTimer | undefined;
   /** Why no more audio is taken. */
   #ending: StopReason | undefined;
+  /** The error to send before `stopped`: why the server ends the stream. */
+  #last: ErrorEvent | undefined;
   /** The pipelines have been ended. */
   #ended = false;
   #over = false;
 
   constructor(plan: StreamPlan, owner: StreamOwner, services: StreamServices, telemetry: StreamTelemetry) {
-    this.#plan = plan;
     this.#owner = owner;
     this.#services = services;
     this.#telemetry = telemetry;
-    const { format, model } = plan;
+    const { format, model, flushAfterMs } = plan;
     const { arena, memory, metrics } = services;
     const stores = Array.from({ length: format.channels }, () => new Store(arena));
     const intake = new Intake(format, model.sampleRate, arena, stores, (warning) => owner.send(warning));
     this.#intake = intake;
+    this.#quiet = flushAfterMs > 0 ? new QuietTimer(flushAfterMs) : undefined;
     this.#channels = new Channels(stores, plan, {
       owner,
       arena,
@@ -52,6 +68,7 @@ export class Stream implements Holder, MeasuredStream {
         return intake.seconds;
       },
     });
+    this.#feed = new Feed(plan, intake, this.#channels, telemetry, metrics.mainThread);
     memory.enter(this);
     telemetry.started(this);
   }
@@ -95,6 +112,7 @@ export class Stream implements Holder, MeasuredStream {
 
   /** Takes a message of audio; `advance` decodes it. */
   offer(bytes: Uint8Array): void {
+    this.#quiet?.restart();
     const mismatch = this.#intake.offer(bytes);
     if (mismatch === undefined) return;
     this.#owner.send(errorEvent({ code: "format_mismatch", message: mismatch }));
@@ -107,42 +125,50 @@ export class Stream implements Holder, MeasuredStream {
    */
   advance(): boolean {
     if (this.#over) return true;
-    while (!this.#intake.empty) {
-      const { room } = this.#channels;
-      if (room <= 0) return false;
-      if (!this.#decode(room)) return this.#waitForMemory();
-      this.#runPipelines();
-    }
+    const fed = this.#feed.advance();
+    if (fed === "no_memory") this.#waitForMemory();
+    if (fed !== "done") return false;
     if (this.#ending !== undefined) this.#finish(this.#ending);
     return this.#ending === undefined || this.#over;
   }
 
-  /** Ends the open utterance or partial block of every channel at the current position. */
+  /** Ends the open utterance or partial block of every channel at the current position; `flushed` follows. */
   flush(): void {
-    this.#channels.flush();
+    this.#channels.flush(true);
   }
 
-  /** Ends the stream: what was offered is processed, all results are sent, then `stopped`. `advance` does it. */
-  end(reason: StopReason): void {
+  /**
+   * Does the same, without `flushed`, if the client has sent no audio for the time of its start. To be called some times
+   * a second; see `QuietTimer`.
+   */
+  flushIfQuiet(now: number, receivedAt: number, reading: boolean): void {
+    if (this.#quiet === undefined || this.#ending !== undefined) return;
+    if (this.#quiet.fires(now, receivedAt, reading && this.#intake.empty && !this.full)) this.#channels.flush(false);
+  }
+
+  /**
+   * Ends the stream: what was offered is processed, all results are sent, then `stopped`. `advance` does it.
+   * @param last error to send before `stopped`
+   */
+  end(reason: StopReason, last?: ErrorEvent): void {
     if (this.#ending !== undefined) return;
     this.#ending = reason;
+    this.#last = last;
     this.#intake.end();
   }
 
   /**
-   * Ends the stream now: errors of this code name everything that has no answer, which counts as failed. One error is
-   * sent even when everything is answered.
+   * Ends the stream now: errors name everything that has no answer, which counts as failed.
    * @param unread bytes of audio that were received but not offered
-   * @param metricsReason reason in the metrics
    */
-  abort(code: ErrorCode, message: string, reason: StopReason, unread: number, metricsReason: string = reason): void {
+  abort({ code, message, reason, metricsReason = reason, last }: Abort, unread: number): void {
     if (this.#over) return;
     this.#telemetry.trace.failed(code, message);
     try {
       this.end(reason);
       this.#intake.discard(unread);
       const reported = this.#channels.abort(this.#intake.totalSamples, code, message);
-      if (!reported) this.#owner.send(errorEvent({ code, message }));
+      this.#last = last ?? (reported ? undefined : errorEvent({ code, message }));
       this.#stop(reason, metricsReason);
     } finally {
       this.#free(metricsReason);
@@ -163,46 +189,19 @@ export class Stream implements Holder, MeasuredStream {
     this.#owner.evicted();
   }
 
-  /** Decodes a part of the oldest chunk. Returns false when the arena is full. */
-  #decode(room: number): boolean {
-    const { mainThread: thread } = this.#services.metrics;
-    const { trace } = this.#telemetry;
-    const outer = thread.enter("decode");
-    trace.decodeStarted();
-    const decoded = this.#intake.decode(room);
-    trace.decodeEnded();
-    thread.leave(outer);
-    return decoded;
-  }
-
-  #waitForMemory(): false {
+  #waitForMemory(): void {
     this.#services.memory.wait(this, this.#channels.count, () => this.#owner.progress());
-    return false;
-  }
-
-  /** Runs the pipelines on the samples that have been decoded since the last call. */
-  #runPipelines(): void {
-    const { mainThread: thread } = this.#services.metrics;
-    const { position } = this.#channels;
-    thread.decoded((position - this.#position) / this.#plan.model.sampleRate, this.#channels.count);
-    const outer = thread.enter(this.#plan.pattern.usesVad ? "vad" : "cut");
-    this.#channels.push();
-    this.#position = position;
-    thread.leave(outer);
   }
 
   #finish(reason: StopReason): void {
     if (!this.#ended) {
-      const flushed = this.#intake.flush();
-      this.#runPipelines();
-      if (!flushed) {
-        this.#waitForMemory();
-        return;
-      }
+      if (!this.#feed.finish()) return this.#waitForMemory();
       this.#ended = true;
       this.#channels.end();
     }
-    if (this.#channels.pending === 0) this.#stop(reason);
+    if (this.#channels.pending > 0) return;
+    if (this.#last !== undefined) this.#telemetry.trace.failed(this.#last.code, this.#last.message);
+    this.#stop(reason);
   }
 
   #stop(reason: StopReason, metricsReason: string = reason): void {
@@ -214,6 +213,7 @@ export class Stream implements Holder, MeasuredStream {
       trailing_bytes: trailingBytes,
       skipped_bytes: skippedBytes,
     };
+    if (this.#last !== undefined) this.#owner.send(this.#last);
     this.#free(metricsReason);
     this.#owner.send(stopped);
   }

@@ -134,14 +134,14 @@ for (const pattern of Object.keys(PATTERNS)) {
             if (when > 1 && harness.chance() < 0.5) driven.advance();
             const stopped = driven.stream.over;
             const { length } = driven.events;
-            driven.stream.abort("overloaded", "given up", "error", unread);
+            driven.stream.abort({ code: "overloaded", message: "given up", reason: "error" }, unread);
             expect(driven.stream.over).toBe(true);
             checkLedger(driven, at + last.length + (stopped ? 0 : unread));
             if (!stopped) expect(driven.events.slice(length).some(({ type }) => type === "error")).toBe(true);
             // What was on its way is dropped unheard.
             const said = driven.events.length;
             await harness.runDeferred();
-            driven.stream.abort("internal", "again", "error", 3);
+            driven.stream.abort({ code: "internal", message: "again", reason: "error" }, 3);
             expect(driven.events.length).toBe(said);
             expect(driven.faults).toEqual([]);
             expect(harness.model.waiting).toEqual([]);

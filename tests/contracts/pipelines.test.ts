@@ -76,7 +76,8 @@ class WatchedRun extends PipelineRun {
     const step = this.pipeline.flush();
     const last = this.#flushes.at(-1);
     for (const job of [...this.#unanswered, ...step.jobs]) if (job.kind === "final") last?.jobs.add(job);
-    return this.take(step);
+    this.take(step);
+    return this.take({ events: this.answers.flushed(this.position), jobs: [] });
   }
 
   override answer(index: number, outcome = outcomeOf(this.jobs[index] as Job, 5)): this {

@@ -148,7 +148,7 @@ for (const [name, { settings, connect }] of Object.entries(TRANSPORTS)) {
     });
 
     test("delivers the results of open streams when the server shuts down", async () => {
-      await using server = await start();
+      await using server = await start({ "limits.drain": "now" });
       const client = await connect(server);
       const bytes = encode("s16", speech([0.6]));
       await sendAll(client, [START, bytes]);

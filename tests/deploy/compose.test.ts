@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 import manifest from "../../package.json" with { type: "json" };
 import { SETTINGS } from "../../src/config/config.ts";
+import { GOODBYE_MS } from "../../src/session/sessions.ts";
 
 const root = join(import.meta.dir, "..", "..");
 
@@ -84,7 +85,9 @@ describe("compose.yaml", () => {
     expect(cap_drop).toEqual(["ALL"]);
     expect(security_opt).toEqual(["no-new-privileges:true"]);
     expect(tmpfs?.[0]).toMatch(/^\/tmp:(?:.*,)?exec\b/);
-    expect(Number.parseInt(stop_grace_period)).toBeGreaterThan(SETTINGS.limits.drain_timeout_ms.default / 1000);
+    const { drain_timeout_ms, finish_ms } = SETTINGS.limits;
+    const graceMs = drain_timeout_ms.default + finish_ms.default + GOODBYE_MS;
+    expect(stop_grace_period).toBe(`${graceMs / 1000}s`);
   });
 });
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { SAMPLE_FORMATS } from "../../src/lib/sample-format.ts";
 import { type ErrorRow, ERRORS, WARNINGS } from "../../src/protocol/errors.ts";
 import { EVENTS, parseEvent, STOP_REASONS } from "../../src/protocol/events.ts";
+import { FEATURES } from "../../src/protocol/features.ts";
 import { parseRequest, REQUESTS } from "../../src/protocol/requests.ts";
 import { VAD_DEFAULTS, VAD_RANGES } from "../../src/protocol/vad-settings.ts";
 
@@ -93,6 +94,11 @@ describe("docs/protocol.md", () => {
 
   test("the table of warnings has every warning", () => {
     expect(rows("<!-- warnings -->")).toEqual(Object.entries<string>(WARNINGS));
+  });
+
+  test("the table of features has every feature", () => {
+    const expected = Object.entries<string>(FEATURES).map(([name, addition]) => [name, addition.replaceAll("`", "")]);
+    expect(rows("<!-- features -->")).toEqual(expected);
   });
 
   test("the table of sample formats has every format", () => {

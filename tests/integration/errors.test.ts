@@ -163,14 +163,14 @@ test("format_mismatch ends the stream, not the connection", async () => {
 describe("a fatal error is sent before stopped and the close", () => {
   /**
    * Causes a fatal error, in an utterance unless `stream` is false, and checks the events up to the close. `reason` is
-   * that of `stopped`; default: limit.
+   * that of `stopped`; default: limit. `answered`: the results of the audio come first.
    */
   async function expectFatal(
     settings: Settings,
     code: ErrorCode,
     closeCode: number,
     cause: (client: WebSocketClient, server: InProcessServer) => Promise<void>,
-    options: { stream?: boolean; reason?: string; clock?: () => number } = {},
+    options: { stream?: boolean; reason?: string; answered?: boolean; clock?: () => number } = {},
   ): Promise<void> {
     await using server = await InProcessServer.start(
       settings,
@@ -190,7 +190,8 @@ describe("a fatal error is sent before stopped and the close", () => {
     if (options.stream !== false) {
       expect(client.events.at(-1)).toMatchObject({ type: "stopped", reason: options.reason ?? "limit" });
       const { stopped } = expectExactLedger(client.events);
-      expect(stopped.channels[0]?.failed).toBeGreaterThan(0);
+      if (options.answered === true) expect(stopped.channels[0]).toMatchObject({ failed: 0, segments: 1 });
+      else expect(stopped.channels[0]?.failed).toBeGreaterThan(0);
     }
     await server.waitUntilIdle();
   }
@@ -199,9 +200,10 @@ describe("a fatal error is sent before stopped and the close", () => {
     await expectFatal({ "limits.start_timeout_ms": 50 }, "start_timeout", 1008, async () => {}, { stream: false });
   });
 
-  test("idle_timeout: close code 1008", async () => {
+  test("idle_timeout: close code 1008, after the results of what was received", async () => {
     let now = 0;
-    await expectFatal({}, "idle_timeout", 1008, async () => void (now = 60_001), { clock: () => now });
+    const options = { clock: () => now, answered: true };
+    await expectFatal({}, "idle_timeout", 1008, async () => void (now = 60_001), options);
   });
 
   test("session_limit: close code 1008, also for a client that is active", async () => {
@@ -210,7 +212,7 @@ describe("a fatal error is sent before stopped and the close", () => {
       now = 4 * 3_600_000;
       client.sendText({ request: "keep_alive" });
     };
-    await expectFatal({}, "session_limit", 1008, cause, { clock: () => now });
+    await expectFatal({}, "session_limit", 1008, cause, { clock: () => now, answered: true });
   });
 
   test("message_too_big: close code 1009, for text and binary messages", async () => {
@@ -264,7 +266,11 @@ describe("an upgrade is refused", () => {
   });
 
   test("while the server drains; connected clients get a warning and close code 1001", async () => {
-    await using server = await InProcessServer.start({ "model.delay": 0.2, "limits.drain_timeout_ms": 200 });
+    await using server = await InProcessServer.start({
+      "model.delay": 0.2,
+      "limits.drain": "now",
+      "limits.finish_ms": 200,
+    });
     const client = await server.connect(SIMPLE);
     client.start();
     await client.sendAudio(encode("s16", noise(3)));

@@ -381,7 +381,7 @@ describe("interim results come only on request, and delay neither speech events 
 
 describe("a shutdown finishes open streams", () => {
   test("all received audio has results, stopped has the reason drain, and the close code is 1001", async () => {
-    await using server = await InProcessServer.start({ "model.delay": 0.02 });
+    await using server = await InProcessServer.start({ "model.delay": 0.02, "limits.drain_timeout_ms": 100 });
     const clients = await Promise.all(Array.from({ length: 8 }, () => server.connect()));
     const bytes = encode("s16", concat(speech([0.8]), voice(0.7)));
     for (const client of clients) {

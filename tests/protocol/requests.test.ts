@@ -39,6 +39,7 @@ describe("start", () => {
       interim_results: false,
       trace_id: TRACEPARENT,
       interim_interval_ms: 500,
+      flush_after_ms: 0,
       timing: false,
     });
   });
@@ -49,6 +50,14 @@ describe("start", () => {
     expect(start({ format: { ...FORMAT, encoding: null } })).toEqual(start());
     expect(start({ vad: { threshold_db: null, min_silence_ms: 300 } }).vad).toEqual({ min_silence_ms: 300 });
     expect(start({ options: { language: null, words: ["a", null] } }).options).toEqual({ words: ["a", null] });
+  });
+
+  test("flush_after_ms is 0, which is off, or from 200 to 60000", () => {
+    for (const value of [0, 200, 60_000]) expect(start({ flush_after_ms: value }).flush_after_ms).toBe(value);
+    for (const value of [-1, 1, 199, 60_001, 200.5, "200", true]) {
+      const message = "allowed: 0, or a whole number from 200 to 60000";
+      expectRefusal(() => start({ flush_after_ms: value }), "invalid_request", "flush_after_ms", message);
+    }
   });
 
   test("a required field that is null is missing", () => {

@@ -251,15 +251,15 @@ describe("a server that cannot accept a session", () => {
   });
 
   test("because it is shutting down responds with 503 draining", async () => {
-    await using server = await InProcessServer.start({ "model.delay": 0.5 });
+    await using server = await InProcessServer.start();
     const client = await server.connect({ path: "/api/v1/simple" });
     client.start();
-    await client.sendAudio(Buffer.alloc(3_200));
     await client.nextEvent("started");
     const drained = server.drain();
     const { status, error, headers } = await refusal(server, {});
     expect([status, error["code"], headers.get("retry-after")]).toEqual([503, "draining", expect.any(String)]);
     expect((await server.fetch("/api/v1/ready")).status).toBe(503);
+    client.stop();
     await drained;
     expect(client.closed?.code ?? (await client.waitForClose()).code).toBe(1001);
   });

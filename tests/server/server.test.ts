@@ -60,24 +60,48 @@ describe("a server", () => {
 });
 
 describe("draining", () => {
-  test("finishes running streams, warns their clients, closes with 1001 and returns", async () => {
-    await using server = await InProcessServer.start({ "model.delay": 0.02 });
+  test("lets a stream go on until its stop, then closes with 1001; a session without a stream is closed at once", async () => {
+    await using server = await InProcessServer.start();
     const bytes = encode("s16", noise(2.3));
     const client = await server.connect({ path: "/api/v1/simple" });
     const idle = await server.connect();
     client.start();
     await client.sendAudio(bytes);
     await client.nextEvent("segment");
-    await server.drain();
-    expect((await client.waitForClose()).code).toBe(1001);
+    const drained = server.drain();
+    expect(await client.nextEvent("warning")).toMatchObject({ code: "draining", deadline_ms: 30_000 });
     expect((await idle.waitForClose()).code).toBe(1001);
-    expect(client.eventsOf("warning").map(({ code }) => code)).toEqual(["draining"]);
-    const { stopped } = expectExactLedger(client.events, { bytes: bytes.length, frameBytes: 2 });
-    expect(stopped.reason).toBe("drain");
+    await client.sendAudio(bytes);
+    await client.nextEvent("segment", ({ end_time }) => end_time > 4);
+    client.stop();
+    expect((await client.waitForClose()).code).toBe(1001);
+    await drained;
+    expect(server.sessions).toBe(0);
+    const { stopped } = expectExactLedger(client.events, { bytes: 2 * bytes.length, frameBytes: 2 });
+    expect(stopped).toMatchObject({ reason: "stop", channels: [{ failed: 0 }] });
+    expect(client.eventsOf("error")).toEqual([]);
   });
 
-  test("ends sessions at the drain time-out, with errors for the spans without a result", async () => {
-    await using server = await InProcessServer.start({ "model.delay": 0.2, "limits.drain_timeout_ms": 300 });
+  test("finishes what was received at limits.drain_timeout_ms, or at once with limits.drain now", async () => {
+    for (const settings of [{ "limits.drain_timeout_ms": 300 }, { "limits.drain": "now" }]) {
+      await using server = await InProcessServer.start({ "model.delay": 0.02, ...settings });
+      const bytes = encode("s16", noise(2.3));
+      const client = await server.connect({ path: "/api/v1/simple" });
+      client.start();
+      await client.sendAudio(bytes);
+      await client.nextEvent("segment");
+      await server.drain();
+      expect((await client.waitForClose()).code).toBe(1001);
+      const deadline_ms = "limits.drain" in settings ? 0 : 300;
+      expect(client.eventsOf("warning")).toMatchObject([{ code: "draining", deadline_ms }]);
+      const { stopped } = expectExactLedger(client.events, { bytes: bytes.length, frameBytes: 2 });
+      expect(stopped).toMatchObject({ reason: "drain", channels: [{ failed: 0 }] });
+    }
+  });
+
+  test("ends sessions after limits.finish_ms, with errors for the spans without a result", async () => {
+    const limits = { "limits.drain_timeout_ms": 100, "limits.finish_ms": 200 };
+    await using server = await InProcessServer.start({ "model.delay": 0.2, ...limits });
     const client = await server.connect({ path: "/api/v1/simple" });
     const bytes = encode("s16", noise(8));
     client.start();

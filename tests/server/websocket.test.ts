@@ -178,3 +178,47 @@ test("the last messages of a dialect are sent before the close", () => {
   connection.close({ ending: "stop", code: 1000, reason: "stop", last: ["one", "two"] });
   expect(sent).toEqual(["one", "two", 1000]);
 });
+
+test("a busy client still gets the error, stopped and the close code of a limit, while it goes on sending", async () => {
+  await using server = await InProcessServer.start({ "limits.session_ms": 1_000 });
+  const audio = encode("s16", noise(0.02));
+  // Bun's timers have a period of 4 s: the clients are spread over it.
+  const clients = Array.from({ length: 8 }, async (_, n) => {
+    await Bun.sleep(500 * n);
+    const client = await server.connect({ path: "/api/v1/simple" });
+    client.start();
+    await client.nextEvent("started");
+    client.pause();
+    for (let i = 0; i < 180; i++) {
+      await client.sendAudio(audio).catch(() => {});
+      await Bun.sleep(20);
+    }
+    client.resume();
+    expect(await client.waitForClose()).toEqual({ code: 1008, reason: "session_limit" });
+    const { stopped } = expectExactLedger(client.events);
+    expect(stopped).toMatchObject({ reason: "limit", channels: [{ failed: 0 }] });
+  });
+  await Promise.all(clients);
+});
+
+test("a message above twice the limit is closed by the transport with 1009; its ledger and the cause are in the log", async () => {
+  await using server = await InProcessServer.start({
+    "limits.max_message_bytes": 65_536,
+    "limits.max_text_bytes": 8_192,
+  });
+  const client = await server.connect({ path: "/api/v1/simple" });
+  client.start();
+  await client.sendAudio(encode("s16", noise(0.7)));
+  await client.nextEvent("segment");
+  await client.sendAudio(Buffer.alloc(2 * 65_536 + 1)).catch(() => {});
+  expect((await client.waitForClose()).code).toBe(1009);
+  expect(client.events.map(({ type }) => type)).toEqual(["started", "segment"]);
+  await server.waitUntilIdle();
+  expect(server.logged("stream_stopped")).toMatchObject([
+    {
+      reason: "vanished",
+      violation: "message_too_big",
+      ledger: [{ received: 11_200, inferred: 8_000, failed: 3_200 }],
+    },
+  ]);
+});

@@ -157,7 +157,7 @@ describe("a session by another transport and in another dialect", () => {
   });
 
   test("is counted by its caller, drained and forgotten like any other", async () => {
-    using harness = new SessionHarness({ "simple.block_ms": 500 });
+    using harness = new SessionHarness({ "simple.block_ms": 500, "limits.drain": "now" });
     const sessions = new Sessions(harness.services);
     const [one, two] = [new Pipe(sessions, openLine("simple")), new Pipe(sessions, openLine("simple"))];
     const caller = { id: "pipe", address: "", limits: { maxSessions: 2 } };

@@ -15,7 +15,13 @@ const ENDINGS: Readonly<
 > = {
   "a stop": ["stop", ({ session }) => session.receive(STOP)],
   "another start": ["restart", ({ session }) => session.receive(START)],
-  "a shutdown": ["drain", ({ session }) => session.drain()],
+  "a shutdown": [
+    "drain",
+    ({ session }) => {
+      session.drain(0);
+      session.finishDrain();
+    },
+  ],
   "the end of a shutdown": ["drain", ({ session }) => session.abortForShutdown()],
   "a message that is too big": ["limit", ({ session }) => session.receive(Buffer.alloc(2_000_000))],
   "audio of another format": ["error", ({ session }) => session.receive(Buffer.from("RIFF\0\0\0\0WAVEfmt "))],

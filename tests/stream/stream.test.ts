@@ -90,7 +90,7 @@ describe("the end of a stream", () => {
     driven.stream.end("drain");
     driven.stream.end("stop");
     await driven.stop();
-    driven.stream.abort("internal", "late", "error", 100);
+    driven.stream.abort({ code: "internal", message: "late", reason: "error" }, 100);
     expect(driven.advance()).toBe(true);
     expect(summaries(driven.events)).toEqual(["segment 0..0.05", "stopped drain"]);
   });
@@ -110,7 +110,7 @@ describe("the end of a stream", () => {
 describe("a stream that is given up", () => {
   test("without anything unanswered it sends one error without bounds", () => {
     const driven = new DrivenStream(harness(), SEGMENTED);
-    driven.stream.abort("idle_timeout", "nothing came", "limit", 0);
+    driven.stream.abort({ code: "idle_timeout", message: "nothing came", reason: "limit" }, 0);
     expect(driven.events.map(({ type }) => type)).toEqual(["error", "stopped"]);
     expect(driven.events[0]).toEqual({
       type: "error",
@@ -125,7 +125,7 @@ describe("a stream that is given up", () => {
   test("bytes that were kept back because they might be a header are received and failed too", () => {
     const driven = new DrivenStream(harness(), SIMPLE);
     driven.stream.offer(Buffer.from("RIFF12"));
-    driven.stream.abort("overloaded", "full", "error", 4);
+    driven.stream.abort({ code: "overloaded", message: "full", reason: "error" }, 4);
     expect(driven.ledgers[0]).toMatchObject({ received: 5, decoded: 5, failed: 5, errors: 1 });
   });
 
@@ -133,7 +133,7 @@ describe("a stream that is given up", () => {
     const driven = new DrivenStream(harness(), { ...SIMPLE, budgetSeconds: 0.2 });
     driven.stream.offer(zeros(1));
     expect(driven.advance()).toBe(false);
-    driven.stream.abort("session_limit", "too long", "limit", 3201);
+    driven.stream.abort({ code: "session_limit", message: "too long", reason: "limit" }, 3201);
     expect(driven.ledgers[0]).toMatchObject({ received: 17_600, failed: 17_600, inferred: 0, silent: 0 });
     expect(driven.events.at(-1)).toMatchObject({ trailing_bytes: 1 });
     const ends = driven.events.map((event) => (event.type === "error" ? event.end_time : 0));
@@ -149,7 +149,7 @@ describe("a stream that is given up", () => {
     driven.events.push = () => {
       throw new Error("the peer is broken");
     };
-    expect(() => driven.stream.abort("internal", "gone", "error", 0)).toThrow("broken");
+    expect(() => driven.stream.abort({ code: "internal", message: "gone", reason: "error" }, 0)).toThrow("broken");
     expect(driven.stream.over).toBe(true);
     expect(here.model.lanes).toBe(0);
     expect(here.arena.used).toBe(0);
@@ -306,7 +306,7 @@ describe("limits", () => {
     second.stream.offer(zeros(1));
     expect(second.advance()).toBe(false);
     expect(here.arena.used).toBe(8);
-    first.stream.abort("internal", "gone", "error", 0);
+    first.stream.abort({ code: "internal", message: "gone", reason: "error" }, 0);
     await here.runDeferred();
     await second.stop();
     expect(second.ledgers[0]).toMatchObject({ inferred: 16_000, failed: 0 });

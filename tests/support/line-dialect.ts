@@ -89,6 +89,7 @@ export class LineDialect implements Dialect {
       format: { channels: 1, sample_rate: rate, bit_depth: 16, is_float: false, encoding: "pcm" },
       interim_results: false,
       interim_interval_ms: 500,
+      flush_after_ms: 0,
       timing: false,
     };
     return { kind: "request", request };

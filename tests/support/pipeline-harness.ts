@@ -133,8 +133,10 @@ export class PipelineRun {
     return this.push([...windows].flatMap((window) => new Array<number>(WINDOW).fill(window === "#" ? 1 : 0)));
   }
 
+  /** As a channel does at a request of the client. */
   flush(): this {
-    return this.take(this.pipeline.flush());
+    this.take(this.pipeline.flush());
+    return this.take({ events: this.answers.flushed(this.position), jobs: [] });
   }
 
   end(): this {

@@ -121,6 +121,7 @@ export interface StreamCase {
   readonly failEvery?: number;
   readonly budgetSeconds?: number;
   readonly maxPending?: number;
+  readonly flushAfterMs?: number;
 }
 
 /**
@@ -219,6 +220,7 @@ export class DrivenStream {
       model: harness.model,
       modelOptions: undefined,
       timing: false,
+      flushAfterMs: streamCase.flushAfterMs ?? 0,
       budgetSamples: Math.floor((budgetMs / 1000) * modelRate),
       maxPending: streamCase.maxPending ?? 256,
       started: {

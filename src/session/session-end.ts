@@ -1,0 +1,192 @@
+import type { Dialect } from "../dialects/dialect.ts";
+import type { Ending } from "../protocol/ending.ts";
+import { errorEvent } from "../protocol/error-event.ts";
+import type { ErrorCode } from "../protocol/errors.ts";
+import type { ServerEvent, StopReason } from "../protocol/events.ts";
+import type { Services } from "../stream/services.ts";
+import type { Abort } from "../stream/stream.ts";
+import type { Conversation } from "./conversation.ts";
+import type { Expired } from "./deadlines.ts";
+import type { Outbox } from "./outbox.ts";
+import type { ReadGate } from "./read-gate.ts";
+import type { SessionLog } from "./session-log.ts";
+import { stopReason } from "./stop-reasons.ts";
+
+/** The parts of a session that its end concerns. */
+export interface SessionParts {
+  readonly conversation: Conversation;
+  readonly dialect: Dialect;
+  readonly gate: ReadGate;
+  readonly outbox: Outbox;
+  readonly log: SessionLog;
+  readonly services: Services;
+  /** Sends an event to the client. */
+  readonly send: (event: ServerEvent) => void;
+}
+
+/** The end of a session that still answers what it has received. */
+interface Finish {
+  readonly ending: ErrorCode | "drain";
+  /** Reason of the open stream's `stopped`. */
+  readonly reason: StopReason;
+  /** The limit to report. Undefined: the client has been told. */
+  readonly limit: Expired | undefined;
+  /** Time, in milliseconds, at which what has no answer is given up. */
+  readonly until: number;
+}
+
+const DRAINING: Expired = { code: "draining", message: "the server is shutting down" };
+const DRAIN: Omit<Finish, "until"> = { ending: "drain", reason: "drain", limit: undefined };
+
+/**
+ * The end of a session. While it drains, the open stream goes on and no other may start. While it finishes, everything
+ * received is processed and later messages are ignored. When it is over, the connection is closed.
+ */
+export class SessionEnd {
+  readonly #parts: SessionParts;
+  #draining = false;
+  #finish: Finish | undefined;
+  /** The limit has been reported, or the open stream will do so. */
+  #reported = false;
+  #over = false;
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts;
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** Messages that come now are ignored. */
+  get finishing(): boolean {
+    return this.#finish !== undefined;
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** Ends the session when no stream is open. */
+  drain(): void {
+    this.#draining = true;
+  }
+
+  /**
+   * Ends the session when everything received is answered, for which there is `limits.finish_ms`.
+   * @param reason of the open stream's `stopped`
+   * @param limit reported before `stopped`, or before the close when no stream is open
+   */
+  finish(ending: Finish["ending"], reason: StopReason, limit?: Expired): void {
+    const { clock, config } = this.#parts.services;
+    this.#finish ??= { ending, reason, limit, until: clock() + config.limits.finish_ms };
+  }
+
+  /** Gives up when the time to finish is over. @param now milliseconds */
+  checkTime(now: number): void {
+    if (this.#finish !== undefined && now >= this.#finish.until) this.giveUp();
+  }
+
+  /** Ends a session that finishes: errors name what has no answer. */
+  giveUp(): void {
+    const { ending, reason, limit }: Omit<Finish, "until"> = this.#finish ?? DRAIN;
+    const { finish_ms } = this.#parts.services.config.limits;
+    const message = `there was no answer within the ${finish_ms} ms of limits.finish_ms`;
+    const code = ending === "drain" ? DRAINING.code : ending;
+    this.#abort({ code, message, reason, last: limit && errorEvent(limit) });
+  }
+
+  /** Ends the session in place of a start that comes too late. Returns false when streams may start. */
+  refuseStart(): boolean {
+    const error = this.#finish?.limit ?? (this.#draining ? DRAINING : undefined);
+    if (error === undefined) return false;
+    this.#parts.services.metrics.streamRefused(error.code);
+    this.fail(error.code, error.message);
+    return true;
+  }
+
+  /**
+   * Ends the stream, then the session, if it is time for that when every input has been handled. Returns false when
+   * nothing is left to do now.
+   */
+  leave(): boolean {
+    const { conversation, send } = this.#parts;
+    const { stream, inputs } = conversation;
+    if (this.#finish !== undefined) {
+      const { ending, reason, limit } = this.#finish;
+      const error = limit && errorEvent(limit);
+      if (stream === undefined) {
+        if (error !== undefined && !this.#reported) send(error);
+        this.close(ending, limit?.message ?? "");
+      } else {
+        stream.end(reason, error);
+        this.#reported = true;
+      }
+    } else if (inputs.finished) {
+      if (stream === undefined) this.close("stop", "");
+      else stream.end("stop");
+    } else {
+      if (this.#draining && stream === undefined) this.close("drain", "");
+      return false;
+    }
+    return stream !== undefined;
+  }
+
+  /** Ends the session with an error. It is called from everywhere, so it throws nothing. */
+  fail(code: ErrorCode, message: string): void {
+    this.#abort({ code, message, reason: stopReason(code) });
+  }
+
+  /** Closes the connection. @param message explanation for a person */
+  close(ending: Ending, message: string): void {
+    const { conversation, dialect, outbox, log } = this.#parts;
+    const end = dialect.close(ending, message);
+    this.#markOver(ending === "drain" ? "draining" : ending);
+    conversation.inputs.clear();
+    outbox.close(end);
+    log.closed(end.code, end.reason);
+  }
+
+  /**
+   * The connection is gone: queued jobs are dropped, and the ledger goes to the log.
+   * @param violation why the transport has closed it; undefined: the client did
+   */
+  disconnect(violation: ErrorCode | undefined): void {
+    if (this.#over) return;
+    const { conversation, log } = this.#parts;
+    const { stream } = conversation;
+    const reason = violation ?? (stream === undefined ? "client" : "vanished");
+    this.#markOver(reason);
+    const abort: Abort = {
+      code: "internal",
+      message: "the client is gone",
+      reason: "error",
+      metricsReason: "vanished",
+    };
+    if (conversation.abort(abort))
+      log.streamStopped({ reason: "vanished", violation, channels: stream?.ledger() ?? [] });
+    conversation.inputs.clear();
+    log.disconnected(reason);
+  }
+
+  #abort(abort: Abort): void {
+    if (this.#over) return;
+    const { conversation, log, send } = this.#parts;
+    try {
+      if (!conversation.abort(abort)) send(abort.last ?? errorEvent(abort));
+      this.close(abort.code, abort.message);
+    } catch (error) {
+      log.crashed(error);
+      log.streamStopped({ reason: "error", channels: [] });
+      this.close("internal", "");
+    }
+  }
+
+  /** @param reason of the end, in the metrics */
+  #markOver(reason: string): void {
+    const { gate, services } = this.#parts;
+    if (!this.#over) services.metrics.sessionClosed(reason);
+    gate.count();
+    this.#over = true;
+  }
+}

@@ -1,0 +1,71 @@
+import type { MainThreadTimer } from "../telemetry/metrics/main-thread-timer.ts";
+import type { Channels } from "./channels.ts";
+import type { Intake } from "./intake.ts";
+import type { StreamPlan } from "./plan.ts";
+import type { StreamTelemetry } from "./stream-telemetry.ts";
+
+/** `done`: all that was offered has been decoded; `full`: results must come first; `no_memory`: the arena is full. */
+export type FeedResult = "done" | "full" | "no_memory";
+
+/** Moves a stream's audio from the intake through the pipelines of its channels, as far as there is room. */
+export class Feed {
+  readonly #plan: StreamPlan;
+  readonly #intake: Intake;
+  readonly #channels: Channels;
+  readonly #telemetry: StreamTelemetry;
+  readonly #thread: MainThreadTimer;
+  /** Samples per channel that the pipelines have seen. */
+  #position = 0;
+
+  constructor(
+    plan: StreamPlan,
+    intake: Intake,
+    channels: Channels,
+    telemetry: StreamTelemetry,
+    thread: MainThreadTimer,
+  ) {
+    this.#plan = plan;
+    this.#intake = intake;
+    this.#channels = channels;
+    this.#telemetry = telemetry;
+    this.#thread = thread;
+  }
+
+  advance(): FeedResult {
+    while (!this.#intake.empty) {
+      const { room } = this.#channels;
+      if (room <= 0) return "full";
+      if (!this.#decode(room)) return "no_memory";
+      this.#runPipelines();
+    }
+    return "done";
+  }
+
+  /** Adds what the resamplers still owe, at the end of the stream. Returns false when the arena is full. */
+  finish(): boolean {
+    const flushed = this.#intake.flush();
+    this.#runPipelines();
+    return flushed;
+  }
+
+  /** Decodes a part of the oldest chunk. Returns false when the arena is full. */
+  #decode(room: number): boolean {
+    const { trace } = this.#telemetry;
+    const outer = this.#thread.enter("decode");
+    trace.decodeStarted();
+    const decoded = this.#intake.decode(room);
+    trace.decodeEnded();
+    this.#thread.leave(outer);
+    return decoded;
+  }
+
+  /** Runs the pipelines on the samples that have been decoded since the last call. */
+  #runPipelines(): void {
+    const { position } = this.#channels;
+    this.#thread.decoded((position - this.#position) / this.#plan.model.sampleRate, this.#channels.count);
+    const outer = this.#thread.enter(this.#plan.pattern.usesVad ? "vad" : "cut");
+    this.#channels.push();
+    this.#position = position;
+    this.#thread.leave(outer);
+  }
+}
