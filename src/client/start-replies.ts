@@ -49,7 +49,8 @@ export class StartReplies {
 }
 
 function isReply(event: ServerEvent): event is Started | ErrorEvent {
-  if (event.type === "error") return event.channel === undefined && REFUSALS.has(event.code);
+  // After a fatal error, such as draining, no start is answered any more.
+  if (event.type === "error") return event.channel === undefined && (event.fatal || REFUSALS.has(event.code));
   return event.type === "started";
 }
 

@@ -91,11 +91,6 @@ export class Conversation {
     return true;
   }
 
-  /** Lets the open stream look at its time without audio. See `Stream.flushIfQuiet`. */
-  flushIfQuiet(now: number, receivedAt: number, reading: boolean): void {
-    this.#stream?.flushIfQuiet(now, receivedAt, reading && this.inputs.empty);
-  }
-
   #advance(stream: Stream): boolean {
     if (this.#dialect.decoded === undefined) return stream.advance();
     const { decodedSeconds } = stream;

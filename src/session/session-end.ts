@@ -3,10 +3,11 @@ import type { Ending } from "../protocol/ending.ts";
 import { errorEvent } from "../protocol/error-event.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { ServerEvent, StopReason } from "../protocol/events.ts";
+import { warningEvent } from "../protocol/warning-event.ts";
 import type { Services } from "../stream/services.ts";
 import type { Abort } from "../stream/stream.ts";
 import type { Conversation } from "./conversation.ts";
-import type { Expired } from "./deadlines.ts";
+import type { Deadlines, Expired } from "./deadlines.ts";
 import type { Outbox } from "./outbox.ts";
 import type { ReadGate } from "./read-gate.ts";
 import type { SessionLog } from "./session-log.ts";
@@ -54,10 +55,6 @@ export class SessionEnd {
     this.#parts = parts;
   }
 
-  get draining(): boolean {
-    return this.#draining;
-  }
-
   /** Messages that come now are ignored. */
   get finishing(): boolean {
     return this.#finish !== undefined;
@@ -67,9 +64,11 @@ export class SessionEnd {
     return this.#over;
   }
 
-  /** Ends the session when no stream is open. */
-  drain(): void {
+  /** Ends the session when no stream is open. @param deadlineMs milliseconds for which the open one may go on */
+  drain(deadlineMs: number): void {
+    if (this.#over || this.#finish !== undefined || this.#draining) return;
     this.#draining = true;
+    this.#parts.send({ ...warningEvent("draining"), deadline_ms: deadlineMs });
   }
 
   /**
@@ -82,9 +81,24 @@ export class SessionEnd {
     this.#finish ??= { ending, reason, limit, until: clock() + config.limits.finish_ms };
   }
 
-  /** Gives up when the time to finish is over. @param now milliseconds */
-  checkTime(now: number): void {
-    if (this.#finish !== undefined && now >= this.#finish.until) this.giveUp();
+  /** Ends the session, after the open stream, if its dialect cannot go on after this error. */
+  after(code: ErrorCode): void {
+    const { conversation, dialect } = this.#parts;
+    if (this.#over || this.#finish !== undefined || dialect.endsAt?.(code) !== true) return;
+    this.finish(code, "error");
+    conversation.inputs.clear();
+  }
+
+  /** Ends the session when a limit has been reached. @param now milliseconds */
+  check(deadlines: Deadlines, now: number): void {
+    const slow = deadlines.slowReader(now);
+    if (slow !== undefined) return this.fail(slow.code, slow.message);
+    if (this.#finish !== undefined) {
+      if (now >= this.#finish.until) this.giveUp();
+      return;
+    }
+    const limit = deadlines.expired(now);
+    if (limit !== undefined) this.finish(limit.code, "limit", limit);
   }
 
   /** Ends a session that finishes: errors name what has no answer. */

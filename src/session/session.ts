@@ -1,9 +1,8 @@
-import type { Dialect, Message, Opened } from "../dialects/dialect.ts";
+import type { Message, Opened } from "../dialects/dialect.ts";
 import type { ResultAudio } from "../model/job.ts";
 import type { Caller } from "../protocol/caller.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { ServerEvent } from "../protocol/events.ts";
-import { warningEvent } from "../protocol/warning-event.ts";
 import type { Services } from "../stream/services.ts";
 import type { Accepted, Connection } from "./connection.ts";
 import { Conversation, type ConversationOwner } from "./conversation.ts";
@@ -24,7 +23,6 @@ export class Session implements ConversationOwner {
   readonly caller: Caller;
   readonly #opened: Opened;
   readonly #services: Services;
-  readonly #dialect: Dialect;
   readonly #conversation: Conversation;
   readonly #gate: ReadGate;
   readonly #outbox: Outbox;
@@ -32,26 +30,34 @@ export class Session implements ConversationOwner {
   readonly #deadlines: Deadlines;
   readonly #log: SessionLog;
   readonly #end: SessionEnd;
+  readonly #watch: (session: Session) => void;
   /** Time of the client's last message, in milliseconds. */
   #receivedAt = 0;
   #pumping = false;
 
-  constructor(connection: Connection, { id, caller, opened, trace }: Accepted, services: Services) {
+  /** @param watch lets `tick` be called for this session until it returns false */
+  constructor(
+    connection: Connection,
+    { id, caller, opened, trace }: Accepted,
+    services: Services,
+    watch: (session: Session) => void = () => {},
+  ) {
     const { clock, config, metrics, log } = services;
     this.id = id;
     this.caller = caller;
     this.#opened = opened;
     this.#services = services;
-    this.#dialect = opened.create(id);
-    this.#conversation = new Conversation(this, this.#dialect, opened, services, trace);
+    const dialect = opened.create(id);
+    this.#conversation = new Conversation(this, dialect, opened, services, trace);
     this.#gate = new ReadGate(connection, metrics, config.limits.inbox_bytes, clock);
-    this.#outbox = new Outbox(connection, this.#dialect, metrics, config.limits.outbox_bytes);
+    this.#outbox = new Outbox(connection, dialect, metrics, config.limits.outbox_bytes);
     this.#meter = new MessageMeter(metrics, opened.traits.maxTextBytes, config.limits.max_message_bytes);
     this.#deadlines = new Deadlines(config.limits, opened.traits, this.#outbox, clock());
     this.#log = new SessionLog(log, this, opened, clock);
+    this.#watch = watch;
     this.#end = new SessionEnd({
       conversation: this.#conversation,
-      dialect: this.#dialect,
+      dialect,
       gate: this.#gate,
       outbox: this.#outbox,
       log: this.#log,
@@ -130,35 +136,25 @@ export class Session implements ConversationOwner {
     // A client that waits for results is not idle, and gets the whole time again when they have come.
     if (this.#gate.closed || !this.#conversation.idle) this.#deadlines.active(now);
     this.#gate.count();
-    const slow = this.#deadlines.slowReader(now);
-    if (slow !== undefined) this.#end.fail(slow.code, slow.message);
-    else if (this.#end.finishing) this.#end.checkTime(now);
-    else this.#endAtLimit(now);
+    this.#end.check(this.#deadlines, now);
     this.pump();
   }
 
   /**
-   * Ends the open utterance of a client that has stopped sending, if it asked for that. To be called about ten times a
-   * second.
+   * Ends the open utterance of a client that has stopped sending and asked for that. To be called about ten times a
+   * second. Returns false when it need not be called again.
    */
-  tick(now: number): void {
-    if (this.#end.over) return;
-    try {
-      this.#conversation.flushIfQuiet(now, this.#receivedAt, !this.#gate.closed);
-    } catch (error) {
-      this.failed(error);
-    }
+  tick(now: number): boolean {
+    const { stream } = this.#conversation;
+    if (this.#end.over || stream?.watched !== true) return false;
+    const reading = !this.#gate.closed && this.#conversation.inputs.empty;
+    this.#guard(() => stream.flushIfQuiet(now, this.#receivedAt, reading));
+    return true;
   }
 
   /** Begins the graceful shutdown. @param deadlineMs milliseconds for which the open stream may go on */
   drain(deadlineMs: number): void {
-    if (this.#end.over || this.#end.finishing || this.#end.draining) return;
-    this.#end.drain();
-    try {
-      this.send({ ...warningEvent("draining"), deadline_ms: deadlineMs });
-    } catch (error) {
-      this.failed(error);
-    }
+    this.#guard(() => this.#end.drain(deadlineMs));
     this.pump();
   }
 
@@ -176,13 +172,13 @@ export class Session implements ConversationOwner {
 
   send(event: ServerEvent, audio?: ResultAudio): boolean {
     if (this.#end.over) return false;
-    if (event.type === "started") this.#deadlines.started();
+    if (event.type === "started") this.#started();
     this.#log.sent(event);
     const { mainThread: thread } = this.#services.metrics;
     const outer = thread.enter("send");
     const sent = this.#outbox.send(event, audio);
     thread.leave(outer);
-    if (event.type === "error" && event.start_time === undefined) this.#endAfter(event.code as ErrorCode);
+    if (event.type === "error" && event.start_time === undefined) this.#end.after(event.code as ErrorCode);
     return sent;
   }
 
@@ -212,6 +208,14 @@ export class Session implements ConversationOwner {
     return this.#end.refuseStart();
   }
 
+  #guard(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
   /** Returns false when nothing can be done now. */
   #step(): boolean {
     if (this.#end.over) return false;
@@ -232,15 +236,8 @@ export class Session implements ConversationOwner {
     }
   }
 
-  #endAtLimit(now: number): void {
-    const limit = this.#deadlines.expired(now);
-    if (limit !== undefined) this.#end.finish(limit.code, "limit", limit);
-  }
-
-  /** Ends the session after the open stream when its dialect cannot go on after this error. */
-  #endAfter(code: ErrorCode): void {
-    if (this.#end.over || this.#end.finishing || this.#dialect.endsAt?.(code) !== true) return;
-    this.#end.finish(code, "error");
-    this.#conversation.inputs.clear();
+  #started(): void {
+    this.#deadlines.started();
+    if (this.#conversation.stream?.watched === true) this.#watch(this);
   }
 }

@@ -19,6 +19,8 @@ export function newSessionId(): string {
 export class Sessions {
   readonly #services: Services;
   readonly #sessions = new Set<Session>();
+  /** Sessions to call often. See `Session.tick`. */
+  readonly #watched = new Set<Session>();
   /** Open sessions by caller. */
   readonly #byCaller = new Map<string, number>();
   /** Time, in milliseconds, up to which streams may go on during the shutdown. Undefined: there is none. */
@@ -56,7 +58,7 @@ export class Sessions {
   open(connection: Connection, accepted: Accepted): Session {
     const { metrics } = this.#services;
     metrics.sessionOpened(accepted.opened.pattern.name);
-    const session = new Session(connection, accepted, this.#services);
+    const session = new Session(connection, accepted, this.#services, (each) => void this.#watched.add(each));
     const { id } = session.caller;
     this.#sessions.add(session);
     this.#byCaller.set(id, (this.#byCaller.get(id) ?? 0) + 1);
@@ -87,7 +89,7 @@ export class Sessions {
 
   /** Looks for clients that have stopped sending. To be called about ten times a second. See `Session.tick`. */
   tick(now: number): void {
-    for (const session of this.#sessions) session.tick(now);
+    for (const session of this.#watched) if (!session.tick(now)) this.#watched.delete(session);
   }
 
   /** The state of all places that wait: sessions not being read, bytes not read, bytes that clients have not taken. */

@@ -137,10 +137,12 @@ export class Stream implements Holder, MeasuredStream {
     this.#channels.flush(true);
   }
 
-  /**
-   * Does the same, without `flushed`, if the client has sent no audio for the time of its start. To be called some times
-   * a second; see `QuietTimer`.
-   */
+  /** `flushIfQuiet` must be called about ten times a second. */
+  get watched(): boolean {
+    return this.#quiet !== undefined && this.#ending === undefined;
+  }
+
+  /** Flushes, without `flushed`, if the client has sent no audio for the time of its start. See `QuietTimer`. */
   flushIfQuiet(now: number, receivedAt: number, reading: boolean): void {
     if (this.#quiet === undefined || this.#ending !== undefined) return;
     if (this.#quiet.fires(now, receivedAt, reading && this.#intake.empty && !this.full)) this.#channels.flush(false);

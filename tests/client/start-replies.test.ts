@@ -31,6 +31,15 @@ test("of several starts, the reply to the last one counts", async () => {
   expect((await reply).stream).toBe(1);
 });
 
+test("a fatal error that names no channel refuses the start, such as draining", async () => {
+  const replies = new StartReplies();
+  replies.sent();
+  replies.receive(errorEvent({ code: "draining", fatal: true, channel: 0 }));
+  expect(replies.pending).toBe(true);
+  replies.receive(errorEvent({ code: "draining", fatal: true }));
+  expect(await rejection(replies.reply)).toMatchObject({ event: { code: "draining" } });
+});
+
 test("an error is a refusal only if a start is pending, it names no channel, and its code refuses starts", async () => {
   const replies = new StartReplies();
   replies.receive(errorEvent());

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { ProtocolError } from "../../src/protocol/errors.ts";
 import { Server } from "../../src/server/server.ts";
 import { openLog } from "../../src/telemetry/log/log.ts";
 import { encode, noise } from "../support/audio.ts";
@@ -112,6 +113,25 @@ describe("draining", () => {
     expect(client.eventsOf("error").length).toBeGreaterThan(5);
     expect(new Set(client.eventsOf("error").map(({ code }) => code))).toEqual(new Set(["draining"]));
     expectExactLedger(client.events, { bytes: bytes.length, frameBytes: 2 });
+  });
+
+  test("waits for the requests that are being answered", async () => {
+    const admission = Promise.withResolvers<ProtocolError>();
+    const asked = Promise.withResolvers<void>();
+    const admit = async (): Promise<ProtocolError> => {
+      asked.resolve();
+      return await admission.promise;
+    };
+    await using server = await InProcessServer.start({}, { admit });
+    const refused = server.connect().catch((error: unknown) => error);
+    await asked.promise;
+    let done = false;
+    const drained = server.drain().then(() => (done = true));
+    await Bun.sleep(300);
+    expect(done).toBeFalse();
+    admission.resolve(new ProtocolError("unauthorized", "nobody"));
+    await drained;
+    expect(await refused).toMatchObject({ status: 401 });
   });
 
   test("ends even if a client neither reads nor answers the close frame", async () => {
