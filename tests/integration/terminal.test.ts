@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 
 import { encode, noise } from "../support/audio.ts";
 import { sharedExecutable } from "../support/executable.ts";
+import { linesShown } from "../support/terminal-view.ts";
 import { waitUntil } from "../support/wait.ts";
 import { WebSocketClient } from "../support/websocket-client.ts";
 
@@ -58,16 +59,9 @@ async function startStream(port: number): Promise<WebSocketClient> {
 /** The warning about a blocked event loop, which a busy machine may cause at any time. */
 const BLOCKED = /event.loop.blocked/;
 
-/** Returns the lines that a terminal shows after this text, without those that were erased. */
-function visibleLines(text: string): string[] {
-  const lines: string[] = [];
-  for (const part of text.replaceAll("\r", "").split("\n")) {
-    const line = part.replaceAll("\u001B[1F\u001B[J", () => {
-      lines.pop();
-      return "";
-    });
-    lines.push(line);
-  }
+/** Returns the lines that the terminal of a server shows after this text. */
+async function visibleLines(text: string): Promise<string[]> {
+  const lines = await linesShown(text, 200);
   return lines.filter((line) => line !== "" && !BLOCKED.test(line));
 }
 
@@ -83,9 +77,9 @@ test("a terminal shows a line for each start and stop of a stream, and a status 
     "the session to be closed",
     () => terminal.text.lastIndexOf("sessions 0") > terminal.text.indexOf("sessions 1"),
   );
-  expect(visibleLines(terminal.text).filter((line) => line.startsWith("sessions"))).toHaveLength(1);
+  expect((await visibleLines(terminal.text)).filter((line) => line.startsWith("sessions"))).toHaveLength(1);
   expect(await terminal.stop()).toBe(0);
-  const lines = visibleLines(terminal.text);
+  const lines = await visibleLines(terminal.text);
   expect(lines.map((line) => line.replace(/^[\d:]+ (\w+) +/, "$1 "))).toEqual([
     expect.stringMatching(/^listening on http/),
     expect.stringMatching(/^info ready/),

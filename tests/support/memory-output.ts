@@ -3,10 +3,13 @@ import type { Output } from "../../src/commands/terminal/output.ts";
 /** An output that keeps what is written to it. */
 export class MemoryOutput implements Output {
   readonly isTerminal: boolean;
-  /** May be changed, as a person changes the width of a terminal. */
   columns: number;
+  rows = 24;
+  /** Set for `@xterm/headless` of `TerminalView`. */
+  isXtermJs = false;
   /** Each write, in order. */
   readonly writes: string[] = [];
+  readonly #listeners: (() => void)[] = [];
 
   constructor(options: { isTerminal?: boolean; columns?: number } = {}) {
     this.isTerminal = options.isTerminal ?? false;
@@ -25,5 +28,16 @@ export class MemoryOutput implements Output {
 
   flush(): Promise<void> {
     return Promise.resolve();
+  }
+
+  onResize(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Changes the size of the terminal. */
+  resize(columns: number, rows = this.rows): void {
+    this.columns = columns;
+    this.rows = rows;
+    for (const listener of this.#listeners) listener();
   }
 }

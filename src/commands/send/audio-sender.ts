@@ -22,8 +22,7 @@ export interface AudioSenderOptions {
   readonly chunkBytes: number | undefined;
   /** True: send at the speed of a live microphone. False: as fast as the server accepts. */
   readonly realTime: boolean;
-  /** Undefined: no progress is shown. */
-  readonly progress: ProgressBar | undefined;
+  readonly progress: ProgressBar;
   /** Ends sending when aborted; `stop` is sent, too. */
   readonly interrupt: AbortSignal;
 }
@@ -104,8 +103,9 @@ export class AudioSender {
       }
       const now = clock.now();
       report.sent(bytes, now);
-      progress?.update(report.sentSeconds, now);
+      progress.update(report.sentSeconds, now);
     }
+    progress.finish(report.sentSeconds);
   }
 }
 

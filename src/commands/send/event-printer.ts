@@ -1,7 +1,8 @@
 import type { ReceivedEvent } from "../../client/event-reader.ts";
+import { excerpt } from "../../lib/excerpt.ts";
 import { RESERVED_FIELDS, type ServerEvent } from "../../protocol/events.ts";
 import { formatNumber } from "../terminal/numbers.ts";
-import type { Screen } from "../terminal/screen.ts";
+import type { Colour, Screen } from "../terminal/screen.ts";
 
 const CHANNEL_WIDTH = 5;
 const TIME_WIDTH = 18;
@@ -19,7 +20,7 @@ export class EventPrinter {
     const screen = this.#screen;
     switch (event.type) {
       case "active":
-        return this.#printLine(event.channel, formatSeconds(event.time), screen.paint("green", "speech begins"));
+        return this.#printLine(event.channel, formatSeconds(event.time), "speech begins", "green");
       case "inactive":
         return this.#printLine(event.channel, formatSeconds(event.time), "speech ends");
       case "segment":
@@ -30,21 +31,21 @@ export class EventPrinter {
         return this.#printLine(event.channel, formatSeconds(event.time), "flushed");
       case "error": {
         if (event.channel !== undefined) screen.setLive(interimName(event.channel), undefined);
-        const text = screen.paint("red", `error ${event.code}: ${event.message}`);
-        return this.#printLine(event.channel, formatSpan(event.start_time, event.end_time), text);
+        const text = `error ${event.code}: ${event.message}`;
+        return this.#printLine(event.channel, formatSpan(event.start_time, event.end_time), text, "red");
       }
       case "warning":
-        return this.#printLine(event.channel, "", screen.paint("yellow", `warning ${event.code}: ${event.message}`));
+        return this.#printLine(event.channel, "", `warning ${event.code}: ${event.message}`, "yellow");
       case "started": {
         const traceId = event.trace_id.split("-")[1] ?? event.trace_id;
         const model = `model ${event.model} at ${formatNumber(event.sample_rate)} Hz`;
-        return screen.print(`stream ${event.stream}: ${model}, trace ${traceId}`);
+        return screen.print(printable(`stream ${event.stream}: ${model}, trace ${traceId}`), 2);
       }
       case "stopped":
         return undefined;
       default:
         // An event of a later version of the protocol.
-        return screen.print(JSON.stringify(event));
+        return screen.print(printable(JSON.stringify(event)));
     }
   }
 
@@ -58,22 +59,22 @@ export class EventPrinter {
     if (event.is_final === false) return this.#printInterim(event.channel, span, `interim ${output}`);
     this.#screen.setLive(interimName(event.channel), undefined);
     const final = event.is_final === true ? "final  " : "";
-    return this.#printLine(event.channel, span, `${final}${output}${this.#latencyText(latencyMs)}`);
-  }
-
-  #latencyText(latencyMs: number | undefined): string {
-    if (latencyMs === undefined) return "";
-    return this.#screen.paint("dim", `   ${Math.round(latencyMs)} ms after end of speech`);
+    const line = formatLine(event.channel, span, printable(`${final}${output}`));
+    if (latencyMs === undefined) return this.#screen.print(line);
+    const latency = this.#screen.paint("dim", `   ${Math.round(latencyMs)} ms after end of speech`);
+    return this.#screen.print(`${line}${latency}`);
   }
 
   #printInterim(channel: number, span: string, text: string): Promise<void> | undefined {
     if (!this.#screen.resultsOnTerminal) return this.#printLine(channel, span, text);
-    this.#screen.setLive(interimName(channel), formatLine(channel, span, text));
+    this.#screen.setLive(interimName(channel), formatLine(channel, span, printable(text)));
     return undefined;
   }
 
-  #printLine(channel: number | undefined, time: string, text: string): Promise<void> | undefined {
-    return this.#screen.print(formatLine(channel, time, text));
+  #printLine(channel: number | undefined, time: string, text: string, colour?: Colour): Promise<void> | undefined {
+    const shown = printable(text);
+    const painted = colour === undefined ? shown : this.#screen.paint(colour, shown);
+    return this.#screen.print(formatLine(channel, time, painted));
   }
 }
 
@@ -85,6 +86,11 @@ function interimName(channel: number): string {
 function formatLine(channel: number | undefined, time: string, text: string): string {
   const label = channel === undefined ? "" : `[${channel}]`;
   return `${label.padEnd(CHANNEL_WIDTH)}${time.padStart(TIME_WIDTH)}  ${text}`;
+}
+
+/** Escapes what a terminal would act on: texts come from the server and its model. */
+function printable(text: string): string {
+  return excerpt(text, Infinity);
 }
 
 function formatSeconds(time: number): string {

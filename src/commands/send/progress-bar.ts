@@ -1,9 +1,13 @@
+import { formatClock } from "../terminal/numbers.ts";
 import type { Screen } from "../terminal/screen.ts";
 
 const UPDATE_MS = 100;
 const BAR_WIDTH = 30;
 
-/** A live line with the share of the audio that has been sent. */
+/**
+ * A live line with the share of the audio that has been sent. In real time it is the clock of the recording, which runs
+ * between utterances, too.
+ */
 export class ProgressBar {
   readonly #screen: Screen;
   readonly #totalSeconds: number | undefined;
@@ -17,15 +21,21 @@ export class ProgressBar {
 
   /** Shows the seconds of audio sent by `now` (milliseconds). Updates the line every 100 ms at most. */
   update(sentSeconds: number, now: number): void {
-    if (!this.#screen.noticesOnTerminal || now - this.#updatedMs < UPDATE_MS) return;
+    if (now - this.#updatedMs < UPDATE_MS) return;
     this.#updatedMs = now;
+    this.finish(sentSeconds);
+  }
+
+  /** Shows the seconds of audio that have been sent when no more follow. */
+  finish(sentSeconds: number): void {
+    if (!this.#screen.noticesOnTerminal) return;
     this.#screen.setLive("progress", progressLine(sentSeconds, this.#totalSeconds));
   }
 }
 
 function progressLine(sent: number, total: number | undefined): string {
-  if (total === undefined) return `${sent.toFixed(1)} s sent`;
+  if (total === undefined) return `${formatClock(sent)} sent`;
   const share = total === 0 ? 1 : Math.min(1, sent / total);
   const bar = "#".repeat(Math.round(share * BAR_WIDTH)).padEnd(BAR_WIDTH, ".");
-  return `[${bar}] ${Math.round(share * 100)} %  ${sent.toFixed(1)} of ${total.toFixed(1)} s sent`;
+  return `[${bar}] ${Math.round(share * 100)} %  ${formatClock(sent)} of ${formatClock(total)} sent`;
 }

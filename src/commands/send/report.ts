@@ -6,10 +6,10 @@ import { formatCount, formatNumber } from "../terminal/numbers.ts";
 import { LatencyMeter } from "./latency-meter.ts";
 
 /** Width of the labels at the start of report lines. */
-const LABEL_WIDTH = 12;
+export const REPORT_INDENT = 12;
 
 export function reportLine(label: string, text: string): string {
-  return label.padEnd(LABEL_WIDTH) + text;
+  return label.padEnd(REPORT_INDENT) + text;
 }
 
 /** Follows one stream from both ends and reports on it when it has ended. All times are milliseconds on one clock. */
@@ -28,11 +28,12 @@ export class StreamReport {
   #finals = 0;
   #errors = 0;
 
-  constructor(format: AudioFormat, beginMs: number) {
+  /** `isLive`: false if the audio is known not to be sent as it is spoken. */
+  constructor(format: AudioFormat, beginMs: number, isLive: boolean) {
     this.#format = format;
     this.#frameBytes = frameBytes(format);
     this.#beginMs = beginMs;
-    this.#latency = new LatencyMeter(format.sample_rate);
+    this.#latency = new LatencyMeter(format.sample_rate, isLive);
   }
 
   /** Length of the audio sent so far, in seconds. */
@@ -114,7 +115,7 @@ export class StreamReport {
     const firstResult = this.#sinceBegin("first result", this.#firstResultMs);
     return [
       reportLine("timing", `${firstEvent}, ${firstResult}`),
-      reportLine("latency", this.#latencyText(pace === "as fast as possible")),
+      reportLine("latency", this.#latencyText()),
       reportLine("total", `${elapsed.toFixed(2)} s for ${length}, sent ${pace}: real-time factor ${factor}`),
       ...(this.#stopped?.channels ?? []).map((ledger) => this.#ledgerLine(ledger)),
     ];
@@ -131,13 +132,13 @@ export class StreamReport {
     return timeMs === undefined ? `no ${what}` : `${what} after ${Math.round(timeMs - this.#beginMs)} ms`;
   }
 
-  #latencyText(includesBacklog: boolean): string {
+  #latencyText(): string {
+    if (!this.#latency.isLive) return "not measured: the audio was sent faster than it is spoken; see --real-time";
     const summary = this.#latency.summary();
     if (summary === undefined) return "no utterance ended";
     const [p50, p95, max] = [summary.p50, summary.p95, summary.max].map(Math.round);
-    const backlog = includesBacklog ? "; includes time in the queue" : "";
     const utterances = formatCount(summary.count, "utterance");
-    return `end of speech to final result p50 ${p50} ms, p95 ${p95} ms, max ${max} ms (${utterances}${backlog})`;
+    return `end of speech to final result p50 ${p50} ms, p95 ${p95} ms, max ${max} ms (${utterances})`;
   }
 
   #ledgerLine(ledger: ChannelLedger): string {

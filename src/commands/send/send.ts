@@ -1,5 +1,6 @@
 import { type Client, connect, type StartFields } from "../../client/client.ts";
 import { ConnectionError } from "../../client/errors.ts";
+import { excerpt } from "../../lib/excerpt.ts";
 import type { AudioSource } from "../terminal/audio-source.ts";
 import { EXIT } from "../terminal/exit-codes.ts";
 import { type Input, openFile } from "../terminal/input.ts";
@@ -11,7 +12,7 @@ import { AudioSender } from "./audio-sender.ts";
 import { EventReceiver } from "./event-receiver.ts";
 import { ProgressBar } from "./progress-bar.ts";
 import { findRefusalReason } from "./refusal-reason.ts";
-import { reportLine, StreamReport } from "./report.ts";
+import { REPORT_INDENT, reportLine, StreamReport } from "./report.ts";
 import type { SendIo } from "./send-io.ts";
 import { ServerWatch } from "./server-watch.ts";
 import type { SendSettings } from "./settings.ts";
@@ -33,7 +34,8 @@ export async function send(settings: SendSettings, io: SendIo): Promise<number> 
     await using source = await openAudioSource(input, { raw: settings.raw, interrupt: reading });
     const fields = startFields(settings.fields, source.format, source.name);
     await using output = await openOutput(settings, source.format.channels);
-    return await stream({ settings, io, screen, source, output, ended }, fields);
+    const isLive = settings.realTime || input.size === undefined;
+    return await stream({ settings, io, screen, source, isLive, output, ended }, fields);
   } catch (error) {
     if (!io.interrupt.aborted) throw error;
     await screen.notice("interrupted before any audio was sent");
@@ -47,6 +49,8 @@ interface Run {
   readonly io: SendIo;
   readonly screen: Screen;
   readonly source: AudioSource;
+  /** False if the source is a file that is sent as fast as possible. */
+  readonly isLive: boolean;
   readonly output: WavWriter | undefined;
   /** Aborted when the stream has ended. */
   readonly ended: AbortController;
@@ -54,15 +58,15 @@ interface Run {
 
 /** Connects, sends and receives. Returns the exit code. Rejects with the reason of an interrupt while connecting. */
 async function stream(run: Run, fields: StartFields): Promise<number> {
-  const { settings, io, screen, source, output } = run;
+  const { settings, io, screen, source, isLive, output } = run;
   using trace = new SendTrace(io.traceExport, settings.addr, settings.fields["trace_id"] as string | undefined);
-  const report = new StreamReport(source.format, io.clock.now());
+  const report = new StreamReport(source.format, io.clock.now(), isLive);
   using watch = new ServerWatch(io.clock, settings.waits, screen);
   watch.begin();
   const client = await connectTo(run, { ...fields, trace_id: trace.traceId }, trace, watch);
   if (client === undefined) return EXIT.unreachable;
-  for (const remark of source.takeRemarks()) await screen.notice(`warning: ${remark}`);
-  if (settings.format === "text") await screen.print(`${describeSource(source)} -> ${printableUrl(settings.addr)}`);
+  for (const remark of source.takeRemarks()) await screen.notice(`warning: ${remark}`, 2);
+  if (settings.format === "text") await screen.print(`${describeSource(source)} -> ${printableUrl(settings.addr)}`, 2);
   const sender = new AudioSender({
     client,
     source,
@@ -70,7 +74,7 @@ async function stream(run: Run, fields: StartFields): Promise<number> {
     clock: io.clock,
     chunkBytes: settings.chunkBytes,
     realTime: settings.realTime,
-    progress: settings.realTime ? undefined : new ProgressBar(screen, source.seconds),
+    progress: new ProgressBar(screen, source.seconds),
     interrupt: io.interrupt,
   });
   watch.follow(client, () => sender.complete && !report.hasStopped);
@@ -80,15 +84,17 @@ async function stream(run: Run, fields: StartFields): Promise<number> {
   if (problems.length === 0 || report.hasStopped) problems.push(...report.problems(sender.complete));
   for (const problem of problems) trace.failed("problem", problem);
   if (sender.complete && !io.interrupt.aborted) {
-    for (const remark of source.takeRemarks()) await screen.notice(`warning: ${remark}`);
+    for (const remark of source.takeRemarks()) await screen.notice(`warning: ${remark}`, 2);
   }
   if (report.hasStopped) {
     const pace = settings.realTime ? "in real time" : "as fast as possible";
     const lines = ["", ...inputLines(source), ...report.lines(io.clock.now(), pace), ...outputLines(output)];
     lines.push(reportLine("result", report.summary(problems)));
-    for (const line of lines) await (settings.format === "text" ? screen.print(line) : screen.notice(line));
+    for (const line of lines) {
+      await (settings.format === "text" ? screen.print(line, REPORT_INDENT) : screen.notice(line, REPORT_INDENT));
+    }
   }
-  for (const problem of problems) await screen.notice(`problem: ${problem}`);
+  for (const problem of problems) await screen.notice(`problem: ${excerpt(problem, Infinity)}`, 2);
   if (watch.expiredBeforeStart) return EXIT.unreachable;
   return problems.length > 0 || report.errors > 0 ? EXIT.failure : EXIT.success;
 }
@@ -109,7 +115,7 @@ async function connectTo(
     trace.failed(error.code, error.message);
     const reason = error.code === "timeout" ? error.message : await findRefusalReason(settings.addr, io.interrupt);
     io.interrupt.throwIfAborted();
-    await screen.notice(`cannot connect to ${printableUrl(settings.addr)}: ${reason}`);
+    await screen.notice(`cannot connect to ${printableUrl(settings.addr)}: ${excerpt(reason, Infinity)}`, 2);
     return undefined;
   }
 }
@@ -122,7 +128,7 @@ async function exchange(
   { io, screen, ended }: Run,
 ): Promise<string[]> {
   const announce = () => {
-    if (sender.hasBegun) void screen.notice(INTERRUPTED);
+    if (sender.hasBegun) void screen.notice(INTERRUPTED, 2);
   };
   io.interrupt.addEventListener("abort", announce, { once: true });
   const sending = sender.run(ended.signal);

@@ -2,7 +2,7 @@ import type { Config } from "../../config/config.ts";
 import { LineOutput } from "../../telemetry/log/line-output.ts";
 import { type Logger, openLog } from "../../telemetry/log/log.ts";
 import { prettyLine } from "../../telemetry/log/pretty.ts";
-import { columnsOf, isTerminal, usesColour } from "../terminal/output.ts";
+import { columnsOf, isTerminal, rowsOf, usesColour } from "../terminal/output.ts";
 import { type StatusOutput, type StatusSource, StatusTerminal } from "./status-terminal.ts";
 
 /** Longest time that the end of the server waits for the reader of its log. */
@@ -58,6 +58,9 @@ function screenOutput(output: LineOutput, stream: NodeJS.WriteStream): StatusOut
     isTerminal: isTerminal(stream),
     get columns() {
       return columnsOf(stream);
+    },
+    get rows() {
+      return rowsOf(stream);
     },
     get waiting() {
       return output.waiting;

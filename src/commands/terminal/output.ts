@@ -4,16 +4,22 @@ import { EXIT, ExitError } from "./exit-codes.ts";
 export interface Output {
   /** True if lines can be updated in place. */
   readonly isTerminal: boolean;
-  /** Width of the terminal, in characters. */
+  /** Size of the terminal, in characters. */
   readonly columns: number;
+  readonly rows: number;
   /** Writes text. Returns undefined, or a promise that resolves when the stream can take more. */
   write(text: string): Promise<void> | undefined;
   /** Resolves when everything that was written is out, or has failed. */
   flush(): Promise<void>;
+  /** True for a terminal of xterm.js, which moves the cursor in its own way when its width changes. */
+  readonly isXtermJs?: boolean;
+  /** Calls `listener` when the size of the terminal has changed. */
+  onResize?(listener: () => void): void;
 }
 
 /** Width of a terminal that does not report one, and of files and pipes. */
 const DEFAULT_COLUMNS = 80;
+const DEFAULT_ROWS = 24;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -21,6 +27,9 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function isTerminal(stream: { readonly isTTY?: boolean }, env: Environment = process.env): boolean {
   return stream.isTTY === true && env["TERM"] !== "dumb";
 }
+
+/** Terminals of xterm.js, by the name that they set. */
+const XTERM_JS: ReadonlySet<string | undefined> = new Set(["vscode", "Hyper"]);
 
 /** Returns true if text may be coloured: on a terminal, unless `NO_COLOR` is set (https://no-color.org). */
 export function usesColour(stream: { readonly isTTY?: boolean }, env: Environment = process.env): boolean {
@@ -31,6 +40,11 @@ export function usesColour(stream: { readonly isTTY?: boolean }, env: Environmen
 export function columnsOf(stream: { readonly columns?: number }): number {
   // 0 is an unknown size.
   return stream.columns !== undefined && stream.columns > 0 ? stream.columns : DEFAULT_COLUMNS;
+}
+
+/** Returns the height of a stream in lines. */
+export function rowsOf(stream: { readonly rows?: number }): number {
+  return stream.rows !== undefined && stream.rows > 0 ? stream.rows : DEFAULT_ROWS;
 }
 
 /**
@@ -56,8 +70,12 @@ export function processOutput(stream: NodeJS.WriteStream, onBroken: (reason?: st
   stream.on("error", failed);
   return {
     isTerminal: isTerminal(stream),
+    isXtermJs: XTERM_JS.has(process.env["TERM_PROGRAM"]),
     get columns() {
       return columnsOf(stream);
+    },
+    get rows() {
+      return rowsOf(stream);
     },
     write(text) {
       if (broken) return undefined;
@@ -73,6 +91,7 @@ export function processOutput(stream: NodeJS.WriteStream, onBroken: (reason?: st
       });
     },
     flush: () => Promise.race([written, gone.promise]),
+    onResize: (listener) => void stream.on("resize", listener),
   };
 }
 

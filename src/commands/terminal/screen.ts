@@ -1,12 +1,11 @@
+import { CURSOR_AT_END, CURSOR_AT_START, type LiveLines } from "./live-lines.ts";
 import type { Output } from "./output.ts";
+import { cutText, hangText } from "./wrapped-text.ts";
 
 /** Codes of SGR, the ANSI sequence for text style. */
 const COLOURS = { dim: 2, red: 31, green: 32, yellow: 33 };
 
-/** Moves the cursor up `lines` lines (CPL) and erases to the end of the screen (ED). */
-function eraseLines(lines: number): string {
-  return lines === 0 ? "" : `\u001B[${lines}F\u001B[J`;
-}
+export type Colour = keyof typeof COLOURS;
 
 /**
  * The user's view of a command: results on standard output and notices on standard error. On a terminal, live lines
@@ -18,16 +17,21 @@ export class Screen {
   readonly #colour: boolean;
   /** The output that shows the live lines; undefined if neither is a terminal. */
   readonly #liveOutput: Output | undefined;
+  readonly #lines: LiveLines;
   /** The live lines by name. */
   readonly #live = new Map<string, string>();
-  /** Number of live lines on the terminal now. */
-  #drawn = 0;
+  /** The live lines on the terminal now. */
+  #drawn: readonly string[] = [];
 
   constructor(out: Output, err: Output, options: { readonly colour: boolean }) {
     this.#out = out;
     this.#err = err;
     this.#liveOutput = [err, out].find((output) => output.isTerminal);
     this.#colour = options.colour;
+    this.#lines = this.#liveOutput?.isXtermJs === true ? CURSOR_AT_END : CURSOR_AT_START;
+    this.#liveOutput?.onResize?.(() => {
+      if (this.#drawn.length > 0) this.#redraw();
+    });
   }
 
   /** True if results go to a terminal, where live lines can replace them. */
@@ -40,14 +44,17 @@ export class Screen {
     return this.#err.isTerminal;
   }
 
-  /** Prints a result, one line. Returns a promise if the output cannot take more now. */
-  print(line: string): Promise<void> | undefined {
-    return this.#writeLine(this.#out, line);
+  /**
+   * Prints a result, one line. On a terminal, a longer line is broken at spaces and continued at the column `indent`, if
+   * that is given. Returns a promise if the output cannot take more now.
+   */
+  print(line: string, indent?: number): Promise<void> | undefined {
+    return this.#writeLine(this.#out, line, indent);
   }
 
-  /** Prints a notice, one line. Returns a promise if the output cannot take more now. */
-  notice(line: string): Promise<void> | undefined {
-    return this.#writeLine(this.#err, line);
+  /** Prints a notice, as `print` does a result. */
+  notice(line: string, indent?: number): Promise<void> | undefined {
+    return this.#writeLine(this.#err, line, indent);
   }
 
   /** Sets a live line, or removes it. The lines are sorted by name. No effect without a terminal. */
@@ -61,36 +68,40 @@ export class Screen {
   /** Removes all live lines. */
   clearLive(): void {
     this.#live.clear();
-    if (this.#drawn > 0) this.#redraw();
+    if (this.#drawn.length > 0) this.#redraw();
   }
 
   /** Colours text of a result. Returns it unchanged if results do not go to a terminal. */
-  paint(colour: keyof typeof COLOURS, text: string): string {
+  paint(colour: Colour, text: string): string {
     return this.#colour && this.#out.isTerminal ? `\u001B[${COLOURS[colour]}m${text}\u001B[0m` : text;
   }
 
-  #writeLine(output: Output, line: string): Promise<void> | undefined {
+  #writeLine(output: Output, text: string, indent: number | undefined): Promise<void> | undefined {
+    const isWrapped = output.isTerminal && indent !== undefined;
+    const line = isWrapped ? hangText(text, output.columns - 1, indent) : text;
     const live = this.#liveOutput;
-    if (live === undefined || this.#drawn === 0) return output.write(`${line}\n`);
-    if (output === live) return output.write(`${eraseLines(this.#drawn)}${line}\n${this.#drawLive()}`);
-    void live.write(eraseLines(this.#drawn));
+    if (live === undefined || this.#drawn.length === 0) return output.write(`${line}\n`);
+    if (output === live) return output.write(`${this.#eraseLive()}${line}\n${this.#drawLive()}`);
+    void live.write(this.#eraseLive());
     const ready = output.write(`${line}\n`);
     void live.write(this.#drawLive());
     return ready;
   }
 
   #redraw(): void {
-    void this.#liveOutput?.write(eraseLines(this.#drawn) + this.#drawLive());
+    void this.#liveOutput?.write(this.#eraseLive() + this.#drawLive());
   }
 
-  /**
-   * Returns the text of the live lines. Lines are cut to the width of the terminal: a wrapped line could not be
-   * erased.
-   */
+  #eraseLive(): string {
+    const drawn = this.#drawn;
+    return drawn.length === 0 ? "" : this.#lines.erase(drawn, this.#liveOutput?.columns ?? 0);
+  }
+
+  /** Returns the text that draws the live lines, cut to the size of the terminal. */
   #drawLive(): string {
-    const width = (this.#liveOutput?.columns ?? 0) - 1;
-    const names = [...this.#live.keys()].sort();
-    this.#drawn = names.length;
-    return names.map((name) => `${(this.#live.get(name) ?? "").slice(0, width)}\n`).join("");
+    const { columns = 0, rows = 0 } = this.#liveOutput ?? {};
+    const names = [...this.#live.keys()].sort().slice(0, Math.max(1, rows - 1));
+    this.#drawn = names.map((name) => cutText(this.#live.get(name) ?? "", columns - 1));
+    return names.length === 0 ? "" : this.#lines.draw(this.#drawn);
   }
 }

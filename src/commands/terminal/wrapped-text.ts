@@ -2,8 +2,8 @@
 const MIN_TEXT_WIDTH = 20;
 
 /**
- * Breaks text at spaces into lines of at most `width` characters. Each line begins with `indent` spaces. A word that
- * is longer than a line is not broken.
+ * Breaks text at spaces into lines of at most `width` columns. Each line begins with `indent` spaces. A word that is
+ * longer than a line is not broken.
  */
 export function wrapText(text: string, width: number, indent = 0): string {
   const room = Math.max(MIN_TEXT_WIDTH, width - indent);
@@ -18,4 +18,22 @@ export function wrapText(text: string, width: number, indent = 0): string {
   }
   lines.push(line);
   return lines.map((each) => " ".repeat(indent) + each).join("\n");
+}
+
+/** Breaks a line at spaces, as `wrapText` does, and indents every line but the first. */
+export function hangText(line: string, width: number, indent: number): string {
+  return line.slice(0, indent) + wrapText(line.slice(indent), width, indent).slice(indent);
+}
+
+/** Cuts text to at most `width` columns: wide characters, as those of Chinese, take two. */
+export function cutText(text: string, width: number): string {
+  if (Bun.stringWidth(text) <= width) return text;
+  let cut = "";
+  let columns = 0;
+  for (const character of text) {
+    columns += Bun.stringWidth(character);
+    if (columns > width) break;
+    cut += character;
+  }
+  return cut;
 }

@@ -5,7 +5,7 @@ import type { ErrorEvent, Inactive, Segment } from "../../../src/protocol/events
 
 /** Returns a meter of 3 s of audio, sent in real time in chunks of 100 ms from 1000 ms on. */
 function meter(): LatencyMeter {
-  const meter = new LatencyMeter(16_000);
+  const meter = new LatencyMeter(16_000, true);
   for (let i = 1; i <= 30; i++) meter.sent(i * 1600, 1000 + i * 100);
   return meter;
 }
@@ -43,4 +43,27 @@ test("without a latency there is no summary", () => {
   const latency = meter();
   expect(latency.finalReceived(final(0, 0.5), 2000)).toBeUndefined();
   expect(latency.summary()).toBeUndefined();
+});
+
+test("audio that was sent before it can have been spoken has no latency", () => {
+  const latency = new LatencyMeter(16_000, true);
+  // A second of audio every 100 ms.
+  for (let i = 1; i <= 5; i++) latency.sent(i * 16_000, 1000 + i * 100);
+  expect(latency.isLive).toBe(false);
+  latency.speechEnded(inactive(0.75));
+  expect(latency.finalReceived(final(0, 0.85), 2050)).toBeUndefined();
+  expect(latency.summary()).toBeUndefined();
+});
+
+test("a live source may deliver its audio in pieces of any length, and late", () => {
+  const latency = new LatencyMeter(16_000, true);
+  for (let i = 1; i <= 5; i++) latency.sent(i * 80_000, i * 5_000 + (i % 2) * 400);
+  expect(latency.isLive).toBe(true);
+});
+
+test("a file that is sent as fast as possible has no latency, however short it is", () => {
+  const latency = new LatencyMeter(16_000, false);
+  latency.sent(1600, 1000);
+  latency.speechEnded(inactive(0.05));
+  expect(latency.finalReceived(final(0, 0.1), 2050)).toBeUndefined();
 });

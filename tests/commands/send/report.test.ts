@@ -19,7 +19,7 @@ const LEDGER: ChannelLedger = {
 
 /** Returns the report of 3 s of audio, sent in real time in chunks of 100 ms from 1000 ms on. */
 function report(): StreamReport {
-  const report = new StreamReport(FORMAT, 1000);
+  const report = new StreamReport(FORMAT, 1000, true);
   for (let i = 1; i <= 30; i++) report.sent(i * 3200, 1000 + i * 100);
   return report;
 }
@@ -70,4 +70,15 @@ test("a stream that the server ended is a problem only if audio was left to send
   seen.received(at(5000, stoppedEvent([LEDGER], { reason: "drain" })));
   expect(seen.problems(false)).toEqual(["the server ended the stream early (drain)"]);
   expect(seen.problems(true)).toEqual([]);
+});
+
+test("the report of a file that was sent as fast as possible shows no latency", () => {
+  const seen = new StreamReport(FORMAT, 1000, false);
+  seen.sent(96_000, 1010);
+  seen.received(at(1005, startedEvent({})));
+  seen.received(at(1900, inactive(0.75)));
+  expect(seen.received(at(15_000, final(0, 0.85)))).toBeUndefined();
+  expect(seen.lines(15_000, "as fast as possible")[1]).toBe(
+    "latency     not measured: the audio was sent faster than it is spoken; see --real-time",
+  );
 });

@@ -180,6 +180,26 @@ test("as text, an event is a line, and the ledger follows", async () => {
   }
 });
 
+test("texts of the server cannot control the terminal", async () => {
+  const clear = "\u001B[2J\u009B2J\n";
+  const addr = serve(
+    counting({
+      audio(socket) {
+        const span = { start_time: 0, end_time: 0.1, is_final: true, channel: 0 };
+        sendEvent(socket, { type: "segment", ...span, text: clear, label: { a: clear } });
+        sendEvent(socket, { type: "warning", code: "clipping", message: clear, channel: 0 });
+        sendEvent(socket, { type: "later", text: clear });
+      },
+    }),
+  );
+  const { out } = await run([...RAW, "--addr", addr], {}, new Uint8Array(3200));
+  const events = out.split("\n\n")[0] ?? "";
+  expect(events.match(/\\u\{1b\}\[2J\\u\{9b\}2J\\u\{a\}/g)).toHaveLength(2);
+  expect(events.match(/\\u001b\[2J\\u\{9b\}2J\\n/gi)).toHaveLength(2);
+  expect(out).not.toContain("\u001B");
+  expect(out).not.toContain("\u009B");
+});
+
 test("a ledger that differs from what was sent is an error", async () => {
   const addr = serve(counting({}, { received: 5 }));
   const { code, err } = await run([...RAW, "--addr", addr], {}, new Uint8Array(3200));

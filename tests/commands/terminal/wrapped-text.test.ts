@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { wrapText } from "../../../src/commands/terminal/wrapped-text.ts";
+import { cutText, hangText, wrapText } from "../../../src/commands/terminal/wrapped-text.ts";
 
 test("text is broken at spaces, and every line is indented", () => {
   expect(wrapText("one two three four five", 24, 2)).toBe("  one two three four\n  five");
@@ -17,4 +17,13 @@ test("wide characters count two columns", () => {
 
 test("on a very narrow terminal the text still has room", () => {
   expect(wrapText("some words that are here", 10, 8)).toBe("        some words that are\n        here");
+});
+
+test("the first line of a hanging text keeps what stands before the indentation", () => {
+  expect(hangText("label   one two three four five", 30, 8)).toBe("label   one two three four\n        five");
+});
+
+test("text is cut to a number of columns, never within a wide character", () => {
+  expect(["abcdef", "日本語", "a日本語"].map((text) => cutText(text, 4))).toEqual(["abcd", "日本", "a日"]);
+  expect(cutText("abc", 4)).toBe("abc");
 });
