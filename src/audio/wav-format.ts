@@ -102,6 +102,16 @@ export function wavFormat(body: Uint8Array, offset: number): AudioFormat | WavRe
 }
 
 /**
+ * Returns the bits of a sample that are not padding.
+ * @param body of a `fmt ` chunk that `wavFormat` reads
+ */
+export function significantBits(body: Uint8Array): number {
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  const bits = view.getUint16(14, true);
+  return (view.getUint16(0, true) === CODE_EXTENSIBLE && view.getUint16(18, true)) || bits;
+}
+
+/**
  * Returns the bytes of one sample, which may have no format. WAV puts samples of odd sizes (12 or 20 bits, 24 in 4 bytes)
  * at the top of their bytes, so that only the bytes matter.
  * @param declared bytes of one sample by the block align

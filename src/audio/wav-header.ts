@@ -1,9 +1,11 @@
 import type { AudioFormat } from "../protocol/format.ts";
 import { CHUNK_HEAD_BYTES, chunkName, chunkSize, findName, MAGICS, NAME_WINDOW_BYTES } from "./wav-chunk.ts";
-import { EXTENSIBLE_BYTES, FMT_BYTES, wavFormat, type WavRefusal } from "./wav-format.ts";
+import { EXTENSIBLE_BYTES, FMT_BYTES, significantBits, wavFormat, type WavRefusal } from "./wav-format.ts";
 
 export interface WavHeader {
   readonly format: AudioFormat;
+  /** Bits of a sample that are not padding; not always true. */
+  readonly significantBits: number;
   /** Bytes of audio by the data chunk; undefined when its writer did not know (a pipe). 0 may mean the same. */
   readonly dataBytes: number | undefined;
   /** Bytes from the start of the file to the first byte of audio. */
@@ -59,6 +61,7 @@ export class WavHeaderReader {
   #isWide = false;
   #wideDataBytes: number | undefined;
   #format: AudioFormat | undefined;
+  #significantBits = 0;
   #result: WavResult = { status: "more" };
 
   /** A header with more than `maxBytes` bytes before the audio is refused. */
@@ -124,9 +127,11 @@ export class WavHeaderReader {
         break;
       }
       case "fmt": {
-        const format = wavFormat(this.#buffer.subarray(0, this.#filled), this.#read - this.#filled);
+        const body = this.#buffer.subarray(0, this.#filled);
+        const format = wavFormat(body, this.#read - this.#filled);
         if ("reason" in format) return this.#fail(format.reason, format.foreign);
         this.#format = format;
+        this.#significantBits = significantBits(body);
         this.#skipToNextChunk();
         break;
       }
@@ -190,7 +195,8 @@ export class WavHeaderReader {
     if (this.#format === undefined) return this.#fail(`${describe(chunk)}: found no chunk 'fmt ' before it`);
     const isWide = this.#isWide && chunk.size === 0xffffffff;
     const dataBytes = isWide ? this.#wideDataBytes : knownSize(chunk.size);
-    const header = { format: this.#format, dataBytes, headerBytes: this.#read, fileBytes: this.#fileBytes };
+    const [format, significantBits] = [this.#format, this.#significantBits];
+    const header = { format, significantBits, dataBytes, headerBytes: this.#read, fileBytes: this.#fileBytes };
     this.#result = { status: "header", header, offset: 0 };
   }
 

@@ -13,6 +13,7 @@ const HEADER_BYTES = 44;
 function header(dataBytes: number | undefined, more: number | undefined): WavHeader {
   return {
     format: { channels: 1, sample_rate: 16_000, bit_depth: 16, is_float: false, encoding: "pcm" },
+    significantBits: 16,
     dataBytes,
     headerBytes: HEADER_BYTES,
     fileBytes: more === undefined ? undefined : HEADER_BYTES + (dataBytes ?? 0) + more,

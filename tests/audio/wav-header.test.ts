@@ -133,6 +133,17 @@ test.each([
   }
 });
 
+test("the bits that are not padding are read, from an extensible header too", () => {
+  for (const [body, bits] of [
+    [fmt(1, 1, 16_000, 24, 4), 24],
+    [fmt(1, 1, 16_000, 32), 32],
+    [fmtExtensible(1, 1, 16_000, 32, { valid: 24 }), 24],
+    [fmtExtensible(1, 1, 16_000, 32, { valid: 0 }), 32],
+  ] as const) {
+    expect(headerOf(wavStart([chunk("fmt ", body)], { dataBytes: 4 })).significantBits).toBe(bits);
+  }
+});
+
 test("of two fmt chunks the first counts", () => {
   const chunks = [chunk("fmt ", fmt(1, 1, 16_000, 16)), chunk("fmt ", fmt(0x55, 2, 44_100, 8))];
   expect(headerOf(wavStart(chunks, { dataBytes: 2 })).format).toMatchObject({ channels: 1, sample_rate: 16_000 });

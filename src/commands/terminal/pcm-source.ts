@@ -1,3 +1,4 @@
+import { isLowJustified, TopByteRemover } from "../../audio/low-justified.ts";
 import { WavAudio } from "../../audio/wav-audio.ts";
 import type { WavRefusal } from "../../audio/wav-format.ts";
 import { type WavHeader, WavHeaderReader } from "../../audio/wav-header.ts";
@@ -6,6 +7,8 @@ import type { AudioSource } from "./audio-source.ts";
 
 /** Bytes that show whether a data chunk of 0 bytes has audio behind it. */
 const PEEK_BYTES = 16;
+/** Bytes that show where the 24 bits of a sample of four bytes are. */
+const JUSTIFIED_BYTES = 64 * 1024;
 /** More bytes than this behind the audio are mentioned. */
 const MAX_PADDING_BYTES = 16;
 const NO_BYTES = new Uint8Array(0);
@@ -54,19 +57,26 @@ export async function readWavStart(pieces: AsyncIterator<Uint8Array>): Promise<W
   }
 }
 
-/** Returns the start of the audio: at least PEEK_BYTES bytes, or all, if the header declares 0 bytes. */
+/** Returns the start of the audio: as much as decides what the header leaves open, or all. */
 async function firstAudio(
-  { dataBytes }: WavHeader,
+  header: WavHeader,
   start: Uint8Array,
   pieces: AsyncIterator<Uint8Array>,
 ): Promise<Uint8Array> {
-  let first = start;
-  while (dataBytes === 0 && first.length < PEEK_BYTES) {
+  const wanted = isPadded(header) ? JUSTIFIED_BYTES : header.dataBytes === 0 ? PEEK_BYTES : 0;
+  const first = [start];
+  for (let length = start.length; length < wanted;) {
     const { done, value } = await pieces.next();
     if (done === true) break;
-    first = Buffer.concat([first, value]);
+    first.push(value.slice());
+    length += value.length;
   }
-  return first;
+  return Buffer.concat(first);
+}
+
+/** The samples have 24 bits in four bytes. */
+function isPadded({ format, significantBits }: WavHeader): boolean {
+  return significantBits === 24 && format.bit_depth === 32 && !format.is_float;
 }
 
 /** A WAV file, or PCM without a header. */
@@ -81,13 +91,17 @@ export class PcmSource implements AudioSource {
   readonly #wav: WavAudio | undefined;
   /** Bytes behind the header, if known. */
   readonly #size: number | undefined;
+  /** Set: samples of 24 bits are in the lower three bytes of four. */
+  readonly #unpacking: TopByteRemover | undefined;
   #remarks: string[] = [];
 
   constructor({ name, size, format, input, wav }: PcmSourceOptions) {
     this.name = name;
-    this.format = format;
     this.#input = input;
     this.#first = wav?.first ?? NO_BYTES;
+    const unpacks = wav !== undefined && isPadded(wav.header) && isLowJustified(wav.first);
+    this.#unpacking = unpacks ? new TopByteRemover() : undefined;
+    this.format = unpacks ? { ...format, bit_depth: 24 } : format;
     this.#size = size === undefined ? undefined : size - (wav?.header.headerBytes ?? 0);
     const declared = wav && declaredBytes(wav, size);
     const bytes = Math.min(declared ?? Infinity, this.#size ?? Infinity);
@@ -103,7 +117,8 @@ export class PcmSource implements AudioSource {
   async *chunks(bytes: number): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
     const chunk = new Uint8Array(bytes);
     let filled = 0;
-    for await (const piece of this.#audio()) {
+    for await (const audio of this.#audio()) {
+      const piece = this.#unpacking?.push(audio) ?? audio;
       for (let offset = 0; offset < piece.length;) {
         const copied = Math.min(piece.length - offset, bytes - filled);
         chunk.set(piece.subarray(offset, offset + copied), filled);

@@ -8,7 +8,7 @@ import type { AudioSource } from "../../../src/commands/terminal/audio-source.ts
 import { openAudioSource } from "../../../src/commands/terminal/open-audio-source.ts";
 import type { AudioFormat } from "../../../src/protocol/format.ts";
 import { FakeFfmpeg } from "../../support/fake-ffmpeg.ts";
-import { chunk, fmt, littleEndian, wavStart, withBlockAlign } from "../../support/wav-bytes.ts";
+import { chunk, fmt, fmtExtensible, littleEndian, wavStart, withBlockAlign } from "../../support/wav-bytes.ts";
 import { FORMAT, rejection } from "../../support/wire.ts";
 
 /** Yields the bytes in one buffer, like the reader of a file. */
@@ -153,6 +153,23 @@ test("a format that the header describes badly is read as other programs do", as
   const body = withBlockAlign(fmt(1, 1, 16_000, 16), 1);
   const bytes = littleEndian(wavStart([chunk("fmt ", body)], { dataBytes: 16 }), AUDIO);
   expect(await read(await open(bytes))).toMatchObject({ format: FORMAT, seconds: 8 / 16_000, audio: AUDIO });
+});
+
+test("24 bits in four bytes are read where they are: above, as WAV has them, or below, as arecord writes them", async () => {
+  const samples = [0, 0, 1, -1, 0x123456, -0x800000, 0x7fffff, 5];
+  for (const body of [fmt(1, 2, 16_000, 24, 4), fmtExtensible(1, 2, 16_000, 32, { valid: 24 })]) {
+    const start = wavStart([chunk("fmt ", body)], { dataBytes: 4 * samples.length });
+    for (const cuts of [[7], [1000]]) {
+      const upper = new Uint8Array(Int32Array.from(samples, (sample) => sample << 8).buffer);
+      const above = await open(littleEndian(start, upper), { cuts });
+      expect(above).toMatchObject({ format: { bit_depth: 32 }, seconds: 4 / 16_000 });
+      expect((await chunksOf(above, 100)).flat()).toEqual([...upper]);
+      const below = await open(littleEndian(start, new Uint8Array(Int32Array.from(samples).buffer)), { cuts });
+      expect(below).toMatchObject({ format: { bit_depth: 24 }, seconds: 4 / 16_000 });
+      const packed = Buffer.from((await chunksOf(below, 100)).flat());
+      expect(samples.map((_, i) => packed.readIntLE(3 * i, 3))).toEqual(samples);
+    }
+  }
 });
 
 test("raw input is audio from its first byte", async () => {
