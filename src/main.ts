@@ -4,7 +4,7 @@ import manifest from "../package.json" with { type: "json" };
 import { ignoreRuntimeVariables } from "./commands/runtime-variables.ts";
 import { EXIT, ExitError } from "./commands/terminal/exit-codes.ts";
 import { formatGroupHelp, formatHelp } from "./commands/terminal/help.ts";
-import { columnsOf, writeOutput } from "./commands/terminal/output.ts";
+import { columnsOf, writeNotice, writeOutput } from "./commands/terminal/output.ts";
 import { nearestName } from "./lib/nearest-name.ts";
 import { NativeLibraryError } from "./native/load-failure.ts";
 
@@ -119,6 +119,6 @@ try {
 } catch (error) {
   const isExpected = error instanceof ExitError || error instanceof NativeLibraryError;
   if (!isExpected) console.error(error);
-  else if (error.message !== "") console.error(`streamer: ${error.message}`);
+  else if (error.message !== "") await writeNotice(`streamer: ${error.message}`);
   process.exit(error instanceof ExitError ? error.code : EXIT.failure);
 }

@@ -105,6 +105,11 @@ export class Client implements Disposable {
     return this.#socket.bufferedAmount;
   }
 
+  /** Size of the events that have been received and not read. */
+  get unreadBytes(): number {
+    return this.#events.bytes;
+  }
+
   /** False once the connection has ended. */
   get isOpen(): boolean {
     return this.#closed === undefined && this.#socket.readyState === WebSocket.OPEN;

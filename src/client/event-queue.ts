@@ -12,12 +12,18 @@ export class EventQueue implements AsyncIterable<ReceivedEvent> {
   #events: ReceivedEvent[] = [];
   /** Index of the next event to read. The events before it are removed when they are half of the array. */
   #head = 0;
+  #bytes = 0;
   #waiting: WaitingRead | undefined;
   /** Set by `end`; `failure` is cleared when it has been thrown. */
   #end: { failure: Error | undefined } | undefined;
 
   constructor(limit: number) {
     this.limit = limit;
+  }
+
+  /** Size of the events in the queue: their audio, and the characters of their texts. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Appends an event, or hands it to a waiting read. Returns false, without the event, when the queue is full. */
@@ -30,6 +36,7 @@ export class EventQueue implements AsyncIterable<ReceivedEvent> {
     }
     if (this.#events.length - this.#head >= this.limit) return false;
     this.#events.push(received);
+    this.#bytes += sizeOf(received);
     return true;
   }
 
@@ -51,6 +58,7 @@ export class EventQueue implements AsyncIterable<ReceivedEvent> {
   #next(): Promise<IteratorResult<ReceivedEvent, undefined>> {
     const value = this.#events[this.#head];
     if (value !== undefined) {
+      this.#bytes -= sizeOf(value);
       this.#head += 1;
       if (this.#head * 2 >= this.#events.length) {
         this.#events = this.#events.slice(this.#head);
@@ -71,4 +79,8 @@ export class EventQueue implements AsyncIterable<ReceivedEvent> {
     if (failure === undefined) read.resolve({ done: true, value: undefined });
     else read.reject(failure);
   }
+}
+
+function sizeOf({ text, audio }: ReceivedEvent): number {
+  return text.length + (audio?.byteLength ?? 0);
 }

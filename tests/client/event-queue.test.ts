@@ -70,3 +70,15 @@ test("a second reader at a time is refused", async () => {
   queue.push(received(7));
   expect((await first).value?.receivedMs).toBe(7);
 });
+
+test("the size of the queue is that of the texts and the audio in it", async () => {
+  const queue = new EventQueue(10);
+  queue.push(received(12));
+  queue.push({ ...received(345), audio: new Float32Array(5) });
+  expect(queue.bytes).toBe(2 + 3 + 20);
+  for await (const _ of queue) break;
+  expect(queue.bytes).toBe(3 + 20);
+  queue.end(undefined);
+  await rest(queue);
+  expect(queue.bytes).toBe(0);
+});

@@ -1,7 +1,7 @@
-import type { Output } from "../../src/commands/terminal/output.ts";
+import type { ByteOutput } from "../../src/commands/terminal/output.ts";
 
 /** An output that keeps what is written to it. */
-export class MemoryOutput implements Output {
+export class MemoryOutput implements ByteOutput {
   readonly isTerminal: boolean;
   columns: number;
   rows = 24;
@@ -24,6 +24,10 @@ export class MemoryOutput implements Output {
   write(text: string): Promise<void> | undefined {
     this.writes.push(text);
     return undefined;
+  }
+
+  writeBytes(bytes: Uint8Array): Promise<void> | undefined {
+    return this.write(`(${bytes.length} bytes)`);
   }
 
   flush(): Promise<void> {

@@ -12,6 +12,9 @@ import type { StreamReport } from "./report.ts";
 const DEFAULT_CHUNK_SECONDS = 0.1;
 /** The default of the server's `limits.max_message_bytes`. */
 const MAX_DEFAULT_CHUNK_BYTES = 1024 * 1024;
+/** No audio is sent while more than this has been received and neither printed nor played. */
+const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
+const UNREAD_POLL_MS = 20;
 
 export interface AudioSenderOptions {
   readonly client: Client;
@@ -93,6 +96,7 @@ export class AudioSender {
       // A chunk is due when its last sample is spoken. Due times are absolute, so that a late chunk does not delay
       // the next.
       if (realTime) await sleepUntil(clock, beginMs + millisecondsOf(bytes, source.format), halt);
+      await this.#untilRead(halt);
       if (halt.aborted) return;
       try {
         await client.send(chunk, { signal: halt });
@@ -106,6 +110,14 @@ export class AudioSender {
       progress.update(report.sentSeconds, now);
     }
     progress.finish(report.sentSeconds);
+  }
+
+  /** Waits while the reader of the results is far behind: a pager, or a player that plays in real time. */
+  async #untilRead(halt: AbortSignal): Promise<void> {
+    const { client } = this.#options;
+    while (client.unreadBytes > MAX_UNREAD_BYTES && client.isOpen && !halt.aborted) {
+      await new Promise((resolve) => setTimeout(resolve, UNREAD_POLL_MS));
+    }
   }
 }
 

@@ -1,22 +1,22 @@
 import type { Client } from "../../client/client.ts";
 import { ConnectionError } from "../../client/errors.ts";
 import type { ReceivedEvent } from "../../client/event-reader.ts";
-import { messageOf } from "../../lib/thrown.ts";
+import { codeOf, messageOf } from "../../lib/thrown.ts";
 import type { Screen } from "../terminal/screen.ts";
+import type { AudioOutput } from "./audio-output.ts";
 import { EventPrinter } from "./event-printer.ts";
 import type { StreamReport } from "./report.ts";
 import type { SendSettings } from "./settings.ts";
-import type { WavWriter } from "./wav-writer.ts";
 
-/** Receives the events of one stream: reports and prints them, and writes the audio of results to the output file. */
+/** Receives the events of one stream: reports and prints them, and writes the audio of results to the output. */
 export class EventReceiver {
   readonly #client: Client;
   readonly #report: StreamReport;
   readonly #screen: Screen;
   readonly #format: SendSettings["format"];
   readonly #printer: EventPrinter;
-  /** Undefined: no output file, or it could not be written. */
-  #output: WavWriter | undefined;
+  /** Undefined: no output, or it could not be written. */
+  #output: AudioOutput | undefined;
   readonly #problems: string[] = [];
 
   constructor(
@@ -24,7 +24,7 @@ export class EventReceiver {
     report: StreamReport,
     screen: Screen,
     format: SendSettings["format"],
-    output: WavWriter | undefined,
+    output: AudioOutput | undefined,
   ) {
     this.#client = client;
     this.#report = report;
@@ -64,14 +64,19 @@ export class EventReceiver {
     }
   }
 
-  /** Writes to the output file. After a failure, which is reported once, the stream continues without it. */
-  async #tryOutput(write: (output: WavWriter) => Promise<void>): Promise<void> {
+  /**
+   * Writes to the output. After a failure, which is reported once, the stream continues without it. That the reader of
+   * a pipe has gone, such as a player that was closed, is no failure.
+   */
+  async #tryOutput(write: (output: AudioOutput) => Promise<void>): Promise<void> {
     if (this.#output === undefined) return;
     try {
       await write(this.#output);
     } catch (error) {
-      this.#problems.push(`${this.#output.path}: ${messageOf(error)}`);
+      const { path } = this.#output;
       this.#output = undefined;
+      if (codeOf(error) !== "EPIPE") this.#problems.push(`${path}: ${messageOf(error)}`);
+      else await this.#screen.notice(`warning: the reader of ${path} has gone; it gets no more audio`, 2);
     }
   }
 }

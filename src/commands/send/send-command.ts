@@ -6,6 +6,7 @@ import { openTraceExport } from "../../telemetry/tracing/trace-export.ts";
 import { EXIT, ExitError, signalExit } from "../terminal/exit-codes.ts";
 import { readStream } from "../terminal/input.ts";
 import { outputFailed, processOutput, usesColour } from "../terminal/output.ts";
+import { isStandardOutput } from "./open-audio-output.ts";
 import type { SendIo } from "./send-io.ts";
 import { send } from "./send.ts";
 import { parseSendSettings, SEND_FLAGS, type SendSettings } from "./settings.ts";
@@ -36,19 +37,23 @@ export const sendCommand: CommandDef = {
     for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
     const service = { service: "streamer-send", version: manifest.version };
     const traceExport = await openTraceExport({ ...service, env: process.env });
-    const out = processOutput(process.stdout, (reason) => {
+    const { output } = settings;
+    const printsAudio = output !== undefined && (await isStandardOutput(output));
+    const stdout = processOutput(process.stdout, (reason) => {
       if (reason !== undefined) ended.reject(outputFailed(reason));
       // The reader of the results has gone, as `head` does: success, unless the stream also fills a file.
-      else if (settings.output === undefined) ended.resolve(EXIT.success);
+      else if (output === undefined || printsAudio) ended.resolve(EXIT.success);
     });
+    const stderr = processOutput(process.stderr, () => undefined);
     const io: SendIo = {
       stdin: (signal) => readStream(Bun.stdin.stream(), signal),
-      out,
-      err: processOutput(process.stderr, () => undefined),
+      out: printsAudio ? stderr : stdout,
+      err: stderr,
+      audioOut: stdout,
       clock: systemClock,
       interrupt: interrupt.signal,
       traceExport,
-      colour: usesColour(process.stdout),
+      colour: usesColour(printsAudio ? process.stderr : process.stdout),
     };
     const sending = sendAndFlush(settings, io);
     try {
@@ -65,6 +70,6 @@ export const sendCommand: CommandDef = {
 /** Returns the exit code when everything that was printed is out. */
 async function sendAndFlush(settings: SendSettings, io: SendIo): Promise<number> {
   const code = await send(settings, io);
-  await io.out.flush();
+  await Promise.all([io.audioOut.flush(), io.out.flush()]);
   return code;
 }

@@ -8,8 +8,10 @@ import { formatCount, formatNumber } from "../terminal/numbers.ts";
 import { openAudioSource } from "../terminal/open-audio-source.ts";
 import { Screen } from "../terminal/screen.ts";
 import { printableUrl } from "../terminal/server-address.ts";
+import type { AudioOutput } from "./audio-output.ts";
 import { AudioSender } from "./audio-sender.ts";
 import { EventReceiver } from "./event-receiver.ts";
+import { openAudioOutput } from "./open-audio-output.ts";
 import { ProgressBar } from "./progress-bar.ts";
 import { findRefusalReason } from "./refusal-reason.ts";
 import { REPORT_INDENT, reportLine, StreamReport } from "./report.ts";
@@ -18,7 +20,6 @@ import { ServerWatch } from "./server-watch.ts";
 import type { SendSettings } from "./settings.ts";
 import { startFields } from "./start-fields.ts";
 import { SendTrace } from "./trace.ts";
-import { WavWriter } from "./wav-writer.ts";
 
 /**
  * Streams one recording to a server and prints the events and a report. Returns the exit code; a failure has been
@@ -30,10 +31,12 @@ export async function send(settings: SendSettings, io: SendIo): Promise<number> 
   const ended = new AbortController();
   const reading = AbortSignal.any([io.interrupt, ended.signal]);
   try {
-    await using input = await openInput(settings.input, io, reading);
-    await using source = await openAudioSource(input, { raw: settings.raw, interrupt: reading });
+    const { input: path, output: to, raw } = settings;
+    const show = <Value>(what: string, work: Promise<Value>) => screen.during(`waiting for ${what}`, work);
+    await using input = await show(`a writer of ${path}`, openInput(path, io, reading));
+    await using source = await show(`audio from ${input.name}`, openAudioSource(input, { raw, interrupt: reading }));
     const fields = startFields(settings.fields, source.format, source.name);
-    await using output = await openOutput(settings, source.format.channels);
+    await using output = await show(`a reader of ${to}`, openOutput(settings, source.format.channels, io));
     const isLive = settings.realTime || input.size === undefined;
     return await stream({ settings, io, screen, source, isLive, output, ended }, fields);
   } catch (error) {
@@ -51,7 +54,7 @@ interface Run {
   readonly source: AudioSource;
   /** False if the source is a file that is sent as fast as possible. */
   readonly isLive: boolean;
-  readonly output: WavWriter | undefined;
+  readonly output: AudioOutput | undefined;
   /** Aborted when the stream has ended. */
   readonly ended: AbortController;
 }
@@ -150,8 +153,12 @@ async function openInput(path: string, io: SendIo, signal: AbortSignal): Promise
   return { name: "standard input", bytes, ...none, [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 
-async function openOutput({ output, input }: SendSettings, channels: number): Promise<WavWriter | undefined> {
-  return output === undefined ? undefined : await WavWriter.open(output, channels, input);
+async function openOutput(
+  { output, input }: SendSettings,
+  channels: number,
+  { audioOut, interrupt }: SendIo,
+): Promise<AudioOutput | undefined> {
+  return output === undefined ? undefined : await openAudioOutput(output, { channels, input, audioOut, interrupt });
 }
 
 function describeSource({ name, format, seconds, decoding }: AudioSource): string {
@@ -168,7 +175,7 @@ function inputLines({ name, decoding }: AudioSource): string[] {
 }
 
 /** Reports the output file, if it has audio. */
-function outputLines(output: WavWriter | undefined): string[] {
+function outputLines(output: AudioOutput | undefined): string[] {
   if (output?.sampleRate === undefined) return [];
   const audio = `${formatNumber(output.frames)} samples per channel at ${formatNumber(output.sampleRate)} Hz`;
   return [reportLine("output", `${output.path}: ${audio}, 32 bit float`)];

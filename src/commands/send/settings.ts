@@ -61,8 +61,9 @@ export const SEND_FLAGS = {
   output: {
     type: "string",
     alias: "o",
-    valueHint: "FILE",
-    description: "Write the audio of the results to this WAV file, if the model returns audio",
+    valueHint: "FILE|-",
+    description:
+      "Write the audio of the results to this WAV file or pipe; - writes to standard output, and the results to standard error",
   },
   set: {
     type: "string",
@@ -89,7 +90,7 @@ export interface SendSettings {
   readonly realTime: boolean;
   readonly waits: WaitLimits;
   readonly format: "text" | "json";
-  /** Path of the file for the audio of results. */
+  /** Path of the file or pipe for the audio of results, or "-" for standard output. */
   readonly output: string | undefined;
   /** Format of raw input; undefined for a WAV file. */
   readonly raw: AudioFormat | undefined;
@@ -107,9 +108,7 @@ export function parseSendSettings(args: readonly string[]): SendSettings {
   if (format !== "text" && format !== "json") throw invalidValue("--format", format, "text, json");
   const chunkSize = flags.string("chunk-size");
   const output = flags.string("output");
-  if (output === "" || output === "-") {
-    throw invalidValue("--output", output, "the path of a file, not a pipe: the WAV header is written last");
-  }
+  if (output === "") throw invalidValue("--output", output, "the path of a file or a pipe, or - for standard output");
   const fields: Record<string, unknown> = { ...(flags.has("interim-results") && { interim_results: true }) };
   for (const assignment of flags.strings("set")) setField(fields, assignment);
   const model = flags.string("model");

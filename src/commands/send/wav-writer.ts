@@ -1,7 +1,7 @@
-import { type FileHandle, open, realpath, stat, unlink } from "node:fs/promises";
+import { type FileHandle, open, unlink } from "node:fs/promises";
 
-import { codeOf, messageOf } from "../../lib/thrown.ts";
-import { UsageError } from "../terminal/exit-codes.ts";
+import { codeOf } from "../../lib/thrown.ts";
+import type { AudioOutput } from "./audio-output.ts";
 import { floatWavHeader, WAV_HEADER_BYTES } from "./float-wav-header.ts";
 
 const SAMPLE_BYTES = Float32Array.BYTES_PER_ELEMENT;
@@ -14,7 +14,7 @@ const SAMPLE_BYTES = Float32Array.BYTES_PER_ELEMENT;
  * Results are written as they arrive, each channel at its own pace, and none is kept in memory. The sizes in the
  * header are "unknown" until `finish`, so that the file can be read if the program is interrupted.
  */
-export class WavWriter implements AsyncDisposable {
+export class WavWriter implements AudioOutput {
   readonly path: string;
   readonly #file: FileHandle;
   /** The file did not exist before. */
@@ -23,23 +23,10 @@ export class WavWriter implements AsyncDisposable {
   readonly #lengths: number[];
   #sampleRate: number | undefined;
 
-  /**
-   * Opens a file. An existing file keeps its content until the first audio is written. `input` is the path of the
-   * audio being sent, which cannot be the output too. Throws UsageError.
-   */
-  static async open(path: string, channels: number, input: string): Promise<WavWriter> {
-    let opened: { file: FileHandle; created: boolean };
-    try {
-      if (await isSameFile(path, input)) throw new UsageError(`--output ${path}: is the input file`);
-      opened = await openOrCreate(path);
-    } catch (error) {
-      if (error instanceof UsageError) throw error;
-      throw new UsageError(`--output ${path}: ${messageOf(error)}`);
-    }
-    const { file, created } = opened;
-    if ((await file.stat()).isFile()) return new WavWriter(path, file, created, channels);
-    await file.close();
-    throw new UsageError(`--output ${path}: is not a regular file; the WAV header is written last`);
+  /** Opens a file. An existing one keeps its content until the first audio is written. */
+  static async open(path: string, channels: number): Promise<WavWriter> {
+    const { file, created } = await openOrCreate(path);
+    return new WavWriter(path, file, created, channels);
   }
 
   private constructor(path: string, file: FileHandle, created: boolean, channels: number) {
@@ -49,19 +36,14 @@ export class WavWriter implements AsyncDisposable {
     this.#lengths = Array.from({ length: channels }, () => 0);
   }
 
-  /** Sample rate in Hz; undefined before the first audio. */
   get sampleRate(): number | undefined {
     return this.#sampleRate;
   }
 
-  /** Frames so far: samples of the longest channel. */
   get frames(): number {
     return Math.max(0, ...this.#lengths);
   }
 
-  /**
-   * Appends samples to a channel. Rejects if they cannot be written, or if their sample rate differs from the file's.
-   */
   async write(channel: number, samples: Float32Array, sampleRate: number): Promise<void> {
     const length = this.#lengths[channel];
     if (length === undefined) throw new Error(`audio for channel ${channel}, which was not sent`);
@@ -125,16 +107,5 @@ async function openOrCreate(path: string): Promise<{ file: FileHandle; created: 
   } catch (error) {
     if (codeOf(error) !== "ENOENT") throw error;
     return { file: await open(path, "wx+"), created: true };
-  }
-}
-
-async function isSameFile(path: string, input: string): Promise<boolean> {
-  if (input === "-") return false;
-  try {
-    const [a, b] = await Promise.all([stat(await realpath(path)), stat(await realpath(input))]);
-    return a.dev === b.dev && a.ino === b.ino;
-  } catch {
-    // One of the files does not exist.
-    return false;
   }
 }

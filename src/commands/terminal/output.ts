@@ -17,6 +17,12 @@ export interface Output {
   onResize?(listener: () => void): void;
 }
 
+/** An output that also takes bytes. */
+export interface ByteOutput extends Output {
+  /** Writes bytes, as `write` does text. */
+  writeBytes(bytes: Uint8Array): Promise<void> | undefined;
+}
+
 /** Width of a terminal that does not report one, and of files and pipes. */
 const DEFAULT_COLUMNS = 80;
 const DEFAULT_ROWS = 24;
@@ -51,7 +57,7 @@ export function rowsOf(stream: { readonly rows?: number }): number {
  * Wraps one of the process's outputs. `onBroken` is called once when the output can no longer be written: without a
  * reason if its reader has gone, else with one. Later writes are discarded.
  */
-export function processOutput(stream: NodeJS.WriteStream, onBroken: (reason?: string) => void): Output {
+export function processOutput(stream: NodeJS.WriteStream, onBroken: (reason?: string) => void): ByteOutput {
   let broken = false;
   let resume: (() => void) | undefined;
   let written = Promise.resolve();
@@ -66,6 +72,19 @@ export function processOutput(stream: NodeJS.WriteStream, onBroken: (reason?: st
     drained();
     gone.resolve();
   };
+  const write = (content: string | Uint8Array): Promise<void> | undefined => {
+    if (broken) return undefined;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    written = promise;
+    const hasRoom = stream.write(content, (error) => {
+      if (error) failed(error);
+      resolve();
+    });
+    if (hasRoom) return undefined;
+    return new Promise((ready) => {
+      resume = ready;
+    });
+  };
   stream.on("drain", drained);
   stream.on("error", failed);
   return {
@@ -77,19 +96,8 @@ export function processOutput(stream: NodeJS.WriteStream, onBroken: (reason?: st
     get rows() {
       return rowsOf(stream);
     },
-    write(text) {
-      if (broken) return undefined;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      written = promise;
-      const hasRoom = stream.write(text, (error) => {
-        if (error) failed(error);
-        resolve();
-      });
-      if (hasRoom) return undefined;
-      return new Promise((ready) => {
-        resume = ready;
-      });
-    },
+    write,
+    writeBytes: write,
     flush: () => Promise.race([written, gone.promise]),
     onResize: (listener) => void stream.on("resize", listener),
   };
@@ -105,6 +113,13 @@ export async function writeOutput(text: string): Promise<void> {
   void output.write(text);
   await output.flush();
   if (reason !== undefined) throw outputFailed(reason);
+}
+
+/** Writes a line to standard error and waits until it is out, or cannot be written. Unlike `console.error`, in no colour. */
+export async function writeNotice(line: string): Promise<void> {
+  const output = processOutput(process.stderr, () => undefined);
+  void output.write(`${line}\n`);
+  await output.flush();
 }
 
 /** Reports that standard output cannot be written. */

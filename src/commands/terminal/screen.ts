@@ -7,6 +7,9 @@ const COLOURS = { dim: 2, red: 31, green: 32, yellow: 33 };
 
 export type Colour = keyof typeof COLOURS;
 
+/** Work that is shorter is not shown. */
+const SHOWN_AFTER_MS = 1_000;
+
 /**
  * The user's view of a command: results on standard output and notices on standard error. On a terminal, live lines
  * stand below both and are updated in place.
@@ -63,6 +66,17 @@ export class Screen {
     if (line === undefined) this.#live.delete(name);
     else this.#live.set(name, line);
     this.#redraw();
+  }
+
+  /** Shows a live line while `work` lasts, if it takes longer than a moment. Settles as it does. */
+  async during<Value>(line: string, work: Promise<Value>): Promise<Value> {
+    const timer = setTimeout(() => this.setLive("waiting", line), SHOWN_AFTER_MS);
+    try {
+      return await work;
+    } finally {
+      clearTimeout(timer);
+      this.setLive("waiting", undefined);
+    }
   }
 
   /** Removes all live lines. */

@@ -74,6 +74,7 @@ async function run(rawArgs: string[], given: Partial<SendIo> = {}, input = new U
     },
     out,
     err,
+    audioOut: new MemoryOutput(),
     clock: {
       now: () => now,
       after: (milliseconds, task) => {
@@ -352,6 +353,45 @@ test("a slow reader of the results slows down the reading of events, and no even
   };
   expect((await run([...RAW, "--addr", addr], { out: slow }, new Uint8Array(3200))).code).toBe(0);
   expect(lines).toBe(count);
+});
+
+test("no more audio is sent while the reader of the results is far behind", async () => {
+  // Each message of 3200 bytes is answered with 1 MB of audio.
+  const samples = new Float32Array(256 * 1024);
+  let messages = 0;
+  const addr = serve(
+    counting({
+      audio(socket) {
+        messages += 1;
+        const audio = { bytes: samples.byteLength, sample_rate: 16_000 };
+        sendEvent(socket, { type: "data", channel: 0, audio });
+        socket.send(samples);
+      },
+    }),
+  );
+  const slow = new MemoryOutput();
+  const read = Promise.withResolvers<void>();
+  slow.write = (text) => {
+    slow.writes.push(text);
+    return text.includes("samples of audio") ? read.promise : undefined;
+  };
+  async function* endless() {
+    for (let i = 0; i < 40; i++) {
+      yield new Uint8Array(3200);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+  const running = run([...RAW, "--addr", addr], { out: slow, stdin: endless });
+  let before = -1;
+  while (before !== messages || messages === 0) {
+    before = messages;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  expect(messages).toBeGreaterThan(4);
+  expect(messages).toBeLessThan(40);
+  read.resolve();
+  expect((await running).code).toBe(0);
+  expect(messages).toBe(40);
 });
 
 test("the recording of the demo is described by its header", async () => {

@@ -126,8 +126,6 @@ test("an invalid output is refused before anything is sent, and a failed connect
     [from, "is the input file"],
     [join(folder, "directory"), "--output"],
     [join(folder, "nowhere", "out.wav"), "--output"],
-    ["/dev/null", "not a regular file"],
-    ["-", "--output"],
   ] as const) {
     const { code, out, err } = await sh(`SEND -i ${from} --output ${output}`);
     expect({ code, out }, output).toEqual({ code: 2, out: "" });
@@ -151,7 +149,7 @@ test("channels may arrive in any order and pace, and the shorter ones end in sil
       const path = join(folder, `order-${turn++}.wav`);
       const wanted = [0, 1, 2].map((): number[] => []);
       {
-        await using file = await WavWriter.open(path, 3, "-");
+        await using file = await WavWriter.open(path, 3);
         let value = 0;
         for (const { channel, length } of writes) {
           const samples = Float32Array.from({ length }, () => ++value);
@@ -173,7 +171,7 @@ test("channels may arrive in any order and pace, and the shorter ones end in sil
 });
 
 test("audio at another sample rate is refused", async () => {
-  await using file = await WavWriter.open(join(folder, "rates.wav"), 1, "-");
+  await using file = await WavWriter.open(join(folder, "rates.wav"), 1);
   await file.write(0, new Float32Array(10), 16_000);
   expect(file.write(0, new Float32Array(10), 8_000)).rejects.toThrow("audio at 8000 Hz after audio at 16000 Hz");
 });
