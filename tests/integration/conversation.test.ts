@@ -224,3 +224,23 @@ describe("the sample format", () => {
     });
   }
 });
+
+test("a client that stops sending gets its utterance and its block ended, if it asked for that and the server has the feature", async () => {
+  expect(await server.info()).toMatchObject({ features: expect.arrayContaining(["flush_after"]) });
+  for (const [path, bytes, end] of [
+    ["/api/v1/segmented", encode("s16", concat(noise(0.8), voice(0.7))), 1.5],
+    ["/api/v1/simple", encode("s16", noise(0.7)), 0.7],
+  ] as const) {
+    using client = await server.connect({ path });
+    client.start({ flush_after_ms: 200 });
+    expect((await client.nextEvent("started")).features).toContain("flush_after");
+    for (const round of [1, 2]) {
+      await client.sendAudio(bytes);
+      expect((await client.nextEvent("segment", ({ end_time }) => end_time >= round * end)).end_time).toBe(round * end);
+    }
+    client.stop();
+    await client.nextEvent("stopped");
+    expectExactLedger(client.events, { bytes: 2 * bytes.length, frameBytes: 2 });
+    expect(client.eventsOf("flushed")).toEqual([]);
+  }
+});
