@@ -42,6 +42,10 @@ const COMMANDS: Commands = {
     description: "Check that a server is alive, or ready for streams",
     load: async () => (await import("./commands/health.ts")).healthCommand,
   },
+  bench: {
+    description: "Put load on a server, and measure its latency and capacity",
+    load: async () => (await import("./commands/bench/bench-command.ts")).benchCommand,
+  },
   model: {
     description: "Create a model of your own, and check it",
     commands: {

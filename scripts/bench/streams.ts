@@ -1,9 +1,8 @@
-// Processor time and latency of real-time streams. N connections send bursts of noise and pauses, 16 kHz mono s16 in
-// messages of 100 ms, on an absolute clock. The processor time of the server comes from /proc, the latency from its
-// results.
+// Processor time and latency of real-time streams of real speech, with the load generator of `streamer bench`. The
+// processor time of the server comes from /proc, the latency from its results.
 //
 //   bun run bench streams [--streams 100,500,1000] [--seconds 10] [--settle 4] [--rounds 1] [--against FILE]
-//                         [--traces 0.01,1] [-- --set key=value ...]
+//                         [--traces 0.01,1] [--pattern segmented] [--rate 16000] [-- --set key=value ...]
 //
 // Each count is measured with Streamer and with a bare Bun.serve socket. --against adds another build of Streamer, and
 // prints the ratio of the processor times of each round; --traces adds Streamer with that share of its streams traced
@@ -13,10 +12,11 @@
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
+import { runPlan } from "../../src/commands/bench/parts.ts";
 import { buildExecutable } from "../build.ts";
 import { printMachine } from "./support/machine.ts";
-import { type LoadResult, runLoad } from "./support/real-time-load.ts";
 import { ServerProcess } from "./support/server-process.ts";
+import { speechPlan } from "./support/speech-plan.ts";
 import { median, quantile } from "./support/statistics.ts";
 
 interface Case {
@@ -34,11 +34,29 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string", default: "1" },
     against: { type: "string" },
     traces: { type: "string", default: "" },
+    pattern: { type: "string", default: "segmented" },
+    rate: { type: "string", default: "16000" },
   },
 });
 const rounds = Number(values.rounds);
 
-function cases(executable: string, sink: ServerProcess | undefined): Case[] {
+/** Seconds in which the streams connect. */
+const RAMP = 2;
+const TIMEOUT = 10;
+/** The interval of a Prometheus that scrapes often. */
+const SCRAPE_MS = 5_000;
+
+interface Result {
+  /** Milliseconds of the server's processor time for a second of one stream. */
+  readonly cpuMs: number;
+  /** Milliseconds from the message with the deciding sample to the final result. */
+  readonly delays: readonly number[];
+  readonly rssMib: number;
+  /** Messages that the generator sent more than the time of one message late. */
+  readonly late: number;
+}
+
+function cases(sink: ServerProcess | undefined): Case[] {
   const instant = ["delay", "constant_factor", "jitter"].flatMap((key) => ["--set", `model.${key}=0`]);
   const serve = ["serve", "--port", "0", ...instant, ...positionals];
   const shares = sink === undefined ? [] : values.traces.split(",");
@@ -58,13 +76,41 @@ function cases(executable: string, sink: ServerProcess | undefined): Case[] {
   ];
 }
 
-async function measure({ command, env }: Case, streams: number): Promise<LoadResult> {
+async function measure({ command, env }: Case, streams: number): Promise<Result> {
   await using server = await ServerProcess.start(command, env);
-  return await runLoad(server, { streams, settle: Number(values.settle), seconds: Number(values.seconds) });
+  const scrape = async (): Promise<string> => await (await fetch(`http://${server.host}/metrics`)).text();
+  // The first scrape loads modules, which is not part of the cost of a scrape.
+  await scrape();
+  const scrapes = setInterval(() => void scrape(), SCRAPE_MS);
+  const readings: { cpuMs: number; at: number }[] = [];
+  try {
+    const plan = speechPlan({
+      addr: `ws://${server.host}/api/v1/${values.pattern}`,
+      streams,
+      ramp: RAMP,
+      settle: Number(values.settle),
+      seconds: Number(values.seconds),
+      timeout: TIMEOUT,
+      sampleRate: Number(values.rate),
+    });
+    const { tally } = await runPlan(plan, [executable], {
+      counting: () => readings.push({ cpuMs: server.cpuMs, at: performance.now() }),
+    });
+    const [begin, end] = [readings[0]!, readings[1]!];
+    const streamSeconds = (streams * (end.at - begin.at)) / 1000;
+    return {
+      cpuMs: (end.cpuMs - begin.cpuMs) / streamSeconds,
+      delays: tally.finals,
+      rssMib: server.rssMib,
+      late: tally.late,
+    };
+  } finally {
+    clearInterval(scrapes);
+  }
 }
 
-function printRow(streams: number, name: string, results: readonly LoadResult[]): void {
-  const of = (pick: (result: LoadResult) => number): number => median(results.map(pick));
+function printRow(streams: number, name: string, results: readonly Result[]): void {
+  const of = (pick: (result: Result) => number): number => median(results.map(pick));
   const cpuMs = of((result) => result.cpuMs);
   const delays = [0.5, 0.99].map((share) => of((result) => quantile(result.delays, share)).toFixed(1)).join(" / ");
   const cells = [
@@ -84,7 +130,7 @@ function printRow(streams: number, name: string, results: readonly LoadResult[])
 }
 
 /** Prints the processor time of Streamer as a share of that of the other build, computed within each round. */
-function printRatio(streams: number, ours: readonly LoadResult[], theirs: readonly LoadResult[]): void {
+function printRatio(streams: number, ours: readonly Result[], theirs: readonly Result[]): void {
   const ratios = ours.map(({ cpuMs }, round) => cpuMs / theirs[round]!.cpuMs);
   const range = `${Math.min(...ratios).toFixed(3)} to ${Math.max(...ratios).toFixed(3)}`;
   const middle = `median ${median(ratios).toFixed(3)} of ${ratios.length} rounds`;
@@ -92,17 +138,18 @@ function printRatio(streams: number, ours: readonly LoadResult[], theirs: readon
 }
 
 printMachine();
+const executable = await buildExecutable();
 const sink =
   values.traces === ""
     ? undefined
     : await ServerProcess.start([process.execPath, join(import.meta.dir, "support", "trace-sink.ts")]);
 try {
-  const all = cases(await buildExecutable(), sink);
+  const all = cases(sink);
   console.log(
     "streams  server       cpu ms per stream second  streams per core  final result p50 / p99 ms  rss MiB  late",
   );
   for (const streams of values.streams.split(",").map(Number)) {
-    const results = new Map<string, LoadResult[]>(all.map(({ name }) => [name, []]));
+    const results = new Map<string, Result[]>(all.map(({ name }) => [name, []]));
     for (let round = 0; round < rounds; round++) {
       // The order alternates, so that a slow drift of the machine does not always meet the same case.
       for (const each of round % 2 === 0 ? all : all.toReversed()) {

@@ -112,7 +112,7 @@ class Scratch implements AsyncDisposable {
     if (port === undefined) return text;
     return text
       .replaceAll(":8080", `:${port}`)
-      .replace(/^(.*\.\/streamer send)\b(?!.*--addr)/, `$1 --addr localhost:${port}`);
+      .replace(/^(.*\.\/streamer (?:send|bench))\b(?!.*--addr)/, `$1 --addr localhost:${port}`);
   }
 }
 

@@ -6,8 +6,8 @@ import { EXIT, ExitError, UsageError } from "../terminal/exit-codes.ts";
 import { type GivenFlags, parseFlags } from "../terminal/flags.ts";
 import { formatCount } from "../terminal/numbers.ts";
 import { outputFailed, processOutput } from "../terminal/output.ts";
+import { openRecording } from "../terminal/recording.ts";
 import { checkModel, type Finding, type Verdict } from "./checks/check-model.ts";
-import { openRecording } from "./recording.ts";
 
 const FLAGS = {
   model: {
@@ -27,6 +27,8 @@ const FLAGS = {
   },
 } as const satisfies ArgsDef;
 
+/** The rest of a longer recording is ignored. */
+const MAX_INPUT_SECONDS = 30;
 /** Two workers show whether results depend on the instance. */
 const MAX_WORKERS = 2;
 const VERDICT_WIDTH = 4;
@@ -39,7 +41,7 @@ export function modelCheckCommand({ workerUrl }: { readonly workerUrl: string })
       const flags = parseFlags(rawArgs, FLAGS);
       const model = modelConfig(flags);
       const input = flags.string("input");
-      const recording = input === undefined ? undefined : await openRecording(input);
+      const recording = input === undefined ? undefined : await openRecording(input, MAX_INPUT_SECONDS);
       const counts: Record<Verdict, number> = { ok: 0, note: 0, FAIL: 0 };
       const broken = Promise.withResolvers<never>();
       // If the reader of the report has gone, as `head` does, the command ends with success.

@@ -8,11 +8,10 @@ import {
   SAMPLE_FORMAT_NAMES,
   SAMPLE_FORMATS,
 } from "../../lib/sample-format.ts";
-import { PATTERNS } from "../../pipeline/patterns.ts";
 import type { AudioFormat } from "../../protocol/format.ts";
 import { UsageError } from "../terminal/exit-codes.ts";
 import { type GivenFlags, invalidValue, parseFlags } from "../terminal/flags.ts";
-import { parseServerAddress, streamUrl } from "../terminal/server-address.ts";
+import { parseStreamUrl, STREAM_URL_FLAGS } from "../terminal/stream-url.ts";
 import type { WaitLimits } from "./server-watch.ts";
 import { setField } from "./start-fields.ts";
 
@@ -20,8 +19,6 @@ import { setField } from "./start-fields.ts";
 const MAX_CHUNK_BYTES = 64 * 1024 * 1024;
 const DEFAULT_WAITS: WaitLimits = { startedMs: 10_000, eventMs: 60_000 };
 const MAX_TIMEOUT_SECONDS = 86_400;
-const DEFAULT_ADDR = "localhost:8080";
-const DEFAULT_PATTERN = "segmented";
 
 // Required flags and defaults are not declared here: `parseSendSettings` handles them, so that every fault exits with
 // code 2.
@@ -32,16 +29,7 @@ export const SEND_FLAGS = {
     valueHint: "FILE|-",
     description: "Audio file to send: WAV, PCM with --raw, others with ffmpeg; - reads standard input",
   },
-  addr: {
-    type: "string",
-    valueHint: "HOST:PORT|URL",
-    description: `Address of the server, with or without a path (default ${DEFAULT_ADDR})`,
-  },
-  pattern: {
-    type: "string",
-    valueHint: Object.keys(PATTERNS).join("|"),
-    description: `Pattern of the stream, if the address has no path (default ${DEFAULT_PATTERN})`,
-  },
+  ...STREAM_URL_FLAGS,
   model: { type: "string", valueHint: "NAME", description: "Model of the server to use (default the server's)" },
   timeout: {
     type: "string",
@@ -124,19 +112,6 @@ export function parseSendSettings(args: readonly string[]): SendSettings {
     raw: parseRawFormat(flags),
     fields: { ...fields, ...(model !== undefined && { model }) },
   };
-}
-
-/** Returns the URL of the stream. */
-function parseStreamUrl(flags: GivenFlags): URL {
-  const address = parseServerAddress("--addr", flags.string("addr") ?? DEFAULT_ADDR);
-  const pattern = flags.string("pattern");
-  if (pattern !== undefined && !Object.hasOwn(PATTERNS, pattern)) {
-    throw invalidValue("--pattern", pattern, Object.keys(PATTERNS).join(", "));
-  }
-  if (pattern !== undefined && address.path !== undefined) {
-    throw invalidValue("--pattern", pattern, `an --addr without a path; its path is ${address.path}`);
-  }
-  return streamUrl(address, pattern ?? DEFAULT_PATTERN);
 }
 
 function parseRawFormat(flags: GivenFlags): AudioFormat | undefined {

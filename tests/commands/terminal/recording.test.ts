@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { openRecording } from "../../../src/commands/model/recording.ts";
+import { openRecording } from "../../../src/commands/terminal/recording.ts";
 import { encode, noise, wav } from "../../support/audio.ts";
 
 let folder = "";
@@ -27,25 +27,25 @@ async function write(name: string, channels: number, interleaved: Float32Array):
 test("at its own sample rate, a recording has the samples of its first channel", async () => {
   const samples = noise(1.5);
   const stereo = Float32Array.from({ length: 2 * samples.length }, (_, i) => (i % 2 === 0 ? samples[i / 2]! : 0.5));
-  const recording = await openRecording(await write("stereo.wav", 2, stereo));
+  const recording = await openRecording(await write("stereo.wav", 2, stereo), 30);
   expect(recording(16_000)).toEqual(samples);
 });
 
 test("at another sample rate, a recording is resampled to the exact length", async () => {
-  const recording = await openRecording(await write("mono.wav", 1, noise(2)));
+  const recording = await openRecording(await write("mono.wav", 1, noise(2)), 30);
   expect(recording(8_000)).toHaveLength(16_000);
   expect(recording(44_100)).toHaveLength(88_200);
 });
 
 test("a short recording is padded with silence to one second", async () => {
   const samples = noise(0.25);
-  const padded = (await openRecording(await write("short.wav", 1, samples)))(16_000);
+  const padded = (await openRecording(await write("short.wav", 1, samples), 30))(16_000);
   expect(padded).toHaveLength(16_000);
   expect(padded.subarray(0, samples.length)).toEqual(samples);
   expect(padded.subarray(samples.length).every((sample) => sample === 0)).toBe(true);
 });
 
 test("a long recording is cut after 30 s", async () => {
-  const recording = await openRecording(await write("long.wav", 1, new Float32Array(31 * 16_000)));
+  const recording = await openRecording(await write("long.wav", 1, new Float32Array(31 * 16_000)), 30);
   expect(recording(16_000)).toHaveLength(30 * 16_000);
 });

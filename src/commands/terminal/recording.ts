@@ -3,29 +3,37 @@ import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../../lib/sample-format.ts";
 import { PcmConverter } from "../../native/pcm.ts";
 import { Resampler } from "../../native/resampler.ts";
 import { frameBytes, sampleFormat } from "../../protocol/format.ts";
-import { UsageError } from "../terminal/exit-codes.ts";
-import { DecodeError } from "../terminal/ffmpeg.ts";
-import { openFile, readFailure } from "../terminal/input.ts";
-import { openAudioSource } from "../terminal/open-audio-source.ts";
+import type { AudioInput } from "./audio-source.ts";
+import { UsageError } from "./exit-codes.ts";
+import { DecodeError } from "./ffmpeg.ts";
+import { openFile, readFailure } from "./input.ts";
+import { openAudioSource } from "./open-audio-source.ts";
 
-/** The rest of a longer recording is ignored. */
-const MAX_SECONDS = 30;
 const CHUNK_FRAMES = 4_096;
 
 /**
- * Reads the first channel of a WAV file. Returns a function that resamples it to a rate in Hz and pads it with
- * silence to one second at least. Throws UsageError, which names the file.
+ * Reads the first channel of a file with audio, at most `maxSeconds` of it. Returns a function that resamples it to a
+ * rate in Hz and pads it with silence to one second at least. Throws UsageError, which names the file.
  */
-export async function openRecording(path: string): Promise<(sampleRate: number) => Float32Array> {
+export async function openRecording(path: string, maxSeconds: number): Promise<(sampleRate: number) => Float32Array> {
   await using input = await openFile(path);
+  return await readRecording(input, maxSeconds);
+}
+
+/** Does the same with an open file. */
+export async function readRecording(
+  input: AudioInput,
+  maxSeconds: number,
+): Promise<(sampleRate: number) => Float32Array> {
   await using source = await openAudioSource(input);
+  const { name } = input;
   const { format } = source;
   const { channels, sample_rate: rate } = format;
   if (rate < MIN_SAMPLE_RATE || rate > MAX_SAMPLE_RATE) {
-    throw new UsageError(`${path}: sample rate: found ${rate}; allowed: ${MIN_SAMPLE_RATE} to ${MAX_SAMPLE_RATE} Hz`);
+    throw new UsageError(`${name}: sample rate: found ${rate}; allowed: ${MIN_SAMPLE_RATE} to ${MAX_SAMPLE_RATE} Hz`);
   }
   using converter = new PcmConverter(sampleFormat(format), channels);
-  const samples = new Float32Array(MAX_SECONDS * rate);
+  const samples = new Float32Array(maxSeconds * rate);
   const converted = new Float32Array(CHUNK_FRAMES * channels);
   const offsets = Uint32Array.from({ length: channels }, (_, channel) => channel * CHUNK_FRAMES);
   let length = 0;
@@ -38,7 +46,7 @@ export async function openRecording(path: string): Promise<(sampleRate: number) 
       if (length === samples.length) break;
     }
   } catch (error) {
-    throw error instanceof DecodeError ? new UsageError(`${path}: ${error.message}`) : readFailure(path, error);
+    throw error instanceof DecodeError ? new UsageError(`${name}: ${error.message}`) : readFailure(name, error);
   }
   return (sampleRate) => resample(samples.subarray(0, length), rate, sampleRate);
 }

@@ -1,0 +1,5 @@
+declare module "*.wav" {
+  /** Path of the file, also when it is embedded in the executable. */
+  const path: string;
+  export default path;
+}

@@ -1,0 +1,113 @@
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+
+import type { Summary } from "../../src/commands/bench/summary.ts";
+import { BUILD_MS, sharedExecutable } from "../support/executable.ts";
+
+/** Far longer than these tests take, so that a busy machine does not fail them. */
+const LIMIT_MS = 120_000;
+const executable = await sharedExecutable();
+const instant = { "model.delay": 0, "model.constant_factor": 0, "model.jitter": 0 };
+const short = ["--ramp", "0.1", "--settle", "0.1"];
+
+type Output = Summary & { violations: string[] };
+
+async function bench(port: number, args: readonly string[], pattern = "segmented") {
+  const addr = `ws://127.0.0.1:${port}/api/v1/${pattern}`;
+  const seconds = ["--seconds", pattern === "segmented" ? "4" : "1"];
+  const flags = ["--addr", addr, ...short, ...seconds, "--format", "json", ...args];
+  const { code, out, err } = await executable.run(["bench", ...flags]);
+  return { code, err, output: JSON.parse(out) as Output };
+}
+
+describe("bench", () => {
+  test(
+    "measures streams of real speech in several processes and formats, and every ledger adds up",
+    async () => {
+      await using server = await executable.serve(instant);
+      const formats = ["--rate", "16000,48000", "--channels", "1,2", "--sample-format", "s16,mulaw"];
+      const page = join(executable.folder, "page.html");
+      const args = ["-n", "9", "--processes", "2", "--interim-results", "--html", page, ...formats];
+      const { code, output } = await bench(server.port, args);
+      expect(output).toMatchObject({
+        streams: { offered: 9, admitted: 9, refused: 0, stopped: 9 },
+        audio: { missing_frames: 0, failed_samples: 0 },
+        errors: {},
+        problems: {},
+        stop_reasons: { stop: 9 },
+        violations: [],
+      });
+      expect(code).toBe(0);
+      expect(output.latency.final?.count).toBeGreaterThan(0);
+      expect(output.latency.interim?.count).toBeGreaterThan(0);
+      expect(output.server.cpu_us_per_message).toBeGreaterThan(0);
+      const html = await Bun.file(page).text();
+      expect(html).toContain("<polyline");
+      expect(html).not.toContain("<script");
+    },
+    BUILD_MS + LIMIT_MS,
+  );
+
+  test(
+    "is a gate: it fails with a sentence for each threshold that is exceeded",
+    async () => {
+      await using server = await executable.serve({ ...instant, "model.delay": 0.03 });
+      const { code, err, output } = await bench(server.port, ["-n", "3", "--p99", "1ms"], "simple");
+      expect(code).toBe(1);
+      expect(output.violations).toHaveLength(1);
+      expect(err).toMatch(/^problem: final p99: found [\d.]+ ms; allowed: 1 ms$/m);
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "counts the streams that are refused, and how fast",
+    async () => {
+      await using server = await executable.serve({ ...instant, "limits.max_sessions": 2 });
+      const { code, output } = await bench(server.port, ["-n", "5", "--max-refused", "3"]);
+      expect(output.streams).toMatchObject({ offered: 5, admitted: 2, refused: 3, stopped: 2 });
+      expect(output.refusals).toEqual({ "HTTP 503": 3 });
+      expect(output.latency.refusal?.count).toBe(3);
+      expect(code).toBe(0);
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "reports what an overloaded or vanishing server leaves undone",
+    async () => {
+      await using server = await executable.serve(instant);
+      const running = bench(server.port, ["-n", "3"]);
+      await Bun.sleep(2_000);
+      server.signal("SIGKILL");
+      const { code, output } = await running;
+      expect(code).toBe(1);
+      expect(output.streams).toMatchObject({ admitted: 3, stopped: 0 });
+      expect(output.problems).toEqual({ "the connection was closed without `stopped` (1006)": 3 });
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "finds the number of streams that a server carries",
+    async () => {
+      await using server = await executable.serve({ ...instant, "limits.max_sessions": 6 });
+      const { code, output } = await bench(server.port, ["--find-capacity", "--p99", "5000", "-n", "8"], "simple");
+      expect(output).toMatchObject({ capacity: { streams: 6, failedAt: 7, confirmed: 3, end: "bounds" } });
+      expect(code).toBe(0);
+    },
+    LIMIT_MS,
+  );
+
+  test.each([
+    [["--streams", "0"], "--streams: found"],
+    [["--rate", "16000,1"], "--rate: found"],
+    [["--find-capacity"], "--find-capacity: found"],
+    [["--p99", "fast"], "--p99: found"],
+    [["--sample-format", "mp3"], "--sample-format: found"],
+  ])("refuses %p by name", async (args, words) => {
+    const { code, err } = await executable.run(["bench", ...args]);
+    expect(code).toBe(2);
+    expect(err).toContain(words);
+  });
+});
