@@ -3,9 +3,10 @@ import { pathToFileURL } from "node:url";
 
 import { describeValue } from "../lib/excerpt.ts";
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../lib/sample-format.ts";
-import { messageOf } from "../lib/thrown.ts";
+import { describeImportError } from "./import-error.ts";
 import type { ModelModule } from "./model.ts";
 import { BUILT_IN, isModelPath, unknownModel } from "./models.ts";
+import { defaultExportPlace } from "./source-place.ts";
 
 /**
  * Returns a built-in model, or the default export of a model file.
@@ -16,12 +17,18 @@ export async function loadModule(nameOrPath: string): Promise<ModelModule> {
   const builtIn = BUILT_IN.get(nameOrPath);
   if (builtIn !== undefined) return builtIn;
   if (!isModelPath(nameOrPath)) throw new Error(unknownModel(nameOrPath));
-  const file = await importFile(resolve(nameOrPath));
+  const path = resolve(nameOrPath);
+  const file = await importFile(path);
   if (file.default === undefined) {
-    throw new Error("the file has no default export; it must `export default { name, load }`, a ModelModule");
+    throw new Error(
+      `the file has no default export; it must \`export default { name, load }\`, a ModelModule (${path})`,
+    );
   }
   const problems = findProblems(file.default);
-  if (problems.length > 0) throw new Error(`the default export is not a ModelModule: ${problems.join("; ")}`);
+  if (problems.length > 0) {
+    const place = defaultExportPlace(path);
+    throw new Error(`the default export is not a ModelModule: ${problems.join("; ")} (${place})`);
+  }
   return file.default as ModelModule;
 }
 
@@ -29,21 +36,8 @@ async function importFile(path: string): Promise<{ default?: unknown }> {
   try {
     return await import(pathToFileURL(path).href);
   } catch (error) {
-    throw new Error(describeImportError(error), { cause: error });
+    throw new Error(describeImportError(error, path), { cause: error });
   }
-}
-
-/** Describes an error of an import, with the place of a syntax error and the package that is missing. */
-function describeImportError(error: unknown): string {
-  const message = messageOf(error);
-  if (!(error instanceof Error)) return `its import throws ${message}`;
-  if (error.name === "ResolveMessage" && "specifier" in error) {
-    const [name] = /^(?:@[^/:]+\/)?[^@./:][^/:]*(?=\/|$)/.exec(String(error.specifier)) ?? [];
-    return name === undefined ? message : `${message} (\`npm install ${name}\` in its folder installs it)`;
-  }
-  if (error.name !== "BuildMessage" || !("position" in error)) return `its import throws an error: ${message}`;
-  const { file, line, column } = (error.position ?? {}) as Record<string, unknown>;
-  return `it cannot be parsed: ${message} (${String(file)}:${String(line)}:${String(column)})`;
 }
 
 /** A check of one field: what it allows, in words that follow "allowed: ", and the test. */
@@ -56,6 +50,12 @@ const REQUIRED_FIELDS: Readonly<Record<string, FieldCheck>> = {
   name: ["a string", (value) => typeof value === "string" && value !== ""],
   load: ["a function", isFunction],
 };
+
+/** The name is part of requests, and a label of metrics. */
+const NAME_LENGTH: FieldCheck = [
+  "at most 64 characters, none of them a control character",
+  (value) => typeof value !== "string" || /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]{0,64}$/u.test(value),
+];
 
 const OPTIONAL_FIELDS: Readonly<Record<string, FieldCheck>> = {
   sampleRate: [
@@ -76,6 +76,7 @@ function findProblems(exported: unknown): string[] {
   const module = exported as Record<string, unknown>;
   const checks = [
     ...Object.entries(REQUIRED_FIELDS),
+    ["name", NAME_LENGTH] as const,
     ...Object.entries(OPTIONAL_FIELDS).filter(([name]) => module[name] !== undefined),
   ];
   return checks.flatMap(([name, [allowed, test]]) => {

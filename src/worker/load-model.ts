@@ -1,9 +1,13 @@
+import { resolve } from "node:path";
+
 import { messageOf } from "../lib/thrown.ts";
+import { describeBuildError } from "../model/import-error.ts";
 import { loadModule } from "../model/load-module.ts";
 import type { ModelInfo } from "../model/model-info.ts";
 import type { AnyModel, Call, ModelModule, StatefulModel } from "../model/model.ts";
 import { isModelPath } from "../model/models.ts";
 import { resolveSettings } from "../model/settings.ts";
+import { defaultExportPlace, stackPlace } from "../model/source-place.ts";
 import { type ModelTracing, NO_MODEL_TRACING, openModelTracing } from "../telemetry/tracing/model-tracing.ts";
 import type { LoadMessage } from "./messages.ts";
 
@@ -24,7 +28,7 @@ export async function loadModel(message: LoadMessage): Promise<LoadedModel> {
   if (problems.length > 0) throw new Error(`its settings are refused: ${problems.join("; ")}`);
   const tracing = module.traces === true ? await openModelTracing(process.env) : NO_MODEL_TRACING;
   const model = await run("load()", () => module.load(settings, { spawn: message.spawn }));
-  checkModel(module, model);
+  checkModel(module, model, message.model);
   const stateful = isStateful(model);
   const sampleRate = module.sampleRate ?? DEFAULT_SAMPLE_RATE;
   await run("the warm-up", () => warmUp(model, sampleRate));
@@ -49,29 +53,32 @@ async function runPart<T>(part: string, model: string, task: () => T | Promise<T
   try {
     return await task();
   } catch (error) {
-    const place = isModelPath(model) ? placeOf(error) : undefined;
+    const place = isModelPath(model) ? stackPlace(error) : undefined;
     const suffix = place === undefined ? "" : ` (${place})`;
-    throw new Error(`${part} failed: ${messageOf(error)}${suffix}`, { cause: error });
+    const description = describeBuildError(error) ?? `${messageOf(error)}${suffix}`;
+    throw new Error(`${part} failed: ${description}`, { cause: error });
   }
 }
 
-/** Returns `FILE:LINE:COLUMN` of the innermost frame of the stack that is in a file. */
-function placeOf(error: unknown): string | undefined {
-  const stack = error instanceof Error ? (error.stack ?? "") : "";
-  return /^\s*at (?:.*\()?(?:file:\/\/)?(\/(?!\$bunfs).*?:\d+:\d+)\)?$/m.exec(stack)?.[1];
+/** Throws an error with the place of the file's default export when `load` has returned no model. */
+function checkModel(module: ModelModule, model: unknown, nameOrPath: string): void {
+  const problem = findProblem(module, model);
+  if (problem === undefined) return;
+  throw new Error(isModelPath(nameOrPath) ? `${problem} (${defaultExportPlace(resolve(nameOrPath))})` : problem);
 }
 
-function checkModel(module: ModelModule, model: unknown): void {
-  if (typeof model !== "object" || model === null) throw new Error(`load() must return a model, not ${String(model)}`);
+function findProblem(module: ModelModule, model: unknown): string | undefined {
+  if (typeof model !== "object" || model === null) return `load() must return a model, not ${String(model)}`;
   const has = (name: string): boolean => typeof (model as Record<string, unknown>)[name] === "function";
   if (has("step") || module.stateful) {
     for (const name of ["start", "step"])
-      if (!has(name)) throw new Error(`a stateful model needs a function ${name}(); load() returned none`);
+      if (!has(name)) return `a stateful model needs a function ${name}(); load() returned none`;
   } else if (!has("infer")) {
-    throw new Error("a model needs a function infer(), or start() and step() if it is stateful");
+    return "a model needs a function infer(), or start() and step() if it is stateful";
   } else if ((module.maxBatch ?? 1) > 1 && !has("inferBatch")) {
-    throw new Error(`a model with maxBatch ${module.maxBatch} needs a function inferBatch()`);
+    return `a model with maxBatch ${module.maxBatch} needs a function inferBatch()`;
   }
+  return undefined;
 }
 
 async function warmUp(model: AnyModel, sampleRate: number): Promise<void> {

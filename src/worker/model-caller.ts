@@ -1,4 +1,5 @@
 import { messageOf } from "../lib/thrown.ts";
+import { describeBuildError } from "../model/import-error.ts";
 import type { Call, Model, StatefulModel } from "../model/model.ts";
 import { isStateful, type LoadedModel } from "./load-model.ts";
 import type { JobMessage, WorkerResult } from "./messages.ts";
@@ -128,8 +129,12 @@ function failure(error: unknown): WorkerResult {
   return stack === undefined ? { error: message } : { error: message, stack };
 }
 
-/** Returns the message of a thrown value, cut if it is long, and its stack if it has one. */
-export function describeError(error: unknown): { message: string; stack?: string } {
-  const message = messageOf(error).slice(0, MAX_ERROR_LENGTH);
-  return error instanceof Error && error.stack !== undefined ? { message, stack: error.stack } : { message };
+/**
+ * Returns the message of a thrown value, cut if it is long, and its stack if it has one. Errors of Bun's parser have no
+ * stack: their places take its place.
+ */
+export function describeError(error: unknown, maxLength = MAX_ERROR_LENGTH): { message: string; stack?: string } {
+  const message = messageOf(error).slice(0, maxLength);
+  const stack = (error instanceof Error ? error.stack : undefined) ?? describeBuildError(error);
+  return stack === undefined ? { message } : { message, stack };
 }

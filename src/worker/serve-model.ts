@@ -17,6 +17,9 @@ export interface WorkerPort {
  */
 const CALLS_PER_COLLECTION = 1_000;
 
+/** Longest description of a load that failed. It may list several errors. */
+const MAX_LOAD_ERROR_LENGTH = 4_000;
+
 /** Serves one model on this thread until the thread ends: loads it, warms it up, and runs one call after the other. */
 export function serveModel(port: WorkerPort): void {
   const options = new Map<number, unknown>();
@@ -34,7 +37,7 @@ export function serveModel(port: WorkerPort): void {
       };
       port.postMessage({ type: "ready", info, closes: model.close !== undefined || tracing !== NO_MODEL_TRACING });
     } catch (error) {
-      port.postMessage({ type: "load_failed", ...describeError(error) });
+      port.postMessage({ type: "load_failed", ...describeError(error, MAX_LOAD_ERROR_LENGTH) });
     }
   };
   port.onmessage = (event) => {

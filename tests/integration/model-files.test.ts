@@ -173,7 +173,12 @@ describe("serve exits with 2 and one sentence for a model file", () => {
       "export const name = 1;",
       /the file has no default export; it must `export default \{ name, load }`/,
     ],
-    ["that exports a number", "number.ts", "export default 5;", /the default export is not a ModelModule: found 5/],
+    [
+      "that exports a number",
+      "number.ts",
+      "export default 5;",
+      /the default export is not a ModelModule: found 5 \(.*\/number.ts:1:1\)/,
+    ],
     [
       "with fields of wrong types",
       "types.ts",
@@ -184,7 +189,7 @@ describe("serve exits with 2 and one sentence for a model file", () => {
       "that throws when it is imported",
       "top.ts",
       `throw new Error("no luck"); export default 1;`,
-      /its import throws an error: no luck/,
+      /its import throws an error: no luck \(.*\/top.ts:1:\d+\)/,
     ],
     [
       "whose load throws",
@@ -202,7 +207,7 @@ describe("serve exits with 2 and one sentence for a model file", () => {
       "whose load returns nothing",
       "nothing.ts",
       `export default { name: "t", load() {} };`,
-      /load\(\) must return a model, not undefined/,
+      /load\(\) must return a model, not undefined \(.*\/nothing.ts:1:1\)/,
     ],
     [
       "whose model has no infer",
@@ -220,7 +225,7 @@ describe("serve exits with 2 and one sentence for a model file", () => {
       "that imports a missing file",
       "imports.ts",
       `import missing from "./gone.ts"; export default missing;`,
-      /Cannot find module '.\/gone.ts'/,
+      /Cannot find module '.\/gone.ts' .*\(.*\/imports.ts:1:21\)/,
     ],
     ["that exits", "exits.ts", `process.exit(4);`, /the thread ended with exit code 4 before it was ready/],
     [
@@ -261,7 +266,9 @@ describe("serve exits with 2 and one sentence for a model file", () => {
       const { code, out, err } = await executable.run(["serve", "--port", "0", ...flags]);
       expect(err).toMatch(message);
       expect({ code, out }).toEqual({ code: 2, out: "" });
-      expect(err.trim().split("\n").length).toBeLessThanOrEqual(2);
+      const lines = err.trim().split("\n");
+      // A list of errors stands below the sentence.
+      expect(lines.filter((line) => !line.startsWith("  ")).length).toBeLessThanOrEqual(1);
     });
   }
 
@@ -273,6 +280,30 @@ describe("serve exits with 2 and one sentence for a model file", () => {
     );
     expect(err).toContain(`models.b: name: "/no/b.ts": there is no such file; looked for /no/b.ts (--set)`);
   });
+});
+
+test("several syntax errors of a model file are listed with file, line and column by serve, check and the log", async () => {
+  const broken = "let a = 1;\nlet a = 2;\nlet a = 3;\n";
+  await write("several.ts", broken);
+  const lines = [2, 3].map((line) => `  "a" has already been declared (${executable.folder}/several.ts:${line}:5)\n`);
+  const list = `model "./several.ts" cannot be loaded: it has 2 errors:\n${lines.join("")}`;
+  const served = await executable.run(["serve", "--port", "0", "--model", "./several.ts"]);
+  expect(served).toEqual({ code: 2, out: "", err: `streamer: ${list}` });
+  const checked = await executable.run(["model", "check", "./several.ts"]);
+  expect(checked).toMatchObject({ code: 1, err: "" });
+  expect(checked.out).toContain(list);
+
+  await write("lazy.ts", `export default { name: "t", load: () => import("./several.ts") };`);
+  const lazy = await executable.run(["serve", "--port", "0", "--model", "./lazy.ts"]);
+  expect(lazy.err).toContain(`cannot be loaded: load() failed: it has 2 errors:\n${lines.join("")}`);
+
+  // A replacement loads the file that is there now: the worker of the first good one exits during its first call.
+  await write("replaced.ts", model("let calls = 0;", "calls++ > 0 ? process.exit(1) : 1"));
+  const server = await executable.serve({ "model.workers": 1 }, ["--model", "./replaced.ts"]);
+  await write("replaced.ts", broken);
+  await send(server.port, "simple");
+  const failed = server.log.find(({ event }) => event === "load_failed");
+  for (const line of [2, 3]) expect(failed?.["cause"]).toContain(`replaced.ts:${line}:5`);
 });
 
 describe("the model commands", () => {
