@@ -126,7 +126,7 @@ function contradictions(config: Config, resolution: Resolution): string[] {
   }
   check(limits.read_ahead_seconds <= limits.channel_budget_seconds, "limits.read_ahead_seconds", budget, "at most");
   for (const name of resolution.models) {
-    // A client calls a model file by its name without folder and extension.
+    // The default model keeps the name of its file, without folder and extension, beside the name that it exports.
     if (name === parse(config.model.name).name) {
       problems.push(`models.${name}: is already the name of the default model; allowed: another name`);
     }

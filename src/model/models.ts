@@ -21,12 +21,9 @@ export function isModelPath(nameOrPath: string): boolean {
   return /[/\\]|\.[cm]?[jt]s$/.test(nameOrPath);
 }
 
-/**
- * Returns the name by which clients select the default model: for a file its name without folder and extension, because
- * clients need not know where a server keeps its files.
- */
-export function modelName(nameOrPath: string): string {
-  return isModelPath(nameOrPath) ? parse(nameOrPath).name : nameOrPath;
+/** Returns the name of a model file without folder and extension; undefined for the name of a built-in model. */
+export function fileName(nameOrPath: string): string | undefined {
+  return isModelPath(nameOrPath) ? parse(nameOrPath).name : undefined;
 }
 
 /**

@@ -25,8 +25,12 @@ export interface ModelPoolOptions {
   /** Where workers run. */
   readonly startHost: StartHost;
   readonly log: WarningLog;
-  /** By default, metrics are not kept. */
-  readonly metrics?: ModelMetrics;
+  /**
+   * Returns the metrics of the model when it is loaded. Their label is the model's name in the log. By default, metrics
+   * are not kept.
+   * @param exported the model's own name
+   */
+  readonly metrics?: (exported: string) => ModelMetrics;
   /** By default, the system's. */
   readonly clock?: Clock;
 }

@@ -8,23 +8,23 @@ import type { HostExit } from "./worker-host.ts";
 /** Metrics and warnings of a pool. */
 export class PoolTelemetry {
   #model: string;
-  readonly #metrics: ModelMetrics;
+  #metrics: ModelMetrics | undefined;
   readonly #log: RateLimitedLog;
 
   /** @param model name for the log until the model is loaded */
-  constructor(model: string, metrics: ModelMetrics, log: RateLimitedLog) {
+  constructor(model: string, log: RateLimitedLog) {
     this.#model = model;
-    this.#metrics = metrics;
     this.#log = log;
   }
 
-  /** @param name the model's own name */
-  modelLoaded(name: string): void {
-    this.#model = name;
+  /** @param exported the model's own name, for the log when no metrics are kept */
+  modelLoaded(exported: string, metrics: ModelMetrics | undefined): void {
+    this.#model = metrics?.model ?? exported;
+    this.#metrics = metrics;
   }
 
   callStarted({ jobs }: RunningCall): void {
-    for (const { kind, job, queueMs } of jobs) this.#metrics.jobStarted(kind, queueMs, job.traceparent);
+    for (const { kind, job, queueMs } of jobs) this.#metrics?.jobStarted(kind, queueMs, job.traceparent);
   }
 
   /** A call has ended, with results or without. */
@@ -33,35 +33,35 @@ export class PoolTelemetry {
     if (first === undefined) return;
     let samples = 0;
     for (const { job } of jobs) samples += job.audio.length;
-    this.#metrics.callEnded(first.kind, inferMs, jobs.length, samples / sampleRate, first.job.traceparent);
+    this.#metrics?.callEnded(first.kind, inferMs, jobs.length, samples / sampleRate, first.job.traceparent);
   }
 
   /** The model threw an error. */
   inferenceFailed(worker: number, error: string, stack: string | undefined): void {
-    this.#metrics.jobFailed("inference_failed");
+    this.#metrics?.jobFailed("inference_failed");
     this.#log.warn("inference_failed", { model: this.#model, worker, error, stack });
   }
 
   jobFailed(code: JobFailure): void {
-    this.#metrics.jobFailed(code);
+    this.#metrics?.jobFailed(code);
   }
 
   jobDropped({ kind, dropReason }: QueuedJob): void {
-    if (kind === "interim") this.#metrics.interimEnded(dropReason);
+    if (kind === "interim") this.#metrics?.interimEnded(dropReason);
   }
 
   callTimedOut(worker: number, timeoutMs: number): void {
-    this.#metrics.workerDied("timeout");
+    this.#metrics?.workerDied("timeout");
     this.#log.warn("inference_timeout", { model: this.#model, worker, timeout_ms: timeoutMs });
   }
 
   workerCrashed(worker: number, { cause, stack }: HostExit): void {
-    this.#metrics.workerDied(stack === undefined ? "exit" : "error");
+    this.#metrics?.workerDied(stack === undefined ? "exit" : "error");
     this.#log.warn("worker_crashed", { model: this.#model, worker, cause, stack });
   }
 
   loadFailed(worker: number, { cause, stack }: HostExit): void {
-    this.#metrics.workerDied("load");
+    this.#metrics?.workerDied("load");
     this.#log.warn("load_failed", { model: this.#model, worker, cause, stack });
   }
 

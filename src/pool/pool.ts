@@ -3,8 +3,7 @@ import type { Clock } from "../lib/clock.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { ModelInfo } from "../model/model-info.ts";
 import { RateLimitedLog } from "../telemetry/log/rate-limited-log.ts";
-import type { PoolLoad } from "../telemetry/metrics/model-metrics.ts";
-import { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
+import type { ModelMetrics, PoolLoad } from "../telemetry/metrics/model-metrics.ts";
 import type { AudioJob, Lane, LaneOwner, Settle } from "./lane.ts";
 import { failedOutcome, Outcomes, resultOutcome, unstartedOutcome } from "./outcomes.ts";
 import type { ModelPoolOptions, PoolLimits } from "./pool-options.ts";
@@ -34,6 +33,7 @@ export class ModelPool {
   readonly #limits: PoolLimits;
   readonly #arena: Arena;
   readonly #clock: Clock;
+  readonly #openMetrics: (exported: string) => ModelMetrics | undefined;
   readonly #telemetry: PoolTelemetry;
   readonly #outcomes: Outcomes;
   readonly #workers: Workers;
@@ -44,12 +44,11 @@ export class ModelPool {
   #closed = false;
 
   constructor({ model, settings, limits, arena, startHost, log, metrics, clock = systemClock }: ModelPoolOptions) {
-    const modelMetrics = metrics ?? new ServerMetrics().model(model);
-    modelMetrics.observePool(limits.workers, () => this.load);
     this.#limits = limits;
+    this.#openMetrics = (exported) => metrics?.(exported);
     this.#arena = arena;
     this.#clock = clock;
-    this.#telemetry = new PoolTelemetry(model, modelMetrics, new RateLimitedLog(log, clock));
+    this.#telemetry = new PoolTelemetry(model, new RateLimitedLog(log, clock));
     this.#outcomes = new Outcomes(this.#telemetry);
     this.#timer = new WakeTimer(clock, () => this.#turn());
     this.#workers = new Workers({
@@ -151,7 +150,9 @@ export class ModelPool {
     const { workers, maxInFlight, inferenceTimeoutMs } = this.#limits;
     if (this.#scheduler === undefined) {
       this.#info = info;
-      this.#telemetry.modelLoaded(info.name);
+      const metrics = this.#openMetrics(info.name);
+      metrics?.observePool(workers, () => this.load);
+      this.#telemetry.modelLoaded(info.name, metrics);
       this.#scheduler = new Scheduler({
         ...info,
         workers,

@@ -1,7 +1,7 @@
 import type { Arena } from "../audio/arena.ts";
 import type { Config, ModelConfig } from "../config/config.ts";
 import type { Clock } from "../lib/clock.ts";
-import { modelName } from "../model/models.ts";
+import { fileName } from "../model/models.ts";
 import { ModelPool } from "../pool/pool.ts";
 import { threadHost } from "../pool/thread-host.ts";
 import type { ServedModel } from "../stream/services.ts";
@@ -10,10 +10,11 @@ import type { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
 
 /** All models of a server, each with a pool of its own. */
 export interface ModelTier {
-  /** By the name that a start names; the first is the default. */
-  readonly served: ReadonlyMap<string, ServedModel>;
-  /** Resolves when all are loaded and warm; rejects with a sentence when one cannot be. */
-  readonly ready: Promise<void>;
+  /**
+   * Resolves with the models when all are loaded and warm, by the name that a start names; the first is the default.
+   * Rejects with a sentence when one cannot be loaded, or when two have the same name.
+   */
+  readonly ready: Promise<ReadonlyMap<string, ServedModel>>;
   /** Jobs of all models, queued or running, that hold audio. Those of clients that are gone count too. */
   readonly jobs: number;
   /** Worker threads of all models. */
@@ -29,11 +30,20 @@ export interface TierOptions {
   readonly clock: Clock;
 }
 
+/** One configured model. */
+interface TierEntry {
+  readonly config: ModelConfig;
+  readonly pool: ModelPool;
+  /** Key below `models`; undefined: the default model, which has the name that it exports. */
+  readonly key: string | undefined;
+}
+
 export function openModels(config: Config, options: TierOptions): ModelTier {
   const startHost = threadHost(options.workerUrl);
-  const pools = new Map<string, ModelPool>();
-  const pool = (name: string, model: ModelConfig): ModelPool =>
-    new ModelPool({
+  const open = (key: string | undefined, model: ModelConfig): TierEntry => ({
+    config: model,
+    key,
+    pool: new ModelPool({
       model: model.name,
       settings: model.settings,
       limits: {
@@ -45,39 +55,52 @@ export function openModels(config: Config, options: TierOptions): ModelTier {
       arena: options.arena,
       startHost,
       log: options.log,
-      metrics: options.metrics.model(name),
+      metrics: (exported) => options.metrics.model(key ?? exported),
       clock: options.clock,
-    });
-  const first = modelName(config.model.name);
-  pools.set(first, pool(first, config.model));
-  for (const [name, model] of Object.entries(config.models)) pools.set(name, pool(name, model));
-  const all = [...pools.values()];
-  const ready = Promise.all(all.map((each) => each.ready)).then(() => undefined);
+    }),
+  });
+  const further = Object.entries(config.models).map(([key, model]) => open(key, model));
+  const all = [open(undefined, config.model), ...further];
+  const pools = all.map(({ pool }) => pool);
+  const ready = Promise.all(pools.map((pool) => pool.ready)).then(() => byName(all));
   // The caller handles the rejection; one without a caller must not end the process.
   ready.catch(() => {});
   return {
-    served: new Map([...pools].map(([name, from]) => [name, served(name, from)])),
     ready,
-    workers: [config.model, ...Object.values(config.models)].reduce((sum, { workers }) => sum + workers, 0),
+    workers: all.reduce((sum, { config: { workers } }) => sum + workers, 0),
     get jobs() {
-      return all.reduce((sum, { load }) => sum + load.finalsWaiting + load.workersBusy, 0);
+      return pools.reduce((sum, { load }) => sum + load.finalsWaiting + load.workersBusy, 0);
     },
     close: async () => {
-      await Promise.all(all.map((each) => each.close()));
+      await Promise.all(pools.map((pool) => pool.close()));
     },
   };
 }
 
-/** A pool under the name that the configuration gives it. */
-function served(name: string, pool: ModelPool): ServedModel {
+/** Returns the loaded models by name. Throws when two have the same name. */
+function byName(all: readonly TierEntry[]): ReadonlyMap<string, ServedModel> {
+  const models = new Map<string, ServedModel>();
+  for (const entry of all) {
+    const model = served(entry);
+    if (models.has(model.name)) {
+      const [first] = all;
+      throw new Error(
+        `models.${model.name}: is already the name of the default model, which ${first?.config.name} exports; ` +
+          "allowed: another key, or another exported name",
+      );
+    }
+    models.set(model.name, model);
+  }
+  return models;
+}
+
+function served({ config, key, pool }: TierEntry): ServedModel {
+  const alias = key === undefined ? fileName(config.name) : undefined;
   return {
-    name,
-    get sampleRate() {
-      return pool.sampleRate;
-    },
-    get keepsState() {
-      return pool.info.stateful;
-    },
+    name: key ?? pool.info.name,
+    ...(alias !== undefined && { alias }),
+    sampleRate: pool.info.sampleRate,
+    keepsState: pool.info.stateful,
     get finalsPending() {
       return pool.finalsPending;
     },

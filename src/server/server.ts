@@ -11,7 +11,7 @@ import type { ServedModel, Services } from "../stream/services.ts";
 import type { Logger } from "../telemetry/log/log.ts";
 import { renderMetrics } from "../telemetry/metrics/exposition.ts";
 import { type LiveStats, liveStats } from "../telemetry/metrics/live-stats.ts";
-import { presetSeries } from "../telemetry/metrics/preset-series.ts";
+import { presetModelSeries, presetSeries } from "../telemetry/metrics/preset-series.ts";
 import { RuntimeMonitor } from "../telemetry/metrics/runtime-monitor.ts";
 import { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
 import { NO_TRACING } from "../telemetry/tracing/no-tracing.ts";
@@ -59,6 +59,8 @@ export class Server {
   readonly #options: ServerOptions;
   readonly #services: Services;
   readonly #models: ModelTier;
+  /** The models that are loaded, by name. */
+  readonly #served = new Map<string, ServedModel>();
   readonly #sessions: Sessions;
   readonly #websockets: WebSockets;
   readonly #runtime: RuntimeMonitor;
@@ -78,8 +80,7 @@ export class Server {
     this.#openedAt = clock();
     const arena = new Arena((limits.arena_mb * MIB) / SLAB_BYTES);
     const memory = new Memory(arena, () => this.#models.jobs);
-    const models = new Map<string, ServedModel>();
-    this.#services = { config, arena, memory, models, log, metrics, clock };
+    this.#services = { config, arena, memory, models: this.#served, log, metrics, clock };
     this.#sessions = new Sessions(this.#services);
     const garbage = new GarbageCollector(metrics, clock);
     const handled = (message: string | Uint8Array) => garbage.add(message);
@@ -87,7 +88,6 @@ export class Server {
     // Listens before anything is loaded: a port that is taken is reported at once.
     this.#bun = this.#listen();
     this.#models = openModels(config, { arena, log, metrics, workerUrl: options.workerUrl, clock: steadyClock });
-    for (const [name, model] of this.#models.served) models.set(name, model);
     this.#runtime = new RuntimeMonitor({
       metrics,
       log,
@@ -98,7 +98,7 @@ export class Server {
     metrics.registry.onCollect(() => {
       collectGauges(this.#services, this.#sessions, this.#phase === "ready", version);
     });
-    presetSeries(metrics, Object.keys(PATTERNS), models.keys());
+    presetSeries(metrics, Object.keys(PATTERNS));
     this.#timers = [
       setInterval(() => this.#sweep(), SWEEP_MS),
       setInterval(() => this.#sessions.tick(clock()), TICK_MS),
@@ -123,7 +123,9 @@ export class Server {
 
   /** Loads and warms the models. Streams are accepted afterwards. Throws when a model cannot be loaded. */
   async load(): Promise<void> {
-    await this.#models.ready;
+    const { metrics } = this.#services;
+    for (const [name, model] of await this.#models.ready) this.#served.set(name, model);
+    presetModelSeries(metrics, Object.keys(PATTERNS), this.#served.keys());
     this.#descriptors.compare(this.#options.config.limits.max_sessions);
     if (this.#phase === "loading") this.#phase = "ready";
   }

@@ -77,13 +77,17 @@ function channelBudgetMs({ holdsMs }: Prepared, limits: Config["limits"]): numbe
   return Math.min(limits.channel_budget_seconds * 1000, holdsMs + limits.read_ahead_seconds * 1000);
 }
 
+function findAlias(models: ReadonlyMap<string, ServedModel>, name: string): ServedModel | undefined {
+  return [...models.values()].find(({ alias }) => alias === name);
+}
+
 function chooseModel(
   name: string | undefined,
   models: ReadonlyMap<string, ServedModel>,
   pattern: Pattern,
 ): ServedModel {
   const [first] = models.values();
-  const model = name === undefined ? first : models.get(name);
+  const model = name === undefined ? first : (models.get(name) ?? findAlias(models, name));
   if (model === undefined) {
     const names = [...models.keys()];
     const meant = nearestName(name ?? "", names);

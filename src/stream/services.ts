@@ -7,7 +7,10 @@ import type { Memory } from "./memory.ts";
 
 /** A model as streams use it. */
 export interface ServedModel {
+  /** Unique in the server: what a start selects it by, and what events, metrics and the log call it. */
   readonly name: string;
+  /** A further name for a start, which no other model has. */
+  readonly alias?: string;
   /** Hz. Every stream is resampled to it. */
   readonly sampleRate: number;
   /** The model keeps state: it can only be called in turn. */

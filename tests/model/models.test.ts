@@ -5,8 +5,8 @@ import { loadModule } from "../../src/model/load-module.ts";
 import {
   builtInModels,
   describeModelSettings,
+  fileName,
   isModelPath,
-  modelName,
   validateModelSettings,
 } from "../../src/model/models.ts";
 
@@ -34,12 +34,12 @@ test("a missing file is refused before it is loaded, with its absolute path", ()
   expect(validateModelSettings("./tests/support/models", {})).toEqual([expect.stringContaining("it is not a file")]);
 });
 
-test("clients name a model file without folder and extension", () => {
-  expect(["./secret/place/my-model.ts", "/a/b.mjs", "m.js", "simulated"].map(modelName)).toEqual([
+test("a model file has a name without folder and extension, a built-in model has no file", () => {
+  expect(["./secret/place/my-model.ts", "/a/b.mjs", "m.js", "simulated"].map(fileName)).toEqual([
     "my-model",
     "b",
     "m",
-    "simulated",
+    undefined,
   ]);
 });
 

@@ -57,7 +57,7 @@ export class TestPool {
       arena: this.arena,
       startHost: threadHost(workerUrl),
       log: { warn: record },
-      metrics: this.#metrics.model("test"),
+      metrics: () => this.#metrics.model("test"),
       ...options,
     });
   }

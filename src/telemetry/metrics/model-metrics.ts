@@ -36,9 +36,10 @@ export interface PoolLoad {
 
 /** Metrics of one model and its pool of workers. */
 export class ModelMetrics {
+  /** The label `model` of all series. */
+  readonly model: string;
   readonly #registry: MetricRegistry;
   readonly #families: MetricFamilies;
-  readonly #model: string;
   readonly #queueSeconds: Readonly<Record<JobKind, Histogram>>;
   readonly #computeSeconds: Readonly<Record<JobKind, Histogram>>;
   readonly #batchSize: Histogram;
@@ -52,7 +53,7 @@ export class ModelMetrics {
     });
     this.#registry = registry;
     this.#families = families;
-    this.#model = model;
+    this.model = model;
     this.#queueSeconds = byKind(queueSeconds);
     this.#computeSeconds = byKind(computeSeconds);
     this.#batchSize = batchSize.with({ model });
@@ -61,7 +62,7 @@ export class ModelMetrics {
 
   /** Reads the state of the pool whenever the metrics are read. @param workers configured number of threads */
   observePool(workers: number, load: () => PoolLoad): void {
-    const model = this.#model;
+    const { model } = this;
     const { workers: family, inference } = this.#families;
     this.#registry.onCollect(() => {
       const { workersReady, workersBusy, finalsWaiting, interimsWaiting, spawns } = load();
@@ -98,14 +99,14 @@ export class ModelMetrics {
 
   /** Counts a job without a result. @param code of the error event that takes its place */
   jobFailed(code: string): void {
-    this.#families.inference.failures.with({ model: this.#model, code }).add();
+    this.#families.inference.failures.with({ model: this.model, code }).add();
   }
 
   interimEnded(fate: InterimFate): void {
-    this.#families.inference.interims.with({ model: this.#model, fate }).add();
+    this.#families.inference.interims.with({ model: this.model, fate }).add();
   }
 
   workerDied(cause: WorkerDeathCause): void {
-    this.#families.workers.deaths.with({ model: this.#model, cause }).add();
+    this.#families.workers.deaths.with({ model: this.model, cause }).add();
   }
 }

@@ -8,11 +8,11 @@ import { PREEMPTED } from "./runtime-monitor.ts";
 import type { ServerMetrics } from "./server-metrics.ts";
 
 /**
- * Creates all series whose labels are known in advance, so that Prometheus sees the first event of a kind as an
- * increase from 0.
+ * Creates the series of a server whose labels are known in advance, so that Prometheus sees the first event of a kind
+ * as an increase from 0.
  */
-export function presetSeries(metrics: ServerMetrics, patterns: readonly string[], models: Iterable<string>): void {
-  const { sessions, traffic, inference, workers, runtime, server } = metrics.families;
+export function presetSeries(metrics: ServerMetrics, patterns: readonly string[]): void {
+  const { sessions, traffic, runtime, server } = metrics.families;
   for (const [code, row] of Object.entries(ERRORS) as [ErrorCode, ErrorRow][]) {
     traffic.errors.with({ code });
     if (row.status !== undefined) sessions.refused.with({ reason: code });
@@ -29,6 +29,11 @@ export function presetSeries(metrics: ServerMetrics, patterns: readonly string[]
     runtime.blockedSeconds.with({ stage });
   }
   for (const pattern of patterns) sessions.opened.with({ pattern });
+}
+
+/** Creates the series of the models in the same way. Their names are known when they are loaded. */
+export function presetModelSeries(metrics: ServerMetrics, patterns: readonly string[], models: Iterable<string>): void {
+  const { inference, workers } = metrics.families;
   for (const model of models) {
     for (const fate of INTERIM_FATES) inference.interims.with({ model, fate });
     for (const cause of WORKER_DEATH_CAUSES) workers.deaths.with({ model, cause });

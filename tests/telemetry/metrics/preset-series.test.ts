@@ -2,12 +2,13 @@ import { expect, test } from "bun:test";
 
 import { ERRORS } from "../../../src/protocol/errors.ts";
 import { EVENTS } from "../../../src/protocol/events.ts";
-import { presetSeries } from "../../../src/telemetry/metrics/preset-series.ts";
+import { presetModelSeries, presetSeries } from "../../../src/telemetry/metrics/preset-series.ts";
 import { ServerMetrics } from "../../../src/telemetry/metrics/server-metrics.ts";
 
 test("series with known labels exist at 0 before the first event", () => {
   const metrics = new ServerMetrics();
-  presetSeries(metrics, ["simple", "segmented"], ["a", "b"]);
+  presetSeries(metrics, ["simple", "segmented"]);
+  presetModelSeries(metrics, ["simple", "segmented"], ["a", "b"]);
   const { sessions, streams, traffic, inference, server } = metrics.families;
   const labels = (family: { samples(): { labels: object; value: number }[] }): object[] => {
     return family.samples().map(({ labels: each, value }) => {
@@ -25,7 +26,7 @@ test("series with known labels exist at 0 before the first event", () => {
 
 test("a session can only be refused or closed for a code that has a status or a close code", () => {
   const metrics = new ServerMetrics();
-  presetSeries(metrics, [], []);
+  presetSeries(metrics, []);
   const { refused, closed } = metrics.families.sessions;
   const codes = (selected: (row: (typeof ERRORS)[keyof typeof ERRORS]) => boolean): string[] => {
     return Object.entries(ERRORS).flatMap(([code, row]) => (selected(row) ? [code] : []));

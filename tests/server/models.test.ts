@@ -1,0 +1,85 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { encode, noise } from "../support/audio.ts";
+import { InProcessServer, type Settings } from "../support/in-process-server.ts";
+
+const folder = await mkdtemp(join(tmpdir(), "streamer-models-"));
+afterAll(() => rm(folder, { recursive: true }));
+
+/** Writes a model file that exports this name and answers with it. Returns its path. */
+async function modelFile(file: string, name: string): Promise<string> {
+  const path = join(folder, file);
+  const text = `export default { name: ${JSON.stringify(name)}, load: () => ({ infer: () => ({ from: "${file}" }) }) };`;
+  await Bun.write(path, text);
+  return path;
+}
+
+/** Streams a block to the model of this name; undefined: the default. Returns the name in `started`, and the file. */
+async function ask(server: InProcessServer, name?: string): Promise<{ model: string; from: unknown }> {
+  const client = await server.connect({ path: "/api/v1/simple" });
+  client.start(name === undefined ? {} : { model: name });
+  await client.sendAudio(encode("s16", noise(0.6)));
+  client.stop({ disconnect: true });
+  const { model } = await client.nextEvent("started");
+  const { from } = (await client.nextEvent("segment")) as unknown as { from: unknown };
+  await client.waitForClose();
+  return { model, from };
+}
+
+async function names(server: InProcessServer): Promise<unknown[]> {
+  return (await server.info()).models;
+}
+
+describe("the name of a model", () => {
+  test("of the default is the one that its file exports: in info, in started, in metrics and in the log", async () => {
+    const path = await modelFile("file-name.ts", "exported name");
+    await using server = await InProcessServer.start({ "model.name": path });
+    expect(await names(server)).toEqual([{ name: "exported name", sample_rate: 16_000 }]);
+    for (const name of [undefined, "exported name"]) {
+      expect(await ask(server, name)).toEqual({ model: "exported name", from: "file-name.ts" });
+    }
+    expect(server.logged("stream_started").map(({ model }) => model)).toEqual(["exported name", "exported name"]);
+    const metrics = await (await server.fetch("/metrics")).text();
+    expect(metrics).toContain('streamer_workers{model="exported name",state="idle"} 1');
+    expect(metrics).toContain('streamer_streams_started_total{pattern="simple",model="exported name"} 2');
+    expect(metrics).not.toContain("file-name");
+  });
+
+  test("of the default may also be its file's in a start, as before it was the exported one", async () => {
+    const path = await modelFile("alias.ts", "exported");
+    await using server = await InProcessServer.start({ "model.name": path });
+    expect(await ask(server, "alias")).toEqual({ model: "exported", from: "alias.ts" });
+    const client = await server.connect();
+    client.start({ model: "alia" });
+    expect((await client.nextEvent("error")).message).toBe('model: found "alia"; allowed: exported');
+  });
+
+  test("of a further model is its key, so that one file can be served twice", async () => {
+    const [first, second] = [await modelFile("first.ts", "same"), await modelFile("second.ts", "same")];
+    const settings: Settings = { "model.name": first, "models.a.name": second, "models.b.name": second };
+    await using server = await InProcessServer.start({ ...settings, "models.a.workers": 1, "models.b.workers": 1 });
+    expect(await names(server)).toMatchObject([{ name: "same" }, { name: "a" }, { name: "b" }]);
+    expect(await ask(server, "same")).toEqual({ model: "same", from: "first.ts" });
+    expect(await ask(server, "b")).toEqual({ model: "b", from: "second.ts" });
+    expect(await (await server.fetch("/metrics")).text()).toContain('streamer_workers{model="b",state="idle"} 1');
+  });
+
+  test("that the default model exports and a further model has as its key is refused when the server starts", async () => {
+    const path = await modelFile("twin.ts", "levels");
+    const settings: Settings = { "model.name": path, "models.levels.workers": 1 };
+    await using server = await InProcessServer.start(settings, { load: false });
+    await expect(server.load()).rejects.toThrow(
+      `models.levels: is already the name of the default model, which ${path} exports; ` +
+        "allowed: another key, or another exported name",
+    );
+    expect((await server.fetch("/api/v1/ready")).status).toBe(503);
+  });
+});
+
+test("info answers while the models are being loaded, without models", async () => {
+  await using server = await InProcessServer.start({ "model.delay": 0.5 }, { load: false });
+  expect(await names(server)).toEqual([]);
+});
