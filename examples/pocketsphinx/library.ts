@@ -9,6 +9,8 @@ const { symbols: sphinx } = dlopen("libpocketsphinx.so.3", {
   ps_args: { args: [], returns: "pointer" },
   // ps_decoder_t *ps_init(cmd_ln_t *config): NULL when it cannot be made.
   ps_init: { args: ["pointer"], returns: "pointer" },
+  // int ps_start_stream(ps_decoder_t *): forgets the noise level of the utterances before.
+  ps_start_stream: { args: ["pointer"], returns: "i32" },
   ps_start_utt: { args: ["pointer"], returns: "i32" },
   // int ps_process_raw(ps_decoder_t *, int16 const *data, size_t samples, int no_search, int full_utt)
   ps_process_raw: { args: ["pointer", "buffer", "u64", "i32", "i32"], returns: "i32" },
@@ -50,7 +52,9 @@ export class Decoder {
   recognise(samples: Int16Array): string {
     if (samples.length === 0) return "";
     const decoder = this.#decoder;
-    if (sphinx.ps_start_utt(decoder) < 0) throw new Error("pocketsphinx cannot begin an utterance");
+    if (sphinx.ps_start_stream(decoder) < 0 || sphinx.ps_start_utt(decoder) < 0) {
+      throw new Error("pocketsphinx cannot begin an utterance");
+    }
     const frames = sphinx.ps_process_raw(decoder, samples, samples.length, 0, 1);
     if (sphinx.ps_end_utt(decoder) < 0 || frames < 0) throw new Error("pocketsphinx failed in an utterance");
     const words: unknown = sphinx.ps_get_hyp(decoder, null);

@@ -1,12 +1,13 @@
 import { expect } from "bun:test";
 
 import { connect } from "../../../src/client/client.ts";
+import { checkModel, type Finding } from "../../../src/commands/model/checks/check-model.ts";
 import type { Segment } from "../../../src/protocol/events.ts";
 import { concat, encode, noise } from "../../support/audio.ts";
 import { example, samplesOf } from "../../support/example-harness.ts";
 import { BUILD_MS, Executable } from "../../support/executable.ts";
 import { InProcessServer } from "../../support/in-process-server.ts";
-import { testPool } from "../../support/pool-harness.ts";
+import { testPool, workerUrl } from "../../support/pool-harness.ts";
 import { files, testWith } from "../../support/requirements.ts";
 import { FORMAT } from "../../support/wire.ts";
 
@@ -41,6 +42,20 @@ testHere(
     await kit.submit(lanes[0]!, noise(1, { level: 0.3 }));
     expect(await kit.submit(lanes[0]!, digits)).toMatchObject({ output: { text: "two nine three four zero" } });
     expect(await kit.submit(lanes[0]!, new Float32Array(16_000))).toMatchObject({ output: { text: "" } });
+  },
+  PATIENCE_MS,
+);
+
+testHere(
+  "the same unclear audio gives the same digits, also after other audio: model check finds no fault and notes nothing",
+  async () => {
+    const findings: Finding[] = [];
+    const limits = { workers: 2, inferenceTimeoutMs: PATIENCE_MS, loadTimeoutMs: PATIENCE_MS };
+    const options = { model: path, settings: { vocabulary: "digits" }, ...limits, workerUrl };
+    await checkModel(options, (found) => findings.push(found));
+    // A slow machine may be slower than real time.
+    expect(findings.filter(({ verdict, check }) => verdict !== "ok" && check !== "time")).toEqual([]);
+    expect(findings.map(({ check }) => check)).toContain("afterwards");
   },
   PATIENCE_MS,
 );
