@@ -110,6 +110,13 @@ export const SETTINGS = {
     finish_ms: whole(5_000, 0, HOUR_MS, "ms", "longest time for the results of a stream that the server ends"),
     drain: choice("finish", DRAINS, "streams at shutdown; finish: they go on until they stop; now: they end at once"),
     drain_timeout_ms: whole(30_000, 0, HOUR_MS, "ms", "longest time that running streams go on at shutdown"),
+    stuck_exit_ms: whole(
+      30_000,
+      0,
+      HOUR_MS,
+      "ms",
+      "time for which a model may have too many threads that do not return before the server exits; 0: no limit",
+    ),
     arena_mb: whole(256, 1, 4_096, "MiB", "memory for the buffered audio of all streams"),
     channel_budget_seconds: real(135, 1, 3_600, "s", "most audio that one channel may buffer"),
     read_ahead_seconds: real(10, 0.1, 600, "s", "audio waiting for the model at which reading from the client pauses"),

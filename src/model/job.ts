@@ -6,9 +6,9 @@ export interface Job {
   /**
    * For models that keep state. `start` takes no state and returns one; when the span is not empty, its samples are the
    * first step. `step` takes the last state and returns the next one. `finish` takes the last state, has no samples and
-   * returns no state.
+   * returns no state; so does `dispose`, which takes its place when the stream ends otherwise.
    */
-  readonly step?: "start" | "step" | "finish";
+  readonly step?: "start" | "step" | "finish" | "dispose";
   readonly state?: unknown;
 }
 
@@ -24,13 +24,15 @@ export interface JobResult {
   readonly output?: Record<string, unknown>;
   readonly audio?: ResultAudio;
   readonly state?: unknown;
+  /** What in the state loses its methods when it is cloned. Reported with one of the first results of a worker. */
+  readonly uncloned?: string;
   /** Message of the error. A result with an error has nothing else but its stack. */
   readonly error?: string;
   readonly stack?: string;
 }
 
-/** Reasons for a job without a result: the model threw, took too long, or its worker ended. */
-export const JOB_FAILURES = ["inference_failed", "inference_timeout", "worker_crashed"] as const;
+/** Reasons for a job without a result: the model threw, took too long, its worker ended, or none could be started. */
+export const JOB_FAILURES = ["inference_failed", "inference_timeout", "worker_crashed", "model_unavailable"] as const;
 export type JobFailure = (typeof JOB_FAILURES)[number];
 
 /** Milliseconds of a job: from submission to start, and in the model. */

@@ -4,6 +4,8 @@ export interface ModelInfo {
   /** Hz. */
   readonly sampleRate: number;
   readonly stateful: boolean;
+  /** The model has `dispose`: states that are dropped must be given to it. */
+  readonly disposes: boolean;
   /** Jobs in one call, from 1; 1 for stateful models. */
   readonly maxBatch: number;
   /** Time for which a job that could run waits for others to join its batch. */

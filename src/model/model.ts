@@ -46,8 +46,8 @@ export interface Model<Output extends object> {
  * A model that processes a stream block by block and keeps state between the blocks.
  *
  * The state is a value: each call gets the last one and returns the next one. It travels between workers by structured
- * clone, so it should be small. The instance must not keep data of a stream. Audio, outputs and errors are as in
- * `Model`; after an error, the stream continues with the last state.
+ * clone, so it should be small, and objects of classes lose their methods. The instance must not keep data of a stream.
+ * Audio, outputs and errors are as in `Model`; after an error, the stream continues with the last state.
  */
 export interface StatefulModel<Output extends object, State> {
   /** Returns the state at the start of a stream. */
@@ -60,6 +60,12 @@ export interface StatefulModel<Output extends object, State> {
   ): [Output | undefined, State] | Promise<[Output | undefined, State]>;
   /** Returns the last output at the end of a stream, or `undefined` for none. */
   finish?(state: State, call: Call): Output | undefined | Promise<Output | undefined>;
+  /**
+   * Releases what a state stands for outside of JavaScript, such as memory of a C library, when the stream ends without
+   * `finish`: the client disconnected, the stream failed, or the model has no `finish`. Gets the last state of the
+   * stream, once, after its last call has ended, in any worker.
+   */
+  dispose?(state: State): void | Promise<void>;
   /** Runs once before the first call. Without it, the warm-up is a stream with one second of silence. */
   warmUp?(): void | Promise<void>;
   /**

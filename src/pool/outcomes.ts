@@ -1,16 +1,42 @@
+import type { Arena } from "../audio/arena.ts";
 import type { JobFailure, JobResult, Outcome } from "../model/job.ts";
 import type { RunningCall } from "./assignments.ts";
 import type { Settle } from "./lane.ts";
 import type { PoolTelemetry } from "./pool-telemetry.ts";
 import type { QueuedJob } from "./queued-job.ts";
 
-/** Delivers outcomes to those who submitted the jobs. An error thrown by one of them is logged and stops no other. */
+/**
+ * Delivers outcomes to those who submitted the jobs, and releases their samples. An error thrown by a receiver is logged
+ * and stops no other.
+ */
 export class Outcomes {
   readonly #telemetry: PoolTelemetry;
+  readonly #arena: Arena;
   #deferred: [Settle, Outcome][] = [];
 
-  constructor(telemetry: PoolTelemetry) {
+  /** @param arena with the samples of the jobs */
+  constructor(telemetry: PoolTelemetry, arena: Arena) {
     this.#telemetry = telemetry;
+    this.#arena = arena;
+  }
+
+  /** Releases the samples of a job that no worker can read any more. */
+  release({ job }: QueuedJob): void {
+    this.#arena.releaseSpan(job.audio);
+  }
+
+  /** Delivers that a job has no result. @param now end of its call */
+  fail(job: QueuedJob, code: JobFailure, message: string, now: number): void {
+    const { queueMs, startedMs, settle } = job;
+    this.#telemetry.jobFailed(code);
+    this.deliver(settle, { status: "failed", code, message, queueMs, inferMs: now - startedMs });
+  }
+
+  /** Delivers that a job was never started. */
+  failUnstarted({ submittedMs, settle }: QueuedJob, message: string, now: number): void {
+    const code = "model_unavailable";
+    this.#telemetry.jobFailed(code);
+    this.deliver(settle, { status: "failed", code, message, queueMs: now - submittedMs, inferMs: 0 });
   }
 
   /** Delivers at the next flush: the receiver is our caller and must return first. */
@@ -49,15 +75,4 @@ export function resultOutcome(job: QueuedJob, result: JobResult, call: RunningCa
     worker: call.worker,
     batchSize: call.jobs.length,
   };
-}
-
-/** Returns the outcome of a job whose call ended without a result. @param now end of the call */
-export function failedOutcome(job: QueuedJob, code: JobFailure, message: string, now: number): Outcome {
-  return { status: "failed", code, message, queueMs: job.queueMs, inferMs: now - job.startedMs };
-}
-
-/** Returns the outcome of a job that no worker could run. */
-export function unstartedOutcome(job: QueuedJob, now: number): Outcome {
-  const message = "no worker for the model could be started";
-  return { status: "failed", code: "worker_crashed", message, queueMs: now - job.submittedMs, inferMs: 0 };
 }

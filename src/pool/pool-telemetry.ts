@@ -65,8 +65,13 @@ export class PoolTelemetry {
     this.#log.warn("load_failed", { model: this.#model, worker, cause, stack });
   }
 
-  workerStuck(worker: number, stuck: number): void {
-    this.#log.warn("worker_stuck", { model: this.#model, worker, stuck });
+  workerStuck(worker: number, abandoned: number): void {
+    this.#log.warn("worker_stuck", { model: this.#model, worker, abandoned });
+  }
+
+  /** A state has an object that loses its methods. */
+  stateUncloned(worker: number, found: string): void {
+    this.#log.warn("state_methods_lost", { model: this.#model, worker, found });
   }
 
   strangeMessage(worker: number): void {

@@ -1,4 +1,5 @@
 import { messageOf } from "../lib/thrown.ts";
+import { AddonFlag } from "../worker/addon-flag.ts";
 import type {
   CallMessage,
   DoneMessage,
@@ -23,8 +24,10 @@ class ThreadHost implements WorkerHost {
   /** Undefined: could not be started, or has ended. */
   #worker: Worker | undefined;
   #exit: HostExit | undefined;
+  readonly #addon = new AddonFlag();
   #ready = false;
   #closes = false;
+  #closing = false;
   /** Number of the running call; undefined: none. */
   #call: number | undefined;
   /** Jobs of the running call. */
@@ -45,7 +48,7 @@ class ThreadHost implements WorkerHost {
       this.#exit ??= { cause: firstError(event.message), stack: event.message };
     };
     this.#worker.addEventListener("close", (event) => this.#closed((event as CloseEvent).code));
-    this.#post({ type: "load", arena: arena.buffer, model, settings, spawn });
+    this.#post({ type: "load", arena: arena.buffer, addonFlag: this.#addon.buffer, model, settings, spawn });
   }
 
   call(call: number, jobs: readonly LaneJob[]): void {
@@ -65,12 +68,20 @@ class ThreadHost implements WorkerHost {
   }
 
   close(): void {
-    if (this.#closes) this.#post({ type: "close" });
-    else this.terminate();
+    this.#closing = true;
+    const unanswered = this.#call;
+    if (this.#ready && unanswered === undefined && !this.#closes) this.terminate();
+    else this.#post({ type: "close", ...(unanswered !== undefined && { unanswered }) });
   }
 
+  /**
+   * Bun 1.4.5 ends the whole process when a thread is terminated within a native add-on: the next call of Node-API
+   * fails, which add-ons do not expect. A thread that has loaded one is therefore not interrupted.
+   */
   terminate(): void {
-    this.#worker?.terminate();
+    this.#closing = true;
+    if (this.#addon.isSet) this.#post({ type: "exit" });
+    else this.#worker?.terminate();
   }
 
   #post(message: ToWorker | string): void {
@@ -78,7 +89,7 @@ class ThreadHost implements WorkerHost {
   }
 
   #receive(data: unknown): void {
-    if (this.#worker === undefined) return;
+    if (this.#worker === undefined || this.#closing) return;
     const message = parse(data);
     if (!this.#ready && message?.["type"] === "ready") this.#loaded(message as unknown as ReadyMessage);
     else if (!this.#ready && message?.["type"] === "load_failed")
@@ -95,7 +106,7 @@ class ThreadHost implements WorkerHost {
 
   #loadFailed({ message, stack }: LoadFailedMessage): void {
     this.#exit = { cause: message, ...(stack !== undefined && { stack }) };
-    this.terminate();
+    this.close();
   }
 
   /** Returns whether the message ends the running call. It may be one that the model posted itself. */

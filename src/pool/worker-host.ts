@@ -43,13 +43,13 @@ export interface HostExit {
 }
 
 /**
- * Receiver of a host's reports. A host reports nothing within `StartHost` or its own methods, and nothing after
- * `exited`.
+ * Receiver of a host's reports. A host reports nothing within `StartHost` or its own methods, nothing but `exited` after
+ * `close` or `terminate`, and nothing after `exited`.
  */
 export interface HostEvents {
   /** The model is loaded and warm. At most once. */
   ready(info: ModelInfo): void;
-  /** A call has ended. Once for each call, unless the host ends during it. */
+  /** A call has ended. Once for each call, unless the host ends, or is to end, during it. */
   done(result: CallResult): void;
   /** The model sent a message of its own through the host's channel. It is ignored. */
   strangeMessage(): void;
@@ -58,8 +58,8 @@ export interface HostEvents {
 }
 
 /**
- * A place where one instance of a model runs, such as a thread or a process. It takes one call at a time, after
- * `ready`. No method throws or waits; after `exited` none has an effect.
+ * A place where one instance of a model runs, such as a thread or a process. It takes one call at a time, after `ready`
+ * and before `close` and `terminate`. No method throws or waits; after `exited` none has an effect.
  */
 export interface WorkerHost {
   /**
@@ -71,10 +71,14 @@ export interface WorkerHost {
   /** The lane is closed: no further call has jobs of it. */
   forget(lane: number): void;
   /**
-   * Closes the model and ends the host, between calls. The caller sets the time limit and terminates the host after it.
+   * Closes the model and ends the host, now or when its call or its load has ended, which may be never. The caller sets
+   * the time limit and terminates the host after it.
    */
   close(): void;
-  /** Ends the host as soon as possible, even during a call. */
+  /**
+   * Ends the host as soon as that is possible without harm to the process, even during a call. A host that is within
+   * native code ends when that returns, which may be never.
+   */
   terminate(): void;
 }
 

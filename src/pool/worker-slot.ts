@@ -7,10 +7,15 @@ import type { CallResult, HostEvents, HostExit, LaneJob, WorkerHost } from "./wo
  */
 export const FIRST_BACKOFF_MS = 100;
 export const LONGEST_BACKOFF_MS = 5000;
+/**
+ * Time that an abandoned worker has to end by itself, unless its place is needed before. It is long, because a worker
+ * that is interrupted cannot release what its model holds.
+ */
+export const LEAVE_GRACE_MS = 5000;
+/** Time that a model has to close when the pool is closed. */
+export const CLOSE_GRACE_MS = 1000;
 /** A host that has not ended by this time after `terminate` is stuck in native code. */
 export const TERMINATE_GRACE_MS = 1000;
-/** Time that a model has to close. */
-export const CLOSE_GRACE_MS = 1000;
 
 export interface SlotEvents {
   ready(info: ModelInfo): void;
@@ -20,30 +25,47 @@ export interface SlotEvents {
   exited(exit: HostExit): void;
   /** A worker could not be started. The next attempt follows. */
   loadFailed(exit: HostExit): void;
-  /** A replaced worker does not end. Returns whether a new one may be started beside it. */
-  stuck(): boolean;
+  /** An abandoned worker has not ended by itself and is terminated. */
+  stuck(): void;
+  /** An abandoned worker has ended. */
+  left(): void;
+  /** A worker is to be started, but `mayStart` is false: abandoned ones are to be terminated. */
+  crowded(): void;
+  /** They have not ended in time. */
+  blocked(): void;
 }
 
 export interface SlotOptions {
   readonly startHost: (events: HostEvents) => WorkerHost;
   readonly loadTimeoutMs: number;
   readonly clock: Clock;
+  /** Returns whether a worker may be started beside those that were abandoned. */
+  readonly mayStart: () => boolean;
   readonly events: SlotEvents;
 }
 
-/** The place of one worker. When its worker ends, another one is started. */
+/**
+ * `ready`: the worker takes calls. `starting`: it is loading, or about to. `failing`: the same, but the last one could
+ * not be loaded. `blocked`: there is none, because abandoned ones do not end.
+ */
+export type SlotState = "ready" | "starting" | "failing" | "blocked";
+
+/**
+ * The place of one worker. When its worker ends, another one is started. A worker whose call or load takes too long is
+ * abandoned: it gets no further call and ends by itself, while another one takes its place.
+ */
 export class WorkerSlot {
   readonly #options: SlotOptions;
   #host: WorkerHost | undefined;
-  #ready = false;
+  #state: SlotState = "starting";
   /** The worker has had a call. */
   #called = false;
-  /** The worker has a call. */
-  #busy = false;
+  /** A worker is to be started as soon as enough of the abandoned ones have ended. */
+  #crowded = false;
   /** Workers in a row that ended without a call. */
   #failures = 0;
-  /** Hosts that were terminated to be replaced and have not ended, each with the task for its end. */
-  readonly #replaced = new Map<WorkerHost, () => void>();
+  /** Hosts that were abandoned and have not ended, each with the task for its end. */
+  readonly #abandoned = new Map<WorkerHost, () => void>();
   #cancelTimer = (): void => {};
   readonly #ended = Promise.withResolvers<void>();
   #closed = false;
@@ -53,23 +75,18 @@ export class WorkerSlot {
     this.#start();
   }
 
-  get ready(): boolean {
-    return this.#ready;
+  get state(): SlotState {
+    return this.#state;
   }
 
-  /** No worker is ready, and the last one failed. */
-  get failing(): boolean {
-    return !this.#ready && this.#failures > 0;
-  }
-
-  /** Replaced workers that have not ended. */
-  get replaced(): number {
-    return this.#replaced.size;
+  /** Abandoned workers that have not ended. */
+  get abandoned(): number {
+    return this.#abandoned.size;
   }
 
   /** Starts a call. The worker must be ready and without a call. */
   call(call: number, jobs: readonly LaneJob[]): void {
-    this.#busy = this.#called = true;
+    this.#called = true;
     this.#host?.call(call, jobs);
   }
 
@@ -77,72 +94,87 @@ export class WorkerSlot {
     this.#host?.forget(lane);
   }
 
-  /** Replaces the worker, which must be ready. Its end is not reported by `exited`: it runs `onEnd`. */
+  /** Abandons the worker, which must be ready, and replaces it. Its end is not reported by `exited`: it runs `onEnd`. */
   replace(onEnd: () => void): void {
-    this.#terminate(onEnd, true);
+    this.#abandon(onEnd);
+    this.#refill();
   }
 
-  /** Ends the worker. Resolves when it and all replaced ones have ended, or are stuck. */
+  /** Starts a worker if the slot waits for the end of abandoned ones, and one may be started. */
+  unblock(): void {
+    if (!this.#crowded || !this.#options.mayStart()) return;
+    this.#crowded = false;
+    this.#cancelTimer();
+    this.#state = "starting";
+    this.#start();
+  }
+
+  /** Terminates the abandoned workers as soon as that does no harm. */
+  terminateAbandoned(): void {
+    for (const host of this.#abandoned.keys()) host.terminate();
+  }
+
+  /** Ends the worker. Resolves when it and all abandoned ones have ended, or are stuck. */
   async close(): Promise<void> {
     const { clock } = this.#options;
     const host = this.#host;
     this.#closed = true;
     this.#cancelTimer();
-    if (host === undefined && this.#replaced.size === 0) return;
+    if (host === undefined && this.#abandoned.size === 0) return;
+    this.terminateAbandoned();
     let graceMs = TERMINATE_GRACE_MS;
-    if (host !== undefined && this.#ready && !this.#busy) {
+    let cancelTerminate = (): void => {};
+    if (host !== undefined && this.#state === "ready") {
       host.close();
-      this.#cancelTimer = clock.after(CLOSE_GRACE_MS, () => host.terminate());
+      cancelTerminate = clock.after(CLOSE_GRACE_MS, () => host.terminate());
       graceMs += CLOSE_GRACE_MS;
     } else host?.terminate();
     const cancelGrace = clock.after(graceMs, () => this.#ended.resolve());
     await this.#ended.promise;
+    cancelTerminate();
     cancelGrace();
-    this.#cancelTimer();
   }
 
   #start(): void {
     const { startHost, loadTimeoutMs, clock, events } = this.#options;
-    this.#ready = this.#called = this.#busy = false;
+    this.#called = false;
     const isCurrent = (): boolean => this.#host === host && !this.#closed;
     const host = startHost({
       ready: (info) => {
         if (!isCurrent()) return;
         this.#cancelTimer();
-        this.#ready = true;
+        this.#state = "ready";
         events.ready(info);
       },
       done: (result) => {
-        if (!isCurrent()) return;
-        this.#busy = false;
-        events.done(result);
+        if (isCurrent()) events.done(result);
       },
       strangeMessage: () => events.strangeMessage(),
       exited: (exit) => this.#exited(host, exit),
     });
     this.#host = host;
     this.#cancelTimer = clock.after(loadTimeoutMs, () => {
-      this.#terminate(() => {}, false);
-      const cause = `it was not loaded and warm within ${loadTimeoutMs} ms (load_timeout_ms)`;
-      this.#loadFailed({ cause });
+      this.#abandon(() => {});
+      this.#loadFailed({ cause: `it was not loaded and warm within ${loadTimeoutMs} ms (load_timeout_ms)` });
     });
   }
 
   #exited(host: WorkerHost, exit: HostExit): void {
-    const onEnd = this.#replaced.get(host);
+    const onEnd = this.#abandoned.get(host);
     if (onEnd === undefined) this.#currentExited(exit);
     else {
-      this.#replaced.delete(host);
+      this.#abandoned.delete(host);
       onEnd();
+      if (!this.#closed) this.#options.events.left();
     }
-    if (this.#closed && this.#host === undefined && this.#replaced.size === 0) this.#ended.resolve();
+    if (this.#closed && this.#host === undefined && this.#abandoned.size === 0) this.#ended.resolve();
   }
 
   #currentExited(exit: HostExit): void {
     this.#host = undefined;
     this.#cancelTimer();
-    if (!this.#ready) return this.#loadFailed(exit);
-    this.#ready = false;
+    if (this.#state !== "ready") return this.#loadFailed(exit);
+    this.#state = "starting";
     this.#options.events.exited(exit);
     // A worker that ends by itself without a call would probably do it again at once.
     if (!this.#called) return this.#startLater();
@@ -150,32 +182,41 @@ export class WorkerSlot {
     this.#refill();
   }
 
-  /** Terminates the current host. @param refill start another one when it has ended or is stuck */
-  #terminate(onEnd: () => void, refill: boolean): void {
+  /** Lets the current host end by itself. */
+  #abandon(onEnd: () => void): void {
     const { clock, events } = this.#options;
     const host = this.#host;
     if (host === undefined) return;
     this.#host = undefined;
-    this.#ready = false;
-    const cancelGrace = clock.after(TERMINATE_GRACE_MS, () => {
-      if (events.stuck() && refill) this.#refill();
+    this.#state = "starting";
+    const cancelGrace = clock.after(LEAVE_GRACE_MS, () => {
+      if (!this.#closed) events.stuck();
+      host.terminate();
     });
-    this.#replaced.set(host, () => {
+    this.#abandoned.set(host, () => {
       cancelGrace();
       onEnd();
-      if (refill) this.#refill();
     });
-    host.terminate();
+    host.close();
   }
 
   #loadFailed(exit: HostExit): void {
     if (this.#closed) return;
+    this.#state = "failing";
     this.#startLater();
     this.#options.events.loadFailed(exit);
   }
 
   #refill(): void {
-    if (!this.#closed && this.#host === undefined) this.#start();
+    if (this.#closed || this.#host !== undefined) return;
+    const { mayStart, clock, events } = this.#options;
+    if (mayStart()) return this.#start();
+    this.#crowded = true;
+    events.crowded();
+    this.#cancelTimer = clock.after(TERMINATE_GRACE_MS, () => {
+      this.#state = "blocked";
+      events.blocked();
+    });
   }
 
   #startLater(): void {

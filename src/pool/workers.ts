@@ -12,10 +12,10 @@ export interface WorkersEvents {
   exited(worker: number, exit: HostExit): void;
   /** A replacement could not be started. */
   loadFailed(worker: number, exit: HostExit): void;
-  /** No worker is ready, and in every slot the last one failed. */
-  allFailed(): void;
-  /** A replaced worker does not end. @param leaving replaced workers that have not ended */
-  stuck(worker: number, leaving: number): void;
+  /** No worker is left, and none could be started. While it is so, `none` is true. */
+  noneLeft(): void;
+  /** A worker that was abandoned does not end. @param abandoned all of those that have not ended */
+  stuck(worker: number, abandoned: number): void;
   strangeMessage(worker: number): void;
 }
 
@@ -30,7 +30,21 @@ export interface WorkersOptions {
   readonly events: WorkersEvents;
 }
 
-/** A fixed number of workers. Those that end are replaced. */
+/** Why no stream should be started. */
+export interface Unavailable {
+  /**
+   * `stuck`: so many threads were abandoned that a worker cannot be replaced. `load`: no worker is left, and the last
+   * ones could not be loaded.
+   */
+  readonly cause: "stuck" | "load";
+  /** For people. */
+  readonly reason: string;
+}
+
+/**
+ * A fixed number of workers. Those that end are replaced, and so are those that are abandoned while at most as many of
+ * them as there are workers have not ended: each keeps a model in memory, and a client may be able to cause them.
+ */
 export class Workers {
   /** Resolves when all workers are ready. Rejects when one cannot be started; then all are closed. */
   readonly started: Promise<void>;
@@ -41,6 +55,9 @@ export class Workers {
   /** Slots whose first worker is not ready. */
   readonly #loading = new Set<number>();
   #spawns = 0;
+  #none = false;
+  /** Why the last worker could not be loaded. */
+  #loadError = "";
   #closing: Promise<void> | undefined;
 
   constructor(options: WorkersOptions) {
@@ -56,7 +73,27 @@ export class Workers {
   }
 
   get readyCount(): number {
-    return this.#slots.reduce((count, { ready }) => count + Number(ready), 0);
+    return this.#slots.reduce((count, { state }) => count + Number(state === "ready"), 0);
+  }
+
+  /** Abandoned workers that have not ended. */
+  get abandoned(): number {
+    return this.#slots.reduce((count, { abandoned }) => count + abandoned, 0);
+  }
+
+  /** No worker is left, and none could be started. */
+  get none(): boolean {
+    return this.#none;
+  }
+
+  /** Why no stream should be started; undefined: nothing is known against it. */
+  get unavailable(): Unavailable | undefined {
+    if (this.#slots.some(({ state }) => state === "blocked")) {
+      const { abandoned } = this;
+      const threads = abandoned === 1 ? "1 thread does" : `${abandoned} threads do`;
+      return { cause: "stuck", reason: `${threads} not return from the model, so no more workers are started` };
+    }
+    return this.#none ? { cause: "load", reason: `no worker can be started: ${this.#loadError}` } : undefined;
   }
 
   /** Hosts started so far. */
@@ -74,7 +111,7 @@ export class Workers {
     for (const slot of this.#slots) slot.forget(lane);
   }
 
-  /** Replaces a worker that is ready. Its end is not reported by `exited`: it runs `onEnd`. */
+  /** Abandons a worker that is ready, and replaces it. Its end is not reported by `exited`: it runs `onEnd`. */
   replace(worker: number, onEnd: () => void): void {
     this.#slots[worker]!.replace(onEnd);
   }
@@ -94,18 +131,23 @@ export class Workers {
       startHost: (hostEvents) => startHost(this.#spawns++, hostEvents),
       loadTimeoutMs,
       clock,
+      mayStart: () => this.#closing === undefined && this.abandoned <= this.#options.count,
       events: {
         ready: (info) => this.#ready(worker, info),
         done: (result) => events.done(worker, result),
         strangeMessage: () => events.strangeMessage(worker),
         exited: (exit) => events.exited(worker, exit),
         loadFailed: (exit) => this.#loadFailed(worker, exit),
-        stuck: () => this.#stuck(worker),
+        stuck: () => events.stuck(worker, this.abandoned),
+        left: () => this.#left(),
+        crowded: () => this.#slots.forEach((slot) => slot.terminateAbandoned()),
+        blocked: () => this.#review(),
       },
     });
   }
 
   #ready(worker: number, info: ModelInfo): void {
+    this.#none = false;
     this.#options.events.ready(worker, info);
     if (this.#loading.delete(worker) && this.#loading.size === 0) this.#started.resolve();
   }
@@ -118,14 +160,19 @@ export class Workers {
       void this.close();
       return;
     }
+    this.#loadError = exit.cause;
     events.loadFailed(worker, exit);
-    if (this.#slots.every(({ failing }) => failing)) events.allFailed();
+    this.#review();
   }
 
-  /** As many workers may be stuck as there are slots. */
-  #stuck(worker: number): boolean {
-    const leaving = this.#slots.reduce((sum, { replaced }) => sum + replaced, 0);
-    this.#options.events.stuck(worker, leaving);
-    return leaving <= this.#options.count;
+  /** An abandoned worker has ended, so another one may be started. */
+  #left(): void {
+    for (const slot of this.#slots) slot.unblock();
+    this.#review();
+  }
+
+  #review(): void {
+    this.#none = this.#slots.every(({ state }) => state === "failing" || state === "blocked");
+    if (this.#none) this.#options.events.noneLeft();
   }
 }

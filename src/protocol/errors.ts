@@ -66,6 +66,11 @@ export const ERRORS = {
     fatal: false,
     retryable: true,
   },
+  model_unavailable: {
+    meaning: "The model has no worker, and none can be started at the moment.",
+    fatal: false,
+    retryable: true,
+  },
   format_mismatch: {
     meaning: "A WAV header in the audio contradicts the format of the start.",
     fatal: false,

@@ -4,6 +4,7 @@ import type { Clock } from "../lib/clock.ts";
 import { fileName } from "../model/models.ts";
 import { ModelPool } from "../pool/pool.ts";
 import { threadHost } from "../pool/thread-host.ts";
+import type { Unavailable } from "../pool/workers.ts";
 import type { ServedModel } from "../stream/services.ts";
 import type { Logger } from "../telemetry/log/log.ts";
 import type { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
@@ -15,11 +16,31 @@ export interface ModelTier {
    * Rejects with a sentence when one cannot be loaded, or when two have the same name.
    */
   readonly ready: Promise<ReadonlyMap<string, ServedModel>>;
+  /** The first model for which no stream should be started. */
+  readonly outage: ModelOutage | undefined;
+  /** The models of which workers are being loaded. */
+  readonly loads: readonly ModelLoad[];
   /** Jobs of all models, queued or running, that hold audio. Those of clients that are gone count too. */
   readonly jobs: number;
   /** Worker threads of all models. */
   readonly workers: number;
   close(): Promise<void>;
+}
+
+/** The workers of a model of which some are being loaded. */
+export interface ModelLoad {
+  /** Unique and the same for ever, which the name is not: see `nameOf`. */
+  readonly id: string;
+  readonly model: string;
+  readonly ready: number;
+  readonly workers: number;
+}
+
+/** Why a model cannot be used. */
+export interface ModelOutage extends Unavailable {
+  readonly model: string;
+  /** The model and the reason, for people. */
+  readonly message: string;
 }
 
 export interface TierOptions {
@@ -68,6 +89,12 @@ export function openModels(config: Config, options: TierOptions): ModelTier {
   return {
     ready,
     workers: all.reduce((sum, { config: { workers } }) => sum + workers, 0),
+    get outage() {
+      return firstOutage(all);
+    },
+    get loads() {
+      return all.filter(isLoading).map(loadOf);
+    },
     get jobs() {
       return pools.reduce((sum, { load }) => sum + load.finalsWaiting + load.workersBusy, 0);
     },
@@ -75,6 +102,30 @@ export function openModels(config: Config, options: TierOptions): ModelTier {
       await Promise.all(pools.map((pool) => pool.close()));
     },
   };
+}
+
+function firstOutage(all: readonly TierEntry[]): ModelOutage | undefined {
+  for (const entry of all) {
+    const { unavailable } = entry.pool;
+    if (unavailable === undefined) continue;
+    const model = nameOf(entry);
+    return { ...unavailable, model, message: `model ${JSON.stringify(model)}: ${unavailable.reason}` };
+  }
+  return undefined;
+}
+
+function isLoading({ config, pool }: TierEntry): boolean {
+  return pool.load.workersReady < config.workers && pool.unavailable === undefined;
+}
+
+function loadOf(entry: TierEntry): ModelLoad {
+  const { config, key, pool } = entry;
+  return { id: key ?? "", model: nameOf(entry), ready: pool.load.workersReady, workers: config.workers };
+}
+
+/** The name of the default model is known when it is loaded; before, it is called by its file. */
+function nameOf({ key, pool, config }: TierEntry): string {
+  return key ?? pool.name ?? config.name;
 }
 
 /** Returns the loaded models by name. Throws when two have the same name. */
@@ -94,13 +145,17 @@ function byName(all: readonly TierEntry[]): ReadonlyMap<string, ServedModel> {
   return models;
 }
 
-function served({ config, key, pool }: TierEntry): ServedModel {
+function served(entry: TierEntry): ServedModel {
+  const { config, key, pool } = entry;
   const alias = key === undefined ? fileName(config.name) : undefined;
   return {
-    name: key ?? pool.info.name,
+    name: nameOf(entry),
     ...(alias !== undefined && { alias }),
     sampleRate: pool.info.sampleRate,
     keepsState: pool.info.stateful,
+    get unavailable() {
+      return pool.unavailable?.reason;
+    },
     get finalsPending() {
       return pool.finalsPending;
     },

@@ -11,7 +11,7 @@ import { connect, refusalOf, type UpgradeHost } from "./upgrade.ts";
 /** The server, as its routes use it. */
 export interface RoutesHost extends UpgradeHost {
   readonly version: string;
-  /** Returns why no stream can be started now; undefined when one can. */
+  /** Returns why the server is not ready; undefined when it is. */
   unready(): ProtocolError | undefined;
   /** The metrics, in a format that `accept` allows. */
   metrics(accept: string | null): Promise<RenderedMetrics>;

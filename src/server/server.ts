@@ -22,6 +22,8 @@ import { waitForPeers } from "./farewell.ts";
 import { collectGauges } from "./gauges.ts";
 import { GarbageCollector } from "./gc.ts";
 import { describeServer } from "./info.ts";
+import { LoadWatch } from "./load-watch.ts";
+import { ModelWatch } from "./model-watch.ts";
 import { type ModelTier, openModels } from "./models.ts";
 import { createRoutes, type RoutesHost } from "./routes.ts";
 import { type SocketData, WebSockets } from "./websocket.ts";
@@ -61,6 +63,8 @@ export class Server {
   readonly #models: ModelTier;
   /** The models that are loaded, by name. */
   readonly #served = new Map<string, ServedModel>();
+  readonly #watch: ModelWatch;
+  readonly #loads: LoadWatch;
   readonly #sessions: Sessions;
   readonly #websockets: WebSockets;
   readonly #runtime: RuntimeMonitor;
@@ -88,6 +92,8 @@ export class Server {
     // Listens before anything is loaded: a port that is taken is reported at once.
     this.#bun = this.#listen();
     this.#models = openModels(config, { arena, log, metrics, workerUrl: options.workerUrl, clock: steadyClock });
+    this.#watch = new ModelWatch({ models: this.#models, stuckExitMs: limits.stuck_exit_ms, log });
+    this.#loads = new LoadWatch({ models: this.#models, log });
     this.#runtime = new RuntimeMonitor({
       metrics,
       log,
@@ -96,7 +102,8 @@ export class Server {
     });
     this.#descriptors = new DescriptorWatch(log, clock);
     metrics.registry.onCollect(() => {
-      collectGauges(this.#services, this.#sessions, this.#phase === "ready", version);
+      const isReady = this.#phase === "ready" && this.#models.outage === undefined;
+      collectGauges(this.#services, this.#sessions, isReady, version);
     });
     presetSeries(metrics, Object.keys(PATTERNS));
     this.#timers = [
@@ -109,6 +116,16 @@ export class Server {
   get url(): string {
     const { hostname = "", port } = this.#bun;
     return `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+  }
+
+  /** Resolves with the reason when the process is to end, because threads of a model do not return. */
+  get stuck(): Promise<string> {
+    return this.#watch.expired;
+  }
+
+  /** Describes the load of the models while it lasts, for a status line. */
+  loadProgress(): string {
+    return this.#loads.describe(this.#services.clock());
   }
 
   /** Sessions that are open. */
@@ -186,6 +203,8 @@ export class Server {
     this.#websockets.sweep(now);
     memory.check();
     this.#descriptors.check(this.#sessions.size);
+    if (this.#phase !== "draining") this.#loads.check(now);
+    if (this.#phase === "ready") this.#watch.check(now);
     metrics.mainThread.leave(outer);
   }
 
@@ -197,7 +216,7 @@ export class Server {
       version,
       config,
       admit,
-      unready: () => this.#unready(),
+      unready: () => this.#unready() ?? this.#outage(),
       unavailable: () => this.#unready() ?? this.#sessions.full(),
       refusal: (caller) => this.#unready() ?? this.#sessions.refusal(caller),
       address: (request) => this.#bun.requestIP(request)?.address ?? "",
@@ -208,6 +227,11 @@ export class Server {
       describe: () => describeServer(this.#services, this.#sessions, this.#openedAt),
       contract: () => asyncapi(version, API_CHANNELS),
     };
+  }
+
+  #outage(): ProtocolError | undefined {
+    const { outage } = this.#models;
+    return outage && new ProtocolError("model_unavailable", outage.message);
   }
 
   #unready(): ProtocolError | undefined {

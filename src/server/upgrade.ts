@@ -66,7 +66,7 @@ export function refusalOf(
   route: Pick<Route, "refuse">,
   headers: Record<string, string> = {},
 ): Response {
-  const { status = 500, retryable } = error.row;
+  const { retryable, status = retryable ? 503 : 500 } = error.row;
   return Response.json(route.refuse(error), {
     status,
     headers: { ...headers, ...(retryable && { "retry-after": String(RETRY_AFTER_S) }) },

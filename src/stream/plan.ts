@@ -95,6 +95,9 @@ function chooseModel(
     const message = `model: found "${name}"; allowed: ${names.join(", ")}${hint}`;
     throw new ProtocolError("unknown_model", message, { param: "model" });
   }
+  if (model.unavailable !== undefined) {
+    throw new ProtocolError("model_unavailable", `model "${model.name}": ${model.unavailable}`, { param: "model" });
+  }
   if (model.keepsState && !pattern.keepsState) {
     const fitting = [...models.values()].filter(({ keepsState }) => !keepsState).map((each) => each.name);
     const allowed = fitting.join(", ") || "no model of this server";

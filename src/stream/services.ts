@@ -15,6 +15,8 @@ export interface ServedModel {
   readonly sampleRate: number;
   /** The model keeps state: it can only be called in turn. */
   readonly keepsState: boolean;
+  /** Why no stream can be started, for people; undefined: one can. */
+  readonly unavailable?: string | undefined;
   /** Finals that are queued or running. */
   readonly finalsPending: number;
   /** Opens a lane for one channel. `options` are those of the `start`, for the model. */

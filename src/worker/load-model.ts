@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 
+import { describeValue } from "../lib/excerpt.ts";
 import { messageOf } from "../lib/thrown.ts";
 import { describeBuildError } from "../model/import-error.ts";
 import { loadModule } from "../model/load-module.ts";
@@ -36,6 +37,7 @@ export async function loadModel(message: LoadMessage): Promise<LoadedModel> {
     name: module.name,
     sampleRate,
     stateful,
+    disposes: stateful && model.dispose !== undefined,
     maxBatch: stateful ? 1 : (module.maxBatch ?? 1),
     maxBatchWaitMs: module.maxBatchWaitMs ?? 0,
     idempotent: module.idempotent ?? false,
@@ -73,6 +75,10 @@ function findProblem(module: ModelModule, model: unknown): string | undefined {
   if (has("step") || module.stateful) {
     for (const name of ["start", "step"])
       if (!has(name)) return `a stateful model needs a function ${name}(); load() returned none`;
+    for (const name of ["finish", "dispose"] as const) {
+      const found = (model as { [Name in typeof name]?: unknown })[name];
+      if (found !== undefined && !has(name)) return `${name}: found ${describeValue(found)}; allowed: a function`;
+    }
   } else if (!has("infer")) {
     return "a model needs a function infer(), or start() and step() if it is stateful";
   } else if ((module.maxBatch ?? 1) > 1 && !has("inferBatch")) {
@@ -87,5 +93,6 @@ async function warmUp(model: AnyModel, sampleRate: number): Promise<void> {
   const call: Call = { final: true, sampleRate, options: undefined };
   if (!isStateful(model)) return void (await model.infer(silence, call));
   const [, state] = await model.step(silence, await model.start(call), call);
-  await model.finish?.(state, call);
+  if (model.finish === undefined) await model.dispose?.(state);
+  else await model.finish(state, call);
 }

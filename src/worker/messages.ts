@@ -10,6 +10,8 @@ import type { ModelInfo } from "../model/model-info.ts";
 export interface LoadMessage {
   readonly type: "load";
   readonly arena: SharedArrayBuffer;
+  /** Of `AddonFlag`. */
+  readonly addonFlag: SharedArrayBuffer;
   /** Name of a built-in model or path of a model file. */
   readonly model: string;
   readonly settings: Readonly<Record<string, unknown>>;
@@ -50,18 +52,25 @@ export interface CallMessage {
   readonly jobs: readonly JobMessage[];
 }
 
-/** To the worker: close the model and end. */
+/** To the worker: close the model and end, after the running call or load. */
 export interface CloseMessage {
   readonly type: "close";
+  /** Number of the call whose result the host has not had, and ignores. */
+  readonly unanswered?: number;
 }
 
-export type ToWorker = LoadMessage | OptionsMessage | ForgetMessage | CallMessage | CloseMessage;
+/** To the worker: end now. It arrives when the thread runs its event loop. */
+export interface ExitMessage {
+  readonly type: "exit";
+}
+
+export type ToWorker = LoadMessage | OptionsMessage | ForgetMessage | CallMessage | CloseMessage | ExitMessage;
 
 /** From the worker: the model is loaded and warm. */
 export interface ReadyMessage {
   readonly type: "ready";
   readonly info: ModelInfo;
-  /** The worker has something to close: it takes a `CloseMessage`. */
+  /** The worker has something to close. */
   readonly closes: boolean;
 }
 

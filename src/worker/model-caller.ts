@@ -1,15 +1,20 @@
 import { messageOf } from "../lib/thrown.ts";
 import { describeBuildError } from "../model/import-error.ts";
-import type { Call, Model, StatefulModel } from "../model/model.ts";
+import type { Call, Model } from "../model/model.ts";
 import { isStateful, type LoadedModel } from "./load-model.ts";
 import type { JobMessage, WorkerResult } from "./messages.ts";
 import { checkOutput } from "./output.ts";
 import type { SpanReader } from "./span-reader.ts";
+import { findUncloned } from "./state-inspection.ts";
+import { runStep } from "./stream-steps.ts";
 
 const MAX_ERROR_LENGTH = 500;
 
 type Results = WorkerResult[] | Promise<WorkerResult[]>;
-type StepResult = [output: object | undefined, state: unknown];
+
+/** States that are searched for objects that lose their methods: those of the first calls. */
+const INSPECTED_STATES = 4;
+const CLONE_HINT = "the state is a copy made by structured clone, in which objects have no methods";
 
 /** Calls a loaded model for jobs and checks what it returns. Errors that the model throws become results. */
 export class ModelCaller {
@@ -17,6 +22,9 @@ export class ModelCaller {
   readonly #reader: SpanReader;
   readonly #options: ReadonlyMap<number, unknown>;
   #batchFailed = false;
+  #inspections = INSPECTED_STATES;
+  /** The first object in a state of this worker that loses its methods. */
+  #uncloned: string | undefined;
 
   /** @param options of the lanes, by number */
   constructor(loaded: LoadedModel, reader: SpanReader, options: ReadonlyMap<number, unknown>) {
@@ -27,7 +35,7 @@ export class ModelCaller {
 
   /** Runs one call. Returns one result for each job, in order; a promise only when the model returns one. */
   run(jobs: readonly JobMessage[]): Results {
-    const fail = (error: unknown): WorkerResult[] => jobs.map(() => failure(error));
+    const fail = (error: unknown): WorkerResult[] => jobs.map((job) => this.#failure(job, error));
     try {
       const audios = this.#reader.read(jobs);
       const calls = jobs.map((job) => this.#describeCall(job));
@@ -46,12 +54,37 @@ export class ModelCaller {
 
   #infer(jobs: readonly JobMessage[], audios: Float32Array[], calls: Call[]): Results {
     const { model } = this.#loaded;
-    if (isStateful(model)) return runStep(model, jobs[0]!, audios[0]!, calls[0]!);
+    if (isStateful(model)) {
+      const results = runStep(model, jobs[0]!, audios[0]!, calls[0]!);
+      if (this.#inspections === 0) return results;
+      return results instanceof Promise ? results.then((late) => this.#inspect(late)) : this.#inspect(results);
+    }
     if (jobs.length > 1) return this.#inferBatch(model, jobs, audios, calls);
     const { sampleRate } = calls[0]!;
     const output = model.infer(audios[0]!, calls[0]!);
     if (output instanceof Promise) return output.then((late) => [checkOutput(late, sampleRate)]);
     return [checkOutput(output, sampleRate)];
+  }
+
+  /** Adds to the first result whose state has an object that loses its methods what it is. */
+  #inspect(results: WorkerResult[]): WorkerResult[] {
+    const [result] = results;
+    if (result?.state === undefined) return results;
+    const uncloned = findUncloned(result.state);
+    this.#inspections = uncloned === undefined ? this.#inspections - 1 : 0;
+    if (uncloned === undefined) return results;
+    this.#uncloned = uncloned;
+    return [{ ...result, uncloned }];
+  }
+
+  /** Explains the error of a model that calls a method of an object in its state. */
+  #failure({ state }: JobMessage, error: unknown): WorkerResult {
+    const result = failure(error);
+    if (typeof state !== "object" || !(error instanceof TypeError) || !/is not a function/.test(error.message)) {
+      return result;
+    }
+    const hint = this.#uncloned === undefined ? CLONE_HINT : `${CLONE_HINT} (when it was returned, ${this.#uncloned})`;
+    return { ...result, error: `${result.error}; ${hint}` };
   }
 
   /** Calls the jobs one by one when the batch fails and a call may be repeated: one bad job fails alone. */
@@ -85,35 +118,6 @@ export class ModelCaller {
     }
     return results;
   }
-}
-
-function runStep(
-  model: StatefulModel<object, unknown>,
-  { step, state }: JobMessage,
-  audio: Float32Array,
-  call: Call,
-): Results {
-  const { sampleRate } = call;
-  if (step === "finish") {
-    const output = model.finish?.(state, call);
-    if (output instanceof Promise) return output.then((late) => [optionalOutput(late, sampleRate)]);
-    return [optionalOutput(output, sampleRate)];
-  }
-  if (step === "step") return stepResults(model.step(audio, state, call), sampleRate);
-  const started = model.start(call);
-  const firstStep = (first: unknown): Results =>
-    audio.length === 0 ? [{ state: first }] : stepResults(model.step(audio, first, call), sampleRate);
-  return started instanceof Promise ? started.then(firstStep) : firstStep(started);
-}
-
-function stepResults(result: StepResult | Promise<StepResult>, sampleRate: number): Results {
-  if (result instanceof Promise) return result.then((late) => stepResults(late, sampleRate));
-  if (!Array.isArray(result) || result.length !== 2) throw new Error("step() must return [output or undefined, state]");
-  return [{ ...optionalOutput(result[0], sampleRate), state: result[1] }];
-}
-
-function optionalOutput(output: unknown, sampleRate: number): WorkerResult {
-  return output === undefined ? {} : checkOutput(output, sampleRate);
 }
 
 function checkResult(output: unknown, sampleRate: number): WorkerResult {

@@ -1,5 +1,5 @@
-import { describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -8,6 +8,7 @@ import type { ModelInfo } from "../../src/model/model-info.ts";
 import type { AudioJob } from "../../src/pool/lane.ts";
 import { threadHost } from "../../src/pool/thread-host.ts";
 import type { CallResult, HostExit, LaneJob, StartHost, WorkerHost } from "../../src/pool/worker-host.ts";
+import { ADDON_IMPORTS, addonModel, BLOCK, buildAddon, WAIT } from "../support/blocking-addon.ts";
 import { inlineHost } from "../support/inline-host.ts";
 import { ORDERS } from "../support/models/puppet.ts";
 import { modelPath, testPool, workerUrl, writeSpan } from "../support/pool-harness.ts";
@@ -88,6 +89,15 @@ class HostHarness implements AsyncDisposable {
     this.host.terminate();
     await this.ended();
   }
+}
+
+/** First sample of a call that takes a while, for the model `broken` with `how: "close"`. */
+const LATE = 3;
+
+/** A path in a new folder, which is removed at the end. */
+function temporaryFile(): AsyncDisposable & { readonly path: string } {
+  const folder = mkdtempSync(join(tmpdir(), "streamer-host-"));
+  return { path: join(folder, "file"), [Symbol.asyncDispose]: async () => rmSync(folder, { recursive: true }) };
 }
 
 const LANE = { number: 7, options: undefined };
@@ -202,16 +212,52 @@ describe.each(HOSTS)("%s host", (_, startHost) => {
   });
 
   test("closes its model when it is closed, then ends", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "streamer-host-"));
-    try {
-      const file = join(folder, "closed");
-      const harness = await start("broken", { how: "close", file }).loaded();
-      harness.host.close();
-      await harness.ended();
-      expect(readFileSync(file, "utf8")).toBe("closed");
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+    await using file = temporaryFile();
+    const harness = await start("broken", { how: "close", file: file.path }).loaded();
+    harness.host.close();
+    await harness.ended();
+    expect(readFileSync(file.path, "utf8")).toBe("closed");
+  });
+
+  test("closed during a call, it closes its model and ends when the call has ended, and reports no result", async () => {
+    await using file = temporaryFile();
+    const harness = await start("broken", { how: "close", file: file.path }).loaded();
+    harness.start(harness.job([LATE]));
+    harness.host.close();
+    await harness.ended();
+    expect(harness.reports).toEqual(["ready", "exited"]);
+    // The call ran to its end before the model was closed.
+    expect(readFileSync(file.path, "utf8")).toBe("called\nclosed");
+  });
+
+  test("closed while it loads, it closes its model and ends when it has loaded, and is never ready", async () => {
+    await using file = temporaryFile();
+    const harness = start("broken", { how: "close", file: file.path });
+    harness.host.close();
+    await harness.ended();
+    expect(harness.reports).toEqual(["exited"]);
+    expect(readFileSync(file.path, "utf8")).toBe("closed");
+  });
+
+  test("closed during a call that starts a stream, it disposes of the state, which nobody gets", async () => {
+    await using file = temporaryFile();
+    const harness = await start("handles", { file: file.path }).loaded();
+    const before = readFileSync(file.path, "utf8");
+    harness.start(harness.job([ORDERS.pause], { step: "start" }));
+    harness.host.close();
+    await harness.ended();
+    const events = readFileSync(file.path, "utf8").slice(before.length);
+    expect(events).toMatch(/^started (\S+) 0\ndisposed \1 1\n$/);
+  });
+
+  test("gives a state to `dispose`", async () => {
+    await using file = temporaryFile();
+    await using harness = await start("handles", { file: file.path }).loaded();
+    expect(harness.info).toMatchObject({ stateful: true, disposes: true });
+    const [started] = await harness.call(harness.job([0], { step: "start" }));
+    const [disposed] = await harness.call(harness.job([], { step: "dispose", state: started?.state }));
+    expect(disposed).toEqual({});
+    expect(readFileSync(file.path, "utf8")).toMatch(/\nstarted (\S+) 0\ndisposed \1 1\n$/);
   });
 
   test("closed without anything to close, it ends", async () => {
@@ -272,4 +318,78 @@ test("a worker thread gets the options of a lane once, before its first call, an
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+});
+
+describe("a worker thread", () => {
+  const startThread = threadHost(workerUrl);
+
+  test("that blocks ends by itself when it is closed: it closes its model after the call", async () => {
+    const harness = await new HostHarness(startThread, modelPath("puppet")).loaded();
+    harness.start(harness.job([ORDERS.native]));
+    harness.host.close();
+    await harness.ended();
+    expect(harness.reports).toEqual(["ready", "exited"]);
+    expect(harness.exit?.cause).toBe("the thread ended with exit code 0");
+  });
+
+  test.each(["hang", "spin"] as const)("that would never end (%s) is terminated", async (order) => {
+    const harness = await new HostHarness(startThread, modelPath("puppet")).loaded();
+    harness.start(harness.job([ORDERS[order]]));
+    harness.host.close();
+    await Bun.sleep(20);
+    expect(harness.reports).toEqual(["ready"]);
+    harness.host.terminate();
+    await harness.ended();
+  });
+
+  describe("that has loaded a native add-on", () => {
+    let folder = "";
+    beforeAll(async () => {
+      folder = mkdtempSync(join(tmpdir(), "streamer-addon-"));
+      await buildAddon(join(folder, "blocking.node"));
+    });
+    afterAll(() => rmSync(folder, { recursive: true }));
+
+    /** A host whose model loads the add-on by these statements. */
+    function addonHost(load: string, setting: Record<string, unknown> = {}): HostHarness {
+      const path = join(folder, `${crypto.randomUUID()}.ts`);
+      writeFileSync(path, addonModel(load));
+      return new HostHarness(startThread, path, setting);
+    }
+
+    for (const [way, load] of Object.entries(ADDON_IMPORTS)) {
+      test(`by ${way} is not interrupted within it, which would end the process: it ends when the call returns`, async () => {
+        const harness = await addonHost(load).loaded();
+        for (const end of ["terminate", "close"] as const) {
+          const host = await addonHost(load).loaded();
+          host.start(host.job([BLOCK]));
+          await Bun.sleep(20);
+          host.host[end]();
+          await host.ended();
+          expect(host.reports.at(-1)).toBe("exited");
+        }
+        expect((await harness.call(harness.job([0])))[0]?.output).toEqual({ answer: 42 });
+        harness.host.terminate();
+        await harness.ended();
+      });
+    }
+
+    test("is not interrupted while it loads", async () => {
+      const harness = addonHost(ADDON_IMPORTS.require, { loads: true });
+      await Bun.sleep(60);
+      harness.host.terminate();
+      await harness.ended();
+      expect(harness.reports).toEqual(["exited"]);
+    });
+
+    test("and waits for ever is ended by terminate", async () => {
+      const harness = await addonHost(ADDON_IMPORTS.require).loaded();
+      harness.start(harness.job([WAIT]));
+      harness.host.close();
+      await Bun.sleep(20);
+      expect(harness.reports).toEqual(["ready"]);
+      harness.host.terminate();
+      await harness.ended();
+    });
+  });
 });

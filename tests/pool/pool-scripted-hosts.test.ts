@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import type { Outcome } from "../../src/model/job.ts";
 import type { ModelInfo } from "../../src/model/model-info.ts";
 import type { Lane } from "../../src/pool/lane.ts";
+import { TERMINATE_GRACE_MS } from "../../src/pool/worker-slot.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { TestPool, type TestPoolOptions } from "../support/pool-harness.ts";
 import { ScriptedHosts } from "../support/scripted-host.ts";
@@ -95,8 +96,11 @@ describe("the samples of a job are held", () => {
         inferMs: 100,
       },
     ]);
-    expect([host!.terminated, kit.arena.used]).toEqual([true, 1]);
+    expect([host!.closing, host!.terminated, kit.arena.used]).toEqual([true, false, 1]);
+    // A late answer is ignored: the samples are held until the host has ended.
     host!.answer();
+    await turn();
+    expect(kit.arena.used).toBe(1);
     host!.exit();
     await turn();
     expect([kit.arena.used, kit.outcomes.length, kit.hosts.started.length]).toEqual([0, 1, 2]);
@@ -139,9 +143,79 @@ describe("a host that exits", () => {
     await turn();
     expect(kit.outcomes.map((outcome) => outcome.status === "failed" && outcome.message)).toEqual([
       "the worker that ran the model crashed",
-      "no worker for the model could be started",
+      "the model is unavailable: no worker can be started: no weights",
     ]);
     expect([kit.arena.used, kit.pool.finalsPending]).toEqual([0, 0]);
+  });
+});
+
+describe("when threads of a model do not return", () => {
+  /** Submits two jobs to each worker, lets the first ones time out, and again those of the replacements. */
+  async function stuckPool(workers: number): Promise<ScriptedPool> {
+    const kit = new ScriptedPool({}, { workers });
+    for (let round = 0; round < 2; round++) {
+      for (let worker = 0; worker < workers; worker++) await kit.add(kit.lane());
+      kit.clock.advance(100);
+      await turn();
+      // Those that were started in the place of the first ones.
+      for (const host of kit.hosts.started.slice(workers, 2 * workers)) if (round === 0) host.becomeReady();
+    }
+    return kit;
+  }
+
+  test("the replacement takes calls at once, and the abandoned thread is not waited for", async () => {
+    const kit = new ScriptedPool();
+    await kit.add(kit.lane());
+    kit.clock.advance(100);
+    kit.hosts.last.becomeReady();
+    await kit.add(kit.lane());
+    kit.hosts.last.answer({ output: { text: "b" } });
+    await turn();
+    expect(kit.outcomes).toMatchObject([{ code: "inference_timeout" }, { output: { text: "b" } }]);
+    expect([kit.pool.load.workersAbandoned, kit.arena.used, kit.pool.unavailable]).toEqual([1, 1, undefined]);
+  });
+
+  test("what waits fails, and what is submitted then fails at once, until one of them has ended", async () => {
+    const kit = await stuckPool(2);
+    const lane = kit.lane();
+    await kit.add(lane);
+    expect(kit.outcomes).toHaveLength(4);
+    kit.clock.advance(TERMINATE_GRACE_MS);
+    await turn();
+    await kit.add(lane);
+    const message = "the model is unavailable: 4 threads do not return from the model, so no more workers are started";
+    expect(kit.outcomes.slice(4)).toMatchObject(
+      Array(2).fill({ status: "failed", code: "model_unavailable", message, inferMs: 0 }),
+    );
+    expect(kit.pool.unavailable).toEqual({
+      cause: "stuck",
+      reason: message.slice("the model is unavailable: ".length),
+    });
+    expect([kit.failures("model_unavailable"), kit.arena.used]).toEqual([2, 4]);
+    // The samples of each are held until its thread has ended.
+    for (const host of kit.hosts.started.splice(0, 4)) host.exit();
+    expect([kit.arena.used, kit.pool.unavailable]).toEqual([0, undefined]);
+    for (const host of kit.hosts.started) host.becomeReady();
+    await kit.add(lane);
+    kit.hosts.started.find(({ calls }) => calls.length > 0)?.answer({ output: { text: "again" } });
+    await turn();
+    expect(kit.outcomes.at(-1)).toMatchObject({ status: "ok", output: { text: "again" } });
+  });
+
+  test("a worker that is left serves what waits, though no stream should be started", async () => {
+    const kit = new ScriptedPool({}, { workers: 2 });
+    for (let round = 0; round < 3; round++) {
+      await kit.add(kit.lane());
+      kit.clock.advance(100);
+      await turn();
+      if (round < 2) kit.hosts.last.becomeReady();
+    }
+    kit.clock.advance(TERMINATE_GRACE_MS);
+    expect([kit.pool.load.workersReady, kit.pool.unavailable?.cause]).toEqual([1, "stuck"]);
+    await kit.add(kit.lane());
+    kit.hosts.started.find(({ calls, closing }) => calls.length > 0 && !closing)?.answer();
+    await turn();
+    expect(kit.outcomes.at(-1)?.status).toBe("ok");
   });
 });
 
@@ -169,7 +243,14 @@ test("a lane of a model refuses steps unless the model is stateful", () => {
 
 test("the load counts workers and waiting jobs", async () => {
   const kit = new ScriptedPool({}, { workers: 2 });
-  expect(kit.pool.load).toEqual({ workersReady: 2, workersBusy: 0, finalsWaiting: 0, interimsWaiting: 0, spawns: 2 });
+  expect(kit.pool.load).toEqual({
+    workersReady: 2,
+    workersBusy: 0,
+    workersAbandoned: 0,
+    finalsWaiting: 0,
+    interimsWaiting: 0,
+    spawns: 2,
+  });
   const [lane, other] = [kit.lane(), kit.lane()];
   for (let i = 0; i < 3; i++) await kit.add(lane);
   await kit.add(other, { kind: "interim" });

@@ -4,6 +4,7 @@ import type { LaneJob } from "../../src/pool/worker-host.ts";
 import {
   CLOSE_GRACE_MS,
   FIRST_BACKOFF_MS,
+  LEAVE_GRACE_MS,
   LONGEST_BACKOFF_MS,
   TERMINATE_GRACE_MS,
 } from "../../src/pool/worker-slot.ts";
@@ -33,8 +34,8 @@ class WorkersHarness {
         done: (worker, { call }) => this.reports.push(`done ${worker} ${call}`),
         exited: (worker, { cause }) => this.reports.push(`exited ${worker}: ${cause}`),
         loadFailed: (worker, { cause }) => this.reports.push(`load failed ${worker}: ${cause}`),
-        allFailed: () => this.reports.push("all failed"),
-        stuck: (worker, leaving) => this.reports.push(`stuck ${worker} of ${leaving}`),
+        noneLeft: () => this.reports.push("none left"),
+        stuck: (worker, abandoned) => this.reports.push(`stuck ${worker} of ${abandoned}`),
         strangeMessage: (worker) => this.reports.push(`strange message ${worker}`),
       },
     });
@@ -75,11 +76,11 @@ describe("the start", () => {
     expect([hosts.started[0]!.closing, reports]).toEqual([true, ["ready 0"]]);
   });
 
-  test("fails when one is not ready in time", async () => {
+  test("fails when one is not ready in time; it is told to end by itself, and terminated because all are closed", async () => {
     const { workers, hosts, clock } = new WorkersHarness(1);
     clock.advance(LOAD_TIMEOUT_MS);
     await expect(workers.started).rejects.toThrow("not loaded and warm within 1000 ms (load_timeout_ms)");
-    expect(hosts.last.terminated).toBe(true);
+    expect([hosts.last.closing, hosts.last.terminated]).toEqual([true, true]);
   });
 
   test("fails when the workers are closed before", async () => {
@@ -116,7 +117,7 @@ describe("replacement", () => {
     }
   });
 
-  test("continues when a replacement cannot be loaded; when all fail, that is reported", () => {
+  test("continues when a replacement cannot be loaded; when none is left, that is reported", () => {
     const { workers, hosts, clock, ...harness } = WorkersHarness.started(2);
     const [first, second] = hosts.started;
     workers.call(0, 1, JOBS);
@@ -126,41 +127,123 @@ describe("replacement", () => {
     second!.exit();
     expect(harness.reports.splice(0).at(-1)).toBe("exited 1: exit code 1");
     clock.advance(FIRST_BACKOFF_MS);
-    hosts.started.at(-2)!.exit({ cause: "no memory" });
-    expect(harness.reports.splice(0)).toContain("all failed");
+    hosts.started.at(-2)!.exit({ cause: "no weights" });
+    expect(harness.reports.splice(0)).toEqual([expect.stringContaining("no weights")]);
+    hosts.last.exit({ cause: "no memory" });
+    expect(harness.reports.splice(0)).toContain("none left");
+    expect(workers.none).toBe(true);
+    expect(workers.unavailable).toEqual({ cause: "load", reason: "no worker can be started: no memory" });
+    clock.advance(4 * FIRST_BACKOFF_MS);
+    expect(workers.none).toBe(true);
     hosts.last.becomeReady();
-    expect(workers.readyCount).toBe(1);
+    expect([workers.readyCount, workers.none, workers.unavailable]).toEqual([1, false, undefined]);
   });
 
-  test("of a worker during a call waits for its end, which is not reported as an exit", () => {
+  test("of a worker during a call is immediate; the old one is told to end by itself, and its end is no exit", () => {
     const { workers, hosts, reports, clock } = WorkersHarness.started(1);
     const [host] = hosts.started;
     let ended = 0;
     workers.call(0, 1, JOBS);
     workers.replace(0, () => ended++);
-    expect([host!.terminated, workers.readyCount, ended]).toEqual([true, 0, 0]);
-    host!.answer();
-    expect(reports).toEqual([]);
-    host!.exit();
-    expect([ended, hosts.started.length, reports]).toEqual([1, 2, []]);
+    expect([host!.closing, host!.terminated, workers.readyCount, ended]).toEqual([true, false, 0, 0]);
+    expect([hosts.started.length, workers.abandoned]).toEqual([2, 1]);
     hosts.last.becomeReady();
-    clock.advance(TERMINATE_GRACE_MS);
-    expect(reports).toEqual(["ready 0"]);
+    host!.answer();
+    expect(reports.splice(0)).toEqual(["ready 0"]);
+    host!.exit();
+    expect([ended, workers.abandoned, hosts.started.length]).toEqual([1, 0, 2]);
+    clock.advance(LEAVE_GRACE_MS);
+    expect([reports, host!.terminated]).toEqual([[], false]);
   });
 
-  test("does not wait for a worker that is stuck, but no more are stuck than there are workers", () => {
-    const { workers, hosts, reports, clock } = WorkersHarness.started(1);
+  test("of a worker that does not load in time is as for a failure; the old one is told to end by itself", () => {
+    const { workers, hosts, clock, reports } = WorkersHarness.started(1);
+    hosts.last.exit();
+    clock.advance(FIRST_BACKOFF_MS);
+    const late = hosts.last;
+    clock.advance(LOAD_TIMEOUT_MS);
+    expect([late.closing, late.terminated, workers.abandoned]).toEqual([true, false, 1]);
+    expect(reports).toContain("load failed 0: it was not loaded and warm within 1000 ms (load_timeout_ms)");
+    clock.advance(LONGEST_BACKOFF_MS);
+    expect(hosts.started.length).toBe(3);
+  });
+
+  test("an abandoned worker that does not end for a long time is terminated", () => {
+    const harness = WorkersHarness.started(1);
+    const { workers, hosts, reports, clock } = harness;
     const [host] = hosts.started;
-    let ended = 0;
-    workers.replace(0, () => ended++);
-    clock.advance(TERMINATE_GRACE_MS);
-    expect([reports.splice(0), hosts.started.length]).toEqual([["stuck 0 of 1"], 2]);
+    workers.replace(0, () => {});
     hosts.last.becomeReady();
-    workers.replace(0, () => ended++);
+    harness.takeReports();
+    clock.advance(LEAVE_GRACE_MS - 1);
+    expect([host!.terminated, reports.splice(0)]).toEqual([false, []]);
+    clock.advance(1);
+    expect([host!.terminated, reports.splice(0)]).toEqual([true, ["stuck 0 of 1"]]);
+  });
+});
+
+describe("as many abandoned workers as there are workers", () => {
+  /** Workers of which each has been abandoned once. */
+  function abandonedOnce(count: number): WorkersHarness {
+    const harness = WorkersHarness.started(count);
+    for (let worker = 0; worker < count; worker++) {
+      harness.workers.replace(worker, () => {});
+      harness.hosts.last.becomeReady();
+    }
+    harness.takeReports();
+    return harness;
+  }
+
+  test("are allowed: the next one is not replaced, and those that can be terminated are", () => {
+    const { workers, hosts, clock, reports } = abandonedOnce(2);
+    expect([hosts.started.length, workers.abandoned, workers.unavailable]).toEqual([4, 2, undefined]);
+    workers.replace(1, () => {});
+    expect([hosts.started.length, workers.abandoned]).toEqual([4, 3]);
+    expect(hosts.started.map(({ terminated }) => terminated)).toEqual([true, true, false, true]);
+    expect([workers.unavailable, workers.none]).toEqual([undefined, false]);
+    // One of them ends: its place is taken.
+    hosts.started[0]!.exit();
+    expect([hosts.started.length, workers.abandoned]).toEqual([5, 2]);
+    hosts.last.becomeReady();
     clock.advance(TERMINATE_GRACE_MS);
-    expect([reports.splice(0), hosts.started.length]).toEqual([["ready 0", "stuck 0 of 2"], 2]);
-    host!.exit();
-    expect([ended, hosts.started.length]).toEqual([1, 3]);
+    expect([reports, workers.readyCount, workers.unavailable]).toEqual([["ready 1"], 2, undefined]);
+  });
+
+  test("that do not end when terminated make the model unavailable, though another worker is left", () => {
+    const { workers, hosts, clock, reports } = abandonedOnce(2);
+    workers.replace(1, () => {});
+    clock.advance(TERMINATE_GRACE_MS - 1);
+    expect(workers.unavailable).toBeUndefined();
+    clock.advance(1);
+    const reason = "3 threads do not return from the model, so no more workers are started";
+    expect(workers.unavailable).toEqual({ cause: "stuck", reason });
+    expect([workers.none, workers.readyCount, reports]).toEqual([false, 1, []]);
+    workers.replace(0, () => {});
+    clock.advance(TERMINATE_GRACE_MS);
+    expect([workers.none, reports.splice(0)]).toEqual([true, ["none left"]]);
+    expect([hosts.started.length, workers.abandoned]).toEqual([4, 4]);
+  });
+
+  test("no longer matter when enough of them have ended", () => {
+    const { workers, hosts, clock } = abandonedOnce(1);
+    workers.replace(0, () => {});
+    clock.advance(TERMINATE_GRACE_MS);
+    expect([workers.none, workers.abandoned, hosts.started.length]).toEqual([true, 2, 2]);
+    hosts.started[1]!.exit();
+    expect([workers.none, workers.unavailable, hosts.started.length]).toEqual([false, undefined, 3]);
+    hosts.last.becomeReady();
+    expect(workers.readyCount).toBe(1);
+  });
+
+  test("also count while their load does not end", () => {
+    const { workers, hosts, clock } = WorkersHarness.started(1);
+    hosts.last.exit();
+    for (let i = 0; i < 2; i++) {
+      clock.advance(LONGEST_BACKOFF_MS);
+      clock.advance(LOAD_TIMEOUT_MS);
+    }
+    clock.advance(LONGEST_BACKOFF_MS + TERMINATE_GRACE_MS);
+    expect([workers.abandoned, workers.unavailable?.cause, hosts.started.length]).toEqual([2, "stuck", 3]);
   });
 });
 
@@ -171,14 +254,12 @@ test("lanes are forgotten by all workers", () => {
 });
 
 describe("closing", () => {
-  test("lets idle workers close their model, terminates busy ones, and waits for all", async () => {
+  test("lets idle and busy workers end by themselves, then terminates them, and waits for all", async () => {
     const { workers, hosts, clock, reports } = WorkersHarness.started(2);
     workers.call(1, 1, JOBS);
     const closed = workers.close();
-    expect(hosts.started.map(({ closing, terminated }) => [closing, terminated])).toEqual([
-      [true, false],
-      [false, true],
-    ]);
+    const states = hosts.started.map(({ closing, terminated }) => [closing, terminated]);
+    expect(states).toEqual(Array(2).fill([true, false]));
     hosts.started[1]!.exit();
     clock.advance(CLOSE_GRACE_MS);
     expect(hosts.started[0]!.terminated).toBe(true);
@@ -194,6 +275,19 @@ describe("closing", () => {
     clock.advance(CLOSE_GRACE_MS + TERMINATE_GRACE_MS);
     await closed;
     await workers.close();
+  });
+
+  test("terminates abandoned workers at once, waits for them for a short time, and reports nothing of them", async () => {
+    const { workers, hosts, clock, reports } = WorkersHarness.started(1);
+    workers.replace(0, () => {});
+    const [abandoned, current] = hosts.started;
+    const closed = workers.close();
+    expect([abandoned!.terminated, current!.terminated]).toEqual([true, true]);
+    current!.exit();
+    clock.advance(TERMINATE_GRACE_MS);
+    await closed;
+    clock.advance(LEAVE_GRACE_MS);
+    expect(reports).toEqual([]);
   });
 
   test("starts no replacement", () => {

@@ -1,7 +1,8 @@
 import { messageOf } from "../../src/lib/thrown.ts";
 import type { HostEvents, HostExit, HostOptions, LaneJob, StartHost, WorkerHost } from "../../src/pool/worker-host.ts";
-import { type LoadedModel, loadModel } from "../../src/worker/load-model.ts";
-import { decodeDone, type JobMessage } from "../../src/worker/messages.ts";
+import { AddonFlag } from "../../src/worker/addon-flag.ts";
+import { isStateful, type LoadedModel, loadModel } from "../../src/worker/load-model.ts";
+import { decodeDone, type JobMessage, type WorkerResult } from "../../src/worker/messages.ts";
 import { ModelCaller } from "../../src/worker/model-caller.ts";
 import { SpanReader } from "../../src/worker/span-reader.ts";
 
@@ -13,29 +14,38 @@ class InlineHost implements WorkerHost {
   readonly #laneOptions = new Map<number, unknown>();
   #model: LoadedModel["model"] | undefined;
   #caller: ModelCaller | undefined;
+  /** The model is being loaded, or runs a call. */
+  #busy = true;
+  #closing = false;
   #ended = false;
 
   constructor({ model, settings, arena, spawn }: HostOptions, events: HostEvents) {
     this.#events = events;
-    loadModel({ type: "load", arena: arena.buffer, model, settings, spawn }).then(
+    const addonFlag = new AddonFlag().buffer;
+    loadModel({ type: "load", arena: arena.buffer, addonFlag, model, settings, spawn }).then(
       (loaded) => {
         if (this.#ended) return;
         this.#model = loaded.model;
         this.#caller = new ModelCaller(loaded, new SpanReader(arena.buffer), this.#laneOptions);
-        events.ready(loaded.info);
+        this.#busy = false;
+        if (this.#closing) void this.#leave();
+        else events.ready(loaded.info);
       },
       (error: unknown) => this.#end({ cause: messageOf(error) }),
     );
   }
 
   call(call: number, jobs: readonly LaneJob[]): void {
-    if (this.#caller === undefined || this.#ended) return;
+    if (this.#caller === undefined || this.#closing || this.#ended) return;
     for (const { lane } of jobs) this.#laneOptions.set(lane.number, lane.options);
     const startedMs = performance.now();
+    this.#busy = true;
     const running = Promise.resolve(this.#caller.run(jobs.map(toMessage)));
     void running.then((results) => {
       const inferMs = performance.now() - startedMs;
-      if (!this.#ended) this.#events.done(decodeDone({ type: "done", call, inferMs, results }));
+      this.#busy = false;
+      if (this.#closing) void this.#leave(jobs[0]?.job.step === "start" ? results[0] : undefined);
+      else if (!this.#ended) this.#events.done(decodeDone({ type: "done", call, inferMs, results }));
     });
   }
 
@@ -44,11 +54,21 @@ class InlineHost implements WorkerHost {
   }
 
   close(): void {
-    void Promise.resolve(this.#model?.close?.()).then(() => this.#end({ cause: "closed" }));
+    this.#closing = true;
+    if (!this.#busy) void this.#leave();
   }
 
   terminate(): void {
     queueMicrotask(() => this.#end({ cause: "terminated" }));
+  }
+
+  /** @param unsent result of a call that has started a stream */
+  async #leave(unsent?: WorkerResult): Promise<void> {
+    if (this.#ended) return;
+    const model = this.#model;
+    if (model !== undefined && isStateful(model) && unsent?.state !== undefined) await model.dispose?.(unsent.state);
+    await model?.close?.();
+    this.#end({ cause: "closed" });
   }
 
   #end(exit: HostExit): void {

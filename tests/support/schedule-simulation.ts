@@ -90,7 +90,8 @@ export class ScheduleSimulation {
       else if (dice < 0.65) this.#submit(this.#anyLane(), "interim");
       else if (dice < 0.69) this.#close(this.#anyLane());
       else if (dice < 0.73) this.#crash(this.#integer(0, this.#options.workers - 1));
-      else if (dice < 0.78) this.#replaceLost();
+      else if (dice < 0.75) this.#loseAll();
+      else if (dice < 0.8) this.#replaceLost();
       else this.#advance(this.#draw() * 20);
       if (this.#chance(0.7)) this.#startCalls();
     }
@@ -154,6 +155,19 @@ export class ScheduleSimulation {
     if (this.#lost.has(worker)) return;
     this.#lose(worker);
     this.#ended(this.#scheduler.workerEnded(worker, this.#now, true), true);
+  }
+
+  /** Crashes every worker. None can be started any more: what waits fails. */
+  #loseAll(): void {
+    for (let worker = 0; worker < this.#options.workers; worker++) this.#crash(worker);
+    for (const queued of this.#scheduler.takeWaiting()) this.#settle(this.#simulated(queued), "waiting");
+    const { finalsWaiting, interimsWaiting, finalsPending } = this.#scheduler;
+    check(finalsWaiting + interimsWaiting + finalsPending === 0, "nothing waits when no worker is left");
+    for (const lane of this.#lanes) {
+      check(lane.jobs.size === 0, "every job fails when no worker is left");
+      lane.lastStarted = lane.submitted - 1;
+    }
+    this.#forgetWaits();
   }
 
   #lose(worker: number): void {

@@ -2,7 +2,7 @@ import { describe, expect, spyOn, test } from "bun:test";
 
 import { Arena } from "../../src/audio/arena.ts";
 import type { ModelInfo } from "../../src/model/model-info.ts";
-import type { AnyModel, Call } from "../../src/model/model.ts";
+import type { AnyModel, Call, StatefulModel } from "../../src/model/model.ts";
 import { type ModelTracing, NO_MODEL_TRACING } from "../../src/telemetry/tracing/model-tracing.ts";
 import type { JobMessage } from "../../src/worker/messages.ts";
 import { ModelCaller } from "../../src/worker/model-caller.ts";
@@ -13,6 +13,7 @@ const INFO: ModelInfo = {
   name: "model",
   sampleRate: 8000,
   stateful: false,
+  disposes: false,
   maxBatch: 4,
   maxBatchWaitMs: 0,
   idempotent: true,
@@ -51,6 +52,53 @@ test("errors become results, thrown or rejected", async () => {
   expect(thrown.run([job([1])])).toEqual([{ error: "e".repeat(500), stack: expect.any(String) }]);
   const rejected = callerOf({ infer: () => Promise.reject(new TypeError("late")) });
   expect(await rejected.run([job([1])])).toEqual([{ error: "late", stack: expect.any(String) }]);
+});
+
+describe("an object of a class in a state", () => {
+  class Recogniser {
+    words = 0;
+    feed(audio: Float32Array): number {
+      return (this.words += audio.length);
+    }
+  }
+
+  /** The model sees states as the server passes them: cloned. */
+  const model: StatefulModel<object, { recogniser: Recogniser }> = {
+    start: () => ({ recogniser: new Recogniser() }),
+    step: (audio, state) => [{ words: state.recogniser.feed(audio) }, state],
+    finish: (state) => ({ words: state.recogniser.words }),
+  };
+  const state = { recogniser: structuredClone(new Recogniser()) };
+  const hint = "the state is a copy made by structured clone, in which objects have no methods";
+
+  test("is named once with the first state that has it", () => {
+    const caller = callerOf(model as AnyModel, { stateful: true });
+    const uncloned = "state.recogniser is an object of the class Recogniser";
+    expect(caller.run([job([], { step: "start" })])).toEqual([{ state: expect.anything(), uncloned }]);
+    expect(caller.run([job([], { step: "start" })])).toEqual([{ state: expect.anything() }]);
+  });
+
+  test("explains the error when its method is called", () => {
+    const caller = callerOf(model as AnyModel, { stateful: true });
+    const step = job([1], { step: "step", state });
+    expect(caller.run([step])).toMatchObject([{ error: expect.stringMatching(/feed is not a function.*; /) }]);
+    expect(caller.run([step])).toMatchObject([{ error: expect.stringContaining(hint) }]);
+    void caller.run([job([], { step: "start" })]);
+    expect(caller.run([step])).toMatchObject([
+      { error: expect.stringContaining(`${hint} (when it was returned, state.recogniser is an object of the class`) },
+    ]);
+    // Data of the object is still there.
+    expect(caller.run([job([], { step: "finish", state })])).toEqual([{ outputJson: '{"words":0}' }]);
+  });
+
+  test("does not explain errors that have another cause", () => {
+    const other = callerOf({ ...model, step: () => [null, null as never][0] as never } as AnyModel, { stateful: true });
+    expect(other.run([job([1], { step: "step", state })])).toMatchObject([
+      { error: expect.not.stringContaining(hint) },
+    ]);
+    const stateless = callerOf({ infer: () => (undefined as unknown as () => object)() });
+    expect(stateless.run([job([1])])).toMatchObject([{ error: expect.not.stringContaining(hint) }]);
+  });
 });
 
 test("the first job's trace context is current during the call", () => {

@@ -56,6 +56,7 @@ export function modelCheckCommand({ workerUrl }: { readonly workerUrl: string })
           inferenceTimeoutMs: model.inference_timeout_ms,
           loadTimeoutMs: model.load_timeout_ms,
           workerUrl,
+          onLoading: (text) => void process.stderr.write(`${text}\n`),
           ...(recording && { speech: recording }),
         },
         (finding) => {

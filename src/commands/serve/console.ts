@@ -13,6 +13,8 @@ export interface ServeConsole extends AsyncDisposable {
   readonly log: Logger;
   /** Prints a line to standard output. */
   print(line: string): void;
+  /** Shows a line about the load of the models, in the place of the status line, if there is one. */
+  showLoading(describe: () => string): void;
   /** Shows a status line below the log, if standard error is a terminal and the log is not JSON. */
   showStatus(source: StatusSource): void;
 }
@@ -44,6 +46,7 @@ export function openConsole({ level, format }: Config["log"], dropped: () => voi
   return {
     log,
     print: (line) => (status === undefined ? out.write(`${line}\n`) : status.print(line)),
+    showLoading: (describe) => status?.startLoading(describe),
     showStatus: (source) => status?.start(source),
     async [Symbol.asyncDispose]() {
       log[Symbol.dispose]();

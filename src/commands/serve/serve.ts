@@ -110,14 +110,19 @@ async function serve({ config, warnings }: EffectiveConfig, options: ServeOption
     throw new ExitError(EXIT.failure, listenFailure(config.server, error));
   }
   const stopped = shutdownSignal(log, options.exit);
+  console.showLoading(() => server.loadProgress());
   try {
     if (await loadModels(server, stopped)) {
-      console.print(`listening on ${server.url}`);
       console.showStatus({ live: () => server.live(), memory: () => process.memoryUsage.rss() });
+      console.print(`listening on ${server.url}`);
       log.info("ready", { url: server.url, version: options.version });
-      const signal = await stopped;
-      log.info("draining", { signal, sessions: server.sessions });
+      const stuck = server.stuck.then((reason) => new ExitError(EXIT.failure, `${reason}; the server exits`));
+      const cause = await Promise.race([stopped, stuck]);
+      const { sessions } = server;
+      if (cause instanceof ExitError) log.error("exiting", { reason: cause.message, sessions });
+      else log.info("draining", { signal: cause, sessions });
       await server.drain();
+      if (cause instanceof ExitError) throw cause;
     }
   } finally {
     await server.close();

@@ -8,6 +8,9 @@ const WINDOW_REFRESHES = 10;
 
 const MIB = 1024 * 1024;
 
+/** Time after which a load is shown. Most end before. */
+const SHOW_LOAD_MS = 1000;
+
 /** The output of the status line. */
 export interface StatusOutput extends Output {
   /** Bytes that have not been written yet. */
@@ -47,8 +50,20 @@ export class StatusTerminal implements Disposable {
     void this.#screen.print(line);
   }
 
+  /** Shows a line about the load of the models, unless it is over soon, and refreshes it until `start`. */
+  startLoading(describe: () => string): void {
+    const show = (): void => this.#show(describe());
+    this.#timer = setTimeout(() => {
+      show();
+      this.#timer = setInterval(show, REFRESH_MS);
+      this.#timer.unref();
+    }, SHOW_LOAD_MS);
+    this.#timer.unref();
+  }
+
   /** Shows the status line and refreshes it until the terminal is disposed. */
   start(source: StatusSource): void {
+    clearTimeout(this.#timer);
     this.#source = source;
     this.#timer = setInterval(() => this.refresh(), REFRESH_MS);
     this.#timer.unref();
@@ -56,12 +71,16 @@ export class StatusTerminal implements Disposable {
   }
 
   refresh(): void {
-    // A terminal that was stopped, as with Ctrl-S, would show every refresh later.
-    if (this.#source === undefined || (this.#err.waiting ?? 0) > 0) return;
+    if (this.#source === undefined) return;
     const now = this.#source.live();
     this.#past.push(now);
     const before = this.#past.length > WINDOW_REFRESHES ? this.#past.shift() : this.#past[0];
-    this.#screen.setLive("status", statusLine(before ?? now, now, this.#source.memory()));
+    this.#show(statusLine(before ?? now, now, this.#source.memory()));
+  }
+
+  #show(line: string): void {
+    // A terminal that was stopped, as with Ctrl-S, would show every refresh later.
+    if ((this.#err.waiting ?? 0) === 0) this.#screen.setLive("status", line);
   }
 
   [Symbol.dispose](): void {

@@ -27,6 +27,8 @@ export type WorkerDeathCause = (typeof WORKER_DEATH_CAUSES)[number];
 export interface PoolLoad {
   readonly workersReady: number;
   readonly workersBusy: number;
+  /** Threads whose call or load took too long, and that have not ended. They are not among the others. */
+  readonly workersAbandoned: number;
   /** Queued, not running. */
   readonly finalsWaiting: number;
   readonly interimsWaiting: number;
@@ -65,12 +67,13 @@ export class ModelMetrics {
     const { model } = this;
     const { workers: family, inference } = this.#families;
     this.#registry.onCollect(() => {
-      const { workersReady, workersBusy, finalsWaiting, interimsWaiting, spawns } = load();
+      const { workersReady, workersBusy, workersAbandoned, finalsWaiting, interimsWaiting, spawns } = load();
       family.starts.with({ model }).value = spawns;
       family.restarts.with({ model }).value = Math.max(0, spawns - workers);
       family.count.with({ model, state: "busy" }).set(workersBusy);
       family.count.with({ model, state: "idle" }).set(Math.max(0, workersReady - workersBusy));
       family.count.with({ model, state: "starting" }).set(Math.max(0, workers - workersReady));
+      family.abandoned.with({ model }).set(workersAbandoned);
       inference.waiting.with({ model, kind: "final" }).set(finalsWaiting);
       inference.waiting.with({ model, kind: "interim" }).set(interimsWaiting);
     });

@@ -4,6 +4,7 @@ import { statusLine, StatusTerminal } from "../../../src/commands/serve/status-t
 import type { LiveStats } from "../../../src/telemetry/metrics/live-stats.ts";
 import { MemoryOutput } from "../../support/memory-output.ts";
 import { TerminalView } from "../../support/terminal-view.ts";
+import { waitUntil } from "../../support/wait.ts";
 
 const QUIET: LiveStats = {
   sessions: 0,
@@ -60,4 +61,21 @@ test("the status line stays below the log, is updated in place, and is removed a
     expect(await shown()).toEqual(["listening", "a stream started", expect.stringMatching(/^sessions 3/)]);
   }
   expect(await shown()).toEqual(["listening", "a stream started"]);
+});
+
+test("a load that takes longer than a second is shown and updated, until the server has loaded", async () => {
+  const output = new MemoryOutput({ isTerminal: true, columns: 120 });
+  let shown = 0;
+  {
+    using status = new StatusTerminal(output, output);
+    status.startLoading(() => `loading, ${++shown}`);
+    expect(output.text).toBe("");
+    await waitUntil("the line is updated", () => shown >= 2);
+    output.writes.length = 0;
+    status.start({ live: () => QUIET, memory: () => 0 });
+    const after = shown;
+    status.refresh();
+    expect([shown, output.text]).toEqual([after, expect.stringContaining("sessions 0")]);
+  }
+  expect(output.text).not.toContain("loading");
 });

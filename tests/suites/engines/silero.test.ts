@@ -41,6 +41,8 @@ async function install(): Promise<true | undefined> {
 const testHere = testWith(await install());
 
 const PATIENCE_MS = 60_000;
+/** Less than 5 s of audio take on any processor. */
+const TIMEOUT_MS = 5;
 
 /** The probability of speech for each window of 32 ms, from blocks of `block` samples in turn. */
 async function windows(
@@ -79,6 +81,27 @@ testHere(
     for (const block of [320, 701, 16_000]) expect(await windows(kit, speech, block)).toEqual(heard);
   },
   PATIENCE_MS,
+);
+
+testHere(
+  "a call that takes too long does not end the process, a hundred times, and calls in between succeed",
+  async () => {
+    await using kit = await testPool({ model: path, workers: 2, inferenceTimeoutMs: TIMEOUT_MS });
+    let succeeded = 0;
+    while (kit.deaths("timeout") < 100) {
+      const lane = kit.lane();
+      for (const seconds of [5, 0.04]) {
+        const outcome = await kit.submit(lane, new Float32Array(16_000 * seconds), { step: "start" });
+        if (outcome.status === "ok") succeeded++;
+      }
+      lane.close();
+      await kit.until(() => kit.pool.unavailable === undefined && kit.arena.used < 24);
+    }
+    await kit.until(() => kit.pool.load.workersAbandoned === 0);
+    expect(succeeded).toBeGreaterThan(0);
+    expect([kit.arena.used, kit.crashes]).toEqual([0, 0]);
+  },
+  3 * PATIENCE_MS,
 );
 
 testHere(

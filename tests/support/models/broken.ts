@@ -1,3 +1,5 @@
+import { appendFileSync, existsSync } from "node:fs";
+
 import type { ModelModule } from "../../../src/model/model.ts";
 
 /** Fails to load in the way that its setting `how` names. */
@@ -17,6 +19,11 @@ export default {
         return process.exit(0);
       case "hang":
         return new Promise<never>(() => {});
+      case "slow":
+        return (async () => {
+          while (!existsSync(String(settings["file"]))) await Bun.sleep(5);
+          return good;
+        })();
       case "empty":
         return {} as never;
       case "warm up":
@@ -25,8 +32,16 @@ export default {
         if (spawn > 0) throw new Error("only once");
         return good;
       case "close": {
-        const path = String(settings["file"]);
-        return { ...good, close: () => void require("node:fs").writeFileSync(path, "closed") };
+        const write = (text: string): void => appendFileSync(String(settings["file"]), text);
+        return {
+          warmUp() {},
+          infer: async (audio: Float32Array) => {
+            if (audio[0] === 3) await Bun.sleep(50);
+            write("called\n");
+            return {};
+          },
+          close: () => write("closed"),
+        };
       }
     }
     return good;

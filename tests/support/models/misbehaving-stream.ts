@@ -5,6 +5,13 @@ interface Sum {
   junk?: unknown;
 }
 
+class Counter {
+  count = 0;
+  next(): number {
+    return ++this.count;
+  }
+}
+
 /** Breaks the rule that its setting names. */
 class MisbehavingStream implements StatefulModel<object, Sum> {
   readonly #how: unknown;
@@ -33,6 +40,10 @@ class MisbehavingStream implements StatefulModel<object, Sum> {
         return [{ sum }, { sum, junk: [...((state.junk as number[]) ?? []), ...audio.subarray(0, 20)] }];
       case "blocks":
         return [{ sum }, { sum: state.sum + 1 }];
+      case "class":
+        return [{ sum }, { sum, junk: { counter: new Counter() } }];
+      case "method":
+        return [{ sum: (state.junk as Counter | undefined)?.next() ?? 0 }, { sum, junk: new Counter() }];
       case "random":
         return [{ draw: crypto.randomUUID() }, state];
     }
@@ -48,5 +59,15 @@ export default {
   name: "misbehaving-stream",
   sampleRate: 4000,
   idempotent: true,
-  load: (settings: Record<string, unknown>) => new MisbehavingStream(settings["how"]),
+  load({ how }: Record<string, unknown>) {
+    const model = new MisbehavingStream(how);
+    const disposals: Readonly<Record<string, (state: Sum) => void>> = {
+      disposes() {},
+      "disposes badly"() {
+        throw new Error("nothing to free");
+      },
+    };
+    const dispose = disposals[String(how)];
+    return dispose === undefined ? model : Object.assign(model, { dispose });
+  },
 } satisfies ModelModule;

@@ -22,7 +22,11 @@ export const ORDERS = {
   pause: 17,
   own: 18,
   native: 19,
+  overtime: 20,
 } as const;
+
+/** How long `ORDERS.overtime` blocks the thread in native code, ms. */
+export const OVERTIME_MS = 900;
 
 class Puppet implements Model<object> {
   infer(
@@ -78,6 +82,9 @@ class Puppet implements Model<object> {
       case ORDERS.native:
         // Cannot be terminated, like a loop in C.
         Bun.sleepSync(2500);
+        return usual;
+      case ORDERS.overtime:
+        Bun.sleepSync(OVERTIME_MS);
         return usual;
       case ORDERS.own:
         return { ...usual, audio };

@@ -14,7 +14,14 @@ test("live numbers sum up all patterns and models", () => {
   metrics.stream("simple", "a").started({ channelCount: 1, audio });
   metrics.stream("segmented", "b").started({ channelCount: 2, audio });
   for (const name of ["a", "b"]) {
-    const load = { workersReady: 3, workersBusy: 1, finalsWaiting: 5, interimsWaiting: 7, spawns: 3 };
+    const load = {
+      workersReady: 3,
+      workersBusy: 1,
+      workersAbandoned: 2,
+      finalsWaiting: 5,
+      interimsWaiting: 7,
+      spawns: 3,
+    };
     metrics.model(name).observePool(4, () => load);
     metrics.model(name).callEnded("final", 0.4, 1, 1.0004, undefined);
   }

@@ -38,7 +38,14 @@ describe("the metrics of a model", () => {
   test("show the state of the pool at the time of reading", () => {
     const metrics = new ServerMetrics();
     const { workers, inference } = metrics.families;
-    const load = { workersReady: 3, workersBusy: 1, finalsWaiting: 5, interimsWaiting: 7, spawns: 6 };
+    const load = {
+      workersReady: 3,
+      workersBusy: 1,
+      workersAbandoned: 2,
+      finalsWaiting: 5,
+      interimsWaiting: 7,
+      spawns: 6,
+    };
     metrics.model("m").observePool(4, () => load);
     metrics.registry.collect();
     const state = (name: string): number => workers.count.with({ model: "m", state: name }).value;

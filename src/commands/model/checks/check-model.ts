@@ -10,7 +10,12 @@ export type { Finding, Verdict } from "./finding.ts";
 export interface CheckOptions extends ModelHarnessOptions {
   /** Returns speech at the model's sample rate, one second or longer. By default a synthetic signal. */
   readonly speech?: (sampleRate: number) => Float32Array;
+  /** Receives a line now and then while the model loads. */
+  readonly onLoading?: (text: string) => void;
 }
+
+/** Interval between two lines about the load. */
+const LOADING_MS = 5000;
 
 const SPEECH_SECONDS = 3;
 
@@ -21,10 +26,17 @@ const SPEECH_SECONDS = 3;
 export async function checkModel(options: CheckOptions, onFinding: (finding: Finding) => void): Promise<void> {
   const report: ReportFinding = (verdict, check, text) => onFinding({ verdict, check, text });
   await using harness = new ModelHarness(options);
+  const startedMs = performance.now();
+  const loading = setInterval(() => {
+    const seconds = Math.round((performance.now() - startedMs) / 1000);
+    options.onLoading?.(`loading: ${harness.pool.load.workersReady} of ${options.workers} workers ready, ${seconds} s`);
+  }, LOADING_MS);
   try {
     await harness.pool.ready;
   } catch (error) {
     return report("FAIL", "load", messageOf(error));
+  } finally {
+    clearInterval(loading);
   }
   const { name, sampleRate, stateful, loadMs } = harness.pool.info;
   const kind = stateful ? "with state" : "without state";

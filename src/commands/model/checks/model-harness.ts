@@ -31,12 +31,15 @@ export class ModelHarness implements AsyncDisposable {
   readonly #timeoutMs: number;
   /** Cause of the last crash of a worker, from the pool's log. */
   #crashCause = "";
+  /** What in a state loses its methods, from the pool's log. */
+  #uncloned: string | undefined;
   #timeouts = 0;
 
   constructor({ model, settings, workerUrl, ...limits }: ModelHarnessOptions) {
     this.#timeoutMs = limits.inferenceTimeoutMs;
     const warn = (event: string, fields?: Record<string, unknown>): void => {
       if (event === "worker_crashed") this.#crashCause = String(fields?.["cause"]);
+      if (event === "state_methods_lost") this.#uncloned ??= String(fields?.["found"]);
     };
     this.pool = new ModelPool({
       model,
@@ -46,6 +49,11 @@ export class ModelHarness implements AsyncDisposable {
       startHost: threadHost(workerUrl),
       log: { warn },
     });
+  }
+
+  /** What in the state of a stream loses its methods when it is cloned; undefined: nothing was found. */
+  get uncloned(): string | undefined {
+    return this.#uncloned;
   }
 
   /** Opens a lane for one channel of a new stream. */
@@ -71,6 +79,8 @@ export class ModelHarness implements AsyncDisposable {
     switch (outcome.code) {
       case "inference_timeout":
         return `timeout: no result within ${this.#timeoutMs} ms (inference_timeout_ms); the worker is replaced`;
+      case "model_unavailable":
+        return outcome.message;
       case "worker_crashed":
         return `worker crashed: ${this.#crashCause || outcome.message}`;
       default:

@@ -1,8 +1,9 @@
 import { serialize } from "node:v8";
 
+import type { Outcome } from "../../../model/job.ts";
 import type { ReportFinding } from "./finding.ts";
 import type { ModelHarness } from "./model-harness.ts";
-import { compareResults, describeResult } from "./result.ts";
+import { compareResults, describeResult, type Result } from "./result.ts";
 import { edgeCases } from "./signals.ts";
 import { compareValues } from "./similarity.ts";
 import { audioOf, compareRuns, runStream, type StreamRun } from "./stream-run.ts";
@@ -17,15 +18,20 @@ const LARGE_STATE_BYTES = 64 * 1024;
 export async function checkStateful(harness: ModelHarness, speech: Float32Array, report: ReportFinding): Promise<void> {
   const block = Math.round(BLOCK_SECONDS * harness.pool.sampleRate);
   const first = await runStream(harness, speech, block);
-  if ("failure" in first) return report("FAIL", "result", `${first.failure}; the other checks cannot run`);
+  if ("failure" in first) {
+    report("FAIL", "result", `${first.failure}; the other checks cannot run`);
+    return reportUncloned(harness, "FAIL", report);
+  }
   reportResults(first, report);
   reportTiming(first.factors, BLOCK_SECONDS, report);
   reportState(first, report);
+  reportUncloned(harness, "note", report);
   if (await checkDeterminism(harness, speech, block, first, report)) {
     await checkTwoStreams(harness, speech, block, first, report);
   }
   await checkBlockSize(harness, speech, first, report);
-  await checkRepeatedStep(harness, speech, block, first, report);
+  await checkRepeatedStep(harness, speech, block, report);
+  if (harness.pool.info.disposes) await checkDisposal(harness, speech, block, report);
   await checkEdgeCases(harness, block, report);
   await checkAfterwards(harness, speech, block, first, report);
 }
@@ -44,6 +50,13 @@ function reportState({ states }: StreamRun, report: ReportFinding): void {
   if (largest > LARGE_STATE_BYTES) report("note", "state", `${text}; copying it takes time and memory: keep it small`);
   else if (last > 2 * first + 256) report("note", "state", `${text}; it grows from ${first} to ${last} bytes`);
   else report("ok", "state", text);
+}
+
+/** Reports an object of a class in the state: after the first clone it has no methods. */
+function reportUncloned({ uncloned }: ModelHarness, verdict: "note" | "FAIL", report: ReportFinding): void {
+  if (uncloned === undefined) return;
+  const advice = "the state is cloned between calls, so methods are lost: keep plain data in it";
+  report(verdict, "state", `${uncloned}; ${advice}`);
 }
 
 /** Runs the same stream again. Returns false if the results differ. */
@@ -110,27 +123,52 @@ async function checkBlockSize(
   report("ok", "block size", `${what} does not depend on it${similarity === "close" ? ", up to rounding" : ""}`);
 }
 
-/** Repeats the second step from the same state, as a server does after a crash if the model is idempotent. */
+/**
+ * Repeats the second step of a stream from the same state, as a server does after a crash if the model is idempotent.
+ * Not for states that are released: one call may use them up.
+ */
 async function checkRepeatedStep(
   harness: ModelHarness,
   speech: Float32Array,
   block: number,
-  first: StreamRun,
   report: ReportFinding,
 ): Promise<void> {
-  const [state, result] = [first.states[0], first.blocks[1]];
-  if (result === undefined || speech.length < 2 * block) return;
-  const samples = speech.subarray(block, 2 * block);
-  const outcome = await harness.call(harness.openLane(), samples, { step: "step", state });
-  if (outcome.status !== "ok") return report("FAIL", "repeated step", harness.describeFailure(outcome));
-  const { idempotent } = harness.pool.info;
-  const same = compareResults([result], [outcome]) !== "different";
+  const { idempotent, disposes } = harness.pool.info;
+  if (speech.length < 2 * block || (disposes && !idempotent)) return;
+  const lane = harness.openLane();
+  const first = await harness.call(lane, speech.subarray(0, block), { step: "start" });
+  const repeat = async (): Promise<Outcome> => {
+    const state = first.status === "ok" ? first.state : undefined;
+    return await harness.call(lane, speech.subarray(block, 2 * block), { step: "step", state });
+  };
+  const [result, again] = [await repeat(), await repeat()];
+  lane.close();
+  for (const outcome of [first, result, again]) {
+    if (outcome.status !== "ok") return report("FAIL", "repeated step", harness.describeFailure(outcome));
+  }
+  const same = compareResults([result as Result], [again as Result]) !== "different";
   if (same && !idempotent) {
     const advice = "with `idempotent: true`, a server repeats a step if its worker dies";
     report("note", "idempotent", `not declared, but a repeated step gives the same result: ${advice}`);
   } else if (same) report("ok", "idempotent", "a repeated step gives the same result");
   else if (idempotent) report("FAIL", "idempotent", "declared, but a repeated step gives another result");
   else report("ok", "repeated step", "a step from an earlier state gives a result");
+}
+
+/** Ends a stream without `finish`, as a client does that disconnects. */
+async function checkDisposal(
+  harness: ModelHarness,
+  speech: Float32Array,
+  block: number,
+  report: ReportFinding,
+): Promise<void> {
+  const lane = harness.openLane();
+  const first = await harness.call(lane, speech.subarray(0, block), { step: "start" });
+  if (first.status !== "ok") return report("FAIL", "dispose", `start: ${harness.describeFailure(first)}`);
+  const outcome = await harness.call(lane, new Float32Array(0), { step: "dispose", state: first.state });
+  lane.close();
+  if (outcome.status === "ok") report("ok", "dispose", "gets the state of a stream that ends without finish");
+  else report("FAIL", "dispose", harness.describeFailure(outcome));
 }
 
 async function checkEdgeCases(harness: ModelHarness, block: number, report: ReportFinding): Promise<void> {

@@ -1,4 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 import { checkModel, type Finding } from "../../../../src/commands/model/checks/check-model.ts";
 import { builtInModels } from "../../../../src/model/models.ts";
@@ -91,6 +94,19 @@ describe("faults of a model with state are found", () => {
   for (const [how, check, text] of [
     ["instance", "two streams", /^FAIL: a second stream changes the results of the first: .*in the state/],
     ["function", "result", /^FAIL: block 0: failed: .*structured clone/],
+    ["class", "state", /^ok: can be cloned/],
+    [
+      "method",
+      "result",
+      /^FAIL: block 1: failed: .*next is not a function.*; the state is a copy made by structured clone/,
+    ],
+    [
+      "method",
+      "state",
+      /^FAIL: state.junk is an object of the class Counter; .*cloned between calls, so methods are lost: keep plain data/,
+    ],
+    ["disposes", "dispose", /^ok: gets the state of a stream that ends without finish/],
+    ["disposes badly", "dispose", /^FAIL: failed: nothing to free/],
     ["large", "state", /^note: can be cloned; at most 1\d{5} bytes .*keep it small/],
     ["grows", "state", /^note: .*it grows from \d+ to \d+ bytes/],
     ["blocks", "block size", /^note: the last result depends on stateful.block_ms \(100 and 37 ms differ\)/],
@@ -100,6 +116,56 @@ describe("faults of a model with state are found", () => {
     test(`${how}: ${check}`, async () => {
       expect(findingOf(await findingsOf(modelPath("misbehaving-stream"), { how }), check)).toMatch(text);
     });
+  }
+});
+
+test("an object of a class in the state is noted with its path, though the model works", async () => {
+  const findings = await findingsOf(modelPath("misbehaving-stream"), { how: "class" });
+  expect(failed(findings)).toEqual([]);
+  expect(findings).toContainEqual({
+    verdict: "note",
+    check: "state",
+    text: expect.stringMatching(/^state.junk.counter is an object of the class Counter; .*methods are lost/),
+  });
+});
+
+test("a model without `dispose` has no finding about it, and one that releases states has no repeated step", async () => {
+  const without = await findingsOf(modelPath("misbehaving-stream"));
+  expect(findingOf(without, "dispose")).toStartWith("nothing");
+  expect(findingOf(without, "idempotent")).toStartWith("ok");
+  const file = join(tmpdir(), `streamer-check-${crypto.randomUUID()}`);
+  try {
+    const releases = await findingsOf(modelPath("handles"), { file });
+    // The first sample of a clipped signal is an order to throw.
+    expect([failed(releases), findingOf(releases, "repeated step")]).toEqual([["clipped"], "nothing: "]);
+    // Every state was released once, those of the checks as well.
+    const [started, ended] = [/^started/gm, /^(finished|disposed)/gm];
+    const text = await readFile(file, "utf8");
+    expect(text.match(ended)?.length).toBe(text.match(started)?.length);
+  } finally {
+    await rm(file, { force: true });
+  }
+});
+
+test("a load that takes long is shown with the workers that are ready, until it ends", async () => {
+  const file = join(tmpdir(), `streamer-check-${crypto.randomUUID()}`);
+  try {
+    const lines: string[] = [];
+    const findings: Finding[] = [];
+    const limits = { workers: 1, inferenceTimeoutMs: 10_000, loadTimeoutMs: 100_000 };
+    const onLoading = (text: string): void => {
+      lines.push(text);
+      // The model waits for this file.
+      void writeFile(file, "");
+    };
+    await checkModel(
+      { model: modelPath("broken"), settings: { how: "slow", file }, ...limits, workerUrl, onLoading },
+      (finding) => findings.push(finding),
+    );
+    expect(lines[0]).toMatch(/^loading: 0 of 1 workers ready, \d+ s$/);
+    expect(findingOf(findings, "load")).toStartWith("ok");
+  } finally {
+    await rm(file, { force: true });
   }
 });
 
