@@ -5,6 +5,7 @@ import type { ErrorEvent } from "../../src/protocol/events.ts";
 import { concat, encode, noise, voice, wav } from "../support/audio.ts";
 import { InProcessServer, type Settings } from "../support/in-process-server.ts";
 import { expectExactLedger } from "../support/ledgers.ts";
+import { modelPath } from "../support/pool-harness.ts";
 import { S16_MONO } from "../support/requests.ts";
 import { UpgradeRefused, type WebSocketClient } from "../support/websocket-client.ts";
 
@@ -139,6 +140,29 @@ describe("an error in place of a result", () => {
     });
     expect(errors.map(({ code }) => code)).toEqual(Array.from({ length: 5 }, () => "inference_timeout"));
   });
+});
+
+test("model_unavailable takes the place of results and refuses starts while no worker can be started", async () => {
+  await using server = await InProcessServer.start({ "model.name": modelPath("broken"), "model.how": "second time" });
+  using client = await server.connect(SIMPLE);
+  const format = { channels: 1, sample_rate: 16_000, bit_depth: 32, is_float: true };
+  const samples = new Float32Array(2 * 8_000);
+  // The first block ends the worker, whose replacement cannot be loaded.
+  samples[0] = 2;
+  client.start({ format });
+  await client.sendAudio(new Uint8Array(samples.buffer));
+  client.stop();
+  expect((await client.nextEvent("stopped")).reason).toBe("stop");
+  const errors = client.eventsOf("error").map(checked);
+  expect(errors.map(({ code, start_time }) => [code, start_time])).toEqual([
+    ["worker_crashed", 0],
+    ["model_unavailable", 0.5],
+  ]);
+  expectExactLedger(client.events, { bytes: samples.byteLength, frameBytes: 4 });
+  client.start({ format });
+  const refusal = checked(await client.nextEvent("error"));
+  expect([refusal.code, refusal.param]).toEqual(["model_unavailable", "model"]);
+  expect(refusal.message).toStartWith('model "broken": no worker can be started: load() failed: only once');
 });
 
 test("format_mismatch ends the stream, not the connection", async () => {
