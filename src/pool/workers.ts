@@ -37,7 +37,7 @@ export interface Unavailable {
    * ones could not be loaded.
    */
   readonly cause: "stuck" | "load";
-  /** For people. */
+  /** For people, also for clients: without paths. */
   readonly reason: string;
 }
 
@@ -56,8 +56,6 @@ export class Workers {
   readonly #loading = new Set<number>();
   #spawns = 0;
   #none = false;
-  /** Why the last worker could not be loaded. */
-  #loadError = "";
   #closing: Promise<void> | undefined;
 
   constructor(options: WorkersOptions) {
@@ -93,7 +91,7 @@ export class Workers {
       const threads = abandoned === 1 ? "1 thread does" : `${abandoned} threads do`;
       return { cause: "stuck", reason: `${threads} not return from the model, so no more workers are started` };
     }
-    return this.#none ? { cause: "load", reason: `no worker can be started: ${this.#loadError}` } : undefined;
+    return this.#none ? { cause: "load", reason: "no worker can be started; the log has the cause" } : undefined;
   }
 
   /** Hosts started so far. */
@@ -160,7 +158,6 @@ export class Workers {
       void this.close();
       return;
     }
-    this.#loadError = exit.cause;
     events.loadFailed(worker, exit);
     this.#review();
   }

@@ -143,13 +143,15 @@ test("while no worker can be loaded any more, ready is 503 and starts are refuse
   await waitUntil("the server is not ready", async () => (await ready(server)).status === 503);
   expect((await ready(server)).body).toMatchObject({
     code: "model_unavailable",
-    message: expect.stringMatching(/^model "fragile": no worker can be started: .*fragile.ts/),
+    message: 'model "fragile": no worker can be started; the log has the cause',
   });
   const other = await server.connect({ path: "/api/v1/simple" });
   other.start({ format: FORMAT });
   expect((await other.nextEvent("error")).code).toBe("model_unavailable");
   await waitUntil("all blocks are answered", () => client.eventsOf("error").length === 2);
   expect(client.eventsOf("error").map(({ code }) => code)).toEqual(["worker_crashed", "model_unavailable"]);
+  const failed = server.log.find(({ event }) => event === "load_failed");
+  expect(failed).toMatchObject({ model: "fragile", cause: expect.stringContaining("fragile.ts") });
   await rename(`${file}.away`, file);
   await waitUntil("the server is ready again", async () => (await ready(server)).status === 200);
   other.start({ format: FORMAT });

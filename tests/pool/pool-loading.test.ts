@@ -61,7 +61,7 @@ test("waiting jobs fail when no worker can be started any more", async () => {
   const outcomes = await Promise.all([kit.submit(lane, [2]), kit.submit(lane, [0]), kit.submit(lane, [0])]);
   expect(outcomes).toMatchObject([
     { code: "worker_crashed", message: "the worker that ran the model crashed" },
-    { code: "model_unavailable", message: expect.stringMatching(/^the model is unavailable: no worker .*: only once/) },
+    { code: "model_unavailable", message: "the model is unavailable: no worker can be started; the log has the cause" },
     { code: "model_unavailable", message: expect.stringContaining("no worker can be started") },
   ]);
   expect(kit.arena.used).toBe(0);

@@ -143,7 +143,7 @@ describe("a host that exits", () => {
     await turn();
     expect(kit.outcomes.map((outcome) => outcome.status === "failed" && outcome.message)).toEqual([
       "the worker that ran the model crashed",
-      "the model is unavailable: no worker can be started: no weights",
+      "the model is unavailable: no worker can be started; the log has the cause",
     ]);
     expect([kit.arena.used, kit.pool.finalsPending]).toEqual([0, 0]);
   });

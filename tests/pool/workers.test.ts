@@ -132,7 +132,7 @@ describe("replacement", () => {
     hosts.last.exit({ cause: "no memory" });
     expect(harness.reports.splice(0)).toContain("none left");
     expect(workers.none).toBe(true);
-    expect(workers.unavailable).toEqual({ cause: "load", reason: "no worker can be started: no memory" });
+    expect(workers.unavailable).toEqual({ cause: "load", reason: "no worker can be started; the log has the cause" });
     clock.advance(4 * FIRST_BACKOFF_MS);
     expect(workers.none).toBe(true);
     hosts.last.becomeReady();
