@@ -73,6 +73,11 @@ export class ModelPool {
     return this.#workers.unavailable;
   }
 
+  /** There is no worker, and none can be started: all jobs fail. */
+  get isDown(): boolean {
+    return this.#workers.none;
+  }
+
   get load(): PoolLoad {
     const scheduler = this.#dispatcher?.scheduler;
     return {

@@ -156,6 +156,9 @@ function served(entry: TierEntry): ServedModel {
     get unavailable() {
       return pool.unavailable?.reason;
     },
+    get isDown() {
+      return pool.isDown;
+    },
     get finalsPending() {
       return pool.finalsPending;
     },

@@ -4,7 +4,6 @@ import { ROUTES } from "../dialects/dialects.ts";
 import { SteadyClock } from "../lib/steady-clock.ts";
 import { PATTERNS } from "../pipeline/patterns.ts";
 import { asyncapi } from "../protocol/asyncapi.ts";
-import { ProtocolError } from "../protocol/errors.ts";
 import { GOODBYE_MS, Sessions } from "../session/sessions.ts";
 import { Memory } from "../stream/memory.ts";
 import type { ServedModel, Services } from "../stream/services.ts";
@@ -22,9 +21,8 @@ import { waitForPeers } from "./farewell.ts";
 import { collectGauges } from "./gauges.ts";
 import { GarbageCollector } from "./gc.ts";
 import { describeServer } from "./info.ts";
-import { LoadWatch } from "./load-watch.ts";
-import { ModelWatch } from "./model-watch.ts";
 import { type ModelTier, openModels } from "./models.ts";
+import { Readiness } from "./readiness.ts";
 import { createRoutes, type RoutesHost } from "./routes.ts";
 import { type SocketData, WebSockets } from "./websocket.ts";
 
@@ -63,8 +61,7 @@ export class Server {
   readonly #models: ModelTier;
   /** The models that are loaded, by name. */
   readonly #served = new Map<string, ServedModel>();
-  readonly #watch: ModelWatch;
-  readonly #loads: LoadWatch;
+  readonly #readiness: Readiness;
   readonly #sessions: Sessions;
   readonly #websockets: WebSockets;
   readonly #runtime: RuntimeMonitor;
@@ -72,7 +69,6 @@ export class Server {
   readonly #bun: Bun.Server<SocketData>;
   readonly #timers: readonly Timer[];
   readonly #openedAt: number;
-  #phase: "loading" | "ready" | "draining" = "loading";
 
   constructor(options: ServerOptions) {
     this.#options = options;
@@ -92,8 +88,7 @@ export class Server {
     // Listens before anything is loaded: a port that is taken is reported at once.
     this.#bun = this.#listen();
     this.#models = openModels(config, { arena, log, metrics, workerUrl: options.workerUrl, clock: steadyClock });
-    this.#watch = new ModelWatch({ models: this.#models, stuckExitMs: limits.stuck_exit_ms, log });
-    this.#loads = new LoadWatch({ models: this.#models, log });
+    this.#readiness = new Readiness({ models: this.#models, stuckExitMs: limits.stuck_exit_ms, log });
     this.#runtime = new RuntimeMonitor({
       metrics,
       log,
@@ -102,8 +97,7 @@ export class Server {
     });
     this.#descriptors = new DescriptorWatch(log, clock);
     metrics.registry.onCollect(() => {
-      const isReady = this.#phase === "ready" && this.#models.outage === undefined;
-      collectGauges(this.#services, this.#sessions, isReady, version);
+      collectGauges(this.#services, this.#sessions, this.#readiness.unready() === undefined, version);
     });
     presetSeries(metrics, Object.keys(PATTERNS));
     this.#timers = [
@@ -120,12 +114,12 @@ export class Server {
 
   /** Resolves with the reason when the process is to end, because threads of a model do not return. */
   get stuck(): Promise<string> {
-    return this.#watch.expired;
+    return this.#readiness.stuck;
   }
 
   /** Describes the load of the models while it lasts, for a status line. */
   loadProgress(): string {
-    return this.#loads.describe(this.#services.clock());
+    return this.#readiness.loadProgress(this.#services.clock());
   }
 
   /** Sessions that are open. */
@@ -144,7 +138,7 @@ export class Server {
     for (const [name, model] of await this.#models.ready) this.#served.set(name, model);
     presetModelSeries(metrics, Object.keys(PATTERNS), this.#served.keys());
     this.#descriptors.compare(this.#options.config.limits.max_sessions);
-    if (this.#phase === "loading") this.#phase = "ready";
+    this.#readiness.loaded();
   }
 
   /**
@@ -154,7 +148,7 @@ export class Server {
   async drain(): Promise<void> {
     const { drain_timeout_ms, finish_ms } = this.#options.config.limits;
     const latest = performance.now() + drain_timeout_ms + finish_ms + GOODBYE_MS;
-    this.#phase = "draining";
+    this.#readiness.draining();
     const { size } = this.#sessions;
     await this.#sessions.drain();
     const host = { port: this.#bun.port ?? 0, pendingRequests: () => this.#bun.pendingRequests };
@@ -203,8 +197,7 @@ export class Server {
     this.#websockets.sweep(now);
     memory.check();
     this.#descriptors.check(this.#sessions.size);
-    if (this.#phase !== "draining") this.#loads.check(now);
-    if (this.#phase === "ready") this.#watch.check(now);
+    this.#readiness.check(now);
     metrics.mainThread.leave(outer);
   }
 
@@ -216,9 +209,9 @@ export class Server {
       version,
       config,
       admit,
-      unready: () => this.#unready() ?? this.#outage(),
-      unavailable: () => this.#unready() ?? this.#sessions.full(),
-      refusal: (caller) => this.#unready() ?? this.#sessions.refusal(caller),
+      unready: () => this.#readiness.unready(),
+      unavailable: () => this.#readiness.refusal() ?? this.#sessions.full(),
+      refusal: (caller) => this.#readiness.refusal() ?? this.#sessions.refusal(caller),
       address: (request) => this.#bun.requestIP(request)?.address ?? "",
       trace: (request, path) => tracing.startConnection(request, path),
       upgrade: (request, headers, accepted) => this.#websockets.upgrade(this.#bun, request, headers, accepted),
@@ -227,18 +220,6 @@ export class Server {
       describe: () => describeServer(this.#services, this.#sessions, this.#openedAt),
       contract: () => asyncapi(version, API_CHANNELS),
     };
-  }
-
-  #outage(): ProtocolError | undefined {
-    const { outage } = this.#models;
-    return outage && new ProtocolError("model_unavailable", outage.message);
-  }
-
-  #unready(): ProtocolError | undefined {
-    if (this.#phase === "ready") return undefined;
-    return this.#phase === "draining"
-      ? new ProtocolError("draining", "the server is shutting down")
-      : new ProtocolError("not_ready", "the models are being loaded");
   }
 }
 

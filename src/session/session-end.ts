@@ -64,11 +64,16 @@ export class SessionEnd {
     return this.#over;
   }
 
-  /** Ends the session when no stream is open. @param deadlineMs milliseconds for which the open one may go on */
+  /**
+   * Ends the session when no stream is open. @param deadlineMs milliseconds for which the open one may go on, unless
+   * nothing can become of it
+   */
   drain(deadlineMs: number): void {
     if (this.#over || this.#finish !== undefined || this.#draining) return;
+    const isHopeless = this.#parts.conversation.stream?.isHopeless === true;
     this.#draining = true;
-    this.#parts.send({ ...warningEvent("draining"), deadline_ms: deadlineMs });
+    this.#parts.send({ ...warningEvent("draining"), deadline_ms: isHopeless ? 0 : deadlineMs });
+    if (isHopeless) this.finish("drain", "drain");
   }
 
   /**

@@ -17,6 +17,8 @@ export interface ServedModel {
   readonly keepsState: boolean;
   /** Why no stream can be started, for people; undefined: one can. */
   readonly unavailable?: string | undefined;
+  /** The model has no worker and gets none: all of its jobs fail. */
+  readonly isDown?: boolean;
   /** Finals that are queued or running. */
   readonly finalsPending: number;
   /** Opens a lane for one channel. `options` are those of the `start`, for the model. */

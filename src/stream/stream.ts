@@ -10,7 +10,7 @@ import type { Holder } from "./memory.ts";
 import type { StreamOwner } from "./owner.ts";
 import type { StreamPlan } from "./plan.ts";
 import { QuietTimer } from "./quiet-timer.ts";
-import type { Services } from "./services.ts";
+import type { ServedModel, Services } from "./services.ts";
 import type { StreamTelemetry } from "./stream-telemetry.ts";
 
 /** The services that a stream itself uses. */
@@ -39,6 +39,7 @@ export class Stream implements Holder, MeasuredStream {
   readonly #intake: Intake;
   readonly #channels: Channels;
   readonly #feed: Feed;
+  readonly #model: ServedModel;
   /** Undefined: the client did not ask for it. */
   readonly #quiet: QuietTimer | undefined;
   /** Why no more audio is taken. */
@@ -58,6 +59,7 @@ export class Stream implements Holder, MeasuredStream {
     const stores = Array.from({ length: format.channels }, () => new Store(arena));
     const intake = new Intake(format, model.sampleRate, arena, stores, (warning) => owner.send(warning));
     this.#intake = intake;
+    this.#model = model;
     this.#quiet = flushAfterMs > 0 ? new QuietTimer(flushAfterMs) : undefined;
     this.#channels = new Channels(stores, plan, {
       owner,
@@ -71,6 +73,11 @@ export class Stream implements Holder, MeasuredStream {
     this.#feed = new Feed(plan, intake, this.#channels, telemetry, metrics.mainThread);
     memory.enter(this);
     telemetry.started(this);
+  }
+
+  /** All jobs of the stream fail, because its model has no worker and gets none. */
+  get isHopeless(): boolean {
+    return this.#model.isDown === true;
   }
 
   get slabs(): number {

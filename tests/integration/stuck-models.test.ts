@@ -91,6 +91,8 @@ describe("when all threads of a model block in native code", () => {
     await waitUntil("the log has it", () => server.err.includes('"event":"model_unavailable"'));
     server.signal("SIGTERM");
     expect(await server.waitForExit()).toEqual({ code: 0, signal: null });
+    // Streams without a model are not left the time for their clients to go on.
+    expect(client.eventsOf("warning")).toMatchObject([{ code: "draining", deadline_ms: 0 }]);
     const { stopped } = expectExactLedger(client.events, { bytes: 9 * BLOCK_SAMPLES * 4, frameBytes: 4 });
     expect([stopped.reason, client.eventsOf("error").length]).toEqual(["drain", 9]);
     const loud = server.log.filter(({ level }) => level === "error");
