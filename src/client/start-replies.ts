@@ -10,6 +10,7 @@ const REFUSALS: ReadonlySet<string> = new Set<ErrorCode>([
   "unsupported_format",
   "unknown_model",
   "overloaded",
+  "draining",
 ]);
 
 /** Matches the server's replies with the `start` requests that were sent. The protocol replies to them in order. */

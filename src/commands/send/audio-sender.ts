@@ -26,7 +26,7 @@ export interface AudioSenderOptions {
   /** True: send at the speed of a live microphone. False: as fast as the server accepts. */
   readonly realTime: boolean;
   readonly progress: ProgressBar;
-  /** Ends sending when aborted; `stop` is sent, too. */
+  /** Ends sending when aborted, by a signal or because the server shuts down; `stop` is sent, too. */
   readonly interrupt: AbortSignal;
 }
 
@@ -35,6 +35,7 @@ export class AudioSender {
   readonly #options: AudioSenderOptions;
   #hasBegun = false;
   #complete = false;
+  #exhausted = false;
 
   constructor(options: AudioSenderOptions) {
     this.#options = options;
@@ -48,6 +49,11 @@ export class AudioSender {
   /** True when all audio, up to an interrupt, and `stop` have been sent. */
   get complete(): boolean {
     return this.#complete;
+  }
+
+  /** True when the audio has been sent to its end. */
+  get exhausted(): boolean {
+    return this.#exhausted;
   }
 
   /**
@@ -110,6 +116,7 @@ export class AudioSender {
       progress.update(report.sentSeconds, now);
     }
     progress.finish(report.sentSeconds);
+    this.#exhausted = !halt.aborted;
   }
 
   /** Waits while the reader of the results is far behind: a pager, or a player that plays in real time. */

@@ -1,11 +1,13 @@
 import type { ReceivedEvent } from "../../client/event-reader.ts";
 import { excerpt } from "../../lib/excerpt.ts";
-import { RESERVED_FIELDS, type ServerEvent } from "../../protocol/events.ts";
+import { RESERVED_FIELDS, type ServerEvent, type Warning } from "../../protocol/events.ts";
 import { formatNumber } from "../terminal/numbers.ts";
 import type { Colour, Screen } from "../terminal/screen.ts";
 
 const CHANNEL_WIDTH = 5;
 const TIME_WIDTH = 18;
+/** Where the text of a line begins. On a terminal, a longer text is continued there. */
+const TEXT_COLUMN = CHANNEL_WIDTH + TIME_WIDTH + 2;
 
 /** Prints the events of one stream as text, a line each. On a terminal, interim results are updated in place. */
 export class EventPrinter {
@@ -35,7 +37,12 @@ export class EventPrinter {
         return this.#printLine(event.channel, formatSpan(event.start_time, event.end_time), text, "red");
       }
       case "warning":
-        return this.#printLine(event.channel, "", `warning ${event.code}: ${event.message}`, "yellow");
+        return this.#printLine(
+          event.channel,
+          "",
+          `warning ${event.code}: ${event.message}${deadline(event)}`,
+          "yellow",
+        );
       case "started": {
         const traceId = event.trace_id.split("-")[1] ?? event.trace_id;
         const model = `model ${event.model} at ${formatNumber(event.sample_rate)} Hz`;
@@ -60,9 +67,9 @@ export class EventPrinter {
     this.#screen.setLive(interimName(event.channel), undefined);
     const final = event.is_final === true ? "final  " : "";
     const line = formatLine(event.channel, span, printable(`${final}${output}`));
-    if (latencyMs === undefined) return this.#screen.print(line);
+    if (latencyMs === undefined) return this.#screen.print(line, TEXT_COLUMN);
     const latency = this.#screen.paint("dim", `   ${Math.round(latencyMs)} ms after end of speech`);
-    return this.#screen.print(`${line}${latency}`);
+    return this.#screen.print(`${line}${latency}`, TEXT_COLUMN);
   }
 
   #printInterim(channel: number, span: string, text: string): Promise<void> | undefined {
@@ -74,7 +81,7 @@ export class EventPrinter {
   #printLine(channel: number | undefined, time: string, text: string, colour?: Colour): Promise<void> | undefined {
     const shown = printable(text);
     const painted = colour === undefined ? shown : this.#screen.paint(colour, shown);
-    return this.#screen.print(formatLine(channel, time, painted));
+    return this.#screen.print(formatLine(channel, time, painted), TEXT_COLUMN);
   }
 }
 
@@ -86,6 +93,11 @@ function interimName(channel: number): string {
 function formatLine(channel: number | undefined, time: string, text: string): string {
   const label = channel === undefined ? "" : `[${channel}]`;
   return `${label.padEnd(CHANNEL_WIDTH)}${time.padStart(TIME_WIDTH)}  ${text}`;
+}
+
+/** Formats the time for which a server that shuts down takes audio. */
+function deadline({ deadline_ms: left }: Warning): string {
+  return left === undefined ? "" : ` (${formatNumber(left / 1000)} s)`;
 }
 
 /** Escapes what a terminal would act on: texts come from the server and its model. */

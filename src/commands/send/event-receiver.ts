@@ -4,6 +4,7 @@ import type { ReceivedEvent } from "../../client/event-reader.ts";
 import { codeOf, messageOf } from "../../lib/thrown.ts";
 import type { Screen } from "../terminal/screen.ts";
 import type { AudioOutput } from "./audio-output.ts";
+import type { Drain } from "./drain.ts";
 import { EventPrinter } from "./event-printer.ts";
 import type { StreamReport } from "./report.ts";
 import type { SendSettings } from "./settings.ts";
@@ -17,6 +18,7 @@ export class EventReceiver {
   readonly #printer: EventPrinter;
   /** Undefined: no output, or it could not be written. */
   #output: AudioOutput | undefined;
+  readonly #drain: Drain;
   readonly #problems: string[] = [];
 
   constructor(
@@ -25,7 +27,9 @@ export class EventReceiver {
     screen: Screen,
     format: SendSettings["format"],
     output: AudioOutput | undefined,
+    drain: Drain,
   ) {
+    this.#drain = drain;
     this.#client = client;
     this.#report = report;
     this.#screen = screen;
@@ -38,6 +42,7 @@ export class EventReceiver {
   async run(): Promise<string[]> {
     try {
       for await (const received of this.#client.events) {
+        this.#drain.received(received);
         const latencyMs = this.#report.received(received);
         await this.#writeAudio(received);
         await (this.#format === "json" ? this.#screen.print(received.text) : this.#printer.print(received, latencyMs));

@@ -51,6 +51,11 @@ export class StreamReport {
     return this.#stopped !== undefined;
   }
 
+  /** True if the server has ended the stream because it shuts down. */
+  get isDrained(): boolean {
+    return this.#stopped?.reason === "drain";
+  }
+
   /** Notes that `bytes` bytes of audio have been sent in total, the last of them at `now`. */
   sent(bytes: number, now: number): void {
     this.#sentBytes = bytes;
@@ -99,8 +104,14 @@ export class StreamReport {
       modelRate: this.#started.sample_rate,
     });
     const frames = Math.floor((this.#sentBytes - stopped.skipped_bytes) / this.#frameBytes);
-    const cutShort = !complete || stopped.channels.some(({ received }) => received < frames);
-    if (cutShort && stopped.reason !== "stop") problems.push(`the server ended the stream early (${stopped.reason})`);
+    const missing = Math.max(0, ...stopped.channels.map(({ received }) => frames - received));
+    if (stopped.reason === "drain") {
+      // The server may end an open stream when it shuts down, but should answer what was sent until then.
+      const seconds = (missing / this.#format.sample_rate).toFixed(2);
+      if (missing > 0) problems.push(`the server shut down and did not take the last ${seconds} s that were sent`);
+    } else if ((!complete || missing > 0) && stopped.reason !== "stop") {
+      problems.push(`the server ended the stream early (${stopped.reason})`);
+    }
     return problems;
   }
 

@@ -10,6 +10,7 @@ import { Screen } from "../terminal/screen.ts";
 import { printableUrl } from "../terminal/server-address.ts";
 import type { AudioOutput } from "./audio-output.ts";
 import { AudioSender } from "./audio-sender.ts";
+import { Drain } from "./drain.ts";
 import { EventReceiver } from "./event-receiver.ts";
 import { openAudioOutput } from "./open-audio-output.ts";
 import { ProgressBar } from "./progress-bar.ts";
@@ -27,9 +28,10 @@ import { SendTrace } from "./trace.ts";
  */
 export async function send(settings: SendSettings, io: SendIo): Promise<number> {
   const screen = new Screen(io.out, io.err, { colour: io.colour });
+  using drain = new Drain(io.clock);
   // Reading ends with the stream, too: the source may be a pipe that stays silent.
   const ended = new AbortController();
-  const reading = AbortSignal.any([io.interrupt, ended.signal]);
+  const reading = AbortSignal.any([io.interrupt, drain.signal, ended.signal]);
   try {
     const { input: path, output: to, raw } = settings;
     const show = <Value>(what: string, work: Promise<Value>) => screen.during(`waiting for ${what}`, work);
@@ -38,7 +40,7 @@ export async function send(settings: SendSettings, io: SendIo): Promise<number> 
     const fields = startFields(settings.fields, source.format, source.name);
     await using output = await show(`a reader of ${to}`, openOutput(settings, source.format.channels, io));
     const isLive = settings.realTime || input.size === undefined;
-    return await stream({ settings, io, screen, source, isLive, output, ended }, fields);
+    return await stream({ settings, io, screen, source, isLive, output, drain, ended }, fields);
   } catch (error) {
     if (!io.interrupt.aborted) throw error;
     await screen.notice("interrupted before any audio was sent");
@@ -55,13 +57,14 @@ interface Run {
   /** False if the source is a file that is sent as fast as possible. */
   readonly isLive: boolean;
   readonly output: AudioOutput | undefined;
+  readonly drain: Drain;
   /** Aborted when the stream has ended. */
   readonly ended: AbortController;
 }
 
 /** Connects, sends and receives. Returns the exit code. Rejects with the reason of an interrupt while connecting. */
 async function stream(run: Run, fields: StartFields): Promise<number> {
-  const { settings, io, screen, source, isLive, output } = run;
+  const { settings, io, screen, source, isLive, output, drain } = run;
   using trace = new SendTrace(io.traceExport, settings.addr, settings.fields["trace_id"] as string | undefined);
   const report = new StreamReport(source.format, io.clock.now(), isLive);
   using watch = new ServerWatch(io.clock, settings.waits, screen);
@@ -78,15 +81,15 @@ async function stream(run: Run, fields: StartFields): Promise<number> {
     chunkBytes: settings.chunkBytes,
     realTime: settings.realTime,
     progress: new ProgressBar(screen, source.seconds),
-    interrupt: io.interrupt,
+    interrupt: AbortSignal.any([io.interrupt, drain.signal]),
   });
   watch.follow(client, () => sender.complete && !report.hasStopped);
-  const receiver = new EventReceiver(client, report, screen, settings.format, output);
+  const receiver = new EventReceiver(client, report, screen, settings.format, output, drain);
   const problems = await exchange(client, sender, receiver, run);
   screen.clearLive();
   if (problems.length === 0 || report.hasStopped) problems.push(...report.problems(sender.complete));
   for (const problem of problems) trace.failed("problem", problem);
-  if (sender.complete && !io.interrupt.aborted) {
+  if (sender.exhausted) {
     for (const remark of source.takeRemarks()) await screen.notice(`warning: ${remark}`, 2);
   }
   if (report.hasStopped) {
@@ -97,6 +100,8 @@ async function stream(run: Run, fields: StartFields): Promise<number> {
       await (settings.format === "text" ? screen.print(line, REPORT_INDENT) : screen.notice(line, REPORT_INDENT));
     }
   }
+  if ((report.isDrained || drain.signal.aborted) && !sender.exhausted)
+    await screen.notice(describeUnsent(run, report), 2);
   for (const problem of problems) await screen.notice(`problem: ${excerpt(problem, Infinity)}`, 2);
   if (watch.expiredBeforeStart) return EXIT.unreachable;
   return problems.length > 0 || report.errors > 0 ? EXIT.failure : EXIT.success;
@@ -112,7 +117,7 @@ async function connectTo(
   const { headers } = trace;
   const signal = AbortSignal.any([io.interrupt, watch.signal]);
   try {
-    return await connect(settings.addr, fields, { now: io.clock.now, signal, ...(headers && { headers }) });
+    return await connect(settings.addr, fields, { now: () => io.clock.now(), signal, ...(headers && { headers }) });
   } catch (error) {
     if (!(error instanceof ConnectionError)) throw error;
     trace.failed(error.code, error.message);
@@ -128,15 +133,18 @@ async function exchange(
   client: Client,
   sender: AudioSender,
   receiver: EventReceiver,
-  { io, screen, ended }: Run,
+  { io, screen, drain, ended }: Run,
 ): Promise<string[]> {
-  const announce = () => {
-    if (sender.hasBegun) void screen.notice(INTERRUPTED, 2);
+  const announce = (text: string) => () => {
+    if (sender.hasBegun) void screen.notice(text, 2);
   };
-  io.interrupt.addEventListener("abort", announce, { once: true });
+  const [interrupted, drained] = [announce(INTERRUPTED), announce(DRAINED)];
+  io.interrupt.addEventListener("abort", interrupted, { once: true });
+  drain.signal.addEventListener("abort", drained, { once: true });
   const sending = sender.run(ended.signal);
   const problems = await receiver.run();
-  io.interrupt.removeEventListener("abort", announce);
+  io.interrupt.removeEventListener("abort", interrupted);
+  drain.signal.removeEventListener("abort", drained);
   ended.abort();
   client.close();
   const sendProblem = await sending;
@@ -145,6 +153,14 @@ async function exchange(
 
 const INTERRUPTED =
   "interrupted: no more audio is sent, the results of what was sent follow; a second signal ends at once";
+
+const DRAINED = "the server is shutting down: no more audio is sent, the results of what was sent follow";
+
+/** Says how much of the audio was sent to a server that shut down. */
+function describeUnsent({ source: { name, seconds } }: Run, { sentSeconds }: StreamReport): string {
+  const total = seconds === undefined ? "" : ` of ${seconds.toFixed(2)} s`;
+  return `warning: the server shut down: ${sentSeconds.toFixed(2)} s${total} of ${name} were sent, the rest was not`;
+}
 
 async function openInput(path: string, io: SendIo, signal: AbortSignal): Promise<Input> {
   if (path !== "-") return await openFile(path, signal);

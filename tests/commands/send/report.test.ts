@@ -62,14 +62,24 @@ test("a ledger that does not add up is a problem", () => {
   expect(seen.summary(problems)).toContain("problem");
 });
 
-test("a stream that the server ended is a problem only if audio was left to send", () => {
+test("a stream that the server ended is a problem if audio was left to send, unless it shut down", () => {
   const seen = report();
   seen.received(at(1005, startedEvent({})));
   seen.received(at(2000, final(0, 1)));
   seen.received(at(2000, final(1, 2)));
-  seen.received(at(5000, stoppedEvent([LEDGER], { reason: "drain" })));
-  expect(seen.problems(false)).toEqual(["the server ended the stream early (drain)"]);
+  seen.received(at(5000, stoppedEvent([LEDGER], { reason: "limit" })));
+  expect(seen.problems(false)).toEqual(["the server ended the stream early (limit)"]);
   expect(seen.problems(true)).toEqual([]);
+  seen.received(at(5000, stoppedEvent([LEDGER], { reason: "drain" })));
+  expect(seen.problems(false)).toEqual([]);
+});
+
+test("a server that shut down should have taken everything that was sent until then", () => {
+  const seen = report();
+  seen.received(at(1005, startedEvent({})));
+  const took = { ...LEDGER, received: 46_400, decoded: 46_400, inferred: 0, silent: 46_400, segments: 0 };
+  seen.received(at(5000, stoppedEvent([took], { reason: "drain" })));
+  expect(seen.problems(false)).toEqual(["the server shut down and did not take the last 0.10 s that were sent"]);
 });
 
 test("the report of a file that was sent as fast as possible shows no latency", () => {

@@ -5,6 +5,7 @@ import type { SendIo } from "../../../src/commands/send/send-io.ts";
 import { send } from "../../../src/commands/send/send.ts";
 import { parseSendSettings } from "../../../src/commands/send/settings.ts";
 import type { ChannelLedger } from "../../../src/protocol/events.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 import { MemoryOutput } from "../../support/memory-output.ts";
 import {
   fakeServer,
@@ -276,47 +277,85 @@ test("Ctrl-C ends sending, and the results of the audio sent still arrive", asyn
       audio: () => void (++messages === 3 && interrupt.abort()),
     }),
   );
-  async function* endless() {
-    for (;;) {
-      yield new Uint8Array(3200);
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
-  }
   const { code, out } = await run([...RAW, "--addr", addr], { stdin: endless, interrupt: interrupt.signal });
   expect(code).toBe(0);
   expect(requests).toEqual(["start", "stop"]);
   expect(out).toContain("the ledger adds up");
 });
 
+/** Pieces of audio of 100 ms that never end. */
+async function* endless() {
+  for (;;) {
+    yield new Uint8Array(3200);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+/** The ledger of silence. */
+function silence(frames: number): ChannelLedger {
+  const parts = { received: frames, received_rate: 16_000, decoded: frames, inferred: 0, silent: frames, failed: 0 };
+  return { channel: 0, ...parts, segments: 0, interims: 0, errors: 0 };
+}
+
 test("a server that ends the stream early is reported, and sending ends", async () => {
   let messages = 0;
   const addr = serve({
     text: (socket, { request }) => void (request === "start" && sendEvent(socket, startedEvent({}))),
-    audio(socket, bytes) {
+    audio(socket) {
       if (++messages !== 3) return;
-      const frames = (bytes.length / 2) * 3;
-      const ledger = {
-        channel: 0,
-        received: frames,
-        received_rate: 16_000,
-        decoded: frames,
-        inferred: 0,
-        silent: frames,
-      };
-      const channels = [{ ...ledger, failed: 0, segments: 0, interims: 0, errors: 0 }];
-      sendEvent(socket, stoppedEvent(channels, { reason: "drain" }));
+      sendEvent(socket, stoppedEvent([silence(4800)], { reason: "limit" }));
+      socket.close(1008, "session_limit");
+    },
+  });
+  const { code, err } = await run([...RAW, "--addr", addr], { stdin: endless });
+  expect(code).toBe(1);
+  expect(err).toContain("the server ended the stream early (limit)");
+});
+
+test("before the deadline of a server that shuts down, sending ends and the results of what was sent arrive", async () => {
+  const clock = new ManualClock();
+  const requests: unknown[] = [];
+  const addr = serve(
+    counting({
+      text: (_, { request }) => void requests.push(request),
+      audio(socket) {
+        const draining = { type: "warning", code: "draining", message: "shutting down", deadline_ms: 30_000 };
+        if (clock.pending === 0) sendEvent(socket, draining);
+        else clock.advance(10_000);
+      },
+    }),
+  );
+  const { code, out, err } = await run([...RAW, "--addr", addr], { stdin: endless, clock });
+  expect({ code, err }).toMatchObject({ code: 0 });
+  expect(requests).toEqual(["start", "stop"]);
+  expect(clock.now()).toBeGreaterThanOrEqual(29_000);
+  expect(out).toContain("warning draining: shutting down (30 s)");
+  expect(out).toContain("the ledger adds up");
+  expect(err).toStartWith("the server is shutting down: no more audio is sent, the results of what was sent follow\n");
+  expect(err).toMatch(/warning: the server shut down: \d\.\d\d s of standard input were sent, the rest was not\n$/);
+});
+
+test("a server that shuts down at once is no failure if it answers all that was sent", async () => {
+  let messages = 0;
+  const addr = serve({
+    text: (socket, { request }) => void (request === "start" && sendEvent(socket, startedEvent({}))),
+    audio(socket) {
+      if (++messages !== 2) return;
+      sendEvent(socket, { type: "warning", code: "draining", message: "shutting down", deadline_ms: 0 });
+      sendEvent(socket, stoppedEvent([silence(3200)], { reason: "drain" }));
       socket.close(1001, "draining");
     },
   });
-  async function* endless() {
-    for (;;) {
-      yield new Uint8Array(3200);
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
+  async function* twice(ended: AbortSignal) {
+    yield new Uint8Array(6400);
+    await new Promise((resolve) => ended.addEventListener("abort", resolve));
   }
-  const { code, err } = await run([...RAW, "--addr", addr], { stdin: endless });
-  expect(code).toBe(1);
-  expect(err).toContain("the server ended the stream early (drain)");
+  const { code, out, err } = await run([...RAW, "--addr", addr], { stdin: twice });
+  expect({ code, err }).toEqual({
+    code: 0,
+    err: "warning: the server shut down: 0.20 s of standard input were sent, the rest was not\n",
+  });
+  expect(out).toContain("the ledger adds up");
 });
 
 test("keep_alive is sent while the source has no audio", async () => {
@@ -375,13 +414,13 @@ test("no more audio is sent while the reader of the results is far behind", asyn
     slow.writes.push(text);
     return text.includes("samples of audio") ? read.promise : undefined;
   };
-  async function* endless() {
+  async function* forty() {
     for (let i = 0; i < 40; i++) {
       yield new Uint8Array(3200);
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }
-  const running = run([...RAW, "--addr", addr], { out: slow, stdin: endless });
+  const running = run([...RAW, "--addr", addr], { out: slow, stdin: forty });
   let before = -1;
   while (before !== messages || messages === 0) {
     before = messages;
