@@ -30,6 +30,7 @@ export const benchCommand: CommandDef = {
     const screen = new Screen(out, err, { colour: usesColour(process.stdout) });
     const work = settings.findCapacity ? searchCapacity(settings, screen) : measureOnce(settings, screen);
     const code = await Promise.race([work, broken.promise]);
+    await Promise.race([out.flush(), broken.promise]);
     if (code !== EXIT.success) throw new ExitError(code);
   },
 };

@@ -1,3 +1,5 @@
+import { requestDirectly } from "../terminal/direct-request.ts";
+
 /** Time for each request to the server's HTTP routes. */
 const TIMEOUT_MS = 2_000;
 
@@ -32,8 +34,8 @@ async function get(addr: URL, path: string): Promise<string | undefined> {
   const url = new URL(path, addr);
   url.protocol = addr.protocol === "wss:" ? "https:" : "http:";
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
-    return response.ok ? await response.text() : undefined;
+    const { status, body } = await requestDirectly(url, { timeoutMs: TIMEOUT_MS });
+    return status === 200 ? body : undefined;
   } catch {
     return undefined;
   }

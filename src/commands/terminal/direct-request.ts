@@ -4,7 +4,7 @@ import { Agent as SecureAgent, request as secureRequest } from "node:https";
 import { codeOf, messageOf } from "../../lib/thrown.ts";
 
 /** Most characters of a response that are kept. */
-const MAX_BODY = 64 * 1024;
+const MAX_BODY = 1024 * 1024;
 
 export interface DirectRequest {
   /** Longest time for the response. */
