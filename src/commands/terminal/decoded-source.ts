@@ -64,8 +64,11 @@ export class DecodedSource implements AudioSource {
   }
 
   takeRemarks(): string[] {
-    const message = this.#decoder.takeMessage({ warnings: false });
-    return [...this.#pcm.takeRemarks(), ...(message === undefined ? [] : [`${this.name}: ffmpeg reports: ${message}`])];
+    const remarks = this.#pcm.takeRemarks();
+    // Until the end, a message may be the cause of a failure.
+    const message = this.#decoder.succeeded ? this.#decoder.takeMessage({ warnings: false }) : undefined;
+    if (message !== undefined) remarks.push(`${this.name}: ffmpeg reports: ${message}`);
+    return remarks;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

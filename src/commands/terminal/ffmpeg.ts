@@ -69,6 +69,7 @@ export class FfmpegDecoder implements AsyncDisposable {
   /** Runs while something of ffmpeg is waited for. */
   #stallTimer: NodeJS.Timeout | undefined;
   #stalled = false;
+  #succeeded = false;
 
   /** Starts ffmpeg. Throws DecodeError. */
   constructor({ program, demuxer, input, interrupt, stallMs = STALL_MS }: FfmpegOptions) {
@@ -108,9 +109,15 @@ export class FfmpegDecoder implements AsyncDisposable {
       await this.#orStall(this.#child.exited);
       await this.#messagesRead;
       if (this.#interrupt?.aborted !== true) this.#checkExit();
+      this.#succeeded = true;
     } finally {
       await this[Symbol.asyncDispose]();
     }
+  }
+
+  /** True when the input has been decoded to its end. */
+  get succeeded(): boolean {
+    return this.#succeeded;
   }
 
   /**

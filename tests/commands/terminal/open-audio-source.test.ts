@@ -278,6 +278,18 @@ test("ffmpeg that finds no audio, or fails, is an error of the file; what it rep
   expect(await open(`${PRINT_WAV}; echo '[error] CRC mismatch!' >&2`)).toMatchObject({ audio: AUDIO, remarks });
 });
 
+test("a message of ffmpeg that comes before it fails is the cause of the failure, not a remark", async () => {
+  await using fake = await FakeFfmpeg.create(
+    `${PRINT_WAV}; echo '[error] broken' >&2; while [ ! -e "$HERE/go" ]; do sleep 0.01; done; exit 1`,
+  );
+  const input = { name: "a.x", bytes: pieces(OGG, [64]), size: undefined, path: "/a.x" };
+  await using source = await openAudioSource(input, { findFfmpeg: () => fake.path });
+  await Bun.sleep(50);
+  expect(source.takeRemarks()).toEqual([]);
+  await Bun.write(join(fake.folder, "go"), "");
+  expect(String(await rejection(chunksOf(source, 100)))).toContain("ffmpeg cannot decode it: broken");
+});
+
 test("an MP4 file from a pipe that ffmpeg cannot decode is explained", async () => {
   await using fake = await FakeFfmpeg.create("echo '[error] partial file' >&2; exit 1");
   const input = { name: "standard input", bytes: pieces(littleEndian([4, 0], "ftyp"), [64]), size: undefined };
