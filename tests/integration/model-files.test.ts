@@ -307,6 +307,15 @@ test("several syntax errors of a model file are listed with file, line and colum
 });
 
 describe("the model commands", () => {
+  test("without their argument are refused in a sentence that shows it", async () => {
+    for (const [command, sentence] of [
+      ["check", "streamer: missing model: for example, model check ./my-model.ts\n"],
+      ["init", "streamer: missing name: for example, model init my-model\n"],
+    ] as const) {
+      expect(await executable.run(["model", command])).toEqual({ code: 2, out: "", err: sentence });
+    }
+  });
+
   test("check exits with 1 when it finds a fault, and with 2 when it cannot start", async () => {
     await write("faulty.ts", `export default { name: "f", load: () => ({ infer: () => ({ level: NaN }) }) };`);
     const faulty = await executable.run(["model", "check", "./faulty.ts"]);

@@ -12,6 +12,8 @@ import { checkModel, type Finding, type Verdict } from "./checks/check-model.ts"
 const FLAGS = {
   model: {
     type: "positional",
+    // Not required by citty, which would report a missing one with a stack.
+    required: false,
     description: "Path of a model file, or name of a built-in model",
   },
   input: {

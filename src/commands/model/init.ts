@@ -12,7 +12,8 @@ import statelessTemplate from "./templates/model.ts" with { type: "text" };
 import statefulTemplate from "./templates/stateful-model.ts" with { type: "text" };
 
 const FLAGS = {
-  name: { type: "positional", description: "Name of the model, such as my-model" },
+  // Not required by citty, which would report a missing one with a stack.
+  name: { type: "positional", required: false, description: "Name of the model, such as my-model" },
   stateful: { type: "boolean", description: "Create a model that keeps state from block to block of a stream" },
 } as const satisfies ArgsDef;
 
