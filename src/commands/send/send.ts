@@ -2,7 +2,7 @@ import { type Client, connect, type StartFields } from "../../client/client.ts";
 import { ConnectionError } from "../../client/errors.ts";
 import { excerpt } from "../../lib/excerpt.ts";
 import type { AudioSource } from "../terminal/audio-source.ts";
-import { EXIT } from "../terminal/exit-codes.ts";
+import { EXIT, UsageError } from "../terminal/exit-codes.ts";
 import { type Input, openFile } from "../terminal/input.ts";
 import { formatCount, formatNumber } from "../terminal/numbers.ts";
 import { openAudioSource } from "../terminal/open-audio-source.ts";
@@ -42,7 +42,9 @@ export async function send(settings: SendSettings, io: SendIo): Promise<number> 
     const isLive = settings.realTime || input.size === undefined;
     return await stream({ settings, io, screen, source, isLive, output, drain, ended }, fields);
   } catch (error) {
-    if (!io.interrupt.aborted) throw error;
+    // An interrupted header is one that ends too early.
+    const isInterrupted = io.interrupt.aborted && (error === io.interrupt.reason || error instanceof UsageError);
+    if (!isInterrupted) throw error;
     await screen.notice("interrupted before any audio was sent");
     return EXIT.failure;
   }
