@@ -11,14 +11,16 @@ import { MessageMeter } from "./message-meter.ts";
 import { Outbox } from "./outbox.ts";
 import { ReadGate } from "./read-gate.ts";
 import { SessionEnd } from "./session-end.ts";
+import type { SessionHost } from "./session-host.ts";
 import { SessionLog } from "./session-log.ts";
+import { Slice, Turns, type Waiting } from "./turns.ts";
 
 /**
  * One connection and its conversation, whatever transport and dialect it came by: limits and back-pressure are decided
  * here, its end in `SessionEnd`. It is synchronous: `pump` goes as far as it can, and whatever lets it go further calls
  * it again.
  */
-export class Session implements ConversationOwner {
+export class Session implements ConversationOwner, Waiting {
   readonly id: string;
   readonly caller: Caller;
   readonly #opened: Opened;
@@ -30,17 +32,17 @@ export class Session implements ConversationOwner {
   readonly #deadlines: Deadlines;
   readonly #log: SessionLog;
   readonly #end: SessionEnd;
-  readonly #watch: (session: Session) => void;
+  readonly #host: SessionHost;
+  readonly #slice: Slice;
   /** Time of the client's last message, in milliseconds. */
   #receivedAt = 0;
   #pumping = false;
 
-  /** @param watch lets `tick` be called for this session until it returns false */
   constructor(
     connection: Connection,
     { id, caller, opened, trace }: Accepted,
     services: Services,
-    watch: (session: Session) => void = () => {},
+    host: SessionHost = { turns: new Turns(services.clock), watch: () => {} },
   ) {
     const { clock, config, metrics, log } = services;
     this.id = id;
@@ -54,7 +56,8 @@ export class Session implements ConversationOwner {
     this.#meter = new MessageMeter(metrics, opened.traits.maxTextBytes, config.limits.max_message_bytes);
     this.#deadlines = new Deadlines(config.limits, opened.traits, this.#outbox, clock());
     this.#log = new SessionLog(log, this, opened, clock);
-    this.#watch = watch;
+    this.#host = host;
+    this.#slice = new Slice(host.turns, this, clock, () => this.#step());
     this.#end = new SessionEnd({
       conversation: this.#conversation,
       dialect,
@@ -116,18 +119,22 @@ export class Session implements ConversationOwner {
     this.#end.disconnect(violation);
   }
 
-  /** Goes on as far as possible. */
+  /** Goes on as far as possible, or until the slice of this turn is used up; then it goes on in the next turn. */
   pump(): void {
     if (this.#pumping || this.#end.over) return;
     this.#pumping = true;
     try {
-      while (this.#step());
+      this.#slice.run();
       if (!this.#end.over) this.#gate.update(this.#conversation.inputs);
     } catch (error) {
       this.failed(error);
     } finally {
       this.#pumping = false;
     }
+  }
+
+  takeTurn(): void {
+    this.pump();
   }
 
   /** Checks the time limits. To be called a few times a second. @param now milliseconds of the clock */
@@ -238,6 +245,6 @@ export class Session implements ConversationOwner {
 
   #started(): void {
     this.#deadlines.started();
-    if (this.#conversation.stream?.watched === true) this.#watch(this);
+    if (this.#conversation.stream?.watched === true) this.#host.watch(this);
   }
 }

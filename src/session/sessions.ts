@@ -2,7 +2,9 @@ import type { Caller } from "../protocol/caller.ts";
 import { type ErrorCode, ProtocolError } from "../protocol/errors.ts";
 import type { Services } from "../stream/services.ts";
 import type { Accepted, Connection } from "./connection.ts";
+import type { SessionHost, Watched } from "./session-host.ts";
 import { Session } from "./session.ts";
+import { Turns } from "./turns.ts";
 
 /** Time, at the end of a shutdown, for the last events and the closes to reach the clients. */
 export const GOODBYE_MS = 5_000;
@@ -18,9 +20,10 @@ export function newSessionId(): string {
  */
 export class Sessions {
   readonly #services: Services;
+  readonly #host: SessionHost;
   readonly #sessions = new Set<Session>();
   /** Sessions to call often. See `Session.tick`. */
-  readonly #watched = new Set<Session>();
+  readonly #watched = new Set<Watched>();
   /** Open sessions by caller. */
   readonly #byCaller = new Map<string, number>();
   /** Time, in milliseconds, up to which streams may go on during the shutdown. Undefined: there is none. */
@@ -29,6 +32,7 @@ export class Sessions {
 
   constructor(services: Services) {
     this.#services = services;
+    this.#host = { turns: new Turns(services.clock), watch: (session) => void this.#watched.add(session) };
   }
 
   /** Sessions that are open. */
@@ -58,7 +62,7 @@ export class Sessions {
   open(connection: Connection, accepted: Accepted): Session {
     const { metrics } = this.#services;
     metrics.sessionOpened(accepted.opened.pattern.name);
-    const session = new Session(connection, accepted, this.#services, (each) => void this.#watched.add(each));
+    const session = new Session(connection, accepted, this.#services, this.#host);
     const { id } = session.caller;
     this.#sessions.add(session);
     this.#byCaller.set(id, (this.#byCaller.get(id) ?? 0) + 1);
