@@ -6,6 +6,7 @@ import type { Ended } from "../../src/protocol/ending.ts";
 import { parseEvent, type ServerEvent } from "../../src/protocol/events.ts";
 import type { Connection } from "../../src/session/connection.ts";
 import { Session } from "../../src/session/session.ts";
+import { Turns } from "../../src/session/turns.ts";
 import { Memory } from "../../src/stream/memory.ts";
 import type { ServedModel, Services } from "../../src/stream/services.ts";
 import { type Logger, openLog } from "../../src/telemetry/log/log.ts";
@@ -73,6 +74,8 @@ interface Opened {
 export class SessionHarness implements Disposable {
   /** The time of the sessions, in milliseconds. */
   now = 0;
+  /** Milliseconds that pass from one reading of the clock to the next: how long sessions work. */
+  readingMs = 0;
   readonly arena: Arena;
   readonly memory: Memory;
   /** Jobs without an outcome, in the order of their submission. */
@@ -83,6 +86,9 @@ export class SessionHarness implements Disposable {
   /** Owners of all lanes, in the order in which lanes were opened. */
   readonly laneOwners: LaneOwner[] = [];
   readonly #log: Logger & Disposable;
+  readonly #turns: Turns;
+  /** The tasks of the next turn of the event loop. */
+  #nextTurn: (() => void)[] = [];
 
   /** @param slabs size of the arena; default: that of the setting limits.arena_mb */
   constructor(settings: Settings = {}, slabs?: number) {
@@ -100,8 +106,16 @@ export class SessionHarness implements Disposable {
       models: new Map([["simulated", this.#model()]]),
       log: this.#log,
       metrics: this.metrics,
-      clock: () => this.now,
+      clock: () => (this.now += this.readingMs),
     };
+    this.#turns = new Turns(this.services.clock, (task) => this.#nextTurn.push(task));
+  }
+
+  /** Begins the next turn of the event loop. */
+  nextTurn(): void {
+    const tasks = this.#nextTurn;
+    this.#nextTurn = [];
+    for (const task of tasks) task();
   }
 
   /** Opens a session of the native dialect on `/api/v1/ROUTE`. */
@@ -114,7 +128,8 @@ export class SessionHarness implements Disposable {
       opened: streamer.open(`/api/v1/${route}`, request, this.services.config),
       trace: untracedConnection(traceparent),
     };
-    return { session: new Session(connection, accepted, this.services), connection };
+    const host = { turns: this.#turns, watch: () => undefined };
+    return { session: new Session(connection, accepted, this.services, host), connection };
   }
 
   /** Opens a session and sends a start for S16_MONO with these fields. */
