@@ -9,6 +9,8 @@ const REFUSALS: ReadonlySet<string> = new Set<ErrorCode>([
   "unknown_request",
   "unsupported_format",
   "unknown_model",
+  "too_many_requests",
+  "model_unavailable",
   "overloaded",
   "draining",
 ]);

@@ -41,6 +41,11 @@ export const ERRORS = {
     fatal: false,
     retryable: false,
   },
+  too_many_requests: {
+    meaning: "A session asks for too much in a short time, such as many new sample rates.",
+    fatal: false,
+    retryable: true,
+  },
   no_stream: {
     meaning: "A stop or flush arrived while no stream was open.",
     fatal: false,

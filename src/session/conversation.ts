@@ -8,6 +8,7 @@ import type { Services } from "../stream/services.ts";
 import type { Abort, Stream } from "../stream/stream.ts";
 import type { ConnectionTrace } from "../telemetry/tracing/tracing.ts";
 import { Inputs, isStart } from "./inputs.ts";
+import { NewRates } from "./new-rates.ts";
 
 /** The session, as its conversation uses it. */
 export interface ConversationOwner extends StreamOwner {
@@ -32,6 +33,7 @@ export class Conversation {
   readonly #services: Services;
   readonly #trace: ConnectionTrace;
   readonly #dialect: Dialect;
+  readonly #rates: NewRates;
   #stream: Stream | undefined;
   /** Streams opened so far. */
   #count = 0;
@@ -46,6 +48,7 @@ export class Conversation {
     this.#services = services;
     this.#trace = trace;
     this.inputs = new Inputs(dialect);
+    this.#rates = new NewRates(services.clock());
   }
 
   /** The open stream. */
@@ -158,6 +161,7 @@ export class Conversation {
   }
 
   #start(start: Start): void {
+    this.#rates.use(start.format.sample_rate, this.#services.clock());
     const place = { session: this.#owner.id, index: this.#count, pattern: this.#opened.pattern, trace: this.#trace };
     const { stream, started } = openStream(start, place, this.#owner, this.#services);
     this.#stream = stream;

@@ -28,6 +28,11 @@ test.each(documents.filter(({ path }) => /^docs\/decisions\/\d/.test(path)))(
   },
 );
 
+test("decisions are numbered without gaps and doubles", () => {
+  const numbers = documents.flatMap(({ path }) => /^docs\/decisions\/(\d{4})/.exec(path)?.[1] ?? []);
+  expect(numbers.toSorted()).toEqual(numbers.map((_, i) => String(i + 1).padStart(4, "0")));
+});
+
 test("every decision has a row in the index", () => {
   const index = documents.find(({ path }) => path === "docs/decisions/README.md")?.text ?? "";
   const decisions = documents.filter(({ path }) => /^docs\/decisions\/\d/.test(path));

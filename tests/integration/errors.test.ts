@@ -83,6 +83,19 @@ describe("an error that ends neither stream nor connection", () => {
     }
   });
 
+  test("is too_many_requests for many new sample rates in a short time; rates used before are accepted", async () => {
+    await using server = await InProcessServer.start();
+    using client = await server.connect();
+    for (const sample_rate of [16_000, 8_001, 8_002, 8_003, 8_004]) {
+      client.start({ format: { ...S16_MONO, sample_rate } });
+    }
+    const error = checked(await client.nextEvent("error"));
+    expect([error.code, error.param]).toEqual(["too_many_requests", "format.sample_rate"]);
+    client.start();
+    client.stop({ disconnect: true });
+    expect(await client.waitForClose()).toEqual({ code: 1000, reason: "stop" });
+  });
+
   test("is invalid_request for vad settings in a start for /simple; an empty vad is accepted", async () => {
     await using server = await InProcessServer.start();
     using client = await server.connect(SIMPLE);
