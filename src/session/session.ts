@@ -119,7 +119,7 @@ export class Session implements ConversationOwner, Waiting {
     this.#end.disconnect(violation);
   }
 
-  /** Goes on as far as possible, or until the slice of this turn is used up; then it goes on in the next turn. */
+  /** Goes on as far as possible, or until its slice is used up; then it waits for its turn. */
   pump(): void {
     if (this.#pumping || this.#end.over) return;
     this.#pumping = true;
@@ -134,6 +134,7 @@ export class Session implements ConversationOwner, Waiting {
   }
 
   takeTurn(): void {
+    this.#slice.renew(this.#services.clock());
     this.pump();
   }
 

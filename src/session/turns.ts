@@ -1,24 +1,25 @@
-/** Milliseconds of the main thread that one session may use in a turn of the event loop. */
+/** Milliseconds of the main thread that one session may use at a time. */
 export const SLICE_MS = 2;
+/** A session gets a new slice after so many milliseconds, or when it has waited for its turn. */
+const RENEWAL_MS = 10;
 /** The same for all sessions together that wait for their turn; the rest of it belongs to those that do not. */
 const WAITING_MS = 8;
 
 /** A session that has more to do than fits into its slice. */
 export interface Waiting {
-  /** Goes on, in a new turn. */
+  /** Goes on, with a new slice. */
   takeTurn(): void;
 }
 
 /**
  * Shares the main thread between sessions, so that no client stops the others. Bun 1.4.5 hands over everything that it
  * has read from a socket at once, up to 512 KiB, which may be 80,000 messages. A session handles what fits into its
- * slice; what does not waits in its inbox until its next turn. Waiting sessions go on one after the other.
+ * slice; what does not waits in its inbox for the session's turn. Waiting sessions go on one after the other.
  */
 export class Turns {
   readonly #clock: () => number;
   readonly #defer: (task: () => void) => void;
   readonly #waiting = new Set<Waiting>();
-  #number = 0;
   #scheduled = false;
 
   /**
@@ -28,12 +29,6 @@ export class Turns {
   constructor(clock: () => number, defer: (task: () => void) => void = setImmediate) {
     this.#clock = clock;
     this.#defer = defer;
-  }
-
-  /** Number of the present turn of the event loop. */
-  get number(): number {
-    this.#schedule();
-    return this.#number;
   }
 
   /** Sessions that wait for their next turn. */
@@ -60,7 +55,6 @@ export class Turns {
 
   #begin(): void {
     this.#scheduled = false;
-    this.#number += 1;
     const until = this.#clock() + WAITING_MS;
     // Those that wait again during this turn are not called twice.
     let left = this.#waiting.size;
@@ -74,14 +68,14 @@ export class Turns {
   }
 }
 
-/** The share of the main thread that one session has in each turn. */
+/** The share of the main thread of one session. */
 export class Slice {
   readonly #turns: Turns;
   readonly #session: Waiting;
   readonly #clock: () => number;
   readonly #step: () => boolean;
-  /** The turn that `#usedMs` is about. */
-  #turn = -1;
+  /** When the slice was given, in milliseconds. */
+  #since = -Infinity;
   #usedMs = 0;
 
   /**
@@ -95,20 +89,23 @@ export class Slice {
     this.#step = step;
   }
 
-  /** Does what can be done now and fits into the slice. The session goes on in its next turn if there is more. */
+  /** Does what can be done now and fits into the slice. The session waits for its turn if there is more. */
   run(): void {
     if (this.#turns.has(this.#session)) return;
-    const { number } = this.#turns;
-    if (number !== this.#turn) {
-      this.#turn = number;
-      this.#usedMs = 0;
-    }
-    const begun = this.#clock() - this.#usedMs;
+    const now = this.#clock();
+    if (now - this.#since >= RENEWAL_MS) this.renew(now);
+    const begun = now - this.#usedMs;
     while (this.#usedMs < SLICE_MS) {
       const moved = this.#step();
       this.#usedMs = this.#clock() - begun;
       if (!moved) return;
     }
     this.#turns.wait(this.#session);
+  }
+
+  /** Gives a new slice. @param now milliseconds */
+  renew(now: number): void {
+    this.#since = now;
+    this.#usedMs = 0;
   }
 }

@@ -26,8 +26,10 @@ class Loop {
 class Worker implements Waiting {
   done = 0;
   readonly #slice: Slice;
+  readonly #loop: Loop;
 
   constructor(loop: Loop, steps: number, stepMs: number) {
+    this.#loop = loop;
     let left = steps;
     const step = (): boolean => {
       if (left === 0) return false;
@@ -39,7 +41,12 @@ class Worker implements Waiting {
     this.#slice = new Slice(loop.turns, this, () => loop.now, step);
   }
 
+  run(): void {
+    this.#slice.run();
+  }
+
   takeTurn(): void {
+    this.#slice.renew(this.#loop.now);
     this.#slice.run();
   }
 }
@@ -48,9 +55,9 @@ describe("turns", () => {
   test("a session goes on at once while its slice lasts, and in later turns with the rest", () => {
     const loop = new Loop();
     const worker = new Worker(loop, 10, SLICE_MS / 4);
-    worker.takeTurn();
+    worker.run();
     expect(worker.done).toBe(4);
-    worker.takeTurn();
+    worker.run();
     expect(worker.done).toBe(4);
     loop.turn();
     expect(worker.done).toBe(8);
@@ -59,20 +66,38 @@ describe("turns", () => {
     expect(loop.turns.waiting).toBe(0);
   });
 
-  test("what a session uses in several parts of one turn adds up", () => {
+  test("what a session uses in several parts adds up, for some milliseconds", () => {
     const loop = new Loop();
-    const worker = new Worker(loop, 100, SLICE_MS / 4);
-    worker.takeTurn();
-    expect(loop.turns.has(worker)).toBeTrue();
-    const light = new Worker(loop, 1, SLICE_MS / 4);
-    for (let i = 0; i < 3; i++) light.takeTurn();
-    expect(loop.turns.has(light)).toBeFalse();
+    const parts = Array.from({ length: 5 }, () => new Worker(loop, 1, SLICE_MS / 4));
+    const steps = parts.values();
+    let done = 0;
+    const session = { takeTurn: () => undefined };
+    const slice = new Slice(
+      loop.turns,
+      session,
+      () => loop.now,
+      () => {
+        const part = steps.next().value;
+        if (part === undefined) return false;
+        part.run();
+        done += 1;
+        return false;
+      },
+    );
+    for (let i = 0; i < 4; i++) slice.run();
+    expect([done, loop.turns.has(session)]).toEqual([4, false]);
+    slice.run();
+    expect([done, loop.turns.has(session)]).toEqual([4, true]);
+    loop.turn();
+    loop.now += 10;
+    slice.run();
+    expect(done).toBe(5);
   });
 
   test("sessions that wait go on one after the other, and each once in a turn", () => {
     const loop = new Loop();
     const workers = Array.from({ length: 3 }, () => new Worker(loop, 20, SLICE_MS / 4));
-    for (const worker of workers) worker.takeTurn();
+    for (const worker of workers) worker.run();
     loop.turn();
     expect(workers.map(({ done }) => done)).toEqual([8, 8, 8]);
   });
@@ -80,7 +105,7 @@ describe("turns", () => {
   test("many that wait share a part of each turn, in order", () => {
     const loop = new Loop();
     const workers = Array.from({ length: 12 }, () => new Worker(loop, 40, SLICE_MS));
-    for (const worker of workers) worker.takeTurn();
+    for (const worker of workers) worker.run();
     const before = loop.now;
     loop.turn();
     expect(loop.now - before).toBeLessThan(12 * SLICE_MS);
@@ -89,11 +114,9 @@ describe("turns", () => {
     expect(workers.map(({ done }) => done)).toEqual(Array.from({ length: 12 }, () => 2));
   });
 
-  test("an event loop without sessions that work has nothing to do", () => {
+  test("a session that stays within its slice schedules nothing", () => {
     const loop = new Loop();
-    expect(loop.turn()).toBeFalse();
-    new Worker(loop, 1, 0).takeTurn();
-    expect(loop.turn()).toBeTrue();
+    new Worker(loop, 1, 0).run();
     expect(loop.turn()).toBeFalse();
   });
 });
