@@ -180,7 +180,10 @@ export class Session implements ConversationOwner, Waiting {
 
   send(event: ServerEvent, audio?: ResultAudio): boolean {
     if (this.#end.over) return false;
-    if (event.type === "started") this.#started();
+    if (event.type === "started") {
+      this.#deadlines.started();
+      if (this.#conversation.stream?.watched === true) this.#host.watch(this);
+    }
     this.#log.sent(event);
     const { mainThread: thread } = this.#services.metrics;
     const outer = thread.enter("send");
@@ -242,10 +245,5 @@ export class Session implements ConversationOwner, Waiting {
       case "exhausted":
         return this.#end.leave();
     }
-  }
-
-  #started(): void {
-    this.#deadlines.started();
-    if (this.#conversation.stream?.watched === true) this.#host.watch(this);
   }
 }
