@@ -12,6 +12,8 @@ export interface ModelInfo {
   readonly maxBatchWaitMs: number;
   /** A call may be repeated. Finals are called once more when their worker ends during the call. */
   readonly idempotent: boolean;
+  /** The model has loaded a native add-on (Node-API), which cannot be interrupted. */
+  readonly nativeAddon: boolean;
   /** Duration of load and warm-up. */
   readonly loadMs: number;
 }

@@ -37,7 +37,8 @@ export interface Model<Output extends object> {
   /** Runs once before the first call. Without it, the warm-up is a call with one second of silence. */
   warmUp?(): void | Promise<void>;
   /**
-   * Releases resources when the server shuts down. Not called in a worker that crashes or is terminated during a call.
+   * Releases resources when the server shuts down, and when a call that took too long has returned, since its worker was
+   * replaced. Not called in a worker that crashes or is terminated during a call.
    */
   close?(): void | Promise<void>;
 }
@@ -69,7 +70,8 @@ export interface StatefulModel<Output extends object, State> {
   /** Runs once before the first call. Without it, the warm-up is a stream with one second of silence. */
   warmUp?(): void | Promise<void>;
   /**
-   * Releases resources when the server shuts down. Not called in a worker that crashes or is terminated during a call.
+   * Releases resources when the server shuts down, and when a call that took too long has returned, since its worker was
+   * replaced. Not called in a worker that crashes or is terminated during a call.
    */
   close?(): void | Promise<void>;
 }

@@ -21,7 +21,7 @@ export class AddonFlag {
     const load = process.dlopen;
     process.dlopen = (...args: Parameters<typeof load>) => {
       Atomics.store(this.#flag, 0, 1);
-      load.apply(process, args);
+      return load.apply(process, args);
     };
   }
 }

@@ -10,6 +10,7 @@ import { isModelPath } from "../model/models.ts";
 import { resolveSettings } from "../model/settings.ts";
 import { defaultExportPlace, stackPlace } from "../model/source-place.ts";
 import { type ModelTracing, NO_MODEL_TRACING, openModelTracing } from "../telemetry/tracing/model-tracing.ts";
+import { AddonFlag } from "./addon-flag.ts";
 import type { LoadMessage } from "./messages.ts";
 
 const DEFAULT_SAMPLE_RATE = 16_000;
@@ -41,6 +42,7 @@ export async function loadModel(message: LoadMessage): Promise<LoadedModel> {
     maxBatch: stateful ? 1 : (module.maxBatch ?? 1),
     maxBatchWaitMs: module.maxBatchWaitMs ?? 0,
     idempotent: module.idempotent ?? false,
+    nativeAddon: new AddonFlag(message.addonFlag).isSet,
     loadMs: performance.now() - startedMs,
   };
   return { model, info, tracing };

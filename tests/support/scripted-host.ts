@@ -10,6 +10,7 @@ const INFO: ModelInfo = {
   maxBatch: 1,
   maxBatchWaitMs: 0,
   idempotent: false,
+  nativeAddon: false,
   loadMs: 0,
 };
 

@@ -17,6 +17,7 @@ const INFO: ModelInfo = {
   maxBatch: 4,
   maxBatchWaitMs: 0,
   idempotent: true,
+  nativeAddon: false,
   loadMs: 0,
 };
 

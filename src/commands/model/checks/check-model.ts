@@ -38,9 +38,13 @@ export async function checkModel(options: CheckOptions, onFinding: (finding: Fin
   } finally {
     clearInterval(loading);
   }
-  const { name, sampleRate, stateful, loadMs } = harness.pool.info;
+  const { name, sampleRate, stateful, nativeAddon, loadMs } = harness.pool.info;
   const kind = stateful ? "with state" : "without state";
   report("ok", "load", `"${name}", ${sampleRate} Hz, ${kind}; loaded and warm in ${Math.round(loadMs)} ms`);
+  if (nativeAddon) {
+    const advice = "a call that takes too long cannot be interrupted, and a crash in it ends the server";
+    report("note", "native add-on", `the model loads one: ${advice}`);
+  }
   const speech = options.speech?.(sampleRate) ?? speechLike(sampleRate, SPEECH_SECONDS);
   try {
     await (stateful ? checkStateful : checkStateless)(harness, speech, report);

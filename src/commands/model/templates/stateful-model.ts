@@ -7,7 +7,8 @@ interface Output {
 }
 
 /**
- * The state of one channel of a stream. It is copied from worker to worker, so keep it small, and keep it plain data.
+ * The state of one channel of a stream. It is copied from worker to worker, so keep it small, and keep it plain data. If
+ * it stands for something that must be released, such as memory of a C library, add `dispose(state)`.
  */
 interface State {
   samples: number;

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { checkModel, type Finding } from "../../../../src/commands/model/checks/check-model.ts";
 import { builtInModels } from "../../../../src/model/models.ts";
+import { ADDON_IMPORTS, addonModel, buildAddon } from "../../../support/blocking-addon.ts";
 import { modelPath, workerUrl } from "../../../support/pool-harness.ts";
 
 const QUICK = { delay: 0, constant_factor: 0, jitter: 0 };
@@ -145,6 +146,20 @@ test("a model without `dispose` has no finding about it, and one that releases s
   } finally {
     await rm(file, { force: true });
   }
+});
+
+test("a native add-on is noted", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "streamer-check-"));
+  try {
+    await buildAddon(join(folder, "blocking.node"));
+    await writeFile(join(folder, "addon.ts"), addonModel(ADDON_IMPORTS.require));
+    const findings = await findingsOf(join(folder, "addon.ts"));
+    expect(findingOf(findings, "native add-on")).toStartWith("note: the model loads one: ");
+    expect(failed(findings)).toEqual([]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+  expect(findingOf(await findingsOf(modelPath("puppet")), "native add-on")).toStartWith("nothing");
 });
 
 test("a load that takes long is shown with the workers that are ready, until it ends", async () => {
