@@ -51,6 +51,16 @@ test("an error is a refusal only if a start is pending, it names no channel, and
   expect(await rejection(replies.reply)).toBeInstanceOf(StartRefused);
 });
 
+test("model_unavailable refuses a start, or takes the place of a result when it names a channel", async () => {
+  const replies = new StartReplies();
+  replies.sent();
+  const unavailable = { code: "model_unavailable", retryable: true };
+  replies.receive(errorEvent({ ...unavailable, channel: 0, start_time: 0, end_time: 1 }));
+  expect(replies.pending).toBe(true);
+  replies.receive(errorEvent({ ...unavailable, param: "model" }));
+  expect(await rejection(replies.reply)).toMatchObject({ event: { code: "model_unavailable" } });
+});
+
 test("a failure rejects a pending reply and leaves one that has arrived", async () => {
   const replies = new StartReplies();
   replies.sent();
