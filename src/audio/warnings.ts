@@ -47,9 +47,9 @@ export class AudioWarnings {
     this.#converted = flags;
   }
 
-  /** Sends a warning. @param channel -1: of no single channel */
-  report(code: WarningCode, channel = -1): void {
-    this.#send(warningEvent(code, channel));
+  /** Sends a warning. @param channel -1: of no single channel; @param message default: that of the code */
+  report(code: WarningCode, channel = -1, message?: string): void {
+    this.#send(warningEvent(code, channel, message));
   }
 
   [Symbol.dispose](): void {

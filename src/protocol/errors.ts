@@ -77,7 +77,7 @@ export const ERRORS = {
     retryable: true,
   },
   format_mismatch: {
-    meaning: "A WAV header in the audio contradicts the format of the start.",
+    meaning: "The audio is no PCM, or a WAV header in it contradicts the start.",
     fatal: false,
     endsStream: true,
     retryable: false,
@@ -203,6 +203,7 @@ export class ProtocolError extends Error {
 /** The codes of `warning`, each with its message: something is suspicious but accepted. */
 export const WARNINGS = {
   wav_header: "A WAV header in the audio was skipped.",
+  looks_like: "The audio looks like something other than what the start announced.",
   clipping: "Samples are at full scale: the recording level is too high.",
   silence: "A channel has been exactly zero for 10 seconds.",
   not_a_number: "Samples that were NaN or infinite were replaced by 0.",

@@ -16,6 +16,8 @@ export class Feed {
   readonly #thread: MainThreadTimer;
   /** Samples per channel that the pipelines have seen. */
   #position = 0;
+  /** A flush waits for the audio in front of it to be decoded. */
+  #flush: { readonly marked: boolean } | undefined;
 
   constructor(
     plan: StreamPlan,
@@ -38,7 +40,15 @@ export class Feed {
       if (!this.#decode(room)) return "no_memory";
       this.#runPipelines();
     }
+    if (this.#flush !== undefined) this.#channels.flush(this.#flush.marked);
+    this.#flush = undefined;
     return "done";
+  }
+
+  /** Flushes the channels with the next `advance`, behind all audio offered so far. See `Channel.flush`. */
+  flush(marked: boolean): void {
+    this.#intake.release();
+    this.#flush = { marked };
   }
 
   /** Adds what the resamplers still owe, at the end of the stream. Returns false when the arena is full. */

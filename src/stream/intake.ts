@@ -1,10 +1,14 @@
 import type { Arena } from "../audio/arena.ts";
 import { Decoder } from "../audio/decoder.ts";
+import { foreignMessage, ForeignScanner } from "../audio/foreign-scanner.ts";
+import { LooksLike } from "../audio/looks-like.ts";
 import type { Store } from "../audio/store.ts";
 import { AudioWarnings } from "../audio/warnings.ts";
 import { WavScanner } from "../audio/wav-scanner.ts";
 import type { Warning } from "../protocol/events.ts";
 import { type AudioFormat, sampleFormat } from "../protocol/format.ts";
+
+const NO_BYTES = new Uint8Array(0);
 
 /** Bytes of one message that are being decoded. */
 interface Chunk {
@@ -15,12 +19,16 @@ interface Chunk {
 }
 
 /**
- * The way of a stream's bytes into its stores: WAV headers are found, chunks wait for their turn, and the decoder
- * writes samples at the model's rate. Suspicious audio is reported through `warn`.
+ * The way of a stream's bytes into its stores: WAV headers and audio that is not PCM are found, chunks wait for their
+ * turn, and the decoder writes samples at the model's rate. Suspicious audio is reported through `warn`.
  */
 export class Intake implements Disposable {
   readonly #format: AudioFormat;
   readonly #scanner: WavScanner;
+  /** Looks at the first bytes of audio; undefined once they have been judged. */
+  #foreign: ForeignScanner | undefined = new ForeignScanner();
+  /** Looks at the first second of sound; undefined once it has been judged. */
+  #looksLike: LooksLike | undefined;
   readonly #warnings: AudioWarnings;
   readonly #decoder: Decoder;
   readonly #chunks: Chunk[] = [];
@@ -40,6 +48,7 @@ export class Intake implements Disposable {
     this.#scanner = new WavScanner(format);
     this.#warnings = new AudioWarnings(format.sample_rate, format.channels, warn);
     const decoded = { sampleFormat: sampleFormat(format), channels: format.channels, sampleRate: format.sample_rate };
+    this.#looksLike = new LooksLike(decoded.sampleFormat, format.channels, format.sample_rate);
     this.#decoder = new Decoder(decoded, modelRate, arena, stores, this.#warnings.inspect);
   }
 
@@ -75,22 +84,33 @@ export class Intake implements Disposable {
 
   /**
    * Takes a message of audio; `decode` decodes it.
-   * @returns why the stream cannot go on after these bytes: a WAV header contradicts the format; undefined when it can
+   * @returns why the stream cannot go on after these bytes: they are no PCM, or a WAV header contradicts the format;
+   *   undefined when it can
    */
   offer(bytes: Uint8Array): string | undefined {
     let rest = bytes;
     for (;;) {
       const scan = this.#scanner.scan(rest);
-      this.#enqueue(scan.withheld, 0, scan.withheld.length);
-      this.#enqueue(rest, scan.start, scan.end);
       if (scan.skippedHeader) this.#warnings.report("wav_header");
-      if (scan.mismatch !== undefined || scan.next >= rest.length) return scan.mismatch;
-      rest = rest.subarray(scan.next);
+      const { withheld, start, end, next } = scan;
+      const foreign = this.#take(withheld, 0, withheld.length) ?? this.#take(rest, start, end);
+      const mismatch = foreign ?? scan.mismatch;
+      if (mismatch !== undefined || next >= rest.length) return mismatch;
+      rest = rest.subarray(next);
     }
   }
 
-  /** Ends the input: bytes that might have become a WAV header are audio. */
+  /** Ends the search for audio that is not PCM if it holds bytes back: they are audio. */
+  release(): void {
+    const held = this.#foreign?.take() ?? NO_BYTES;
+    if (held.length === 0) return;
+    this.#foreign = undefined;
+    this.#enqueue(held, 0, held.length);
+  }
+
+  /** Ends the input: bytes that might have become a header or a foreign file are audio. */
   end(): void {
+    this.release();
     const withheld = this.#scanner.end();
     this.#enqueue(withheld, 0, withheld.length);
   }
@@ -133,7 +153,30 @@ export class Intake implements Disposable {
     this.#warnings[Symbol.dispose]();
   }
 
+  /** Takes a run of audio. Returns why the stream cannot go on: it begins with audio that is not PCM. */
+  #take(bytes: Uint8Array, start: number, end: number): string | undefined {
+    if (this.#foreign === undefined || end === start) return void this.#enqueue(bytes, start, end);
+    const found = this.#foreign.scan(bytes.subarray(start, end));
+    if (found === "more") return undefined;
+    if (found === undefined) {
+      this.release();
+      this.#foreign = undefined;
+      return void this.#enqueue(bytes, start, end);
+    }
+    // Nothing of a foreign file is audio, so nothing of it counts as received.
+    this.#foreign = undefined;
+    return foreignMessage(found, this.#format);
+  }
+
   #enqueue(bytes: Uint8Array, offset: number, end: number): void {
-    if (end > offset) this.#chunks.push({ bytes, offset, end });
+    if (end === offset) return;
+    this.#chunks.push({ bytes, offset, end });
+    if (this.#looksLike !== undefined) this.#judge(this.#looksLike, bytes, offset, end);
+  }
+
+  #judge(looksLike: LooksLike, bytes: Uint8Array, offset: number, end: number): void {
+    const message = looksLike.push(bytes, offset, end);
+    if (looksLike.done) this.#looksLike = undefined;
+    if (message !== undefined) this.#warnings.report("looks_like", -1, message);
   }
 }

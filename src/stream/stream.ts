@@ -139,9 +139,10 @@ export class Stream implements Holder, MeasuredStream {
     return this.#ending === undefined || this.#over;
   }
 
-  /** Ends the open utterance or partial block of every channel at the current position; `flushed` follows. */
+  /** Ends the open utterance or partial block of every channel behind what was offered; `flushed` follows. */
   flush(): void {
-    this.#channels.flush(true);
+    this.#feed.flush(true);
+    this.advance();
   }
 
   /** `flushIfQuiet` must be called about ten times a second. */
@@ -152,7 +153,9 @@ export class Stream implements Holder, MeasuredStream {
   /** Flushes, without `flushed`, if the client has sent no audio for the time of its start. See `QuietTimer`. */
   flushIfQuiet(now: number, receivedAt: number, reading: boolean): void {
     if (this.#quiet === undefined || this.#ending !== undefined) return;
-    if (this.#quiet.fires(now, receivedAt, reading && this.#intake.empty && !this.full)) this.#channels.flush(false);
+    if (!this.#quiet.fires(now, receivedAt, reading && this.#intake.empty && !this.full)) return;
+    this.#feed.flush(false);
+    this.advance();
   }
 
   /**

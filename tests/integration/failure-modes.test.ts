@@ -1,6 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { concat, encode, noise, seeded, speech, voice, wav } from "../support/audio.ts";
+import { frames } from "../support/foreign-audio.ts";
 import { InProcessServer, sharedServer } from "../support/in-process-server.ts";
 import { chunkInvariantEvents, expectExactLedger } from "../support/ledgers.ts";
 import { S16_MONO } from "../support/requests.ts";
@@ -250,6 +251,47 @@ describe("a WAV header is not decoded as audio", () => {
       expect((await client.nextEvent("stopped")).reason).toBe("error");
       expectExactLedger(client.events);
     }
+  });
+});
+
+describe("audio that is not PCM goes not unnoticed", () => {
+  const webm = Buffer.concat([
+    Buffer.from("1a45dfa39f42868101", "hex"),
+    crypto.getRandomValues(new Uint8Array(20_000)),
+  ]);
+  const mp3 = frames("fffb9444", [384, 384, 384, 384]);
+
+  test.each([
+    ["a WebM file", webm, /found a WebM or Matroska file; allowed: PCM .*MediaRecorder/],
+    ["frames of MP3", mp3, /found MP3 .*; allowed: PCM /],
+  ])("%s ends the stream with format_mismatch, and the connection goes on", async (_, bytes, message) => {
+    for (const size of [1, 1000, bytes.length]) {
+      using client = await shared.connect();
+      client.start();
+      await client.sendInChunks(bytes.subarray(0, size === 1 ? 1200 : bytes.length), () => size);
+      const error = await client.nextEvent("error");
+      expect(error).toMatchObject({ code: "format_mismatch", fatal: false, message: expect.stringMatching(message) });
+      expect(await client.nextEvent("stopped")).toMatchObject({ reason: "error", trailing_bytes: 0, skipped_bytes: 0 });
+      const { stopped } = expectExactLedger(client.events);
+      expect(stopped.channels[0]).toMatchObject({ received: 0, decoded: 0, segments: 0 });
+      client.start();
+      client.stop();
+      expect((await client.nextEvent("stopped")).reason).toBe("stop");
+    }
+  });
+
+  test("base64 in binary messages is named by a warning, and counts as audio", async () => {
+    using client = await shared.connect();
+    const text = Buffer.from(encode("s16", speech([0.5])).toString("base64"));
+    client.start();
+    await client.sendInChunks(text, () => 4000);
+    client.stop();
+    expect(await client.nextEvent("warning")).toMatchObject({
+      code: "looks_like",
+      message: expect.stringContaining("base64"),
+    });
+    await client.nextEvent("stopped");
+    expectExactLedger(client.events, { bytes: text.length, frameBytes: 2 });
   });
 });
 

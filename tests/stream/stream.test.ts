@@ -3,7 +3,8 @@ import { describe, expect, test } from "bun:test";
 import { Arena } from "../../src/audio/arena.ts";
 import type { ServerEvent } from "../../src/protocol/events.ts";
 import { concat, encode, noise, voice, wav } from "../support/audio.ts";
-import { cut } from "../support/pcm.ts";
+import { FOREIGN_SAMPLES, frames } from "../support/foreign-audio.ts";
+import { cut, noise as noiseBytes } from "../support/pcm.ts";
 import { DrivenStream, holdsMs, spoken, type StreamCase, StreamHarness } from "../support/stream-harness.ts";
 import { chunk } from "../support/wav-bytes.ts";
 
@@ -232,6 +233,117 @@ describe("a WAV header", () => {
     await driven.send(Buffer.from("RIFFabcdWA"));
     await driven.stop();
     expect(summaries(driven.events)).toEqual([`segment 0..${5 / 16_000}`, "stopped stop"]);
+  });
+});
+
+describe("audio that is not PCM", () => {
+  const NOTHING_RECEIVED = { received: 0, decoded: 0, inferred: 0, silent: 0, failed: 0 };
+  /** Two frames of MP3, of which no third one follows: audio after all. */
+  const LIKE_FRAMES = frames("fffb9444", [384, 384]);
+
+  test.each(FOREIGN_SAMPLES)(
+    "$title ends the stream with format_mismatch, however it is cut",
+    async ({ bytes, needed }) => {
+      const file = Buffer.concat([bytes, noiseBytes("s16", 2000, 1, 1)]);
+      const whole = new DrivenStream(harness(), SIMPLE);
+      await whole.send(file);
+      await whole.stop();
+      expect(summaries(whole.events)).toEqual(["error format_mismatch", "stopped error"]);
+      expect(whole.ledgers[0]).toMatchObject(NOTHING_RECEIVED);
+      expect(whole.events.at(-1)).toMatchObject({ trailing_bytes: 0, skipped_bytes: 0 });
+      for (const size of [1, 3, needed, needed - 1, 1000]) {
+        const driven = new DrivenStream(harness(), SIMPLE);
+        for (const piece of cut(file, [size])) if (!driven.stream.over) await driven.send(piece.slice());
+        expect(driven.events).toEqual(whole.events);
+      }
+    },
+  );
+
+  test("is named with what to send", async () => {
+    const driven = new DrivenStream(harness(), { ...SIMPLE, sampleFormat: "f32", channels: 2 });
+    await driven.send(Buffer.from("OggS\0"));
+    expect(driven.events[0]).toMatchObject({
+      code: "format_mismatch",
+      fatal: false,
+      message: expect.stringMatching(/found an Ogg file .*allowed: PCM .*-f f32le -ac 2 -ar 16000 /),
+    });
+  });
+
+  test("is not looked for behind the first bytes", async () => {
+    const driven = new DrivenStream(harness(), SIMPLE);
+    await driven.send(Buffer.from("..OggS"));
+    await driven.stop();
+    expect(summaries(driven.events)).toEqual([`segment 0..${3 / 16_000}`, "stopped stop"]);
+  });
+
+  test("is not held against bytes that only resemble it: they are audio from the first one on", async () => {
+    const padded = Buffer.concat([LIKE_FRAMES, Buffer.alloc(4001)]);
+    for (const length of [1, 3, 4, 383, 384, 385, 768, 769, 4000]) {
+      for (const size of [1, 7, 5000]) {
+        const driven = new DrivenStream(harness(), SIMPLE);
+        for (const piece of cut(padded.subarray(0, length), [size])) await driven.send(piece.slice());
+        await driven.stop();
+        const samples = Math.floor(length / 2);
+        expect(driven.ledgers[0]).toMatchObject({ received: samples, decoded: samples, inferred: samples });
+        expect(driven.events.at(-1)).toMatchObject({ reason: "stop", trailing_bytes: length % 2 });
+      }
+    }
+  });
+
+  test("that may follow does not move a flush: the bytes in front of it are audio", async () => {
+    for (const size of [1, 7, 386]) {
+      const here = harness();
+      const driven = new DrivenStream(here, SIMPLE);
+      driven.flush();
+      for (const piece of cut(LIKE_FRAMES.subarray(0, 386), [size])) await driven.send(piece.slice());
+      expect(driven.stream.decodedSeconds).toBe(0);
+      driven.flush();
+      await here.answer(10);
+      await driven.send(new Uint8Array(14));
+      await driven.stop();
+      expect(summaries(driven.events)).toEqual([
+        "flushed",
+        `segment 0..${193 / 16_000}`,
+        "flushed",
+        `segment ${193 / 16_000}..${200 / 16_000}`,
+        "stopped stop",
+      ]);
+    }
+  });
+
+  test("is still recognised when a flush comes before the first byte", async () => {
+    const driven = new DrivenStream(harness(), SIMPLE);
+    driven.flush();
+    await driven.send(Buffer.from("fLaC"));
+    expect(summaries(driven.events)).toEqual(["flushed", "error format_mismatch", "stopped error"]);
+  });
+
+  test("that may follow when a stream is aborted counts as received and failed", async () => {
+    const driven = new DrivenStream(harness(), SIMPLE);
+    await driven.send(LIKE_FRAMES.subarray(0, 301));
+    driven.stream.abort({ code: "internal", message: "gone", reason: "error" }, 0);
+    expect(driven.ledgers[0]).toMatchObject({ received: 150, decoded: 150, inferred: 0, failed: 150 });
+    expect(driven.events.at(-1)).toMatchObject({ trailing_bytes: 1 });
+  });
+});
+
+describe("audio that looks like something else", () => {
+  test("is named once by a warning, and counts as audio, however it is cut", async () => {
+    const bytes = encode("f32", voice(2));
+    const whole = new DrivenStream(harness(), SIMPLE);
+    await whole.send(bytes);
+    await whole.stop();
+    const message = expect.stringContaining("32-bit floats, not 16-bit integers");
+    expect(whole.events.filter(({ type }) => type === "warning")).toEqual([
+      { type: "warning", code: "looks_like", message },
+    ]);
+    expect(whole.ledgers[0]).toMatchObject({ received: 64_000, inferred: 64_000, failed: 0 });
+    for (const size of [7, 3200]) {
+      const driven = new DrivenStream(harness(), SIMPLE);
+      for (const piece of cut(bytes, [size])) await driven.send(piece.slice());
+      await driven.stop();
+      expect(driven.essence).toEqual(whole.essence);
+    }
   });
 });
 

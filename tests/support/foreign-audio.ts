@@ -1,3 +1,5 @@
+import { SAMPLE_FORMATS, type SampleFormat } from "../../src/lib/sample-format.ts";
+
 /** First bytes of a file that a real program wrote. */
 interface Sample {
   readonly title: string;
@@ -60,3 +62,9 @@ export const FOREIGN_SAMPLES: readonly Sample[] = [
   { title: "VOC", id: "voc", bytes: text("Creative Voice File\x1a"), needed: 19 },
   { title: "NIST SPHERE", id: "nistsphere", bytes: text("NIST_1A\n   1024\n"), needed: 7 },
 ];
+
+/** Samples of a format with the bytes of each in reverse order: big-endian. */
+export function reversed(format: SampleFormat, bytes: Uint8Array): Uint8Array {
+  const { bytes: width } = SAMPLE_FORMATS[format];
+  return bytes.map((_, i) => bytes[i - (i % width) + width - 1 - (i % width)] ?? 0);
+}

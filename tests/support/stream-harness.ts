@@ -279,7 +279,7 @@ export class DrivenStream {
   }
 
   /** What may not depend on how bytes are cut and how fast results come. */
-  get essence(): { speech: unknown[]; results: unknown[]; stopped: unknown } {
+  get essence(): { speech: unknown[]; results: unknown[]; warnings: unknown[]; stopped: unknown } {
     const all = this.events.filter((event) => event.type !== "segment" || event.is_final !== false);
     const byChannel = (types: readonly string[]): unknown[] =>
       Array.from({ length: this.streamCase.channels }, (_, channel) =>
@@ -289,6 +289,11 @@ export class DrivenStream {
     return {
       speech: byChannel(["active", "inactive"]),
       results: byChannel(["segment", "error", "flushed"]),
+      // Their place among the other events is free.
+      warnings: all
+        .filter(({ type }) => type === "warning")
+        .map((event) => JSON.stringify(event))
+        .toSorted(),
       stopped: stopped && { ...stopped, channels: stopped.channels.map((ledger) => ({ ...ledger, interims: 0 })) },
     };
   }
