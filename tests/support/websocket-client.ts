@@ -98,9 +98,15 @@ export class WebSocketClient implements Disposable {
     return this.#closed;
   }
 
-  /** Waits until the server has closed the connection. */
+  /** Waits until the server has closed the connection. Its messages may take any time, but not the pause between two. */
   async waitForClose(): Promise<CloseStatus> {
-    return await withTimeout(`the close, after ${this.#lastEvents()}`, this.#end.promise);
+    while (this.#closed === undefined) {
+      await withTimeout(
+        `the close, after ${this.#lastEvents()}`,
+        Promise.race([this.#end.promise, this.#change.promise]),
+      );
+    }
+    return this.#closed;
   }
 
   /** Writes bytes to the socket as they are. Resolves when the kernel has taken them. */
