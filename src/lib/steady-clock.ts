@@ -4,7 +4,8 @@ import { type Clock, systemClock } from "./clock.ts";
  * A clock that stands still while the process does: frozen by a signal or a debugger, or blocked for long. Time limits
  * measured with it do not expire for what a client sent, or a worker computed, while nobody could look at it.
  *
- * It must be read at least once every `beatMs`. A gap between two readings of more than three beats counts as one beat.
+ * It must be read at least once every `beatMs`. A gap between two readings of more than one and
+ * a half beats counts as one beat.
  */
 export class SteadyClock implements Clock {
   readonly #source: Clock;
@@ -22,7 +23,7 @@ export class SteadyClock implements Clock {
   now(): number {
     const now = this.#source.now();
     const gap = now - this.#readAt;
-    if (gap > 3 * this.#beatMs) this.#skipped += gap - this.#beatMs;
+    if (gap > 1.5 * this.#beatMs) this.#skipped += gap - this.#beatMs;
     this.#readAt = now;
     return now - this.#skipped;
   }

@@ -16,6 +16,8 @@ const SIMPLE = { path: "/api/v1/simple" };
 
 /** Resident memory in MiB after a garbage collection. */
 function residentMib(): number {
+  // The process has run other tests: their garbage is not what is measured.
+  Bun.gc(true);
   Bun.gc(true);
   return process.memoryUsage.rss() / MIB;
 }
@@ -108,7 +110,7 @@ describe("a client that reads its results slowly", () => {
     const client = await server.connect(SIMPLE);
     client.start();
     await client.nextEvent("started");
-    const bytes = encode("s16", noise(600));
+    const bytes = encode("s16", noise(200));
     client.pause();
     const sending = client.sendInChunks(bytes, () => 64_000);
     for (let i = 0; i < 10; i++) {
@@ -121,7 +123,7 @@ describe("a client that reads its results slowly", () => {
     await sending;
     client.stop();
     await client.nextEvent("stopped");
-    expect(client.eventsOf("segment")).toHaveLength(30_000);
+    expect(client.eventsOf("segment")).toHaveLength(10_000);
     expectExactLedger(client.events, { bytes: bytes.length, frameBytes: 2 });
   });
 

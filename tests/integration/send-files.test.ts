@@ -108,7 +108,7 @@ test.each([
   });
   let out = "";
   for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
-    if (!out.includes("final") && text.includes("final")) child.kill(signal);
+    if (!out.includes("count=") && text.includes("count=")) child.kill(signal);
     out += text;
   }
   expect(await child.exited).toBe(code);

@@ -21,10 +21,10 @@ describe("a steady clock", () => {
     const source = new FreezableClock();
     const clock = new SteadyClock(500, source);
     for (let i = 1; i <= 10; i++) {
-      source.advance(i * 150);
+      source.advance(i * 75);
       clock.now();
     }
-    expect(clock.now()).toBe(8_250);
+    expect(clock.now()).toBe(4_125);
   });
 
   test("counts a freeze as one beat, whoever reads it first and however often", () => {
@@ -40,11 +40,13 @@ describe("a steady clock", () => {
     expect(clock.now()).toBe(1_400);
   });
 
-  test("counts a gap of three beats in full", () => {
+  test("counts a gap of one and a half beats in full, and a longer one as a freeze", () => {
     const source = new FreezableClock();
     const clock = new SteadyClock(500, source);
-    source.freeze(1_500);
-    expect(clock.now()).toBe(1_500);
+    source.freeze(750);
+    expect(clock.now()).toBe(750);
+    source.freeze(751);
+    expect(clock.now()).toBe(1_250);
   });
 
   test("runs a task after the time that counts, and not when it is cancelled", () => {
