@@ -16,8 +16,6 @@ const SIMPLE = { path: "/api/v1/simple" };
 
 /** Resident memory in MiB after a garbage collection. */
 function residentMib(): number {
-  // The process has run other tests: their garbage is not what is measured.
-  Bun.gc(true);
   Bun.gc(true);
   return process.memoryUsage.rss() / MIB;
 }
