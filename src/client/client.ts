@@ -5,6 +5,7 @@ import { SUBPROTOCOL } from "../protocol/version.ts";
 import { ConnectionError } from "./errors.ts";
 import { EventQueue } from "./event-queue.ts";
 import { EventReader, type ReceivedEvent } from "./event-reader.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import { openSocket } from "./open-socket.ts";
 import { StartReplies } from "./start-replies.ts";
 
@@ -59,6 +60,7 @@ export async function connect(url: string | URL, start: StartFields, options: Co
 
 /** The client's side of a connection, which carries one stream after another. Created by `connect`. */
 export class Client implements Disposable {
+  readonly heartbeat: Heartbeat;
   readonly #socket: WebSocket;
   readonly #reader = new EventReader();
   readonly #events: EventQueue;
@@ -74,6 +76,7 @@ export class Client implements Disposable {
 
   constructor(socket: WebSocket, options: ConnectOptions) {
     this.#socket = socket;
+    this.heartbeat = new Heartbeat(socket);
     this.#now = options.now ?? (() => performance.now());
     this.#maxBufferedBytes = options.maxBufferedBytes ?? MAX_BUFFERED_BYTES;
     this.#events = new EventQueue(options.maxQueuedEvents ?? MAX_QUEUED_EVENTS);

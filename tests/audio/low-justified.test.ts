@@ -19,6 +19,25 @@ test("samples of 24 bits in the lower three bytes of four are told from those in
   expect(isLowJustified(packed([0, 0, 3, -2, 1], 8))).toBe(false);
 });
 
+test("samples of 16 bits in the lower three bytes, whose lowest byte is 0, are told by their level", () => {
+  const samples = [0, 1, -1, 0x0800, -0x0900].map((sample) => sample << 8);
+  expect(isLowJustified(packed(samples, 0))).toBe(true);
+  expect(isLowJustified(packed(samples, 8))).toBe(false);
+  // Noise of a room: in the upper three bytes -90 dBFS.
+  expect(isLowJustified(packed([3 << 8, -2 << 8, 0x200 << 8], 0))).toBe(false);
+});
+
+test("samples of 24 or 16 bits in the lower three bytes may have a top byte of 0", () => {
+  for (const samples of [
+    [1, -1, 0x123456, -0x123456],
+    [0, 0x1234 << 8, -0x1234 << 8],
+  ]) {
+    const masked = samples.map((sample) => sample & 0xffffff);
+    expect(isLowJustified(packed(masked, 0))).toBe(true);
+    expect(isLowJustified(packed(masked, 8))).toBe(false);
+  }
+});
+
 test("samples of 32 bits, silence and nothing are as WAV has them", () => {
   for (const samples of [[0x12345678, -5], [0, 0], []]) {
     expect(isLowJustified(new Uint8Array(Int32Array.from(samples).buffer))).toBe(false);

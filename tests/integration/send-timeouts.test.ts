@@ -61,6 +61,22 @@ describe("send --timeout gives up", () => {
       err: "problem: the server took no audio and sent no event within 2 s\n",
     });
   });
+
+  test.each(["simple", "segmented"])("a server that freezes while audio is paced to %s, with 1", async (pattern) => {
+    const server = await executable.serve({ "model.workers": 1, "model.delay": 0 });
+    await using sending = new SendProcess(executable, [
+      ...["-i", "/dev/zero", "--raw", "--real-time", "--pattern", pattern],
+      ...["--addr", `127.0.0.1:${server.port}`, "--timeout", "2"],
+    ]);
+    await waitUntil("the stream", () => sending.out.includes("stream 0"));
+    server.signal("SIGSTOP");
+    const { code, err } = await sending.result();
+    server.signal("SIGCONT");
+    expect({ code, err }).toEqual({
+      code: 1,
+      err: "problem: the server sent no event and answered no ping within 2 s\n",
+    });
+  });
 });
 
 test("a stream longer than the timeout is finished while events come", async () => {

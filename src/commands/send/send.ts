@@ -85,7 +85,7 @@ async function stream(run: Run, fields: StartFields): Promise<number> {
     progress: new ProgressBar(screen, source.seconds),
     interrupt: AbortSignal.any([io.interrupt, drain.signal]),
   });
-  watch.follow(client, () => sender.complete && !report.hasStopped);
+  watch.follow(client, () => (report.hasStopped ? "stopped" : sender.complete ? "results" : "audio"));
   const receiver = new EventReceiver(client, report, screen, settings.format, output, drain);
   const problems = await exchange(client, sender, receiver, run);
   screen.clearLive();

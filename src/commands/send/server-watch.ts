@@ -6,6 +6,10 @@ import type { Screen } from "../terminal/screen.ts";
 
 /** How often the server is looked at. */
 const CHECK_MS = 250;
+/** How often an open stream is pinged. */
+const PING_MS = 1_000;
+/** Pings in the longest wait for an answer, as far as CHECK_MS allows. */
+const PINGS_PER_WAIT = 4;
 /** A wait that is longer than this is shown on a terminal. */
 const SHOWN_AFTER_MS = 3_000;
 
@@ -13,7 +17,7 @@ const SHOWN_AFTER_MS = 3_000;
 export interface WaitLimits {
   /** From the start of connecting to the event `started`. */
   readonly startedMs: number;
-  /** Without an event, and without the server taking audio, while it owes results. */
+  /** Without an event while results are owed; before, without any sign that the server is alive. */
   readonly eventMs: number;
 }
 
@@ -38,17 +42,27 @@ const ROOM = {
   what: "the server to take audio",
   failure: (limit: string) => `the server took no audio and sent no event ${limit}`,
 };
+const LIFE = {
+  what: "a sign of life of the server",
+  failure: (limit: string) => `the server sent no event and answered no ping ${limit}`,
+};
 const RESULTS = {
   what: "results",
   failure: (limit: string) => `the server sent no event ${limit}, although results are owed`,
 };
 
 /** The part of a client that is watched. */
-export type WatchedClient = Pick<Client, "receivedMessages" | "sentBytes" | "bufferedBytes" | "started" | "abort">;
+export type WatchedClient = Pick<Client, "receivedMessages" | "sentBytes" | "bufferedBytes" | "started" | "abort"> & {
+  readonly heartbeat: Pick<Client["heartbeat"], "received" | "ping">;
+};
+
+/** What a started stream waits for: more audio to send, the results of all audio, or nothing any more. */
+export type StreamPhase = "audio" | "results" | "stopped";
 
 /**
- * Watches that the server responds: that it accepts the connection, starts the stream, and sends events while it owes
- * results. On a terminal, a long wait is shown. Time in which this process is frozen does not count.
+ * Watches that the server responds: that it accepts the connection, starts the stream, answers pings while audio is
+ * sent, and sends events while it owes the last results. On a terminal, a long wait is shown. Time in which this process
+ * is frozen does not count.
  */
 export class ServerWatch implements Disposable {
   readonly #clock: Clock;
@@ -57,13 +71,18 @@ export class ServerWatch implements Disposable {
   readonly #expired = new AbortController();
   #timer: ReturnType<typeof setInterval> | undefined;
   #client: WatchedClient | undefined;
-  #owesResults = () => false;
+  #phase: () => StreamPhase = () => "audio";
   #hasStarted = false;
   /** When the wait began. */
   #sinceMs: number;
-  /** Messages received, and most bytes of audio taken, up to the last look. */
+  /** When the last ping was sent. */
+  #pingedMs = -Infinity;
+  /** Messages, pings and pongs received, and most bytes of audio taken, up to the last look. */
   #received = 0;
+  #heartbeats = 0;
   #taken = 0;
+  /** At the last look there was audio that the network had not taken. */
+  #wasFull = false;
 
   constructor(clock: Clock, limits: WaitLimits, screen: Screen) {
     this.#clock = new SteadyClock(CHECK_MS, clock);
@@ -88,9 +107,9 @@ export class ServerWatch implements Disposable {
   }
 
   /** Follows the stream of an open connection. It is aborted when the server does not respond in time. */
-  follow(client: WatchedClient, owesResults: () => boolean): void {
+  follow(client: WatchedClient, phase: () => StreamPhase): void {
     this.#client = client;
-    this.#owesResults = owesResults;
+    this.#phase = phase;
     this.signal.addEventListener("abort", () => client.abort(this.signal.reason as ConnectionError), { once: true });
     const started = () => {
       this.#hasStarted = true;
@@ -104,7 +123,8 @@ export class ServerWatch implements Disposable {
     if (this.signal.aborted) return;
     const now = this.#clock.now();
     const wait = this.#wait();
-    if (wait === undefined || this.#hasProgressed()) this.#sinceMs = now;
+    if (this.#hasProgressed(wait) || wait === undefined) this.#sinceMs = now;
+    this.#ping(now);
     const waitedMs = now - this.#sinceMs;
     this.#screen.setLive(
       "waiting",
@@ -127,18 +147,33 @@ export class ServerWatch implements Disposable {
     if (client === undefined) return { ...ANSWER, limitMs: startedMs };
     if (!this.#hasStarted) return { ...START, limitMs: startedMs };
     if (client.bufferedBytes > 0) return { ...ROOM, limitMs: eventMs };
-    return this.#owesResults() ? { ...RESULTS, limitMs: eventMs } : undefined;
+    const phase = this.#phase();
+    if (phase === "results") return { ...RESULTS, limitMs: eventMs };
+    return phase === "audio" && this.#pingedMs !== -Infinity ? { ...LIFE, limitMs: eventMs } : undefined;
   }
 
-  /** Returns true if the server has sent a message or taken audio since the last look at an open stream. */
-  #hasProgressed(): boolean {
+  /** Pings an open stream whose audio the network takes: its buffers would take that of a frozen server for minutes. */
+  #ping(now: number): void {
+    if (!this.#hasStarted || this.#wasFull || this.#phase() !== "audio") return;
+    if (now - this.#pingedMs < Math.min(PING_MS, this.#limits.eventMs / PINGS_PER_WAIT)) return;
+    this.#pingedMs = now;
+    this.#client?.heartbeat.ping();
+  }
+
+  /** Returns true if the server has shown since the last look at an open stream what `wait` is for. */
+  #hasProgressed(wait: Wait | undefined): boolean {
     if (this.#client === undefined || !this.#hasStarted) return false;
-    const { receivedMessages, sentBytes, bufferedBytes } = this.#client;
+    const { receivedMessages, sentBytes, bufferedBytes, heartbeat } = this.#client;
     const taken = sentBytes - bufferedBytes;
-    const hasProgressed = receivedMessages > this.#received || taken > this.#taken;
+    // Audio that had to wait has left: the server reads. Other audio may be in the buffers of the network.
+    const hasTaken = this.#wasFull && taken > this.#taken;
+    const isAlive = wait?.what !== RESULTS.what && heartbeat.received > this.#heartbeats;
+    const hasProgressed = receivedMessages > this.#received || hasTaken || isAlive;
     this.#received = receivedMessages;
+    this.#heartbeats = heartbeat.received;
     // Headers of messages are buffered, too, so that the difference may fall.
     this.#taken = Math.max(this.#taken, taken);
+    this.#wasFull = bufferedBytes > 0;
     return hasProgressed;
   }
 }

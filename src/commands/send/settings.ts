@@ -35,7 +35,7 @@ export const SEND_FLAGS = {
     type: "string",
     valueHint: "SECONDS",
     description:
-      "Longest wait for the server to start the stream (default 10), and for its next event while results are owed (default 60); 0 waits without a limit",
+      "Longest wait for the server to start the stream (default 10), and for its next sign of life, or event while results are owed (default 60); 0 waits without a limit",
   },
   "chunk-size": { type: "string", valueHint: "BYTES", description: "Bytes per message (default 100 ms of audio)" },
   "real-time": { type: "boolean", description: "Send at the speed of a live microphone" },

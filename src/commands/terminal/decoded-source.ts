@@ -37,7 +37,7 @@ export class DecodedSource implements AudioSource {
   static async #read(name: string, kind: FileKind, decoder: FfmpegDecoder): Promise<DecodedSource> {
     const input = decoder.bytes();
     try {
-      const wav = await readWavStart(input);
+      const wav = await readWavStart(input, true);
       if ("cutOff" in wav) throw new DecodeError(noAudio(decoder));
       if ("reason" in wav) throw new DecodeError(`ffmpeg returned no WAV stream: ${wav.reason}`);
       const { header } = wav;

@@ -42,7 +42,7 @@ async function openSource(input: AudioInput, options: AudioSourceOptions): Promi
   const pieces = input.bytes[Symbol.asyncIterator]();
   if (options.raw !== undefined) return new PcmSource({ name, size, format: options.raw, input: pieces });
   const start = new KeptStart(pieces);
-  const wav = await readWavStart(start);
+  const wav = await readWavStart(start, size === undefined);
   if ("cutOff" in wav) throw new UsageError(`${name}: ${wav.cutOff}`);
   if (!("reason" in wav)) return new PcmSource({ name, size, format: wav.header.format, input: pieces, wav });
   const notRead = `${name}: not a supported WAV file: ${wav.reason}`;

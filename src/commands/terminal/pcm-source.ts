@@ -7,8 +7,10 @@ import type { AudioSource } from "./audio-source.ts";
 
 /** Bytes that show whether a data chunk of 0 bytes has audio behind it. */
 const PEEK_BYTES = 16;
-/** Bytes that show where the 24 bits of a sample of four bytes are. */
-const JUSTIFIED_BYTES = 64 * 1024;
+/** Bytes that show where the 24 bits of a sample of four bytes are: those of a quiet start, too. */
+const JUSTIFIED_BYTES = 4 * 1024 * 1024;
+/** As many of a pipe, which may be live: its audio waits for them. */
+const JUSTIFIED_PIPE_BYTES = 64 * 1024;
 /** More bytes than this behind the audio are mentioned. */
 const MAX_PADDING_BYTES = 16;
 const NO_BYTES = new Uint8Array(0);
@@ -37,8 +39,14 @@ export interface PcmSourceOptions {
   readonly wav?: WavStart;
 }
 
-/** Reads the header of a WAV file. Returns why it cannot be read, also if it ends too early. */
-export async function readWavStart(pieces: AsyncIterator<Uint8Array>): Promise<WavStart | WavRefusal | WavCutOff> {
+/**
+ * Reads the header of a WAV file. Returns why it cannot be read, also if it ends too early.
+ * @param isPipe the bytes may come as they are recorded
+ */
+export async function readWavStart(
+  pieces: AsyncIterator<Uint8Array>,
+  isPipe: boolean,
+): Promise<WavStart | WavRefusal | WavCutOff> {
   const reader = new WavHeaderReader(Infinity);
   let read = 0;
   for (;;) {
@@ -52,7 +60,7 @@ export async function readWavStart(pieces: AsyncIterator<Uint8Array>): Promise<W
     if (result.status === "error") return result;
     if (result.status === "header") {
       const { header, offset } = result;
-      return { header, first: await firstAudio(header, value.slice(offset), pieces) };
+      return { header, first: await firstAudio(header, value.slice(offset), pieces, isPipe) };
     }
   }
 }
@@ -62,8 +70,10 @@ async function firstAudio(
   header: WavHeader,
   start: Uint8Array,
   pieces: AsyncIterator<Uint8Array>,
+  isPipe: boolean,
 ): Promise<Uint8Array> {
-  const wanted = isPadded(header) ? JUSTIFIED_BYTES : header.dataBytes === 0 ? PEEK_BYTES : 0;
+  const justified = isPipe ? JUSTIFIED_PIPE_BYTES : JUSTIFIED_BYTES;
+  const wanted = isPadded(header) ? justified : header.dataBytes === 0 ? PEEK_BYTES : 0;
   const first = [start];
   for (let length = start.length; length < wanted;) {
     const { done, value } = await pieces.next();
@@ -77,6 +87,11 @@ async function firstAudio(
 /** The samples have 24 bits in four bytes. */
 function isPadded({ format, significantBits }: WavHeader): boolean {
   return significantBits === 24 && format.bit_depth === 32 && !format.is_float;
+}
+
+/** The start of the audio as far as the header declares it: chunks may follow. */
+function declaredAudio({ header: { dataBytes }, first }: WavStart): Uint8Array {
+  return first.subarray(0, dataBytes === undefined || dataBytes === 0 ? first.length : dataBytes);
 }
 
 /** A WAV file, or PCM without a header. */
@@ -99,7 +114,7 @@ export class PcmSource implements AudioSource {
     this.name = name;
     this.#input = input;
     this.#first = wav?.first ?? NO_BYTES;
-    const unpacks = wav !== undefined && isPadded(wav.header) && isLowJustified(wav.first);
+    const unpacks = wav !== undefined && isPadded(wav.header) && isLowJustified(declaredAudio(wav));
     this.#unpacking = unpacks ? new TopByteRemover() : undefined;
     this.format = unpacks ? { ...format, bit_depth: 24 } : format;
     this.#size = size === undefined ? undefined : size - (wav?.header.headerBytes ?? 0);

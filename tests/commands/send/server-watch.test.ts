@@ -1,7 +1,12 @@
 import { expect, test } from "bun:test";
 
 import type { ConnectionError } from "../../../src/client/errors.ts";
-import { ServerWatch, type WatchedClient } from "../../../src/commands/send/server-watch.ts";
+import {
+  ServerWatch,
+  type StreamPhase,
+  type WaitLimits,
+  type WatchedClient,
+} from "../../../src/commands/send/server-watch.ts";
 import { Screen } from "../../../src/commands/terminal/screen.ts";
 import type { Started } from "../../../src/protocol/events.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
@@ -12,30 +17,36 @@ import { startedEvent } from "../../support/wire.ts";
 class Watched {
   readonly clock = new ManualClock();
   readonly terminal = new MemoryOutput({ isTerminal: true });
-  readonly watch = new ServerWatch(
-    this.clock,
-    { startedMs: 10_000, eventMs: 60_000 },
-    new Screen(this.terminal, this.terminal, { colour: false }),
-  );
+  readonly watch: ServerWatch;
   readonly start = Promise.withResolvers<Started>();
   receivedMessages = 0;
   sentBytes = 0;
   bufferedBytes = 0;
-  /** True when `stop` was sent. */
-  owed = false;
+  heartbeats = 0;
+  pings = 0;
+  /** The server answers pings. */
+  answers = true;
+  phase: StreamPhase = "audio";
   aborted: ConnectionError | undefined;
+
+  constructor(limits: WaitLimits = { startedMs: 10_000, eventMs: 60_000 }) {
+    const screen = new Screen(this.terminal, this.terminal, { colour: false });
+    this.watch = new ServerWatch(this.clock, limits, screen);
+  }
 
   connected(): this {
     const client: WatchedClient = {
       receivedMessages: 0,
       sentBytes: 0,
       bufferedBytes: 0,
+      heartbeat: { received: 0, ping: () => this.#ping() },
       started: () => this.start.promise,
       abort: (error) => (this.aborted = error),
     };
     const numbers = ["receivedMessages", "sentBytes", "bufferedBytes"] as const;
     for (const name of numbers) Object.defineProperty(client, name, { get: () => this[name] });
-    this.watch.follow(client, () => this.owed);
+    Object.defineProperty(client.heartbeat, "received", { get: () => this.heartbeats });
+    this.watch.follow(client, () => this.phase);
     return this;
   }
 
@@ -54,6 +65,11 @@ class Watched {
       this.watch.check();
     }
     return this;
+  }
+
+  #ping(): void {
+    this.pings += 1;
+    if (this.answers) this.heartbeats += 1;
   }
 
   /** The message of a server that did not respond in time. */
@@ -81,14 +97,62 @@ test("a server that accepts the connection and starts no stream is given up 10 s
   expect(watched.watch.expiredBeforeStart).toBe(true);
 });
 
-test("a stream that owes nothing may be silent for any time", async () => {
+test("a stream that owes nothing may be silent for any time while the server answers a ping each second", async () => {
   const watched = await new Watched().started();
   expect(watched.wait(3600).failure).toBeUndefined();
+  expect(watched.pings).toBe(3600);
+});
+
+test("a server that answers no ping is given up after 60 s, however much audio the network takes", async () => {
+  const watched = await new Watched().started();
+  watched.wait(10);
+  watched.answers = false;
+  watched.wait(59, () => (watched.sentBytes += 8000));
+  expect(watched.failure).toBeUndefined();
+  watched.wait(2, () => (watched.sentBytes += 8000));
+  expect(watched.aborted?.message).toBe("the server sent no event and answered no ping within 60 s");
+  expect(watched.watch.expiredBeforeStart).toBe(false);
+});
+
+test("a server that reads no pings and sends its own, or events, is waited for", async () => {
+  for (const name of ["heartbeats", "receivedMessages"] as const) {
+    const watched = await new Watched().started();
+    watched.answers = false;
+    for (let i = 0; i < 20; i++) {
+      watched[name] += 1;
+      expect(watched.wait(50).failure).toBeUndefined();
+    }
+  }
+});
+
+test("a server that takes what had to wait is waited for, also when it answers no ping yet", async () => {
+  const watched = await new Watched().started();
+  watched.answers = false;
+  watched.sentBytes = watched.bufferedBytes = 1000;
+  watched.wait(50);
+  watched.bufferedBytes = 0;
+  expect(watched.wait(59).failure).toBeUndefined();
+  watched.wait(2);
+  expect(watched.aborted?.message).toContain("answered no ping within 60 s");
+});
+
+test("nothing is waited for when the stream has stopped", async () => {
+  const watched = await new Watched().started();
+  watched.answers = false;
+  watched.wait(50).phase = "stopped";
+  expect(watched.wait(600).failure).toBeUndefined();
+});
+
+test("a limit shorter than the time between two looks leaves time for an answer", async () => {
+  const watched = await new Watched({ startedMs: 10_000, eventMs: 10 }).started();
+  expect(watched.wait(60).failure).toBeUndefined();
+  watched.answers = false;
+  expect(watched.wait(1).aborted?.message).toContain("answered no ping within 0.01 s");
 });
 
 test("a server that owes results and sends no event is given up after 60 s, counted from the last one", async () => {
   const watched = await new Watched().wait(9).started();
-  watched.owed = true;
+  watched.phase = "results";
   watched.wait(59);
   watched.receivedMessages += 1;
   watched.wait(59.75);
@@ -114,7 +178,7 @@ test("a slow server that still takes audio is waited for, one that takes none is
 
 test("a wait of some seconds is shown on a terminal until it ends", async () => {
   const watched = await new Watched().started();
-  watched.owed = true;
+  watched.phase = "results";
   expect(watched.wait(2.75).shown).toBe("");
   expect(watched.wait(1).shown).toBe("waiting for results: 3 s of at most 60 s");
   expect(watched.wait(1).shown).toBe("waiting for results: 4 s of at most 60 s");
@@ -124,7 +188,7 @@ test("a wait of some seconds is shown on a terminal until it ends", async () => 
 
 test("time in which this program was frozen does not count", async () => {
   const watched = await new Watched().started();
-  watched.owed = true;
+  watched.phase = "results";
   watched.wait(10);
   watched.clock.advance(3_600_000);
   watched.watch.check();

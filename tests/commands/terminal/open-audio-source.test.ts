@@ -172,6 +172,19 @@ test("24 bits in four bytes are read where they are: above, as WAV has them, or 
   }
 });
 
+test("a quiet start of a file does not decide where 24 bits in four bytes are", async () => {
+  const quiet = Array.from({ length: 40_000 }, (_, i) => (i % 2 === 0 ? 3000 : -3000) << 8);
+  for (const { loud, bitDepth } of [
+    { loud: 0x400000, bitDepth: 32 },
+    { loud: 0x7000, bitDepth: 24 },
+  ]) {
+    const samples = Int32Array.from([...quiet, loud << 8]);
+    const head = wavStart([chunk("fmt ", fmt(1, 1, 16_000, 24, 4))], { dataBytes: samples.byteLength });
+    const source = await open(littleEndian(head, new Uint8Array(samples.buffer)), { cuts: [65_536] });
+    expect(source.format.bit_depth).toBe(bitDepth);
+  }
+});
+
 test("raw input is audio from its first byte", async () => {
   const bytes = wav(3);
   const input = { name: "a.raw", bytes: pieces(bytes, [5]), size: bytes.length };

@@ -1,0 +1,22 @@
+/** The control frames of a connection that show that its peer is alive (RFC 6455, sections 5.5.2 and 5.5.3). */
+export class Heartbeat {
+  readonly #socket: WebSocket;
+  #received = 0;
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket;
+    const count = () => void (this.#received += 1);
+    socket.addEventListener("ping", count);
+    socket.addEventListener("pong", count);
+  }
+
+  /** Pings and pongs received. A server that reads no audio for a while cannot answer a ping, but may send its own. */
+  get received(): number {
+    return this.#received;
+  }
+
+  /** Sends a ping, which every server answers when it reads it. Bun's WebSocket can; a browser's cannot. */
+  ping(): void {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping();
+  }
+}
