@@ -175,8 +175,8 @@ test("24 bits in four bytes are read where they are: above, as WAV has them, or 
 test("a quiet start of a file does not decide where 24 bits in four bytes are", async () => {
   const quiet = Array.from({ length: 40_000 }, (_, i) => (i % 2 === 0 ? 3000 : -3000) << 8);
   for (const { loud, bitDepth } of [
-    { loud: 0x400000, bitDepth: 32 },
-    { loud: 0x7000, bitDepth: 24 },
+    { loud: 0x400000, bitDepth: 32 as const },
+    { loud: 0x7000, bitDepth: 24 as const },
   ]) {
     const samples = Int32Array.from([...quiet, loud << 8]);
     const head = wavStart([chunk("fmt ", fmt(1, 1, 16_000, 24, 4))], { dataBytes: samples.byteLength });
