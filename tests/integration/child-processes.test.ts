@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,6 +9,9 @@ import { ORDERS } from "../support/models/puppet.ts";
 import { modelPath, testPool } from "../support/pool-harness.ts";
 import { testWith, tool } from "../support/requirements.ts";
 import { waitUntil } from "../support/wait.ts";
+
+// Far longer than these tests take, so that a busy machine does not fail them.
+setDefaultTimeout(120_000);
 
 /** What docs/models.md says about child processes of models. */
 
@@ -40,6 +43,12 @@ function isAlive(pid: number): boolean {
   }
 }
 
+/** Waits until a child runs its program: before that, `setpriv` has not asked for the signal at its parent's end. */
+async function waitUntilRunning(pid: number): Promise<void> {
+  const runs = (): boolean => isAlive(pid) && /^\d+ \((?:cat|sleep)\) /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  await waitUntil(`the child ${pid} runs its program`, runs);
+}
+
 async function waitUntilDead(pid: number | undefined): Promise<void> {
   await waitUntil(`the child ${pid} has ended`, () => pid !== undefined && !isAlive(pid));
 }
@@ -59,7 +68,7 @@ describe.each(["stdin", "setpriv"])("a child process that ends with its thread (
     });
     for (const order of [ORDERS.exit, ORDERS.spin]) {
       const [pid] = (await pidsIn(file)).slice(-1);
-      expect(isAlive(pid!)).toBe(true);
+      await waitUntilRunning(pid!);
       await kit.submit(kit.lane(), [order]);
       await kit.until(() => kit.pool.load.workersReady === 1);
       await waitUntilDead(pid);
@@ -71,7 +80,7 @@ describe.each(["stdin", "setpriv"])("a child process that ends with its thread (
     const settings = { "model.workers": 1, "model.file": file, "model.way": way };
     const server = await executable.serve(settings, ["--model", modelPath("with-child")]);
     const [pid] = await pidsIn(file);
-    expect(isAlive(pid!)).toBe(true);
+    await waitUntilRunning(pid!);
     server.signal("SIGKILL");
     await waitUntilDead(pid);
   });
