@@ -6,7 +6,7 @@
  *     sa_pcm *pcm = sa_pcm_new(SA_PCM_S16, 1);
  *     sa_inspector *inspector = sa_inspector_new(48000, 1);
  *     sa_resampler *resampler = sa_resampler_new(48000, 16000);
- *     sa_vad *vad = sa_vad_new(16000, 10.0f);
+ *     sa_vad *vad = sa_vad_new(16000, 10.0f, -70.0f);
  *
  *     for each message:
  *         frames = sa_pcm_process(pcm, bytes, 0, byte_length, samples, offsets);
@@ -56,7 +56,7 @@ extern "C" {
 #endif
 
 /* Version of this interface. The caller compares the library's with the one that it was written for. */
-#define SA_ABI_VERSION 1u
+#define SA_ABI_VERSION 2u
 
 /* Sample rates, Hz. */
 #define SA_MIN_RATE 4000u
@@ -199,9 +199,9 @@ SA_API uint32_t sa_resampler_filter_bytes(const sa_resampler *resampler);
 typedef struct sa_vad sa_vad;
 
 /* sample_rate: SA_MIN_RATE to SA_MAX_RATE, Hz. threshold_db: 3 to 40, how far the level of speech is above the noise
- * floor.
+ * floor. floor_db: -100 to -20 dBFS, the lowest noise floor: no window below floor_db + threshold_db begins speech.
  * Returns NULL when an argument is out of range or there is no memory. */
-SA_API sa_vad *sa_vad_new(uint32_t sample_rate, float threshold_db);
+SA_API sa_vad *sa_vad_new(uint32_t sample_rate, float threshold_db, float floor_db);
 
 /* Returns the samples of a window, round(sample_rate / 100); 0 for NULL. Window i covers samples i * window to
  * (i + 1) * window, exclusive. */

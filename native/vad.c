@@ -11,8 +11,10 @@
  *
  * Start of a stream: the first windows start the floor, so steady noise that is there from the start is never speech.
  * In a stream that begins in the middle of a word, speech is detected from the first dip of the level on. After 100 ms
- * of zeros or more, speech is detected at once; noise above -50 dBFS is then taken for speech until the floor has
- * followed.
+ * of zeros or more, speech is detected at once; noise above the threshold + 10 dB + the lowest floor is then taken for
+ * speech until the floor has followed.
+ *
+ * The lowest floor moves all other levels with it: quieter audio with a lower floor gives the same decisions.
  */
 #include "streamer_audio.h"
 #include "vad_level.h"
@@ -20,10 +22,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A window below this level is empty: zeros, or the dither of 16 bits (-98 dBFS). Empty windows do not lower the
- * floor, so noise that returns after a mute is not taken for speech. */
-#define EMPTY_DB -85.0f
-#define LOWEST_FLOOR_DB -70.0f /* with the default threshold nothing below -60 dBFS is speech */
+/* A window this far below the lowest floor is empty: zeros, or the dither of 16 bits (-98 dBFS) with the usual floor of
+ * -70 dBFS. Empty windows do not lower the floor, so noise that returns after a mute is not taken for speech. */
+#define EMPTY_BELOW_DB 15.0f
 #define HYSTERESIS_DB 5.0f     /* speech lasts until this far below the threshold; half of a threshold under 10 dB */
 
 /* The best values of those tried with scripts/bench/vad.ts. More smoothing or a wider spread loses utterances in
@@ -36,12 +37,13 @@
 #define WARM_UP_WINDOWS 5.0f   /* a device may fade in: the first windows do not count for the bound */
 
 #define GAP_WINDOWS 10u               /* empty windows in a row that are a gap between words */
-#define SILENT_START_FLOOR_DB -60.0f  /* highest first floor after a gap at the start */
+#define SILENT_START_DB 10.0f         /* highest first floor after a gap at the start, above the lowest floor */
 
 struct sa_vad {
     sa_level level;
     float threshold_db; /* above the floor, where speech begins */
     float exit_db;      /* above the floor, where speech ends */
+    float lowest_db;    /* lowest floor */
 
     /* The state of the stream, which `reset` clears. */
     uint32_t filled;              /* samples of `pending` */
@@ -82,14 +84,15 @@ static void confirm_floor(sa_vad *vad) {
 static void begin_floor(sa_vad *vad, float level) {
     vad->smooth_db = level;
     if (vad->empty < GAP_WINDOWS) return;
-    vad->floor_db = level < SILENT_START_FLOOR_DB ? level : SILENT_START_FLOOR_DB;
+    float highest = vad->lowest_db + SILENT_START_DB;
+    vad->floor_db = level < highest ? level : highest;
     vad->block_minimum = vad->floor_db;
     vad->learned = FLOOR_WINDOWS;
 }
 
 /* Returns 1 when a window of this level is speech, else 0. */
 static int decide(sa_vad *vad, float level) {
-    if (level < EMPTY_DB) {
+    if (level < vad->lowest_db - EMPTY_BELOW_DB) {
         if (vad->empty < GAP_WINDOWS && ++vad->empty == GAP_WINDOWS) confirm_floor(vad);
         vad->smooth_db = vad->floor_db;
         vad->speaking = 0;
@@ -113,14 +116,15 @@ static int decide(sa_vad *vad, float level) {
     if (vad->floor_db < minimum) vad->floor_db = minimum;
     if (vad->floor_db > minimum + NOISE_SPREAD_DB) vad->floor_db = minimum + NOISE_SPREAD_DB;
 
-    float floor = vad->floor_db > LOWEST_FLOOR_DB ? vad->floor_db : LOWEST_FLOOR_DB;
+    float floor = vad->floor_db > vad->lowest_db ? vad->floor_db : vad->lowest_db;
     vad->speaking = vad->smooth_db >= floor + (vad->speaking ? vad->exit_db : vad->threshold_db);
     return vad->speaking;
 }
 
-sa_vad *sa_vad_new(uint32_t sample_rate, float threshold_db) {
+sa_vad *sa_vad_new(uint32_t sample_rate, float threshold_db, float floor_db) {
     if (sample_rate < SA_MIN_RATE || sample_rate > SA_MAX_RATE) return NULL;
     if (!(threshold_db >= 3.0f && threshold_db <= 40.0f)) return NULL;
+    if (!(floor_db >= -100.0f && floor_db <= -20.0f)) return NULL;
     size_t size = sizeof(sa_vad) + (sample_rate + 50) / 100 * sizeof(float);
     /* aligned_alloc requires a multiple of the alignment. */
     size = (size + SA_LEVEL_ALIGNMENT - 1) / SA_LEVEL_ALIGNMENT * SA_LEVEL_ALIGNMENT;
@@ -129,6 +133,7 @@ sa_vad *sa_vad_new(uint32_t sample_rate, float threshold_db) {
     sa_level_init(&vad->level, sample_rate);
     vad->threshold_db = threshold_db;
     vad->exit_db = threshold_db - (threshold_db < 2.0f * HYSTERESIS_DB ? 0.5f * threshold_db : HYSTERESIS_DB);
+    vad->lowest_db = floor_db;
     sa_vad_reset(vad);
     return vad;
 }

@@ -32,7 +32,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const uint32_t RATES[] = {4000, 5999, 8000, 11025, 16000, 44100, 48000, 384000};
     fuzz_input input = {data, size};
     uint32_t rate = take(&input, 0, 1) ? RATES[take(&input, 0, 7)] : take(&input, SA_MIN_RATE, SA_MAX_RATE);
-    sa_vad *whole = sa_vad_new(rate, 3.0f), *cut = sa_vad_new(rate, 3.0f);
+    float floor_db = rate % 2 == 0 ? -70.0f : -100.0f + (float)(rate % 81);
+    sa_vad *whole = sa_vad_new(rate, 3.0f, floor_db), *cut = sa_vad_new(rate, 3.0f, floor_db);
     REQUIRE(whole != NULL && cut != NULL);
     uint32_t window = sa_vad_window(whole);
     REQUIRE(window == (rate + 50) / 100);

@@ -78,12 +78,14 @@ static void resampler_arguments(void) {
 }
 
 static void vad_arguments(void) {
-    REQUIRE(sa_vad_new(SA_MIN_RATE - 1, 10) == NULL && sa_vad_new(SA_MAX_RATE + 1, 10) == NULL);
-    REQUIRE(sa_vad_new(16000, 2.9f) == NULL && sa_vad_new(16000, 40.1f) == NULL && sa_vad_new(16000, NAN) == NULL);
+    REQUIRE(sa_vad_new(SA_MIN_RATE - 1, 10, -70) == NULL && sa_vad_new(SA_MAX_RATE + 1, 10, -70) == NULL);
+    REQUIRE(sa_vad_new(16000, 2.9f, -70) == NULL && sa_vad_new(16000, 40.1f, -70) == NULL);
+    REQUIRE(sa_vad_new(16000, 10, -100.1f) == NULL && sa_vad_new(16000, 10, -19.9f) == NULL);
+    REQUIRE(sa_vad_new(16000, NAN, -70) == NULL && sa_vad_new(16000, 10, NAN) == NULL);
     float *samples = block(160 * sizeof(float)), *level_db = block(sizeof(float));
     uint8_t *speech = block(1);
     memset(samples, 0, 160 * sizeof(float));
-    sa_vad *vad = sa_vad_new(16000, 10);
+    sa_vad *vad = sa_vad_new(16000, 10, -70);
     REQUIRE(sa_vad_process(NULL, samples, 0, 160, speech, level_db) == -1);
     REQUIRE(sa_vad_process(vad, NULL, 0, 160, speech, level_db) == -1);
     REQUIRE(sa_vad_process(vad, samples, 0, 160, NULL, level_db) == -1);

@@ -136,7 +136,7 @@ function benchDetectors(): void {
     const time = nanoseconds(() => inspector.process(samples, offsets, 1600));
     row(`inspector, ${channels}`, (time / 1e3).toFixed(2), Math.round(1e8 / time).toLocaleString("en"));
   }
-  using vad = new EnergyVad(16000, 10);
+  using vad = new EnergyVad(16000, 10, -70);
   const [speech, level] = [new Uint8Array(11), new Float32Array(11)];
   const time = nanoseconds(() => vad.process(samples, 0, 1600, speech, level));
   row("energy VAD, 1", (time / 1e3).toFixed(2), Math.round(1e8 / time).toLocaleString("en"));

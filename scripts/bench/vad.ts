@@ -8,6 +8,7 @@
 
 import { parseArgs } from "node:util";
 
+import { VAD_DEFAULTS } from "../../src/protocol/vad-settings.ts";
 import { EnergyDetector } from "../../src/vad/energy.ts";
 import { printMachine } from "./support/machine.ts";
 import { median } from "./support/statistics.ts";
@@ -69,7 +70,7 @@ function share(part: number, whole: number): string {
 function speed(): number {
   const random = generator(seed);
   const samples = Float32Array.from({ length: 60 * RATE }, () => 0.1 * (random() - 0.5));
-  using vad = new EnergyDetector(RATE, 10);
+  using vad = new EnergyDetector(RATE, VAD_DEFAULTS);
   let heard = 0;
   const runs = Array.from({ length: 9 }, () => {
     const begin = Bun.nanoseconds();

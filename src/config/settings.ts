@@ -63,7 +63,7 @@ function withoutBrackets(host: string): string {
 
 function vad(key: keyof typeof VAD_RANGES, unit: string, meaning: string): NumberSetting {
   const [min, max] = VAD_RANGES[key];
-  return { default: VAD_DEFAULTS[key], min, max, fraction: key === "threshold_db", unit, meaning };
+  return { default: VAD_DEFAULTS[key], min, max, fraction: !key.endsWith("_ms"), unit, meaning };
 }
 
 const HOUR_MS = 3_600_000;
@@ -86,6 +86,7 @@ export const SETTINGS = {
   vad: {
     detector: choice(DEFAULT_DETECTOR, DETECTOR_NAMES, `voice activity detector; noise floor: ${NOISE_FLOORS}`),
     threshold_db: vad("threshold_db", "dB", "level above the noise floor that counts as speech"),
+    floor_dbfs: vad("floor_dbfs", "dBFS", "lowest noise floor of the detector energy; nothing quieter is speech"),
     min_speech_ms: vad("min_speech_ms", "ms", "shortest speech that starts an utterance"),
     min_silence_ms: vad("min_silence_ms", "ms", "silence that ends an utterance"),
     pre_roll_ms: vad("pre_roll_ms", "ms", "audio kept before the start of speech"),

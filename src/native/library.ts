@@ -5,7 +5,7 @@ import { messageOf } from "../lib/thrown.ts";
 import { describeUnpackFailure, NativeLibraryError } from "./load-failure.ts";
 
 /** Version of native/streamer_audio.h that the declarations below match. */
-const ABI_VERSION = 1;
+const ABI_VERSION = 2;
 
 /*
  * The functions of native/streamer_audio.h, argument by argument. "buffer" takes any typed array, also one of shared
@@ -38,7 +38,7 @@ const FUNCTIONS = {
   sa_resampler_filter_bytes: { args: ["ptr"], returns: "u32" },
   sa_resampler_free: { args: ["ptr"], returns: "void" },
 
-  sa_vad_new: { args: ["u32", "f32"], returns: "ptr" },
+  sa_vad_new: { args: ["u32", "f32", "f32"], returns: "ptr" },
   sa_vad_window: { args: ["ptr"], returns: "u32" },
   sa_vad_max_output: { args: ["ptr", "u32"], returns: "u32" },
   sa_vad_process: { args: ["ptr", "buffer", "u32", "u32", "buffer", "buffer"], returns: "i32" },

@@ -8,11 +8,18 @@ export class EnergyVad {
   readonly windowSamples: number;
   readonly #handle: Handle;
 
-  /** @param sampleRate Hz, MIN_SAMPLE_RATE to MAX_SAMPLE_RATE; @param thresholdDb 3 to 40; else RangeError */
-  constructor(sampleRate: number, thresholdDb: number) {
+  /**
+   * Throws RangeError when an argument is out of range.
+   * @param sampleRate Hz, MIN_SAMPLE_RATE to MAX_SAMPLE_RATE
+   * @param thresholdDb 3 to 40
+   * @param floorDb lowest noise floor, dBFS, -100 to -20
+   */
+  constructor(sampleRate: number, thresholdDb: number, floorDb: number) {
     checkInteger("sample rate", sampleRate, MIN_SAMPLE_RATE, MAX_SAMPLE_RATE);
     if (!(thresholdDb >= 3 && thresholdDb <= 40)) throw new RangeError(`threshold is ${thresholdDb} dB, not 3 to 40`);
-    this.#handle = new Handle("EnergyVad", native().sa_vad_new(sampleRate, thresholdDb), native().sa_vad_free);
+    if (!(floorDb >= -100 && floorDb <= -20)) throw new RangeError(`floor is ${floorDb} dBFS, not -100 to -20`);
+    const { sa_vad_new, sa_vad_free } = native();
+    this.#handle = new Handle("EnergyVad", sa_vad_new(sampleRate, thresholdDb, floorDb), sa_vad_free);
     this.windowSamples = native().sa_vad_window(this.#handle.pointer);
   }
 

@@ -1,4 +1,5 @@
 import type { Job, Outcome, ResultAudio } from "../model/job.ts";
+import type { WarningCode } from "../protocol/errors.ts";
 import type { ChannelEvent } from "../protocol/events.ts";
 
 /** An event of the protocol without its `channel`, which the stream adds, and the audio that goes with a result. */
@@ -8,6 +9,14 @@ export type PipelineEvent = ChannelEvent & { readonly resultAudio?: ResultAudio 
 export interface Step {
   readonly events: PipelineEvent[];
   readonly jobs: Job[];
+}
+
+/** Something suspicious in a channel's audio. */
+export interface Suspicion {
+  readonly code: WarningCode;
+  readonly message: string;
+  /** Samples after which it was found. They do not depend on how the audio is cut. */
+  readonly position: number;
 }
 
 /** The step of most calls. It is shared, so that silence allocates nothing. */
@@ -23,6 +32,8 @@ export interface Pipeline extends Disposable {
   readonly needed: number;
   /** Samples from this position on are in no final yet and not known to be silence. */
   readonly undecided: number;
+  /** The first suspicious thing found. The stream reports the earliest one of its channels. */
+  readonly suspicion?: Suspicion | undefined;
 
   /** Takes the next `length` samples of the channel, `samples[index .. index + length)`. */
   push(samples: Float32Array, index: number, length: number): Step;

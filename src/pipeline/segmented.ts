@@ -4,10 +4,11 @@ import type { VadSettings } from "../protocol/vad-settings.ts";
 import type { Detector } from "../vad/detector.ts";
 import { DETECTORS } from "../vad/detectors.ts";
 import { Endpointer, longestBeginningMs, type Transition } from "../vad/endpointer.ts";
+import { QuietSpeech } from "../vad/quiet-speech.ts";
 import type { Answers } from "./answers.ts";
-import { effectiveVad } from "./effective-vad.ts";
+import { effectiveVad, startedVad } from "./effective-vad.ts";
 import type { Pattern } from "./pattern.ts";
-import { NOTHING, type Pipeline, type PipelineEvent, type Step } from "./pipeline.ts";
+import { NOTHING, type Pipeline, type PipelineEvent, type Step, type Suspicion } from "./pipeline.ts";
 
 /** The `vad` section of the configuration: what a client may set, and the detector. */
 interface SegmentedSettings extends VadSettings {
@@ -27,7 +28,7 @@ export const segmented: Pattern = {
   prepare(start, { detector: name, ...defaults }: SegmentedSettings, { sampleRate, maxHoldMs }) {
     const detector = DETECTORS[name];
     if (detector === undefined) throw new Error(`no detector is called ${name}`);
-    const vad = effectiveVad(start, defaults);
+    const vad = effectiveVad(start, defaults, detector);
     const utteranceMs = vad.pre_roll_ms + Math.max(vad.max_utterance_ms, longestBeginningMs(vad, detector.windowMs));
     // The window that ends an utterance is decided when all of it is there.
     const holdsMs = utteranceMs + detector.windowMs;
@@ -42,16 +43,13 @@ export const segmented: Pattern = {
       : Infinity;
     return {
       holdsMs,
-      started: { vad, interim_interval_ms: start.interim_interval_ms },
+      started: { vad: startedVad(vad, detector), interim_interval_ms: start.interim_interval_ms },
       finalFields: { is_final: true },
       create: (answers) => {
         const instance = detector.create(sampleRate, vad);
-        return new SegmentedPipeline(
-          answers,
-          instance,
-          new Endpointer(vad, sampleRate, instance.windowSamples),
-          interimEvery,
-        );
+        const endpointer = new Endpointer(vad, sampleRate, instance.windowSamples);
+        const quiet = detector.usesFloor ? new QuietSpeech(vad, detector.windowMs) : undefined;
+        return new SegmentedPipeline(answers, instance, endpointer, interimEvery, quiet);
       },
     };
   },
@@ -62,21 +60,25 @@ export class SegmentedPipeline implements Pipeline {
   readonly #detector: Detector;
   readonly #endpointer: Endpointer;
   readonly #interimEvery: number;
+  /** Looks for speech that the detector does not find; undefined: nothing is looked for any more. */
+  #quiet: QuietSpeech | undefined;
   /** Samples pushed. */
   #position = 0;
   /** End of the last window decided. */
   #decided = 0;
   /** Position at which the next interim is due. */
   #interimAt = 0;
+  #suspicion: Suspicion | undefined;
   #events: PipelineEvent[] = [];
   #jobs: Job[] = [];
 
   /** @param interimEvery samples between two interims; Infinity: none were asked for */
-  constructor(answers: Answers, detector: Detector, endpointer: Endpointer, interimEvery: number) {
+  constructor(answers: Answers, detector: Detector, endpointer: Endpointer, interimEvery: number, quiet?: QuietSpeech) {
     this.#answers = answers;
     this.#detector = detector;
     this.#endpointer = endpointer;
     this.#interimEvery = interimEvery;
+    this.#quiet = quiet;
   }
 
   get needed(): number {
@@ -86,6 +88,10 @@ export class SegmentedPipeline implements Pipeline {
   /** Audio that no window has decided counts too: it may be speech. */
   get undecided(): number {
     return this.#endpointer.open ?? this.#decided;
+  }
+
+  get suspicion(): Suspicion | undefined {
+    return this.#suspicion;
   }
 
   push(samples: Float32Array, index: number, length: number): Step {
@@ -101,6 +107,7 @@ export class SegmentedPipeline implements Pipeline {
   }
 
   end(): Step {
+    this.#suspect(this.#quiet?.end());
     this.#endpointer.end(this.#position, this.#apply);
     this.#answers.silence(this.#position);
     return this.#takeStep();
@@ -120,6 +127,7 @@ export class SegmentedPipeline implements Pipeline {
 
   readonly #decide = (speech: boolean, levelDb: number): void => {
     this.#decided += this.#detector.windowSamples;
+    if (this.#quiet !== undefined) this.#lookForQuietSpeech(this.#quiet, speech, levelDb);
     this.#endpointer.decide(speech, levelDb, this.#apply);
     const start = this.#endpointer.open;
     if (start === undefined || this.#decided < this.#interimAt) return;
@@ -135,6 +143,15 @@ export class SegmentedPipeline implements Pipeline {
       if (transition.type === "active") this.#interimAt = this.#decided + this.#interimEvery;
     }
   };
+
+  #lookForQuietSpeech(quiet: QuietSpeech, speech: boolean, levelDb: number): void {
+    this.#suspect(quiet.push(speech, levelDb));
+    if (quiet.done) this.#quiet = undefined;
+  }
+
+  #suspect(message: string | undefined): void {
+    if (message !== undefined) this.#suspicion = { code: "too_quiet", message, position: this.#decided };
+  }
 
   #takeStep(): Step {
     if (this.#events.length === 0 && this.#jobs.length === 0) return NOTHING;

@@ -204,6 +204,7 @@ export class ProtocolError extends Error {
 export const WARNINGS = {
   wav_header: "A WAV header in the audio was skipped.",
   looks_like: "The audio looks like something other than what the start announced.",
+  too_quiet: "What may be speech is below the level at which speech begins.",
   clipping: "Samples are at full scale: the recording level is too high.",
   silence: "A channel has been exactly zero for 10 seconds.",
   not_a_number: "Samples that were NaN or infinite were replaced by 0.",

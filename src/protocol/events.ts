@@ -34,6 +34,7 @@ const limitsSchema = v.object({
 /** The settings in effect. Requests check their ranges. */
 const effectiveVadSchema = v.object({
   threshold_db: amount(),
+  floor_dbfs: v.optional(amount()),
   min_speech_ms: amount(),
   min_silence_ms: amount(),
   pre_roll_ms: amount(),

@@ -4,6 +4,7 @@
  */
 export const FEATURES = {
   flush_after: "`flush_after_ms` in `start`",
+  vad_floor: "`vad.floor_dbfs` in `start`, and the warning `too_quiet`",
 } as const;
 
 export const FEATURE_NAMES: readonly string[] = Object.keys(FEATURES);

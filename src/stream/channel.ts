@@ -2,7 +2,7 @@ import type { Arena } from "../audio/arena.ts";
 import type { Store } from "../audio/store.ts";
 import type { Job, Outcome } from "../model/job.ts";
 import { Answers, type Tally } from "../pipeline/answers.ts";
-import type { Pipeline, Step } from "../pipeline/pipeline.ts";
+import type { Pipeline, Step, Suspicion } from "../pipeline/pipeline.ts";
 import type { Lane } from "../pool/lane.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { ServerEvent } from "../protocol/events.ts";
@@ -52,6 +52,11 @@ export class Channel implements Disposable {
   /** Results and markers that the client has not got yet. */
   get pending(): number {
     return this.#answers.pending;
+  }
+
+  /** The first suspicious thing found in the channel's audio. */
+  get suspicion(): Suspicion | undefined {
+    return this.#pipeline.suspicion;
   }
 
   /** Samples before this position are not needed any more. */

@@ -1,18 +1,24 @@
 import type { Store } from "../audio/store.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { ChannelLedger } from "../protocol/events.ts";
+import { warningEvent } from "../protocol/warning-event.ts";
 import type { AudioSeconds } from "../telemetry/metrics/stream-metrics.ts";
 import { Channel, type ChannelHost } from "./channel.ts";
+import type { StreamOwner } from "./owner.ts";
 import type { StreamPlan } from "./plan.ts";
 
 /** All channels of one stream. They are decoded together, so that they are at the same position between two calls. */
 export class Channels implements Disposable {
   readonly #plan: StreamPlan;
   readonly #channels: readonly Channel[];
+  readonly #owner: StreamOwner;
+  /** A suspicion has been reported. */
+  #warned = false;
 
   /** @param stores one for each channel, empty */
   constructor(stores: readonly Store[], plan: StreamPlan, host: ChannelHost) {
     this.#plan = plan;
+    this.#owner = host.owner;
     this.#channels = stores.map((store, index) => new Channel(index, store, plan, host));
   }
 
@@ -56,6 +62,7 @@ export class Channels implements Disposable {
   /** Runs the pipelines on the samples decoded since the last call. */
   push(): void {
     for (const channel of this.#channels) channel.push();
+    this.#warn();
   }
 
   /** Ends the open utterance or partial block of every channel at the current position. See `Channel.flush`. */
@@ -66,6 +73,7 @@ export class Channels implements Disposable {
   /** Ends the pipelines. */
   end(): void {
     for (const channel of this.#channels) channel.end();
+    this.#warn();
   }
 
   /** Answers everything that is open with errors. Returns true when at least one was sent. See `Channel.abort`. */
@@ -97,6 +105,22 @@ export class Channels implements Disposable {
       if (pending > 0) seconds.unanswered += Math.max(0, received - needed / rate);
     }
     return seconds;
+  }
+
+  /**
+   * Reports the earliest suspicion, once for the stream. All channels are at the same position, so which one is the
+   * earliest does not depend on how the audio is cut.
+   */
+  #warn(): void {
+    if (this.#warned) return;
+    let first: Channel | undefined;
+    for (const channel of this.#channels) {
+      const { suspicion } = channel;
+      if (suspicion !== undefined && suspicion.position < (first?.suspicion?.position ?? Infinity)) first = channel;
+    }
+    if (first?.suspicion === undefined) return;
+    this.#warned = true;
+    this.#owner.send(warningEvent(first.suspicion.code, first.index, first.suspicion.message));
   }
 
   [Symbol.dispose](): void {

@@ -22,12 +22,18 @@ export interface Detector extends Disposable {
 }
 
 /** Settings that detectors read. The other settings of `vad` are those of the endpointer. */
-export type DetectorSettings = Pick<VadSettings, "threshold_db">;
+export type DetectorSettings = Pick<VadSettings, "threshold_db" | "floor_dbfs">;
 
 /** One kind of detector. `tests/contracts/detectors.test.ts` holds what all kinds have in common. */
 export interface DetectorKind {
   /** The noise floor that `threshold_db` counts from, in a few words for the description of the setting. */
   readonly noiseFloor: string;
+  /**
+   * True: the noise floor is never below `floor_dbfs`, so that nothing below `floor_dbfs` + `threshold_db` is speech, and
+   * levels leave out hum and rumble, so that speech below it is reported as `too_quiet`. False: the kind has no such
+   * setting.
+   */
+  readonly usesFloor: boolean;
   /** Length of a window in milliseconds. A window is this long give or take half a sample. */
   readonly windowMs: number;
   /** Returns a detector for one channel. @param sampleRate Hz, MIN_SAMPLE_RATE to MAX_SAMPLE_RATE */

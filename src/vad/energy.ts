@@ -1,5 +1,5 @@
 import { EnergyVad } from "../native/vad.ts";
-import type { Decide, Detector, DetectorKind } from "./detector.ts";
+import type { Decide, Detector, DetectorKind, DetectorSettings } from "./detector.ts";
 
 /** Windows of one native call, at most. */
 const BATCH_WINDOWS = 512;
@@ -16,9 +16,9 @@ export class EnergyDetector implements Detector {
   readonly windowSamples: number;
   readonly #native: EnergyVad;
 
-  /** @param sampleRate Hz; @param thresholdDb 3 to 40. Throws RangeError. */
-  constructor(sampleRate: number, thresholdDb: number) {
-    this.#native = new EnergyVad(sampleRate, thresholdDb);
+  /** @param sampleRate Hz. Throws RangeError. */
+  constructor(sampleRate: number, { threshold_db, floor_dbfs }: DetectorSettings) {
+    this.#native = new EnergyVad(sampleRate, threshold_db, floor_dbfs);
     this.windowSamples = this.#native.windowSamples;
   }
 
@@ -38,6 +38,7 @@ export class EnergyDetector implements Detector {
 
 export const energy: DetectorKind = {
   noiseFloor: "follows the room",
+  usesFloor: true,
   windowMs: 10,
-  create: (sampleRate, { threshold_db }) => new EnergyDetector(sampleRate, threshold_db),
+  create: (sampleRate, settings) => new EnergyDetector(sampleRate, settings),
 };

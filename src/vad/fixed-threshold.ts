@@ -50,6 +50,7 @@ export class FixedThreshold implements Detector {
 
 export const fixedThreshold: DetectorKind = {
   noiseFloor: `${REFERENCE_DBFS} dBFS`,
+  usesFloor: false,
   windowMs: WINDOW_MS,
   create: (sampleRate, { threshold_db }) => new FixedThreshold(sampleRate, threshold_db),
 };

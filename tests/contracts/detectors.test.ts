@@ -34,7 +34,7 @@ function push(detector: Detector, samples: Float32Array, sizes: readonly number[
 
 /** Decisions of a new detector about the whole of `samples`. */
 function decide(kind: DetectorKind, samples: Float32Array, rate: number, threshold_db = VAD_DEFAULTS.threshold_db) {
-  using detector = kind.create(rate, { threshold_db });
+  using detector = kind.create(rate, { ...VAD_DEFAULTS, threshold_db });
   return push(detector, samples, [samples.length]);
 }
 
@@ -178,6 +178,20 @@ describe.each(Object.entries(DETECTORS))(`the %s detector (seed ${seed})`, (_, k
     expect(spoken.speech).toBeGreaterThan(spoken.windows / 3);
     expect(between(0, 1.95).speech).toBe(0);
     expect(between(3.65, 4.5).speech).toBe(0);
+  });
+
+  test("nothing below floor_dbfs and threshold_db is speech, and quieter audio with a lower floor is decided alike", () => {
+    if (!kind.usesFloor) return expect(kind.noiseFloor).toContain("dBFS");
+    const samples = conversation(16_000, seed);
+    const found = (gain: number, floor_dbfs: number) => {
+      using detector = kind.create(16_000, { ...VAD_DEFAULTS, floor_dbfs });
+      const scaled = samples.map((sample) => gain * sample);
+      return push(detector, scaled, [samples.length]).map(({ speech }) => speech);
+    };
+    expect(found(1, -70)).toContain(true);
+    expect(found(0.01, -70)).not.toContain(true);
+    // A factor of two is exact, and has 6.0206 dB.
+    expect(found(1 / 16, -70 - 80 * Math.log10(2))).toEqual(found(1, -70));
   });
 
   test("a higher threshold_db finds less speech", () => {

@@ -15,7 +15,7 @@ test("an output without room is enough for input that completes nothing", () => 
     using resampler = new Resampler(48000, 16000);
     expect(resampler.process(new Float32Array(9), 0, 9, out, 0)).toBe(0);
     expect(resampler.flush(out, 0, 0)).toBe(0);
-    using vad = new EnergyVad(16000, 10);
+    using vad = new EnergyVad(16000, 10, -70);
     expect(vad.process(new Float32Array(9), 0, 9, new Uint8Array(0), out)).toBe(0);
   }
 });
@@ -27,7 +27,7 @@ test("no input is no error and changes nothing", () => {
   expect(resampler.process(none, 0, 0, none, 0)).toBe(0);
   using inspector = new Inspector(16000, 1);
   expect(inspector.process(none, Uint32Array.of(0), 0)).toBe(0);
-  using vad = new EnergyVad(16000, 10);
+  using vad = new EnergyVad(16000, 10, -70);
   expect(vad.process(none, 0, 0, new Uint8Array(0), none)).toBe(0);
 });
 
@@ -43,14 +43,19 @@ test("audio may lie anywhere in one large shared memory", () => {
   const written = resampler.process(memory, far, 2000, memory, 77);
   expect(written).toBe(2 * 2000 - 2 * 35);
   expect(memory.slice(77 + 1000, 77 + 1100).some((sample) => Math.abs(sample) > 0.2)).toBe(true);
-  using vad = new EnergyVad(8000, 10);
+  using vad = new EnergyVad(8000, 10, -70);
   const level = new Float32Array(25);
   expect(vad.process(memory, far, 2000, new Uint8Array(25), level)).toBe(25);
   expect(level[20]).toBeCloseTo(20 * Math.log10(0x2020 / 32768), 0);
 });
 
 test("a disposed handle throws instead of reaching freed memory", () => {
-  const used = [new PcmConverter("u8", 1), new Resampler(8000, 16000), new Inspector(8000, 1), new EnergyVad(8000, 10)];
+  const used = [
+    new PcmConverter("u8", 1),
+    new Resampler(8000, 16000),
+    new Inspector(8000, 1),
+    new EnergyVad(8000, 10, -70),
+  ];
   for (const handle of used) {
     handle[Symbol.dispose]();
     handle[Symbol.dispose]();

@@ -22,7 +22,7 @@ describe("a VAD's windows", () => {
     fc.assert(
       fc.property(rates, cuts, fc.integer(), fc.integer({ min: 1, max: 30_000 }), (rate, pieces, seed, length) => {
         const samples = bursts(length, seed);
-        using vad = new EnergyVad(rate, 6);
+        using vad = new EnergyVad(rate, 6, -70);
         expect(runDetector(vad, samples, pieces)).toEqual(detect(samples, rate, 6));
       }),
       { numRuns: 60 },
@@ -31,7 +31,7 @@ describe("a VAD's windows", () => {
 
   test("are the same when samples are pushed one by one", () => {
     const samples = bursts(3000, 3);
-    using vad = new EnergyVad(8000, 10);
+    using vad = new EnergyVad(8000, 10, -70);
     expect(runDetector(vad, samples, [1])).toEqual(detect(samples, 8000));
   });
 
@@ -41,7 +41,7 @@ describe("a VAD's windows", () => {
     for (let shift = 1; shift < 16; shift++) {
       const moved = new Float32Array(samples.length + shift);
       moved.set(samples, shift);
-      using vad = new EnergyVad(16_000, 10);
+      using vad = new EnergyVad(16_000, 10, -70);
       const speech = new Uint8Array(100);
       const levelDb = new Float32Array(100);
       expect(vad.process(moved, shift, samples.length, speech, levelDb)).toBe(100);
@@ -53,7 +53,7 @@ describe("a VAD's windows", () => {
   test("after a reset are those of a new VAD, whatever came before", () => {
     fc.assert(
       fc.property(rates, fc.integer(), fc.integer({ min: 1, max: 20_000 }), (rate, seed, before) => {
-        using vad = new EnergyVad(rate, 10);
+        using vad = new EnergyVad(rate, 10, -70);
         runDetector(vad, bursts(before, seed));
         vad.reset();
         const samples = bursts(8000, seed + 9);
@@ -66,7 +66,7 @@ describe("a VAD's windows", () => {
   test("last 10 ms and are as many as fit, at every rate; a flush drops the rest and returns its length", () => {
     fc.assert(
       fc.property(rates, fc.integer({ min: 0, max: 50_000 }), (rate, length) => {
-        using vad = new EnergyVad(rate, 10);
+        using vad = new EnergyVad(rate, 10, -70);
         expect(vad.windowSamples).toBe(Math.floor((rate + 50) / 100));
         const { levelDb } = runDetector(vad, new Float32Array(length));
         expect(levelDb.length).toBe(Math.floor(length / vad.windowSamples));
@@ -153,7 +153,7 @@ describe("a window's level", () => {
   });
 });
 
-test("a threshold outside of 3 to 40 dB, or a rate outside of 4 to 384 kHz, is refused", () => {
+test("a threshold outside of 3 to 40 dB, a floor outside of -100 to -20 dBFS, or a rate outside of 4 to 384 kHz, is refused", () => {
   const wrong: [number, number][] = [
     [16_000, 2.9],
     [16_000, 40.1],
@@ -161,5 +161,6 @@ test("a threshold outside of 3 to 40 dB, or a rate outside of 4 to 384 kHz, is r
     [3999, 10],
     [384_001, 10],
   ];
-  for (const [rate, threshold] of wrong) expect(() => new EnergyVad(rate, threshold)).toThrow(RangeError);
+  for (const [rate, threshold] of wrong) expect(() => new EnergyVad(rate, threshold, -70)).toThrow(RangeError);
+  for (const floor of [-100.1, -19.9, Number.NaN]) expect(() => new EnergyVad(16_000, 10, floor)).toThrow(RangeError);
 });

@@ -144,6 +144,19 @@ test("timing is added to interims and finals", () => {
   ]);
 });
 
+test("a floor_dbfs is in started, and refused with a detector that has none", () => {
+  const start = { interim_results: false, interim_interval_ms: 500 };
+  const context = { sampleRate: 16_000, keepsState: false, maxHoldMs: 100_000 };
+  const startedVad = (detector: string, vad?: { floor_dbfs: number }) =>
+    segmented.prepare({ ...start, ...(vad && { vad }) }, { ...VAD_DEFAULTS, detector }, context).started.vad;
+  expect(startedVad("energy")?.floor_dbfs).toBe(-70);
+  expect(startedVad("energy", { floor_dbfs: -90.5 })?.floor_dbfs).toBe(-90.5);
+  expect(JSON.stringify(startedVad("fixed"))).not.toContain("floor_dbfs");
+  expect(() => startedVad("fixed", { floor_dbfs: -90 })).toThrow(
+    "vad.floor_dbfs: found -90; allowed: no value, since the noise floor of this server's detector is -50 dBFS",
+  );
+});
+
 test("a channel must hold the longest utterance, its pre-roll and a window of the detector", () => {
   const start = { interim_results: false, interim_interval_ms: 500 };
   const context = { sampleRate: 16_000, keepsState: false, maxHoldMs: 100_000 };

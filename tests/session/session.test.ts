@@ -146,7 +146,14 @@ describe("the conversation", () => {
       interim_interval_ms: 250,
     });
     expect(connection.events[0]).toMatchObject({
-      vad: { threshold_db: 12, min_speech_ms: 100, min_silence_ms: 700, pre_roll_ms: 200, post_roll_ms: 100 },
+      vad: {
+        threshold_db: 12,
+        floor_dbfs: -70,
+        min_speech_ms: 100,
+        min_silence_ms: 700,
+        pre_roll_ms: 200,
+        post_roll_ms: 100,
+      },
       interim_interval_ms: 250,
     });
     const simple = harness.start("simple");

@@ -5,6 +5,7 @@ import type { ServerEvent } from "../../src/protocol/events.ts";
 import { concat, encode, noise, voice, wav } from "../support/audio.ts";
 import { FOREIGN_SAMPLES, frames } from "../support/foreign-audio.ts";
 import { cut, noise as noiseBytes } from "../support/pcm.ts";
+import { recorded } from "../support/recorded.ts";
 import { DrivenStream, holdsMs, spoken, type StreamCase, StreamHarness } from "../support/stream-harness.ts";
 import { chunk } from "../support/wav-bytes.ts";
 
@@ -344,6 +345,39 @@ describe("audio that looks like something else", () => {
       await driven.stop();
       expect(driven.essence).toEqual(whole.essence);
     }
+  });
+});
+
+describe("quiet speech that the detector does not find", () => {
+  const scaled = async (side: 0 | 1, gainDb: number) =>
+    (await recorded(side)).map((sample) => sample * 10 ** (gainDb / 20));
+  const warnings = ({ events }: DrivenStream) => events.filter(({ type }) => type === "warning");
+
+  test("is reported as too_quiet once for all channels, where it is found first, however the audio is cut", async () => {
+    const speech = await scaled(0, -40);
+    const later = concat(speech.subarray(0, 320), speech.subarray(0, -320));
+    const bytes = encode("f32", later, speech, speech);
+    const streamCase: StreamCase = { ...SEGMENTED, sampleFormat: "f32", channels: 3 };
+    const whole = new DrivenStream(harness(2048), streamCase);
+    await whole.send(bytes);
+    await whole.stop();
+    const message = expect.stringMatching(/about -6\d dBFS.* raise the recording level by 3\d dB/);
+    expect(warnings(whole)).toEqual([{ type: "warning", code: "too_quiet", message, channel: 1 }]);
+    for (const size of [777, 64_000, 3_000_000]) {
+      const driven = new DrivenStream(harness(2048), streamCase);
+      for (const piece of cut(bytes, [size])) await driven.send(piece.slice());
+      await driven.stop();
+      expect(driven.essence.warnings).toEqual(whole.essence.warnings);
+    }
+  });
+
+  test("that is too short for a report on the way is reported as too_quiet before stopped", async () => {
+    const driven = new DrivenStream(harness(2048), SEGMENTED);
+    await driven.send(encode("s16", (await scaled(1, -40)).subarray(0, 5 * 16_000)));
+    expect(warnings(driven)).toEqual([]);
+    await driven.stop();
+    expect(warnings(driven)).toMatchObject([{ code: "too_quiet", channel: 0 }]);
+    expect(driven.events.at(-1)?.type).toBe("stopped");
   });
 });
 

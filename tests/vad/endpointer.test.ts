@@ -240,6 +240,7 @@ test("flush right behind a cut ends the rest of the utterance", () => {
 
 const settingsShape = fc.record({
   threshold_db: fc.constant(10),
+  floor_dbfs: fc.constant(-70),
   min_speech_ms: fc.oneof(fc.constantFrom(0, 10, 30, 100), fc.integer({ min: 0, max: 1500 })),
   min_silence_ms: fc.integer({ min: 50, max: 400 }),
   pre_roll_ms: fc.integer({ min: 0, max: 300 }),

@@ -44,7 +44,10 @@ test("loud stretches are speech, soft ones are not", () => {
   expect(speech.slice(240, 345)).not.toContain(true);
 });
 
-test("a sample rate or a threshold out of range is refused", () => {
+test("a sample rate, a threshold or a floor out of range is refused", () => {
   expect(() => energy.create(3999, VAD_DEFAULTS)).toThrow(RangeError);
-  expect(() => energy.create(RATE, { threshold_db: 41 })).toThrow(RangeError);
+  expect(() => energy.create(RATE, { ...VAD_DEFAULTS, threshold_db: 41 })).toThrow(RangeError);
+  for (const floor_dbfs of [-101, -19, Number.NaN]) {
+    expect(() => energy.create(RATE, { ...VAD_DEFAULTS, floor_dbfs })).toThrow(RangeError);
+  }
 });

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 
+import { VAD_DEFAULTS } from "../../src/protocol/vad-settings.ts";
 import { fixedThreshold, REFERENCE_DBFS } from "../../src/vad/fixed-threshold.ts";
 
 const RATE = 16_000;
@@ -11,7 +12,7 @@ function square(levelDb: number, seconds = 0.1): Float32Array {
 }
 
 function decisions(samples: Float32Array, threshold_db: number): [boolean, number][] {
-  using detector = fixedThreshold.create(RATE, { threshold_db });
+  using detector = fixedThreshold.create(RATE, { ...VAD_DEFAULTS, threshold_db });
   const found: [boolean, number][] = [];
   detector.push(samples, 0, samples.length, (speech, levelDb) => found.push([speech, levelDb]));
   return found;

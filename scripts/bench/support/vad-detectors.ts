@@ -45,7 +45,7 @@ export async function detectors(): Promise<{ present: Detector[]; absent: string
 }
 
 function decisions(kind: DetectorKind, thresholdDb: number, samples: Float32Array): Decisions {
-  using detector = kind.create(RATE, { threshold_db: thresholdDb });
+  using detector = kind.create(RATE, { ...VAD_DEFAULTS, threshold_db: thresholdDb });
   const speech: number[] = [];
   const levels: number[] = [];
   detector.push(samples, 0, samples.length, (isSpeech, levelDb) => {

@@ -35,7 +35,7 @@ export function runDetector(
 
 /** Decisions of a new VAD about the whole of `samples`. */
 export function detect(samples: Float32Array, rate = 16_000, thresholdDb = 10): Windows {
-  using vad = new EnergyVad(rate, thresholdDb);
+  using vad = new EnergyVad(rate, thresholdDb, -70);
   return runDetector(vad, samples);
 }
 
