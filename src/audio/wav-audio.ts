@@ -1,4 +1,4 @@
-import { CHUNK_HEAD_BYTES, isTrailingChunk } from "./wav-chunk.ts";
+import { CHUNK_HEAD_BYTES, isDataChunk, isTrailingChunk } from "./wav-chunk.ts";
 import type { WavHeader } from "./wav-header.ts";
 
 /** Bytes behind the audio that show whether they are a chunk: its head, and padding in front of it. */
@@ -19,8 +19,9 @@ export interface AudioRun {
 
 export interface WavAudioOptions {
   /**
-   * True: in a file whose sizes agree, nothing behind the audio is audio. False: only whole chunks are left out, so
-   * that audio which a client sends behind a header with wrong sizes is never lost.
+   * True: in a file whose sizes agree, nothing behind the audio is audio, and neither is a second data chunk in any
+   * file. False: only whole chunks are left out, so that audio which a client sends behind a header with wrong sizes is
+   * never lost.
    */
   readonly endsAtSize: boolean;
   /** Size of the file; undefined for a pipe. */
@@ -49,6 +50,7 @@ export class WavAudio {
   #peek: Uint8Array = NO_BYTES;
   #goesOn: boolean;
   #chunkBytes = 0;
+  #hasSecondData = false;
 
   constructor(header: WavHeader, { endsAtSize, size }: WavAudioOptions) {
     const { headerBytes, fileBytes, dataBytes } = header;
@@ -81,6 +83,11 @@ export class WavAudio {
   /** All that follows is audio. */
   get isAudioOnly(): boolean {
     return this.#place === "audio";
+  }
+
+  /** A second data chunk follows the audio. It is left out. */
+  get hasSecondData(): boolean {
+    return this.#hasSecondData;
   }
 
   /** Bytes of the chunks behind the audio so far. */
@@ -132,7 +139,9 @@ export class WavAudio {
   #judge(): Uint8Array {
     const peek = this.#peek;
     this.#peek = NO_BYTES;
-    if (isTrailingChunk(peek, this.#room + 1)) {
+    const isWhole = isTrailingChunk(peek, this.#room + 1);
+    this.#hasSecondData = isDataChunk(peek) && (isWhole || this.#endsAtSize);
+    if (isWhole || this.#hasSecondData) {
       this.#chunkBytes = peek.length;
       this.#left = Math.max(0, this.#room - peek.length);
       this.#place = this.#endsAtSize ? "ended" : this.#left === 0 ? "audio" : "chunks";

@@ -49,6 +49,11 @@ export function isTrailingChunk(bytes: Uint8Array, room: number): boolean {
   });
 }
 
+/** Returns true if a `data` chunk begins with the first or the second of these bytes. */
+export function isDataChunk(bytes: Uint8Array): boolean {
+  return [0, 1].some((at) => at + CHUNK_HEAD_BYTES <= bytes.length && chunkName(bytes, at) === "data");
+}
+
 /** The four characters at `at`. */
 export function chunkName(bytes: Uint8Array, at: number): string {
   return String.fromCharCode(...bytes.subarray(at, at + NAME_BYTES));

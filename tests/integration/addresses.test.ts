@@ -31,13 +31,14 @@ async function send(...args: string[]): Promise<CommandResult> {
 describe("send and health", () => {
   const host = `127.0.0.1:${server.port}`;
 
-  test.each([host, `http://${host}`, `http://${host}/`, `ws://${host}`, `ws://${host}/api/v1/simple`])(
-    "take the address %s",
-    async (addr) => {
-      expect(await send("--addr", addr)).toMatchObject({ code: 0, out: expect.stringContaining(GOOD) });
-      expect(await executable.run(["health", "--addr", addr])).toEqual({ code: 0, out: "healthy\n", err: "" });
-    },
-  );
+  const absolute = `localhost.:${server.port}`;
+  test.each([
+    ...[host, `http://${host}`, `http://${host}/`, `http://${host}//`, `ws://${host}`, `ws://${host}/api/v1/simple`],
+    absolute,
+  ])("take the address %s", async (addr) => {
+    expect(await send("--addr", addr)).toMatchObject({ code: 0, out: expect.stringContaining(GOOD) });
+    expect(await executable.run(["health", "--addr", addr])).toEqual({ code: 0, out: "healthy\n", err: "" });
+  });
 
   testWith(loopbackOfIPv6())("take an IPv6 address, with and without a scheme", async () => {
     const { port } = await executable.serve({ "model.workers": 1, "model.delay": 0 }, ["--host", "::1"]);

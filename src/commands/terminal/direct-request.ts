@@ -6,6 +6,9 @@ import { codeOf, messageOf } from "../../lib/thrown.ts";
 /** Most characters of a response that are kept. */
 const MAX_BODY = 1024 * 1024;
 
+/** The full name `localhost.` is this machine, too (RFC 6761, section 6.3), but a file of hosts does not have it. */
+const LOCALHOST = { hostname: "localhost" };
+
 export interface DirectRequest {
   /** Longest time for the response. */
   readonly timeoutMs: number;
@@ -28,7 +31,8 @@ export function requestDirectly(url: URL, { timeoutMs, headers, signal }: Direct
   const isSecure = url.protocol === "https:";
   // An agent of its own: NODE_USE_ENV_PROXY lets the global one use proxies.
   const agent = isSecure ? new SecureAgent() : new PlainAgent();
-  const request = (isSecure ? secureRequest : plainRequest)(url, { agent, ...(headers && { headers }) });
+  const options = { agent, ...(headers && { headers }), ...(url.hostname === "localhost." && LOCALHOST) };
+  const request = (isSecure ? secureRequest : plainRequest)(url, options);
   const end = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal === undefined ? [] : [signal])]);
   return new Promise<DirectResponse>((resolve, reject) => {
     if (end.aborted) reject(end.reason as Error);

@@ -1,3 +1,5 @@
+import { delimiter, isAbsolute } from "node:path";
+
 import { FOREIGN_WINDOW_BYTES, recogniseForeign } from "../../audio/foreign-kinds.ts";
 import type { AudioFormat } from "../../protocol/format.ts";
 import type { AudioInput, AudioSource } from "./audio-source.ts";
@@ -53,7 +55,7 @@ async function openSource(input: AudioInput, options: AudioSourceOptions): Promi
   if (demuxer === undefined) {
     throw new UsageError(`${found}; allowed: WAV, and with ffmpeg on the PATH ${DECODED}; convert it: ${CONVERT}`);
   }
-  const program = (options.findFfmpeg ?? findFfmpeg)();
+  const program = (options.findFfmpeg ?? (() => findFfmpeg()))();
   if (program === null) {
     const remedy = `install ffmpeg, or convert the file on another machine: ${CONVERT}`;
     throw new UsageError(`${found}; decoding it needs ffmpeg on the PATH: ${remedy}`);
@@ -77,6 +79,11 @@ async function foreignKind(start: KeptStart): Promise<FileKind | undefined> {
   }
 }
 
-function findFfmpeg(): string | null {
-  return Bun.which("ffmpeg");
+/**
+ * Finds ffmpeg on a PATH. Only absolute folders count: another would let the current folder, such as one of downloads,
+ * say what runs.
+ */
+export function findFfmpeg(path = process.env["PATH"] ?? ""): string | null {
+  const folders = path.split(delimiter).filter((folder) => isAbsolute(folder));
+  return folders.length === 0 ? null : Bun.which("ffmpeg", { PATH: folders.join(delimiter) });
 }

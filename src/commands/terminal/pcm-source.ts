@@ -197,6 +197,10 @@ export class PcmSource implements AudioSource {
       this.#remarks.push(`${this.name} is cut off: ${missing}`);
     }
     if (wav.goesOn && declared > 0) this.#remarks.push(this.#goesOn(declared));
+    if (wav.hasSecondData) {
+      const text = `its header declares ${declared} bytes of audio; a second 'data' chunk behind them is left out`;
+      this.#remarks.push(`${this.name}: ${text}`);
+    }
     const rest = (this.#size ?? 0) - declared;
     if (wav.ended && wav.chunkBytes === 0 && rest > MAX_PADDING_BYTES) {
       const text = `its header declares ${declared} bytes of audio; the ${rest} bytes behind them are left out`;

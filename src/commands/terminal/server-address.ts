@@ -39,7 +39,7 @@ export function parseServerAddress(flag: string, text: string): ServerAddress {
   return {
     isSecure,
     host: url.host,
-    path: url.pathname === "/" ? undefined : url.pathname,
+    path: /^\/+$/.test(url.pathname) ? undefined : url.pathname,
     query: url.search,
     credentials: url.username === "" ? "" : `${url.username}:${url.password}@`,
   };
@@ -52,7 +52,7 @@ export function streamUrl({ isSecure, credentials, host, path, query }: ServerAd
 
 /** Returns the URL of an HTTP route of the server, such as `health`. A path in front of `/api/v1/` stays. */
 export function routeUrl({ isSecure, credentials, host, path = "" }: ServerAddress, route: string): URL {
-  const before = `${path}/`.split(API, 1)[0]?.replace(/\/$/, "") ?? "";
+  const before = `${path}/`.split(API, 1)[0]?.replace(/\/+$/, "") ?? "";
   return new URL(`${isSecure ? "https" : "http"}://${credentials}${host}${before}${API}${route}`);
 }
 

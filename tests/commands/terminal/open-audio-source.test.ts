@@ -1,11 +1,13 @@
 import { expect, test } from "bun:test";
-import { join } from "node:path";
+import { mkdtempDisposable, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
 
 import fc from "fast-check";
 import { WaveFile } from "wavefile";
 
 import type { AudioSource } from "../../../src/commands/terminal/audio-source.ts";
-import { openAudioSource } from "../../../src/commands/terminal/open-audio-source.ts";
+import { findFfmpeg, openAudioSource } from "../../../src/commands/terminal/open-audio-source.ts";
 import type { AudioFormat } from "../../../src/protocol/format.ts";
 import { FakeFfmpeg } from "../../support/fake-ffmpeg.ts";
 import { chunk, fmt, fmtExtensible, littleEndian, wavStart, withBlockAlign } from "../../support/wav-bytes.ts";
@@ -185,6 +187,18 @@ test("a quiet start of a file does not decide where 24 bits in four bytes are", 
   }
 });
 
+test("a second data chunk is left out with a warning, in a file and in a pipe, whatever the RIFF size says", async () => {
+  const more = chunk("data", littleEndian("second"));
+  const remark = "a.wav: its header declares 8 bytes of audio; a second 'data' chunk behind them is left out";
+  for (const riffSize of [44, 58, 70, 0, 0xffffffff, 54]) {
+    const start = wavStart([chunk("fmt ", fmt(1, 1, 16_000, 16))], { dataBytes: 8, riffSize });
+    for (const pipe of [false, true]) {
+      const { audio, remarks } = await read(await open(littleEndian(start, "8 bytes!", more), { pipe, cuts: [50] }));
+      expect({ riffSize, audio, remarks }).toEqual({ riffSize, audio: "8 bytes!", remarks: [remark] });
+    }
+  }
+});
+
 test("raw input is audio from its first byte", async () => {
   const bytes = wav(3);
   const input = { name: "a.raw", bytes: pieces(bytes, [5]), size: bytes.length };
@@ -206,6 +220,16 @@ test("a file that is not WAV is refused with the reason", async () => {
 
 const OGG = littleEndian("OggS", new Uint8Array(5000));
 const ADPCM = littleEndian(wavStart([chunk("fmt ", fmt(2, 1, 16_000, 4, 1))], { dataBytes: 16 }), AUDIO);
+
+test("ffmpeg is looked for in the absolute folders of the PATH only", async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), "streamer-path-"));
+  const program = join(folder.path, "ffmpeg");
+  await writeFile(program, "#!/bin/sh\n", { mode: 0o755 });
+  const here = relative(process.cwd(), folder.path);
+  expect(Bun.which("ffmpeg", { PATH: here })).not.toBeNull();
+  for (const path of [here, `:${here}:./${here}`, "", ".", ":"]) expect(findFfmpeg(path)).toBeNull();
+  expect(findFfmpeg(`${here}:${folder.path}`)).toBe(program);
+});
 
 test("without ffmpeg, one sentence names the kind of file and says how to convert it", async () => {
   const of = async (bytes: Uint8Array) => {

@@ -18,6 +18,8 @@ test.each([
   ["::1", "ws://[::1]:8080/api/v1/simple", "http://[::1]:8080/api/v1/health"],
   ["http://127.0.0.1:8090", "ws://127.0.0.1:8090/api/v1/simple", "http://127.0.0.1:8090/api/v1/health"],
   ["http://[::1]:8090/", "ws://[::1]:8090/api/v1/simple", "http://[::1]:8090/api/v1/health"],
+  ["http://localhost:1//", "ws://localhost:1/api/v1/simple", "http://localhost:1/api/v1/health"],
+  ["localhost.:8090", "ws://localhost.:8090/api/v1/simple", "http://localhost.:8090/api/v1/health"],
   ["https://example.com", "wss://example.com/api/v1/simple", "https://example.com/api/v1/health"],
   ["WS://example.com", "ws://example.com/api/v1/simple", "http://example.com/api/v1/health"],
   ["localhost:80", "ws://localhost/api/v1/simple", "http://localhost/api/v1/health"],
