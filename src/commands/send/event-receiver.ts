@@ -2,6 +2,7 @@ import type { Client } from "../../client/client.ts";
 import { ConnectionError } from "../../client/errors.ts";
 import type { ReceivedEvent } from "../../client/event-reader.ts";
 import { codeOf, messageOf } from "../../lib/thrown.ts";
+import { printablePath } from "../terminal/input.ts";
 import type { Screen } from "../terminal/screen.ts";
 import type { AudioOutput } from "./audio-output.ts";
 import type { Drain } from "./drain.ts";
@@ -81,7 +82,8 @@ export class EventReceiver {
       const { path } = this.#output;
       this.#output = undefined;
       if (codeOf(error) !== "EPIPE") this.#problems.push(`${path}: ${messageOf(error)}`);
-      else await this.#screen.notice(`warning: the reader of ${path} has gone; it gets no more audio`, 2);
+      else
+        await this.#screen.notice(`warning: the reader of ${printablePath(path)} has gone; it gets no more audio`, 2);
     }
   }
 }

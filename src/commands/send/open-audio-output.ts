@@ -4,6 +4,7 @@ import { type FileHandle, open, stat } from "node:fs/promises";
 import { messageOf } from "../../lib/thrown.ts";
 import { untilAborted } from "../../lib/until-aborted.ts";
 import { UsageError } from "../terminal/exit-codes.ts";
+import { printablePath } from "../terminal/input.ts";
 import type { ByteOutput } from "../terminal/output.ts";
 import type { AudioOutput } from "./audio-output.ts";
 import { type ByteSink, WavStream } from "./wav-stream.ts";
@@ -34,20 +35,21 @@ export async function isStandardOutput(path: string): Promise<boolean> {
 export async function openAudioOutput(path: string, options: AudioOutputOptions): Promise<AudioOutput> {
   const { channels, input, audioOut, interrupt } = options;
   if (await isStandardOutput(path)) {
-    if (audioOut.isTerminal) throw new UsageError(`--output ${path}: found a terminal; allowed: a file or a pipe`);
+    if (audioOut.isTerminal)
+      throw new UsageError(`--output ${printablePath(path)}: found a terminal; allowed: a file or a pipe`);
     return new WavStream("standard output", channels, standardOutputSink(audioOut));
   }
   const found = await statOf(path);
   const read = input === "-" ? undefined : await statOf(input);
   if (found !== undefined && read !== undefined && isSame(found, read)) {
-    throw new UsageError(`--output ${path}: is the input file`);
+    throw new UsageError(`--output ${printablePath(path)}: is the input file`);
   }
   try {
     if (found?.isFIFO() !== true && found?.isCharacterDevice() !== true) return await WavWriter.open(path, channels);
     return new WavStream(path, channels, fileSink(await openPipe(path, interrupt)));
   } catch (error) {
     if (interrupt.aborted) throw error;
-    throw new UsageError(`--output ${path}: ${messageOf(error)}`);
+    throw new UsageError(`--output ${printablePath(path)}: ${messageOf(error)}`);
   }
 }
 

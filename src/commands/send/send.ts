@@ -3,7 +3,7 @@ import { ConnectionError } from "../../client/errors.ts";
 import { excerpt } from "../../lib/excerpt.ts";
 import type { AudioSource } from "../terminal/audio-source.ts";
 import { EXIT, UsageError } from "../terminal/exit-codes.ts";
-import { type Input, openFile } from "../terminal/input.ts";
+import { type Input, openFile, printablePath } from "../terminal/input.ts";
 import { formatCount, formatNumber } from "../terminal/numbers.ts";
 import { openAudioSource } from "../terminal/open-audio-source.ts";
 import { Screen } from "../terminal/screen.ts";
@@ -35,10 +35,13 @@ export async function send(settings: SendSettings, io: SendIo): Promise<number> 
   try {
     const { input: path, output: to, raw } = settings;
     const show = <Value>(what: string, work: Promise<Value>) => screen.during(`waiting for ${what}`, work);
-    await using input = await show(`a writer of ${path}`, openInput(path, io, reading));
+    await using input = await show(`a writer of ${printablePath(path)}`, openInput(path, io, reading));
     await using source = await show(`audio from ${input.name}`, openAudioSource(input, { raw, interrupt: reading }));
     const fields = startFields(settings.fields, source.format, source.name);
-    await using output = await show(`a reader of ${to}`, openOutput(settings, source.format.channels, io));
+    await using output = await show(
+      `a reader of ${printablePath(to ?? "")}`,
+      openOutput(settings, source.format.channels, io),
+    );
     const isLive = settings.realTime || input.size === undefined;
     return await stream({ settings, io, screen, source, isLive, output, drain, ended }, fields);
   } catch (error) {
@@ -89,6 +92,7 @@ async function stream(run: Run, fields: StartFields): Promise<number> {
   const receiver = new EventReceiver(client, report, screen, settings.format, output, drain);
   const problems = await exchange(client, sender, receiver, run);
   screen.clearLive();
+  const isClosedEarly = !sender.hasBegun && problems.length > 0 && report.errors === 0 && !io.interrupt.aborted;
   if (problems.length === 0 || report.hasStopped) problems.push(...report.problems(sender.complete));
   for (const problem of problems) trace.failed("problem", problem);
   if (sender.exhausted) {
@@ -105,7 +109,7 @@ async function stream(run: Run, fields: StartFields): Promise<number> {
   if ((report.isDrained || drain.signal.aborted) && !sender.exhausted)
     await screen.notice(describeUnsent(run, report), 2);
   for (const problem of problems) await screen.notice(`problem: ${excerpt(problem, Infinity)}`, 2);
-  if (watch.expiredBeforeStart) return EXIT.unreachable;
+  if (watch.expiredBeforeStart || isClosedEarly) return EXIT.unreachable;
   return problems.length > 0 || report.errors > 0 ? EXIT.failure : EXIT.success;
 }
 
@@ -196,5 +200,5 @@ function inputLines({ name, decoding }: AudioSource): string[] {
 function outputLines(output: AudioOutput | undefined): string[] {
   if (output?.sampleRate === undefined) return [];
   const audio = `${formatNumber(output.frames)} samples per channel at ${formatNumber(output.sampleRate)} Hz`;
-  return [reportLine("output", `${output.path}: ${audio}, 32 bit float`)];
+  return [reportLine("output", `${printablePath(output.path)}: ${audio}, 32 bit float`)];
 }

@@ -1,6 +1,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { resolve } from "node:path";
 
+import { excerpt } from "../../lib/excerpt.ts";
 import { codeOf, messageOf } from "../../lib/thrown.ts";
 import { untilAborted } from "../../lib/until-aborted.ts";
 import { UsageError } from "./exit-codes.ts";
@@ -12,7 +13,7 @@ export type ByteStream = AsyncIterable<Uint8Array>;
 
 /** An open file, pipe or device. */
 export interface Input extends AsyncDisposable {
-  /** Its path or "standard input", for messages. */
+  /** Its path, with what a terminal would act on escaped, or "standard input": for messages. */
   readonly name: string;
   readonly bytes: ByteStream;
   /** Size in bytes; undefined for pipes and devices. */
@@ -33,13 +34,18 @@ export async function openFile(path: string, signal: AbortSignal = NEVER): Promi
   try {
     const file = await untilAborted(opening, signal);
     const stat = await file.stat();
-    if (stat.isDirectory()) throw new UsageError(`${path}: is a directory`);
+    if (stat.isDirectory()) throw new UsageError(`${printablePath(path)}: is a directory`);
     return new FileInput(path, file, stat.isFile() ? stat.size : undefined, signal);
   } catch (error) {
     void opening.then((file) => file.close()).catch(() => undefined);
     if (error instanceof UsageError || signal.aborted) throw error;
-    throw new UsageError(`${path}: ${openFailure(error)}`);
+    throw new UsageError(`${printablePath(path)}: ${openFailure(error)}`);
   }
+}
+
+/** Returns a path for messages: anything may be in the name of a file, such as what a terminal acts on. */
+export function printablePath(path: string): string {
+  return excerpt(path, Infinity);
 }
 
 const OPEN_FAILURES: Readonly<Record<string, string>> = {
@@ -70,11 +76,11 @@ class FileInput implements Input {
   readonly #signal: AbortSignal;
   #isReading = false;
 
-  constructor(name: string, file: FileHandle, size: number | undefined, signal: AbortSignal) {
-    this.name = name;
+  constructor(path: string, file: FileHandle, size: number | undefined, signal: AbortSignal) {
+    this.name = printablePath(path);
     this.#file = file;
     this.size = size;
-    this.path = size === undefined ? undefined : resolve(name);
+    this.path = size === undefined ? undefined : resolve(path);
     this.#signal = signal;
     this.bytes = this.#read();
   }

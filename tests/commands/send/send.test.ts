@@ -1,4 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
+import { copyFile, mkdtempDisposable } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import type { SendIo } from "../../../src/commands/send/send-io.ts";
@@ -224,6 +226,24 @@ test("an error from the server and missing results end with 1", async () => {
   const second = await run([...RAW, "--addr", gone], {}, new Uint8Array(3200));
   expect(second.code).toBe(1);
   expect(second.err).toContain("the connection was closed (1011: internal)");
+});
+
+test("a server that closes the connection before it starts the stream ends with 3", async () => {
+  const addr = serve({ text: (socket) => socket.close(1011, "internal") });
+  const { code, err } = await run([...RAW, "--addr", addr], {}, new Uint8Array(3200));
+  expect({ code, err }).toEqual({ code: 3, err: "problem: the connection was closed (1011: internal)\n" });
+});
+
+test("the name of a file cannot control the terminal", async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), "streamer-names-"));
+  const shown = "\\u{1b}[31mred\\u{a}";
+  const path = join(folder.path, "\u001B[31mred\n.wav");
+  await copyFile(SAMPLE, path);
+  const { out, err } = await run(["-i", path, "--addr", serve(replying())]);
+  expect(out).toContain(`${shown}.wav: 18.00 s`);
+  expect(out + err).not.toContain("\u001B");
+  const missing = String(await rejection(run(["-i", `${path}x`, "--addr", "localhost:1"])));
+  expect(missing).toContain(`${shown}.wavx: no such file`);
 });
 
 test("a refused start is printed and ends with 1", async () => {
