@@ -173,7 +173,8 @@ describe("the metrics have", () => {
     expect(value("streamer_audio_unanswered_seconds")).toBeGreaterThan(1);
     expect(value("streamer_arena_used_bytes")).toBeGreaterThan(0);
     expect(value("streamer_inbox_bytes")).toBeGreaterThan(4_096);
-    expect(value("streamer_pauses_total")).toBe(1);
+    // It may have been paused before, while it waited for its turn.
+    expect(value("streamer_pauses_total")).toBeGreaterThan(0);
     await waitUntil("the pause to be counted", async () => (await read())("streamer_paused_seconds_total") > 0);
     client.reset();
     await server.waitUntilIdle();
