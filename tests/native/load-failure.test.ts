@@ -11,7 +11,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const REASON = 'Failed to open library "/$bunfs/root/x.so": cannot open shared object file';
+const REASON = 'Failed to open library "/$bunfs/x.so": cannot open shared object file';
 
 describe("the sentence about a C library that cannot be unpacked", () => {
   test("has the folder, the variable that named it, the problem and the variable that moves it", () => {
