@@ -9,7 +9,7 @@ import {
   type SampleFormat,
 } from "../../lib/sample-format.ts";
 import { setField } from "../send/start-fields.ts";
-import { type GivenFlags, invalidValue, parseFlags } from "../terminal/flags.ts";
+import { type GivenFlags, invalidValue, parseFlags, parseWhole } from "../terminal/flags.ts";
 import { parseStreamUrl, STREAM_URL_FLAGS } from "../terminal/stream-url.ts";
 import type { BenchFormat, Plan } from "./plan.ts";
 import type { Thresholds } from "./summary.ts";
@@ -149,8 +149,10 @@ function parseFormats(flags: GivenFlags): BenchFormat[] {
     if (!isSampleFormat(name)) throw invalidValue("--sample-format", name, SAMPLE_FORMAT_NAMES.join(", "));
     return name as SampleFormat;
   });
-  const rates = list(flags, "rate", "16000").map((text) => parseWhole("rate", text, MIN_SAMPLE_RATE, MAX_SAMPLE_RATE));
-  const channels = list(flags, "channels", "1").map((text) => parseWhole("channels", text, 1, MAX_CHANNELS));
+  const rates = list(flags, "rate", "16000").map((text) =>
+    parseWhole("--rate", text, MIN_SAMPLE_RATE, MAX_SAMPLE_RATE),
+  );
+  const channels = list(flags, "channels", "1").map((text) => parseWhole("--channels", text, 1, MAX_CHANNELS));
   return formats.flatMap((sampleFormat) =>
     rates.flatMap((sampleRate) => channels.map((count) => ({ sampleFormat, sampleRate, channels: count }))),
   );
@@ -162,13 +164,7 @@ function list(flags: GivenFlags, name: string, fallback: string): string[] {
 
 function whole(flags: GivenFlags, name: string, fallback: number, min: number, max: number): number {
   const text = flags.string(name);
-  return text === undefined ? fallback : parseWhole(name, text, min, max);
-}
-
-function parseWhole(name: string, text: string, min: number, max: number): number {
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value >= min && value <= max)) throw invalidValue(`--${name}`, text, `a whole number from ${min} to ${max}`);
-  return value;
+  return text === undefined ? fallback : parseWhole(`--${name}`, text, min, max);
 }
 
 function number(flags: GivenFlags, name: string, fallback: number, min: number, max: number): number {

@@ -10,7 +10,7 @@ import {
 } from "../../lib/sample-format.ts";
 import type { AudioFormat } from "../../protocol/format.ts";
 import { UsageError } from "../terminal/exit-codes.ts";
-import { type GivenFlags, invalidValue, parseFlags } from "../terminal/flags.ts";
+import { type GivenFlags, invalidValue, parseFlags, parseWhole } from "../terminal/flags.ts";
 import { parseStreamUrl, STREAM_URL_FLAGS } from "../terminal/stream-url.ts";
 import type { WaitLimits } from "./server-watch.ts";
 import { setField } from "./start-fields.ts";
@@ -140,10 +140,4 @@ function parseTimeout(text: string | undefined): WaitLimits {
   }
   const milliseconds = seconds === 0 ? Infinity : seconds * 1000;
   return { startedMs: milliseconds, eventMs: milliseconds };
-}
-
-function parseWhole(flag: string, text: string, min: number, max: number): number {
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value >= min && value <= max)) throw invalidValue(flag, text, `a whole number from ${min} to ${max}`);
-  return value;
 }

@@ -93,3 +93,10 @@ function unknownFlag(typed: string, name: string, known: string[]): UsageError {
 export function invalidValue(flag: string, value: string, allowed: string): UsageError {
   return new UsageError(`${flag}: found ${describeValue(value)}; allowed: ${allowed}`);
 }
+
+/** Parses a whole number from `min` to `max`. Throws UsageError, which names the flag. */
+export function parseWhole(flag: string, text: string, min: number, max: number): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= min && value <= max)) throw invalidValue(flag, text, `a whole number from ${min} to ${max}`);
+  return value;
+}
