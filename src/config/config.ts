@@ -6,6 +6,8 @@ import { type Config, MODEL_SETTINGS, type ModelConfig, SETTINGS } from "./setti
 import { type ConfigSources, readSources } from "./sources.ts";
 import { streamProblems } from "./stream-check.ts";
 
+export { holdMs } from "./stream-check.ts";
+
 export { SETTINGS, MODEL_SETTINGS } from "./settings.ts";
 export type { Config, ModelConfig } from "./settings.ts";
 

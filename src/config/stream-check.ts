@@ -14,6 +14,15 @@ export function maxHoldMs({ channel_budget_seconds }: Config["limits"]): number 
   return channel_budget_seconds * 1000 - DECODE_SLACK_MS;
 }
 
+/** Milliseconds of audio that one channel holds at most, with the configured settings, before it is part of a job. */
+export function holdMs(config: Config): number {
+  const context = { sampleRate: 16_000, keepsState: false, maxHoldMs: Infinity };
+  const holds = Object.values(PATTERNS).map((pattern) => {
+    return pattern.prepare(PLAIN_START, patternSection(config, pattern), context).holdsMs;
+  });
+  return Math.max(...holds);
+}
+
 /** The settings of a pattern. */
 export function patternSection(config: Config, pattern: Pattern): object {
   const sections: Readonly<Record<string, object>> = { ...config };

@@ -20,8 +20,6 @@ export interface ModelTier {
   readonly outage: ModelOutage | undefined;
   /** The models of which workers are being loaded. */
   readonly loads: readonly ModelLoad[];
-  /** Jobs of all models, queued or running, that hold audio. Those of clients that are gone count too. */
-  readonly jobs: number;
   /** Worker threads of all models. */
   readonly workers: number;
   close(): Promise<void>;
@@ -94,9 +92,6 @@ export function openModels(config: Config, options: TierOptions): ModelTier {
     },
     get loads() {
       return all.filter(isLoading).map(loadOf);
-    },
-    get jobs() {
-      return pools.reduce((sum, { load }) => sum + load.finalsWaiting + load.workersBusy, 0);
     },
     close: async () => {
       await Promise.all(pools.map((pool) => pool.close()));

@@ -21,6 +21,7 @@ import { waitForPeers } from "./farewell.ts";
 import { collectGauges } from "./gauges.ts";
 import { GarbageCollector } from "./gc.ts";
 import { describeServer } from "./info.ts";
+import { memoryLimits } from "./memory-limits.ts";
 import { type ModelTier, openModels } from "./models.ts";
 import { Readiness } from "./readiness.ts";
 import { createRoutes, type RoutesHost } from "./routes.ts";
@@ -79,7 +80,7 @@ export class Server {
     const metrics = options.metrics ?? new ServerMetrics();
     this.#openedAt = clock();
     const arena = new Arena((limits.arena_mb * MIB) / SLAB_BYTES);
-    const memory = new Memory(arena, () => this.#models.jobs);
+    const memory = new Memory(arena, memoryLimits(config, arena.capacity, { log, metrics, clock }));
     this.#services = { config, arena, memory, models: this.#served, log, metrics, clock };
     this.#sessions = new Sessions(this.#services);
     const garbage = new GarbageCollector(metrics, clock);
@@ -195,7 +196,7 @@ export class Server {
     const now = clock();
     this.#sessions.sweep(now);
     this.#websockets.sweep(now);
-    memory.check();
+    memory.check(now);
     this.#descriptors.check(this.#sessions.size);
     this.#readiness.check(now);
     metrics.mainThread.leave(outer);

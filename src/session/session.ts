@@ -207,8 +207,8 @@ export class Session implements ConversationOwner, Waiting {
     this.#end.fail("internal", "an internal error of the server; it has been logged");
   }
 
-  evicted(): void {
-    this.#end.fail("overloaded", "the server's memory for audio is full");
+  evicted(message: string): void {
+    this.#end.fail("overloaded", message);
   }
 
   reply(messages: readonly Message[]): void {

@@ -1,4 +1,4 @@
-import type { Arena } from "../audio/arena.ts";
+import { Arena } from "../audio/arena.ts";
 import type { Store } from "../audio/store.ts";
 import type { Job, Outcome } from "../model/job.ts";
 import { Answers, type Tally } from "../pipeline/answers.ts";
@@ -62,6 +62,18 @@ export class Channel implements Disposable {
   /** Samples before this position are not needed any more. */
   get needed(): number {
     return this.#answers.firstPending ?? this.#pipeline.needed;
+  }
+
+  /** Samples of the open utterance or block, and of what comes before it in case it becomes one. */
+  get openSamples(): number {
+    return this.store.end - Math.min(this.#pipeline.needed, this.store.end);
+  }
+
+  /** Slabs that become free when all jobs have been answered. */
+  get releasableSlabs(): number {
+    const { store } = this;
+    const kept = Math.floor((store.end - this.openSamples) / Arena.SLAB_SAMPLES);
+    return Math.max(0, kept - Math.floor((store.end - store.retained) / Arena.SLAB_SAMPLES));
   }
 
   /** Runs the pipeline on the samples that the store has got since the last call. */

@@ -1,3 +1,4 @@
+import { Arena } from "../audio/arena.ts";
 import type { Store } from "../audio/store.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { ChannelLedger } from "../protocol/events.ts";
@@ -6,6 +7,9 @@ import type { AudioSeconds } from "../telemetry/metrics/stream-metrics.ts";
 import { Channel, type ChannelHost } from "./channel.ts";
 import type { StreamOwner } from "./owner.ts";
 import type { StreamPlan } from "./plan.ts";
+
+/** Slabs of a channel in which nobody speaks, at most: the pre-roll and the current window. */
+const SHORT_SLABS = 2;
 
 /** All channels of one stream. They are decoded together, so that they are at the same position between two calls. */
 export class Channels implements Disposable {
@@ -34,6 +38,36 @@ export class Channels implements Disposable {
   /** Slabs of the arena that the channels hold. */
   get slabs(): number {
     return this.#channels.reduce((sum, { store }) => sum + store.slabCount, 0);
+  }
+
+  /** Of these, slabs that become free when all jobs have been answered. */
+  get releasableSlabs(): number {
+    return this.#channels.reduce((sum, channel) => sum + channel.releasableSlabs, 0);
+  }
+
+  /** Slabs that the channels may take until their open utterances or blocks have to end, at most. */
+  get remainingSlabs(): number {
+    const { prepared, model } = this.#plan;
+    const longest = (prepared.holdsMs * model.sampleRate) / 1000;
+    let sum = 0;
+    for (const { openSamples } of this.#channels) {
+      // In silence a slab is given back soon after it was taken.
+      const isShort = openSamples <= SHORT_SLABS * Arena.SLAB_SAMPLES;
+      sum += isShort ? 1 : Math.max(1, Math.ceil((longest - openSamples) / Arena.SLAB_SAMPLES));
+    }
+    return sum;
+  }
+
+  /** Samples that can be decoded, in every channel, before another slab is needed. */
+  get slabRoom(): number {
+    return this.#channels[0]?.store.room ?? 0;
+  }
+
+  /** Samples of every channel of which nothing is held any more. */
+  get answered(): number {
+    let least = this.position;
+    for (const { needed } of this.#channels) least = Math.min(least, needed);
+    return least;
   }
 
   /** Results and markers that the client has not got yet. */

@@ -14,23 +14,27 @@ export class Feed {
   readonly #channels: Channels;
   readonly #telemetry: StreamTelemetry;
   readonly #thread: MainThreadTimer;
+  readonly #mayGrow: () => boolean;
   /** Samples per channel that the pipelines have seen. */
   #position = 0;
   /** A flush waits for the audio in front of it to be decoded. */
   #flush: { readonly marked: boolean } | undefined;
 
+  /** @param mayGrow returns whether the stream may take another slab for each channel now */
   constructor(
     plan: StreamPlan,
     intake: Intake,
     channels: Channels,
     telemetry: StreamTelemetry,
     thread: MainThreadTimer,
+    mayGrow: () => boolean,
   ) {
     this.#plan = plan;
     this.#intake = intake;
     this.#channels = channels;
     this.#telemetry = telemetry;
     this.#thread = thread;
+    this.#mayGrow = mayGrow;
   }
 
   advance(): FeedResult {
@@ -60,6 +64,7 @@ export class Feed {
 
   /** Decodes a part of the oldest chunk. Returns false when the arena is full. */
   #decode(room: number): boolean {
+    if (this.#channels.slabRoom === 0 && !this.#mayGrow()) return false;
     const { trace } = this.#telemetry;
     const outer = this.#thread.enter("decode");
     trace.decodeStarted();

@@ -11,6 +11,6 @@ export interface StreamOwner {
   progress(): void;
   /** Handling a result has failed: a fault of the server. */
   failed(error: unknown): void;
-  /** The arena is full for good, and this stream holds most of it. */
-  evicted(): void;
+  /** The stream holds memory that others need, and must end. @param message for its client */
+  evicted(message: string): void;
 }

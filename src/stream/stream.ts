@@ -6,7 +6,7 @@ import type { AudioSeconds, MeasuredStream } from "../telemetry/metrics/stream-m
 import { Channels } from "./channels.ts";
 import { Feed } from "./feed.ts";
 import { Intake } from "./intake.ts";
-import type { Holder } from "./memory.ts";
+import { MemoryPlace } from "./memory-place.ts";
 import type { StreamOwner } from "./owner.ts";
 import type { StreamPlan } from "./plan.ts";
 import { QuietTimer } from "./quiet-timer.ts";
@@ -32,9 +32,9 @@ export interface Abort {
  * One stream, from its start to its `stopped`: bytes go through the intake into the channels' stores, samples through a
  * pipeline for each channel, jobs to the model, events to the owner. It takes what fits and never waits.
  */
-export class Stream implements Holder, MeasuredStream {
+export class Stream implements MeasuredStream {
   readonly #owner: StreamOwner;
-  readonly #services: StreamServices;
+  readonly #place: MemoryPlace;
   readonly #telemetry: StreamTelemetry;
   readonly #intake: Intake;
   readonly #channels: Channels;
@@ -52,7 +52,6 @@ export class Stream implements Holder, MeasuredStream {
 
   constructor(plan: StreamPlan, owner: StreamOwner, services: StreamServices, telemetry: StreamTelemetry) {
     this.#owner = owner;
-    this.#services = services;
     this.#telemetry = telemetry;
     const { format, model, flushAfterMs } = plan;
     const { arena, memory, metrics } = services;
@@ -70,18 +69,15 @@ export class Stream implements Holder, MeasuredStream {
         return intake.seconds;
       },
     });
-    this.#feed = new Feed(plan, intake, this.#channels, telemetry, metrics.mainThread);
-    memory.enter(this);
+    const place = new MemoryPlace(memory, this.#channels, owner);
+    this.#place = place;
+    this.#feed = new Feed(plan, intake, this.#channels, telemetry, metrics.mainThread, () => place.mayGrow());
     telemetry.started(this);
   }
 
   /** All jobs of the stream fail, because its model has no worker and gets none. */
   get isHopeless(): boolean {
     return this.#model.isDown === true;
-  }
-
-  get slabs(): number {
-    return this.#channels.slabs;
   }
 
   get channelCount(): number {
@@ -133,7 +129,7 @@ export class Stream implements Holder, MeasuredStream {
   advance(): boolean {
     if (this.#over) return true;
     const fed = this.#feed.advance();
-    if (fed === "no_memory") this.#waitForMemory();
+    if (fed === "no_memory") this.#place.wait();
     if (fed !== "done") return false;
     if (this.#ending !== undefined) this.#finish(this.#ending);
     return this.#ending === undefined || this.#over;
@@ -166,6 +162,7 @@ export class Stream implements Holder, MeasuredStream {
     if (this.#ending !== undefined) return;
     this.#ending = reason;
     this.#last = last;
+    this.#place.end();
     this.#intake.end();
   }
 
@@ -197,17 +194,9 @@ export class Stream implements Holder, MeasuredStream {
     return this.#channels.ledger(this.#intake.frames, this.#intake.totalSamples);
   }
 
-  evict(): void {
-    this.#owner.evicted();
-  }
-
-  #waitForMemory(): void {
-    this.#services.memory.wait(this, this.#channels.count, () => this.#owner.progress());
-  }
-
   #finish(reason: StopReason): void {
     if (!this.#ended) {
-      if (!this.#feed.finish()) return this.#waitForMemory();
+      if (!this.#feed.finish()) return this.#place.wait();
       this.#ended = true;
       this.#channels.end();
     }
@@ -235,7 +224,7 @@ export class Stream implements Holder, MeasuredStream {
     if (this.#over) return;
     this.#over = true;
     this.#telemetry.stopped(this, reason);
-    this.#services.memory.leave(this);
+    this.#place.leave();
     this.#channels[Symbol.dispose]();
     this.#intake[Symbol.dispose]();
   }

@@ -293,6 +293,30 @@ describe("the server reads a limited amount ahead of the model, and never drops 
     await server.waitUntilIdle();
   });
 
+  test("a stream of many channels is ended at limits.session_share, and another one does not notice", async () => {
+    // Half of it are four seconds of 16 channels.
+    await using server = await InProcessServer.start({ "limits.arena_mb": 8, "limits.session_share": 0.5 });
+    const [large, small] = await Promise.all([server.connect(), server.connect()]);
+    large.start({ format: { ...S16_MONO, channels: 16 }, vad: { max_utterance_ms: 120_000 } });
+    small.start();
+    await Promise.all([large.nextEvent("started"), small.nextEvent("started")]);
+    const all = Array.from({ length: 16 }, (_, n) => concat(noise(0.5), voice(8, { seed: n })));
+    void large.sendInChunks(encode("s16", ...all), () => 64_000);
+    expect(await large.waitForClose()).toEqual({ code: 1013, reason: "overloaded" });
+    expect(large.events.at(-2)).toMatchObject({
+      type: "error",
+      code: "overloaded",
+      message: "this stream has used up its share of the server's memory for audio",
+    });
+    expectExactLedger(large.events);
+    const speech = encode("s16", concat(noise(0.5), voice(3), noise(1)));
+    await small.sendInChunks(speech, () => 32_000);
+    small.stop();
+    await small.nextEvent("stopped");
+    expectExactLedger(small.events, { bytes: speech.length, frameBytes: 2 });
+    expect(small.eventsOf("error")).toEqual([]);
+  });
+
   test("when open utterances fill the memory, the stream that holds most gets overloaded, and the others all results", async () => {
     await using server = await InProcessServer.start({ "limits.arena_mb": 1 });
     const vad = { max_utterance_ms: 120_000, min_silence_ms: 5_000 };

@@ -413,9 +413,9 @@ describe("memory", () => {
     modest.session.receive(encode("s16", voice(1)));
     greedy.session.receive(encode("s16", concat(noise(0.8), voice(10, { seed: 5 }))));
     await harness.runDeferred();
-    harness.memory.check();
+    harness.memory.check(0);
     expect(greedy.connection.summaries).toEqual(["started", "active"]);
-    harness.memory.check();
+    harness.memory.check(0);
     expect(greedy.connection.summaries).toEqual(["started", "active", "error overloaded", "stopped error"]);
     expect(greedy.connection.closed).toEqual({ code: 1013, reason: "overloaded" });
     expect(greedy.connection.events[2]).toMatchObject({ channel: 0, fatal: true, retryable: true, end_time: 10.8 });
@@ -434,8 +434,8 @@ describe("memory", () => {
     await harness.runDeferred();
     const waiting = harness.start("segmented");
     waiting.session.receive(encode("s16", speech([5])));
-    harness.memory.check();
-    harness.memory.check();
+    harness.memory.check(0);
+    harness.memory.check(0);
     await harness.runDeferred();
     expect([busy.connection.closed, waiting.connection.closed]).toEqual([undefined, undefined]);
     busy.session.receive(STOP);

@@ -465,8 +465,8 @@ describe("limits", () => {
     const driven = new DrivenStream(here, { ...SEGMENTED, vad, budgetSeconds: 100 });
     driven.stream.offer(encode("s16", concat(noise(0.8), voice(10))));
     expect(driven.advance()).toBe(false);
-    here.memory.check();
-    here.memory.check();
+    here.memory.check(0);
+    here.memory.check(0);
     expect(driven.evicted).toBe(true);
   });
 });

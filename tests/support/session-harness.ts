@@ -94,7 +94,7 @@ export class SessionHarness implements Disposable {
   constructor(settings: Settings = {}, slabs?: number) {
     const config = configure(settings);
     this.arena = new Arena(slabs ?? config.limits.arena_mb * 64);
-    this.memory = new Memory(this.arena, () => this.#finalsPending);
+    this.memory = new Memory(this.arena);
     this.#log = openLog({
       level: "debug",
       write: (line) => this.log.push(JSON.parse(line) as Record<string, unknown>),

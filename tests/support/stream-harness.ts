@@ -172,7 +172,7 @@ export class StreamHarness {
   constructor(slabs: number, modelRate: number, failEvery: number, seed: number) {
     this.arena = new Arena(slabs);
     this.model = new FakeModel(this.arena, modelRate, failEvery);
-    this.memory = new WatchedMemory(this.arena, () => this.model.waiting.length);
+    this.memory = new WatchedMemory(this.arena);
     this.#next = seeded(seed);
   }
 
@@ -318,7 +318,7 @@ export class DrivenStream {
       else {
         // A sweep or two may pass before somebody else's memory is free.
         await this.#harness.runDeferred();
-        this.#harness.memory.check();
+        this.#harness.memory.check(0);
         idle += 1;
         if (idle > 20) throw new Error("nothing is under way that could let the stream go on");
       }

@@ -8,6 +8,7 @@ export function streamFamilies(registry: MetricRegistry) {
     active: registry.gauge("streamer_streams_active", "Open streams.", LABELS),
     started: registry.counter("streamer_streams_started_total", "Started streams.", LABELS),
     refused: registry.counter("streamer_streams_refused_total", "Refused starts, by error code.", ["reason"]),
+    shed: registry.counter("streamer_streams_shed_total", "Streams that were ended to free audio memory for others."),
     stopped: registry.counter(
       "streamer_streams_stopped_total",
       "Ended streams: stop, restart, drain, error, limit (the reasons of the event stopped) or vanished (the client " +
