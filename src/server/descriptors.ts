@@ -8,8 +8,8 @@ import { RateLimitedLog } from "../telemetry/log/rate-limited-log.ts";
 const LOG_INTERVAL_MS = 300_000;
 /** Successful checks in a row after which descriptors count as available: a connection that waits takes the first. */
 const RECOVERED_CHECKS = 20;
-/** Descriptors beside those of sessions: HTTP requests, and what models open. */
-const SPARE = 32;
+/** Descriptors that sessions leave over: for health checks and metrics, for new connections, and what models open. */
+const RESERVE = 32;
 
 const REMEDY =
   "raise the limit of open files (ulimit -n, LimitNOFILE= of systemd, --ulimit nofile of docker) or lower limits.max_sessions";
@@ -61,13 +61,19 @@ export class DescriptorWatch {
     this.#limit = source.limit();
   }
 
-  /** Warns when the process could not open as many sessions as the configuration allows. */
-  compare(maxSessions: number): void {
-    if (this.#limit === undefined) return;
+  /**
+   * Returns how many of `maxSessions` the process has descriptors for, at least 1, and warns when these are fewer. To be
+   * called when everything else is open.
+   */
+  sessionLimit(maxSessions: number): number {
+    if (this.#limit === undefined) return maxSessions;
     const inUse = this.#source.open();
-    if (inUse + maxSessions + SPARE <= this.#limit) return;
-    const fields = { limit: this.#limit, in_use: inUse, max_sessions: maxSessions, remedy: REMEDY };
+    const left = this.#limit - inUse - RESERVE;
+    if (maxSessions <= left) return maxSessions;
+    const sessions = Math.max(1, left);
+    const fields = { limit: this.#limit, in_use: inUse, max_sessions: maxSessions, sessions, remedy: REMEDY };
     this.#log.warn("few_file_descriptors", fields);
+    return sessions;
   }
 
   /** Checks whether a connection could be accepted. To be called a few times a second. */

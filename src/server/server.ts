@@ -94,7 +94,7 @@ export class Server {
       metrics,
       log,
       workers: this.#models.workers,
-      maxSessions: limits.max_sessions,
+      maxSessions: () => this.#sessions.limit,
     });
     this.#descriptors = new DescriptorWatch(log, clock);
     metrics.registry.onCollect(() => {
@@ -138,7 +138,7 @@ export class Server {
     const { metrics } = this.#services;
     for (const [name, model] of await this.#models.ready) this.#served.set(name, model);
     presetModelSeries(metrics, Object.keys(PATTERNS), this.#served.keys());
-    this.#descriptors.compare(this.#options.config.limits.max_sessions);
+    this.#sessions.limit = this.#descriptors.sessionLimit(this.#sessions.limit);
     this.#readiness.loaded();
   }
 

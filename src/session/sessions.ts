@@ -26,12 +26,15 @@ export class Sessions {
   readonly #watched = new Set<Watched>();
   /** Open sessions by caller. */
   readonly #byCaller = new Map<string, number>();
+  /** Most sessions open at a time. */
+  limit: number;
   /** Time, in milliseconds, up to which streams may go on during the shutdown. Undefined: there is none. */
   #drainsUntil: number | undefined;
   #emptied = Promise.withResolvers<void>();
 
   constructor(services: Services) {
     this.#services = services;
+    this.limit = services.config.limits.max_sessions;
     this.#host = { turns: new Turns(services.clock), watch: (session) => void this.#watched.add(session) };
   }
 
@@ -42,9 +45,8 @@ export class Sessions {
 
   /** Returns why no session can be opened now; undefined when one can. */
   full(): ProtocolError | undefined {
-    const { max_sessions } = this.#services.config.limits;
-    if (this.#sessions.size < max_sessions) return undefined;
-    return new ProtocolError("overloaded", `all ${max_sessions} sessions are in use`);
+    if (this.#sessions.size < this.limit) return undefined;
+    return new ProtocolError("overloaded", `all ${this.limit} sessions are in use`);
   }
 
   /** Returns why this caller cannot open a session now; undefined when it can. */

@@ -1,5 +1,6 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -94,34 +95,55 @@ describe("signals", () => {
   });
 });
 
-describe("a server without file descriptors", () => {
+/** Resolves with true when a socket is open, with false when the server has refused it. */
+function isOpened(socket: WebSocket): Promise<boolean> {
+  return new Promise((resolve) => {
+    socket.onopen = () => resolve(true);
+    socket.onerror = () => resolve(false);
+  });
+}
+
+describe("a server with few file descriptors", () => {
   const canLimit = Bun.which("prlimit") ?? undefined;
 
   testWith(canLimit)(
-    "warns of the limit when it starts, and logs once that no connection can be accepted",
+    "accepts as many sessions as it has descriptors for, and still answers health checks",
     async () => {
       const server = await executable.serve(INSTANT, [], {}, ["prlimit", "--nofile=64:64"]);
-      expect(await logged(server, "few_file_descriptors")).toMatchObject({
+      const warning = await logged(server, "few_file_descriptors");
+      const sessions = Number(warning["sessions"]);
+      expect(warning).toMatchObject({
         level: "warning",
         limit: 64,
         max_sessions: 10_000,
         remedy: expect.stringContaining("ulimit -n"),
       });
-      const waiting = Array.from(
-        { length: 60 },
+      const sockets = Array.from(
+        { length: 48 },
         () => new WebSocket(`${server.url.replace("http", "ws")}/api/v1/simple`),
       );
-      expect(await logged(server, "no_file_descriptors")).toMatchObject({
-        level: "warning",
-        code: "EMFILE",
-        limit: 64,
-      });
-      for (const socket of waiting) socket.close();
-      await logged(server, "file_descriptors_available");
+      const opened = await Promise.all(sockets.map(isOpened));
+      expect(opened.filter(Boolean)).toHaveLength(sessions);
       expect((await fetch(`${server.url}/api/v1/ready`)).status).toBe(200);
-      expect(server.log.filter(({ event }) => event === "no_file_descriptors")).toHaveLength(1);
+      expect(await (await fetch(`${server.url}/metrics`)).text()).toContain(
+        `streamer_capacity_streams{resource="sessions"} ${sessions}\n`,
+      );
+      expect(server.log.map(({ event }) => event)).not.toContain("no_file_descriptors");
+      for (const socket of sockets) socket.close();
     },
   );
+
+  testWith(canLimit)("logs once that no connection can be accepted, and the end of that", async () => {
+    const server = await executable.serve(INSTANT, [], {}, ["prlimit", "--nofile=64:64"]);
+    const { port, hostname } = new URL(server.url);
+    const silent = Array.from({ length: 60 }, () => connect({ port: Number(port), host: hostname }));
+    for (const socket of silent) socket.on("error", () => {});
+    expect(await logged(server, "no_file_descriptors")).toMatchObject({ level: "warning", code: "EMFILE", limit: 64 });
+    for (const socket of silent) socket.destroy();
+    await logged(server, "file_descriptors_available");
+    expect((await fetch(`${server.url}/api/v1/ready`)).status).toBe(200);
+    expect(server.log.filter(({ event }) => event === "no_file_descriptors")).toHaveLength(1);
+  });
 
   test("that has enough of them is not warned of", async () => {
     const server = await executable.serve({ ...INSTANT, "limits.max_sessions": 10 });

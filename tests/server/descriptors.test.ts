@@ -19,7 +19,7 @@ function watch(limit: number | undefined, open: number) {
   const watched = new DescriptorWatch(log, () => now, source);
   return {
     logged,
-    compare: (sessions: number) => watched.compare(sessions),
+    sessionLimit: (sessions: number) => watched.sessionLimit(sessions),
     /** Checks twice a second, as a server does. */
     check(seconds: number, code?: string) {
       failure = code;
@@ -35,18 +35,19 @@ const REMEDY =
   "raise the limit of open files (ulimit -n, LimitNOFILE= of systemd, --ulimit nofile of docker) or lower limits.max_sessions";
 
 describe("file descriptors", () => {
-  test("that are fewer than max_sessions needs are warned of at the start", () => {
+  test("that are fewer than max_sessions needs lower it, with a warning, and leave 32 for everything else", () => {
     const few = watch(1_024, 20);
-    few.compare(1_000);
+    expect(few.sessionLimit(1_000)).toBe(972);
     expect(few.logged).toEqual([
-      ["few_file_descriptors", { limit: 1_024, in_use: 20, max_sessions: 1_000, remedy: REMEDY }],
+      ["few_file_descriptors", { limit: 1_024, in_use: 20, max_sessions: 1_000, sessions: 972, remedy: REMEDY }],
     ]);
+    expect(watch(32, 20).sessionLimit(1_000)).toBe(1);
     for (const [limit, sessions] of [
       [1_052, 1_000],
       [undefined, 1_000_000],
     ] as const) {
       const enough = watch(limit, 20);
-      enough.compare(sessions);
+      expect(enough.sessionLimit(sessions)).toBe(sessions);
       expect(enough.logged).toEqual([]);
     }
   });

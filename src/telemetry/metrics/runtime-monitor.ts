@@ -23,8 +23,8 @@ export interface RuntimeMonitorOptions {
   readonly log: Logger;
   /** Worker threads of all models. */
   readonly workers: number;
-  /** Sessions that the configuration allows. */
-  readonly maxSessions: number;
+  /** Returns the most sessions that may be open. */
+  readonly maxSessions: () => number;
   /** Returns milliseconds, monotonic. Default: `performance.now`. */
   readonly now?: () => number;
   /** Returns the processor time of the main thread in seconds. Default: that of the calling thread. */
@@ -127,7 +127,7 @@ export class RuntimeMonitor implements Disposable {
     runtime.heap.with({ kind: "capacity" }).set(heapTotal);
     runtime.heap.with({ kind: "external" }).set(external);
     const estimates = this.#estimator.estimate({ processors: cpus().length, workers });
-    server.capacity.with({ resource: "sessions" }).set(maxSessions);
+    server.capacity.with({ resource: "sessions" }).set(maxSessions());
     for (const resource of RESOURCES) server.capacity.with({ resource }).set(estimates?.get(resource) ?? NaN);
   }
 }

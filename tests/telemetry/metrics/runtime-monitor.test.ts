@@ -20,7 +20,7 @@ function start() {
     metrics,
     log,
     workers: 2,
-    maxSessions: 7,
+    maxSessions: () => 7,
     now: () => now,
     cpuSeconds: () => cpuMs / 1000,
   });
