@@ -1,5 +1,6 @@
 import type { AudioStage, StageInstruments } from "./families/stages.ts";
 import type { Counter } from "./instruments.ts";
+import type { TurnMeter } from "./turn-meter.ts";
 
 /**
  * Stages of the main thread's work: `receive` handles an audio message, `request` a text message, `cut` a pipeline
@@ -27,8 +28,6 @@ type MainThreadAudioStage = Exclude<AudioStage, "inference">;
 const LARGE_BYTES = 64 * 1024;
 /** Of smaller messages, one in `SAMPLING` on average is measured and counts for all of them. */
 const SAMPLING = 16;
-/** Longer occupation of the main thread delays all other sessions noticeably. */
-export const BLOCKED_MS = 50;
 
 export interface MainThreadInstruments {
   readonly seconds: ReadonlyMap<MainThreadStage, Counter>;
@@ -41,12 +40,10 @@ export interface MainThreadInstruments {
  * only.
  */
 export class MainThreadTimer {
-  /** Called after every piece of work that blocked the main thread, with its longest stage. */
-  onBlocked: (stage: MainThreadStage, ms: number) => void = () => {};
+  /** Learns what each turn of the event loop consists of. Undefined: turns are not measured. */
+  turns: Pick<TurnMeter, "work" | "spent"> | undefined;
   /** Decoded audio in seconds, each stream counted once whatever its number of channels. */
   decodedSeconds = 0;
-  /** The current stage, or the last one. */
-  lastStage: MainThreadStage | undefined;
 
   readonly #now: () => number;
   readonly #instruments: MainThreadInstruments;
@@ -57,7 +54,6 @@ export class MainThreadTimer {
   readonly #elapsed = new Map<MainThreadStage, number>();
   /** Audio seconds of all channels decoded during the current measurement. */
   #media = 0;
-  #measuredFrom = 0;
   #stageFrom = 0;
   /** Small messages to skip before the next measured one. */
   #skip = 0;
@@ -70,7 +66,8 @@ export class MainThreadTimer {
 
   /** Enters `receive` for an audio message, which may be skipped by sampling. Call `leave(undefined)` afterwards. */
   enterMessage(bytes: number): void {
-    this.#stage = this.lastStage = "receive";
+    this.#stage = "receive";
+    this.turns?.work("receive");
     if (bytes >= LARGE_BYTES) this.#begin(1);
     else if (--this.#skip < 0) {
       this.#skip = Math.floor(Math.random() * (2 * SAMPLING - 1));
@@ -81,9 +78,11 @@ export class MainThreadTimer {
   /** Enters a stage. Returns the enclosing stage, which `leave` takes. */
   enter(stage: MainThreadStage): MainThreadStage | undefined {
     const outer = this.#stage;
-    this.#stage = this.lastStage = stage;
-    if (outer === undefined) this.#begin(1);
-    else if (this.#weight > 0) this.#charge(outer);
+    this.#stage = stage;
+    if (outer === undefined) {
+      this.turns?.work(stage);
+      this.#begin(1);
+    } else if (this.#weight > 0) this.#charge(outer);
     return outer;
   }
 
@@ -106,7 +105,7 @@ export class MainThreadTimer {
     this.#weight = weight;
     this.#elapsed.clear();
     this.#media = 0;
-    this.#measuredFrom = this.#stageFrom = this.#now();
+    this.#stageFrom = this.#now();
   }
 
   #charge(stage: MainThreadStage): void {
@@ -118,18 +117,14 @@ export class MainThreadTimer {
   #end(): void {
     const weight = this.#weight;
     this.#weight = 0;
-    let longest: [MainThreadStage, number] = ["receive", 0];
-    for (const entry of this.#elapsed) {
-      const [stage, ms] = entry;
+    for (const [stage, ms] of this.#elapsed) {
       this.#instruments.seconds.get(stage)?.add((ms * weight) / 1000);
-      if (ms > longest[1]) longest = entry;
+      this.turns?.spent(stage, ms * weight);
     }
     if (this.#media > 0) {
       this.#countAudioStage("decode", weight);
       this.#countAudioStage("vad", weight);
     }
-    const total = this.#stageFrom - this.#measuredFrom;
-    if (total > BLOCKED_MS) this.onBlocked(longest[0], total);
   }
 
   #countAudioStage(stage: MainThreadAudioStage, weight: number): void {

@@ -23,7 +23,9 @@ export function presetSeries(metrics: ServerMetrics, patterns: readonly string[]
   for (const type of Object.keys(EVENTS)) traffic.eventsSent.with({ type });
   for (const kind of ["young", "all"]) runtime.collections.with({ kind });
   runtime.logDropped.with({});
+  runtime.turnWaitSeconds.with({});
   for (const fate of SPAN_FATES) server.spans.with({ fate });
+  for (const stage of MAIN_THREAD_STAGES) runtime.turnSeconds.with({ stage });
   for (const stage of [...MAIN_THREAD_STAGES, "other", PREEMPTED]) {
     runtime.blocked.with({ stage });
     runtime.blockedSeconds.with({ stage });

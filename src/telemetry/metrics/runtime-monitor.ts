@@ -4,14 +4,16 @@ import type { Logger } from "../log/log.ts";
 import { RateLimitedLog } from "../log/rate-limited-log.ts";
 import { CapacityEstimator, RESOURCES } from "./capacity-estimator.ts";
 import type { Histogram } from "./histogram.ts";
-import { BLOCKED_MS } from "./main-thread-timer.ts";
 import type { ServerMetrics } from "./server-metrics.ts";
+import { type Turn, TurnMeter } from "./turn-meter.ts";
 import { threadCpuSeconds, totalUsage, type Usage, usageBetween } from "./usage.ts";
 
 /** Period of the timer whose delay is measured. A shorter one would cost an idle machine more by waking it. */
 const TICK_MS = 100;
 /** Shortest period of which the resource usage is taken. */
 const USAGE_SECONDS = 2;
+/** A longer turn delays all other sessions noticeably. */
+const BLOCKED_MS = 50;
 /** Blockages are logged at most this often; every one is counted. */
 const LOG_INTERVAL_MS = 10_000;
 
@@ -29,6 +31,8 @@ export interface RuntimeMonitorOptions {
   readonly now?: () => number;
   /** Returns the processor time of the main thread in seconds. Default: that of the calling thread. */
   readonly cpuSeconds?: () => number;
+  /** Runs a task at the end of a turn of the event loop. Default: `setImmediate`. */
+  readonly defer?: (task: () => void) => void;
 }
 
 /**
@@ -46,7 +50,7 @@ export class RuntimeMonitor implements Disposable {
   #timer: Timer;
   /** When the next tick should run, milliseconds. */
   #due: number;
-  /** Processor time of the main thread at the last tick or blockage. */
+  /** Processor time of the main thread at the last tick. */
   #cpuBefore: number;
   /** Totals at the last update. */
   #usage: Usage;
@@ -65,12 +69,18 @@ export class RuntimeMonitor implements Disposable {
     this.#due = now() + TICK_MS;
     this.#timer = this.#schedule();
     this.#collector = metrics.registry.onCollect(() => this.#collect());
-    metrics.mainThread.onBlocked = (stage, ms) => this.#countBlocked(stage, ms);
+    metrics.mainThread.turns = new TurnMeter({
+      now,
+      cpuSeconds,
+      onTurn: (turn) => this.#countTurn(turn),
+      ...(options.defer !== undefined && { defer: options.defer }),
+    });
   }
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
     this.#collector[Symbol.dispose]();
+    this.#options.metrics.mainThread.turns = undefined;
   }
 
   #schedule(): Timer {
@@ -81,31 +91,33 @@ export class RuntimeMonitor implements Disposable {
     const now = this.#now();
     const delay = Math.max(0, now - this.#due);
     this.#delay.observe(delay / 1000);
-    // Blockages within a measured stage have been counted by the main-thread timer; a late tick shows the others.
-    if (delay > BLOCKED_MS && this.#blockedAt < this.#due - TICK_MS) this.#countBlocked("other", delay);
+    const cpu = this.#cpuSeconds();
+    // Blockages by turns with measured stages have been counted; a late tick shows the others.
+    if (delay > BLOCKED_MS && this.#blockedAt < this.#due - TICK_MS) {
+      this.#countBlocked({ stage: "other", ms: delay, cpuMs: Math.min(delay, (cpu - this.#cpuBefore) * 1000) });
+    }
     if (now / 1000 - this.#usage.wall >= USAGE_SECONDS) this.#updateUsage();
-    this.#cpuBefore = this.#cpuSeconds();
+    this.#cpuBefore = cpu;
     this.#due = this.#now() + TICK_MS;
     this.#timer = this.#schedule();
   }
 
-  /**
-   * Counts a blockage. Its processor time is at most that since the last tick: if even that is short, the main thread
-   * was not working but waiting for a processor, which is no fault of this program.
-   */
-  #countBlocked(stage: string, ms: number): void {
-    const { metrics } = this.#options;
-    const { blocked, blockedSeconds } = metrics.families.runtime;
-    const cpu = this.#cpuSeconds();
-    const cpuMs = (cpu - this.#cpuBefore) * 1000;
-    this.#cpuBefore = cpu;
+  #countTurn(turn: Turn): void {
+    const { turnSeconds, turnWaitSeconds } = this.#options.metrics.families.runtime;
+    turnSeconds.with({ stage: turn.stage }).observe(turn.cpuMs / 1000);
+    turnWaitSeconds.with({}).observe((turn.ms - turn.cpuMs) / 1000);
+    if (turn.ms > BLOCKED_MS) this.#countBlocked(turn);
+  }
+
+  /** Counts a blockage. If its processor time is short, the main thread waited for a processor: no fault of ours. */
+  #countBlocked({ stage, last, ms, cpuMs }: { stage: string; last?: string; ms: number; cpuMs: number }): void {
+    const { blocked, blockedSeconds } = this.#options.metrics.families.runtime;
     this.#blockedAt = this.#now();
     const cause = cpuMs > BLOCKED_MS ? stage : PREEMPTED;
     blocked.with({ stage: cause }).add();
     blockedSeconds.with({ stage: cause }).add(ms / 1000);
     if (cause === PREEMPTED) return;
-    const fields = { stage, ms: Math.round(ms), cpu_ms: Math.round(Math.min(ms, cpuMs)) };
-    this.#log.warn("event_loop_blocked", { ...fields, last: metrics.mainThread.lastStage });
+    this.#log.warn("event_loop_blocked", { stage, ms: Math.round(ms), cpu_ms: Math.round(cpuMs), last });
   }
 
   #updateUsage(): void {

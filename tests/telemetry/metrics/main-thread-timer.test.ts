@@ -27,11 +27,6 @@ class TimerHarness {
       return this.now;
     },
   );
-  readonly blocked: [string, number][] = [];
-
-  constructor() {
-    this.timer.onBlocked = (stage, ms) => this.blocked.push([stage, ms]);
-  }
 
   seconds(stage: MainThreadStage): number {
     return this.counters.get(stage)?.value ?? NaN;
@@ -85,11 +80,26 @@ describe("main-thread time", () => {
     expect(it.decode.realTimeFactor.count).toBe(1);
   });
 
-  test("is reported as a blockage when it is too long, with its longest stage", () => {
+  test("is reported to the meter of turns by stage, a sampled message for all that it stands for", () => {
     const it = new TimerHarness();
+    const spent: [string, number][] = [];
+    const works: string[] = [];
+    const meter = {
+      work: (stage: string) => void works.push(stage),
+      spent: (...each: [string, number]) => void spent.push(each),
+    };
+    it.timer.turns = meter;
     it.message(1_000_000, 20, 45, 30);
-    it.message(1_000_000, 20, 5, 30);
-    expect(it.blocked).toEqual([["vad", 65]]);
+    it.message(3_200, 1, 2, 0.1);
+    expect(works).toEqual(["receive", "receive"]);
+    expect(spent).toEqual([
+      ["receive", 0],
+      ["decode", 20],
+      ["vad", 45],
+      ["receive", 0],
+      ["decode", 16],
+      ["vad", 32],
+    ]);
   });
 
   test("is correct again after an exception within a stage", () => {

@@ -6,6 +6,7 @@ import { ServerMetrics } from "../../../src/telemetry/metrics/server-metrics.ts"
 function start() {
   let now = 0;
   let cpuMs = 0;
+  let endOfTurn = (): void => {};
   const metrics = new ServerMetrics(() => now);
   const warnings: [string, unknown][] = [];
   const ignore = (): void => {};
@@ -23,13 +24,15 @@ function start() {
     maxSessions: () => 7,
     now: () => now,
     cpuSeconds: () => cpuMs / 1000,
+    defer: (task) => void (endOfTurn = task),
   });
-  /** Holds up the main thread, as the timer of the stages sees it. `cpu` is the processor time that it takes. */
+  /** Holds up the main thread with one turn. `cpu` is the processor time that it takes. */
   const block = (ms: number, cpu = ms): void => {
     const outer = metrics.mainThread.enter("sweep");
     now += ms;
     cpuMs += cpu;
     metrics.mainThread.leave(outer);
+    endOfTurn();
   };
   const pass = (ms: number): void => void (now += ms);
   return { metrics, warnings, block, pass, [Symbol.dispose]: () => monitor[Symbol.dispose]() };
@@ -59,10 +62,12 @@ describe("the runtime monitor", () => {
   test("counts time without a processor as preempted, and does not log it", () => {
     using it = start();
     it.block(300, 5);
-    const { blocked, blockedSeconds } = it.metrics.families.runtime;
+    const { blocked, blockedSeconds, turnSeconds, turnWaitSeconds } = it.metrics.families.runtime;
     expect(blocked.with({ stage: "preempted" }).value).toBe(1);
     expect(blockedSeconds.with({ stage: "preempted" }).value).toBeCloseTo(0.3);
     expect(blocked.with({ stage: "sweep" }).value).toBe(0);
+    expect(turnSeconds.with({ stage: "sweep" }).sum).toBeCloseTo(0.005);
+    expect(turnWaitSeconds.with({}).sum).toBeCloseTo(0.295);
     expect(it.warnings).toEqual([]);
     it.block(300, 120);
     expect(it.warnings).toEqual([["event_loop_blocked", { stage: "sweep", ms: 300, cpu_ms: 120, last: "sweep" }]]);

@@ -6,6 +6,9 @@ export const DURATION_SECONDS = [
 /** Delay of a timer: 1 ms to 10 s. */
 export const TIMER_DELAY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 
+/** A turn of the event loop: 1 ms to 1 s. */
+export const TURN_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1];
+
 /** Time since the end of speech, which includes the silence that proves the end: 100 ms to 1 min. */
 export const SPEECH_END_SECONDS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1, 1.25, 1.5, 2, 3, 5, 10, 30, 60];
 

@@ -1,5 +1,5 @@
 import type { MetricRegistry } from "../metric-registry.ts";
-import { TIMER_DELAY_SECONDS } from "./buckets.ts";
+import { TIMER_DELAY_SECONDS, TURN_SECONDS } from "./buckets.ts";
 
 /** JavaScript runtime: event loop, main thread and heap. */
 export function runtimeFamilies(registry: MetricRegistry) {
@@ -18,6 +18,17 @@ export function runtimeFamilies(registry: MetricRegistry) {
       "streamer_main_thread_seconds_total",
       "Main thread's time in Streamer's own code, by stage; of messages one in 16 is measured.",
       ["stage"],
+    ),
+    turnSeconds: registry.histogram(
+      "streamer_event_loop_turn_seconds",
+      "Processor time of a turn of the event loop, by the stage that took most of it.",
+      TURN_SECONDS,
+      ["stage"],
+    ),
+    turnWaitSeconds: registry.histogram(
+      "streamer_event_loop_turn_wait_seconds",
+      "Time within a turn of the event loop in which the main thread waited for a processor.",
+      TURN_SECONDS,
     ),
     blocked: registry.counter(
       "streamer_event_loop_blocked_total",
