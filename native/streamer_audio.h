@@ -1,5 +1,6 @@
 /*
- * streamer_audio: the audio functions of Streamer in C. Bytes in, resampled samples and speech decisions out.
+ * streamer_audio: the audio functions of Streamer in C. Bytes in, resampled samples and speech decisions out. At the end:
+ * what the processes of one server share.
  *
  * Call sequence for one channel of 16-bit audio at 48 kHz and a model at 16 kHz:
  *
@@ -222,6 +223,65 @@ SA_API uint32_t sa_vad_flush(sa_vad *vad);
 
 SA_API void sa_vad_reset(sa_vad *vad);
 SA_API void sa_vad_free(sa_vad *vad);
+
+/* ---- Session table: the open sessions of several processes, in shared memory -------------------------------------- */
+
+/* Processes that share a table count their sessions together: at most a number in all, and at most a number with the
+ * same key, such as a network address. Every function is atomic for all processes, and none waits for another process.
+ * A process that is killed at any moment leaves at most the sessions that it owned; `reclaim` frees them. */
+#define SA_MAX_SESSIONS 1000000u
+#define SA_MAX_OWNER 32767u
+
+/* Results of sa_session_table_claim below 0. */
+#define SA_CLAIM_FULL -1      /* `limit` sessions are open */
+#define SA_CLAIM_KEY_LIMIT -2 /* `key_limit` sessions with this key are open */
+#define SA_CLAIM_INVALID -3   /* an argument is NULL or out of range */
+
+typedef struct sa_session_table sa_session_table;
+
+/* Creates an empty table in anonymous memory (memfd). capacity: 1 to SA_MAX_SESSIONS; 8 bytes each, touched when used.
+ * Returns NULL when it is out of range or there is no memory. */
+SA_API sa_session_table *sa_session_table_new(uint32_t capacity);
+
+/* Opens the table whose memory `fd` refers to, in any process that inherited it. `fd` stays the caller's.
+ * Returns NULL when it is no table. */
+SA_API sa_session_table *sa_session_table_open(int32_t fd);
+
+/* Returns the descriptor of the memory, which the table owns; -1 for NULL. */
+SA_API int32_t sa_session_table_fd(const sa_session_table *table);
+
+/* Opens a session. owner: 1 to SA_MAX_OWNER, unique among the living processes. The key has 48 bits, key_high the upper
+ * 16. limit: 1 to capacity, most sessions. key_limit: most sessions with this key; 0: no limit.
+ * Returns the place of the session, 0 to capacity - 1, or SA_CLAIM_*. */
+SA_API int32_t sa_session_table_claim(sa_session_table *table, uint32_t owner, uint32_t key_high, uint32_t key_low,
+                                      uint32_t limit, uint32_t key_limit);
+
+/* Closes the session at a place. Returns 1; 0 when `owner` has no session there. */
+SA_API int32_t sa_session_table_release(sa_session_table *table, uint32_t owner, int32_t place);
+
+/* Returns 1 while fewer than `limit` sessions are open, else 0; 0 when an argument is NULL or out of range. */
+SA_API int32_t sa_session_table_has_room(const sa_session_table *table, uint32_t limit);
+
+/* Returns the open sessions of an owner; 0: of all. */
+SA_API uint32_t sa_session_table_count(const sa_session_table *table, uint32_t owner);
+
+/* Closes all sessions of an owner that has ended. Returns their number. */
+SA_API uint32_t sa_session_table_reclaim(sa_session_table *table, uint32_t owner);
+
+/* Closes the table in this process. */
+SA_API void sa_session_table_free(sa_session_table *table);
+
+/* ---- Port: shared by the processes of one server, and by nobody else --------------------------------------------- */
+
+/* Reserves a TCP port without listening, so that processes of this user can listen with SO_REUSEPORT as long as the
+ * descriptor is open. Another reservation, and a server without SO_REUSEPORT, fails. address: numeric, IPv4 or IPv6, zero
+ * terminated. port: 0 to 65535; 0 selects a free one.
+ * Returns a descriptor, which the caller closes; -EINVAL when an argument is NULL or out of range, -EADDRINUSE when the
+ * port is in use, or another negative errno. */
+SA_API int32_t sa_port_reserve(const char *address, uint32_t port);
+
+/* Returns the port of a reservation, or -1. */
+SA_API int32_t sa_port_number(int32_t fd);
 
 #ifdef __cplusplus
 }

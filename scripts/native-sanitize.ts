@@ -79,11 +79,21 @@ export async function sanitizeMemory(runs: number, seed: number): Promise<Saniti
   return results;
 }
 
-/** Builds and runs the test of shared filters under the thread sanitizer. */
+/** The tests with several threads, and the sources that each needs. */
+const THREADED: Readonly<Record<string, readonly string[]>> = {
+  threads_test: ["filter.c", "sums.c", "resampler.c"],
+  sessions_test: ["session_table.c"],
+};
+
+/** Builds and runs the tests of what threads share under the thread sanitizer. */
 export async function sanitizeThreads(): Promise<SanitizedRun[]> {
   const tools = threadTools();
-  const sources = ["filter.c", "sums.c", "resampler.c", "tests/threads_test.c"].map((name) => join(nativeFolder, name));
-  return [await sanitizedRun(await tools.program("threads_test", await tools.objects(sources)))];
+  const results: SanitizedRun[] = [];
+  for (const [name, needed] of Object.entries(THREADED)) {
+    const sources = [...needed, `tests/${name}.c`].map((source) => join(nativeFolder, source));
+    results.push(await sanitizedRun(await tools.program(name, await tools.objects(sources))));
+  }
+  return results;
 }
 
 if (import.meta.main) {

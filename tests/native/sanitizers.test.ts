@@ -23,7 +23,7 @@ describe("native library", () => {
   );
 
   test.skipIf(!threads)(
-    "threads share filters without a race",
+    "threads share filters and the session table without a race",
     async () => {
       expect(failures(await sanitizeThreads())).toEqual([]);
     },
