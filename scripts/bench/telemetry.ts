@@ -102,7 +102,8 @@ class Load {
     const caller = { id: "bench", address: "", limits: { maxSessions: 0 } };
     this.#sessions = Array.from({ length: SESSIONS }, (_, i) => {
       const trace = tracing.startConnection(request, "/api/v1/segmented");
-      const session = new Session(new DeafConnection(), { id: `${i}`, caller, opened, trace }, services);
+      const accepted = { id: `${i}`, caller, place: { release: () => undefined }, opened, trace };
+      const session = new Session(new DeafConnection(), accepted, services);
       const format = { channels: 1, sample_rate: 16_000, bit_depth: 16, is_float: false };
       session.receive(JSON.stringify({ request: "start", format }));
       return session;

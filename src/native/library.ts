@@ -5,7 +5,7 @@ import { messageOf } from "../lib/thrown.ts";
 import { describeUnpackFailure, NativeLibraryError } from "./load-failure.ts";
 
 /** Version of native/streamer_audio.h that the declarations below match. */
-const ABI_VERSION = 2;
+const ABI_VERSION = 3;
 
 /*
  * The functions of native/streamer_audio.h, argument by argument. "buffer" takes any typed array, also one of shared
@@ -45,6 +45,19 @@ const FUNCTIONS = {
   sa_vad_flush: { args: ["ptr"], returns: "u32" },
   sa_vad_reset: { args: ["ptr"], returns: "void" },
   sa_vad_free: { args: ["ptr"], returns: "void" },
+
+  sa_session_table_new: { args: ["u32"], returns: "ptr" },
+  sa_session_table_open: { args: ["i32"], returns: "ptr" },
+  sa_session_table_fd: { args: ["ptr"], returns: "i32" },
+  sa_session_table_claim: { args: ["ptr", "u32", "u32", "u32", "u32", "u32"], returns: "i32" },
+  sa_session_table_release: { args: ["ptr", "u32", "i32"], returns: "i32" },
+  sa_session_table_has_room: { args: ["ptr", "u32"], returns: "i32" },
+  sa_session_table_count: { args: ["ptr", "u32"], returns: "u32" },
+  sa_session_table_reclaim: { args: ["ptr", "u32"], returns: "u32" },
+  sa_session_table_free: { args: ["ptr"], returns: "void" },
+
+  sa_port_reserve: { args: ["buffer", "u32"], returns: "i32" },
+  sa_port_number: { args: ["i32"], returns: "i32" },
 } as const satisfies Record<string, FFIFunction>;
 
 type Functions = Library<typeof FUNCTIONS>["symbols"];

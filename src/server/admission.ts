@@ -3,6 +3,7 @@ import type { Opened } from "../dialects/dialect.ts";
 import type { Caller, CallerLimits } from "../protocol/caller.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { Accepted } from "../session/connection.ts";
+import type { Place } from "../session/session-places.ts";
 import { newSessionId } from "../session/sessions.ts";
 import type { ConnectionTrace } from "../telemetry/tracing/tracing.ts";
 
@@ -41,8 +42,8 @@ export interface AdmissionHost {
   readonly admit: Admit;
   /** Returns why no caller can open a session now; undefined when one can. */
   unavailable(): ProtocolError | undefined;
-  /** Returns why this caller cannot open a session now; undefined when it can. */
-  refusal(caller: Caller): ProtocolError | undefined;
+  /** Returns a place for a session of this caller, or why it cannot open one now. */
+  claim(caller: Caller): Place | ProtocolError;
   /** A connection has been refused. */
   refused(code: string): void;
 }
@@ -69,10 +70,20 @@ export function admitConnection(
   if (unavailable !== undefined) return unavailable;
   const opened = chosen(attempt);
   if (opened instanceof ProtocolError) return opened;
-  // Nothing may come between the count of the sessions and the opening of this one.
   const finish = (caller: Caller | ProtocolError): ProtocolError | undefined => {
     if (caller instanceof ProtocolError) return caller;
-    return host.refusal(caller) ?? attempt.open({ id: newSessionId(), caller, opened, trace: attempt.trace });
+    // Nothing may come between the claim and the opening of the session, which gives the place back at its end.
+    const place = host.claim(caller);
+    if (place instanceof ProtocolError) return place;
+    let refused: ProtocolError | undefined;
+    try {
+      refused = attempt.open({ id: newSessionId(), caller, place, opened, trace: attempt.trace });
+    } catch (error) {
+      place.release();
+      throw error;
+    }
+    if (refused !== undefined) place.release();
+    return refused;
   };
   const admitted = host.admit(attempt.arrival);
   return admitted instanceof Promise ? admitted.then(finish) : finish(admitted);

@@ -62,15 +62,17 @@ export class DescriptorWatch {
   }
 
   /**
-   * Returns how many of `maxSessions` the process has descriptors for, at least 1, and warns when these are fewer. To be
-   * called when everything else is open.
+   * Returns how many of `maxSessions` the process has descriptors for, at least 1, and warns when these are fewer than
+   * its share. To be called when everything else is open.
+   * @param processes processes that share the sessions
    */
-  sessionLimit(maxSessions: number): number {
+  sessionLimit(maxSessions: number, processes = 1): number {
     if (this.#limit === undefined) return maxSessions;
     const inUse = this.#source.open();
     const left = this.#limit - inUse - RESERVE;
     if (maxSessions <= left) return maxSessions;
     const sessions = Math.max(1, left);
+    if (Math.ceil(maxSessions / processes) <= left) return sessions;
     const fields = { limit: this.#limit, in_use: inUse, max_sessions: maxSessions, sessions, remedy: REMEDY };
     this.#log.warn("few_file_descriptors", fields);
     return sessions;

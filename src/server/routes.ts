@@ -13,6 +13,8 @@ export interface RoutesHost extends UpgradeHost {
   readonly version: string;
   /** Returns why the server is not ready; undefined when it is. */
   unready(): ProtocolError | undefined;
+  /** Where the metrics are, as a sentence; undefined: at this server. */
+  readonly metricsPlace: string | undefined;
   /** The metrics, in a format that `accept` allows. */
   metrics(accept: string | null): Promise<RenderedMetrics>;
   /** Models, formats and limits, for `info`. */
@@ -38,6 +40,7 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[]): Hono {
   );
   app.get("/api/v1/asyncapi.json", (c) => c.json(host.contract()));
   app.get("/metrics", async (c) => {
+    if (host.metricsPlace !== undefined) return c.text(`${host.metricsPlace}\n`, 404);
     const { contentType, body } = await host.metrics(c.req.header("accept") ?? null);
     return c.body(body, 200, { "content-type": contentType });
   });

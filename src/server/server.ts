@@ -21,11 +21,13 @@ import { waitForPeers } from "./farewell.ts";
 import { collectGauges } from "./gauges.ts";
 import { GarbageCollector } from "./gc.ts";
 import { describeServer } from "./info.ts";
+import { Listener } from "./listener.ts";
 import { memoryLimits } from "./memory-limits.ts";
 import { type ModelTier, openModels } from "./models.ts";
 import { Readiness } from "./readiness.ts";
 import { createRoutes, type RoutesHost } from "./routes.ts";
-import { type SocketData, WebSockets } from "./websocket.ts";
+import type { ServerProcess } from "./server-process.ts";
+import { WebSockets } from "./websocket.ts";
 
 /** Interval between two checks of the deadlines, which is the accuracy of every time limit. */
 const SWEEP_MS = 500;
@@ -53,9 +55,14 @@ export interface ServerOptions {
   readonly tracing?: Tracing | undefined;
   /** Decides who may open a session. Default: everybody, known by network address. */
   readonly admit?: Admit;
+  /** This server is one of several processes. Default: it is alone. */
+  readonly process?: ServerProcess | undefined;
 }
 
-/** A server that listens as soon as it is constructed, and accepts streams once its models are ready. */
+/**
+ * A server that listens as soon as it is constructed, unless other processes do, and accepts streams once its models are
+ * ready.
+ */
 export class Server {
   readonly #options: ServerOptions;
   readonly #services: Services;
@@ -67,7 +74,7 @@ export class Server {
   readonly #websockets: WebSockets;
   readonly #runtime: RuntimeMonitor;
   readonly #descriptors: DescriptorWatch;
-  readonly #bun: Bun.Server<SocketData>;
+  #listener: Listener | undefined;
   readonly #timers: readonly Timer[];
   readonly #openedAt: number;
 
@@ -82,12 +89,12 @@ export class Server {
     const arena = new Arena((limits.arena_mb * MIB) / SLAB_BYTES);
     const memory = new Memory(arena, memoryLimits(config, arena.capacity, { log, metrics, clock }));
     this.#services = { config, arena, memory, models: this.#served, log, metrics, clock };
-    this.#sessions = new Sessions(this.#services);
+    this.#sessions = new Sessions(this.#services, options.process?.places);
     const garbage = new GarbageCollector(metrics, clock);
     const handled = (message: string | Uint8Array) => garbage.add(message);
     this.#websockets = new WebSockets({ sessions: this.#sessions, limits, log, clock, handled });
     // Listens before anything is loaded: a port that is taken is reported at once.
-    this.#bun = this.#listen();
+    if (options.process?.listensWhenLoaded !== true) this.#listener = this.#listen();
     this.#models = openModels(config, { arena, log, metrics, workerUrl: options.workerUrl, clock: steadyClock });
     this.#readiness = new Readiness({ models: this.#models, stuckExitMs: limits.stuck_exit_ms, log });
     this.#runtime = new RuntimeMonitor({
@@ -107,10 +114,9 @@ export class Server {
     ];
   }
 
-  /** `http://HOST:PORT`, with the port that is really listened on. */
+  /** `http://HOST:PORT`, with the port that is really listened on; empty before it listens. */
   get url(): string {
-    const { hostname = "", port } = this.#bun;
-    return `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+    return this.#listener?.url ?? "";
   }
 
   /** Resolves with the reason when the process is to end, because threads of a model do not return. */
@@ -138,21 +144,24 @@ export class Server {
     const { metrics } = this.#services;
     for (const [name, model] of await this.#models.ready) this.#served.set(name, model);
     presetModelSeries(metrics, Object.keys(PATTERNS), this.#served.keys());
-    this.#sessions.limit = this.#descriptors.sessionLimit(this.#sessions.limit);
+    const { process: member } = this.#options;
+    this.#sessions.limit = this.#descriptors.sessionLimit(this.#sessions.limit, member?.count);
     this.#readiness.loaded();
+    this.#listener ??= this.#listen();
   }
 
   /**
    * Shuts down gracefully: refuses new connections and finishes running streams (see `Sessions.drain`), then waits until
-   * all clients have received that.
+   * all clients have received that. One of several processes leaves new connections to the others.
    */
   async drain(): Promise<void> {
     const { drain_timeout_ms, finish_ms } = this.#options.config.limits;
     const latest = performance.now() + drain_timeout_ms + finish_ms + GOODBYE_MS;
     this.#readiness.draining();
+    if (this.#options.process !== undefined) this.#listener?.stopListening();
     const { size } = this.#sessions;
     await this.#sessions.drain();
-    const host = { port: this.#bun.port ?? 0, pendingRequests: () => this.#bun.pendingRequests };
+    const host = { port: this.#listener?.port ?? 0, pendingRequests: () => this.#listener?.bun.pendingRequests ?? 0 };
     await waitForPeers(host, size, Math.min(latest, performance.now() + GOODBYE_MS));
   }
 
@@ -160,32 +169,26 @@ export class Server {
   async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     this.#runtime[Symbol.dispose]();
-    await this.#bun.stop(true);
+    await this.#listener?.close();
     await this.#models.close();
   }
 
-  #listen(): Bun.Server<SocketData> {
-    const app = createRoutes(this.#routesHost(), ROUTES);
-    const { config, log } = this.#options;
+  #listen(): Listener {
+    const { config, log, process: member } = this.#options;
     const { mainThread } = this.#services.metrics;
-    return Bun.serve<SocketData>({
-      hostname: config.server.host,
-      port: config.server.port,
-      development: false,
-      // Without it Bun 1.4.5 lets several servers share one port silently, outside of development.
-      reusePort: false,
+    const app = createRoutes(this.#routesHost(), ROUTES);
+    return new Listener({
+      ...config.server,
+      shared: member !== undefined,
       fetch: (request) => {
         const outer = mainThread.enter("http");
         try {
-          return app.fetch(withAbsoluteUrl(request));
+          return app.fetch(request);
         } finally {
           mainThread.leave(outer);
         }
       },
-      error: (error) => {
-        log.error("request_failed", { error });
-        return new Response("an internal error; it has been logged\n", { status: 500 });
-      },
+      failed: (error) => log.error("request_failed", { error }),
       websocket: this.#websockets.handler,
     });
   }
@@ -203,7 +206,7 @@ export class Server {
   }
 
   #routesHost(): RoutesHost {
-    const { version, config, tracing = NO_TRACING } = this.#options;
+    const { version, config, tracing = NO_TRACING, process: member } = this.#options;
     const { metrics } = this.#services;
     const admit = this.#options.admit ?? admitByAddress({ maxSessions: config.limits.max_sessions_per_address });
     return {
@@ -212,24 +215,18 @@ export class Server {
       admit,
       unready: () => this.#readiness.unready(),
       unavailable: () => this.#readiness.refusal() ?? this.#sessions.full(),
-      refusal: (caller) => this.#readiness.refusal() ?? this.#sessions.refusal(caller),
-      address: (request) => this.#bun.requestIP(request)?.address ?? "",
+      claim: (caller) => this.#readiness.refusal() ?? this.#sessions.claim(caller),
+      address: (request) => this.#listener?.address(request) ?? "",
       trace: (request, path) => tracing.startConnection(request, path),
-      upgrade: (request, headers, accepted) => this.#websockets.upgrade(this.#bun, request, headers, accepted),
+      upgrade: (request, headers, accepted) => {
+        const bun = this.#listener?.bun;
+        return bun !== undefined && this.#websockets.upgrade(bun, request, headers, accepted);
+      },
       refused: (code) => metrics.sessionRefused(code),
+      metricsPlace: member?.metricsPlace,
       metrics: (accept) => renderMetrics(metrics.registry, accept),
       describe: () => describeServer(this.#services, this.#sessions, this.#openedAt),
       contract: () => asyncapi(version, API_CHANNELS),
     };
   }
-}
-
-/**
- * Gives a request a complete URL. Health checks of proxies use HTTP/1.0 without a Host header; Bun 1.4.5 then passes
- * only the path.
- */
-function withAbsoluteUrl(request: Request): Request {
-  if (request.headers.has("host") || URL.canParse(request.url)) return request;
-  // Not resolved as a relative URL: `//x/y` would be the path `/y` of a host `x`.
-  return new Request(`http://localhost${request.url}`, request);
 }

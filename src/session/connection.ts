@@ -2,6 +2,7 @@ import type { Opened } from "../dialects/dialect.ts";
 import type { Caller } from "../protocol/caller.ts";
 import type { Ended } from "../protocol/ending.ts";
 import type { ConnectionTrace } from "../telemetry/tracing/tracing.ts";
+import type { Place } from "./session-places.ts";
 
 /**
  * A transport's connection as a session uses it. The transport calls the session in turn: `receive` for each message,
@@ -25,6 +26,7 @@ export interface Accepted {
   /** Id of the session. */
   readonly id: string;
   readonly caller: Caller;
+  readonly place: Place;
   readonly opened: Opened;
   readonly trace: ConnectionTrace;
 }

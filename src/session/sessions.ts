@@ -3,6 +3,7 @@ import { type ErrorCode, ProtocolError } from "../protocol/errors.ts";
 import type { Services } from "../stream/services.ts";
 import type { Accepted, Connection } from "./connection.ts";
 import type { SessionHost, Watched } from "./session-host.ts";
+import { LocalPlaces, type Place, type SessionPlaces } from "./session-places.ts";
 import { Session } from "./session.ts";
 import { Turns } from "./turns.ts";
 
@@ -21,19 +22,20 @@ export function newSessionId(): string {
 export class Sessions {
   readonly #services: Services;
   readonly #host: SessionHost;
-  readonly #sessions = new Set<Session>();
+  readonly #places: SessionPlaces;
+  readonly #sessions = new Map<Session, Place>();
   /** Sessions to call often. See `Session.tick`. */
   readonly #watched = new Set<Watched>();
-  /** Open sessions by caller. */
-  readonly #byCaller = new Map<string, number>();
-  /** Most sessions open at a time. */
+  /** Most sessions open at a time, in this process. */
   limit: number;
   /** Time, in milliseconds, up to which streams may go on during the shutdown. Undefined: there is none. */
   #drainsUntil: number | undefined;
   #emptied = Promise.withResolvers<void>();
 
-  constructor(services: Services) {
+  /** @param places those of a server with several processes; default: there is one process */
+  constructor(services: Services, places: SessionPlaces = new LocalPlaces()) {
     this.#services = services;
+    this.#places = places;
     this.limit = services.config.limits.max_sessions;
     this.#host = { turns: new Turns(services.clock), watch: (session) => void this.#watched.add(session) };
   }
@@ -45,16 +47,21 @@ export class Sessions {
 
   /** Returns why no session can be opened now; undefined when one can. */
   full(): ProtocolError | undefined {
-    if (this.#sessions.size < this.limit) return undefined;
-    return new ProtocolError("overloaded", `all ${this.limit} sessions are in use`);
+    if (this.#sessions.size >= this.limit) return allInUse(this.limit);
+    return this.#places.hasRoom() ? undefined : allInUse(this.#services.config.limits.max_sessions);
   }
 
-  /** Returns why this caller cannot open a session now; undefined when it can. */
-  refusal(caller: Caller): ProtocolError | undefined {
-    const { maxSessions } = caller.limits;
-    const own = this.#byCaller.get(caller.id) ?? 0;
-    if (maxSessions === 0 || own < maxSessions) return this.full();
-    return new ProtocolError("too_many_sessions", `you have ${own} sessions; allowed: ${maxSessions}`);
+  /** Returns a place for a session of this caller, or why it cannot open one now. */
+  claim(caller: Caller): Place | ProtocolError {
+    const place = this.#places.claim(caller);
+    if (place === "all") return allInUse(this.#services.config.limits.max_sessions);
+    if (place === "caller") {
+      const { maxSessions } = caller.limits;
+      return new ProtocolError("too_many_sessions", `you have ${maxSessions} sessions; allowed: ${maxSessions}`);
+    }
+    if (this.#sessions.size < this.limit) return place;
+    place.release();
+    return allInUse(this.limit);
   }
 
   /**
@@ -65,9 +72,7 @@ export class Sessions {
     const { metrics } = this.#services;
     metrics.sessionOpened(accepted.opened.pattern.name);
     const session = new Session(connection, accepted, this.#services, this.#host);
-    const { id } = session.caller;
-    this.#sessions.add(session);
-    this.#byCaller.set(id, (this.#byCaller.get(id) ?? 0) + 1);
+    this.#sessions.set(session, accepted.place);
     return session;
   }
 
@@ -80,17 +85,16 @@ export class Sessions {
   /** The connection of a session is gone. See `Session.disconnected`. */
   closed(session: Session, violation?: ErrorCode): void {
     session.disconnected(violation);
-    if (!this.#sessions.delete(session)) return;
-    const { id } = session.caller;
-    const left = (this.#byCaller.get(id) ?? 1) - 1;
-    if (left > 0) this.#byCaller.set(id, left);
-    else this.#byCaller.delete(id);
+    const place = this.#sessions.get(session);
+    if (place === undefined) return;
+    this.#sessions.delete(session);
+    place.release();
     if (this.#sessions.size === 0) this.#emptied.resolve();
   }
 
   /** Checks every session's time limits. To be called a few times a second. @param now milliseconds of the clock */
   sweep(now: number): void {
-    for (const session of this.#sessions) session.sweep(now);
+    for (const session of this.#sessions.keys()) session.sweep(now);
   }
 
   /** Looks for clients that have stopped sending. To be called about ten times a second. See `Session.tick`. */
@@ -101,7 +105,7 @@ export class Sessions {
   /** The state of all places that wait: sessions not being read, bytes not read, bytes that clients have not taken. */
   load(): { paused: number; inboxBytes: number; outboxBytes: number } {
     const total = { paused: 0, inboxBytes: 0, outboxBytes: 0 };
-    for (const { load } of this.#sessions) {
+    for (const { load } of this.#sessions.keys()) {
       if (load.paused) total.paused += 1;
       total.inboxBytes += load.inboxBytes;
       total.outboxBytes += load.outboxBytes;
@@ -121,7 +125,7 @@ export class Sessions {
     const { drain, drain_timeout_ms, finish_ms } = config.limits;
     const openMs = drain === "now" ? 0 : drain_timeout_ms;
     this.#drainsUntil = clock() + openMs;
-    for (const session of this.#sessions) session.drain(openMs);
+    for (const session of this.#sessions.keys()) session.drain(openMs);
     if (openMs === 0) this.#finishDrain();
     if (this.#sessions.size === 0) return;
     this.#emptied = Promise.withResolvers<void>();
@@ -135,15 +139,19 @@ export class Sessions {
   }
 
   #finishDrain(): void {
-    for (const session of this.#sessions) session.finishDrain();
+    for (const session of this.#sessions.keys()) session.finishDrain();
   }
 
   #abortForShutdown(): void {
-    for (const session of this.#sessions) session.abortForShutdown();
+    for (const session of this.#sessions.keys()) session.abortForShutdown();
   }
 
   /** Whole milliseconds from now to a time; 0 when it has passed. */
   #leftUntil(time: number): number {
     return Math.max(0, Math.round(time - this.#services.clock()));
   }
+}
+
+function allInUse(limit: number): ProtocolError {
+  return new ProtocolError("overloaded", `all ${limit} sessions are in use`);
 }

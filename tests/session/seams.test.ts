@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
+import { ProtocolError } from "../../src/protocol/errors.ts";
 import { Sessions } from "../../src/session/sessions.ts";
 import { openLine } from "../support/line-dialect.ts";
 import { Pipe } from "../support/pipe.ts";
@@ -161,11 +162,11 @@ describe("a session by another transport and in another dialect", () => {
     const sessions = new Sessions(harness.services);
     const [one, two] = [new Pipe(sessions, openLine("simple")), new Pipe(sessions, openLine("simple"))];
     const caller = { id: "pipe", address: "", limits: { maxSessions: 2 } };
-    expect(sessions.refusal(caller)?.code).toBe("too_many_sessions");
-    expect(sessions.refusal({ ...caller, id: "other" })).toBeUndefined();
+    expect(sessions.claim(caller)).toMatchObject({ code: "too_many_sessions" });
+    expect(sessions.claim({ ...caller, id: "other" })).not.toBeInstanceOf(ProtocolError);
     one.write("open 16000", audio(0.7));
     two.cut();
-    expect(sessions.refusal(caller)).toBeUndefined();
+    expect(sessions.claim(caller)).not.toBeInstanceOf(ProtocolError);
     const drained = sessions.drain();
     await harness.answerAll();
     await drained;

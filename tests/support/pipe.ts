@@ -1,5 +1,6 @@
 import type { Opened } from "../../src/dialects/dialect.ts";
 import type { Ended } from "../../src/protocol/ending.ts";
+import { ProtocolError } from "../../src/protocol/errors.ts";
 import type { Connection } from "../../src/session/connection.ts";
 import type { Session } from "../../src/session/session.ts";
 import { newSessionId, type Sessions } from "../../src/session/sessions.ts";
@@ -23,9 +24,13 @@ export class Pipe implements Connection {
 
   constructor(sessions: Sessions, opened: Opened, caller = "pipe") {
     this.#sessions = sessions;
+    const pipeCaller = { id: caller, address: "", limits: { maxSessions: 2 } };
+    const place = sessions.claim(pipeCaller);
+    if (place instanceof ProtocolError) throw place;
     const accepted = {
       id: newSessionId(),
-      caller: { id: caller, address: "", limits: { maxSessions: 2 } },
+      caller: pipeCaller,
+      place,
       opened,
       trace: untracedConnection(),
     };

@@ -125,6 +125,7 @@ export class SessionHarness implements Disposable {
     const accepted = {
       id: `session-${this.now}`,
       caller: { id: "127.0.0.1", address: "127.0.0.1", limits: { maxSessions: 0 } },
+      place: { release: () => undefined },
       opened: streamer.open(`/api/v1/${route}`, request, this.services.config),
       trace: untracedConnection(traceparent),
     };
