@@ -4,6 +4,7 @@ import { MAX_CHANNELS } from "../lib/sample-format.ts";
 import { VAD_DEFAULTS, VAD_RANGES } from "../protocol/vad-settings.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log/log.ts";
 import { DEFAULT_DETECTOR, DETECTOR_NAMES, DETECTORS } from "../vad/detectors.ts";
+import { parseAdminAddress } from "./admin-address.ts";
 import { DEFAULT_HOST, DEFAULT_PORT } from "./server-address.ts";
 
 /** A setting: its default value, its unit, the values that it accepts and what it means. */
@@ -16,6 +17,8 @@ export interface NumberSetting {
   readonly max: number;
   /** True: fractions are accepted. False: whole numbers only. */
   readonly fraction: boolean;
+  /** The word `auto` is accepted, too. */
+  readonly auto?: true;
   readonly unit: string;
   readonly meaning: string;
 }
@@ -26,8 +29,16 @@ export interface TextSetting<Text extends string = string> {
   readonly choices?: readonly Text[];
   /** Converts other spellings of a value to the one that the server uses. */
   readonly spell?: (given: string) => string;
+  /** A check beyond `choices`, and what it accepts, as the words after "allowed: ". */
+  readonly format?: TextFormat;
   readonly unit: "";
   readonly meaning: string;
+}
+
+/** The form of a text. */
+interface TextFormat {
+  readonly allowed: string;
+  accepts(text: string): boolean;
 }
 
 function whole(initial: number, min: number, max: number, unit: string, meaning: string): NumberSetting {
@@ -67,6 +78,10 @@ function vad(key: keyof typeof VAD_RANGES, unit: string, meaning: string): Numbe
 }
 
 const HOUR_MS = 3_600_000;
+const ADMIN_FORMAT: TextFormat = {
+  allowed: "none, unix:PATH, or a loopback address and a port, such as 127.0.0.1:9090 or [::1]:9090",
+  accepts: (text) => text === "none" || parseAdminAddress(text) !== undefined,
+};
 /** What happens to running streams at shutdown. */
 const DRAINS = ["finish", "now"] as const;
 const NOISE_FLOORS = Object.entries(DETECTORS)
@@ -78,6 +93,13 @@ export const SETTINGS = {
   server: {
     host: text(DEFAULT_HOST, "address to listen on", withoutBrackets),
     port: whole(DEFAULT_PORT, 0, 65_535, "", "port to listen on; 0 selects a free port"),
+    admin: {
+      ...text(
+        "none",
+        "address of metrics, readiness and info for operators: HOST:PORT or unix:PATH; none: there is none",
+      ),
+      format: ADMIN_FORMAT,
+    },
   },
   log: {
     level: choice("info", LOG_LEVELS, "least severe level that is logged", { warn: "warning" }),
@@ -152,7 +174,11 @@ export const MODEL_SETTINGS = {
 } as const satisfies Record<string, Setting>;
 
 type Values<Table extends Record<string, Setting>> = {
-  readonly [Key in keyof Table]: Table[Key] extends TextSetting<infer Text> ? Text : number;
+  readonly [Key in keyof Table]: Table[Key] extends TextSetting<infer Text>
+    ? Text
+    : Table[Key] extends { auto: true }
+      ? number | "auto"
+      : number;
 };
 
 /** One model and its settings. */
@@ -176,8 +202,10 @@ export interface Config extends SectionValues {
 /** Describes the accepted values, as the words after "allowed: ". */
 export function describeAllowed(setting: Setting): string {
   if ("min" in setting) {
-    return `a ${setting.fraction ? "number" : "whole number"} from ${setting.min} to ${setting.max}`;
+    const number = `a ${setting.fraction ? "number" : "whole number"} from ${setting.min} to ${setting.max}`;
+    return setting.auto === true ? `${number}, or auto` : number;
   }
+  if (setting.format !== undefined) return setting.format.allowed;
   return setting.choices === undefined ? "a text of 1 to 4096 characters" : `one of ${setting.choices.join(", ")}`;
 }
 
@@ -189,9 +217,10 @@ export function canonical(setting: Setting, value: unknown): unknown {
 /** Returns true if `value` has the setting's type and is within its range. */
 export function accepts(setting: Setting, value: unknown): value is number | string {
   if ("min" in setting) {
+    if (value === "auto") return setting.auto === true;
     if (typeof value !== "number" || !(value >= setting.min && value <= setting.max)) return false;
     return setting.fraction || Number.isInteger(value);
   }
   if (typeof value !== "string" || value.length === 0 || value.length > 4_096) return false;
-  return setting.choices?.includes(value) ?? true;
+  return (setting.choices?.includes(value) ?? true) && (setting.format?.accepts(value) ?? true);
 }

@@ -24,6 +24,7 @@ import { describeServer } from "./info.ts";
 import { Listener } from "./listener.ts";
 import { memoryLimits } from "./memory-limits.ts";
 import { type ModelTier, openModels } from "./models.ts";
+import type { PagesHost } from "./pages.ts";
 import { Readiness } from "./readiness.ts";
 import { createRoutes, type RoutesHost } from "./routes.ts";
 import type { ServerProcess } from "./server-process.ts";
@@ -132,6 +133,11 @@ export class Server {
   /** Sessions that are open. */
   get sessions(): number {
     return this.#sessions.size;
+  }
+
+  /** What the pages for operators show, wherever they are served. */
+  get pages(): PagesHost {
+    return this.#routesHost();
   }
 
   /** The load at the moment. */

@@ -88,7 +88,8 @@ describe("defaults", () => {
         for (const value of [setting.min - 1, setting.max + 1]) {
           const [problem] = problems({ sets: [`${section}.${key}=${value}`] });
           expect(problem).toStartWith(`${section}.${key}: found ${value}; allowed: a `);
-          expect(problem).toEndWith(`number from ${setting.min} to ${setting.max} (--set)`);
+          const auto = "auto" in setting ? ", or auto" : "";
+          expect(problem).toEndWith(`number from ${setting.min} to ${setting.max}${auto} (--set)`);
         }
       }
     }
@@ -501,5 +502,36 @@ describe("formatConfig", () => {
   test("a further model cannot have the name of the default model's file", () => {
     const sets = ["model.name=./models/near.ts", "models.near.workers=1"];
     expect(() => loadConfig({ sets })).toThrow("models.near: is already the name of the default model");
+  });
+});
+
+describe("the address for operators", () => {
+  test.each([
+    "none",
+    "127.0.0.1:9090",
+    "127.8.0.1:0",
+    "[::1]:9090",
+    "localhost:1",
+    "unix:/run/streamer.sock",
+    "unix:a",
+  ])("%s is accepted", (admin) => {
+    expect(loadConfig({ flags: { admin } }).config.server.admin).toBe(admin);
+  });
+
+  test.each([
+    ["0.0.0.0:9090", "another machine could reach it"],
+    ["192.168.1.5:9090", "another machine could reach it"],
+    ["[::]:9090", "another machine could reach it"],
+    ["example.org:9090", "a name may mean any address"],
+    ["9090", "there is no address"],
+    ["127.0.0.1", "there is no port"],
+    ["127.0.0.1:65536", "there is no such port"],
+    ["::1:9090", "an IPv6 address needs brackets"],
+    ["unix:", "there is no path"],
+    [`unix:/${"x".repeat(107)}`, "the path is longer than the kernel takes"],
+  ])("%s is refused, because %s", (admin) => {
+    const [problem, ...others] = problems({ flags: { admin } });
+    expect(problem).toMatch(/^server\.admin: found ".*"; allowed: none, unix:PATH, or a loopback address and a port/);
+    expect(others).toEqual([]);
   });
 });

@@ -13,6 +13,7 @@ import { type GivenFlags, parseFlags } from "../terminal/flags.ts";
 import { writeOutput } from "../terminal/output.ts";
 import { openConsole } from "./console.ts";
 import { listenFailure } from "./listen-failure.ts";
+import { openAdmin } from "./open-admin.ts";
 import { shutdownSignal } from "./signals.ts";
 
 const FLAGS = {
@@ -25,6 +26,11 @@ const FLAGS = {
     description: "A built-in model, or the path of a model file (default simulated)",
   },
   workers: { type: "string", valueHint: "N", description: "Worker threads that run the model (default one per core)" },
+  admin: {
+    type: "string",
+    valueHint: "HOST:PORT|unix:PATH",
+    description: "Loopback address or Unix socket for metrics, readiness and info (default none)",
+  },
   set: {
     type: "string",
     valueHint: "KEY=VALUE...",
@@ -74,6 +80,7 @@ function loadServeConfig(flags: GivenFlags): EffectiveConfig {
         port: flags.string("port"),
         model: flags.string("model"),
         workers: flags.string("workers"),
+        admin: flags.string("admin"),
         "log-level": flags.string("log-level"),
         "log-format": flags.string("log-format"),
       },
@@ -109,13 +116,14 @@ async function serve({ config, warnings }: EffectiveConfig, options: ServeOption
   } catch (error) {
     throw new ExitError(EXIT.failure, listenFailure(config.server, error));
   }
+  await using admin = await openAdmin(config, server.pages, log);
   const stopped = shutdownSignal(log, options.exit);
   console.showLoading(() => server.loadProgress());
   try {
     if (await loadModels(server, stopped)) {
       console.showStatus({ live: () => server.live(), memory: () => process.memoryUsage.rss() });
       console.print(`listening on ${server.url}`);
-      log.info("ready", { url: server.url, version: options.version });
+      log.info("ready", { url: server.url, version: options.version, ...(admin && { admin: admin.url }) });
       const stuck = server.stuck.then((reason) => new ExitError(EXIT.failure, `${reason}; the server exits`));
       const cause = await Promise.race([stopped, stuck]);
       const { sessions } = server;

@@ -19,7 +19,7 @@ interface Series<Of extends Instrument, Label extends string> {
 }
 
 /** A sample in the form that prom-client writes. */
-type Sample = MetricValue<string> & { metricName?: string; exemplar?: unknown };
+export type Sample = MetricValue<string> & { metricName?: string; exemplar?: unknown };
 
 /** One metric: a series for each combination of label values, created on first use. */
 export class MetricFamily<Of extends Instrument, Label extends string = string> {

@@ -56,5 +56,5 @@ function range(text: string): string {
   const [, least, most] = /(\S+) to (\S+)/.exec(text) ?? [];
   const kind = /characters/.test(text) ? "characters" : /whole|integer/.test(text) ? "whole number" : "number";
   if (least !== undefined) return `${kind}, ${least} to ${most}`;
-  return /^one of (.*)/.exec(text)?.[1] ?? kind;
+  return /^(?:one of )?(.*, .*)/.exec(text)?.[1] ?? kind;
 }

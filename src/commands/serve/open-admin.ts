@@ -1,0 +1,23 @@
+import { parseAdminAddress } from "../../config/admin-address.ts";
+import type { Config } from "../../config/config.ts";
+import { codeOf, messageOf } from "../../lib/thrown.ts";
+import { AdminServer } from "../../server/admin.ts";
+import type { PagesHost } from "../../server/pages.ts";
+import type { Logger } from "../../telemetry/log/log.ts";
+import { EXIT, ExitError } from "../terminal/exit-codes.ts";
+
+/** Serves the pages for operators where `server.admin` is set. Throws ExitError when it cannot listen there. */
+export async function openAdmin(
+  { server: { admin } }: Config,
+  host: PagesHost,
+  log: Logger,
+): Promise<AdminServer | undefined> {
+  const address = parseAdminAddress(admin);
+  if (address === undefined) return undefined;
+  try {
+    return await AdminServer.open(address, host, log);
+  } catch (error) {
+    const reason = codeOf(error) === "EADDRINUSE" ? "it is in use" : messageOf(error);
+    throw new ExitError(EXIT.failure, `cannot listen on ${admin} (server.admin): ${reason}`);
+  }
+}

@@ -1,0 +1,21 @@
+/** Where the pages for operators are served. */
+export type AdminAddress = { readonly path: string } | { readonly host: string; readonly port: number };
+
+/** The 127.0.0.0/8 block, ::1, and the name of both. Other addresses could be reached from other machines. */
+const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|::1|localhost)$/i;
+/** Longest path of a Unix socket: 108 bytes with the zero at its end. */
+const MAX_PATH_BYTES = 107;
+
+/** Parses `unix:PATH` or `HOST:PORT` with a loopback address. Returns undefined when the text is neither. */
+export function parseAdminAddress(text: string): AdminAddress | undefined {
+  if (text.startsWith("unix:")) {
+    const path = text.slice("unix:".length);
+    const bytes = Buffer.byteLength(path);
+    return bytes > 0 && bytes <= MAX_PATH_BYTES && !path.includes("\0") ? { path } : undefined;
+  }
+  const [, bracketed, plain, digits = ""] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
+  const host = bracketed ?? plain ?? "";
+  const port = Number(digits);
+  const isWritten = bracketed === undefined || bracketed.includes(":");
+  return isWritten && LOOPBACK.test(host) && digits !== "" && port <= 65_535 ? { host, port } : undefined;
+}

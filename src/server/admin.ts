@@ -1,0 +1,67 @@
+import { lstatSync, unlinkSync } from "node:fs";
+
+import { Hono } from "hono";
+
+import type { AdminAddress } from "../config/admin-address.ts";
+import { codeOf } from "../lib/thrown.ts";
+import type { Logger } from "../telemetry/log/log.ts";
+import { addPages, PAGES, type PagesHost } from "./pages.ts";
+
+/** Longest time for the answer to a connection that finds out whether a socket file is in use. */
+const PROBE_MS = 1_000;
+
+/** The pages for operators, at an address of their own. */
+export class AdminServer implements AsyncDisposable {
+  /** The address as an operator would write it: a URL, or `unix:PATH`. */
+  readonly url: string;
+  readonly #bun: Bun.Server<undefined>;
+
+  /** Listens. Throws when it cannot. */
+  static async open(address: AdminAddress, host: PagesHost, log: Logger): Promise<AdminServer> {
+    if ("path" in address) await removeStaleSocket(address.path);
+    return new AdminServer(address, host, log);
+  }
+
+  private constructor(address: AdminAddress, host: PagesHost, log: Logger) {
+    const app = new Hono();
+    addPages(app, host);
+    const pages = PAGES.map((path) => `  GET ${path}\n`).join("");
+    app.get("/", (c) => c.text(`Streamer ${host.version}, for operators:\n${pages}`));
+    app.notFound((c) => c.text(`There is nothing here. Pages:\n${pages}`, 404));
+    app.onError((error) => {
+      throw error;
+    });
+    const options = {
+      development: false,
+      fetch: (request: Request) => app.fetch(request),
+      error: (error: Error) => {
+        log.error("request_failed", { error });
+        return new Response("an internal error; it has been logged\n", { status: 500 });
+      },
+    };
+    if ("path" in address) {
+      this.#bun = Bun.serve({ ...options, unix: address.path });
+      this.url = `unix:${address.path}`;
+    } else {
+      this.#bun = Bun.serve({ ...options, hostname: address.host, port: address.port, reusePort: false });
+      const { hostname = "", port } = this.#bun;
+      this.url = `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#bun.stop(true);
+  }
+}
+
+/** Removes the socket that a server which was killed has left behind. Throws EADDRINUSE when a server listens on it. */
+async function removeStaleSocket(path: string): Promise<void> {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return;
+  try {
+    await fetch("http://localhost/api/v1/health", { unix: path, signal: AbortSignal.timeout(PROBE_MS) });
+  } catch (error) {
+    // Anything else, such as no answer in time, comes from a server.
+    if (codeOf(error) === "ConnectionRefused" || codeOf(error) === "ECONNREFUSED") return unlinkSync(path);
+  }
+  throw Object.assign(new Error(`${path} is in use`), { code: "EADDRINUSE" });
+}

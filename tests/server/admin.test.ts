@@ -1,0 +1,71 @@
+import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import type { AdminAddress } from "../../src/config/admin-address.ts";
+import { ProtocolError } from "../../src/protocol/errors.ts";
+import { AdminServer } from "../../src/server/admin.ts";
+import type { PagesHost } from "../../src/server/pages.ts";
+import { openLog } from "../../src/telemetry/log/log.ts";
+
+setDefaultTimeout(60_000);
+
+const folder = mkdtempSync(join(tmpdir(), "streamer-admin-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const LOOPBACK: AdminAddress = { host: "127.0.0.1", port: 0 };
+
+async function openAdmin(address: AdminAddress, host: Partial<PagesHost> = {}): Promise<AdminServer> {
+  const pages: PagesHost = {
+    version: "1.2.3",
+    unready: () => undefined,
+    metrics: async (accept) => ({ contentType: "text/plain", body: `for ${accept}\n` }),
+    describe: () => ({ sessions: 7 }),
+    ...host,
+  };
+  return await AdminServer.open(address, pages, openLog({ level: "error", write: () => undefined }));
+}
+
+test("the admin address serves metrics, health, readiness and info", async () => {
+  await using admin = await openAdmin(LOOPBACK);
+  const get = (path: string) => fetch(`${admin.url}${path}`, { headers: { accept: "text/plain" } });
+  expect(await (await get("/metrics")).text()).toBe("for text/plain\n");
+  expect(await (await get("/api/v1/health")).json()).toEqual({ status: "healthy" });
+  expect(await (await get("/api/v1/ready")).json()).toEqual({ status: "ready" });
+  expect(await (await get("/api/v1/info")).json()).toMatchObject({ version: "1.2.3", sessions: 7 });
+  const nothing = await get("/api/v1/simple");
+  expect(nothing.status).toBe(404);
+  expect(await nothing.text()).toContain("GET /metrics");
+});
+
+test("readiness at the admin address has the status and the code of what is missing", async () => {
+  await using admin = await openAdmin(LOOPBACK, {
+    unready: () => new ProtocolError("not_ready", "no process is ready"),
+  });
+  const answer = await fetch(`${admin.url}/api/v1/ready`);
+  expect([answer.status, await answer.json()]).toEqual([503, expect.objectContaining({ code: "not_ready" })]);
+});
+
+test("a Unix socket is served, replaced when a killed server left it behind, and removed at the end", async () => {
+  const path = join(folder, "admin.sock");
+  {
+    await using admin = await openAdmin({ path });
+    expect(admin.url).toBe(`unix:${path}`);
+    expect((await fetch("http://localhost/api/v1/health", { unix: path })).status).toBe(200);
+    expect(openAdmin({ path })).rejects.toMatchObject({ code: "EADDRINUSE" });
+  }
+  expect(existsSync(path)).toBe(false);
+  const script = `Bun.serve({ unix: ${JSON.stringify(path)}, fetch: () => new Response() }); process.kill(process.pid, 9)`;
+  Bun.spawnSync([process.execPath, "-e", script]);
+  expect(existsSync(path)).toBe(true);
+  await using _admin = await openAdmin({ path });
+  expect((await fetch("http://localhost/api/v1/health", { unix: path })).status).toBe(200);
+});
+
+test("a file that is no socket is not removed for a Unix socket", async () => {
+  const path = join(folder, "notes.txt");
+  writeFileSync(path, "keep");
+  expect(openAdmin({ path })).rejects.toThrow();
+  expect(await Bun.file(path).text()).toBe("keep");
+});
