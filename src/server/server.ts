@@ -43,12 +43,17 @@ const API_CHANNELS = Object.values(PATTERNS).map(({ name, description }) => {
   return { name, address: `/api/v1/${name}`, description };
 });
 
-export interface ServerOptions {
-  readonly config: Config;
-  readonly log: Logger;
+/** The program that the server is part of. */
+export interface Program {
   readonly version: string;
   /** URL of `worker.ts`. */
   readonly workerUrl: string;
+}
+
+export interface ServerOptions {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly program: Program;
   /** Returns milliseconds, monotonic. Default: a clock that stands still while the process is frozen. */
   readonly clock?: () => number;
   readonly metrics?: ServerMetrics;
@@ -81,7 +86,7 @@ export class Server {
 
   constructor(options: ServerOptions) {
     this.#options = options;
-    const { config, log, version } = options;
+    const { config, log, program } = options;
     const { limits } = config;
     const steadyClock = new SteadyClock(SWEEP_MS);
     const clock = options.clock ?? (() => steadyClock.now());
@@ -96,7 +101,7 @@ export class Server {
     this.#websockets = new WebSockets({ sessions: this.#sessions, limits, log, clock, handled });
     // Listens before anything is loaded: a port that is taken is reported at once.
     if (options.process?.listensWhenLoaded !== true) this.#listener = this.#listen();
-    this.#models = openModels(config, { arena, log, metrics, workerUrl: options.workerUrl, clock: steadyClock });
+    this.#models = openModels(config, { arena, log, metrics, workerUrl: program.workerUrl, clock: steadyClock });
     this.#readiness = new Readiness({ models: this.#models, stuckExitMs: limits.stuck_exit_ms, log });
     this.#runtime = new RuntimeMonitor({
       metrics,
@@ -106,7 +111,7 @@ export class Server {
     });
     this.#descriptors = new DescriptorWatch(log, clock);
     metrics.registry.onCollect(() => {
-      collectGauges(this.#services, this.#sessions, this.#readiness.unready() === undefined, version);
+      collectGauges(this.#services, this.#sessions, this.#readiness.unready() === undefined, program.version);
     });
     presetSeries(metrics, Object.keys(PATTERNS));
     this.#timers = [
@@ -212,7 +217,8 @@ export class Server {
   }
 
   #routesHost(): RoutesHost {
-    const { version, config, tracing = NO_TRACING, process: member } = this.#options;
+    const { program, config, tracing = NO_TRACING, process: member } = this.#options;
+    const { version } = program;
     const { metrics } = this.#services;
     const admit = this.#options.admit ?? admitByAddress({ maxSessions: config.limits.max_sessions_per_address });
     return {

@@ -24,7 +24,9 @@ describe("a server", () => {
     using log = openLog({ level: "error", write: () => {} });
     const free = configure();
     const config = { ...free, server: { ...free.server, port: server.port } };
-    expect(() => new Server({ config, log, version: "0", workerUrl })).toThrow(`port ${server.port} in use`);
+    expect(() => new Server({ config, log, program: { version: "0", workerUrl } })).toThrow(
+      `port ${server.port} in use`,
+    );
   });
 
   test("load rejects with a sentence that names the model and the reason", async () => {

@@ -72,7 +72,7 @@ export class InProcessServer implements AsyncDisposable {
     });
     this.#log = log;
     const given = { ...(clock && { clock }), ...(admit && { admit }), ...(tracing && { tracing }) };
-    this.#server = new Server({ config, log, version: "0.0.0", workerUrl, ...given });
+    this.#server = new Server({ config, log, program: { version: "0.0.0", workerUrl }, ...given });
     this.url = this.#server.url;
     this.port = Number(new URL(this.url).port);
   }

@@ -4,7 +4,7 @@ import { ConfigError, type EffectiveConfig, formatConfig, loadConfig } from "../
 import { messageOf } from "../../lib/thrown.ts";
 import { describeModelSettings, validateModelSettings } from "../../model/models.ts";
 import { native } from "../../native/library.ts";
-import { Server } from "../../server/server.ts";
+import { type Program, Server } from "../../server/server.ts";
 import { ServerMetrics } from "../../telemetry/metrics/server-metrics.ts";
 import { otelProblems } from "../../telemetry/tracing/otel-environment.ts";
 import { openTraceExport } from "../../telemetry/tracing/trace-export.ts";
@@ -49,10 +49,7 @@ const FLAGS = {
   "print-config": { type: "boolean", description: "Print the effective configuration and exit" },
 } as const satisfies ArgsDef;
 
-export interface ServeOptions {
-  readonly version: string;
-  /** URL of `src/worker.ts`. */
-  readonly workerUrl: string;
+export interface ServeOptions extends Program {
   /** Ends the process now. */
   readonly exit: (code: number) => void;
 }
@@ -109,10 +106,9 @@ async function serve({ config, warnings }: EffectiveConfig, options: ServeOption
     log,
     spanCounter: (fate) => metrics.families.server.spans.with({ fate }),
   });
-  const { version, workerUrl } = options;
   let server: Server;
   try {
-    server = new Server({ config, log, version, workerUrl, metrics, tracing: traceExport?.tracing });
+    server = new Server({ config, log, program: options, metrics, tracing: traceExport?.tracing });
   } catch (error) {
     throw new ExitError(EXIT.failure, listenFailure(config.server, error));
   }
