@@ -1,9 +1,12 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 
 import { connect } from "../../src/client/client.ts";
 import { LedgerCheck } from "../../src/client/ledger.ts";
 import { InProcessServer } from "../support/in-process-server.ts";
 import { FORMAT } from "../support/wire.ts";
+
+// Far longer than these tests take, so that a busy machine does not fail them.
+setDefaultTimeout(120_000);
 
 /** The client library and a real server. */
 

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 
 import { runCommand } from "citty";
@@ -6,6 +6,9 @@ import { runCommand } from "citty";
 import { defaultAddress, healthCommand } from "../../src/commands/health.ts";
 import { ExitError } from "../../src/commands/terminal/exit-codes.ts";
 import { InProcessServer } from "../support/in-process-server.ts";
+
+// Far longer than these tests take, so that a busy machine does not fail them.
+setDefaultTimeout(120_000);
 
 /** Returns the exit code and the message. */
 async function health(...args: string[]): Promise<[number, string]> {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { LedgerCheck } from "../../src/client/ledger.ts";
 import { BUILT_IN } from "../../src/model/models.ts";
@@ -7,6 +7,9 @@ import type { ServerEvent } from "../../src/protocol/events.ts";
 import { concat, encode, freshSeed, noise, seeded, speech } from "../support/audio.ts";
 import { InProcessServer, sharedServer } from "../support/in-process-server.ts";
 import { chunkInvariantEvents } from "../support/ledgers.ts";
+
+// Far longer than these tests take, so that a busy machine does not fail them.
+setDefaultTimeout(120_000);
 
 const RATE = 22_050;
 const FORMAT = { channels: 2, sample_rate: RATE, bit_depth: 16, is_float: false };

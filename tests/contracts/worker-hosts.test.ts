@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +13,9 @@ import { inlineHost } from "../support/inline-host.ts";
 import { ORDERS } from "../support/models/puppet.ts";
 import { modelPath, testPool, workerUrl, writeSpan } from "../support/pool-harness.ts";
 import { waitUntil } from "../support/wait.ts";
+
+// Far longer than these tests take, so that a busy machine does not fail them.
+setDefaultTimeout(120_000);
 
 /** A started host and its reports. */
 class HostHarness implements AsyncDisposable {

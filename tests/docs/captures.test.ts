@@ -1,7 +1,10 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 
 import { sharedExecutable } from "../support/executable.ts";
+
+// Far longer than these tests take, so that a busy machine does not fail them.
+setDefaultTimeout(120_000);
 
 const root = join(import.meta.dir, "..", "..");
 

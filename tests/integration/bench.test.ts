@@ -1,8 +1,11 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 
 import type { Summary } from "../../src/commands/bench/summary.ts";
 import { BUILD_MS, sharedExecutable } from "../support/executable.ts";
+
+// Far longer than these tests take, so that a busy machine does not fail them.
+setDefaultTimeout(120_000);
 
 /** Far longer than these tests take, so that a busy machine does not fail them. */
 const LIMIT_MS = 120_000;

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +7,9 @@ import { Denoiser } from "../../src/model/built-in/denoise.ts";
 import { concat, encode, noise, voice } from "../support/audio.ts";
 import { InProcessServer } from "../support/in-process-server.ts";
 import { modelPath } from "../support/pool-harness.ts";
+
+// Far longer than these tests take, so that a busy machine does not fail them.
+setDefaultTimeout(120_000);
 
 test("the audio of a stateful model is the same, bit for bit, when its worker dies again and again", async () => {
   const folder = await mkdtemp(join(tmpdir(), "streamer-deaths-"));

@@ -1,4 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -202,13 +203,18 @@ describe("signals", () => {
   });
 });
 
+/** Long, so that what happens before it and after it takes less on a busy machine. */
+const FREEZE_MS = 10_000;
+
 describe("a server that was stopped and continued", () => {
   test("ends no session and fails no call because of the time in which it did not run", async () => {
+    const started = join(executable.folder, "busy-has-started");
     const server = await executable.serve({
-      "limits.idle_timeout_ms": 1_000,
+      "limits.idle_timeout_ms": FREEZE_MS - 2_000,
       "model.name": join(import.meta.dir, "..", "support", "models", "busy.ts"),
+      "model.started": started,
       "model.workers": 1,
-      "model.inference_timeout_ms": 2_000,
+      "model.inference_timeout_ms": FREEZE_MS - 2_000,
     });
     const silent = await server.connect({ path: "/api/v1/segmented" });
     const busy = await server.connect({ path: "/api/v1/simple" });
@@ -217,12 +223,12 @@ describe("a server that was stopped and continued", () => {
       client.start();
       await client.nextEvent("started");
     }
-    await busy.sendAudio(encode("s16", noise(0.5)));
     await silent.sendAudio(silence);
-    await Bun.sleep(300);
+    await busy.sendAudio(encode("s16", noise(0.5)));
+    await waitUntil("the call to begin", () => existsSync(started));
     server.signal("SIGSTOP");
     await silent.sendAudio(silence);
-    await Bun.sleep(3_000);
+    await Bun.sleep(FREEZE_MS);
     server.signal("SIGCONT");
     await silent.sendAudio(silence);
     for (const client of [silent, busy]) {

@@ -1,10 +1,13 @@
-import { beforeAll, describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmod, mkdir, readdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import { encode, speech, wav } from "../support/audio.ts";
 import { type CommandResult, parseEvents, sharedExecutable } from "../support/executable.ts";
 import { S16_MONO } from "../support/requests.ts";
+
+// Far longer than these tests take, so that a busy machine does not fail them.
+setDefaultTimeout(120_000);
 
 /** Model files of users, with the executable alone. */
 

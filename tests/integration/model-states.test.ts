@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,9 @@ import { ORDERS } from "../support/models/puppet.ts";
 import { modelPath } from "../support/pool-harness.ts";
 import { waitUntil } from "../support/wait.ts";
 import type { WebSocketClient } from "../support/websocket-client.ts";
+
+// Far longer than these tests take, so that a busy machine does not fail them.
+setDefaultTimeout(120_000);
 
 const folder = await mkdtemp(join(tmpdir(), "streamer-states-"));
 const file = join(folder, "handles");

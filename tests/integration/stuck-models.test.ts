@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -6,6 +6,9 @@ import { ADDON_IMPORTS, addonModel, BLOCK, BLOCK_MS, buildAddon } from "../suppo
 import { type ServeProcess, sharedExecutable } from "../support/executable.ts";
 import { expectExactLedger } from "../support/ledgers.ts";
 import { waitUntil } from "../support/wait.ts";
+
+// Far longer than these tests take, so that a busy machine does not fail them.
+setDefaultTimeout(120_000);
 
 /** Models that block where they cannot be interrupted, with the executable. */
 

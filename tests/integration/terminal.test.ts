@@ -1,10 +1,13 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 
 import { encode, noise } from "../support/audio.ts";
 import { sharedExecutable } from "../support/executable.ts";
 import { linesShown } from "../support/terminal-view.ts";
 import { waitUntil } from "../support/wait.ts";
 import { WebSocketClient } from "../support/websocket-client.ts";
+
+// Far longer than these tests take, so that a busy machine does not fail them.
+setDefaultTimeout(120_000);
 
 const executable = await sharedExecutable();
 

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import type { Outcome } from "../../src/model/job.ts";
 import type { ModelInfo } from "../../src/model/model-info.ts";
@@ -7,6 +7,9 @@ import { TERMINATE_GRACE_MS } from "../../src/pool/worker-slot.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { TestPool, type TestPoolOptions } from "../support/pool-harness.ts";
 import { ScriptedHosts } from "../support/scripted-host.ts";
+
+// Far longer than these tests take, so that a busy machine does not fail them.
+setDefaultTimeout(120_000);
 
 /** A pool whose hosts and clock are in the hands of the test. */
 class ScriptedPool extends TestPool {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import type { LaneJob } from "../../src/pool/worker-host.ts";
 import {
@@ -11,6 +11,9 @@ import {
 import { Workers } from "../../src/pool/workers.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { ScriptedHosts } from "../support/scripted-host.ts";
+
+// Far longer than these tests take, so that a busy machine does not fail them.
+setDefaultTimeout(120_000);
 
 const LOAD_TIMEOUT_MS = 1000;
 const JOBS: LaneJob[] = [];

@@ -1,10 +1,13 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { encode, noise } from "../support/audio.ts";
 import { InProcessServer, type Settings } from "../support/in-process-server.ts";
+
+// Far longer than these tests take, so that a busy machine does not fail them.
+setDefaultTimeout(120_000);
 
 const folder = await mkdtemp(join(tmpdir(), "streamer-models-"));
 afterAll(() => rm(folder, { recursive: true }));

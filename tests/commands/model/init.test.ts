@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +7,9 @@ import { checkModel, type Finding } from "../../../src/commands/model/checks/che
 import { modelDeclarations } from "../../../src/commands/model/declarations.ts";
 import { initModel } from "../../../src/commands/model/init.ts";
 import { workerUrl } from "../../support/pool-harness.ts";
+
+// Far longer than these tests take, so that a busy machine does not fail them.
+setDefaultTimeout(120_000);
 
 const root = join(import.meta.dir, "..", "..", "..");
 

@@ -1,8 +1,11 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 
 import { InProcessServer, type Settings } from "../../support/in-process-server.ts";
 import { fakeServer, sendEvent, startedEvent } from "../../support/wire.ts";
+
+// Far longer than these tests take, so that a busy machine does not fail them.
+setDefaultTimeout(120_000);
 
 /** The command in a process of its own, with a real server. */
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +13,9 @@ import { Denoiser, denoiseSettings } from "../../../src/model/built-in/denoise.t
 import { concat, encode, noise, voice, wav } from "../../support/audio.ts";
 import { InProcessServer } from "../../support/in-process-server.ts";
 import { RECORDING } from "../../support/recorded.ts";
+
+// Far longer than these tests take, so that a busy machine does not fail them.
+setDefaultTimeout(120_000);
 
 const root = join(import.meta.dir, "..", "..", "..");
 

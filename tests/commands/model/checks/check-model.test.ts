@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +7,9 @@ import { checkModel, type Finding } from "../../../../src/commands/model/checks/
 import { builtInModels } from "../../../../src/model/models.ts";
 import { ADDON_IMPORTS, addonModel, buildAddon } from "../../../support/blocking-addon.ts";
 import { modelPath, workerUrl } from "../../../support/pool-harness.ts";
+
+// Far longer than these tests take, so that a busy machine does not fail them.
+setDefaultTimeout(120_000);
 
 const QUICK = { delay: 0, constant_factor: 0, jitter: 0 };
 
