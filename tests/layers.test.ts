@@ -13,7 +13,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["stream", "dialects"],
   ["config"],
   ["pipeline", "pool"],
-  ["vad", "worker"],
+  ["vad", "worker", "capacity"],
   ["telemetry"],
   ["audio", "model"],
   ["protocol", "native"],

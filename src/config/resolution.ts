@@ -110,7 +110,7 @@ export class Resolution {
     const key = path.join(".");
     const known = sectionSettings().find((candidate) => candidate.path.join(".") === key);
     if (known !== undefined) this.#set(known.path, known.setting, given);
-    else if (path.length === 1 && Object.hasOwn(SETTINGS, key)) {
+    else if (Object.hasOwn(SETTINGS, key)) {
       if (isEmptySection(given.value)) return;
       this.#rejectValue(given, key, `an object with ${Object.keys(SETTINGS[key as keyof typeof SETTINGS]).join(", ")}`);
     } else this.#rejectKey(given, key);
@@ -157,7 +157,7 @@ export class Resolution {
 
 function sectionSettings(): KnownSetting[] {
   return Object.entries(SETTINGS).flatMap(([section, table]) =>
-    Object.entries(table).map(([key, setting]) => ({ path: [section, key], setting })),
+    Object.entries(table).map(([key, setting]) => ({ path: [...section.split("."), key], setting })),
   );
 }
 

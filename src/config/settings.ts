@@ -163,6 +163,17 @@ export const SETTINGS = {
     max_queued_jobs_per_channel: whole(256, 1, 65_536, "jobs", "most jobs of one channel that wait for the model"),
     max_in_flight_per_channel: whole(4, 1, 256, "jobs", "most jobs of one channel that run at a time"),
   },
+  "limits.admission": {
+    arena: real(0.8, 0.05, 1, "", "share of the audio memory in use up to which streams start; 1: no limit"),
+    wait_ms: whole(50, 1, HOUR_MS, "ms", "longest wait for a worker, other than for a moment, at which streams start"),
+    load: real(
+      0.85,
+      0.05,
+      1_000,
+      "",
+      "share of the time of the workers, and of the main thread, that open streams may need at which others start",
+    ),
+  },
 } as const satisfies Record<string, Record<string, Setting>>;
 
 /** The server's settings for each model, under `model` or `models.NAME`. All other keys there belong to the model. */

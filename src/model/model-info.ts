@@ -14,6 +14,8 @@ export interface ModelInfo {
   readonly idempotent: boolean;
   /** The model has loaded a native add-on (Node-API), which cannot be interrupted. */
   readonly nativeAddon: boolean;
+  /** Duration of the warm-up, which is about one call. */
+  readonly warmUpMs: number;
   /** Duration of load and warm-up. */
   readonly loadMs: number;
 }

@@ -7,10 +7,14 @@ export interface ErrorRow {
   readonly close?: number;
   /** The connection ends. */
   readonly fatal: boolean;
+  /** In reply to a `start` it is not fatal: the connection stays open. */
+  readonly staysOpenAtStart?: boolean;
   /** The stream ends, the connection stays open. */
   readonly endsStream?: boolean;
   /** The same request may succeed later, unchanged. */
   readonly retryable: boolean;
+  /** Milliseconds after which a client may try again, unless the error has another time. */
+  readonly retryAfterMs?: number;
 }
 
 /** Every error that a client can receive, in the order of the reference in `docs/protocol.md`. */
@@ -125,6 +129,8 @@ export const ERRORS = {
     close: 1013,
     fatal: true,
     retryable: true,
+    retryAfterMs: 2_000,
+    staysOpenAtStart: true,
   },
   unauthorized: {
     meaning: "Credentials are missing or wrong.",
@@ -174,6 +180,10 @@ export interface ErrorPlace {
   readonly channel?: number;
   readonly start_time?: number;
   readonly end_time?: number;
+  /** Milliseconds after which the client may try again. */
+  readonly retry_after_ms?: number;
+  /** Default: as the table has it. */
+  readonly fatal?: boolean;
 }
 
 /** An error for the client. `errorEvent` makes the event of it. */
@@ -184,6 +194,8 @@ export class ProtocolError extends Error {
   readonly channel?: number;
   readonly start_time?: number;
   readonly end_time?: number;
+  readonly retry_after_ms?: number;
+  readonly fatal?: boolean;
 
   constructor(code: ErrorCode, message: string, place: ErrorPlace = {}) {
     super(message);
@@ -192,6 +204,8 @@ export class ProtocolError extends Error {
     if (place.channel !== undefined) this.channel = place.channel;
     if (place.start_time !== undefined) this.start_time = place.start_time;
     if (place.end_time !== undefined) this.end_time = place.end_time;
+    if (place.retry_after_ms !== undefined) this.retry_after_ms = place.retry_after_ms;
+    if (place.fatal !== undefined) this.fatal = place.fatal;
   }
 
   /** The properties of this error's code. */

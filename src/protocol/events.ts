@@ -135,6 +135,7 @@ export const errorSchema = v.object({
   message: text(),
   fatal: flag(),
   retryable: v.optional(flag()),
+  retry_after_ms: v.optional(v.pipe(count(), v.description("with retryable: time after which to try again"))),
   channel: v.optional(channel()),
   start_time: v.optional(time()),
   end_time: v.optional(time()),

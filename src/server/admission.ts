@@ -42,6 +42,8 @@ export interface AdmissionHost {
   readonly admit: Admit;
   /** Returns why no caller can open a session now; undefined when one can. */
   unavailable(): ProtocolError | undefined;
+  /** Returns why no stream of this kind can begin now; undefined when one can. */
+  overloaded(opened: Opened): ProtocolError | undefined;
   /** Returns a place for a session of this caller, or why it cannot open one now. */
   claim(caller: Caller): Place | ProtocolError;
   /** A connection has been refused. */
@@ -72,6 +74,8 @@ export function admitConnection(
   if (opened instanceof ProtocolError) return opened;
   const finish = (caller: Caller | ProtocolError): ProtocolError | undefined => {
     if (caller instanceof ProtocolError) return caller;
+    const overloaded = host.overloaded(opened);
+    if (overloaded !== undefined) return overloaded;
     // Nothing may come between the claim and the opening of the session, which gives the place back at its end.
     const place = host.claim(caller);
     if (place instanceof ProtocolError) return place;

@@ -1,4 +1,5 @@
 import type { Arena } from "../audio/arena.ts";
+import type { ModelSize } from "../capacity/model-load.ts";
 import type { Config, ModelConfig } from "../config/config.ts";
 import type { Clock } from "../lib/clock.ts";
 import { fileName } from "../model/models.ts";
@@ -20,8 +21,8 @@ export interface ModelTier {
   readonly outage: ModelOutage | undefined;
   /** The models of which workers are being loaded. */
   readonly loads: readonly ModelLoad[];
-  /** Worker threads of all models. */
-  readonly workers: number;
+  /** The size of each loaded model, by name. */
+  readonly sizes: ReadonlyMap<string, ModelSize>;
   close(): Promise<void>;
 }
 
@@ -86,17 +87,23 @@ export function openModels(config: Config, options: TierOptions): ModelTier {
   ready.catch(() => {});
   return {
     ready,
-    workers: all.reduce((sum, { config: { workers } }) => sum + workers, 0),
     get outage() {
       return firstOutage(all);
     },
     get loads() {
       return all.filter(isLoading).map(loadOf);
     },
+    get sizes() {
+      return new Map(all.map((entry) => [nameOf(entry), sizeOf(entry)]));
+    },
     close: async () => {
       await Promise.all(pools.map((pool) => pool.close()));
     },
   };
+}
+
+function sizeOf({ config, pool }: TierEntry): ModelSize {
+  return { workers: config.workers, warmUpMs: pool.info.warmUpMs };
 }
 
 function firstOutage(all: readonly TierEntry[]): ModelOutage | undefined {

@@ -22,8 +22,10 @@ import { collectGauges } from "./gauges.ts";
 import { GarbageCollector } from "./gc.ts";
 import { describeServer } from "./info.ts";
 import { Listener } from "./listener.ts";
+import { sampleLoad } from "./load-sample.ts";
 import { memoryLimits } from "./memory-limits.ts";
 import { type ModelTier, openModels } from "./models.ts";
+import { openAdmission } from "./open-admission.ts";
 import type { PagesHost } from "./pages.ts";
 import { Readiness } from "./readiness.ts";
 import { createRoutes, type RoutesHost } from "./routes.ts";
@@ -94,7 +96,8 @@ export class Server {
     this.#openedAt = clock();
     const arena = new Arena((limits.arena_mb * MIB) / SLAB_BYTES);
     const memory = new Memory(arena, memoryLimits(config, arena.capacity, { log, metrics, clock }));
-    this.#services = { config, arena, memory, models: this.#served, log, metrics, clock };
+    const admission = openAdmission(config, arena, { log, metrics, clock });
+    this.#services = { config, arena, memory, admission, models: this.#served, log, metrics, clock };
     this.#sessions = new Sessions(this.#services, options.process?.places);
     const garbage = new GarbageCollector(metrics, clock);
     const handled = (message: string | Uint8Array) => garbage.add(message);
@@ -106,18 +109,15 @@ export class Server {
     this.#runtime = new RuntimeMonitor({
       metrics,
       log,
-      workers: this.#models.workers,
       maxSessions: () => this.#sessions.limit,
+      carried: () => admission.headroom.carried,
     });
     this.#descriptors = new DescriptorWatch(log, clock);
     metrics.registry.onCollect(() => {
       collectGauges(this.#services, this.#sessions, this.#readiness.unready() === undefined, program.version);
     });
     presetSeries(metrics, Object.keys(PATTERNS));
-    this.#timers = [
-      setInterval(() => this.#sweep(), SWEEP_MS),
-      setInterval(() => this.#sessions.tick(clock()), TICK_MS),
-    ];
+    this.#timers = [setInterval(() => this.#sweep(), SWEEP_MS), setInterval(() => this.#tick(clock()), TICK_MS)];
   }
 
   /** `http://HOST:PORT`, with the port that is really listened on; empty before it listens. */
@@ -152,8 +152,9 @@ export class Server {
 
   /** Loads and warms the models. Streams are accepted afterwards. Throws when a model cannot be loaded. */
   async load(): Promise<void> {
-    const { metrics } = this.#services;
+    const { metrics, admission } = this.#services;
     for (const [name, model] of await this.#models.ready) this.#served.set(name, model);
+    for (const [name, size] of this.#models.sizes) admission.headroom.modelLoaded(name, size);
     presetModelSeries(metrics, Object.keys(PATTERNS), this.#served.keys());
     const { process: member } = this.#options;
     this.#sessions.limit = this.#descriptors.sessionLimit(this.#sessions.limit, member?.count);
@@ -204,6 +205,11 @@ export class Server {
     });
   }
 
+  #tick(now: number): void {
+    this.#sessions.tick(now);
+    sampleLoad(this.#services, now);
+  }
+
   #sweep(): void {
     const { metrics, memory, clock } = this.#services;
     const outer = metrics.mainThread.enter("sweep");
@@ -227,6 +233,7 @@ export class Server {
       admit,
       unready: () => this.#readiness.unready(),
       unavailable: () => this.#readiness.refusal() ?? this.#sessions.full(),
+      overloaded: (opened) => this.#sessions.overloaded(opened),
       claim: (caller) => this.#readiness.refusal() ?? this.#sessions.claim(caller),
       address: (request) => this.#listener?.address(request) ?? "",
       trace: (request, path) => tracing.startConnection(request, path),

@@ -5,8 +5,8 @@ import type { Accepted } from "../session/connection.ts";
 import type { ConnectionTrace } from "../telemetry/tracing/tracing.ts";
 import { type AdmissionHost, admitConnection, type Arrival } from "./admission.ts";
 
-/** Seconds after which a client that was refused for the moment may try again. */
-const RETRY_AFTER_S = 1;
+/** Milliseconds after which a client that was refused for the moment may try again. */
+const RETRY_AFTER_MS = 1_000;
 
 const UPGRADE = { upgrade: "websocket", connection: "Upgrade" };
 
@@ -66,10 +66,11 @@ export function refusalOf(
   route: Pick<Route, "refuse">,
   headers: Record<string, string> = {},
 ): Response {
-  const { retryable, status = retryable ? 503 : 500 } = error.row;
+  const { retryable, retryAfterMs = RETRY_AFTER_MS, status = retryable ? 503 : 500 } = error.row;
+  const seconds = Math.ceil((error.retry_after_ms ?? retryAfterMs) / 1000);
   return Response.json(route.refuse(error), {
     status,
-    headers: { ...headers, ...(retryable && { "retry-after": String(RETRY_AFTER_S) }) },
+    headers: { ...headers, ...(retryable && { "retry-after": String(seconds) }) },
   });
 }
 

@@ -7,6 +7,7 @@ import type { StreamOwner } from "../stream/owner.ts";
 import type { Services } from "../stream/services.ts";
 import type { Abort, Stream } from "../stream/stream.ts";
 import type { ConnectionTrace } from "../telemetry/tracing/tracing.ts";
+import { firstDemand } from "./first-demand.ts";
 import { Inputs, isStart } from "./inputs.ts";
 import { NewRates } from "./new-rates.ts";
 
@@ -34,6 +35,8 @@ export class Conversation {
   readonly #trace: ConnectionTrace;
   readonly #dialect: Dialect;
   readonly #rates: NewRates;
+  /** To be called when the first start has come, or will not. */
+  readonly #arrived: () => void;
   #stream: Stream | undefined;
   /** Streams opened so far. */
   #count = 0;
@@ -49,6 +52,7 @@ export class Conversation {
     this.#trace = trace;
     this.inputs = new Inputs(dialect);
     this.#rates = new NewRates(services.clock());
+    this.#arrived = services.admission.expect(firstDemand(opened, services.models));
   }
 
   /** The open stream. */
@@ -84,6 +88,11 @@ export class Conversation {
       stream.end("restart");
     } else this.#handle(input);
     return "moved";
+  }
+
+  /** No stream comes any more. */
+  leave(): void {
+    this.#arrived();
   }
 
   /** Ends the open stream now: errors name everything without an answer. Returns false when no stream is open. */
@@ -161,6 +170,7 @@ export class Conversation {
   }
 
   #start(start: Start): void {
+    this.#arrived();
     this.#rates.use(start.format.sample_rate, this.#services.clock());
     const place = { session: this.#owner.id, index: this.#count, pattern: this.#opened.pattern, trace: this.#trace };
     const { stream, started } = openStream(start, place, this.#owner, this.#services);

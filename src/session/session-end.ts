@@ -203,7 +203,8 @@ export class SessionEnd {
 
   /** @param reason of the end, in the metrics */
   #markOver(reason: string): void {
-    const { gate, services } = this.#parts;
+    const { conversation, gate, services } = this.#parts;
+    conversation.leave();
     if (!this.#over) services.metrics.sessionClosed(reason);
     gate.count();
     this.#over = true;

@@ -1,7 +1,9 @@
+import type { Opened } from "../dialects/dialect.ts";
 import type { Caller } from "../protocol/caller.ts";
 import { type ErrorCode, ProtocolError } from "../protocol/errors.ts";
 import type { Services } from "../stream/services.ts";
 import type { Accepted, Connection } from "./connection.ts";
+import { firstDemand } from "./first-demand.ts";
 import type { SessionHost, Watched } from "./session-host.ts";
 import { LocalPlaces, type Place, type SessionPlaces } from "./session-places.ts";
 import { Session } from "./session.ts";
@@ -49,6 +51,12 @@ export class Sessions {
   full(): ProtocolError | undefined {
     if (this.#sessions.size >= this.limit) return allInUse(this.limit);
     return this.#places.hasRoom() ? undefined : allInUse(this.#services.config.limits.max_sessions);
+  }
+
+  /** Returns why a stream on a new connection could not begin now; undefined: it could. */
+  overloaded(opened: Opened): ProtocolError | undefined {
+    const { admission, models } = this.#services;
+    return admission.refusal(firstDemand(opened, models), "upgrade");
   }
 
   /** Returns a place for a session of this caller, or why it cannot open one now. */

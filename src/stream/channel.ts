@@ -17,6 +17,9 @@ export interface ChannelHost {
   readonly arena: Arena;
   readonly telemetry: StreamTelemetry;
   readonly thread: MainThreadTimer;
+  /** A final was submitted, or has its outcome. */
+  submitted(): void;
+  settled(submission: Submission, outcome: Outcome): void;
   /** Seconds of audio received so far. */
   readonly receivedSeconds: number;
 }
@@ -141,6 +144,7 @@ export class Channel implements Disposable {
     const audio = this.store.span(job.start, job.end);
     const submission = this.#host.telemetry.submitted(this.index, job, this.store.end);
     const { traceparent } = submission.trace;
+    if (job.kind === "final") this.#host.submitted();
     this.#lane.submit({ ...job, audio, traceparent }, (outcome) => this.#settle(submission, outcome));
   }
 
@@ -160,7 +164,10 @@ export class Channel implements Disposable {
   #answer(submission: Submission, outcome: Outcome): void {
     const { telemetry } = this.#host;
     const isFinal = submission.job.kind === "final";
-    if (isFinal) telemetry.settled(submission, outcome);
+    if (isFinal) {
+      telemetry.settled(submission, outcome);
+      this.#host.settled(submission, outcome);
+    }
     const sent = this.#apply(this.#pipeline.resolved(submission.job, outcome));
     if (!isFinal) return telemetry.interimSettled(submission, outcome, sent);
     const answeredBefore = this.pending === 0 ? Infinity : this.needed;

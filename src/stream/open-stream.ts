@@ -4,7 +4,7 @@ import type { Started } from "../protocol/events.ts";
 import type { Start } from "../protocol/requests.ts";
 import type { ConnectionTrace, StreamTrace } from "../telemetry/tracing/tracing.ts";
 import type { StreamOwner } from "./owner.ts";
-import { planStream } from "./plan.ts";
+import { demandOf, planStream } from "./plan.ts";
 import type { Services } from "./services.ts";
 import { StreamTelemetry } from "./stream-telemetry.ts";
 import { Stream } from "./stream.ts";
@@ -35,6 +35,8 @@ export function openStream(
   });
   try {
     const plan = planStream(start, pattern, services);
+    const refusal = services.admission.refusal(demandOf(plan), "start");
+    if (refusal !== undefined) throw refusal;
     const telemetry = new StreamTelemetry(services, trace, pattern.name, plan.model);
     const stream = new Stream(plan, owner, services, telemetry);
     const head = { type: "started", session_id: session, stream: index, trace_id: trace.traceparent } as const;

@@ -1,3 +1,4 @@
+import type { Demand } from "../capacity/demand.ts";
 import type { Config } from "../config/config.ts";
 import { maxHoldMs, patternSection } from "../config/stream-check.ts";
 import { nearestName } from "../lib/nearest-name.ts";
@@ -27,6 +28,11 @@ export interface StreamPlan {
   readonly maxPending: number;
   /** The fields of `started` that the plan decides. */
   readonly started: Omit<Started, "type" | "session_id" | "stream" | "trace_id">;
+}
+
+/** What a stream with this plan will ask for. */
+export function demandOf({ pattern, model, format }: StreamPlan): Demand {
+  return { pattern: pattern.name, model: model.name, channels: format.channels };
 }
 
 /**

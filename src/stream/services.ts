@@ -4,6 +4,7 @@ import type { Lane, LaneOwner } from "../pool/lane.ts";
 import type { Logger } from "../telemetry/log/log.ts";
 import type { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
 import type { Memory } from "./memory.ts";
+import type { StreamAdmission } from "./stream-admission.ts";
 
 /** A model as streams use it. */
 export interface ServedModel {
@@ -30,6 +31,7 @@ export interface Services {
   readonly config: Config;
   readonly arena: Arena;
   readonly memory: Memory;
+  readonly admission: StreamAdmission;
   /** By name; the first is the default. */
   readonly models: ReadonlyMap<string, ServedModel>;
   readonly log: Logger;

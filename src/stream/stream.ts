@@ -1,4 +1,6 @@
 import { Store } from "../audio/store.ts";
+import type { Headroom } from "../capacity/headroom.ts";
+import type { StreamLoad } from "../capacity/stream-load.ts";
 import { errorEvent } from "../protocol/error-event.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { ChannelLedger, ErrorEvent, Stopped, StopReason } from "../protocol/events.ts";
@@ -8,13 +10,13 @@ import { Feed } from "./feed.ts";
 import { Intake } from "./intake.ts";
 import { MemoryPlace } from "./memory-place.ts";
 import type { StreamOwner } from "./owner.ts";
-import type { StreamPlan } from "./plan.ts";
+import { demandOf, type StreamPlan } from "./plan.ts";
 import { QuietTimer } from "./quiet-timer.ts";
 import type { ServedModel, Services } from "./services.ts";
 import type { StreamTelemetry } from "./stream-telemetry.ts";
 
 /** The services that a stream itself uses. */
-export type StreamServices = Pick<Services, "arena" | "memory" | "metrics">;
+export type StreamServices = Pick<Services, "arena" | "memory" | "metrics" | "admission" | "clock">;
 
 /** The end of a stream with errors for everything that has no answer. */
 export interface Abort {
@@ -35,6 +37,8 @@ export interface Abort {
 export class Stream implements MeasuredStream {
   readonly #owner: StreamOwner;
   readonly #place: MemoryPlace;
+  readonly #headroom: Headroom;
+  readonly #load: StreamLoad | undefined;
   readonly #telemetry: StreamTelemetry;
   readonly #intake: Intake;
   readonly #channels: Channels;
@@ -54,7 +58,7 @@ export class Stream implements MeasuredStream {
     this.#owner = owner;
     this.#telemetry = telemetry;
     const { format, model, flushAfterMs } = plan;
-    const { arena, memory, metrics } = services;
+    const { arena, memory, metrics, admission, clock } = services;
     const stores = Array.from({ length: format.channels }, () => new Store(arena));
     const intake = new Intake(format, model.sampleRate, arena, stores, (warning) => owner.send(warning));
     this.#intake = intake;
@@ -65,6 +69,8 @@ export class Stream implements MeasuredStream {
       arena,
       telemetry,
       thread: metrics.mainThread,
+      submitted: () => this.#load?.submitted(clock()),
+      settled: ({ submittedAt }, outcome) => this.#load?.settled(outcome, submittedAt, clock()),
       get receivedSeconds() {
         return intake.seconds;
       },
@@ -72,6 +78,9 @@ export class Stream implements MeasuredStream {
     const place = new MemoryPlace(memory, this.#channels, owner);
     this.#place = place;
     this.#feed = new Feed(plan, intake, this.#channels, telemetry, metrics.mainThread, () => place.mayGrow());
+    this.#headroom = admission.headroom;
+    const source = { slabs: () => place.slabs, answeredSeconds: () => place.answered / model.sampleRate };
+    this.#load = admission.headroom.enter(demandOf(plan), source, clock());
     telemetry.started(this);
   }
 
@@ -225,6 +234,7 @@ export class Stream implements MeasuredStream {
     this.#over = true;
     this.#telemetry.stopped(this, reason);
     this.#place.leave();
+    if (this.#load !== undefined) this.#headroom.leave(this.#load);
     this.#channels[Symbol.dispose]();
     this.#intake[Symbol.dispose]();
   }

@@ -33,7 +33,9 @@ export async function loadModel(message: LoadMessage): Promise<LoadedModel> {
   checkModel(module, model, message.model);
   const stateful = isStateful(model);
   const sampleRate = module.sampleRate ?? DEFAULT_SAMPLE_RATE;
+  const loadedMs = performance.now();
   await run("the warm-up", () => warmUp(model, sampleRate));
+  const warmMs = performance.now();
   const info: ModelInfo = {
     name: module.name,
     sampleRate,
@@ -43,7 +45,8 @@ export async function loadModel(message: LoadMessage): Promise<LoadedModel> {
     maxBatchWaitMs: module.maxBatchWaitMs ?? 0,
     idempotent: module.idempotent ?? false,
     nativeAddon: new AddonFlag(message.addonFlag).isSet,
-    loadMs: performance.now() - startedMs,
+    warmUpMs: warmMs - loadedMs,
+    loadMs: warmMs - startedMs,
   };
   return { model, info, tracing };
 }

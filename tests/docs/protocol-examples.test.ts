@@ -86,7 +86,7 @@ describe("docs/protocol.md", () => {
       row.meaning.replaceAll("`", ""),
       String(row.status ?? ""),
       String(row.close ?? ""),
-      row.fatal ? "yes" : "no",
+      row.staysOpenAtStart ? "not at start" : row.fatal ? "yes" : "no",
       row.retryable ? "yes" : "no",
     ]);
     expect(rows("<!-- errors -->")).toEqual(expected);

@@ -27,6 +27,13 @@ const INSTANT_MODEL: Settings = {
  * The garbage collector counts an arena as memory in use, although nearly all of it is untouched, and lets as much
  * garbage pile up. A process that runs all tests has many arenas that are not collected yet.
  */
+/** Tests of other things offer more than their small servers and slow models would admit. */
+export const ADMIT_ALL: Settings = {
+  "limits.admission.arena": 1,
+  "limits.admission.wait_ms": 3_600_000,
+  "limits.admission.load": 1_000,
+};
+
 const SMALL_ARENA: Settings = { "limits.arena_mb": 32 };
 
 /**
@@ -35,7 +42,9 @@ const SMALL_ARENA: Settings = { "limits.arena_mb": 32 };
  */
 export function configure(settings: Settings = {}): Config {
   const preset = "model.name" in settings ? { "model.workers": 1 } : INSTANT_MODEL;
-  const sets = Object.entries({ ...SMALL_ARENA, ...preset, ...settings }).map(([key, value]) => `${key}=${value}`);
+  const sets = Object.entries({ ...SMALL_ARENA, ...ADMIT_ALL, ...preset, ...settings }).map(
+    ([key, value]) => `${key}=${value}`,
+  );
   return loadConfig({ flags: { port: 0 }, sets, validateModelSettings }).config;
 }
 

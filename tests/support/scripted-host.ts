@@ -11,6 +11,7 @@ const INFO: ModelInfo = {
   maxBatchWaitMs: 0,
   idempotent: false,
   nativeAddon: false,
+  warmUpMs: 0,
   loadMs: 0,
 };
 

@@ -12,6 +12,7 @@ import type { ServedModel, Services } from "../../src/stream/services.ts";
 import { type Logger, openLog } from "../../src/telemetry/log/log.ts";
 import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
 import { untracedConnection } from "../../src/telemetry/tracing/no-tracing.ts";
+import { unlimitedAdmission } from "./admission.ts";
 import { summarize } from "./event-summary.ts";
 import { configure, type Settings } from "./in-process-server.ts";
 import { runMicrotasks } from "./microtasks.ts";
@@ -103,6 +104,7 @@ export class SessionHarness implements Disposable {
       config,
       arena: this.arena,
       memory: this.memory,
+      admission: unlimitedAdmission(this.arena),
       models: new Map([["simulated", this.#model()]]),
       log: this.#log,
       metrics: this.metrics,

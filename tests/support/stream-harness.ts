@@ -15,6 +15,7 @@ import { StreamTelemetry } from "../../src/stream/stream-telemetry.ts";
 import { Stream } from "../../src/stream/stream.ts";
 import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
 import { untracedConnection } from "../../src/telemetry/tracing/no-tracing.ts";
+import { unlimitedAdmission } from "./admission.ts";
 import { encode, sampleFields, seeded, speech } from "./audio.ts";
 import { shortSection } from "./pattern-settings.ts";
 
@@ -247,8 +248,9 @@ export class DrivenStream {
     });
     const { arena, memory } = harness;
     const metrics = new ServerMetrics();
+    const admission = unlimitedAdmission(arena);
     const telemetry = new StreamTelemetry({ metrics, clock: () => 0 }, trace, name, plan.model);
-    this.stream = new Stream(plan, owner, { arena, memory, metrics }, telemetry);
+    this.stream = new Stream(plan, owner, { arena, memory, metrics, admission, clock: () => 0 }, telemetry);
   }
 
   /** As a session does: also from inside of itself. */

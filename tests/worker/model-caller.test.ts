@@ -18,6 +18,7 @@ const INFO: ModelInfo = {
   maxBatchWaitMs: 0,
   idempotent: true,
   nativeAddon: false,
+  warmUpMs: 0,
   loadMs: 0,
 };
 

@@ -12,7 +12,7 @@ import type { ServerMetrics } from "./server-metrics.ts";
  * as an increase from 0.
  */
 export function presetSeries(metrics: ServerMetrics, patterns: readonly string[]): void {
-  const { sessions, traffic, runtime, server } = metrics.families;
+  const { sessions, streams, traffic, runtime, server } = metrics.families;
   for (const [code, row] of Object.entries(ERRORS) as [ErrorCode, ErrorRow][]) {
     traffic.errors.with({ code });
     if (row.status !== undefined) sessions.refused.with({ reason: code });
@@ -31,6 +31,7 @@ export function presetSeries(metrics: ServerMetrics, patterns: readonly string[]
     runtime.blockedSeconds.with({ stage });
   }
   for (const pattern of patterns) sessions.opened.with({ pattern });
+  streams.shed.with({});
 }
 
 /** Creates the series of the models in the same way. Their names are known when they are loaded. */

@@ -2,7 +2,7 @@ import { cpus } from "node:os";
 
 import type { Logger } from "../log/log.ts";
 import { RateLimitedLog } from "../log/rate-limited-log.ts";
-import { CapacityEstimator, RESOURCES } from "./capacity-estimator.ts";
+import { CapacityEstimator, type CarriedStreams, RESOURCES } from "./capacity-estimator.ts";
 import type { Histogram } from "./histogram.ts";
 import type { ServerMetrics } from "./server-metrics.ts";
 import { type Turn, TurnMeter } from "./turn-meter.ts";
@@ -23,10 +23,10 @@ export const PREEMPTED = "preempted";
 export interface RuntimeMonitorOptions {
   readonly metrics: ServerMetrics;
   readonly log: Logger;
-  /** Worker threads of all models. */
-  readonly workers: number;
   /** Returns the most sessions that may be open. */
   readonly maxSessions: () => number;
+  /** Returns the streams that each resource could carry, as admission reckons with them. Default: not known. */
+  readonly carried?: () => CarriedStreams;
   /** Returns milliseconds, monotonic. Default: `performance.now`. */
   readonly now?: () => number;
   /** Returns the processor time of the main thread in seconds. Default: that of the calling thread. */
@@ -129,7 +129,7 @@ export class RuntimeMonitor implements Disposable {
   }
 
   #collect(): void {
-    const { metrics, workers, maxSessions } = this.#options;
+    const { metrics, maxSessions, carried } = this.#options;
     const { runtime, server } = metrics.families;
     runtime.mainThreadCpu.with({}).value = threadCpuSeconds();
     runtime.loopUtilization.with({}).set(this.#utilization);
@@ -138,8 +138,7 @@ export class RuntimeMonitor implements Disposable {
     runtime.heap.with({ kind: "used" }).set(heapUsed);
     runtime.heap.with({ kind: "capacity" }).set(heapTotal);
     runtime.heap.with({ kind: "external" }).set(external);
-    const estimates = this.#estimator.estimate({ processors: cpus().length, workers });
-    server.capacity.with({ resource: "sessions" }).set(maxSessions());
-    for (const resource of RESOURCES) server.capacity.with({ resource }).set(estimates?.get(resource) ?? NaN);
+    const streams = { ...carried?.(), processor: this.#estimator.estimate(cpus().length), sessions: maxSessions() };
+    for (const resource of RESOURCES) server.capacity.with({ resource }).set(streams[resource] ?? NaN);
   }
 }

@@ -8,22 +8,17 @@ export interface Usage {
   readonly mainThread: number;
   /** Processor time of all threads. */
   readonly processor: number;
-  /** Time that workers spent in model calls. */
-  readonly workers: number;
   /** Audio received; a stream counts once, whatever its number of channels. */
   readonly audio: number;
 }
 
 /** Returns the usage from the start of the process until now. */
-export function totalUsage({ mainThread, families }: ServerMetrics): Usage {
+export function totalUsage({ mainThread }: ServerMetrics): Usage {
   const { user, system } = process.cpuUsage();
-  let workers = 0;
-  for (const histogram of families.inference.computeSeconds.instruments()) workers += histogram.sum;
   return {
     wall: performance.now() / 1000,
     mainThread: threadCpuSeconds(),
     processor: (user + system) / 1e6,
-    workers,
     audio: mainThread.decodedSeconds,
   };
 }
@@ -34,7 +29,6 @@ export function usageBetween(before: Usage, after: Usage): Usage {
     wall: after.wall - before.wall,
     mainThread: after.mainThread - before.mainThread,
     processor: after.processor - before.processor,
-    workers: after.workers - before.workers,
     audio: after.audio - before.audio,
   };
 }

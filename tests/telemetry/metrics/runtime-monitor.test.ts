@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
+import type { CarriedStreams } from "../../../src/telemetry/metrics/capacity-estimator.ts";
 import { RuntimeMonitor } from "../../../src/telemetry/metrics/runtime-monitor.ts";
 import { ServerMetrics } from "../../../src/telemetry/metrics/server-metrics.ts";
 
@@ -17,11 +18,12 @@ function start() {
     error: ignore,
     with: () => log,
   };
+  const carried: CarriedStreams = {};
   const monitor = new RuntimeMonitor({
     metrics,
     log,
-    workers: 2,
     maxSessions: () => 7,
+    carried: () => carried,
     now: () => now,
     cpuSeconds: () => cpuMs / 1000,
     defer: (task) => void (endOfTurn = task),
@@ -81,7 +83,7 @@ describe("the runtime monitor", () => {
     expect(runtime.heap.with({ kind: "used" }).value).toBeGreaterThan(0);
     expect(server.capacity.with({ resource: "sessions" }).value).toBe(7);
     // No audio has been processed, so there is no estimate yet.
-    for (const resource of ["event_loop", "processor", "workers"]) {
+    for (const resource of ["event_loop", "processor", "workers", "memory"]) {
       expect(server.capacity.with({ resource }).value).toBeNaN();
     }
   });

@@ -10,7 +10,7 @@ export function serverFamilies(registry: MetricRegistry) {
     capacity: registry.gauge(
       "streamer_capacity_streams",
       "Estimated number of real-time streams that each resource could carry, from measured cost: event_loop, " +
-        "processor, workers, or sessions (the configured limit). The least counts.",
+        "processor, workers, memory, or sessions (the configured limit). The least counts.",
       ["resource"],
     ),
     spans: registry.counter(

@@ -9,6 +9,12 @@ export function streamFamilies(registry: MetricRegistry) {
     started: registry.counter("streamer_streams_started_total", "Started streams.", LABELS),
     refused: registry.counter("streamer_streams_refused_total", "Refused starts, by error code.", ["reason"]),
     shed: registry.counter("streamer_streams_shed_total", "Streams that were ended to free audio memory for others."),
+    overloaded: registry.counter(
+      "streamer_overload_refusals_total",
+      "Streams refused because the server had no room: resource is memory, workers, wait (results are late) or " +
+        "main_thread; stage is upgrade or start.",
+      ["resource", "stage"],
+    ),
     stopped: registry.counter(
       "streamer_streams_stopped_total",
       "Ended streams: stop, restart, drain, error, limit (the reasons of the event stopped) or vanished (the client " +

@@ -1,0 +1,26 @@
+/** What a stream will ask for, as far as it is known before it begins. */
+export interface Demand {
+  /** Name of the pattern. */
+  readonly pattern: string;
+  /** Name of the model. */
+  readonly model: string;
+  readonly channels: number;
+}
+
+/** A resource that can be used up. */
+export type Scarce = "memory" | "workers" | "wait" | "main_thread";
+
+/** Why no stream may begin now. */
+export interface Shortage {
+  readonly resource: Scarce;
+  /** A sentence for the client. */
+  readonly message: string;
+}
+
+/** An open stream, as its load is measured. */
+export interface LoadSource {
+  /** Returns the slabs of the arena that it holds. */
+  slabs(): number;
+  /** Returns the seconds of each channel that have been answered or were silent. */
+  answeredSeconds(): number;
+}

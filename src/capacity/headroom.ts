@@ -1,0 +1,234 @@
+import type { Demand, LoadSource, Shortage } from "./demand.ts";
+import { type ExpectedLoad, KindLoad } from "./kind-load.ts";
+import { ModelLoad, type ModelSize } from "./model-load.ts";
+import { StreamLoad } from "./stream-load.ts";
+import { ThreadLoad, type ThreadTotals } from "./thread-load.ts";
+
+/** Streams of a model that begin before any of its calls has been measured, for each worker, whatever is expected. */
+const UNMEASURED_STREAMS = 4;
+/** Share of the permitted load from which on a saturated main thread is taken to be so because of its streams. */
+const SATURATED_SHARE = 0.6;
+/** Samples of the main thread for one of the streams. */
+const STREAMS_EVERY = 5;
+
+export interface HeadroomLimits {
+  /** Share of the memory in use up to which streams begin. */
+  readonly arena: number;
+  /** Milliseconds. Longest wait for a worker at which streams begin. */
+  readonly waitMs: number;
+  /** Share of the workers' time, and of the main thread's, that open streams may need at most for another one to begin. */
+  readonly load: number;
+}
+
+/** The memory, as far as its size goes. */
+export interface Slabs {
+  readonly used: number;
+  readonly capacity: number;
+}
+
+/** Load expected of one channel of a pattern. @param callS seconds that a call takes */
+export type Expect = (pattern: string, callS: number) => ExpectedLoad;
+
+/** Streams that each resource could carry, with the load as it is. Undefined: not known yet. */
+export interface CarriedStreams {
+  readonly event_loop: number | undefined;
+  readonly workers: number | undefined;
+  readonly memory: number | undefined;
+}
+
+/**
+ * Decides whether another stream may begin, so that those inside keep their memory and their latency: by what all open
+ * streams are expected to need, also those that have just come, and not only by what is used up at the moment. Times
+ * are passed in; `sample` is to be called about ten times a second.
+ */
+export class Headroom {
+  readonly #limits: HeadroomLimits;
+  readonly #slabs: Slabs;
+  readonly #expect: Expect;
+  readonly #thread = new ThreadLoad();
+  readonly #models = new Map<string, ModelLoad>();
+  readonly #kinds = new Map<string, { readonly model: string; readonly load: KindLoad }>();
+  readonly #streams = new Set<StreamLoad>();
+  /** Sessions that have not begun their first stream, and the slabs that they will need. */
+  #expected = 0;
+  #expectedSlabs = 0;
+  /** Slabs that streams still miss which have begun a short time ago. */
+  #missing = 0;
+  #samples = 0;
+  #sampledAt = 0;
+  #carried: CarriedStreams = { event_loop: undefined, workers: undefined, memory: undefined };
+
+  constructor(limits: HeadroomLimits, slabs: Slabs, expect: Expect) {
+    this.#limits = limits;
+    this.#slabs = slabs;
+    this.#expect = expect;
+  }
+
+  /** Streams that each resource could carry. Without load the last estimate stays. */
+  get carried(): CarriedStreams {
+    return this.#carried;
+  }
+
+  /** Share of time in which the main thread worked or waited for a processor. */
+  get occupancy(): number {
+    return this.#thread.occupancy;
+  }
+
+  modelLoaded(name: string, size: ModelSize): void {
+    this.#models.set(name, new ModelLoad(size));
+  }
+
+  /** Why a stream may not begin now; undefined: it may. One that would be alone always may. */
+  shortage(demand: Demand): Shortage | undefined {
+    return this.#memoryShortage(demand) ?? this.#workerShortage(demand) ?? this.#threadShortage();
+  }
+
+  /** A stream is about to come. Returns a function to call when it has come or will not. */
+  expect(demand: Demand): () => void {
+    const kind = this.#kindOf(demand);
+    const slabs = demand.channels * kind.hold;
+    kind.channels += demand.channels;
+    this.#expected += 1;
+    this.#expectedSlabs += slabs;
+    this.#thread.entered();
+    let gone = false;
+    return () => {
+      if (gone) return;
+      gone = true;
+      kind.channels -= demand.channels;
+      this.#expected -= 1;
+      this.#expectedSlabs -= slabs;
+    };
+  }
+
+  /** A stream has begun. @param now milliseconds */
+  enter(demand: Demand, source: LoadSource, now: number): StreamLoad {
+    const kind = this.#kindOf(demand);
+    kind.channels += demand.channels;
+    this.#missing += demand.channels * kind.hold;
+    this.#thread.entered();
+    const stream = new StreamLoad(demand, source, kind, this.#modelOf(demand.model).wait, now);
+    this.#streams.add(stream);
+    return stream;
+  }
+
+  leave(stream: StreamLoad): void {
+    if (this.#streams.delete(stream)) stream.kind.channels -= stream.demand.channels;
+  }
+
+  /** Takes a sample. @param now milliseconds */
+  sample(now: number, thread: ThreadTotals): void {
+    this.#thread.sample(now, thread, this.#streams.size);
+    if (this.#samples++ % STREAMS_EVERY > 0) return;
+    this.#sampleStreams(now, (now - this.#sampledAt) / 1000);
+    this.#sampledAt = now;
+    this.#estimate();
+  }
+
+  get #count(): number {
+    return this.#streams.size + this.#expected;
+  }
+
+  #memoryShortage({ pattern, model, channels }: Demand): Shortage | undefined {
+    const { used, capacity } = this.#slabs;
+    const limit = capacity * this.#limits.arena;
+    if (this.#count === 0 || this.#limits.arena >= 1) return undefined;
+    const needed = channels * this.#kindOf({ pattern, model, channels }).hold;
+    if (Math.max(used + this.#missing + this.#expectedSlabs, this.#usualSlabs) + needed <= limit) return undefined;
+    return { resource: "memory", message: "the server's memory for audio is in use" };
+  }
+
+  /** Slabs that all streams together hold at times of much speech. */
+  get #usualSlabs(): number {
+    let slabs = 0;
+    for (const { load } of this.#kinds.values()) slabs += load.channels * load.hold;
+    return slabs;
+  }
+
+  #workerShortage(demand: Demand): Shortage | undefined {
+    const { model: name, channels } = demand;
+    const model = this.#modelOf(name);
+    const kind = this.#kindOf(demand);
+    const offered = this.#offered(name);
+    if (offered > 0 && offered + channels * kind.compute > this.#limits.load * model.workers) {
+      return { resource: "workers", message: `the workers of model "${name}" are in use` };
+    }
+    if (model.wait.ms <= this.#limits.waitMs) return undefined;
+    return { resource: "wait", message: `results of model "${name}" are late` };
+  }
+
+  /** Seconds of workers that all streams of a model ask for in a second. */
+  #offered(model: string): number {
+    let seconds = 0;
+    for (const kind of this.#kinds.values()) {
+      if (kind.model === model) seconds += kind.load.channels * kind.load.compute;
+    }
+    return seconds;
+  }
+
+  #threadShortage(): Shortage | undefined {
+    if (this.#count === 0) return undefined;
+    // A client that floods the server, or a file at full speed, makes the thread busy, but takes turns with others.
+    const most = this.#limits.load * (this.#thread.saturated ? SATURATED_SHARE : 1);
+    if (this.#thread.demand(this.#count + 1) <= most) return undefined;
+    return { resource: "main_thread", message: "the server has no processor time left for another stream" };
+  }
+
+  #sampleStreams(now: number, seconds: number): void {
+    let missing = 0;
+    const totals = new Map<KindLoad, { slabs: number; channels: number; answered: number }>();
+    const waiting = new Map<string, number>();
+    for (const { load } of this.#kinds.values()) totals.set(load, { slabs: 0, channels: 0, answered: 0 });
+    for (const stream of this.#streams) {
+      const total = totals.get(stream.kind)!;
+      const { model, channels } = stream.demand;
+      total.answered += stream.takeAnswered();
+      if (stream.mature(now)) {
+        total.slabs += stream.slabs;
+        total.channels += channels;
+      } else missing += Math.max(0, channels * stream.kind.hold - stream.slabs);
+      const waitingMs = stream.waitingMs(now);
+      if (waitingMs !== undefined) waiting.set(model, Math.min(waiting.get(model) ?? Infinity, waitingMs));
+    }
+    this.#missing = missing;
+    for (const [load, { slabs, channels, answered }] of totals) load.sample(slabs, channels, answered, seconds);
+    for (const [name, { wait }] of this.#models) wait.update(now, waiting.get(name));
+  }
+
+  #estimate(): void {
+    const streams = this.#streams.size;
+    if (streams === 0) return;
+    const { load, arena } = this.#limits;
+    const offered = [...this.#models].map(([name, { workers }]) => this.#offered(name) / workers);
+    const isMeasured = [...this.#kinds.values()].some((kind) => kind.load.measured);
+    const most = Math.max(0, ...offered);
+    const count = this.#count;
+    this.#carried = {
+      event_loop: this.#thread.measured ? load / this.#thread.audioCost : this.#carried.event_loop,
+      workers: isMeasured && most > 0 ? (count * load) / most : this.#carried.workers,
+      memory: (count * this.#slabs.capacity * arena) / this.#usualSlabs,
+    };
+  }
+
+  #kindOf({ pattern, model }: Demand): KindLoad {
+    const key = `${pattern}\0${model}`;
+    let kind = this.#kinds.get(key);
+    if (kind === undefined) {
+      const { workers, expectedCallS } = this.#modelOf(model);
+      const { hold, compute } = this.#expect(pattern, expectedCallS);
+      const most = (this.#limits.load * workers) / (UNMEASURED_STREAMS * workers);
+      kind = { model, load: new KindLoad({ hold, compute: Math.min(compute, most) }) };
+      this.#kinds.set(key, kind);
+    }
+    return kind.load;
+  }
+
+  #modelOf(name: string): ModelLoad {
+    let model = this.#models.get(name);
+    if (model === undefined) {
+      model = new ModelLoad({ workers: 1, warmUpMs: 0 });
+      this.#models.set(name, model);
+    }
+    return model;
+  }
+}
