@@ -156,8 +156,7 @@ export class Server {
     for (const [name, model] of await this.#models.ready) this.#served.set(name, model);
     for (const [name, size] of this.#models.sizes) admission.headroom.modelLoaded(name, size);
     presetModelSeries(metrics, Object.keys(PATTERNS), this.#served.keys());
-    const { process: member } = this.#options;
-    this.#sessions.limit = this.#descriptors.sessionLimit(this.#sessions.limit, member?.count);
+    this.#sessions.limit = this.#descriptors.sessionLimit(this.#sessions.limit, this.#options.process?.count);
     this.#readiness.loaded();
     this.#listener ??= this.#listen();
   }

@@ -29,14 +29,16 @@ const modelKeys = new Set([
 
 function isKey(section: string, key: string): boolean {
   if (section === "model") return modelKeys.has(key);
+  if (Object.hasOwn(SETTINGS, `${section}.${key}`)) return true;
   return Object.hasOwn(SETTINGS[section as keyof typeof SETTINGS] ?? {}, key);
 }
 
-const SECTIONS = ["model", ...Object.keys(SETTINGS)].join("|");
+/** Sections within a section come first, since a pattern takes the first that fits. */
+const SECTIONS = ["model", ...Object.keys(SETTINGS).toSorted((a, b) => b.length - a.length)].join("|");
 
 /** A configuration key such as `limits.arena_mb`; not a file (`model.ts`, `server/x.ts`) or a part of a longer name. */
 const KEY = new RegExp(`(?<![\\w./-])(${SECTIONS})\\.([a-z][a-z_]*)(?![\\w(])`, "g");
-const VARIABLE = new RegExp(`\\bSTREAMER__(${SECTIONS.toUpperCase()})__([A-Z_]+)`, "g");
+const VARIABLE = new RegExp(`\\bSTREAMER__(${SECTIONS.toUpperCase().replaceAll(".", "__")})__([A-Z_]+)`, "g");
 const ENDINGS = new Set(["c", "h", "js", "json", "md", "ts"]);
 
 /**
@@ -47,7 +49,7 @@ function unknownKeys(text: string): string[] {
   const keys = [...text.replace(/```json[\s\S]*?```/g, "").matchAll(KEY)].filter(([, , key = ""]) => !ENDINGS.has(key));
   const variables = [...text.matchAll(VARIABLE)].filter(([, , key]) => key !== "NAME");
   return [...keys, ...variables]
-    .filter(([, section = "", key = ""]) => !isKey(section.toLowerCase(), key.toLowerCase()))
+    .filter(([, section = "", key = ""]) => !isKey(section.toLowerCase().replace("__", "."), key.toLowerCase()))
     .map(([name]) => name);
 }
 
