@@ -8,6 +8,7 @@
 import { Arena, type AudioSpan } from "../../src/audio/arena.ts";
 import { ModelPool } from "../../src/pool/pool.ts";
 import { threadHost } from "../../src/pool/thread-host.ts";
+import { reportFigure } from "./support/figures.ts";
 import { printMachine } from "./support/machine.ts";
 import { median, quantile } from "./support/statistics.ts";
 
@@ -80,5 +81,6 @@ for (const [name, results] of Object.entries(rounds)) {
 }
 const ratio = p99["shared memory"]! / p99["copying"]!;
 console.log(`p99 shared / copying ${ratio.toFixed(2)} (goal: at most 0.33; p50 of shared memory at most 30 us)`);
+reportFigure("handover/p99_ratio", ratio);
 await pool.close();
 copying.terminate();

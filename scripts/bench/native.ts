@@ -10,6 +10,7 @@ import { Inspector } from "../../src/native/inspector.ts";
 import { PcmConverter } from "../../src/native/pcm.ts";
 import { Resampler } from "../../src/native/resampler.ts";
 import { EnergyVad } from "../../src/native/vad.ts";
+import { reportFigure } from "./support/figures.ts";
 import { printMachine } from "./support/machine.ts";
 import { soxrPresent, soxrStream } from "./support/soxr.ts";
 import { median } from "./support/statistics.ts";
@@ -114,6 +115,7 @@ function benchResampler(): void {
     const theirs = Array.from({ length: streams }, () => soxrStream(from, to)).filter((stream) => stream !== undefined);
     const peerTime = theirs.length > 0 ? inTurn(theirs.map((stream) => () => stream.process(input, out))) : NaN;
     for (const stream of theirs) stream.close();
+    if (from === 48_000) reportFigure("native/soxr_ratio", peerTime / time);
     row(
       `${from} -> ${to} Hz`,
       time.toFixed(2),
@@ -139,6 +141,7 @@ function benchDetectors(): void {
   using vad = new EnergyVad(16000, 10, -70);
   const [speech, level] = [new Uint8Array(11), new Float32Array(11)];
   const time = nanoseconds(() => vad.process(samples, 0, 1600, speech, level));
+  reportFigure("native/vad_times", 1e8 / time);
   row("energy VAD, 1", (time / 1e3).toFixed(2), Math.round(1e8 / time).toLocaleString("en"));
 }
 

@@ -2,28 +2,23 @@
 // processor time of the server comes from /proc, the latency from its results.
 //
 //   bun run bench streams [--streams 100,500,1000] [--seconds 10] [--settle 4] [--rounds 1] [--against FILE]
-//                         [--traces 0.01,1] [--pattern segmented] [--rate 16000] [-- --set key=value ...]
+//                         [--traces 0.01,1] [--pattern segmented] [--rate 16000,48000] [-- --set key=value ...]
 //
 // Each count is measured with Streamer and with a bare Bun.serve socket. --against adds another build of Streamer, and
 // prints the ratio of the processor times of each round; --traces adds Streamer with that share of its streams traced
-// and exported to a sink. /metrics is scraped every five seconds. Cases alternate within a round; the medians over the
-// rounds are printed. --settle is the seconds before counting starts. Arguments after `--` go to `streamer serve`.
+// and exported to a sink; each rate after the first adds Streamer with streams of that rate. /metrics is scraped every
+// five seconds. Cases alternate within a round; the medians over the rounds are printed. --settle is the seconds before
+// counting starts. Arguments after `--` go to `streamer serve`.
 
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
-import { runPlan } from "../../src/commands/bench/parts.ts";
 import { buildExecutable } from "../build.ts";
+import { reportFigure } from "./support/figures.ts";
 import { printMachine } from "./support/machine.ts";
+import { type Case, instantServer, measureStreams, RAW_SINK, type StreamResult } from "./support/measure-streams.ts";
 import { ServerProcess } from "./support/server-process.ts";
-import { speechPlan } from "./support/speech-plan.ts";
 import { median, quantile } from "./support/statistics.ts";
-
-interface Case {
-  readonly name: string;
-  readonly command: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
-}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -39,29 +34,19 @@ const { values, positionals } = parseArgs({
   },
 });
 const rounds = Number(values.rounds);
+const [firstRate = NaN, ...otherRates] = values.rate.split(",").map(Number);
 
-/** Seconds in which the streams connect. */
-const RAMP = 2;
-const TIMEOUT = 10;
-/** The interval of a Prometheus that scrapes often. */
-const SCRAPE_MS = 5_000;
-
-interface Result {
-  /** Milliseconds of the server's processor time for a second of one stream. */
-  readonly cpuMs: number;
-  /** Milliseconds from the message with the deciding sample to the final result. */
-  readonly delays: readonly number[];
-  readonly rssMib: number;
-  /** Messages that the generator sent more than the time of one message late. */
-  readonly late: number;
+interface RatedCase extends Case {
+  /** Hz. */
+  readonly sampleRate: number;
 }
 
-function cases(sink: ServerProcess | undefined): Case[] {
-  const instant = ["delay", "constant_factor", "jitter"].flatMap((key) => ["--set", `model.${key}=0`]);
-  const serve = ["serve", "--port", "0", ...instant, ...positionals];
+function cases(sink: ServerProcess | undefined): RatedCase[] {
+  const serve = instantServer(positionals);
   const shares = sink === undefined ? [] : values.traces.split(",");
+  const ofRate = (sampleRate: number) => (each: Case) => ({ ...each, sampleRate });
   return [
-    { name: "raw", command: [process.execPath, join(import.meta.dir, "support", "raw-socket.ts")] },
+    RAW_SINK,
     ...(values.against === undefined ? [] : [{ name: "against", command: [resolve(values.against), ...serve] }]),
     { name: "streamer", command: [executable, ...serve] },
     ...shares.map((share) => ({
@@ -73,52 +58,23 @@ function cases(sink: ServerProcess | undefined): Case[] {
         OTEL_TRACES_SAMPLER_ARG: share,
       },
     })),
-  ];
+  ]
+    .map(ofRate(firstRate))
+    .concat(otherRates.map((rate) => ofRate(rate)({ name: `${rate} Hz`, command: [executable, ...serve] })));
 }
 
-async function measure({ command, env }: Case, streams: number): Promise<Result> {
-  await using server = await ServerProcess.start(command, env);
-  const scrape = async (): Promise<string> => await (await fetch(`http://${server.host}/metrics`)).text();
-  // The first scrape loads modules, which is not part of the cost of a scrape.
-  await scrape();
-  const scrapes = setInterval(() => void scrape(), SCRAPE_MS);
-  const readings: { cpuMs: number; at: number }[] = [];
-  try {
-    const plan = speechPlan({
-      addr: `ws://${server.host}/api/v1/${values.pattern}`,
-      streams,
-      ramp: RAMP,
-      settle: Number(values.settle),
-      seconds: Number(values.seconds),
-      timeout: TIMEOUT,
-      sampleRate: Number(values.rate),
-    });
-    const { tally } = await runPlan(plan, [executable], {
-      counting: () => readings.push({ cpuMs: server.cpuMs, at: performance.now() }),
-    });
-    const [begin, end] = [readings[0]!, readings[1]!];
-    const streamSeconds = (streams * (end.at - begin.at)) / 1000;
-    return {
-      cpuMs: (end.cpuMs - begin.cpuMs) / streamSeconds,
-      delays: tally.finals,
-      rssMib: server.rssMib,
-      late: tally.late,
-    };
-  } finally {
-    clearInterval(scrapes);
-  }
-}
-
-function printRow(streams: number, name: string, results: readonly Result[]): void {
-  const of = (pick: (result: Result) => number): number => median(results.map(pick));
+function printRow(streams: number, name: string, results: readonly StreamResult[]): void {
+  const of = (pick: (result: StreamResult) => number): number => median(results.map(pick));
   const cpuMs = of((result) => result.cpuMs);
-  const delays = [0.5, 0.99].map((share) => of((result) => quantile(result.delays, share)).toFixed(1)).join(" / ");
+  const delay = (share: number): number => of((result) => quantile(result.delays, share));
   const cells = [
     String(streams).padStart(7),
     name.padEnd(11),
-    cpuMs.toFixed(3).padStart(24),
+    of(({ messageUs }) => messageUs)
+      .toFixed(1)
+      .padStart(13),
     (1000 / cpuMs).toFixed(0).padStart(16),
-    (name === "raw" ? "-" : delays).padStart(25),
+    (name === "raw" ? "-" : `${delay(0.5).toFixed(1)} / ${delay(0.99).toFixed(1)}`).padStart(25),
     of(({ rssMib }) => rssMib)
       .toFixed(0)
       .padStart(7),
@@ -127,14 +83,25 @@ function printRow(streams: number, name: string, results: readonly Result[]): vo
       .padStart(4),
   ];
   console.log(cells.join("  "));
+  reportFigure(
+    `${name}/message_us`,
+    of(({ messageUs }) => messageUs),
+  );
+  reportFigure(`${name}/streams_a_core`, 1000 / cpuMs);
+  reportFigure(`${name}/p99_ms`, delay(0.99));
+  reportFigure(
+    `${name}/long_turns`,
+    of(({ longTurns }) => longTurns),
+  );
 }
 
-/** Prints the processor time of Streamer as a share of that of the other build, computed within each round. */
-function printRatio(streams: number, ours: readonly Result[], theirs: readonly Result[]): void {
+/** Prints the processor time of Streamer as a multiple of another case's, computed within each round. */
+function printRatio(streams: number, name: string, ours: readonly StreamResult[], theirs: readonly StreamResult[]) {
   const ratios = ours.map(({ cpuMs }, round) => cpuMs / theirs[round]!.cpuMs);
   const range = `${Math.min(...ratios).toFixed(3)} to ${Math.max(...ratios).toFixed(3)}`;
   const middle = `median ${median(ratios).toFixed(3)} of ${ratios.length} rounds`;
-  console.log(`${String(streams).padStart(7)}  streamer / against: ${middle}, ${range}`);
+  console.log(`${String(streams).padStart(7)}  ${name}: ${middle}, ${range}`);
+  reportFigure(name, median(ratios));
 }
 
 printMachine();
@@ -145,20 +112,24 @@ const sink =
     : await ServerProcess.start([process.execPath, join(import.meta.dir, "support", "trace-sink.ts")]);
 try {
   const all = cases(sink);
-  console.log(
-    "streams  server       cpu ms per stream second  streams per core  final result p50 / p99 ms  rss MiB  late",
-  );
+  console.log("streams  server       us a message  streams per core  final result p50 / p99 ms  rss MiB  late");
   for (const streams of values.streams.split(",").map(Number)) {
-    const results = new Map<string, Result[]>(all.map(({ name }) => [name, []]));
+    const results = new Map<string, StreamResult[]>(all.map(({ name }) => [name, []]));
+    const run = { pattern: values.pattern, streams, settle: Number(values.settle), seconds: Number(values.seconds) };
     for (let round = 0; round < rounds; round++) {
       // The order alternates, so that a slow drift of the machine does not always meet the same case.
       for (const each of round % 2 === 0 ? all : all.toReversed()) {
-        results.get(each.name)!.push(await measure(each, streams));
+        results.get(each.name)!.push(await measureStreams(each, { ...run, sampleRate: each.sampleRate }, executable));
       }
     }
     for (const [name, measured] of results) printRow(streams, name, measured);
-    const against = results.get("against");
-    if (against !== undefined) printRatio(streams, results.get("streamer")!, against);
+    const ours = results.get("streamer")!;
+    for (const other of ["raw", "against"]) {
+      const theirs = results.get(other);
+      if (theirs !== undefined) printRatio(streams, `streamer / ${other}`, ours, theirs);
+    }
+    for (const rate of otherRates)
+      printRatio(streams, `${rate} Hz / ${firstRate} Hz`, results.get(`${rate} Hz`)!, ours);
   }
 } finally {
   await sink?.[Symbol.asyncDispose]();

@@ -26,12 +26,13 @@ export class ServerProcess implements AsyncDisposable {
     this.#child = child;
   }
 
-  /** Milliseconds of processor time so far, user and system, all threads. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** Milliseconds of processor time so far, user and system, all threads, and of all processes that it has started. */
   get cpuMs(): number {
-    const fields = this.#proc("stat")
-      .replace(/^.*\) /s, "")
-      .split(" ");
-    return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS;
+    return processTree(this.pid).reduce((sum, pid) => sum + cpuMs(pid), 0);
   }
 
   /** Resident memory. */
@@ -47,6 +48,19 @@ export class ServerProcess implements AsyncDisposable {
   #proc(file: string): string {
     return readFileSync(`/proc/${this.#child.pid}/${file}`, "utf8");
   }
+}
+
+/** A process and those that it has started, and they. */
+function processTree(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean);
+  return [pid, ...children.flatMap((child) => processTree(Number(child)))];
+}
+
+function cpuMs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+    .replace(/^.*\) /s, "")
+    .split(" ");
+  return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS;
 }
 
 /** Opens a WebSocket. Rejects when the server refuses it. */
