@@ -153,6 +153,14 @@ export const SETTINGS = {
     read_ahead_seconds: real(10, 0.1, 600, "s", "audio waiting for the model at which reading from the client pauses"),
     inbox_bytes: whole(262_144, 4_096, 67_108_864, "bytes", "received messages that one session may queue"),
     outbox_bytes: whole(1_048_576, 4_096, 67_108_864, "bytes", "unsent events that one session may queue"),
+    inbox_total_mb: whole(256, 1, 65_536, "MiB", "received messages that all sessions may queue together"),
+    results_total_mb: whole(
+      256,
+      1,
+      65_536,
+      "MiB",
+      "jobs without a result and unsent events of all sessions at which reading from those with many pauses",
+    ),
     slow_reader_ms: whole(
       10_000,
       10,

@@ -120,6 +120,15 @@ export class Answers {
     return this.#takeReady();
   }
 
+  /** Bytes of the audio of results that wait for earlier ones. */
+  get waitingBytes(): number {
+    let bytes = 0;
+    for (const { events } of this.#slots) {
+      for (const event of events ?? []) bytes += event.resultAudio?.samples.byteLength ?? 0;
+    }
+    return bytes;
+  }
+
   #takeReady(): PipelineEvent[] {
     let count = 0;
     while (this.#slots[count]?.events !== undefined) count += 1;

@@ -9,10 +9,11 @@ const SLAB_BYTES = Arena.SLAB_SAMPLES * Float32Array.BYTES_PER_ELEMENT;
 export function collectGauges(services: Services, sessions: Sessions, isReady: boolean, version: string): void {
   const { arena, memory, metrics } = services;
   const { sessions: connections, buffers, server } = metrics.families;
-  const { paused, inboxBytes, outboxBytes } = sessions.load();
+  const { paused, inboxBytes, queuedBytes, outboxBytes } = sessions.load();
   connections.active.with({}).set(sessions.size);
   connections.paused.with({}).set(paused);
   buffers.inboxBytes.with({}).set(inboxBytes);
+  buffers.queuedBytes.with({}).set(queuedBytes);
   buffers.outboxBytes.with({}).set(outboxBytes);
   buffers.arenaUsed.with({}).set(arena.used * SLAB_BYTES);
   buffers.arenaCapacity.with({}).set(arena.capacity * SLAB_BYTES);

@@ -10,6 +10,7 @@ import type { ConnectionTrace } from "../telemetry/tracing/tracing.ts";
 import { firstDemand } from "./first-demand.ts";
 import { Inputs, isStart } from "./inputs.ts";
 import { NewRates } from "./new-rates.ts";
+import type { QueueBudget } from "./queue-budget.ts";
 
 /** The session, as its conversation uses it. */
 export interface ConversationOwner extends StreamOwner {
@@ -35,6 +36,7 @@ export class Conversation {
   readonly #trace: ConnectionTrace;
   readonly #dialect: Dialect;
   readonly #rates: NewRates;
+  readonly #results: QueueBudget;
   /** To be called when the first start has come, or will not. */
   readonly #arrived: () => void;
   #stream: Stream | undefined;
@@ -44,12 +46,21 @@ export class Conversation {
   /** Audio that belongs to no stream has been reported. */
   #strayAudioReported = false;
 
-  constructor(owner: ConversationOwner, dialect: Dialect, opened: Opened, services: Services, trace: ConnectionTrace) {
+  /** @param results budget of what waits to be answered and sent in all sessions */
+  constructor(
+    owner: ConversationOwner,
+    dialect: Dialect,
+    opened: Opened,
+    services: Services,
+    trace: ConnectionTrace,
+    results: QueueBudget,
+  ) {
     this.#owner = owner;
     this.#dialect = dialect;
     this.#opened = opened;
     this.#services = services;
     this.#trace = trace;
+    this.#results = results;
     this.inputs = new Inputs(dialect);
     this.#rates = new NewRates(services.clock());
     this.#arrived = services.admission.expect(firstDemand(opened, services.models));
@@ -80,7 +91,7 @@ export class Conversation {
       // Audio that does not fit stays in the stream. Other inputs wait, since a flush would add to what is pending.
       if (!this.inputs.empty && !this.inputs.nextIsAudio && stream.full) return "blocked";
     }
-    if (congested && !this.inputs.empty) return "blocked";
+    if (!this.inputs.empty && (congested || this.#overBudget)) return "blocked";
     const input = this.inputs.shift();
     if (input === undefined) return "exhausted";
     if (stream !== undefined && isStart(input)) {
@@ -101,6 +112,11 @@ export class Conversation {
     if (stream === undefined || stream.over) return false;
     stream.abort(abort, stream.ending ? 0 : this.inputs.drainAudio());
     return true;
+  }
+
+  /** All sessions together have much to answer, and this one has more than its part. */
+  get #overBudget(): boolean {
+    return this.#results.tight && (this.#stream?.queuedBytes ?? 0) > this.#results.limit(Infinity);
   }
 
   #advance(stream: Stream): boolean {

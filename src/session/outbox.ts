@@ -4,6 +4,7 @@ import type { Ended } from "../protocol/ending.ts";
 import type { ServerEvent } from "../protocol/events.ts";
 import type { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
 import type { Connection } from "./connection.ts";
+import type { QueueBudget } from "./queue-budget.ts";
 
 /**
  * Audio is no longer read when the outbox is half full, but the audio read by then may still have results of this size:
@@ -20,6 +21,7 @@ export class Outbox {
   readonly #dialect: Dialect;
   readonly #metrics: ServerMetrics;
   readonly #limit: number;
+  readonly #budget: QueueBudget;
   /** Bytes that waited at the last look. */
   #waiting = 0;
   /** Bytes given to the connection so far. */
@@ -28,12 +30,16 @@ export class Outbox {
   /** Since when, in milliseconds, nothing has left, and the bytes that had left by then. */
   #stuck: { readonly since: number; readonly left: number } | undefined;
 
-  /** @param limit bytes; above half of it the outbox is congested */
-  constructor(connection: Connection, dialect: Dialect, metrics: ServerMetrics, limit: number) {
+  /**
+   * @param limit bytes; above half of it the outbox is congested
+   * @param budget of what waits in all sessions
+   */
+  constructor(connection: Connection, dialect: Dialect, metrics: ServerMetrics, limit: number, budget: QueueBudget) {
     this.#connection = connection;
     this.#dialect = dialect;
     this.#metrics = metrics;
     this.#limit = limit;
+    this.#budget = budget;
   }
 
   /** Bytes that wait now. */
@@ -43,7 +49,7 @@ export class Outbox {
 
   /** The client reads too slowly: no more of its audio is taken until it has caught up. */
   get congested(): boolean {
-    return this.#waiting > this.#limit / 2;
+    return this.#waiting > 0 && this.#waiting > this.#budget.limit(this.#limit / 2);
   }
 
   /** More waits than results of audio taken before the congestion can explain. */

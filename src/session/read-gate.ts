@@ -1,5 +1,6 @@
 import type { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
 import type { Connection } from "./connection.ts";
+import type { QueueBudget } from "./queue-budget.ts";
 
 /** Pauses the connection while too much waits to be read, so that TCP holds the client back. */
 export class ReadGate {
@@ -7,16 +8,23 @@ export class ReadGate {
   readonly #metrics: ServerMetrics;
   readonly #limit: number;
   readonly #clock: () => number;
+  readonly #budget: QueueBudget;
+  /** Bytes of this session in the budget. */
+  #counted = 0;
   #closed = false;
   /** Time, in milliseconds, up to which the pause has been counted. */
   #countedUntil = 0;
 
-  /** @param limit bytes; with more waiting the connection is paused until nothing waits */
-  constructor(connection: Connection, metrics: ServerMetrics, limit: number, clock: () => number) {
+  /**
+   * @param limit bytes; with more waiting the connection is paused until nothing waits
+   * @param budget of what waits in all sessions
+   */
+  constructor(connection: Connection, metrics: ServerMetrics, limit: number, clock: () => number, budget: QueueBudget) {
     this.#connection = connection;
     this.#metrics = metrics;
     this.#limit = limit;
     this.#clock = clock;
+    this.#budget = budget;
   }
 
   /** The connection is paused. */
@@ -26,7 +34,8 @@ export class ReadGate {
 
   /** Pauses or resumes by what waits now. */
   update(waiting: { readonly bytes: number; readonly empty: boolean }): void {
-    if (!this.#closed && waiting.bytes > this.#limit) {
+    this.#countBytes(waiting.bytes);
+    if (!this.#closed && waiting.bytes > this.#budget.limit(this.#limit)) {
       this.#closed = true;
       this.#countedUntil = this.#clock();
       this.#metrics.sessionPaused();
@@ -36,6 +45,17 @@ export class ReadGate {
       this.#closed = false;
       this.#connection.resume();
     }
+  }
+
+  /** The session is over: nothing of it waits any more. */
+  leave(): void {
+    this.count();
+    this.#countBytes(0);
+  }
+
+  #countBytes(bytes: number): void {
+    this.#budget.change(bytes - this.#counted);
+    this.#counted = bytes;
   }
 
   /** Adds the time since the last call to the metric of paused time. */

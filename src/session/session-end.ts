@@ -206,7 +206,7 @@ export class SessionEnd {
     const { conversation, gate, services } = this.#parts;
     conversation.leave();
     if (!this.#over) services.metrics.sessionClosed(reason);
-    gate.count();
+    gate.leave();
     this.#over = true;
   }
 }

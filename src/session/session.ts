@@ -11,9 +11,9 @@ import { MessageMeter } from "./message-meter.ts";
 import { Outbox } from "./outbox.ts";
 import { ReadGate } from "./read-gate.ts";
 import { SessionEnd } from "./session-end.ts";
-import type { SessionHost } from "./session-host.ts";
+import { openSessionHost, type SessionHost } from "./session-host.ts";
 import { SessionLog } from "./session-log.ts";
-import { Slice, Turns, type Waiting } from "./turns.ts";
+import { Slice, type Waiting } from "./turns.ts";
 
 /**
  * One connection and its conversation, whatever transport and dialect it came by: limits and back-pressure are decided
@@ -42,7 +42,7 @@ export class Session implements ConversationOwner, Waiting {
     connection: Connection,
     { id, caller, opened, trace }: Accepted,
     services: Services,
-    host: SessionHost = { turns: new Turns(services.clock), watch: () => {} },
+    host: SessionHost = openSessionHost(services),
   ) {
     const { clock, config, metrics, log } = services;
     this.id = id;
@@ -50,9 +50,9 @@ export class Session implements ConversationOwner, Waiting {
     this.#opened = opened;
     this.#services = services;
     const dialect = opened.create(id);
-    this.#conversation = new Conversation(this, dialect, opened, services, trace);
-    this.#gate = new ReadGate(connection, metrics, config.limits.inbox_bytes, clock);
-    this.#outbox = new Outbox(connection, dialect, metrics, config.limits.outbox_bytes);
+    this.#conversation = new Conversation(this, dialect, opened, services, trace, host.results);
+    this.#gate = new ReadGate(connection, metrics, config.limits.inbox_bytes, clock, host.inboxes);
+    this.#outbox = new Outbox(connection, dialect, metrics, config.limits.outbox_bytes, host.results);
     this.#meter = new MessageMeter(metrics, opened.traits.maxTextBytes, config.limits.max_message_bytes);
     this.#deadlines = new Deadlines(config.limits, opened.traits, this.#outbox, clock());
     this.#log = new SessionLog(log, this, opened, clock);
@@ -70,12 +70,13 @@ export class Session implements ConversationOwner, Waiting {
   }
 
   /**
-   * The state of its places that wait: whether it is not being read, bytes not read, bytes that the client has not
-   * taken.
+   * The state of its places that wait: whether it is not being read; bytes not read, not answered, not taken by the
+   * client.
    */
-  get load(): { paused: boolean; inboxBytes: number; outboxBytes: number } {
-    const { bytes: inboxBytes } = this.#conversation.inputs;
-    return { paused: this.#gate.closed, inboxBytes, outboxBytes: this.#outbox.bytes };
+  get load(): { paused: boolean; inboxBytes: number; queuedBytes: number; outboxBytes: number } {
+    const { inputs, stream } = this.#conversation;
+    const queuedBytes = stream?.queuedBytes ?? 0;
+    return { paused: this.#gate.closed, inboxBytes: inputs.bytes, queuedBytes, outboxBytes: this.#outbox.bytes };
   }
 
   /** Takes a message of the client. */

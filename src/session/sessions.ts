@@ -4,10 +4,9 @@ import { type ErrorCode, ProtocolError } from "../protocol/errors.ts";
 import type { Services } from "../stream/services.ts";
 import type { Accepted, Connection } from "./connection.ts";
 import { firstDemand } from "./first-demand.ts";
-import type { SessionHost, Watched } from "./session-host.ts";
+import { openSessionHost, type SessionHost, type Watched } from "./session-host.ts";
 import { LocalPlaces, type Place, type SessionPlaces } from "./session-places.ts";
 import { Session } from "./session.ts";
-import { Turns } from "./turns.ts";
 
 /** Time, at the end of a shutdown, for the last events and the closes to reach the clients. */
 export const GOODBYE_MS = 5_000;
@@ -39,7 +38,7 @@ export class Sessions {
     this.#services = services;
     this.#places = places;
     this.limit = services.config.limits.max_sessions;
-    this.#host = { turns: new Turns(services.clock), watch: (session) => void this.#watched.add(session) };
+    this.#host = openSessionHost(services, (session) => void this.#watched.add(session));
   }
 
   /** Sessions that are open. */
@@ -102,6 +101,8 @@ export class Sessions {
 
   /** Checks every session's time limits. To be called a few times a second. @param now milliseconds of the clock */
   sweep(now: number): void {
+    const { queuedBytes, outboxBytes } = this.load();
+    this.#host.results.set(queuedBytes + outboxBytes);
     for (const session of this.#sessions.keys()) session.sweep(now);
   }
 
@@ -110,12 +111,13 @@ export class Sessions {
     for (const session of this.#watched) if (!session.tick(now)) this.#watched.delete(session);
   }
 
-  /** The state of all places that wait: sessions not being read, bytes not read, bytes that clients have not taken. */
-  load(): { paused: number; inboxBytes: number; outboxBytes: number } {
-    const total = { paused: 0, inboxBytes: 0, outboxBytes: 0 };
+  /** The state of all places that wait: sessions not being read; bytes not read, not answered, not taken by clients. */
+  load(): { paused: number; inboxBytes: number; queuedBytes: number; outboxBytes: number } {
+    const total = { paused: 0, inboxBytes: 0, queuedBytes: 0, outboxBytes: 0 };
     for (const { load } of this.#sessions.keys()) {
       if (load.paused) total.paused += 1;
       total.inboxBytes += load.inboxBytes;
+      total.queuedBytes += load.queuedBytes;
       total.outboxBytes += load.outboxBytes;
     }
     return total;

@@ -11,6 +11,9 @@ import type { StreamOwner } from "./owner.ts";
 import type { StreamPlan } from "./plan.ts";
 import type { StreamTelemetry, Submission } from "./stream-telemetry.ts";
 
+/** Bytes of a job and its result, apart from their audio, as a round figure. */
+const JOB_BYTES = 1_024;
+
 /** The stream that a channel belongs to. */
 export interface ChannelHost {
   readonly owner: StreamOwner;
@@ -55,6 +58,11 @@ export class Channel implements Disposable {
   /** Results and markers that the client has not got yet. */
   get pending(): number {
     return this.#answers.pending;
+  }
+
+  /** Bytes of jobs without a result, and of results that wait for earlier ones. */
+  get queuedBytes(): number {
+    return this.pending * JOB_BYTES + this.#answers.waitingBytes;
   }
 
   /** The first suspicious thing found in the channel's audio. */

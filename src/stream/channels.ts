@@ -77,6 +77,11 @@ export class Channels implements Disposable {
     return sum;
   }
 
+  /** Bytes of jobs without a result, and of results that wait for earlier ones. */
+  get queuedBytes(): number {
+    return this.#channels.reduce((sum, channel) => sum + channel.queuedBytes, 0);
+  }
+
   /** A channel has as much pending as it may. */
   get full(): boolean {
     return this.#channels.some(({ pending }) => pending >= this.#plan.maxPending);

@@ -89,6 +89,11 @@ export class Stream implements MeasuredStream {
     return this.#model.isDown === true;
   }
 
+  /** Bytes of jobs without a result, and of results that wait for earlier ones. */
+  get queuedBytes(): number {
+    return this.#channels.queuedBytes;
+  }
+
   get channelCount(): number {
     return this.#channels.count;
   }

@@ -162,7 +162,8 @@ describe("a terminal that was stopped with Ctrl-S", () => {
   /** Starts a server in a terminal. Returns its port, and the terminal's text so far. */
   async function serveInTerminal(...args: string[]) {
     let text = "";
-    const child = Bun.spawn([executable.path, "serve", "--port", "0", "--workers", "1", ...args], {
+    const admitAll = ["--set", "limits.admission.load=1000"];
+    const child = Bun.spawn([executable.path, "serve", "--port", "0", "--workers", "1", ...admitAll, ...args], {
       cwd: executable.folder,
       env: { TERM: "xterm", NO_COLOR: "1" },
       terminal: { cols: 200, rows: 24, data: (_, data) => void (text += Buffer.from(data).toString()) },

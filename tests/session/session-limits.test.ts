@@ -1,7 +1,10 @@
 import { describe, expect, test } from "bun:test";
 
+import { Sessions } from "../../src/session/sessions.ts";
 import { concat, encode, noise, speech, voice } from "../support/audio.ts";
 import { ledgerProblems, streamsOf } from "../support/ledgers.ts";
+import { openLine } from "../support/line-dialect.ts";
+import { Pipe } from "../support/pipe.ts";
 import { FLUSH, KEEP_ALIVE, S16_MONO, STOP } from "../support/requests.ts";
 import { type FakeConnection, SessionHarness } from "../support/session-harness.ts";
 
@@ -450,5 +453,56 @@ describe("memory", () => {
     const { session, connection } = harness.start("simple", { format: { ...S16_MONO, channels: 13 } });
     session.receive(Buffer.alloc(26 * 100));
     expect(connection.summaries).toEqual(["error unsupported_format", "error audio_before_start"]);
+  });
+});
+
+describe("totals of all sessions", () => {
+  test("the fuller all inboxes are together, the earlier a connection is paused, and none is at first", async () => {
+    using harness = new SessionHarness({
+      "limits.inbox_total_mb": 1,
+      "limits.inbox_bytes": 4_194_304,
+      "limits.read_ahead_seconds": 0.1,
+    });
+    const sessions = Array.from({ length: 3 }, () => harness.start("simple"));
+    const taken = sessions.map(({ session, connection }) => {
+      let messages = 0;
+      while (!connection.paused) {
+        session.receive(audio(0.5));
+        messages += 1;
+      }
+      return messages;
+    });
+    expect(taken[0]).toBeGreaterThan(7);
+    expect(taken[0]).toBeLessThan(20);
+    expect(taken[2]).toBeLessThan(taken[0] ?? 0);
+    await harness.answerAll();
+    for (const { connection } of sessions) expect(connection.paused).toBe(false);
+  });
+
+  test("a session with many jobs in the queue is not read while those of all are too many", async () => {
+    using harness = new SessionHarness({
+      "limits.results_total_mb": 1,
+      "limits.max_queued_jobs_per_channel": 4_096,
+      "limits.read_ahead_seconds": 100,
+      "simple.block_ms": 20,
+    });
+    const sessions = new Sessions(harness.services);
+    const [busy, idle] = [new Pipe(sessions, openLine("simple")), new Pipe(sessions, openLine("simple"))];
+    for (const pipe of [busy, idle]) pipe.write("open 16000");
+    busy.write(audio(15));
+    sessions.sweep(0);
+    const queued = harness.pendingJobs.length;
+    expect(queued).toBe(750);
+    for (let i = 0; i < 10; i++) busy.write(audio(1));
+    expect(harness.pendingJobs).toHaveLength(queued);
+    // Whoever has little in the queue goes on.
+    idle.write(audio(0.1));
+    expect(harness.pendingJobs).toHaveLength(queued + 5);
+    await harness.answerAll();
+    sessions.sweep(500);
+    await harness.answerAll();
+    busy.write("end");
+    await harness.answerAll();
+    expect(busy.lines).toContain(`done ${25 * 16_000}`);
   });
 });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { buildExecutable } from "../../scripts/build.ts";
 import type { ServerEvent } from "../../src/protocol/events.ts";
-import type { Settings } from "./in-process-server.ts";
+import { ADMIT_ALL, type Settings } from "./in-process-server.ts";
 import { withTimeout } from "./wait.ts";
 import { type ConnectOptions, WebSocketClient } from "./websocket-client.ts";
 
@@ -79,7 +79,8 @@ export class Executable implements AsyncDisposable {
     env: Environment = {},
     under: readonly string[] = [],
   ): ServeProcess {
-    const sets = Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
+    const all = Object.entries({ ...ADMIT_ALL, ...settings });
+    const sets = all.flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     const server = new ServeProcess(this.#spawn(["serve", "--port", "0", ...sets, ...args], { env, under }));
     this.#servers.push(server);
     return server;

@@ -23,10 +23,6 @@ const INSTANT_MODEL: Settings = {
   "model.warmup_penalty": 1,
 };
 
-/**
- * The garbage collector counts an arena as memory in use, although nearly all of it is untouched, and lets as much
- * garbage pile up. A process that runs all tests has many arenas that are not collected yet.
- */
 /** Tests of other things offer more than their small servers and slow models would admit. */
 export const ADMIT_ALL: Settings = {
   "limits.admission.arena": 1,
@@ -34,6 +30,10 @@ export const ADMIT_ALL: Settings = {
   "limits.admission.load": 1_000,
 };
 
+/**
+ * The garbage collector counts an arena as memory in use, although nearly all of it is untouched, and lets as much
+ * garbage pile up. A process that runs all tests has many arenas that are not collected yet.
+ */
 const SMALL_ARENA: Settings = { "limits.arena_mb": 32 };
 
 /**

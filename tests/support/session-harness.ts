@@ -5,6 +5,7 @@ import type { AudioJob, Lane, LaneOwner } from "../../src/pool/lane.ts";
 import type { Ended } from "../../src/protocol/ending.ts";
 import { parseEvent, type ServerEvent } from "../../src/protocol/events.ts";
 import type { Connection } from "../../src/session/connection.ts";
+import { openSessionHost, type SessionHost } from "../../src/session/session-host.ts";
 import { Session } from "../../src/session/session.ts";
 import { Turns } from "../../src/session/turns.ts";
 import { Memory } from "../../src/stream/memory.ts";
@@ -87,7 +88,7 @@ export class SessionHarness implements Disposable {
   /** Owners of all lanes, in the order in which lanes were opened. */
   readonly laneOwners: LaneOwner[] = [];
   readonly #log: Logger & Disposable;
-  readonly #turns: Turns;
+  readonly #host: SessionHost;
   /** The tasks of the next turn of the event loop. */
   #nextTurn: (() => void)[] = [];
 
@@ -110,7 +111,8 @@ export class SessionHarness implements Disposable {
       metrics: this.metrics,
       clock: () => (this.now += this.readingMs),
     };
-    this.#turns = new Turns(this.services.clock, (task) => this.#nextTurn.push(task));
+    const turns = new Turns(this.services.clock, (task) => this.#nextTurn.push(task));
+    this.#host = openSessionHost(this.services, () => {}, turns);
   }
 
   /** Begins the next turn of the event loop. */
@@ -131,8 +133,7 @@ export class SessionHarness implements Disposable {
       opened: streamer.open(`/api/v1/${route}`, request, this.services.config),
       trace: untracedConnection(traceparent),
     };
-    const host = { turns: this.#turns, watch: () => undefined };
-    return { session: new Session(connection, accepted, this.services, host), connection };
+    return { session: new Session(connection, accepted, this.services, this.#host), connection };
   }
 
   /** Opens a session and sends a start for S16_MONO with these fields. */

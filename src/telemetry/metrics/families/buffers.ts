@@ -7,6 +7,10 @@ export function bufferFamilies(registry: MetricRegistry) {
     arenaCapacity: registry.gauge("streamer_arena_capacity_bytes", "Size of the shared audio memory, limits.arena_mb."),
     arenaWaiting: registry.gauge("streamer_arena_waiting_streams", "Streams that wait for shared audio memory."),
     inboxBytes: registry.gauge("streamer_inbox_bytes", "Received messages that are not decoded yet, all sessions."),
+    queuedBytes: registry.gauge(
+      "streamer_queued_job_bytes",
+      "Jobs without a result and results that wait for earlier ones, without their audio in the arena, all sessions.",
+    ),
     outboxBytes: registry.gauge("streamer_outbox_bytes", "Results that clients have not read yet, all sessions."),
   };
 }
