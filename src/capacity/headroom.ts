@@ -105,15 +105,17 @@ export class Headroom {
   enter(demand: Demand, source: LoadSource, now: number): StreamLoad {
     const kind = this.#kindOf(demand);
     kind.channels += demand.channels;
-    this.#missing += demand.channels * kind.hold;
     this.#thread.entered();
     const stream = new StreamLoad(demand, source, kind, this.#modelOf(demand.model).wait, now);
     this.#streams.add(stream);
+    this.#missing += stream.missing;
     return stream;
   }
 
   leave(stream: StreamLoad): void {
-    if (this.#streams.delete(stream)) stream.kind.channels -= stream.demand.channels;
+    if (!this.#streams.delete(stream)) return;
+    stream.kind.channels -= stream.demand.channels;
+    this.#missing -= stream.missing;
   }
 
   /** Takes a sample. @param now milliseconds */
@@ -186,7 +188,8 @@ export class Headroom {
       if (stream.mature(now)) {
         total.slabs += stream.slabs;
         total.channels += channels;
-      } else missing += Math.max(0, channels * stream.kind.hold - stream.slabs);
+      }
+      missing += stream.missing;
       const waitingMs = stream.waitingMs(now);
       if (waitingMs !== undefined) waiting.set(model, Math.min(waiting.get(model) ?? Infinity, waitingMs));
     }

@@ -10,6 +10,8 @@ const MATURE_MS = 5_000;
 export class StreamLoad {
   readonly demand: Demand;
   readonly kind: KindLoad;
+  /** Slabs that it is expected to take still, because it has begun a short time ago. */
+  missing: number;
   readonly #source: LoadSource;
   readonly #wait: StandingWait;
   readonly #openedAt: number;
@@ -25,14 +27,18 @@ export class StreamLoad {
     this.#source = source;
     this.#wait = wait;
     this.#openedAt = now;
+    this.missing = demand.channels * kind.hold;
   }
 
   get slabs(): number {
     return this.#source.slabs();
   }
 
+  /** Updates what is missing. Returns whether the stream is typical of others by now. */
   mature(now: number): boolean {
-    return now - this.#openedAt >= MATURE_MS;
+    const isMature = now - this.#openedAt >= MATURE_MS;
+    this.missing = isMature ? 0 : Math.max(0, this.demand.channels * this.kind.hold - this.slabs);
+    return isMature;
   }
 
   /** Time for which the stream has waited for an answer; undefined: it does not wait. */
