@@ -13,7 +13,7 @@ export interface ErrorRow {
   readonly endsStream?: boolean;
   /** The same request may succeed later, unchanged. */
   readonly retryable: boolean;
-  /** Milliseconds after which a client may try again, unless the error has another time. */
+  /** Milliseconds after which a client may try again, unless the error has another time. Retryable errors have one. */
   readonly retryAfterMs?: number;
 }
 
@@ -49,6 +49,7 @@ export const ERRORS = {
     meaning: "A session asks for too much in a short time, such as many new sample rates.",
     fatal: false,
     retryable: true,
+    retryAfterMs: 250,
   },
   no_stream: {
     meaning: "A stop or flush arrived while no stream was open.",
@@ -69,16 +70,19 @@ export const ERRORS = {
     meaning: "The model exceeded its time limit on a span.",
     fatal: false,
     retryable: true,
+    retryAfterMs: 1_000,
   },
   worker_crashed: {
     meaning: "The worker crashed while it ran the model on a span.",
     fatal: false,
     retryable: true,
+    retryAfterMs: 1_000,
   },
   model_unavailable: {
     meaning: "The model has no worker, and none can be started at the moment.",
     fatal: false,
     retryable: true,
+    retryAfterMs: 5_000,
   },
   format_mismatch: {
     meaning: "The audio is no PCM, or a WAV header in it contradicts the start.",
@@ -97,18 +101,21 @@ export const ERRORS = {
     close: 1008,
     fatal: true,
     retryable: true,
+    retryAfterMs: 0,
   },
   session_limit: {
     meaning: "The connection has reached its time limit.",
     close: 1008,
     fatal: true,
     retryable: true,
+    retryAfterMs: 0,
   },
   slow_reader: {
     meaning: "The client does not read its results fast enough.",
     close: 1008,
     fatal: true,
     retryable: true,
+    retryAfterMs: 1_000,
   },
   message_too_big: {
     meaning: "A message is larger than the limit for its kind.",
@@ -122,6 +129,7 @@ export const ERRORS = {
     close: 1011,
     fatal: true,
     retryable: true,
+    retryAfterMs: 1_000,
   },
   overloaded: {
     meaning: "The server has no capacity left.",
@@ -155,12 +163,14 @@ export const ERRORS = {
     status: 429,
     fatal: true,
     retryable: true,
+    retryAfterMs: 1_000,
   },
   not_ready: {
     meaning: "The models are still loading.",
     status: 503,
     fatal: true,
     retryable: true,
+    retryAfterMs: 1_000,
   },
   draining: {
     meaning: "The server is shutting down; running streams get a warning and are finished.",
@@ -168,6 +178,7 @@ export const ERRORS = {
     close: 1001,
     fatal: true,
     retryable: true,
+    retryAfterMs: 1_000,
   },
 } as const satisfies Record<string, ErrorRow>;
 
@@ -180,7 +191,7 @@ export interface ErrorPlace {
   readonly channel?: number;
   readonly start_time?: number;
   readonly end_time?: number;
-  /** Milliseconds after which the client may try again. */
+  /** Milliseconds after which the client may try again. Default: as the table has it. */
   readonly retry_after_ms?: number;
   /** Default: as the table has it. */
   readonly fatal?: boolean;

@@ -5,7 +5,7 @@ import type { Accepted } from "../session/connection.ts";
 import type { ConnectionTrace } from "../telemetry/tracing/tracing.ts";
 import { type AdmissionHost, admitConnection, type Arrival } from "./admission.ts";
 
-/** Milliseconds after which a client that was refused for the moment may try again. */
+/** Milliseconds after which a client that was refused for the moment may try again, if the error does not say. */
 const RETRY_AFTER_MS = 1_000;
 
 const UPGRADE = { upgrade: "websocket", connection: "Upgrade" };

@@ -62,10 +62,16 @@ describe("docs/protocol.md", () => {
   test("errors in the examples have the flags of the table", () => {
     const table: Partial<Record<string, ErrorRow>> = ERRORS;
     for (const { text } of examples) {
-      const event = JSON.parse(text) as { type?: string; code?: string; fatal?: boolean; retryable?: boolean };
+      const event = JSON.parse(text) as {
+        type?: string;
+        code?: string;
+        fatal?: boolean;
+        retryable?: boolean;
+        retry_after_ms?: number;
+      };
       if (event.type !== "error") continue;
-      const { fatal, retryable } = table[event.code ?? ""] ?? {};
-      expect([event.fatal, event.retryable]).toEqual([fatal, retryable]);
+      const { fatal, retryable, retryAfterMs } = table[event.code ?? ""] ?? {};
+      expect([event.fatal, event.retryable, event.retry_after_ms]).toEqual([fatal, retryable, retryAfterMs]);
     }
   });
 

@@ -284,7 +284,9 @@ describe("an upgrade is refused", () => {
     if (!(error instanceof UpgradeRefused)) throw new Error("the upgrade was accepted");
     const event = checked(JSON.parse(error.body) as ErrorEvent);
     expect(error.status).toBe((ERRORS[event.code as ErrorCode] as { status: number }).status);
-    expect(error.headers.get("retry-after") !== null).toBe(event.retryable === true);
+    const header = event.retry_after_ms === undefined ? null : String(Math.ceil(event.retry_after_ms / 1000));
+    expect(error.headers.get("retry-after")).toBe(header);
+    expect(header !== null).toBe(event.retryable === true);
     return error.status;
   }
 

@@ -77,7 +77,7 @@ describe("when all threads of a model block in native code", () => {
       code: "model_unavailable",
       message: `model "sleeper": ${reason}`,
     });
-    expect((await fetch(`${server.url}/api/v1/ready`)).headers.get("retry-after")).toBe("1");
+    expect((await fetch(`${server.url}/api/v1/ready`)).headers.get("retry-after")).toBe("5");
     const health = await executable.run(["health", "--ready", "--addr", server.url]);
     expect(health).toMatchObject({ code: 1, err: expect.stringContaining(reason) });
     const other = await server.connect({ path: "/api/v1/simple" });

@@ -28,3 +28,14 @@ test("every code makes an event that clients accept, and is as fatal as the tabl
     expect(event.fatal).toBe(ERRORS[code].fatal);
   }
 });
+
+test("a retryable error carries retry_after_ms, of its code or of its own; another error has none", () => {
+  const times = (code: ErrorCode, retry_after_ms?: number) => {
+    const place = retry_after_ms === undefined ? {} : { retry_after_ms };
+    return errorEvent(new ProtocolError(code, "because", place)).retry_after_ms;
+  };
+  expect(times("model_unavailable")).toBe(5_000);
+  expect(times("model_unavailable", 70)).toBe(70);
+  expect(times("session_limit")).toBe(0);
+  expect("retry_after_ms" in errorEvent(new ProtocolError("no_stream", "because"))).toBe(false);
+});

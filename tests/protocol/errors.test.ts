@@ -43,3 +43,9 @@ test("only a header that contradicts the format ends a stream without ending the
   expect(rows.filter(([, row]) => row.endsStream === true).map(([code]) => code)).toEqual(["format_mismatch"]);
   expect(ERRORS.format_mismatch.fatal).toBe(false);
 });
+
+test("every retryable error, and no other, has a time after which to try again", () => {
+  const times = rows.flatMap(([code, { retryAfterMs }]) => (retryAfterMs === undefined ? [] : [[code, retryAfterMs]]));
+  expect(times.map(([code]) => code)).toEqual(rows.filter(([, row]) => row.retryable).map(([code]) => code));
+  for (const [, ms] of times) expect(ms).toBeWithin(0, 60_000);
+});

@@ -54,7 +54,8 @@ export function fakeServer(script: ServerScript): { url: string; stop: () => Pro
     port: 0,
     fetch(request, server) {
       if (new URL(request.url).pathname === "/full") {
-        return Response.json({ type: "error", code: "overloaded", message: "no room" }, { status: 503 });
+        const error = { type: "error", code: "overloaded", message: "no room", retry_after_ms: 2_000 };
+        return Response.json(error, { status: 503 });
       }
       if (server.upgrade(request, { headers: { "Sec-WebSocket-Protocol": "streamer.v1" } })) return undefined;
       return new Response("", { status: 426 });

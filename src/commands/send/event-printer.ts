@@ -1,8 +1,9 @@
 import type { ReceivedEvent } from "../../client/event-reader.ts";
 import { excerpt } from "../../lib/excerpt.ts";
-import { RESERVED_FIELDS, type ServerEvent, type Warning } from "../../protocol/events.ts";
+import { type ErrorEvent, RESERVED_FIELDS, type ServerEvent, type Warning } from "../../protocol/events.ts";
 import { formatNumber } from "../terminal/numbers.ts";
 import type { Colour, Screen } from "../terminal/screen.ts";
+import { describeRetry } from "./retry.ts";
 
 const CHANNEL_WIDTH = 5;
 const TIME_WIDTH = 18;
@@ -33,7 +34,7 @@ export class EventPrinter {
         return this.#printLine(event.channel, formatSeconds(event.time), "flushed");
       case "error": {
         if (event.channel !== undefined) screen.setLive(interimName(event.channel), undefined);
-        const text = `error ${event.code}: ${event.message}`;
+        const text = `error ${event.code}: ${event.message}${retryHint(event)}`;
         return this.#printLine(event.channel, formatSpan(event.start_time, event.end_time), text, "red");
       }
       case "warning":
@@ -93,6 +94,11 @@ function interimName(channel: number): string {
 function formatLine(channel: number | undefined, time: string, text: string): string {
   const label = channel === undefined ? "" : `[${channel}]`;
   return `${label.padEnd(CHANNEL_WIDTH)}${time.padStart(TIME_WIDTH)}  ${text}`;
+}
+
+/** Formats after how long a refused request may be sent again; empty for an error about a span of audio. */
+function retryHint({ channel, retry_after_ms }: ErrorEvent): string {
+  return channel === undefined ? describeRetry(retry_after_ms) : "";
 }
 
 /** Formats the time for which a server that shuts down takes audio. */

@@ -1,4 +1,5 @@
 import { describeConnectionError, requestDirectly } from "../terminal/direct-request.ts";
+import { describeRetry } from "./retry.ts";
 
 /** Longest time for the request. */
 const TIMEOUT_MS = 2_000;
@@ -30,7 +31,8 @@ function describeResponse(status: number, body: string): string {
   try {
     const error: unknown = JSON.parse(body);
     if (typeof error === "object" && error !== null && "code" in error && "message" in error) {
-      return `refused with HTTP ${status}, ${String(error.code)}: ${String(error.message)}`;
+      const retry = "retry_after_ms" in error ? describeRetry(error.retry_after_ms) : "";
+      return `refused with HTTP ${status}, ${String(error.code)}: ${String(error.message)}${retry}`;
     }
   } catch {
     // The body is not an error object of this protocol; the status is enough.

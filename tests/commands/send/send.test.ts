@@ -257,11 +257,29 @@ test("a refused start is printed and ends with 1", async () => {
   expect(err).toContain("no stream was started");
 });
 
+test("a refused start and a refused connection show when to try again", async () => {
+  const error = {
+    type: "error",
+    code: "model_unavailable",
+    message: "no worker",
+    fatal: false,
+    retryable: true,
+  } as const;
+  for (const [retry_after_ms, hint] of [
+    [1_500, "; try again after 1.5 s"],
+    [0, "; try again at once"],
+  ] as const) {
+    const addr = serve({ text: (socket) => sendEvent(socket, { ...error, retry_after_ms }) });
+    const { out } = await run([...RAW, "--addr", addr], {}, new Uint8Array(3200));
+    expect(out).toContain(`error model_unavailable: no worker${hint}`);
+  }
+});
+
 test("a failed connection ends with 3 and the reason", async () => {
   const addr = serve({});
   const refused = await run([...RAW, "--addr", `${addr}full`]);
   expect(refused).toMatchObject({ code: 3, out: "" });
-  expect(refused.err).toContain("refused with HTTP 503, overloaded: no room");
+  expect(refused.err).toContain("refused with HTTP 503, overloaded: no room; try again after 2 s");
   const nobody = await run([...RAW, "--addr", "ws://localhost:1/"]);
   expect(nobody.code).toBe(3);
   expect(nobody.err).toContain("cannot connect to ws://localhost:1/api/v1/segmented: nothing listens there");
