@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 
 import { messageOf } from "../lib/thrown.ts";
-import { importPlace, readSource, stackPlace } from "./source-place.ts";
+import { importPlace, readSource, stackPlace, textPlace } from "./source-place.ts";
 
 const MAX_ERRORS = 10;
 /** Files that are searched for an import. */
@@ -13,14 +13,15 @@ const MAX_FILES = 200;
  * @param path absolute path of the model file
  */
 export function describeImportError(error: unknown, path: string): string {
-  if (!(error instanceof Error)) return `its import throws ${messageOf(error)}`;
+  if (!(error instanceof Error)) return `its import throws ${messageOf(error)}${suffix(throwPlace(path))}`;
   const built = describeBuildError(error);
   if (built !== undefined) return built;
   const missing = /\bmodule '(.*?)'/.exec(error.message)?.[1];
   if (error.name === "SyntaxError" && missing !== undefined) {
     return `${error.message}${suffix(importerPlace(path, missing))}`;
   }
-  return `its import throws an error: ${error.message}${suffix(stackPlace(error))}`;
+  const place = stackPlace(error) ?? (error.name === "SyntaxError" ? brokenJson(path) : undefined);
+  return `its import throws an error: ${messageOf(error)}${suffix(place ?? path)}`;
 }
 
 /**
@@ -67,15 +68,46 @@ function buildPlace(error: Error): string | undefined {
 
 /** Returns the place where the model file, or a file of its own that it imports, imports a module. */
 function importerPlace(path: string, module: string): string | undefined {
-  const files = [path];
-  for (let i = 0; i < files.length && i < MAX_FILES; i++) {
-    const file = files[i]!;
+  for (const file of ownFiles(path)) {
     for (const [specifier, resolved] of importsOf(file)) {
       if (resolved === module) return importPlace(file, specifier);
-      if (!resolved.includes("/node_modules/") && !files.includes(resolved)) files.push(resolved);
     }
   }
   return undefined;
+}
+
+/** Returns the place of the `throw` of a value without a stack: the first at the start of a line, or the model file. */
+function throwPlace(path: string): string {
+  for (const file of ownFiles(path)) {
+    const place = textPlace(file, /^throw\b/m);
+    if (place !== file) return place;
+  }
+  return path;
+}
+
+/** Returns the first JSON file that is imported and is none. Bun 1.4.5 names neither the file nor the line. */
+function brokenJson(path: string): string | undefined {
+  for (const file of ownFiles(path)) {
+    if (!file.endsWith(".json")) continue;
+    try {
+      JSON.parse(readSource(file));
+    } catch {
+      return file;
+    }
+  }
+  return undefined;
+}
+
+/** Iterates over the model file and the files of its own that it imports. */
+function* ownFiles(path: string): Generator<string> {
+  const files = [path];
+  for (let i = 0; i < files.length && i < MAX_FILES; i++) {
+    const file = files[i]!;
+    yield file;
+    for (const [, resolved] of importsOf(file)) {
+      if (!resolved.includes("/node_modules/") && !files.includes(resolved)) files.push(resolved);
+    }
+  }
 }
 
 /** Returns the specifiers that a file imports, each with the path of its module. */

@@ -47,14 +47,16 @@ const isBoolean = (value: unknown): boolean => typeof value === "boolean";
 const isFunction = (value: unknown): boolean => typeof value === "function";
 
 const REQUIRED_FIELDS: Readonly<Record<string, FieldCheck>> = {
-  name: ["a string", (value) => typeof value === "string" && value !== ""],
+  name: ["a string that is not blank", (value) => typeof value === "string" && value.trim() !== ""],
   load: ["a function", isFunction],
 };
 
+const NAME = /^(?! )[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]{1,64}(?<! )$/u;
+
 /** The name is part of requests, and a label of metrics. */
 const NAME_LENGTH: FieldCheck = [
-  "at most 64 characters, none of them a control character",
-  (value) => typeof value !== "string" || /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]{0,64}$/u.test(value),
+  "at most 64 characters, no control characters, no spaces at its ends",
+  (value) => typeof value !== "string" || value.trim() === "" || NAME.test(value),
 ];
 
 const OPTIONAL_FIELDS: Readonly<Record<string, FieldCheck>> = {

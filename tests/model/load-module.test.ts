@@ -24,7 +24,7 @@ test("a file that exports no module is refused with every problem", async () => 
   await expect(loadModule("./no/such/file.ts")).rejects.toThrow(/[Cc]annot find module/);
 });
 
-test("a name that is too long for a request and a metrics label, or has a control character, is refused", async () => {
+test("a name that is too long for a request and a metrics label, or cannot be read there, is refused", async () => {
   const folder = await mkdtemp(join(tmpdir(), "streamer-name-"));
   try {
     const load = async (name: string): Promise<string> => {
@@ -33,9 +33,12 @@ test("a name that is too long for a request and a metrics label, or has a contro
       return (await loadModule(path)).name;
     };
     for (const name of ["org/model-v2.1: large", "é".repeat(64)]) expect(await load(name)).toBe(name);
-    for (const name of ["a".repeat(65), "two\nlines", "\u202eright to left"]) {
-      await expect(load(name)).rejects.toThrow("allowed: at most 64 characters, none of them a control character");
+    for (const name of ["a".repeat(65), "two\nlines", "\u202eright to left", " left", "right ", "\ud800"]) {
+      await expect(load(name)).rejects.toThrow(
+        "allowed: at most 64 characters, no control characters, no spaces at its ends",
+      );
     }
+    for (const name of ["", "  "]) await expect(load(name)).rejects.toThrow("allowed: a string that is not blank");
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -80,6 +83,21 @@ describe("the message of a model file that cannot be loaded has the place of", (
       "its import throws an error: deep (DIR/b.ts:2:13)",
     ],
     [
+      "a thrown value that is no error",
+      { "a.ts": 'import { b } from "./b.ts";\nb;\n', "b.ts": 'export const b = 1;\nthrow { message: "no luck" };\n' },
+      "its import throws no luck (DIR/b.ts:2:1)",
+    ],
+    [
+      "a thrown value whose throw is not found",
+      { "a.ts": "await Promise.reject(null);\n" },
+      "its import throws null (DIR/a.ts)",
+    ],
+    [
+      "a JSON file that it imports and cannot be parsed",
+      { "a.ts": 'import b from "./b.json";\nexport default b;\n', "b.json": '{"a":}' },
+      "its import throws an error: JSON Parse error: Unexpected token '}' (DIR/b.json)",
+    ],
+    [
       "the import of a missing file",
       { "a.ts": '\nimport b from "./gone.ts";\nexport default b;\n' },
       "Cannot find module './gone.ts' imported from DIR/a.ts (DIR/a.ts:2:15)",
@@ -106,7 +124,7 @@ describe("the message of a model file that cannot be loaded has the place of", (
     [
       "a default export with wrong fields",
       { "a.ts": "const model = { name: 5, load() {} };\n\nexport default model;\n" },
-      "the default export is not a ModelModule: name: found 5; allowed: a string (DIR/a.ts:3:1)",
+      "the default export is not a ModelModule: name: found 5; allowed: a string that is not blank (DIR/a.ts:3:1)",
     ],
     ["a file without a default export", { "a.ts": "export const b = 1;\n" }, "a ModelModule (DIR/a.ts)"],
   ];
