@@ -4,6 +4,7 @@ import type { ChannelLedger, Started, Stopped } from "../../protocol/events.ts";
 import { type AudioFormat, frameBytes } from "../../protocol/format.ts";
 import { formatCount, formatNumber } from "../terminal/numbers.ts";
 import { LatencyMeter } from "./latency-meter.ts";
+import { OwedResults } from "./owed-results.ts";
 
 /** Width of the labels at the start of report lines. */
 export const REPORT_INDENT = 12;
@@ -19,6 +20,7 @@ export class StreamReport {
   /** When connecting began. */
   readonly #beginMs: number;
   readonly #latency: LatencyMeter;
+  #owed: OwedResults | undefined;
   #sentBytes = 0;
   #firstEventMs: number | undefined;
   #firstResultMs: number | undefined;
@@ -39,6 +41,16 @@ export class StreamReport {
   /** Length of the audio sent so far, in seconds. */
   get sentSeconds(): number {
     return Math.floor(this.#sentBytes / this.#frameBytes) / this.#format.sample_rate;
+  }
+
+  /** True if the server has audio whose results should have come. */
+  get owesResults(): boolean {
+    return this.#stopped === undefined && this.#owed?.owes(this.sentSeconds) === true;
+  }
+
+  /** Results that have come, and errors in their place. */
+  get answers(): number {
+    return this.#finals + this.#errors;
   }
 
   /** Error events so far. */
@@ -70,18 +82,25 @@ export class StreamReport {
       case "started":
         this.#started = event;
         this.#check = new LedgerCheck(event.sample_rate);
+        // Only where there are utterances does `started` have the settings of voice activity detection.
+        this.#owed = new OwedResults(this.#format.channels, event.vad !== undefined);
         break;
       case "inactive":
         this.#latency.speechEnded(event);
+        this.#owed?.speechEnded(event);
         break;
       case "segment":
         this.#firstResultMs ??= receivedMs;
-        if (event.is_final !== false) this.#finals += 1;
+        if (event.is_final !== false) {
+          this.#finals += 1;
+          this.#owed?.answered(event);
+        }
         // Blocks have no is_final: only utterances have a latency.
         return event.is_final === true ? this.#latency.finalReceived(event, receivedMs) : undefined;
       case "error":
         this.#errors += 1;
         this.#latency.failed(event);
+        this.#owed?.answered(event);
         break;
       case "stopped":
         this.#stopped = event;

@@ -88,7 +88,7 @@ async function stream(run: Run, fields: StartFields): Promise<number> {
     progress: new ProgressBar(screen, source.seconds),
     interrupt: AbortSignal.any([io.interrupt, drain.signal]),
   });
-  watch.follow(client, () => (report.hasStopped ? "stopped" : sender.complete ? "results" : "audio"));
+  watch.follow(client, () => (report.hasStopped ? "stopped" : sender.complete ? "results" : "audio"), report);
   const receiver = new EventReceiver(client, report, screen, settings.format, output, drain);
   const problems = await exchange(client, sender, receiver, run);
   screen.clearLive();

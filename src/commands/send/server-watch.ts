@@ -56,6 +56,14 @@ export type WatchedClient = Pick<Client, "receivedMessages" | "sentBytes" | "buf
   readonly heartbeat: Pick<Client["heartbeat"], "received" | "ping">;
 };
 
+/** The results of a stream, as far as they have come. */
+export interface AwaitedResults {
+  /** True if the server has audio whose results should have come. */
+  readonly owesResults: boolean;
+  /** Results that have come. */
+  readonly answers: number;
+}
+
 /** What a started stream waits for: more audio to send, the results of all audio, or nothing any more. */
 export type StreamPhase = "audio" | "results" | "stopped";
 
@@ -72,6 +80,10 @@ export class ServerWatch implements Disposable {
   #timer: ReturnType<typeof setInterval> | undefined;
   #client: WatchedClient | undefined;
   #phase: () => StreamPhase = () => "audio";
+  #results: AwaitedResults | undefined;
+  /** Results at the last look, and since when none has come although some are owed. */
+  #answers = 0;
+  #owedSinceMs: number | undefined;
   #hasStarted = false;
   /** When the wait began. */
   #sinceMs: number;
@@ -107,8 +119,9 @@ export class ServerWatch implements Disposable {
   }
 
   /** Follows the stream of an open connection. It is aborted when the server does not respond in time. */
-  follow(client: WatchedClient, phase: () => StreamPhase): void {
+  follow(client: WatchedClient, phase: () => StreamPhase, results?: AwaitedResults): void {
     this.#client = client;
+    this.#results = results;
     this.#phase = phase;
     this.signal.addEventListener("abort", () => client.abort(this.signal.reason as ConnectionError), { once: true });
     const started = () => {
@@ -126,10 +139,8 @@ export class ServerWatch implements Disposable {
     if (this.#hasProgressed(wait) || wait === undefined) this.#sinceMs = now;
     this.#ping(now);
     const waitedMs = now - this.#sinceMs;
-    this.#screen.setLive(
-      "waiting",
-      wait === undefined || waitedMs < SHOWN_AFTER_MS ? undefined : shown(wait, waitedMs),
-    );
+    const isLong = wait !== undefined && waitedMs >= SHOWN_AFTER_MS;
+    this.#screen.setLive("waiting", isLong ? shown(wait, waitedMs) : this.#overdue(now));
     if (wait === undefined || waitedMs < wait.limitMs) return;
     this.#screen.setLive("waiting", undefined);
     this.#expired.abort(new ConnectionError("timeout", wait.failure(`within ${wait.limitMs / 1000} s`)));
@@ -138,6 +149,20 @@ export class ServerWatch implements Disposable {
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
     this.#screen.setLive("waiting", undefined);
+  }
+
+  /**
+   * Describes the wait for results while audio is sent to a server that is alive: its model may hang. It has no limit,
+   * because the server has one for its model.
+   */
+  #overdue(now: number): string | undefined {
+    const { owesResults = false, answers = 0 } = this.#results ?? {};
+    if (!owesResults || answers > this.#answers) this.#owedSinceMs = undefined;
+    this.#answers = answers;
+    if (!owesResults) return undefined;
+    this.#owedSinceMs ??= now;
+    const waitedMs = now - this.#owedSinceMs;
+    return waitedMs < SHOWN_AFTER_MS ? undefined : shown({ ...RESULTS, limitMs: Infinity }, waitedMs);
   }
 
   /** Returns undefined if the server owes nothing. */

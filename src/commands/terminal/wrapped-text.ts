@@ -1,12 +1,17 @@
 /** Fewest characters of text in a line, however narrow the terminal and wide the indentation is. */
 const MIN_TEXT_WIDTH = 20;
+/** Indentation of hanging lines on a terminal that is too narrow for columns. */
+const NARROW_INDENT = 2;
 
 /**
  * Breaks text at spaces into lines of at most `width` columns. Each line begins with `indent` spaces. A word that is
  * longer than a line is not broken.
  */
 export function wrapText(text: string, width: number, indent = 0): string {
-  const room = Math.max(MIN_TEXT_WIDTH, width - indent);
+  return breakLines(text, Math.max(MIN_TEXT_WIDTH, width - indent), indent);
+}
+
+function breakLines(text: string, room: number, indent: number): string {
   const lines: string[] = [];
   let line = "";
   for (const word of text.split(" ")) {
@@ -20,9 +25,15 @@ export function wrapText(text: string, width: number, indent = 0): string {
   return lines.map((each) => " ".repeat(indent) + each).join("\n");
 }
 
-/** Breaks a line at spaces, as `wrapText` does, and indents every line but the first. */
+/**
+ * Breaks a line at spaces and indents every line but the first. On a terminal that is too narrow for that, the columns
+ * before the indentation are set without the space between them, and the other lines are indented by two.
+ */
 export function hangText(line: string, width: number, indent: number): string {
-  return line.slice(0, indent) + wrapText(line.slice(indent), width, indent).slice(indent);
+  const [head, text] = [line.slice(0, indent), line.slice(indent)];
+  if (width - indent >= MIN_TEXT_WIDTH) return head + breakLines(text, width - indent, indent).slice(indent);
+  const close = head.trimStart().replaceAll(/ {2,}/g, " ") + text;
+  return breakLines(close, Math.max(1, width - NARROW_INDENT), NARROW_INDENT).slice(NARROW_INDENT);
 }
 
 /** Cuts text to at most `width` columns: wide characters, as those of Chinese, take two. */

@@ -27,6 +27,7 @@ class Watched {
   /** The server answers pings. */
   answers = true;
   phase: StreamPhase = "audio";
+  readonly results = { owesResults: false, answers: 0 };
   aborted: ConnectionError | undefined;
 
   constructor(limits: WaitLimits = { startedMs: 10_000, eventMs: 60_000 }) {
@@ -46,7 +47,7 @@ class Watched {
     const numbers = ["receivedMessages", "sentBytes", "bufferedBytes"] as const;
     for (const name of numbers) Object.defineProperty(client, name, { get: () => this[name] });
     Object.defineProperty(client.heartbeat, "received", { get: () => this.heartbeats });
-    this.watch.follow(client, () => this.phase);
+    this.watch.follow(client, () => this.phase, this.results);
     return this;
   }
 
@@ -194,4 +195,23 @@ test("time in which this program was frozen does not count", async () => {
   watched.watch.check();
   expect(watched.wait(49).failure).toBeUndefined();
   expect(watched.wait(1).failure).toContain("within 60 s");
+});
+
+test("results that are owed while audio is sent to a live server are shown after 3 s, and never given up", async () => {
+  const watched = await new Watched().started();
+  watched.wait(10);
+  expect(watched.shown).toBe("");
+  watched.results.owesResults = true;
+  watched.wait(3);
+  expect(watched.shown).toBe("");
+  watched.wait(0.25);
+  expect(watched.shown).toBe("waiting for results: 3 s");
+  watched.results.answers = 1;
+  watched.wait(2);
+  expect(watched.shown).toBe("");
+  watched.wait(120);
+  expect(watched.shown).toBe("waiting for results: 121 s");
+  expect(watched.failure).toBeUndefined();
+  watched.results.owesResults = false;
+  expect(watched.wait(0.25).shown).toBe("");
 });

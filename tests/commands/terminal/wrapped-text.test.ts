@@ -23,6 +23,13 @@ test("the first line of a hanging text keeps what stands before the indentation"
   expect(hangText("label   one two three four five", 30, 8)).toBe("label   one two three four\n        five");
 });
 
+test("on a terminal that is too narrow for columns, a hanging text fits all the same", () => {
+  const line = "[0]      2.51 -    4.20  final count=27,040 and more";
+  expect(hangText(line, 29, 25)).toBe("[0] 2.51 - 4.20 final\n  count=27,040 and more");
+  expect(hangText("label   one two three", 11, 8)).toBe("label one\n  two three");
+  expect(hangText("unbroken words", 15, 2)).toBe("unbroken\n  words");
+});
+
 test("text is cut to a number of columns, never within a wide character", () => {
   expect(["abcdef", "日本語", "a日本語"].map((text) => cutText(text, 4))).toEqual(["abcd", "日本", "a日"]);
   expect(cutText("abc", 4)).toBe("abc");
