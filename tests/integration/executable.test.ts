@@ -8,6 +8,7 @@ import { drainUnderLoad } from "../support/drain-under-load.ts";
 import { parseEvents, sharedExecutable } from "../support/executable.ts";
 import { expectExactLedger, onlyStream } from "../support/ledgers.ts";
 import { S16_MONO } from "../support/requests.ts";
+import { afterCopies } from "../support/signal-handlers.ts";
 import { waitUntil } from "../support/wait.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
@@ -162,10 +163,30 @@ describe("signals", () => {
       await client.nextEvent("started");
       server.signal(first);
       await client.nextEvent("warning");
+      await afterCopies();
       server.signal(second);
       expect(await server.waitForExit()).toEqual({ code, signal: null });
       expect(server.log.some((record) => record["event"] === "stopped_at_once")).toBeTrue();
     }
+  });
+
+  test("two signals at once are one: `timeout` sends its signal to the process and to its group", async () => {
+    const server = await executable.serve({ ...FAST_MODEL, "limits.drain_timeout_ms": 60_000 });
+    const client = await server.connect({ path: "/api/v1/simple" });
+    client.start();
+    await client.sendAudio(encode("s16", noise(0.3)));
+    await client.nextEvent("started");
+    server.signal("SIGTERM");
+    server.signal("SIGHUP");
+    await client.nextEvent("warning");
+    await client.sendAudio(encode("s16", noise(0.3)));
+    client.stop();
+    expect(await client.nextEvent("stopped")).toMatchObject({
+      reason: "stop",
+      channels: [{ received: 9_600, failed: 0 }],
+    });
+    client.sendClose();
+    expect(await server.waitForExit()).toEqual({ code: 0, signal: null });
   });
 
   test("a signal before the models are loaded ends the server with exit code 0 and without output", async () => {

@@ -9,6 +9,7 @@ import { encode, noise } from "../support/audio.ts";
 import { type ServeProcess, sharedExecutable } from "../support/executable.ts";
 import { onlyStream } from "../support/ledgers.ts";
 import { testWith } from "../support/requirements.ts";
+import { afterCopies } from "../support/signal-handlers.ts";
 import { waitUntil } from "../support/wait.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
@@ -52,6 +53,7 @@ describe("signals", () => {
     await waiting.nextEvent("started");
     busy.signal("SIGQUIT");
     await logged(busy, "draining");
+    await afterCopies();
     busy.signal("SIGQUIT");
     expect(await busy.waitForExit()).toEqual({ code: 131, signal: null });
   });
@@ -90,6 +92,7 @@ describe("signals", () => {
     const children = await readFile(`/proc/${server.pid}/task/${server.pid}/children`, "utf8");
     process.kill(Number(children), "SIGTERM");
     await logged(server, "draining");
+    await afterCopies();
     process.kill(Number(children), "SIGTERM");
     expect(await server.waitForExit()).toEqual({ code: 143, signal: null });
   });

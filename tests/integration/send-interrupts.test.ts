@@ -4,6 +4,7 @@ import { join } from "node:path";
 
 import { sharedExecutable } from "../support/executable.ts";
 import { SendProcess } from "../support/send-process.ts";
+import { afterCopies } from "../support/signal-handlers.ts";
 import { silentServer } from "../support/silent-server.ts";
 import { waitUntil } from "../support/wait.ts";
 
@@ -116,6 +117,7 @@ test("the second signal ends send at once, although results are missing", async 
   await waitUntil("speech", () => sending.out.includes("speech begins"));
   await sending.signal("SIGINT");
   await waitUntil("the first signal", () => sending.err.includes("a second signal ends at once"));
+  await afterCopies();
   await sending.signal("SIGTERM");
   const { code, out } = await sending.result();
   expect(code).toBe(143);

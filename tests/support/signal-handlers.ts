@@ -12,3 +12,8 @@ export async function waitForHandler(pid: number, signal: NodeJS.Signals): Promi
     return (BigInt(`0x${caught}`) & bit) !== 0n;
   });
 }
+
+/** Resolves when a further signal no longer counts as a copy of one that was handled before the call. */
+export function afterCopies(): Promise<void> {
+  return Bun.sleep(300);
+}

@@ -6,6 +6,7 @@ import { openTraceExport } from "../../telemetry/tracing/trace-export.ts";
 import { EXIT, ExitError, signalExit } from "../terminal/exit-codes.ts";
 import { readStream } from "../terminal/input.ts";
 import { outputFailed, processOutput, usesColour } from "../terminal/output.ts";
+import { SignalRepeats } from "../terminal/signal-repeats.ts";
 import { isStandardOutput } from "./open-audio-output.ts";
 import type { SendIo } from "./send-io.ts";
 import { send } from "./send.ts";
@@ -25,11 +26,13 @@ export const sendCommand: CommandDef = {
     /** The signal that stopped the sending, and the one that ended the command at once. */
     let stoppedBy: NodeJS.Signals | undefined;
     let endedBy: NodeJS.Signals | undefined;
+    const repeats = new SignalRepeats();
     const onSignal = (signal: NodeJS.Signals) => {
-      if (stoppedBy === undefined) {
+      const kind = repeats.receive();
+      if (kind === "first") {
         stoppedBy = signal;
         interrupt.abort();
-      } else {
+      } else if (kind === "second") {
         endedBy ??= signal;
         ended.resolve(signalExit(endedBy));
       }

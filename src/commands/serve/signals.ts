@@ -3,6 +3,7 @@ import { constants } from "node:os";
 
 import type { Logger } from "../../telemetry/log/log.ts";
 import { signalExit } from "../terminal/exit-codes.ts";
+import { SignalRepeats } from "../terminal/signal-repeats.ts";
 
 /**
  * Signals that shut the server down: SIGHUP comes when its terminal is closed, SIGQUIT from Ctrl-\ and from supervisors
@@ -16,8 +17,8 @@ const SHUTDOWN_SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"] as const;
 const IGNORED_SIGNALS = ["SIGUSR1", "SIGUSR2"] as const;
 
 /**
- * Handles the signals of a server. Resolves with the name of the first signal that shuts it down; a second one ends the
- * process.
+ * Handles the signals of a server. Resolves with the name of the first signal that shuts it down; a second one, that
+ * does not come together with the first, ends the process.
  * @param exit ends the process now
  * @param ignored names of the signals that the process ignored when it was started
  */
@@ -28,15 +29,14 @@ export function shutdownSignal(
 ): Promise<string> {
   for (const signal of IGNORED_SIGNALS) process.on(signal, () => log.info("signal_ignored", { signal }));
   return new Promise((resolve) => {
-    let received = false;
+    const repeats = new SignalRepeats();
     for (const signal of SHUTDOWN_SIGNALS) {
       // `nohup` starts a process that is to outlive its terminal.
       if (signal === "SIGHUP" && ignored.has(signal)) continue;
       process.on(signal, () => {
-        if (!received) {
-          received = true;
-          return resolve(signal);
-        }
+        const kind = repeats.receive();
+        if (kind === "first") resolve(signal);
+        if (kind !== "second") return;
         log.warn("stopped_at_once", { signal });
         // Not by the default action of the signal: the kernel ignores it for process 1, the one of a container.
         exit(signalExit(signal));

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 
 import { InProcessServer, type Settings } from "../../support/in-process-server.ts";
-import { fakeServer, sendEvent, startedEvent } from "../../support/wire.ts";
+import { fakeServer, sendEvent, startedEvent, stoppedEvent } from "../../support/wire.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
 setDefaultTimeout(120_000);
@@ -175,11 +175,30 @@ test.each([
   expect(out).toContain("the ledger adds up");
 });
 
+test("two signals at once are one: the results of what was sent still come", async () => {
+  const { url, stop } = fakeServer({
+    text(socket, { request }) {
+      if (request === "start") sendEvent(socket, startedEvent({}));
+      else setTimeout(() => sendEvent(socket, stoppedEvent()), 300);
+    },
+    audio() {
+      child.kill("SIGTERM");
+      child.kill("SIGHUP");
+    },
+  });
+  const child = spawn(["-i", SAMPLE, "--real-time", "--addr", url]);
+  const out = await new Response(child.stdout).text();
+  expect(await child.exited).toBeOneOf([143, 129]);
+  expect(out).toContain("result ");
+  await stop();
+});
+
 test("a second Ctrl-C ends the command without waiting for results", async () => {
   const { url, stop } = fakeServer({
     text(socket, { request }) {
       if (request === "start") sendEvent(socket, startedEvent({}));
-      else child.kill("SIGINT");
+      // Later than a copy of the first would come.
+      else setTimeout(() => child.kill("SIGINT"), 500);
     },
     audio: () => child.kill("SIGINT"),
   });
