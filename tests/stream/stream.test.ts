@@ -119,7 +119,8 @@ describe("a stream that is given up", () => {
       code: "idle_timeout",
       message: "nothing came",
       fatal: true,
-      retryable: expect.any(Boolean),
+      retryable: true,
+      retry_after_ms: expect.any(Number),
     } as never);
     expect(driven.events[1]).toMatchObject({ reason: "limit" });
   });
