@@ -63,6 +63,8 @@ export async function buildExecutable(): Promise<string> {
         // A server must not read settings from the folder it is started in.
         autoloadDotenv: false,
         autoloadBunfig: false,
+        // BUN_OPTIONS of the environment is put before these arguments, and Bun 1.4.5 obeys none of it in front of `--`.
+        execArgv: ["--"],
       },
       sourcemap: "linked",
       // Parsing at build time makes a server ready a third sooner.

@@ -1,4 +1,7 @@
-/** Variables with which the environment gives orders to Bun 1.4.5 itself: to load files, to open a debugger. */
+/**
+ * Variables with which the environment gives orders to Bun 1.4.5 itself: to load files, to open a debugger. The build
+ * (`scripts/build.ts`) makes the executable ignore `BUN_OPTIONS`; models that start Bun would still pass it on.
+ */
 const VARIABLES = [
   "BUN_OPTIONS",
   "BUN_INSPECT",
@@ -9,7 +12,7 @@ const VARIABLES = [
 
 /**
  * Makes the executable independent of variables that are meant for Bun: if there are any, replaces the process by the
- * same program without them. Bun obeys them before this code runs, and has no option against it for executables.
+ * same program without them. Bun opens a debugger before this code runs, and has no option against it for executables.
  */
 export function ignoreRuntimeVariables(): void {
   if (!Bun.isStandaloneExecutable || process.execve === undefined) return;

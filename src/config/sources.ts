@@ -44,10 +44,21 @@ const PREFIX = "STREAMER__";
 export function readSources(sources: ConfigSources, problems: string[]): GivenValue[] {
   return [
     ...fromFile(sources.file, problems),
-    ...fromEnvironment(sources.env ?? {}),
+    ...withoutEmptyNames(fromEnvironment(sources.env ?? {}), problems),
     ...fromFlags(sources.flags ?? {}),
-    ...fromSets(sources.sets ?? [], problems),
+    ...withoutEmptyNames(fromSets(sources.sets ?? [], problems), problems),
   ];
+}
+
+/** Refuses keys with a separator too many, such as `model.delay.`. */
+function withoutEmptyNames(given: readonly GivenValue[], problems: string[]): GivenValue[] {
+  return given.filter(({ path, source }) => {
+    if (!path.includes("")) return true;
+    const meant = path.filter(Boolean).join(".");
+    const hint = meant === "" ? "allowed: a section and a name, such as model.delay" : `did you mean "${meant}"?`;
+    problems.push(`unknown key "${path.join(".")}"; ${hint} (${source})`);
+    return false;
+  });
 }
 
 function fromFile(file: string | undefined, problems: string[]): GivenValue[] {

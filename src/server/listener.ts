@@ -1,5 +1,8 @@
 import type { Server as BunServer, WebSocketHandler } from "bun";
 
+import { ProtocolError } from "../protocol/errors.ts";
+import { refuse } from "./pages.ts";
+import { withCompleteUrl } from "./request-url.ts";
 import type { SocketData } from "./websocket.ts";
 
 export interface ListenerOptions {
@@ -26,7 +29,10 @@ export class Listener {
       development: false,
       // Without it Bun 1.4.5 lets several servers share one port silently, outside of development.
       reusePort: shared,
-      fetch: (request) => fetch(withAbsoluteUrl(request)),
+      fetch: (request) => {
+        const complete = withCompleteUrl(request);
+        return complete === undefined ? invalidHost() : fetch(complete);
+      },
       error: (error) => {
         failed(error);
         return new Response("an internal error; it has been logged\n", { status: 500 });
@@ -59,12 +65,7 @@ export class Listener {
   }
 }
 
-/**
- * Gives a request a complete URL. Health checks of proxies use HTTP/1.0 without a Host header; Bun 1.4.5 then passes
- * only the path.
- */
-function withAbsoluteUrl(request: Request): Request {
-  if (request.headers.has("host") || URL.canParse(request.url)) return request;
-  // Not resolved as a relative URL: `//x/y` would be the path `/y` of a host `x`.
-  return new Request(`http://localhost${request.url}`, request);
+function invalidHost(): Response {
+  const message = "Host: found no host name; allowed: a name or address, and a port";
+  return refuse(new ProtocolError("invalid_request", message));
 }

@@ -2,8 +2,7 @@ import { Hono } from "hono";
 import { getPath } from "hono/utils/url";
 
 import type { Route } from "../dialects/dialect.ts";
-import { ProtocolError } from "../protocol/errors.ts";
-import { addPages, PAGES, type PagesHost, refuse } from "./pages.ts";
+import { addPages, PAGES, type PagesHost } from "./pages.ts";
 import { connect, type UpgradeHost } from "./upgrade.ts";
 
 /** The server, as its routes use it. */
@@ -27,14 +26,7 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[]): Hono {
   // A health check of HAProxy is OPTIONS by default.
   const paths = ["/", ...PAGES, CONTRACT, ...routes.flatMap((route) => route.paths)];
   app.on("OPTIONS", paths, (c) => c.body(null, 204, { allow: "GET, HEAD, OPTIONS" }));
-  // Bun 1.4.5 leaves the URL without a host when the Host header cannot be one.
-  app.notFound((c) =>
-    URL.canParse(c.req.url)
-      ? c.text(`There is nothing at ${new URL(c.req.url).pathname}.\n\n${frontPage}`, 404)
-      : refuse(
-          new ProtocolError("invalid_request", "Host: found no host name; allowed: a name or address, and a port"),
-        ),
-  );
+  app.notFound((c) => c.text(`There is nothing at ${new URL(c.req.url).pathname}.\n\n${frontPage}`, 404));
   // Bun.serve's error handler logs faults, as it does for all others.
   app.onError((error) => {
     throw error;

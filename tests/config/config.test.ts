@@ -223,6 +223,21 @@ describe("sources", () => {
     }
   });
 
+  test("a key with a separator too many is refused with the key that is meant", () => {
+    for (const [name, hint] of [
+      ["STREAMER__MODEL__DELAY__", 'unknown key "model.delay."; did you mean "model.delay"?'],
+      ["STREAMER__MODEL____DELAY", 'unknown key "model..delay"; did you mean "model.delay"?'],
+      ["STREAMER____MODEL__DELAY", 'unknown key ".model.delay"; did you mean "model.delay"?'],
+      ["STREAMER__", 'unknown key ""; allowed: a section and a name, such as model.delay'],
+    ] as const) {
+      expect(problems({ env: { [name]: "0" } })).toEqual([`${hint} (environment variable ${name})`]);
+    }
+    expect(problems({ sets: ["model.delay.=0", "model..delay=0"] })).toEqual([
+      'unknown key "model.delay."; did you mean "model.delay"? (--set)',
+      'unknown key "model..delay"; did you mean "model.delay"? (--set)',
+    ]);
+  });
+
   test("log.level takes warn for warning, and names in any case", () => {
     for (const [given, level] of [
       ["warn", "warning"],

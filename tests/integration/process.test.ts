@@ -264,8 +264,20 @@ describe("variables and files that are meant for Bun", () => {
   test("in the environment have no effect: no options, no debugger", async () => {
     const preload = join(executable.folder, "preload.js");
     await Bun.write(preload, "process.stdout.write = () => true;\n");
-    const env = { BUN_OPTIONS: `--preload ${preload}` };
-    expect(await executable.run(["--version"], { env })).toEqual({ code: 0, out: `${manifest.version}\n`, err: "" });
+    for (const BUN_OPTIONS of [
+      `--preload ${preload}`,
+      "--preload /missing",
+      "--help",
+      "--revision",
+      "--config=/missing",
+      "--cwd=/missing",
+      "--print 1",
+      "--smol --version",
+      "--inspect-wait",
+    ]) {
+      const result = await executable.run(["--version"], { env: { BUN_OPTIONS } });
+      expect([BUN_OPTIONS, result]).toEqual([BUN_OPTIONS, { code: 0, out: `${manifest.version}\n`, err: "" }]);
+    }
 
     using probe = Bun.serve({ port: 0, fetch: () => new Response() });
     const debuggerPort = probe.port;
