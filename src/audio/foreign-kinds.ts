@@ -56,6 +56,11 @@ export const FOREIGN_KINDS: readonly ForeignKind[] = [
   { id: "silk", name: "a SILK file", marks: [hex("#!SILK"), `02${hex("#!SILK")}`] },
   { id: "tta", name: "a TTA file (True Audio)", marks: [hex("TTA1")] },
   { id: "voc", name: "a VOC file (Creative Voice)", marks: [hex("Creative Voice File")] },
+  { id: "iff", name: "an 8SVX file (Amiga IFF)", marks: [`${hex("FORM")}........${hex("8SVX")}`] },
+  { id: "sox", name: "a SoX file", marks: [hex(".SoX")] },
+  { id: "flv", name: "a Flash video file (FLV)", marks: [`${hex("FLV")}01`] },
+  { id: "rm", name: "a RealMedia file", marks: [`${hex(".RMF")}000000`] },
+  { id: "mmf", name: "an MMF file (Yamaha SMAF)", marks: [`${hex("MMMD")}........${hex("CNTI")}`] },
   { id: "nistsphere", name: "a NIST SPHERE file", marks: [hex("NIST_1A")] },
 ];
 

@@ -6,6 +6,9 @@ import { type Text, TextGuess } from "./text-guess.ts";
 const OTHER_DATA: Readonly<Record<Text | "compressed", string>> = {
   JSON: "JSON text: send requests in text messages, and samples in binary messages.",
   base64: "base64 text: decode it, and send the bytes.",
+  hexadecimal: "hexadecimal text: decode it, and send the bytes.",
+  HTML: "HTML or XML, such as the page of an error: send PCM samples.",
+  text: "text: send samples as bytes, not as characters.",
   compressed: "compressed or encrypted data: decode it, and send PCM samples.",
 };
 

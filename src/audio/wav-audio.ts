@@ -1,3 +1,4 @@
+import { TrailingChunks } from "./trailing-chunks.ts";
 import { CHUNK_HEAD_BYTES, isDataChunk, isTrailingChunk } from "./wav-chunk.ts";
 import type { WavHeader } from "./wav-header.ts";
 
@@ -50,6 +51,7 @@ export class WavAudio {
   #peek: Uint8Array = NO_BYTES;
   #goesOn: boolean;
   #chunkBytes = 0;
+  readonly #chunks = new TrailingChunks();
   #hasSecondData = false;
 
   constructor(header: WavHeader, { endsAtSize, size }: WavAudioOptions) {
@@ -85,7 +87,7 @@ export class WavAudio {
     return this.#place === "audio";
   }
 
-  /** A second data chunk follows the audio. It is left out. */
+  /** A second data chunk follows the audio, directly or behind other chunks. It is left out. */
   get hasSecondData(): boolean {
     return this.#hasSecondData;
   }
@@ -108,8 +110,9 @@ export class WavAudio {
         return { withheld: NO_BYTES, start: 0, end, next: end };
       }
       case "chunks": {
-        const next = this.#advance(length, "audio");
+        const next = this.#advance(length, this.#endsAtSize ? "ended" : "audio");
         this.#chunkBytes += next;
+        this.#walk(bytes.subarray(0, next));
         return { withheld: NO_BYTES, start: next, end: next, next };
       }
       case "behind": {
@@ -135,6 +138,13 @@ export class WavAudio {
     return taken;
   }
 
+  /** Looks at bytes of the chunks behind the audio. Of a file, nothing is needed behind a second data chunk. */
+  #walk(bytes: Uint8Array): void {
+    this.#chunks.push(bytes);
+    this.#hasSecondData ||= this.#chunks.hasData;
+    if (this.#hasSecondData && this.#endsAtSize) this.#place = "ended";
+  }
+
   /** Decides what follows the declared audio. Returns the bytes so far, if they are audio. */
   #judge(): Uint8Array {
     const peek = this.#peek;
@@ -144,7 +154,8 @@ export class WavAudio {
     if (isWhole || this.#hasSecondData) {
       this.#chunkBytes = peek.length;
       this.#left = Math.max(0, this.#room - peek.length);
-      this.#place = this.#endsAtSize ? "ended" : this.#left === 0 ? "audio" : "chunks";
+      this.#place = this.#left > 0 ? "chunks" : this.#endsAtSize ? "ended" : "audio";
+      this.#walk(peek);
       return NO_BYTES;
     }
     this.#goesOn = this.#declaresTooLittle || !this.#endsAtSize;

@@ -57,6 +57,11 @@ export class WavScanner {
     return this.#skipped + (this.#file?.chunkBytes ?? 0);
   }
 
+  /** A second data chunk of the file whose header was skipped is skipped, too. */
+  get skippedData(): boolean {
+    return this.#file?.hasSecondData ?? false;
+  }
+
   /** Scans the bytes of a message up to `next` of the result. */
   scan(bytes: Uint8Array): ScanResult {
     if (this.#reader !== undefined) return this.#scanStart(this.#reader, bytes);

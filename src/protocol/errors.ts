@@ -228,6 +228,7 @@ export class ProtocolError extends Error {
 /** The codes of `warning`, each with its message: something is suspicious but accepted. */
 export const WARNINGS = {
   wav_header: "A WAV header in the audio was skipped.",
+  wav_data: "A second data chunk of a WAV file was skipped: send its samples, too, without its head.",
   looks_like: "The audio looks like something other than what the start announced.",
   too_quiet: "What may be speech is below the level at which speech begins.",
   clipping: "Samples are at full scale: the recording level is too high.",

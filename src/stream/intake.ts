@@ -29,6 +29,8 @@ export class Intake implements Disposable {
   #foreign: ForeignScanner | undefined = new ForeignScanner();
   /** Looks at the first second of sound; undefined once it has been judged. */
   #looksLike: LooksLike | undefined;
+  /** A second data chunk of a WAV file has been reported. */
+  #skippedData = false;
   readonly #warnings: AudioWarnings;
   readonly #decoder: Decoder;
   readonly #chunks: Chunk[] = [];
@@ -92,6 +94,10 @@ export class Intake implements Disposable {
     for (;;) {
       const scan = this.#scanner.scan(rest);
       if (scan.skippedHeader) this.#warnings.report("wav_header");
+      if (this.#scanner.skippedData && !this.#skippedData) {
+        this.#skippedData = true;
+        this.#warnings.report("wav_data");
+      }
       const { withheld, start, end, next } = scan;
       const foreign = this.#take(withheld, 0, withheld.length) ?? this.#take(rest, start, end);
       const mismatch = foreign ?? scan.mismatch;

@@ -73,6 +73,18 @@ const CASES: readonly [title: string, bytes: Uint8Array, declared: SampleFormat,
     "s16",
     "The audio looks like base64 text: decode it, and send the bytes.",
   ],
+  [
+    "hexadecimal digits",
+    Buffer.from(s16.toString("hex")),
+    "s16",
+    "The audio looks like hexadecimal text: decode it, and send the bytes.",
+  ],
+  [
+    "the page of an error",
+    Buffer.from("<html><head><title>502 Bad Gateway</title></head></html>"),
+    "s16",
+    "The audio looks like HTML or XML, such as the page of an error: send PCM samples.",
+  ],
 ];
 
 test.each(CASES)("%s are named once, however they are cut", (_, bytes, declared, message) => {

@@ -23,6 +23,17 @@ const TEXTS: readonly [title: string, text: string, Text][] = [
   ["base64 in lines", base64.replaceAll(/.{76}/g, "$&\r\n"), "base64"],
   ["base64 for URLs", Buffer.from(speech).toString("base64url"), "base64"],
   ["base64 that begins with silence", "AAAA".repeat(1000) + base64, "base64"],
+  ["hexadecimal digits", Buffer.from(speech).toString("hex"), "hexadecimal"],
+  ["hexadecimal digits in lines", Buffer.from(speech).toString("hex").replaceAll(/.{32}/g, "$& \n"), "hexadecimal"],
+  [
+    "hexadecimal digits that begin with silence",
+    "00".repeat(1000) + Buffer.from(speech).toString("hex"),
+    "hexadecimal",
+  ],
+  ["the page of an error", "<!DOCTYPE html><html><title>404 Not Found</title></html>", "HTML"],
+  ["XML", '\n<?xml version="1.0"?>', "HTML"],
+  ["numbers in lines", Array.from(speech.subarray(0, 2000), (byte) => `${byte / 256},`).join("\n"), "text"],
+  ["prose", "The quick brown fox jumps over the lazy dog. ".repeat(40), "text"],
   ["a data URL", `data:audio/wav;base64,${base64}`, "base64"],
 ];
 
@@ -34,6 +45,13 @@ test.each(TEXTS)("%s is text, however it is cut", (_, text, kind) => {
 test("too few characters show nothing", () => {
   for (const text of ["{", '{"sample_rate"', base64.slice(0, 511), "AAAA".repeat(100), "data"]) {
     expect(guess(Buffer.from(text))).toEqual({ guess: undefined, done: false });
+  }
+});
+
+test("slow 8-bit audio in the range of characters is no text", () => {
+  const ramp = Uint8Array.from({ length: 8000 }, (_, i) => 0x4f + Math.round(47 * Math.sin(i / 20)));
+  for (const bytes of [ramp, new Uint8Array(8000).fill(0x41), new Uint8Array(8000).fill(0x3c)]) {
+    expect(guess(bytes).guess).toBeUndefined();
   }
 });
 

@@ -37,6 +37,7 @@ function audioIn(bytes: Uint8Array, head: WavHeader, options: WavAudioOptions, c
 }
 
 const LIST = chunk("LIST", littleEndian("INFO"));
+const DATA = chunk("data", littleEndian("more"));
 const FILE = { endsAtSize: true };
 
 test("in a file whose sizes agree the audio ends there, whatever follows", () => {
@@ -93,6 +94,17 @@ test("an unknown size is that of the rest of the file", () => {
   expect(wav.goesOn).toBe(false);
 });
 
+test("a second data chunk is left out and known, also behind other chunks", () => {
+  for (const endsAtSize of [false, true]) {
+    for (const tail of [DATA, littleEndian(LIST, DATA), littleEndian(LIST, LIST, DATA, LIST)]) {
+      const { audio, wav } = audioIn(littleEndian("audio!", tail), header(6, tail.length), { endsAtSize });
+      expect([audio, wav.hasSecondData]).toEqual(["audio!", true]);
+    }
+    const { wav } = audioIn(littleEndian("audio!", LIST, LIST), header(6, 2 * LIST.length), { endsAtSize });
+    expect(wav.hasSecondData).toBe(false);
+  }
+});
+
 test("audio that ends early is counted as missing", () => {
   expect(audioIn(littleEndian("audio"), header(9, 0), FILE).wav.missingBytes).toBe(4);
 });
@@ -120,7 +132,7 @@ test("without a size to trust, all bytes but whole chunks are audio", () => {
 test("the audio is the same however the bytes are cut", () => {
   fc.assert(
     fc.property(
-      fc.array(fc.oneof(fc.uint8Array({ maxLength: 12 }), fc.constant(LIST), fc.constant(littleEndian("\0")))),
+      fc.array(fc.oneof(fc.uint8Array({ maxLength: 12 }), fc.constantFrom(LIST, DATA, littleEndian("\0")))),
       fc.option(fc.nat(30), { nil: undefined }),
       fc.option(fc.nat(60), { nil: undefined }),
       fc.boolean(),
@@ -133,6 +145,7 @@ test("the audio is the same however the bytes are cut", () => {
         expect(pieces.wav.goesOn).toBe(whole.wav.goesOn);
         expect(pieces.wav.missingBytes).toBe(whole.wav.missingBytes);
         expect(pieces.wav.chunkBytes > 0).toBe(whole.wav.chunkBytes > 0);
+        expect(pieces.wav.hasSecondData).toBe(whole.wav.hasSecondData);
       },
     ),
     { numRuns: 500 },

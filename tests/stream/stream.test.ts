@@ -201,6 +201,24 @@ describe("a WAV header", () => {
     }
   });
 
+  test("has a second data chunk skipped with the warning wav_data, once, wherever the messages are cut", async () => {
+    const audio = Buffer.from(spoken(SEGMENTED, 1, [0.5]));
+    const data = chunk("data", new Uint8Array(3000).fill(99));
+    for (const tail of [Buffer.concat([data]), Buffer.concat([chunk("LIST", Buffer.from("INFO")), data, data])]) {
+      const file = Buffer.concat([wav(FORMAT, audio), tail]);
+      file.writeUInt32LE(file.length - 8, 4);
+      for (const size of [997, 44 + audio.length + 3, 100_000]) {
+        const driven = new DrivenStream(harness(), SEGMENTED);
+        for (const piece of cut(file, [size])) await driven.send(Buffer.from(piece));
+        await driven.stop();
+        const warnings = driven.events.filter((event) => event.type === "warning");
+        expect(warnings.map(({ code }) => code)).toEqual(["wav_header", "wav_data"]);
+        expect(driven.ledgers[0]).toMatchObject({ received: audio.length / 2 });
+        expect(driven.events.at(-1)).toMatchObject({ skipped_bytes: 44 + tail.length });
+      }
+    }
+  });
+
   test("of another format ends the stream with format_mismatch and nothing else", async () => {
     const driven = new DrivenStream(harness(), SIMPLE);
     await driven.send(wav({ ...FORMAT, sample_rate: 44_100 }, Buffer.alloc(1000)));

@@ -60,6 +60,11 @@ export const FOREIGN_SAMPLES: readonly Sample[] = [
   { title: "SILK", id: "silk", bytes: text("\x02#!SILK_V3"), needed: 7 },
   { title: "TTA", id: "tta", bytes: text("TTA1\x01\x00"), needed: 4 },
   { title: "VOC", id: "voc", bytes: text("Creative Voice File\x1a"), needed: 19 },
+  { title: "8SVX", id: "iff", bytes: hex("464f524d 000232dc 38535658 56484452"), needed: 12 },
+  { title: "SoX", id: "sox", bytes: hex("2e536f58 1c000000 00b80b00"), needed: 4 },
+  { title: "FLV", id: "flv", bytes: hex("464c5601 04000000 09000000"), needed: 4 },
+  { title: "RealMedia", id: "rm", bytes: hex("2e524d46 00000012 00000000"), needed: 7 },
+  { title: "MMF", id: "mmf", bytes: hex("4d4d4d44 00008054 434e5449 00000005"), needed: 12 },
   { title: "NIST SPHERE", id: "nistsphere", bytes: text("NIST_1A\n   1024\n"), needed: 7 },
 ];
 

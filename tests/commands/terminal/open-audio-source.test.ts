@@ -199,6 +199,16 @@ test("a second data chunk is left out with a warning, in a file and in a pipe, w
   }
 });
 
+test("a second data chunk behind other chunks is left out with a warning, in a file and in a pipe", async () => {
+  const tail = littleEndian(chunk("LIST", littleEndian("INFO")), chunk("data", littleEndian("second")));
+  const remark = "a.wav: its header declares 8 bytes of audio; a second 'data' chunk behind them is left out";
+  const start = wavStart([chunk("fmt ", fmt(1, 1, 16_000, 16))], { dataBytes: 8, riffSize: 44 + tail.length });
+  for (const pipe of [false, true]) {
+    const { audio, remarks } = await read(await open(littleEndian(start, "8 bytes!", tail), { pipe, cuts: [50] }));
+    expect({ audio, remarks }).toEqual({ audio: "8 bytes!", remarks: [remark] });
+  }
+});
+
 test("raw input is audio from its first byte", async () => {
   const bytes = wav(3);
   const input = { name: "a.raw", bytes: pieces(bytes, [5]), size: bytes.length };
