@@ -6,8 +6,8 @@ const BLOCK_MS = 500;
 const BLOCKS = 6;
 /** Weight of a new window in the smoothed level. */
 const SMOOTHING = 0.5;
-/** Lower levels count as this one: the dither and the rounding of 16 bits have about -104 dBFS. */
-const LOWEST_DB = -100;
+/** Lower levels count as this one, so that what follows digital silence does not rise far: 16 bits round at -101 dBFS. */
+const LOWEST_DB = -110;
 
 /** What may be speech is so far above the bound of the noise, and lasts so long each time. */
 const RISE_DB = 15;

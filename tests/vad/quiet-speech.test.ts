@@ -47,19 +47,27 @@ function scaled(samples: Float32Array, gainDb: number): Float32Array {
 }
 
 describe.each([0, 1] as const)("recorded speech, side %d,", (side) => {
-  test.each([-34, -40, -46])("scaled by %d dB is too quiet; level and gain are named, once", async (gainDb) => {
-    const { warnings } = hear(scaled(await recorded(side), gainDb));
-    expect(warnings.length).toBe(1);
-    const [, level, begins, gain, floor] =
-      /^What may be speech has about (-\d+) dBFS, and speech begins at (-\d+) dBFS: raise the recording level by (\d+) dB, or lower vad.floor_dbfs to (-\d+)\.$/.exec(
-        warnings[0] ?? "",
-      ) ?? [];
-    expect(Math.abs(Number(level) - (gainDb - 25))).toBeLessThanOrEqual(2);
-    expect(begins).toBe("-60");
-    expect(Math.abs(Number(gain) + gainDb)).toBeLessThanOrEqual(3);
-    // Both pieces of advice help.
-    expect(hear(scaled(await recorded(side), gainDb + Number(gain))).warnings).toEqual([]);
-    expect(hear(scaled(await recorded(side), gainDb), Number(floor)).warnings).toEqual([]);
+  test.each([-34, -40, -46, -55, -60])(
+    "scaled by %d dB is too quiet; level and gain are named, once",
+    async (gainDb) => {
+      const { warnings } = hear(scaled(await recorded(side), gainDb));
+      expect(warnings.length).toBe(1);
+      const [, level, begins, gain, floor] =
+        /^What may be speech has about (-\d+) dBFS, and speech begins at (-\d+) dBFS: raise the recording level by (\d+) dB, or lower vad.floor_dbfs to (-\d+)\.$/.exec(
+          warnings[0] ?? "",
+        ) ?? [];
+      expect(Math.abs(Number(level) - (gainDb - 25))).toBeLessThanOrEqual(2);
+      expect(begins).toBe("-60");
+      expect(Math.abs(Number(gain) + gainDb)).toBeLessThanOrEqual(3);
+      // Both pieces of advice help.
+      expect(hear(scaled(await recorded(side), gainDb + Number(gain))).warnings).toEqual([]);
+      expect(hear(scaled(await recorded(side), gainDb), Number(floor)).warnings).toEqual([]);
+    },
+  );
+
+  test.each([-34, -50, -60])("scaled by %d dB without rounding, as floats are, is too quiet", async (gainDb) => {
+    const gain = 10 ** (gainDb / 20);
+    expect(hear((await recorded(side)).map((sample) => gain * sample)).warnings.length).toBe(1);
   });
 
   test.each([12, 0, -10, -20])("scaled by %d dB is not too quiet", async (gainDb) => {
