@@ -1,3 +1,4 @@
+import { canOpen } from "../lib/descriptors.ts";
 import { messageOf } from "../lib/thrown.ts";
 import { AddonFlag } from "../worker/addon-flag.ts";
 import type {
@@ -12,6 +13,9 @@ import { decodeDone, decodeMessage, encodeCall } from "../worker/messages.ts";
 import type { HostEvents, HostExit, HostOptions, LaneJob, StartHost, WorkerHost } from "./worker-host.ts";
 
 const MAX_CAUSE_LENGTH = 500;
+/** File descriptors of a thread, and as many for the files that its model loads. */
+const DESCRIPTORS = 8;
+const NO_DESCRIPTORS = "too few file descriptors are left for its thread (ulimit -n)";
 
 /** Returns a `StartHost` for Bun workers. @param workerUrl URL of `src/worker.ts` */
 export function threadHost(workerUrl: string | URL): StartHost {
@@ -38,6 +42,8 @@ class ThreadHost implements WorkerHost {
   constructor(workerUrl: string | URL, { model, settings, arena, spawn }: HostOptions, events: HostEvents) {
     this.#events = events;
     try {
+      // Bun 1.4.5 ends the whole process when a thread gets no descriptor.
+      if (!canOpen(DESCRIPTORS)) throw new Error(NO_DESCRIPTORS);
       this.#worker = new Worker(workerUrl);
     } catch (error) {
       queueMicrotask(() => events.exited({ cause: messageOf(error) }));

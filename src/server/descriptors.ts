@@ -18,7 +18,7 @@ const REMEDY =
 export interface DescriptorSource {
   /** Most descriptors that the process may have open; undefined where it is not known. */
   limit(): number | undefined;
-  /** Number of descriptors that are open. Takes time linear in it. */
+  /** Number of descriptors that are open. Takes time linear in it, and a descriptor: throws when there is none. */
   open(): number;
   /** Opens a file and closes it. Throws when there is no descriptor for it. */
   probe(): void;
@@ -68,7 +68,7 @@ export class DescriptorWatch {
    */
   sessionLimit(maxSessions: number, processes = 1): number {
     if (this.#limit === undefined) return maxSessions;
-    const inUse = this.#source.open();
+    const inUse = this.#inUse(this.#limit);
     const left = this.#limit - inUse - RESERVE;
     if (maxSessions <= left) return maxSessions;
     const sessions = Math.max(1, left);
@@ -78,14 +78,23 @@ export class DescriptorWatch {
     return sessions;
   }
 
+  /** Descriptors that are open; all of them, if none is left to count them. */
+  #inUse(limit: number): number {
+    try {
+      return this.#source.open();
+    } catch (error) {
+      if (!isLack(codeOf(error))) throw error;
+      return limit;
+    }
+  }
+
   /** Checks whether a connection could be accepted. To be called a few times a second. */
   check(sessions: number): void {
     try {
       this.#source.probe();
     } catch (error) {
-      // EMFILE: the limit of the process; ENFILE: that of the machine.
       const code = codeOf(error);
-      if (code !== "EMFILE" && code !== "ENFILE") return;
+      if (!isLack(code)) return;
       this.#successes = 0;
       this.#limitedLog.warn("no_file_descriptors", { code, limit: this.#limit, sessions, remedy: REMEDY });
       return;
@@ -94,4 +103,9 @@ export class DescriptorWatch {
     this.#successes = undefined;
     this.#log.info("file_descriptors_available", { sessions });
   }
+}
+
+/** EMFILE: the limit of the process; ENFILE: that of the machine. */
+function isLack(code: string | undefined): boolean {
+  return code === "EMFILE" || code === "ENFILE";
 }

@@ -136,6 +136,31 @@ describe("a server with few file descriptors", () => {
     },
   );
 
+  testWith(canLimit)(
+    "keeps running when a worker crashes, and replaces it when there are descriptors again",
+    async () => {
+      const settings = { ...INSTANT, "model.panic_rate": 1, "model.workers": 1 };
+      const server = await executable.serve(settings, [], {}, ["prlimit", "--nofile=64:64"]);
+      const client = await server.connect({ path: "/api/v1/simple" });
+      client.start();
+      await client.nextEvent("started");
+      const { port, hostname } = new URL(server.url);
+      const silent = Array.from({ length: 60 }, () => connect({ port: Number(port), host: hostname }));
+      for (const socket of silent) socket.on("error", () => {});
+      await logged(server, "no_file_descriptors");
+      await client.sendAudio(encode("s16", noise(0.6)));
+      expect(await logged(server, "load_failed")).toMatchObject({
+        cause: "too few file descriptors are left for its thread (ulimit -n)",
+      });
+      for (const socket of silent) socket.destroy();
+      await logged(server, "file_descriptors_available");
+      const next = await server.connect({ path: "/api/v1/simple" });
+      next.start();
+      await next.sendAudio(encode("s16", noise(0.6)));
+      expect(await next.nextEvent("error")).toMatchObject({ code: "worker_crashed" });
+    },
+  );
+
   testWith(canLimit)("logs once that no connection can be accepted, and the end of that", async () => {
     const server = await executable.serve(INSTANT, [], {}, ["prlimit", "--nofile=64:64"]);
     const { port, hostname } = new URL(server.url);

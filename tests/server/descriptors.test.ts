@@ -2,13 +2,16 @@ import { describe, expect, test } from "bun:test";
 
 import { type DescriptorSource, DescriptorWatch } from "../../src/server/descriptors.ts";
 
-/** A process with as many descriptors as the test says. */
-function watch(limit: number | undefined, open: number) {
+/** A process with as many descriptors as the test says. @param open undefined: none is left to count them */
+function watch(limit: number | undefined, open: number | undefined) {
   let now = 0;
   let failure: string | undefined;
   const source: DescriptorSource = {
     limit: () => limit,
-    open: () => open,
+    open: () => {
+      if (open === undefined) throw Object.assign(new Error("scandir"), { code: "EMFILE" });
+      return open;
+    },
     probe: () => {
       if (failure !== undefined) throw Object.assign(new Error(failure), { code: failure });
     },
@@ -50,6 +53,14 @@ describe("file descriptors", () => {
       expect(enough.sessionLimit(sessions)).toBe(sessions);
       expect(enough.logged).toEqual([]);
     }
+  });
+
+  test("that are all in use when the server starts, so that they cannot be counted, are warned of", () => {
+    const few = watch(24, undefined);
+    expect(few.sessionLimit(1_000)).toBe(1);
+    expect(few.logged).toEqual([
+      ["few_file_descriptors", { limit: 24, in_use: 24, max_sessions: 1_000, sessions: 1, remedy: REMEDY }],
+    ]);
   });
 
   test("that are used up are logged once, then every five minutes, with what to do", () => {

@@ -1,0 +1,22 @@
+import { closeSync, openSync } from "node:fs";
+
+import { codeOf } from "./thrown.ts";
+
+/**
+ * Returns whether the process can open this many more files.
+ * @throws nothing for a limit; the error of the operating system for everything else
+ */
+export function canOpen(count: number): boolean {
+  const opened: number[] = [];
+  try {
+    while (opened.length < count) opened.push(openSync("/dev/null", "r"));
+    return true;
+  } catch (error) {
+    // EMFILE: the limit of the process; ENFILE: that of the machine.
+    const code = codeOf(error);
+    if (code === "EMFILE" || code === "ENFILE") return false;
+    throw error;
+  } finally {
+    opened.forEach(closeSync);
+  }
+}
