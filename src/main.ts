@@ -31,7 +31,7 @@ const COMMANDS: Commands = {
     description: "Serve a model over WebSocket",
     load: async () => {
       const { serveCommand } = await import("./commands/serve/serve.ts");
-      return serveCommand({ version, workerUrl, exit: (code) => process.exit(code) });
+      return serveCommand(SERVE_OPTIONS);
     },
   },
   send: {
@@ -61,6 +61,17 @@ const COMMANDS: Commands = {
   },
 };
 
+/** The command that a supervisor starts its processes with. It is not for people, and not listed. */
+const PROCESS_COMMAND = "serve-process";
+
+const SERVE_OPTIONS = {
+  version,
+  workerUrl,
+  exit: (code: number) => process.exit(code),
+  // Not by the path of the executable: a new version may stand there by now.
+  processCommand: ["/proc/self/exe", ...(Bun.isStandaloneExecutable ? [] : [Bun.main]), PROCESS_COMMAND],
+};
+
 const HELP = new Set(["--help", "-h", "help"]);
 
 /** Returns the help text of a group. `path` is its command line without the program; empty for the program itself. */
@@ -87,6 +98,10 @@ async function run(path: readonly string[], group: CommandGroup, args: string[])
   if (path.length === 0 && (name === "--version" || name === "-v")) {
     await writeOutput(`${version}\n`);
     return;
+  }
+  if (path.length === 0 && name === PROCESS_COMMAND && process.connected) {
+    const { serveProcess } = await import("./commands/serve/serve-process.ts");
+    return await serveProcess(SERVE_OPTIONS);
   }
   const found = Object.hasOwn(group.commands, name) ? group.commands[name] : undefined;
   if (found === undefined) {

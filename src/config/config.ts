@@ -8,7 +8,7 @@ import { streamProblems } from "./stream-check.ts";
 
 export { holdMs } from "./stream-check.ts";
 
-export { SETTINGS, MODEL_SETTINGS } from "./settings.ts";
+export { SETTINGS, MODEL_SETTINGS, MAX_PROCESSES } from "./settings.ts";
 export type { Config, ModelConfig } from "./settings.ts";
 
 /** The effective configuration, and the source of each value. */

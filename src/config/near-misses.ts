@@ -11,6 +11,7 @@ const SECTIONS: readonly string[] = [...Object.keys(SETTINGS), "models", "model"
 const SHORT_NAMES: Readonly<Record<string, string>> = {
   host: "server.host",
   port: "server.port",
+  processes: "server.processes",
   admin: "server.admin",
   model: "model.name",
   workers: "model.workers",

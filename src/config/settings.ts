@@ -78,6 +78,8 @@ function vad(key: keyof typeof VAD_RANGES, unit: string, meaning: string): Numbe
 }
 
 const HOUR_MS = 3_600_000;
+/** Most processes of one server. */
+export const MAX_PROCESSES = 64;
 const ADMIN_FORMAT: TextFormat = {
   allowed: "none, unix:PATH, or a loopback address and a port, such as 127.0.0.1:9090 or [::1]:9090",
   accepts: (text) => text === "none" || parseAdminAddress(text) !== undefined,
@@ -93,6 +95,10 @@ export const SETTINGS = {
   server: {
     host: text(DEFAULT_HOST, "address to listen on", withoutBrackets),
     port: whole(DEFAULT_PORT, 0, 65_535, "", "port to listen on; 0 selects a free port"),
+    processes: {
+      ...whole(1, 1, MAX_PROCESSES, "processes", "processes that share the port; auto: one for every two processors"),
+      auto: true,
+    },
     admin: {
       ...text(
         "none",

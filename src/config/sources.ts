@@ -29,6 +29,7 @@ const FLAGS = {
   port: ["server", "port"],
   model: ["model", "name"],
   workers: ["model", "workers"],
+  processes: ["server", "processes"],
   admin: ["server", "admin"],
   "log-level": ["log", "level"],
   "log-format": ["log", "format"],

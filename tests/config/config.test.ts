@@ -550,3 +550,12 @@ describe("the address for operators", () => {
     expect(others).toEqual([]);
   });
 });
+
+test("the number of processes is 1 by default, a number, or auto", () => {
+  expect(loadConfig().config.server.processes).toBe(1);
+  expect(loadConfig({ flags: { processes: "4" } }).config.server.processes).toBe(4);
+  expect(loadConfig({ flags: { processes: "auto" } }).config.server.processes).toBe("auto");
+  expect(problems({ flags: { processes: "many" } })).toEqual([
+    'server.processes: found "many"; allowed: a whole number from 1 to 64, or auto (--processes)',
+  ]);
+});

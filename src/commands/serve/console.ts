@@ -1,6 +1,6 @@
 import type { Config } from "../../config/config.ts";
 import { LineOutput } from "../../telemetry/log/line-output.ts";
-import { type Logger, openLog } from "../../telemetry/log/log.ts";
+import { type Logger, type LogLine, openLog } from "../../telemetry/log/log.ts";
 import { prettyLine } from "../../telemetry/log/pretty.ts";
 import { columnsOf, isTerminal, rowsOf, usesColour } from "../terminal/output.ts";
 import { type StatusOutput, type StatusSource, StatusTerminal } from "./status-terminal.ts";
@@ -13,6 +13,8 @@ export interface ServeConsole extends AsyncDisposable {
   readonly log: Logger;
   /** Prints a line to standard output. */
   print(line: string): void;
+  /** Prints a line that another process of the server has written to its standard error, with its line feed. */
+  relay(line: string): void;
   /** Shows a line about the load of the models, in the place of the status line, if there is one. */
   showLoading(describe: () => string): void;
   /** Shows a status line below the log, if standard error is a terminal and the log is not JSON. */
@@ -38,14 +40,16 @@ export function openConsole({ level, format }: Config["log"], dropped: () => voi
     : undefined;
   const isPretty = format === "pretty" || (format === "auto" && process.stderr.isTTY);
   const colour = usesColour(process.stderr);
-  const log = openLog({
-    level,
-    ...(isPretty && { render: (line) => prettyLine(line, colour) }),
-    write: (line) => (status === undefined ? err.write(line) : status.log(line)),
-  });
+  const write = (line: string) => (status === undefined ? err.write(line) : status.log(line));
+  const render = isPretty ? (line: LogLine) => prettyLine(line, colour) : undefined;
+  const log = openLog({ level, ...(render && { render }), write });
   return {
     log,
     print: (line) => (status === undefined ? out.write(`${line}\n`) : status.print(line)),
+    relay: (line) => {
+      const record = render && parseRecord(line);
+      write(record === undefined ? line : `${render?.(record)}\n`);
+    },
     showLoading: (describe) => status?.startLoading(describe),
     showStatus: (source) => status?.start(source),
     async [Symbol.asyncDispose]() {
@@ -54,6 +58,16 @@ export function openConsole({ level, format }: Config["log"], dropped: () => voi
       await err.flush(FLUSH_LIMIT_MS);
     },
   };
+}
+
+/** Returns the record that a line is; undefined for other output, such as that of a model. */
+function parseRecord(line: string): LogLine | undefined {
+  if (!line.startsWith('{"level":')) return undefined;
+  try {
+    return JSON.parse(line) as LogLine;
+  } catch {
+    return undefined;
+  }
 }
 
 function screenOutput(output: LineOutput, stream: NodeJS.WriteStream): StatusOutput {

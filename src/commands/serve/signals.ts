@@ -16,16 +16,22 @@ const SHUTDOWN_SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"] as const;
  */
 const IGNORED_SIGNALS = ["SIGUSR1", "SIGUSR2"] as const;
 
+export interface SignalOptions {
+  /** Names of the signals that the process ignored when it was started. */
+  readonly ignored?: ReadonlySet<string>;
+  /** Handles SIGHUP, which then does not shut the server down. */
+  readonly hangup?: (() => void) | undefined;
+}
+
 /**
  * Handles the signals of a server. Resolves with the name of the first signal that shuts it down; a second one, that
  * does not come together with the first, ends the process.
  * @param exit ends the process now
- * @param ignored names of the signals that the process ignored when it was started
  */
 export function shutdownSignal(
   log: Logger,
   exit: (code: number) => void,
-  ignored: ReadonlySet<string> = ignoredAtStart(),
+  { ignored = ignoredAtStart(), hangup }: SignalOptions = {},
 ): Promise<string> {
   for (const signal of IGNORED_SIGNALS) process.on(signal, () => log.info("signal_ignored", { signal }));
   return new Promise((resolve) => {
@@ -33,6 +39,10 @@ export function shutdownSignal(
     for (const signal of SHUTDOWN_SIGNALS) {
       // `nohup` starts a process that is to outlive its terminal.
       if (signal === "SIGHUP" && ignored.has(signal)) continue;
+      if (signal === "SIGHUP" && hangup !== undefined) {
+        process.on(signal, hangup);
+        continue;
+      }
       process.on(signal, () => {
         const kind = repeats.receive();
         if (kind === "first") resolve(signal);

@@ -19,8 +19,10 @@ export interface StatusOutput extends Output {
 
 export interface StatusSource {
   live(): LiveStats;
-  /** Returns the resident memory of the process, in bytes. */
+  /** Returns the resident memory of the server, in bytes. */
   memory(): number;
+  /** Describes the processes of a server that has several. */
+  processes?(): string;
 }
 
 /**
@@ -75,7 +77,9 @@ export class StatusTerminal implements Disposable {
     const now = this.#source.live();
     this.#past.push(now);
     const before = this.#past.length > WINDOW_REFRESHES ? this.#past.shift() : this.#past[0];
-    this.#show(statusLine(before ?? now, now, this.#source.memory()));
+    const line = statusLine(before ?? now, now, this.#source.memory());
+    const processes = this.#source.processes?.();
+    this.#show(processes === undefined ? line : `${processes}  |  ${line}`);
   }
 
   #show(line: string): void {

@@ -1,3 +1,4 @@
+import type { Writable } from "node:stream";
 import { isatty } from "node:tty";
 
 import { codeOf, messageOf } from "../../lib/thrown.ts";
@@ -34,7 +35,7 @@ export class LineOutput {
   #gone = false;
   #flushed: (() => void) | undefined;
 
-  constructor(stream: NodeJS.WriteStream, fd: number, events: LineOutputEvents) {
+  constructor(stream: Writable, fd: number, events: LineOutputEvents) {
     this.#events = events;
     this.#write = (isatty(fd) ? openTerminal(fd) : undefined) ?? streamWriter(stream);
   }
@@ -91,7 +92,7 @@ export class LineOutput {
   }
 }
 
-function streamWriter(stream: NodeJS.WriteStream): Write {
+function streamWriter(stream: Writable): Write {
   // The callback of each write has the error; without a listener it would be an uncaught exception as well.
   stream.on("error", () => {});
   // Bound now: a worker replaces the methods of its streams.

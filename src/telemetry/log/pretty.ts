@@ -27,11 +27,12 @@ const MESSAGES: Readonly<Record<string, (fields: Fields) => string>> = {
  * own.
  */
 export function prettyLine(line: LogLine, colour: boolean): string {
-  const { level, time, event, ...fields } = line;
+  const { level, time, event, process, ...fields } = line;
   const label = level.padEnd(LEVEL_WIDTH);
   const painted = colour ? `\u001B[${COLOURS[level]}m${label}\u001B[0m` : label;
   const message = MESSAGES[event]?.(fields) ?? `${event.replaceAll("_", " ")}${keyValues(fields)}`;
-  return `${timeOfDay(time)} ${painted} ${message}${stacks(fields)}`;
+  const of = typeof process === "number" ? `[${process}] ` : "";
+  return `${timeOfDay(time)} ${painted} ${of}${message}${stacks(fields)}`;
 }
 
 function timeOfDay(time: string): string {

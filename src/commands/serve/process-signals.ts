@@ -1,0 +1,23 @@
+import type { SupervisorLink } from "../../server/processes/supervisor-link.ts";
+import { signalExit } from "../terminal/exit-codes.ts";
+
+/** Signals that a terminal sends to all processes in front of it. The supervisor receives them, too, and decides. */
+const LEFT_TO_SUPERVISOR = ["SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
+
+/**
+ * Handles the signals of one of several processes. Resolves with the reason why it is to shut down: the supervisor says
+ * so or has ended, or SIGTERM. A second SIGTERM ends the process.
+ */
+export function processSignals(link: SupervisorLink, exit: (code: number) => void): Promise<string> {
+  for (const signal of LEFT_TO_SUPERVISOR) process.on(signal, () => undefined);
+  return new Promise((resolve) => {
+    let received = false;
+    process.on("SIGTERM", () => {
+      if (received) return exit(signalExit("SIGTERM"));
+      received = true;
+      resolve("SIGTERM");
+    });
+    link.whenDrained(() => resolve("requested"));
+    link.whenGone(() => resolve("supervisor_gone"));
+  });
+}

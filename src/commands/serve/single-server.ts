@@ -1,0 +1,72 @@
+import type { EffectiveConfig } from "../../config/config.ts";
+import { messageOf } from "../../lib/thrown.ts";
+import { native } from "../../native/library.ts";
+import { type Program, Server } from "../../server/server.ts";
+import { ServerMetrics } from "../../telemetry/metrics/server-metrics.ts";
+import { otelProblems } from "../../telemetry/tracing/otel-environment.ts";
+import { openTraceExport } from "../../telemetry/tracing/trace-export.ts";
+import { EXIT, ExitError, UsageError } from "../terminal/exit-codes.ts";
+import { openConsole } from "./console.ts";
+import { listenFailure } from "./listen-failure.ts";
+import { openAdmin } from "./open-admin.ts";
+import { shutdownSignal } from "./signals.ts";
+
+export interface ServeOptions extends Program {
+  /** Ends the process now. */
+  readonly exit: (code: number) => void;
+  /** The command line of one of several processes, without its number. */
+  readonly processCommand: readonly string[];
+}
+
+/** Serves until the first signal, then shuts down gracefully. A second signal ends the process at once. */
+export async function serveSingle({ config, warnings }: EffectiveConfig, options: ServeOptions): Promise<void> {
+  // Opens the C library: if that fails, it fails now and not with the first stream.
+  native();
+  const metrics = new ServerMetrics();
+  await using console = openConsole(config.log, () => metrics.families.runtime.logDropped.with({}).add());
+  const { log } = console;
+  for (const message of [...warnings, ...otelProblems(process.env)]) log.warn("setting_ignored", { message });
+  const traceExport = await openTraceExport({
+    service: "streamer",
+    version: options.version,
+    env: process.env,
+    log,
+    spanCounter: (fate) => metrics.families.server.spans.with({ fate }),
+  });
+  let server: Server;
+  try {
+    server = new Server({ config, log, program: options, metrics, tracing: traceExport?.tracing });
+  } catch (error) {
+    throw new ExitError(EXIT.failure, listenFailure(config.server, error));
+  }
+  await using admin = await openAdmin(config, server.pages, log);
+  const stopped = shutdownSignal(log, options.exit);
+  console.showLoading(() => server.loadProgress());
+  try {
+    if (await loadModels(server, stopped)) {
+      console.showStatus({ live: () => server.live(), memory: () => process.memoryUsage.rss() });
+      console.print(`listening on ${server.url}`);
+      log.info("ready", { url: server.url, version: options.version, ...(admin && { admin: admin.url }) });
+      const stuck = server.stuck.then((reason) => new ExitError(EXIT.failure, `${reason}; the server exits`));
+      const cause = await Promise.race([stopped, stuck]);
+      const { sessions } = server;
+      if (cause instanceof ExitError) log.error("exiting", { reason: cause.message, sessions });
+      else log.info("draining", { signal: cause, sessions });
+      await server.drain();
+      if (cause instanceof ExitError) throw cause;
+    }
+  } finally {
+    await server.close();
+    await traceExport?.close();
+  }
+  log.info("stopped");
+}
+
+/** Loads the models. Returns false if a signal comes first. Throws UsageError if a model cannot be loaded. */
+async function loadModels(server: Server, stopped: Promise<string>): Promise<boolean> {
+  try {
+    return await Promise.race([server.load().then(() => true), stopped.then(() => false)]);
+  } catch (error) {
+    throw new UsageError(messageOf(error));
+  }
+}

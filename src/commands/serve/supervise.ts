@@ -1,0 +1,135 @@
+import { lookup } from "node:dns/promises";
+
+import type { Config, EffectiveConfig } from "../../config/config.ts";
+import { native } from "../../native/library.ts";
+import { ReservedPort } from "../../native/reserved-port.ts";
+import { MAX_SESSIONS, SessionTable } from "../../native/session-table.ts";
+import { divisionWarnings } from "../../server/processes/division.ts";
+import { liveOfAll, supervisorPages } from "../../server/processes/supervisor-pages.ts";
+import { Supervisor } from "../../server/processes/supervisor.ts";
+import { liveStats } from "../../telemetry/metrics/live-stats.ts";
+import { ServerMetrics } from "../../telemetry/metrics/server-metrics.ts";
+import { otelProblems } from "../../telemetry/tracing/otel-environment.ts";
+import { EXIT, ExitError } from "../terminal/exit-codes.ts";
+import { openConsole, type ServeConsole } from "./console.ts";
+import { hasControllingTerminal } from "./controlling-terminal.ts";
+import { listenFailure } from "./listen-failure.ts";
+import { openAdmin } from "./open-admin.ts";
+import { Reload } from "./reload.ts";
+import { shutdownSignal } from "./signals.ts";
+import type { ServeOptions } from "./single-server.ts";
+
+export interface SuperviseOptions extends ServeOptions {
+  readonly effective: EffectiveConfig;
+  /** Processes to run, 2 or more. */
+  readonly count: number;
+  /** Reads the configuration again. Throws UsageError. */
+  readonly reload: () => EffectiveConfig;
+}
+
+/**
+ * Runs a server with several processes until the first signal, then lets them finish their streams. A second signal ends
+ * all of them at once.
+ */
+export async function supervise(options: SuperviseOptions): Promise<void> {
+  native();
+  const { count, effective } = options;
+  const { config } = effective;
+  // Both are needed before the processes can be started, and show what there is then.
+  const started: { supervisor?: Supervisor; reload?: Reload } = {};
+  await using console = openConsole(config.log, () => started.supervisor?.totals.families.logDropped.with({}).add());
+  const { log } = console;
+  const warnings = [...effective.warnings, ...otelProblems(process.env), ...divisionWarnings(config, count)];
+  for (const message of warnings) log.warn("setting_ignored", { message });
+  const address = await resolveHost(config.server);
+  using port = reservePort(config.server, address);
+  using table = SessionTable.create(MAX_SESSIONS);
+  const startedAt = performance.now();
+  await using admin = await openAdmin(
+    config,
+    supervisorPages({
+      supervisor: () => started.supervisor,
+      table,
+      version: options.version,
+      config: () => started.reload?.config ?? config,
+      uptime: () => (performance.now() - startedAt) / 1000,
+    }),
+    log,
+  );
+  using supervisor = new Supervisor({
+    config: { ...config, server: { ...config.server, host: address, port: port.port } },
+    count,
+    command: options.processCommand,
+    table,
+    log,
+    relay: (line) => console.relay(line),
+    metricsPlace: metricsPlace(count, admin?.url),
+  });
+  const reload = new Reload({ supervisor, log, config, load: options.reload });
+  Object.assign(started, { supervisor, reload });
+  const exit = (code: number): void => {
+    supervisor.kill();
+    options.exit(code);
+  };
+  const hangup = hasControllingTerminal() ? undefined : () => void reload.request();
+  const stopped = shutdownSignal(log, exit, { hangup });
+  showProgress(console, supervisor, count);
+  const failure = await Promise.race([supervisor.start(), stopped]);
+  if (typeof failure === "object") throw new ExitError(failure.code, failure.message);
+  if (failure === undefined) {
+    showStatus(console, supervisor, count);
+    const url = urlOf(config.server.host, port.port);
+    console.print(`listening on ${url}`);
+    log.info("ready", { url, version: options.version, processes: count, ...(admin && { admin: admin.url }) });
+  }
+  const signal = failure ?? (await stopped);
+  log.info("draining", { signal, sessions: table.count() });
+  await supervisor.drain();
+  log.info("stopped");
+}
+
+/** Returns the numeric address of a host: the port is reserved, and the processes listen, at the same one. */
+async function resolveHost(server: Config["server"]): Promise<string> {
+  try {
+    return (await lookup(server.host)).address;
+  } catch (error) {
+    throw new ExitError(EXIT.failure, listenFailure(server, error));
+  }
+}
+
+function reservePort(server: Config["server"], address: string): ReservedPort {
+  try {
+    return new ReservedPort(address, server.port);
+  } catch (error) {
+    throw new ExitError(EXIT.failure, listenFailure(server, error));
+  }
+}
+
+function metricsPlace(count: number, admin: string | undefined): string {
+  const where = admin?.startsWith("http") === true ? `${admin}/metrics` : admin && `/metrics of ${admin}`;
+  return `This port is served by ${count} processes. The metrics of all of them are at ${where ?? "server.admin, which is not set"}.`;
+}
+
+function urlOf(host: string, port: number): string {
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+function showProgress(console: ServeConsole, supervisor: Supervisor, count: number): void {
+  console.showLoading(() => `loading: ${readyOf(supervisor)} of ${count} processes ready`);
+}
+
+function showStatus(console: ServeConsole, supervisor: Supervisor, count: number): void {
+  const none = liveStats(new ServerMetrics());
+  console.showStatus({
+    live: () => liveOfAll(supervisor.children) ?? none,
+    memory: () => {
+      const others = [...supervisor.children].reduce((sum, { load }) => sum + (load?.memory ?? 0), 0);
+      return process.memoryUsage.rss() + others;
+    },
+    processes: () => `processes ${readyOf(supervisor)} of ${count}`,
+  });
+}
+
+function readyOf({ children }: Supervisor): number {
+  return [...children].filter(({ state }) => state === "ready").length;
+}

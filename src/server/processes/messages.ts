@@ -1,0 +1,58 @@
+import type { Config } from "../../config/config.ts";
+import type { ErrorCode } from "../../protocol/errors.ts";
+import type { LiveStats } from "../../telemetry/metrics/live-stats.ts";
+import type { MetricSnapshot } from "../../telemetry/metrics/metric-snapshot.ts";
+
+/** Descriptor of the session table in a process of the server. */
+export const TABLE_FD = 3;
+/** Descriptor of the supervisor's standard error in a process of the server, for what it logs when it is alone. */
+export const LAST_LOG_FD = 4;
+
+/** What a process is to do. It is sent once, first. */
+export interface ServeOrder {
+  readonly type: "serve";
+  /** The configuration of this process: its part of what is divided. */
+  readonly config: Config;
+  /** Number of the process, from 1 on. One that replaces it has the same. */
+  readonly number: number;
+  /** Processes of the server. */
+  readonly count: number;
+  /** Owner of its sessions in the table, unique among all processes that live. */
+  readonly owner: number;
+  /** Places in the session table. */
+  readonly capacity: number;
+  /** Secret with which the keys of callers are computed. */
+  readonly secret: Uint8Array;
+  /** Other processes accept connections while this one loads. */
+  readonly listensWhenLoaded: boolean;
+  readonly metricsPlace: string;
+}
+
+/** Current numbers of one process. */
+export interface ProcessLoad {
+  readonly live: LiveStats;
+  /** Resident memory in bytes. */
+  readonly memory: number;
+  /** Why it is not ready for streams. */
+  readonly unready?: { readonly code: ErrorCode; readonly message: string } | undefined;
+}
+
+/** What a process can be asked for, and its answers. */
+export interface Answers {
+  load: ProcessLoad;
+  metrics: readonly MetricSnapshot[];
+  info: Readonly<Record<string, unknown>>;
+}
+
+export type ToProcess =
+  ServeOrder | { readonly type: "ask"; readonly id: number; readonly what: keyof Answers } | { readonly type: "drain" };
+
+export type FromProcess =
+  | { readonly type: "ready"; readonly url: string }
+  /** The process accepts no more connections, whoever told it to end. */
+  | { readonly type: "draining" }
+  /** The process cannot serve, and ends. `code` is the exit code of a server with one process. */
+  | { readonly type: "failed"; readonly code: number; readonly message: string }
+  | { readonly type: "answer"; readonly id: number; readonly value: unknown }
+  /** The last metrics of a process that has drained. */
+  | { readonly type: "last"; readonly metrics: readonly MetricSnapshot[] };

@@ -1,0 +1,82 @@
+import type { LiveStats } from "../../telemetry/metrics/live-stats.ts";
+import type { MetricSnapshot } from "../../telemetry/metrics/metric-snapshot.ts";
+import type { PagesHost } from "../pages.ts";
+import type { Answers, FromProcess, ServeOrder, ToProcess } from "./messages.ts";
+
+/** What a process reports about itself. */
+export interface Report {
+  readonly pages: Pick<PagesHost, "unready" | "describe">;
+  live(): LiveStats;
+  metrics(): Promise<readonly MetricSnapshot[]>;
+}
+
+/** The connection of a process to its supervisor, over the channel that it inherited. */
+export class SupervisorLink {
+  /** Resolves with the first message; with undefined when the supervisor ends before. */
+  readonly order: Promise<ServeOrder | undefined>;
+  readonly #order = Promise.withResolvers<ServeOrder | undefined>();
+  readonly #drained: (() => void)[] = [];
+  readonly #gone: (() => void)[] = [];
+  #report: Report | undefined;
+
+  constructor() {
+    this.order = this.#order.promise;
+    process.on("message", (message: ToProcess) => void this.#receive(message));
+    process.on("disconnect", () => {
+      this.#order.resolve(undefined);
+      for (const callback of this.#gone) callback();
+    });
+  }
+
+  /** Calls back when the supervisor lets the process shut down. */
+  whenDrained(callback: () => void): void {
+    this.#drained.push(callback);
+  }
+
+  /** Calls back when the supervisor has ended. */
+  whenGone(callback: () => void): void {
+    this.#gone.push(callback);
+  }
+
+  /** Answers questions from now on. */
+  answerWith(report: Report): void {
+    this.#report = report;
+  }
+
+  /** Resolves when the message is with the kernel. Does nothing without a supervisor. */
+  async send(message: FromProcess): Promise<void> {
+    if (!process.connected) return;
+    await new Promise<void>((resolve) => {
+      try {
+        process.send?.(message, undefined, undefined, () => resolve());
+      } catch {
+        resolve();
+      }
+    });
+  }
+
+  /** Reports that the process cannot serve, and lets it end. */
+  async fail(code: number, message: string): Promise<void> {
+    await this.send({ type: "failed", code, message });
+  }
+
+  async #receive(message: ToProcess): Promise<void> {
+    if (message.type === "serve") this.#order.resolve(message);
+    else if (message.type === "drain") for (const callback of this.#drained) callback();
+    else {
+      const value = this.#report && (await answer(message.what, this.#report));
+      await this.send({ type: "answer", id: message.id, value });
+    }
+  }
+}
+
+async function answer(what: keyof Answers, { pages, live, metrics }: Report): Promise<Answers[keyof Answers]> {
+  if (what === "metrics") return await metrics();
+  if (what === "info") return await pages.describe();
+  const unready = pages.unready();
+  return {
+    live: live(),
+    memory: process.memoryUsage.rss(),
+    ...(unready && { unready: { code: unready.code, message: unready.message } }),
+  };
+}
