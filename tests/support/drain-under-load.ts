@@ -37,10 +37,16 @@ async function sendStreams(client: WebSocketClient, random: () => number): Promi
 /**
  * Sends SIGTERM to a server at a random moment while clients stream, and expects a drain without losses: every stream is
  * answered to its end, no client is surprised, and the server exits with 0.
+ * @param processes processes of the server
  */
-export async function drainUnderLoad(executable: Executable, random: () => number): Promise<void> {
+export async function drainUnderLoad(executable: Executable, random: () => number, processes = 1): Promise<void> {
   const drain = DRAINS[Math.floor(random() * DRAINS.length)]!;
-  await using server = await executable.serve({ ...MODEL, ...drain, "limits.finish_ms": 60_000 });
+  await using server = await executable.serve({
+    ...MODEL,
+    ...drain,
+    "limits.finish_ms": 60_000,
+    "server.processes": processes,
+  });
   const clients = await Promise.all(
     Array.from({ length: CLIENTS }, (_, n) =>
       server.connect({ path: `/api/v1/${["simple", "segmented", "stateful"][n % 3]}` }),

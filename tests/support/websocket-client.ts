@@ -12,6 +12,8 @@ const HANDSHAKE_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 export interface ConnectOptions {
   /** Default `/api/v1/segmented`. */
   readonly path?: string;
+  /** Local address that the client connects from, such as 127.0.0.2; default 127.0.0.1. */
+  readonly from?: string;
   /** Added to the headers of a valid handshake, or in their place; undefined omits a header. */
   readonly headers?: Readonly<Record<string, string | undefined>>;
 }
@@ -70,7 +72,11 @@ export class WebSocketClient implements Disposable {
       ...options.headers,
     };
     const lines = Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : `${name}: ${value}`));
-    const socket = connect(port, "127.0.0.1");
+    const socket = connect({
+      port,
+      host: "127.0.0.1",
+      ...(options.from !== undefined && { localAddress: options.from }),
+    });
     socket.setNoDelay(true);
     socket.write(`GET ${options.path ?? "/api/v1/segmented"} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
     const response = await withTimeout("the response to the handshake", readResponse(socket));

@@ -25,10 +25,12 @@ export async function serveProcess(options: ServeOptions): Promise<void> {
   const link = new SupervisorLink();
   const order = await link.order;
   // Undefined: the supervisor ended before it said anything.
-  if (order !== undefined) await run(order, link, options);
+  const code = order === undefined ? EXIT.success : await run(order, link, options);
+  if (code !== EXIT.success) options.exit(code);
 }
 
-async function run(order: ServeOrder, link: SupervisorLink, options: ServeOptions): Promise<void> {
+/** Returns the exit code. */
+async function run(order: ServeOrder, link: SupervisorLink, options: ServeOptions): Promise<number> {
   native();
   const { config, number } = order;
   const metrics = new ServerMetrics();
@@ -87,5 +89,5 @@ async function run(order: ServeOrder, link: SupervisorLink, options: ServeOption
     await traceExport?.close();
     await output.flush(FLUSH_LIMIT_MS);
   }
-  if (isStuck) options.exit(EXIT.failure);
+  return isStuck ? EXIT.failure : EXIT.success;
 }

@@ -57,7 +57,8 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
     log,
   );
   using supervisor = new Supervisor({
-    config: { ...config, server: { ...config.server, host: address, port: port.port } },
+    config,
+    address: { host: address, port: port.port },
     count,
     command: options.processCommand,
     table,

@@ -55,9 +55,10 @@ export class SupervisorLink {
     });
   }
 
-  /** Reports that the process cannot serve, and lets it end. */
-  async fail(code: number, message: string): Promise<void> {
+  /** Reports that the process cannot serve. Returns the exit code. */
+  async fail(code: number, message: string): Promise<number> {
     await this.send({ type: "failed", code, message });
+    return code;
   }
 
   async #receive(message: ToProcess): Promise<void> {

@@ -15,6 +15,8 @@ const DRAIN_MARGIN_MS = 10_000;
 
 export interface SupervisorOptions {
   readonly config: Config;
+  /** Where all processes listen. */
+  readonly address: { readonly host: string; readonly port: number };
   /** Processes to run. */
   readonly count: number;
   /** The command line of a process, without its number. */
@@ -87,7 +89,7 @@ export class Supervisor {
     const failure = await firstFailure(children.map(({ started }) => started));
     if (this.#phase === "draining") return undefined;
     if (failure !== undefined) {
-      this.kill();
+      for (const child of this.#children) child.kill();
       await Promise.all([...this.#children].map(({ ended }) => ended));
       return failure;
     }
@@ -154,10 +156,11 @@ export class Supervisor {
   }
 
   #spawn(slot: Slot, config: Config, listensWhenLoaded: boolean): ServerChild {
-    const { count, command, table, relay, metricsPlace } = this.#options;
+    const { address, count, command, table, relay, metricsPlace } = this.#options;
+    const part = divideConfig(config, slot.number, count);
     const order: ServeOrder = {
       type: "serve",
-      config: divideConfig(config, slot.number, count),
+      config: { ...part, server: { ...part.server, ...address } },
       number: slot.number,
       count,
       owner: this.#nextOwner(),
@@ -179,15 +182,12 @@ export class Supervisor {
     this.totals.add(child.metrics);
     const { process, pid } = { process: child.number, pid: child.pid };
     const how = { ...(end.signal === null ? { code: end.code } : { signal: end.signal }), lost_sessions: sessions };
-    const isExpected = child.isDraining || this.#phase === "draining";
-    if (isExpected || this.#phase === "starting") {
-      const { log } = this.#options;
-      log[end.code === 0 ? "info" : "warn"]("process_ended", { process, pid, ...how });
-    }
-    if (slot.child !== child) return;
-    slot.child = undefined;
-    if (isExpected || this.#phase === "starting") return;
-    this.#died(slot, child, how);
+    const isCurrent = slot.child === child;
+    if (isCurrent) slot.child = undefined;
+    if (child.isDraining || this.#phase === "draining") {
+      this.#options.log[end.code === 0 ? "info" : "warn"]("process_ended", { process, pid, ...how });
+    } else if (isCurrent && this.#phase === "running") this.#died(slot, child, how);
+    // Otherwise it could not start, which is reported by the one who waits for that.
   }
 
   #died(slot: Slot, child: ServerChild, how: Readonly<Record<string, unknown>>): void {

@@ -1,0 +1,165 @@
+import { expect } from "bun:test";
+
+import { encode, speech } from "./audio.ts";
+import type { Executable, ServeProcess } from "./executable.ts";
+import type { Settings } from "./in-process-server.ts";
+import { ledgerProblems, streamsOf } from "./ledgers.ts";
+import { ScrapedMetrics } from "./scraped-metrics.ts";
+import { waitUntil } from "./wait.ts";
+import type { WebSocketClient } from "./websocket-client.ts";
+
+/** One process, as `info` describes it. */
+export interface ProcessInfo {
+  readonly process: number;
+  readonly pid: number;
+  readonly state: string;
+  readonly sessions: number;
+}
+
+export const QUICK_MODEL = { "model.workers": 2, "model.delay": 0.002, "model.jitter": 0, "model.warmup_penalty": 1 };
+const BYTES = encode("s16", speech([0.5, 0.6, 0.7, 0.4]));
+
+/** A server with several processes and an address for operators. */
+export class ProcessesServer implements AsyncDisposable {
+  readonly server: ServeProcess;
+  readonly admin: string;
+
+  static async start(executable: Executable, settings: Settings = {}, args: readonly string[] = []) {
+    const all = { ...QUICK_MODEL, "server.processes": 2, "server.admin": "127.0.0.1:0", ...settings };
+    // A new session has no controlling terminal, wherever the tests run.
+    const server = await executable.serve(all, args, {}, ["setsid"]);
+    const [ready] = await loggedBy(server, "ready");
+    return new ProcessesServer(server, String(ready?.["admin"]));
+  }
+
+  private constructor(server: ServeProcess, admin: string) {
+    this.server = server;
+    this.admin = admin;
+  }
+
+  async info(): Promise<Record<string, unknown> & { sessions: number; processes: ProcessInfo[] }> {
+    return (await (await fetch(`${this.admin}/api/v1/info`)).json()) as Awaited<ReturnType<ProcessesServer["info"]>>;
+  }
+
+  async processes(): Promise<ProcessInfo[]> {
+    return (await this.info()).processes;
+  }
+
+  async metrics(): Promise<ScrapedMetrics> {
+    return await ScrapedMetrics.from(this.admin);
+  }
+
+  /** Waits until so many records of an event are in the log, and returns them. */
+  async logged(event: string, count = 1): Promise<Record<string, unknown>[]> {
+    return await loggedBy(this.server, event, count);
+  }
+
+  async untilReady(count = 2): Promise<void> {
+    const ready = async () => (await this.processes()).filter(({ state }) => state === "ready").length;
+    await waitUntil(`${count} ready processes`, async () => (await ready()) === count);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const pids = await this.processes().then(
+      (all) => all.map(({ pid }) => pid),
+      () => [],
+    );
+    await this.server[Symbol.asyncDispose]();
+    for (const pid of pids) if (isAlive(pid)) process.kill(pid, "SIGKILL");
+  }
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export async function loggedBy(server: ServeProcess, event: string, count = 1): Promise<Record<string, unknown>[]> {
+  // The last line may not be complete yet.
+  const find = () => {
+    const lines = server.err
+      .split("\n")
+      .slice(0, -1)
+      .filter((line) => line.includes(`"event":"${event}"`));
+    return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  };
+  await waitUntil(`${count} records ${event}`, () => find().length >= count);
+  return find();
+}
+
+/** What one client has sent and received, over one connection after the other. */
+export interface LoadTotals {
+  streams: number;
+  bytes: number;
+  connections: number;
+  /** Connections that ended without a close frame. */
+  broken: number;
+  /** Connections that were reset before a process had accepted them. */
+  unaccepted: number;
+}
+
+/**
+ * Sends stream after stream, and connects again when the server closes the connection, until `isOver`. Expects that every
+ * stream has an exact ledger, by the count of the client; only a connection that broke may leave one open.
+ */
+export async function keepStreaming(
+  server: ServeProcess,
+  path: string,
+  random: () => number,
+  isOver: () => boolean,
+): Promise<LoadTotals> {
+  const totals: LoadTotals = { streams: 0, bytes: 0, connections: 0, broken: 0, unaccepted: 0 };
+  while (!isOver()) {
+    const client = await server.connect({ path }).catch(() => undefined);
+    if (client === undefined) {
+      totals.unaccepted += 1;
+      await Bun.sleep(10);
+      continue;
+    }
+    totals.connections += 1;
+    const sent = await streamUntilClosed(client, random, isOver);
+    const closed = client.closed ?? { code: 1000, reason: "" };
+    if (closed.code === 1006) totals.broken += 1;
+    else expectExact(client, sent, totals);
+    client[Symbol.dispose]();
+  }
+  return totals;
+}
+
+/** Returns the bytes sent in each stream. */
+async function streamUntilClosed(client: WebSocketClient, random: () => number, isOver: () => boolean) {
+  const sent: number[] = [];
+  while (client.closed === undefined && !isOver()) {
+    client.start();
+    const stream = sent.push(0) - 1;
+    for (let at = 0; at < BYTES.length && client.closed === undefined;) {
+      const end = Math.min(BYTES.length, at + 1 + Math.floor(random() * 20_000));
+      await client.sendAudio(BYTES.subarray(at, end)).catch(() => {});
+      sent[stream] = at = end;
+      await Bun.sleep(random() * 10);
+    }
+    client.stop();
+    // Not further ahead than one stream, so that the end of the load is near.
+    await client.nextEvent("stopped").catch(() => undefined);
+  }
+  return sent;
+}
+
+function expectExact(client: WebSocketClient, sent: readonly number[], totals: LoadTotals): void {
+  const streams = streamsOf(client.events);
+  for (const [index, stream] of streams.entries()) {
+    const { reason, channels, trailing_bytes } = stream.stopped;
+    const received = channels[0]!.received * 2 + trailing_bytes;
+    expect(reason).toBeOneOf(["stop", "drain"]);
+    if (reason === "stop") expect(received).toBe(sent[index]!);
+    else expect(received).toBeLessThanOrEqual(sent[index]!);
+    expect(ledgerProblems(stream, { bytes: received, frameBytes: 2 })).toEqual([]);
+    expect(channels[0]?.failed).toBe(0);
+    totals.bytes += received;
+  }
+  totals.streams += streams.length;
+}
