@@ -185,7 +185,7 @@ export class Supervisor {
     const isCurrent = slot.child === child;
     if (isCurrent) slot.child = undefined;
     if (child.isDraining || this.#phase === "draining") {
-      this.#options.log[end.code === 0 ? "info" : "warn"]("process_ended", { process, pid, ...how });
+      this.#options.log.info("process_ended", { process, pid, ...how });
     } else if (isCurrent && this.#phase === "running") this.#died(slot, child, how);
     // Otherwise it could not start, which is reported by the one who waits for that.
   }
