@@ -22,8 +22,8 @@ const RULES: Readonly<Record<string, Rule | ((labels: Sample["labels"]) => Rule)
   streamer_ready: "max",
   streamer_build_info: "max",
   streamer_event_loop_utilization_ratio: "each",
-  // Every process has a main thread and workers of its own. All share the processors, and the limit of sessions.
-  streamer_capacity_streams: ({ resource }) => (resource === "event_loop" || resource === "workers" ? "scaled" : "max"),
+  // All processes share the processors and the limit of sessions; each has its part of everything else.
+  streamer_capacity_streams: ({ resource }) => (resource === "processor" || resource === "sessions" ? "max" : "scaled"),
   process_start_time_seconds: "each",
   // A process that has no descriptors left is in need, whatever the others have.
   process_open_fds: "each",

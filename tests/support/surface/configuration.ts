@@ -53,8 +53,8 @@ function variable({ key, value }: Entry): [name: string, value: string] {
 
 /** What a refusal says after "allowed": two numbers, or a list of words. */
 function range(text: string): string {
-  const [, least, most] = /(\S+) to (\S+)/.exec(text) ?? [];
+  const [, least, most] = /(\S+) to ([^\s,]+)/.exec(text) ?? [];
   const kind = /characters/.test(text) ? "characters" : /whole|integer/.test(text) ? "whole number" : "number";
-  if (least !== undefined) return `${kind}, ${least} to ${most}`;
+  if (least !== undefined) return `${kind}, ${least} to ${most}${text.endsWith(", or auto") ? ", or auto" : ""}`;
   return /^(?:one of )?(.*, .*)/.exec(text)?.[1] ?? kind;
 }

@@ -2,12 +2,17 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 
 import { registerFamilies } from "../../../../src/telemetry/metrics/families/families.ts";
+import { processFamilies } from "../../../../src/telemetry/metrics/families/processes.ts";
 import { MetricRegistry } from "../../../../src/telemetry/metrics/metric-registry.ts";
 
 const page = await Bun.file(join(import.meta.dir, "..", "..", "..", "..", "docs", "metrics.md")).text();
 const registry = new MetricRegistry();
-registerFamilies(registry);
-const metrics = registry.collect();
+const { runtime } = registerFamilies(registry);
+// The supervisor of several processes has families of its own, and its dropped log lines count like those of a process.
+const ofSupervisor = new MetricRegistry();
+const { logDropped } = processFamilies(ofSupervisor);
+const own = ofSupervisor.collect().filter(({ family }) => family !== logDropped);
+const metrics = [...registry.collect(), ...own];
 const names = metrics.map(({ family }) => family.definition.name);
 
 describe("the metrics", () => {
@@ -18,6 +23,10 @@ describe("the metrics", () => {
       expect(name.endsWith("_total")).toBe(type === "counter");
       expect(help).toMatch(/^[A-Z1].{10,}\.$/);
     }
+  });
+
+  test("of the supervisor that a process has, too, are the same", () => {
+    expect(logDropped.definition).toEqual(runtime.logDropped.definition);
   });
 
   test("have unique names", () => {
