@@ -7,6 +7,7 @@ import { drainUnderLoad } from "../support/drain-under-load.ts";
 import { sharedExecutable } from "../support/executable.ts";
 import { onlyStream } from "../support/ledgers.ts";
 import { isAlive, keepStreaming, loggedBy, ProcessesServer, QUICK_MODEL } from "../support/processes.ts";
+import { afterCopies } from "../support/signal-handlers.ts";
 import { waitUntil } from "../support/wait.ts";
 import { type ConnectOptions, UpgradeRefused, type WebSocketClient } from "../support/websocket-client.ts";
 
@@ -166,6 +167,7 @@ describe("the shutdown of several processes", () => {
     const processes = await server.processes();
     server.server.signal("SIGINT");
     await server.logged("draining");
+    await afterCopies();
     server.server.signal("SIGINT");
     expect(await server.server.waitForExit()).toEqual({ code: 130, signal: null });
     await waitUntil("the end of the processes", () => processes.every(({ pid }) => !isAlive(pid)));

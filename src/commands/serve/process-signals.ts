@@ -1,5 +1,6 @@
 import type { SupervisorLink } from "../../server/processes/supervisor-link.ts";
 import { signalExit } from "../terminal/exit-codes.ts";
+import { SignalRepeats } from "../terminal/signal-repeats.ts";
 
 /** Signals that a terminal sends to all processes in front of it. The supervisor receives them, too, and decides. */
 const LEFT_TO_SUPERVISOR = ["SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
@@ -11,11 +12,11 @@ const LEFT_TO_SUPERVISOR = ["SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"]
 export function processSignals(link: SupervisorLink, exit: (code: number) => void): Promise<string> {
   for (const signal of LEFT_TO_SUPERVISOR) process.on(signal, () => undefined);
   return new Promise((resolve) => {
-    let received = false;
+    const repeats = new SignalRepeats();
     process.on("SIGTERM", () => {
-      if (received) return exit(signalExit("SIGTERM"));
-      received = true;
-      resolve("SIGTERM");
+      const kind = repeats.receive();
+      if (kind === "first") resolve("SIGTERM");
+      if (kind === "second") exit(signalExit("SIGTERM"));
     });
     link.whenDrained(() => resolve("requested"));
     link.whenGone(() => resolve("supervisor_gone"));
