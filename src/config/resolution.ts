@@ -1,7 +1,8 @@
 import { describeValue, excerpt } from "../lib/excerpt.ts";
 import { nearestName } from "../lib/nearest-name.ts";
 import { meantKey } from "./near-misses.ts";
-import { accepts, canonical, describeAllowed, MODEL_SETTINGS, type Setting, SETTINGS } from "./settings.ts";
+import { accepts, canonical, describeAllowed, type Setting } from "./setting.ts";
+import { MODEL_SETTINGS, SETTINGS } from "./settings.ts";
 import { type GivenValue, isEmptySection, parseScalar } from "./sources.ts";
 
 /** One value of the effective configuration. */

@@ -6,66 +6,16 @@ import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log/log.ts";
 import { DEFAULT_DETECTOR, DETECTOR_NAMES, DETECTORS } from "../vad/detectors.ts";
 import { parseAdminAddress } from "./admin-address.ts";
 import { DEFAULT_HOST, DEFAULT_PORT } from "./server-address.ts";
-
-/** A setting: its default value, its unit, the values that it accepts and what it means. */
-export type Setting = NumberSetting | TextSetting;
-
-export interface NumberSetting {
-  readonly default: number;
-  /** Smallest and largest accepted value. */
-  readonly min: number;
-  readonly max: number;
-  /** True: fractions are accepted. False: whole numbers only. */
-  readonly fraction: boolean;
-  /** The word `auto` is accepted, too. */
-  readonly auto?: true;
-  readonly unit: string;
-  readonly meaning: string;
-}
-
-export interface TextSetting<Text extends string = string> {
-  readonly default: Text;
-  /** The accepted values; undefined: any text of 1 to 4096 characters. */
-  readonly choices?: readonly Text[];
-  /** Converts other spellings of a value to the one that the server uses. */
-  readonly spell?: (given: string) => string;
-  /** A check beyond `choices`, and what it accepts, as the words after "allowed: ". */
-  readonly format?: TextFormat;
-  readonly unit: "";
-  readonly meaning: string;
-}
-
-/** The form of a text. */
-interface TextFormat {
-  readonly allowed: string;
-  accepts(text: string): boolean;
-}
-
-function whole(initial: number, min: number, max: number, unit: string, meaning: string): NumberSetting {
-  return { default: initial, min, max, fraction: false, unit, meaning };
-}
-
-function real(initial: number, min: number, max: number, unit: string, meaning: string): NumberSetting {
-  return { default: initial, min, max, fraction: true, unit, meaning };
-}
-
-function text(initial: string, meaning: string, spell?: (given: string) => string): TextSetting {
-  return { default: initial, unit: "", meaning, ...(spell && { spell }) };
-}
-
-/** @param aliases other names of choices */
-function choice<Text extends string>(
-  initial: Text,
-  choices: readonly Text[],
-  meaning: string,
-  aliases: Readonly<Record<string, NoInfer<Text>>> = {},
-): TextSetting<Text> {
-  const spell = (given: string) => {
-    const name = given.toLowerCase();
-    return Object.hasOwn(aliases, name) ? (aliases[name] ?? name) : name;
-  };
-  return { default: initial, choices, unit: "", meaning, spell };
-}
+import {
+  choice,
+  type NumberSetting,
+  real,
+  type Setting,
+  text,
+  type TextFormat,
+  type TextSetting,
+  whole,
+} from "./setting.ts";
 
 /** Removes the brackets that an IPv6 address has in a URL. */
 function withoutBrackets(host: string): string {
@@ -222,30 +172,4 @@ export interface Config extends SectionValues {
   readonly model: ModelConfig;
   /** Further models, by the name that a `start` request selects them with. */
   readonly models: Readonly<Record<string, ModelConfig>>;
-}
-
-/** Describes the accepted values, as the words after "allowed: ". */
-export function describeAllowed(setting: Setting): string {
-  if ("min" in setting) {
-    const number = `a ${setting.fraction ? "number" : "whole number"} from ${setting.min} to ${setting.max}`;
-    return setting.auto === true ? `${number}, or auto` : number;
-  }
-  if (setting.format !== undefined) return setting.format.allowed;
-  return setting.choices === undefined ? "a text of 1 to 4096 characters" : `one of ${setting.choices.join(", ")}`;
-}
-
-/** Returns a value in the spelling that the server uses. Returns values that are no text unchanged. */
-export function canonical(setting: Setting, value: unknown): unknown {
-  return "min" in setting || typeof value !== "string" ? value : (setting.spell?.(value) ?? value);
-}
-
-/** Returns true if `value` has the setting's type and is within its range. */
-export function accepts(setting: Setting, value: unknown): value is number | string {
-  if ("min" in setting) {
-    if (value === "auto") return setting.auto === true;
-    if (typeof value !== "number" || !(value >= setting.min && value <= setting.max)) return false;
-    return setting.fraction || Number.isInteger(value);
-  }
-  if (typeof value !== "string" || value.length === 0 || value.length > 4_096) return false;
-  return (setting.choices?.includes(value) ?? true) && (setting.format?.accepts(value) ?? true);
 }
