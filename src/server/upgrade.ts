@@ -9,6 +9,8 @@ import { type AdmissionHost, admitConnection, type Arrival } from "./admission.t
 const RETRY_AFTER_MS = 1_000;
 
 const UPGRADE = { upgrade: "websocket", connection: "Upgrade" };
+/** A client that was refused would keep its connection, and with it a file descriptor of the server. */
+const CLOSE = { connection: "close" };
 
 /** The server, as the upgrade of a connection uses it. */
 export interface UpgradeHost extends AdmissionHost {
@@ -32,7 +34,8 @@ interface Refused {
 export function connect(request: Request, route: Route, path: string, host: UpgradeHost): Response | Promise<Response> {
   const trace = host.trace(request, path);
   const answer = (refused: Refused | undefined): Response => {
-    const response = refused === undefined ? new Response(null) : refusalOf(refused.error, route, refused.headers);
+    const response =
+      refused === undefined ? new Response(null) : refusalOf(refused.error, route, { ...CLOSE, ...refused.headers });
     if (refused !== undefined) host.refused(refused.error.code);
     trace.responded(refused === undefined ? 101 : response.status, refused?.error.code);
     return response;

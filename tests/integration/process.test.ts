@@ -1,4 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -135,6 +136,33 @@ describe("a server with few file descriptors", () => {
       for (const socket of sockets) socket.close();
     },
   );
+
+  testWith(canLimit)("closes the connections of refused clients, which would need one each", async () => {
+    const server = await executable.serve(INSTANT, [], {}, ["prlimit", "--nofile=64:64"]);
+    const { port, hostname, host } = new URL(server.url);
+    const request = [
+      "GET /api/v1/simple HTTP/1.1",
+      `Host: ${host}`,
+      "Connection: Upgrade",
+      "Upgrade: websocket",
+      "Sec-WebSocket-Version: 13",
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ];
+    // These clients never close a connection themselves, and keep their side of it open.
+    const clients = Array.from({ length: 100 }, () => {
+      const client = connect({ port: Number(port), host: hostname, allowHalfOpen: true });
+      client.write(`${request.join("\r\n")}\r\n\r\n`);
+      return client;
+    });
+    const statuses = await Promise.all(
+      clients.map(async (client) => String((await once(client, "data"))[0]).split("\r\n")[0]),
+    );
+    expect(new Set(statuses)).toEqual(
+      new Set(["HTTP/1.1 101 Switching Protocols", "HTTP/1.1 503 Service Unavailable"]),
+    );
+    expect((await fetch(`${server.url}/api/v1/ready`)).status).toBe(200);
+    for (const client of clients) client.destroy();
+  });
 
   testWith(canLimit)(
     "keeps running when a worker crashes, and replaces it when there are descriptors again",

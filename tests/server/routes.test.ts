@@ -245,6 +245,7 @@ describe("a server that cannot accept a session", () => {
     const { status, error, headers } = await refusal(server, {});
     expect([status, error["code"]]).toEqual([503, "overloaded"]);
     expect(headers.get("retry-after")).not.toBeNull();
+    expect(headers.get("connection")).toBe("close");
     second.sendClose();
     await second.waitForClose();
     using _ = await server.connect();
