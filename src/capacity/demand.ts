@@ -13,6 +13,9 @@ export type Scarce = "memory" | "workers" | "wait" | "main_thread";
 /** Why no stream may begin now. */
 export interface Shortage {
   readonly resource: Scarce;
+  /** What all open streams and this one need, and what there is: slabs, workers, milliseconds, or threads. */
+  readonly needed: number;
+  readonly allowed: number;
   /** A sentence for the client. */
   readonly message: string;
 }

@@ -5,7 +5,7 @@ import { StreamLoad } from "./stream-load.ts";
 import { ThreadLoad, type ThreadTotals } from "./thread-load.ts";
 
 /** Streams of a model that begin before any of its calls has been measured, for each worker, whatever is expected. */
-const UNMEASURED_STREAMS = 4;
+const UNMEASURED_STREAMS = 8;
 /** Share of the permitted load from which on a saturated main thread is taken to be so because of its streams. */
 const SATURATED_SHARE = 0.6;
 /** Samples of the main thread for one of the streams. */
@@ -136,8 +136,9 @@ export class Headroom {
     const limit = capacity * this.#limits.arena;
     if (this.#count === 0 || this.#limits.arena >= 1) return undefined;
     const needed = channels * this.#kindOf({ pattern, model, channels }).hold;
-    if (Math.max(used + this.#missing + this.#expectedSlabs, this.#usualSlabs) + needed <= limit) return undefined;
-    return { resource: "memory", message: "the server's memory for audio is in use" };
+    const all = Math.max(used + this.#missing + this.#expectedSlabs, this.#usualSlabs) + needed;
+    if (all <= limit) return undefined;
+    return { resource: "memory", needed: all, allowed: limit, message: "the server's memory for audio is in use" };
   }
 
   /** Slabs that all streams together hold at times of much speech. */
@@ -152,11 +153,15 @@ export class Headroom {
     const model = this.#modelOf(name);
     const kind = this.#kindOf(demand);
     const offered = this.#offered(name);
-    if (offered > 0 && offered + channels * kind.compute > this.#limits.load * model.workers) {
-      return { resource: "workers", message: `the workers of model "${name}" are in use` };
+    const needed = offered + channels * kind.compute;
+    const allowed = this.#limits.load * model.workers;
+    if (offered > 0 && needed > allowed) {
+      return { resource: "workers", needed, allowed, message: `the workers of model "${name}" are in use` };
     }
-    if (model.wait.ms <= this.#limits.waitMs) return undefined;
-    return { resource: "wait", message: `results of model "${name}" are late` };
+    const { waitMs } = this.#limits;
+    const { ms } = model.wait;
+    if (ms <= waitMs) return undefined;
+    return { resource: "wait", needed: ms, allowed: waitMs, message: `results of model "${name}" are late` };
   }
 
   /** Seconds of workers that all streams of a model ask for in a second. */
@@ -171,9 +176,15 @@ export class Headroom {
   #threadShortage(): Shortage | undefined {
     if (this.#count === 0) return undefined;
     // A client that floods the server, or a file at full speed, makes the thread busy, but takes turns with others.
-    const most = this.#limits.load * (this.#thread.saturated ? SATURATED_SHARE : 1);
-    if (this.#thread.demand(this.#count + 1) <= most) return undefined;
-    return { resource: "main_thread", message: "the server has no processor time left for another stream" };
+    const allowed = this.#limits.load * (this.#thread.saturated ? SATURATED_SHARE : 1);
+    const needed = this.#thread.demand(this.#count + 1);
+    if (needed <= allowed) return undefined;
+    return {
+      resource: "main_thread",
+      needed,
+      allowed,
+      message: "the server has no processor time left for another stream",
+    };
   }
 
   #sampleStreams(now: number, seconds: number): void {

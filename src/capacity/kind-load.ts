@@ -6,7 +6,7 @@ const MEASURED_S = 1;
 /** Channels for which the expected hold counts in the measured one: few streams say little. */
 const EXPECTED_CHANNELS = 8;
 /** Half-lives of the measured hold, in seconds: it rises fast and falls slowly. */
-const RISE_S = 1;
+const RISE_S = 5;
 const FALL_S = 30;
 
 /** What is expected of a channel until enough has been measured. */

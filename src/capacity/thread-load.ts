@@ -27,9 +27,9 @@ const IDLE_HALF_LIFE_S = 60;
 const YOUNG_MS = 2_000;
 /** A thread that is so busy for a second has no room, whatever was reckoned. */
 const SATURATED = { enter: 0.97, leave: 0.9, afterMs: 1_000 };
-/** A thread that is busier than this and gets a part of a processor only has as much less to give to streams. */
-const CONTENDED = 0.5;
-const CONTENTION_HALF_LIFE_S = 0.5;
+const AVAILABLE_HALF_LIFE_S = 0.5;
+/** Least part of a processor that the thread is expected to get. */
+const MIN_AVAILABLE = 0.1;
 /** Above this the audio that gets through is less than what is sent. */
 const CROWDED = 0.9;
 
@@ -50,8 +50,8 @@ export class ThreadLoad {
   /** Audio that a stream sends on average, in seconds a second. */
   #activity = 1;
   #occupancy = 0;
-  /** Time in which the thread worked or waited for a processor, for each second in which it worked. */
-  #contention = 1;
+  /** Part of a processor that the thread gets, or would get: the time in which it does not wait for one. */
+  #available = 1;
   readonly #saturation = new Trip(SATURATED);
   /** Streams that have begun, by the time of the sample before. */
   #young: { readonly now: number; streams: number }[] = [];
@@ -85,7 +85,7 @@ export class ThreadLoad {
     let young = 0;
     for (const each of this.#young) young += each.streams;
     young = Math.min(young, streams);
-    return (young + (streams - young) * this.#activity) * this.audioCost * this.#contention;
+    return ((young + (streams - young) * this.#activity) * this.audioCost) / this.#available;
   }
 
   /** A stream begins. */
@@ -107,8 +107,8 @@ export class ThreadLoad {
     const busy = totals.busy - before.busy;
     this.#learn(totals.connections - before.connections, audio, cpu, seconds);
     this.#occupancy += (Math.min(1, busy / seconds) - this.#occupancy) * closer(seconds, OCCUPANCY_HALF_LIFE_S);
-    const contention = this.#occupancy > CONTENDED && cpu > 0 ? Math.max(1, busy / cpu) : 1;
-    this.#contention += (contention - this.#contention) * closer(seconds, CONTENTION_HALF_LIFE_S);
+    const available = Math.min(1, Math.max(MIN_AVAILABLE, 1 - (busy - cpu) / seconds));
+    this.#available += (available - this.#available) * closer(seconds, AVAILABLE_HALF_LIFE_S);
     this.#saturation.update(this.#occupancy, now);
     if (streams > 0) this.#follow(audio / seconds / streams, seconds);
   }

@@ -68,8 +68,11 @@ export class StreamAdmission {
     return Math.round(base * (1 + this.#random() / 2));
   }
 
-  #report({ resource }: Shortage, { pattern, model }: Demand, stage: AdmissionStage, retry_after_ms: number): void {
+  #report(shortage: Shortage, { pattern, model }: Demand, stage: AdmissionStage, retry_after_ms: number): void {
+    const { resource } = shortage;
+    const needed = Number(shortage.needed.toPrecision(3));
+    const allowed = Number(shortage.allowed.toPrecision(3));
     this.#metrics.families.streams.overloaded.with({ resource, stage }).add();
-    this.#log.warn("overloaded", { resource, stage, pattern, model, retry_after_ms });
+    this.#log.warn("overloaded", { resource, needed, allowed, stage, pattern, model, retry_after_ms });
   }
 }

@@ -33,7 +33,7 @@ test("the cost of calls stays without load, and follows a change", () => {
 
 test("the hold rises in seconds, falls in minutes, and is never less than expected", () => {
   const load = new KindLoad({ hold: 5, compute: 0 });
-  for (let i = 0; i < 10; i++) load.sample(900, 100, 0, 0.5);
+  for (let i = 0; i < 60; i++) load.sample(900, 100, 0, 0.5);
   expect(load.hold).toBeGreaterThan(8.4);
   for (let i = 0; i < 20; i++) load.sample(100, 100, 0, 0.5);
   expect(load.hold).toBeGreaterThan(7);
@@ -43,6 +43,6 @@ test("the hold rises in seconds, falls in minutes, and is never less than expect
 
 test("a single stream in a long utterance does not make all others look as large", () => {
   const load = new KindLoad({ hold: 5, compute: 0 });
-  for (let i = 0; i < 20; i++) load.sample(119, 1, 0, 0.5);
+  for (let i = 0; i < 60; i++) load.sample(119, 1, 0, 0.5);
   expect(load.hold).toBeLessThan(20);
 });

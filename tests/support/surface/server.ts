@@ -15,7 +15,7 @@ const OPEN_METRICS = "application/openmetrics-text";
  * Routes, WebSocket handshakes, messages, errors and metrics of a server that has had one refused start and one stream.
  */
 export async function serverItems(program: Program): Promise<Item[]> {
-  const child = program.spawn(["serve", "--port", "0", "--workers", "1"]);
+  const child = program.spawn(["serve", "--port", "0", "--workers", "1", "--set", "limits.admission.load=1000"]);
   try {
     const { value } = await withTimeout("the server's address", child.stdout.getReader().read());
     const [, url = ""] = /listening on (\S+)/.exec(new TextDecoder().decode(value)) ?? [];
