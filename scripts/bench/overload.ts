@@ -9,7 +9,7 @@
 // times the capacity (`starving`: with the attack), and at capacity again. --scale multiplies the numbers of streams,
 // for another machine.
 //
-// Goal: those inside keep their p99 within twice that at capacity, refusals take at most 100 ms (p99), the last run is
+// Goal: those inside keep their p99 within twice that at capacity (`full`, `starving`: within 100 ms), refusals take at most 100 ms (p99), the last run is
 // like the first, and the capacity in the metrics is what is admitted, within 15 %. The exit code is 1 when a case
 // misses it.
 
@@ -28,6 +28,8 @@ const GOAL_REFUSAL_MS = 100;
 const GOAL_METRIC = 0.15;
 /** A p99 below this is not a sign of overload, whatever the ratio. */
 const FLOOR_MS = 20;
+/** The same when streams have to be ended, or hostile clients use the processor, too. */
+const HOSTILE_FLOOR_MS = 100;
 
 interface Case {
   readonly pattern: string;
@@ -114,9 +116,10 @@ function print(name: string, streams: number, run: Run): void {
 }
 
 /** Returns what misses a goal. */
-function missed([before, over, after]: readonly [Run, Run, Run], { sheds }: Case): string[] {
+function missed([before, over, after]: readonly [Run, Run, Run], { sheds, starved }: Case): string[] {
   const p99 = (summary: Summary): number => summary.latency.final?.p99 ?? Infinity;
-  const limit = Math.max(FLOOR_MS, GOAL_RATIO * p99(before));
+  const floor = sheds || starved ? HOSTILE_FLOOR_MS : FLOOR_MS;
+  const limit = Math.max(floor, GOAL_RATIO * p99(before));
   const found: string[] = [];
   if (p99(over) > limit) found.push(`p99 of those inside: ${p99(over)} ms, more than ${limit}`);
   const refusal = over.latency.refusal?.p99 ?? 0;

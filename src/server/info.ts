@@ -12,7 +12,7 @@ export function describeServer(services: Services, sessions: Sessions, openedAt:
     patterns: Object.keys(PATTERNS),
     models: [...models.values()].map(({ name, sampleRate }) => ({ name, sample_rate: sampleRate })),
     formats: { encodings: SAMPLE_FORMAT_NAMES, sample_rate: { min: MIN_SAMPLE_RATE, max: MAX_SAMPLE_RATE } },
-    limits: config.limits,
+    limits: { ...config.limits, admission: config["limits.admission"] },
     features: FEATURE_NAMES,
     sessions: sessions.size,
     arena: { used_slabs: arena.used, slabs: arena.capacity },

@@ -6,6 +6,10 @@ import type { ServerMetrics } from "./server-metrics.ts";
 export interface LiveStats {
   readonly sessions: number;
   readonly streams: number;
+  /** Estimated number of real-time streams that the scarcest resource carries. */
+  readonly capacity: number;
+  /** Streams that were refused or ended since the start, because the server had no room for them. */
+  readonly overloaded: number;
   readonly channels: number;
   /** Jobs that wait for a worker, by kind, and workers that run a call. */
   readonly queue: { readonly finals: number; readonly interims: number; readonly running: number };
@@ -18,11 +22,13 @@ export interface LiveStats {
 }
 
 export function liveStats({ registry, families }: ServerMetrics): LiveStats {
-  const { sessions, streams, inference, workers, buffers, stages } = families;
+  const { sessions, streams, inference, workers, buffers, stages, server } = families;
   registry.collect();
   return {
     sessions: sum(sessions.active),
     streams: sum(streams.active),
+    capacity: Math.round(least(server.capacity)),
+    overloaded: sum(streams.overloaded) + sum(streams.shed),
     channels: sum(streams.channelsActive),
     queue: {
       finals: sum(inference.waiting, { kind: "final" }),
@@ -34,6 +40,12 @@ export function liveStats({ registry, families }: ServerMetrics): LiveStats {
     audio_seconds: roundToMs(sum(stages.mediaSeconds, { stage: "inference" })),
     inference_seconds: roundToMs(sum(stages.processingSeconds, { stage: "inference" })),
   };
+}
+
+/** Returns the least value of all series that have one; 0: none has. */
+function least<Label extends string>(family: MetricFamily<Gauge, Label>): number {
+  const values = [...family.entries()].map(({ instrument }) => instrument.value).filter(Number.isFinite);
+  return values.length === 0 ? 0 : Math.min(...values);
 }
 
 /** Sums all series that have these label values. */

@@ -9,6 +9,8 @@ import { waitUntil } from "../../support/wait.ts";
 const QUIET: LiveStats = {
   sessions: 0,
   streams: 0,
+  capacity: 100,
+  overloaded: 0,
   channels: 0,
   queue: { finals: 0, interims: 0, running: 0 },
   workers: 2,
@@ -20,6 +22,8 @@ const QUIET: LiveStats = {
 const BUSY: LiveStats = {
   sessions: 3,
   streams: 2,
+  capacity: 100,
+  overloaded: 0,
   channels: 4,
   queue: { finals: 5, interims: 1, running: 2 },
   workers: 2,

@@ -7,6 +7,9 @@ test("live numbers sum up all patterns and models", () => {
   const metrics = new ServerMetrics();
   metrics.registry.onCollect(() => {
     metrics.families.sessions.active.with({}).set(3);
+    for (const [resource, streams] of Object.entries({ workers: 70.4, memory: 200, event_loop: NaN })) {
+      metrics.families.server.capacity.with({ resource }).set(streams);
+    }
     metrics.families.buffers.arenaUsed.with({}).set(1_024);
     metrics.families.buffers.arenaCapacity.with({}).set(4_096);
   });
@@ -25,9 +28,13 @@ test("live numbers sum up all patterns and models", () => {
     metrics.model(name).observePool(4, () => load);
     metrics.model(name).callEnded("final", 0.4, 1, 1.0004, undefined);
   }
+  metrics.families.streams.overloaded.with({ resource: "memory", stage: "start" }).add(2);
+  metrics.families.streams.shed.with({}).add();
   expect(liveStats(metrics)).toEqual({
     sessions: 3,
     streams: 2,
+    capacity: 70,
+    overloaded: 3,
     channels: 3,
     queue: { finals: 10, interims: 14, running: 2 },
     workers: 8,
