@@ -29,10 +29,11 @@
  *   dBFS     10 log10 of the mean square of samples: 0 for a full-scale square wave, -3.01 for a full-scale sine
  *
  * Rules for all functions
- *   - Handles are opaque. The caller owns a handle from `new` to `free`. Only `new` allocates. `free` accepts NULL.
+ *   - Handles are opaque. The caller owns a handle from `new` to `free`. Only `new` allocates, and an arena as it is
+ *     used. `free` accepts NULL.
  *   - The caller owns all buffers. No buffer is used after a call has returned. Input and output must not overlap.
- *   - A buffer is passed as a base address and an index, so that a caller with one large shared memory passes that
- *     memory as it is. Indices and lengths count samples, those called "byte" count bytes.
+ *   - A buffer is passed as a base address and an index, so that a caller with one large memory, such as an arena,
+ *     passes that memory as it is. Indices and lengths count samples, those called "byte" count bytes.
  *   - `process` consumes all of its input. The handle keeps the rest of an incomplete frame, output sample or window,
  *     so results do not depend on how the input is cut: the same input gives the same bits.
  *   - `flush` ends the input: it writes what remains, or drops what cannot be completed and returns how much that was.
@@ -70,6 +71,41 @@ extern "C" {
 
 /* Returns SA_ABI_VERSION as it was when the library was built. */
 SA_API uint32_t sa_abi_version(void);
+
+/* ---- Arena: the memory of all buffered audio --------------------------------------------------------------------- */
+
+/* Slabs of float32 samples, one after the other: sample i of slab s is base[s * SA_SLAB_SAMPLES + i]. The memory is a
+ * memfd, mapped shared. Its address space is reserved at once; a page costs memory from the first access until it is
+ * given back. Samples that were never written, or were given back, are 0. Who uses which slab is the caller's business.
+ * Any thread may read and write the samples. A child process may inherit the file and map it. */
+typedef struct sa_arena sa_arena;
+
+#define SA_SLAB_SAMPLES 4096u /* 16 KiB */
+#define SA_MAX_SLABS (1u << 20) /* 16 GiB: an index of a sample has 32 bits */
+
+/* slabs: 1 to SA_MAX_SLABS.
+ * Returns NULL when the argument is out of range, or there is no memory or address space. */
+SA_API sa_arena *sa_arena_new(uint32_t slabs);
+
+/* Returns the address of the first sample, the same until `free`; NULL for NULL. */
+SA_API float *sa_arena_base(const sa_arena *arena);
+
+/* Returns the file descriptor of the memory, which belongs to the arena and is closed on exec; -1 for NULL. */
+SA_API int32_t sa_arena_fd(const sa_arena *arena);
+
+/* Gives the memory of slabs first .. first + count - 1 back to the system, as far as they fill whole pages. Their
+ * samples become 0.
+ * Returns 0; -1 when slabs are out of range, the system refuses, and for NULL. */
+SA_API int32_t sa_arena_give_back(sa_arena *arena, uint32_t first, uint32_t count);
+
+/* Returns the memory that the arena occupies, in KiB; 0 for NULL. */
+SA_API uint32_t sa_arena_resident(const sa_arena *arena);
+
+/* Unmaps the memory. No thread may use it any more. */
+SA_API void sa_arena_free(sa_arena *arena);
+
+/* Copies from[from_index .. from_index + length) to `to`, from to[to_index] on. Copies nothing when a buffer is NULL. */
+SA_API void sa_copy(const float *from, uint32_t from_index, float *to, uint32_t to_index, uint32_t length);
 
 /* ---- PCM: interleaved bytes to one run of float32 samples a channel ---------------------------------------------- */
 

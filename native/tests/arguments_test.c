@@ -5,6 +5,26 @@
 
 #include <math.h>
 
+static void arena_arguments(void) {
+    REQUIRE(sa_arena_new(0) == NULL && sa_arena_new(SA_MAX_SLABS + 1) == NULL);
+    REQUIRE(sa_arena_base(NULL) == NULL && sa_arena_fd(NULL) == -1 && sa_arena_resident(NULL) == 0);
+    REQUIRE(sa_arena_give_back(NULL, 0, 1) == -1);
+    sa_arena *arena = sa_arena_new(4);
+    REQUIRE(arena != NULL && sa_arena_base(arena) != NULL && sa_arena_fd(arena) >= 0);
+    REQUIRE(sa_arena_give_back(arena, 5, 0) == -1 && sa_arena_give_back(arena, 4, 1) == -1);
+    REQUIRE(sa_arena_give_back(arena, 1, UINT32_MAX) == -1);
+    REQUIRE(sa_arena_give_back(arena, 4, 0) == 0 && sa_arena_give_back(arena, 0, 4) == 0);
+    float *sample = block(sizeof(float));
+    *sample = 1;
+    sa_copy(NULL, 0, sample, 0, 1);
+    sa_copy(sample, 0, NULL, 0, 1);
+    sa_copy(sample, 0, sa_arena_base(arena), 4 * SA_SLAB_SAMPLES - 1, 1);
+    REQUIRE(*sample == 1 && sa_arena_base(arena)[4 * SA_SLAB_SAMPLES - 1] == 1);
+    sa_arena_free(NULL);
+    sa_arena_free(arena);
+    free(sample);
+}
+
 static void pcm_arguments(void) {
     REQUIRE(sa_pcm_new(SA_PCM_FORMATS, 1) == NULL);
     REQUIRE(sa_pcm_new(SA_PCM_S16, 0) == NULL);
@@ -102,6 +122,7 @@ static void vad_arguments(void) {
 }
 
 int main(void) {
+    arena_arguments();
     pcm_arguments();
     inspector_arguments();
     resampler_arguments();

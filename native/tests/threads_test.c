@@ -1,4 +1,5 @@
-/* Several threads take, share and release the same filters at the same time: for the thread sanitizer. */
+/* Several threads take, share and release the same filters, and copy from one arena of which parts are given back, at
+ * the same time: for the thread sanitizer. */
 #include "../streamer_audio.h"
 
 #include "../fuzz/input.h"
@@ -8,8 +9,8 @@
 #define THREADS 4
 #define ROUNDS 60u
 
-static void *stream(void *unused) {
-    (void)unused;
+static void *stream(void *shared) {
+    sa_arena *arena = shared;
     float *samples = block(500 * sizeof(float));
     for (uint32_t i = 0; i < 500; i++) samples[i] = (float)(i % 7);
     for (uint32_t round = 0; round < ROUNDS; round++) {
@@ -20,6 +21,8 @@ static void *stream(void *unused) {
         float *out = block(count * sizeof(float));
         REQUIRE(sa_resampler_process(resampler, samples, 0, 500, out, 0) == (int32_t)count);
         sa_resampler_free(resampler);
+        sa_copy(sa_arena_base(arena), round, out, 0, count < 500 ? count : 500);
+        REQUIRE(sa_arena_give_back(arena, 1 + round % 3, 1) == 0);
         free(out);
     }
     free(samples);
@@ -28,7 +31,10 @@ static void *stream(void *unused) {
 
 int main(void) {
     pthread_t threads[THREADS];
-    for (int i = 0; i < THREADS; i++) REQUIRE(pthread_create(&threads[i], NULL, stream, NULL) == 0);
+    sa_arena *arena = sa_arena_new(4);
+    REQUIRE(arena != NULL);
+    for (int i = 0; i < THREADS; i++) REQUIRE(pthread_create(&threads[i], NULL, stream, arena) == 0);
     for (int i = 0; i < THREADS; i++) REQUIRE(pthread_join(threads[i], NULL) == 0);
+    sa_arena_free(arena);
     return 0;
 }

@@ -6,6 +6,7 @@
 // The two alternate within one run; quantiles are medians over the rounds.
 
 import { Arena, type AudioSpan } from "../../src/audio/arena.ts";
+import { viewOf } from "../../src/native/samples.ts";
 import { ModelPool } from "../../src/pool/pool.ts";
 import { threadHost } from "../../src/pool/thread-host.ts";
 import { reportFigure } from "./support/figures.ts";
@@ -48,7 +49,7 @@ const ways = {
     new Promise<void>((resolve) => {
       answered = resolve;
       // A copy, because the arena reuses the memory of the samples.
-      copying.postMessage({ call: 1, audio: arena.samples.slice(0, SAMPLES) });
+      copying.postMessage({ call: 1, audio: viewOf(arena.samples, 0, SAMPLES).slice() });
     }),
 };
 

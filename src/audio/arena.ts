@@ -1,4 +1,5 @@
 import { Link, LinkedList } from "../lib/linked-list.ts";
+import { ArenaMemory, SLAB_SAMPLES } from "../native/arena.ts";
 
 /** Place of a span of audio in the arena. */
 export interface AudioSpan {
@@ -17,17 +18,16 @@ interface Waiter {
 }
 
 /**
- * The shared memory of all buffered audio: f32 samples in slabs of `Arena.SLAB_SAMPLES`. Sample i of slab s is
- * `samples[s * Arena.SLAB_SAMPLES + i]`. Workers get `buffer` once and read slabs by number.
+ * The memory of all buffered audio: f32 samples in slabs of `Arena.SLAB_SAMPLES`. Sample i of slab s has the index
+ * `s * Arena.SLAB_SAMPLES + i` in `samples`. Workers get the address once and read slabs by number.
  *
  * Slabs are reference counted: 1 when taken, free at 0. The counts live on the thread that owns the arena; workers
  * never touch them. The slab freed last is taken first, because its memory is most likely in the processor's cache.
  */
-export class Arena {
-  static readonly SLAB_SAMPLES = 4096;
+export class Arena implements Disposable {
+  static readonly SLAB_SAMPLES = SLAB_SAMPLES;
 
-  readonly buffer: SharedArrayBuffer;
-  readonly samples: Float32Array;
+  readonly samples: ArenaMemory;
   readonly capacity: number;
 
   readonly #references: Uint32Array;
@@ -36,14 +36,10 @@ export class Arena {
   readonly #waiters = new LinkedList<Waiter>();
   #wakeScheduled = false;
 
-  /** @param slabCount 1 or more, of 16 KiB each. Throws RangeError. */
+  /** @param slabCount 1 to MAX_SLABS, of 16 KiB each. Throws RangeError. */
   constructor(slabCount: number) {
-    if (!Number.isSafeInteger(slabCount) || slabCount < 1) {
-      throw new RangeError(`arena: ${slabCount} slabs, not an integer from 1`);
-    }
+    this.samples = new ArenaMemory(slabCount);
     this.capacity = slabCount;
-    this.buffer = new SharedArrayBuffer(slabCount * Arena.SLAB_SAMPLES * Float32Array.BYTES_PER_ELEMENT);
-    this.samples = new Float32Array(this.buffer);
     this.#references = new Uint32Array(slabCount);
     this.#free = new Uint32Array(slabCount);
     // Slab 0 on top of the stack: a server with little load touches only the beginning of the memory.
@@ -118,6 +114,11 @@ export class Arena {
       // The next waiter may need fewer slabs than the one that left.
       if (this.#waiters.remove(link)) this.#scheduleWake();
     };
+  }
+
+  /** Frees the memory now. No thread may read it any more. */
+  [Symbol.dispose](): void {
+    this.samples[Symbol.dispose]();
   }
 
   #checkTaken(slab: number): void {

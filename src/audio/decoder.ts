@@ -2,6 +2,7 @@ import { resampledLength } from "../lib/resampled-length.ts";
 import { SAMPLE_FORMATS, type SampleFormat } from "../lib/sample-format.ts";
 import { PcmConverter } from "../native/pcm.ts";
 import { Resampler } from "../native/resampler.ts";
+import { copySamples, type Samples } from "../native/samples.ts";
 import type { Arena } from "./arena.ts";
 import type { Store } from "./store.ts";
 
@@ -24,7 +25,7 @@ export interface DecoderFormat {
 }
 
 /** Receives the samples of every channel before resampling: sample i of channel c is `samples[offsets[c] + i]`. */
-export type Inspect = (samples: Float32Array, offsets: Uint32Array, frames: number) => void;
+export type Inspect = (samples: Samples, offsets: Uint32Array, frames: number) => void;
 
 /**
  * Decoder of one stream: bytes in, samples at the model's rate out. Converts, de-interleaves and resamples straight
@@ -183,7 +184,7 @@ export class Decoder {
     while (done < count) {
       if (store.room === 0 && !store.grow()) throw new Error("arena: no slab where one was free");
       const part = Math.min(store.room, count - done);
-      this.#arena.samples.set(overflow.subarray(done, done + part), store.writeIndex);
+      copySamples(overflow, done, this.#arena.samples, store.writeIndex, part);
       store.advance(part);
       done += part;
     }

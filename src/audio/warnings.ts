@@ -1,5 +1,6 @@
 import { INSPECT_CLIPPING, INSPECT_IDENTICAL, INSPECT_SILENCE, Inspector } from "../native/inspector.ts";
 import { PCM_NOT_A_NUMBER, PCM_OUT_OF_RANGE } from "../native/pcm.ts";
+import type { Samples } from "../native/samples.ts";
 import type { WarningCode } from "../protocol/errors.ts";
 import type { Warning } from "../protocol/events.ts";
 import { warningEvent } from "../protocol/warning-event.ts";
@@ -29,7 +30,7 @@ export class AudioWarnings {
   }
 
   /** Inspects the audio before resampling: sample i of channel c is `samples[offsets[c] + i]`. */
-  readonly inspect = (samples: Float32Array, offsets: Uint32Array, frames: number): void => {
+  readonly inspect = (samples: Samples, offsets: Uint32Array, frames: number): void => {
     const observed = this.#inspector.process(samples, offsets, frames);
     if (observed === this.#inspected) return;
     for (const [bit, code] of INSPECTED) {

@@ -1,6 +1,7 @@
 import { MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../lib/sample-format.ts";
 import { Handle, native } from "./library.ts";
 import { checkInteger, checkRuns } from "./range.ts";
+import { addressOf, type Samples } from "./samples.ts";
 
 /** A channel clipped: 10 runs of 4 or more equal samples at 0.999 of full scale or beyond, within a second. */
 export const INSPECT_CLIPPING = 1;
@@ -26,10 +27,10 @@ export class Inspector {
    * Reads `frames` samples of each channel: sample i of channel c is `samples[offsets[c] + i]`.
    * @returns the bits INSPECT_* observed so far
    */
-  process(samples: Float32Array, offsets: Uint32Array, frames: number): number {
+  process(samples: Samples, offsets: Uint32Array, frames: number): number {
     checkInteger("frames", frames, 0, samples.length);
     checkRuns("samples", offsets, this.#channels, frames, samples.length);
-    return native().sa_inspector_process(this.#handle.pointer, samples, offsets, frames);
+    return native().sa_inspector_process(this.#handle.pointer, addressOf(samples), offsets, frames);
   }
 
   /**

@@ -8,14 +8,23 @@ import { describeUnpackFailure, NativeLibraryError } from "./load-failure.ts";
 const ABI_VERSION = 3;
 
 /*
- * The functions of native/streamer_audio.h, argument by argument. "buffer" takes any typed array, also one of shared
- * memory. Integers are coerced silently, so the wrappers in this folder check them first.
+ * The functions of native/streamer_audio.h, argument by argument. "buffer" takes a typed array, "ptr" an address or a
+ * typed array. Integers are coerced silently, and so is what is no address, so the wrappers in this folder check them
+ * first.
  */
 const FUNCTIONS = {
   sa_abi_version: { args: [], returns: "u32" },
 
+  sa_arena_new: { args: ["u32"], returns: "ptr" },
+  sa_arena_base: { args: ["ptr"], returns: "ptr" },
+  sa_arena_fd: { args: ["ptr"], returns: "i32" },
+  sa_arena_give_back: { args: ["ptr", "u32", "u32"], returns: "i32" },
+  sa_arena_resident: { args: ["ptr"], returns: "u32" },
+  sa_arena_free: { args: ["ptr"], returns: "void" },
+  sa_copy: { args: ["ptr", "u32", "ptr", "u32", "u32"], returns: "void" },
+
   sa_pcm_new: { args: ["u32", "u32"], returns: "ptr" },
-  sa_pcm_process: { args: ["ptr", "buffer", "u32", "u32", "buffer", "buffer"], returns: "i32" },
+  sa_pcm_process: { args: ["ptr", "buffer", "u32", "u32", "ptr", "buffer"], returns: "i32" },
   sa_pcm_pending: { args: ["ptr"], returns: "u32" },
   sa_pcm_flags: { args: ["ptr"], returns: "u32" },
   sa_pcm_flush: { args: ["ptr"], returns: "u32" },
@@ -23,7 +32,7 @@ const FUNCTIONS = {
   sa_pcm_free: { args: ["ptr"], returns: "void" },
 
   sa_inspector_new: { args: ["u32", "u32"], returns: "ptr" },
-  sa_inspector_process: { args: ["ptr", "buffer", "buffer", "u32"], returns: "u32" },
+  sa_inspector_process: { args: ["ptr", "ptr", "buffer", "u32"], returns: "u32" },
   sa_inspector_channel: { args: ["ptr", "u32"], returns: "i32" },
   sa_inspector_reset: { args: ["ptr"], returns: "void" },
   sa_inspector_free: { args: ["ptr"], returns: "void" },
@@ -31,8 +40,8 @@ const FUNCTIONS = {
   sa_resampler_new: { args: ["u32", "u32"], returns: "ptr" },
   sa_resampler_max_input: { args: ["ptr", "u32"], returns: "u32" },
   sa_resampler_max_output: { args: ["ptr", "u32"], returns: "u32" },
-  sa_resampler_process: { args: ["ptr", "buffer", "u32", "u32", "buffer", "u32"], returns: "i32" },
-  sa_resampler_flush: { args: ["ptr", "buffer", "u32", "u32"], returns: "i32" },
+  sa_resampler_process: { args: ["ptr", "ptr", "u32", "u32", "ptr", "u32"], returns: "i32" },
+  sa_resampler_flush: { args: ["ptr", "ptr", "u32", "u32"], returns: "i32" },
   sa_resampler_reset: { args: ["ptr"], returns: "void" },
   sa_resampler_bytes: { args: ["ptr"], returns: "u32" },
   sa_resampler_filter_bytes: { args: ["ptr"], returns: "u32" },
@@ -41,7 +50,7 @@ const FUNCTIONS = {
   sa_vad_new: { args: ["u32", "f32", "f32"], returns: "ptr" },
   sa_vad_window: { args: ["ptr"], returns: "u32" },
   sa_vad_max_output: { args: ["ptr", "u32"], returns: "u32" },
-  sa_vad_process: { args: ["ptr", "buffer", "u32", "u32", "buffer", "buffer"], returns: "i32" },
+  sa_vad_process: { args: ["ptr", "ptr", "u32", "u32", "buffer", "buffer"], returns: "i32" },
   sa_vad_flush: { args: ["ptr"], returns: "u32" },
   sa_vad_reset: { args: ["ptr"], returns: "void" },
   sa_vad_free: { args: ["ptr"], returns: "void" },
@@ -90,7 +99,7 @@ function open(): Functions {
 }
 
 /** The type of "ptr" in bun-types 1.4.5, as a result and as an argument. */
-type Address = Pointer | bigint;
+export type Address = Pointer | bigint;
 
 /** Owner of one handle of the C library. */
 export class Handle {

@@ -1,6 +1,7 @@
 import { MAX_CHANNELS, SAMPLE_FORMAT_NAMES, SAMPLE_FORMATS, type SampleFormat } from "../lib/sample-format.ts";
 import { Handle, native } from "./library.ts";
 import { checkInteger, checkRuns, checkSpan, MAX_CALL_LENGTH } from "./range.ts";
+import { addressOf, type Samples } from "./samples.ts";
 
 /** Bit of `flags`: a float was NaN or infinite and became 0. */
 export const PCM_NOT_A_NUMBER = 1;
@@ -35,11 +36,11 @@ export class PcmConverter {
    * RangeError when bytes or samples lie outside their arrays.
    * @returns the number of frames
    */
-  process(bytes: Uint8Array, offset: number, length: number, out: Float32Array, outOffsets: Uint32Array): number {
+  process(bytes: Uint8Array, offset: number, length: number, out: Samples, outOffsets: Uint32Array): number {
     checkSpan("bytes", offset, length, bytes.length);
     checkInteger("bytes length", length, 0, MAX_CALL_LENGTH);
     checkRuns("out", outOffsets, this.channels, this.framesFor(length), out.length);
-    return native().sa_pcm_process(this.#handle.pointer, bytes, offset, length, out, outOffsets);
+    return native().sa_pcm_process(this.#handle.pointer, bytes, offset, length, addressOf(out), outOffsets);
   }
 
   /** Bytes of the incomplete frame, 0 to frameBytes - 1. */

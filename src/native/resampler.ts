@@ -1,6 +1,7 @@
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../lib/sample-format.ts";
 import { Handle, native } from "./library.ts";
 import { checkInteger, checkSpan, MAX_CALL_LENGTH } from "./range.ts";
+import { addressOf, type Samples } from "./samples.ts";
 
 /** Resamples one channel. Once flushed, it has written round(read * outRate / inRate) samples, halves up. */
 export class Resampler {
@@ -30,11 +31,13 @@ export class Resampler {
    * lie outside their arrays, and Error after `flush`.
    * @returns the number of samples written
    */
-  process(input: Float32Array, inOffset: number, length: number, out: Float32Array, outOffset: number): number {
+  process(input: Samples, inOffset: number, length: number, out: Samples, outOffset: number): number {
     checkSpan("input", inOffset, length, input.length);
     checkSpan("output", outOffset, this.maxOutput(length), out.length);
     if (length === 0) return 0;
-    const written = native().sa_resampler_process(this.#handle.pointer, input, inOffset, length, out, outOffset);
+    const { pointer } = this.#handle;
+    const from = addressOf(input);
+    const written = native().sa_resampler_process(pointer, from, inOffset, length, addressOf(out), outOffset);
     if (written < 0) throw new Error("Resampler takes no more input after a flush: reset it first");
     return written;
   }
@@ -43,10 +46,10 @@ export class Resampler {
    * Ends the input and writes up to `capacity` of the remaining samples. Returns their number; call again until it is
    * 0.
    */
-  flush(out: Float32Array, outOffset: number, capacity: number): number {
+  flush(out: Samples, outOffset: number, capacity: number): number {
     checkSpan("output", outOffset, capacity, out.length);
     if (capacity === 0) return 0;
-    return native().sa_resampler_flush(this.#handle.pointer, out, outOffset, capacity);
+    return native().sa_resampler_flush(this.#handle.pointer, addressOf(out), outOffset, capacity);
   }
 
   /** Memory in bytes, without the filter. */

@@ -1,6 +1,7 @@
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../lib/sample-format.ts";
 import { Handle, native } from "./library.ts";
 import { checkInteger, checkSpan, MAX_CALL_LENGTH } from "./range.ts";
+import { addressOf, type Samples } from "./samples.ts";
 
 /** Energy detector of one channel: decides for windows of 10 ms by their level above a noise floor that it tracks. */
 export class EnergyVad {
@@ -34,12 +35,12 @@ export class EnergyVad {
    * that is completed. Throws RangeError when samples or windows lie outside their arrays.
    * @returns the number of windows
    */
-  process(samples: Float32Array, offset: number, length: number, speech: Uint8Array, levelDb: Float32Array): number {
+  process(samples: Samples, offset: number, length: number, speech: Uint8Array, levelDb: Float32Array): number {
     checkSpan("samples", offset, length, samples.length);
     const windows = this.maxWindows(length);
     checkInteger("windows", windows, 0, Math.min(speech.length, levelDb.length));
     if (length === 0) return 0;
-    return native().sa_vad_process(this.#handle.pointer, samples, offset, length, speech, levelDb);
+    return native().sa_vad_process(this.#handle.pointer, addressOf(samples), offset, length, speech, levelDb);
   }
 
   /** Drops the samples of the incomplete window. Returns their number. */

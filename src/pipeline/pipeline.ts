@@ -1,4 +1,5 @@
 import type { Job, Outcome, ResultAudio } from "../model/job.ts";
+import type { Samples } from "../native/samples.ts";
 import type { WarningCode } from "../protocol/errors.ts";
 import type { ChannelEvent } from "../protocol/events.ts";
 
@@ -36,7 +37,7 @@ export interface Pipeline extends Disposable {
   readonly suspicion?: Suspicion | undefined;
 
   /** Takes the next `length` samples of the channel, `samples[index .. index + length)`. */
-  push(samples: Float32Array, index: number, length: number): Step;
+  push(samples: Samples, index: number, length: number): Step;
   /** Ends the current utterance or partial block here. */
   flush(): Step;
   /** Ends the stream. Nothing is pushed or flushed afterwards. */

@@ -1,4 +1,5 @@
 import type { Job, Outcome } from "../model/job.ts";
+import type { Samples } from "../native/samples.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { VadSettings } from "../protocol/vad-settings.ts";
 import type { Detector } from "../vad/detector.ts";
@@ -94,7 +95,7 @@ export class SegmentedPipeline implements Pipeline {
     return this.#suspicion;
   }
 
-  push(samples: Float32Array, index: number, length: number): Step {
+  push(samples: Samples, index: number, length: number): Step {
     this.#position += length;
     this.#detector.push(samples, index, length, this.#decide);
     return this.#takeStep();

@@ -1,4 +1,5 @@
 import type { Job, Outcome } from "../model/job.ts";
+import type { Samples } from "../native/samples.ts";
 import type { Answers } from "./answers.ts";
 import { blockLength, type BlockSettings } from "./blocks.ts";
 import type { Pattern } from "./pattern.ts";
@@ -55,7 +56,7 @@ export class StatefulPipeline implements Pipeline {
     return this.#blockStart;
   }
 
-  push(_samples: Float32Array, _index: number, length: number): Step {
+  push(_samples: Samples, _index: number, length: number): Step {
     this.#position += length;
     for (let end = this.#blockStart + this.#blockSamples; end <= this.#position; end += this.#blockSamples) {
       this.#cut(end);

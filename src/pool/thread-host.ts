@@ -54,7 +54,9 @@ class ThreadHost implements WorkerHost {
       this.#exit ??= { cause: firstError(event.message), stack: event.message };
     };
     this.#worker.addEventListener("close", (event) => this.#closed((event as CloseEvent).code));
-    this.#post({ type: "load", arena: arena.buffer, addonFlag: this.#addon.buffer, model, settings, spawn });
+    const { address, length } = arena.samples;
+    const memory = { address, length };
+    this.#post({ type: "load", arena: memory, addonFlag: this.#addon.buffer, model, settings, spawn });
   }
 
   call(call: number, jobs: readonly LaneJob[]): void {

@@ -1,3 +1,4 @@
+import type { Samples } from "../native/samples.ts";
 import type { VadSettings } from "../protocol/vad-settings.ts";
 
 /**
@@ -17,8 +18,11 @@ export interface Detector extends Disposable {
    */
   readonly windowSamples: number;
 
-  /** Reads `samples[index .. index + length)` and calls `decide` for each window that they complete, in order. */
-  push(samples: Float32Array, index: number, length: number, decide: Decide): void;
+  /**
+   * Reads `samples[index .. index + length)` and calls `decide` for each window that they complete, in order. Detectors
+   * in C take the samples as they are; `viewOf` returns them to those in TypeScript.
+   */
+  push(samples: Samples, index: number, length: number, decide: Decide): void;
 }
 
 /** Settings that detectors read. The other settings of `vad` are those of the endpointer. */

@@ -1,3 +1,4 @@
+import type { Samples } from "../native/samples.ts";
 import { EnergyVad } from "../native/vad.ts";
 import type { Decide, Detector, DetectorKind, DetectorSettings } from "./detector.ts";
 
@@ -22,7 +23,7 @@ export class EnergyDetector implements Detector {
     this.windowSamples = this.#native.windowSamples;
   }
 
-  push(samples: Float32Array, index: number, length: number, decide: Decide): void {
+  push(samples: Samples, index: number, length: number, decide: Decide): void {
     // An incomplete window of the call before may add one to the windows that the batch completes.
     const batch = (BATCH_WINDOWS - 1) * this.windowSamples;
     for (let done = 0; done < length; done += batch) {

@@ -1,4 +1,5 @@
 import { decibels } from "../lib/decibels.ts";
+import { type Samples, viewOf } from "../native/samples.ts";
 import type { Decide, Detector, DetectorKind } from "./detector.ts";
 
 const WINDOW_MS = 20;
@@ -28,9 +29,8 @@ export class FixedThreshold implements Detector {
     this.#thresholdDb = REFERENCE_DBFS + thresholdDb;
   }
 
-  push(samples: Float32Array, index: number, length: number, decide: Decide): void {
-    for (let i = index; i < index + length; i++) {
-      const sample = samples[i] ?? 0;
+  push(samples: Samples, index: number, length: number, decide: Decide): void {
+    for (const sample of viewOf(samples, index, length)) {
       this.#squares += sample * sample;
       this.#filled += 1;
       if (this.#filled === this.windowSamples) this.#decide(decide);

@@ -5,11 +5,13 @@
 
 import type { Job, JobResult } from "../model/job.ts";
 import type { ModelInfo } from "../model/model-info.ts";
+import type { NativeSamples } from "../native/samples.ts";
 
 /** To the worker, once: the model to load. */
 export interface LoadMessage {
   readonly type: "load";
-  readonly arena: SharedArrayBuffer;
+  /** The memory of the arena: threads have one address space. */
+  readonly arena: NativeSamples;
   /** Of `AddonFlag`. */
   readonly addonFlag: SharedArrayBuffer;
   /** Name of a built-in model or path of a model file. */

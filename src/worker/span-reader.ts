@@ -1,15 +1,19 @@
 import { Arena, type AudioSpan } from "../audio/arena.ts";
+import { native } from "../native/library.ts";
+import { copySamples, type NativeSamples } from "../native/samples.ts";
 
 /**
  * Copies spans from the arena to contiguous memory of this thread, which a model may write to. The memory is as large
  * as the largest call so far and is used again by the next call.
  */
 export class SpanReader {
-  readonly #samples: Float32Array;
+  readonly #samples: NativeSamples;
   #memory = new Float32Array(Arena.SLAB_SAMPLES);
 
-  constructor(arena: SharedArrayBuffer) {
-    this.#samples = new Float32Array(arena);
+  /** Opens the C library, or throws NativeLibraryError. @param samples those of the arena */
+  constructor(samples: NativeSamples) {
+    native();
+    this.#samples = samples;
   }
 
   /** Returns one array for each span. They are valid until the next call. */
@@ -19,21 +23,21 @@ export class SpanReader {
     if (total > this.#memory.length) this.#memory = new Float32Array(total);
     let start = 0;
     return spans.map((span) => {
+      this.#copy(span, start);
       const audio = this.#memory.subarray(start, start + span.length);
-      this.#copy(span, audio);
       start += span.length;
       return audio;
     });
   }
 
-  #copy({ slabs, offset, length }: AudioSpan, target: Float32Array): void {
+  /** @param to index in this thread's memory */
+  #copy({ slabs, offset, length }: AudioSpan, to: number): void {
     let copied = 0;
     let first = offset;
     for (const slab of slabs) {
       if (copied >= length) break;
       const count = Math.min(Arena.SLAB_SAMPLES - first, length - copied);
-      const start = slab * Arena.SLAB_SAMPLES + first;
-      target.set(this.#samples.subarray(start, start + count), copied);
+      copySamples(this.#samples, slab * Arena.SLAB_SAMPLES + first, this.#memory, to + copied, count);
       copied += count;
       first = 0;
     }

@@ -15,11 +15,8 @@ describe("arena", () => {
     expect([arena.used, arena.capacity]).toEqual([3, 3]);
   });
 
-  test("its samples are those of the shared buffer, as many as all slabs have", () => {
-    const arena = new Arena(2);
-    expect(arena.samples).toHaveLength(2 * Arena.SLAB_SAMPLES);
-    arena.samples[Arena.SLAB_SAMPLES + 5] = 0.25;
-    expect(new Float32Array(arena.buffer)[Arena.SLAB_SAMPLES + 5]).toBe(0.25);
+  test("it has as many samples as all slabs", () => {
+    expect(new Arena(2).samples.length).toBe(2 * Arena.SLAB_SAMPLES);
   });
 
   test("a slab is free when its last reference is released, and is the next to be taken", () => {
@@ -138,7 +135,7 @@ describe("waiting for free slabs", () => {
         fc.array(fc.nat(99), { maxLength: 200 }),
         fc.integer({ min: 1, max: 5 }),
         async (dice, slabs) => {
-          const arena = new Arena(slabs);
+          using arena = new Arena(slabs);
           const held: number[] = [];
           let waiting = 0;
           const take = (): void => {

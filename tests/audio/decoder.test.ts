@@ -8,6 +8,7 @@ import { Store } from "../../src/audio/store.ts";
 import { resampledLength } from "../../src/lib/resampled-length.ts";
 import { SAMPLE_FORMAT_NAMES, SAMPLE_FORMATS } from "../../src/lib/sample-format.ts";
 import { PCM_NOT_A_NUMBER, PCM_OUT_OF_RANGE } from "../../src/native/pcm.ts";
+import { viewOf } from "../../src/native/samples.ts";
 import { cut, noise } from "../support/pcm.ts";
 
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
@@ -36,7 +37,7 @@ class DecoderHarness implements Disposable {
       for (let at = store.end - store.retained; at < store.end;) {
         const run = store.runLength(at);
         const index = store.indexOf(at);
-        for (let i = 0; i < run; i++) this.decoded[c]?.push(this.arena.samples[index + i] ?? Number.NaN);
+        this.decoded[c]?.push(...viewOf(this.arena.samples, index, run));
         at += run;
       }
       store.release(store.end);
@@ -61,6 +62,7 @@ class DecoderHarness implements Disposable {
   [Symbol.dispose](): void {
     this.decoder[Symbol.dispose]();
     for (const store of this.stores) store[Symbol.dispose]();
+    this.arena[Symbol.dispose]();
   }
 }
 

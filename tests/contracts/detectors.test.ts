@@ -3,6 +3,8 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../../src/lib/sample-format.ts";
+import { ArenaMemory, SLAB_SAMPLES } from "../../src/native/arena.ts";
+import { copySamples } from "../../src/native/samples.ts";
 import { Answers } from "../../src/pipeline/answers.ts";
 import { segmented } from "../../src/pipeline/segmented.ts";
 import { VAD_DEFAULTS } from "../../src/protocol/vad-settings.ts";
@@ -19,10 +21,13 @@ interface Decision {
   readonly levelDb: number;
 }
 
-/** Pushes `samples` in pieces of these sizes, used in turn, from index `lead` of a larger array. */
+/** Pushes `samples` in pieces of these sizes, used in turn, from index `lead` of an arena, or of an array. */
 function push(detector: Detector, samples: Float32Array, sizes: readonly number[], lead = 0): Decision[] {
-  const memory = new Float32Array(new SharedArrayBuffer((lead + samples.length + 1) * 4)).fill(1);
-  memory.set(samples, lead);
+  const array = new Float32Array(lead + samples.length + 1).fill(1);
+  array.set(samples, lead);
+  using arena = new ArenaMemory(Math.ceil(array.length / SLAB_SAMPLES));
+  copySamples(array, 0, arena, 0, array.length);
+  const memory = lead % 2 === 0 ? arena : array;
   const decisions: Decision[] = [];
   for (let at = 0, turn = 0; at < samples.length; turn++) {
     const length = Math.min(sizes[turn % sizes.length] ?? 1, samples.length - at);

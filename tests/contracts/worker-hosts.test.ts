@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 import { Arena } from "../../src/audio/arena.ts";
 import type { ModelInfo } from "../../src/model/model-info.ts";
+import { viewOf } from "../../src/native/samples.ts";
 import type { AudioJob } from "../../src/pool/lane.ts";
 import { threadHost } from "../../src/pool/thread-host.ts";
 import type { CallResult, HostExit, LaneJob, StartHost, WorkerHost } from "../../src/pool/worker-host.ts";
@@ -141,7 +142,7 @@ describe.each(HOSTS)("%s host", (_, startHost) => {
     await harness.call(job);
     const [slab = 0] = job.job.audio.slabs;
     const first = slab * Arena.SLAB_SAMPLES + job.job.audio.offset;
-    expect([...harness.arena.samples.subarray(first, first + 2)]).toEqual([ORDERS.scribble, 0.5]);
+    expect([...viewOf(harness.arena.samples, first, 2)]).toEqual([ORDERS.scribble, 0.5]);
   });
 
   test("passes the options of each lane and the trace context of each job", async () => {

@@ -22,11 +22,11 @@ class InlineHost implements WorkerHost {
   constructor({ model, settings, arena, spawn }: HostOptions, events: HostEvents) {
     this.#events = events;
     const addonFlag = new AddonFlag().buffer;
-    loadModel({ type: "load", arena: arena.buffer, addonFlag, model, settings, spawn }).then(
+    loadModel({ type: "load", arena: arena.samples, addonFlag, model, settings, spawn }).then(
       (loaded) => {
         if (this.#ended) return;
         this.#model = loaded.model;
-        this.#caller = new ModelCaller(loaded, new SpanReader(arena.buffer), this.#laneOptions);
+        this.#caller = new ModelCaller(loaded, new SpanReader(arena.samples), this.#laneOptions);
         this.#busy = false;
         if (this.#closing) void this.#leave();
         else events.ready(loaded.info);

@@ -2,6 +2,7 @@ import { join } from "node:path";
 
 import { Arena, type AudioSpan } from "../../src/audio/arena.ts";
 import type { JobFailure, Outcome } from "../../src/model/job.ts";
+import { copySamples } from "../../src/native/samples.ts";
 import type { AudioJob, Lane } from "../../src/pool/lane.ts";
 import type { ModelPoolOptions, PoolLimits } from "../../src/pool/pool-options.ts";
 import { ModelPool } from "../../src/pool/pool.ts";
@@ -20,14 +21,13 @@ export function modelPath(name: string): string {
 export function writeSpan(arena: Arena, samples: ArrayLike<number>): AudioSpan {
   const offset = 10;
   const slabs: number[] = [];
-  for (let i = 0; i < samples.length; i++) {
-    const index = (offset + i) % Arena.SLAB_SAMPLES;
-    if (i === 0 || index === 0) {
-      const slab = arena.take();
-      if (slab < 0) throw new Error("the test's arena is full");
-      slabs.push(slab);
-    }
-    arena.samples[slabs.at(-1)! * Arena.SLAB_SAMPLES + index] = samples[i]!;
+  for (let at = 0, index = offset; at < samples.length; index = 0) {
+    const slab = arena.take();
+    if (slab < 0) throw new Error("the test's arena is full");
+    slabs.push(slab);
+    const part = Float32Array.from(samples).subarray(at, at + Arena.SLAB_SAMPLES - index);
+    copySamples(part, 0, arena.samples, slab * Arena.SLAB_SAMPLES + index, part.length);
+    at += part.length;
   }
   return { slabs, offset, length: samples.length };
 }

@@ -15,6 +15,7 @@ import { StreamTelemetry } from "../../src/stream/stream-telemetry.ts";
 import { Stream } from "../../src/stream/stream.ts";
 import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
 import { untracedConnection } from "../../src/telemetry/tracing/no-tracing.ts";
+import { SpanReader } from "../../src/worker/span-reader.ts";
 import { unlimitedAdmission } from "./admission.ts";
 import { encode, sampleFields, seeded, speech } from "./audio.ts";
 import { shortSection } from "./pattern-settings.ts";
@@ -31,6 +32,7 @@ export class FakeModel implements ServedModel {
   readonly keepsState = false;
   readonly sampleRate: number;
   readonly #arena: Arena;
+  readonly #reader: SpanReader;
   /** Of all contents one in so many fails, always the same. 0: none. */
   readonly #failEvery: number;
   readonly waiting: Waiting[] = [];
@@ -39,6 +41,7 @@ export class FakeModel implements ServedModel {
 
   constructor(arena: Arena, sampleRate: number, failEvery: number) {
     this.#arena = arena;
+    this.#reader = new SpanReader(arena.samples);
     this.sampleRate = sampleRate;
     this.#failEvery = failEvery;
   }
@@ -95,17 +98,10 @@ export class FakeModel implements ServedModel {
   }
 
   /** A number that any change of any sample changes. */
-  #digest({ slabs, offset, length }: AudioSpan): number {
-    const bits = new Uint32Array(this.#arena.buffer);
-    let digest = length;
-    for (let i = 0; i < length; i++) {
-      const at = offset + i;
-      const slab = slabs[Math.floor(at / Arena.SLAB_SAMPLES)];
-      if (slab === undefined) throw new Error("a span without enough slabs");
-      const sample = bits[slab * Arena.SLAB_SAMPLES + (at % Arena.SLAB_SAMPLES)] ?? 0;
-      digest = (Math.imul(digest, 31) + sample) >>> 0;
-    }
-    return digest;
+  #digest(span: AudioSpan): number {
+    const [samples = new Float32Array(0)] = this.#reader.read([span]);
+    const bits = new Uint32Array(samples.buffer, samples.byteOffset, samples.length);
+    return bits.reduce((digest, sample) => (Math.imul(digest, 31) + sample) >>> 0, samples.length);
   }
 }
 

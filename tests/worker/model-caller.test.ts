@@ -30,7 +30,7 @@ function job(samples: number[], more: Partial<JobMessage> = {}): JobMessage {
 
 function callerOf(model: AnyModel, info: Partial<ModelInfo> = {}, tracing: ModelTracing = NO_MODEL_TRACING) {
   const options = new Map<number, unknown>([[1, "of lane 1"]]);
-  return new ModelCaller({ model, info: { ...INFO, ...info }, tracing }, new SpanReader(arena.buffer), options);
+  return new ModelCaller({ model, info: { ...INFO, ...info }, tracing }, new SpanReader(arena.samples), options);
 }
 
 test("a model that returns at once gives its results at once", () => {

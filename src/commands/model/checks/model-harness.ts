@@ -1,5 +1,6 @@
 import { Arena, type AudioSpan } from "../../../audio/arena.ts";
 import type { Outcome } from "../../../model/job.ts";
+import { copySamples } from "../../../native/samples.ts";
 import type { AudioJob, Lane } from "../../../pool/lane.ts";
 import type { ModelPoolOptions, PoolLimits } from "../../../pool/pool-options.ts";
 import { ModelPool } from "../../../pool/pool.ts";
@@ -94,10 +95,13 @@ export class ModelHarness implements AsyncDisposable {
 
   #store(samples: Float32Array): AudioSpan {
     const slabs: number[] = [];
-    for (let i = 0; i < samples.length; i++) {
-      const index = (OFFSET + i) % Arena.SLAB_SAMPLES;
-      if (i === 0 || index === 0) slabs.push(this.#takeSlab());
-      this.#arena.samples[slabs.at(-1)! * Arena.SLAB_SAMPLES + index] = samples[i]!;
+    let index = OFFSET;
+    for (let done = 0; done < samples.length; index = 0) {
+      const slab = this.#takeSlab();
+      const count = Math.min(Arena.SLAB_SAMPLES - index, samples.length - done);
+      copySamples(samples, done, this.#arena.samples, slab * Arena.SLAB_SAMPLES + index, count);
+      slabs.push(slab);
+      done += count;
     }
     return { slabs, offset: OFFSET, length: samples.length };
   }
