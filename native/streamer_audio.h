@@ -58,7 +58,7 @@ extern "C" {
 #endif
 
 /* Version of this interface. The caller compares the library's with the one that it was written for. */
-#define SA_ABI_VERSION 3u
+#define SA_ABI_VERSION 4u
 
 /* Sample rates, Hz. */
 #define SA_MIN_RATE 4000u

@@ -5,7 +5,7 @@ import { messageOf } from "../lib/thrown.ts";
 import { describeUnpackFailure, NativeLibraryError } from "./load-failure.ts";
 
 /** Version of native/streamer_audio.h that the declarations below match. */
-const ABI_VERSION = 3;
+const ABI_VERSION = 4;
 
 /*
  * The functions of native/streamer_audio.h, argument by argument. "buffer" takes a typed array, "ptr" an address or a
