@@ -3,24 +3,33 @@ import { join } from "node:path";
 
 import type { Summary } from "../../src/commands/bench/summary.ts";
 import { BUILD_MS, sharedExecutable } from "../support/executable.ts";
+import { waitUntil } from "../support/wait.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
-
-/** Far longer than these tests take, so that a busy machine does not fail them. */
 const LIMIT_MS = 120_000;
+setDefaultTimeout(LIMIT_MS);
+
 const executable = await sharedExecutable();
 const instant = { "model.delay": 0, "model.constant_factor": 0, "model.jitter": 0 };
 const short = ["--ramp", "0.1", "--settle", "0.1"];
 
 type Output = Summary & { violations: string[] };
 
-async function bench(port: number, args: readonly string[], pattern = "segmented") {
+async function bench(
+  port: number,
+  args: readonly string[],
+  pattern = "segmented",
+  seconds = pattern === "segmented" ? 4 : 1,
+) {
   const addr = `ws://127.0.0.1:${port}/api/v1/${pattern}`;
-  const seconds = ["--seconds", pattern === "segmented" ? "4" : "1"];
-  const flags = ["--addr", addr, ...short, ...seconds, "--format", "json", ...args];
+  const flags = ["--addr", addr, ...short, "--seconds", String(seconds), "--format", "json", ...args];
   const { code, out, err } = await executable.run(["bench", ...flags]);
   return { code, err, output: JSON.parse(out) as Output };
+}
+
+async function audioMessages(url: string): Promise<number> {
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  return Number(/^streamer_received_messages_total\{kind="audio"\} (\d+)/m.exec(metrics)?.[1]);
 }
 
 describe("bench", () => {
@@ -80,8 +89,9 @@ describe("bench", () => {
     "reports what an overloaded or vanishing server leaves undone",
     async () => {
       await using server = await executable.serve(instant);
-      const running = bench(server.port, ["-n", "3"]);
-      await Bun.sleep(2_000);
+      const running = bench(server.port, ["-n", "3"], "segmented", 15);
+      // Each stream sends ten a second: all three have begun, and the end is far away.
+      await waitUntil("60 messages of audio", async () => (await audioMessages(server.url)) >= 60);
       server.signal("SIGKILL");
       const { code, output } = await running;
       expect(code).toBe(1);
@@ -96,7 +106,9 @@ describe("bench", () => {
     async () => {
       await using server = await executable.serve({ ...instant, "limits.max_sessions": 6 });
       const { code, output } = await bench(server.port, ["--find-capacity", "--p99", "5000", "-n", "8"], "simple");
-      expect(output).toMatchObject({ capacity: { streams: 6, failedAt: 7, confirmed: 3, end: "bounds" } });
+      expect(output).toMatchObject({ capacity: { streams: 6, failedAt: 7, confirmed: 3 } });
+      // On a busy machine, some of the runs show that the generator had too little of it.
+      expect(["bounds", "generator"]).toContain((output as { capacity?: { end: string } }).capacity?.end ?? "");
       expect(code).toBe(0);
     },
     LIMIT_MS,

@@ -1,6 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
+import { constants } from "node:os";
 import { join } from "node:path";
 
 import { encode, freshSeed, noise, seeded, speech, wav } from "../support/audio.ts";
@@ -77,6 +78,12 @@ describe("the executable in an empty folder", () => {
     expect(client.eventsOf("segment").length).toBeGreaterThan(0);
   });
 });
+
+/** Returns true if a process has a handler for a signal. */
+function handles(pid: number, signal: number): boolean {
+  const [, mask = "0"] = /^SigCgt:\s+(\w+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+  return ((BigInt(`0x${mask}`) >> BigInt(signal - 1)) & 1n) === 1n;
+}
 
 describe("signals", () => {
   const seed = freshSeed();
@@ -191,8 +198,7 @@ describe("signals", () => {
 
   test("a signal before the models are loaded ends the server with exit code 0 and without output", async () => {
     const server = executable.launch({ "model.workers": 1, "model.delay": 30 });
-    // Nothing is printed before the models are loaded, so there is nothing to wait for.
-    await Bun.sleep(1_000);
+    await waitUntil("the server to handle SIGTERM", () => handles(server.pid, constants.signals.SIGTERM));
     server.signal("SIGTERM");
     expect(await server.waitForExit()).toEqual({ code: 0, signal: null });
     expect(server.out).toBe("");
