@@ -8,6 +8,8 @@ import { ThreadLoad, type ThreadTotals } from "./thread-load.ts";
 const UNMEASURED_STREAMS = 8;
 /** Share of the permitted load from which on a saturated main thread is taken to be so because of its streams. */
 const SATURATED_SHARE = 0.6;
+/** Connections that have started nothing count for so long, in milliseconds: a later start is judged by itself. */
+const EXPECTED_MS = 5_000;
 /** Samples of the main thread for one of the streams. */
 const STREAMS_EVERY = 5;
 
@@ -24,6 +26,13 @@ export interface HeadroomLimits {
 export interface Slabs {
   readonly used: number;
   readonly capacity: number;
+}
+
+/** A connection that has been accepted and has started nothing. */
+interface Arrival {
+  readonly kind: KindLoad;
+  readonly channels: number;
+  readonly slabs: number;
 }
 
 /** Load expected of one channel of a pattern. @param callS seconds that a call takes */
@@ -49,8 +58,9 @@ export class Headroom {
   readonly #models = new Map<string, ModelLoad>();
   readonly #kinds = new Map<string, { readonly model: string; readonly load: KindLoad }>();
   readonly #streams = new Set<StreamLoad>();
-  /** Sessions that have not begun their first stream, and the slabs that they will need. */
-  #expected = 0;
+  /** Connections that are about to begin a stream, each with the time until which it counts. The oldest is first. */
+  readonly #arrivals = new Map<Arrival, number>();
+  /** Slabs that they will need. */
   #expectedSlabs = 0;
   /** Slabs that streams still miss which have begun a short time ago. */
   #missing = 0;
@@ -83,22 +93,15 @@ export class Headroom {
     return this.#memoryShortage(demand) ?? this.#workerShortage(demand) ?? this.#threadShortage();
   }
 
-  /** A stream is about to come. Returns a function to call when it has come or will not. */
-  expect(demand: Demand): () => void {
+  /** A stream is about to come. Returns a function to call when it has come or will not. @param now milliseconds */
+  expect(demand: Demand, now: number): () => void {
     const kind = this.#kindOf(demand);
-    const slabs = demand.channels * kind.hold;
-    kind.channels += demand.channels;
-    this.#expected += 1;
-    this.#expectedSlabs += slabs;
+    const arrival = { kind, channels: demand.channels, slabs: demand.channels * kind.hold };
+    kind.channels += arrival.channels;
+    this.#expectedSlabs += arrival.slabs;
+    this.#arrivals.set(arrival, now + EXPECTED_MS);
     this.#thread.entered();
-    let gone = false;
-    return () => {
-      if (gone) return;
-      gone = true;
-      kind.channels -= demand.channels;
-      this.#expected -= 1;
-      this.#expectedSlabs -= slabs;
-    };
+    return () => this.#forget(arrival);
   }
 
   /** A stream has begun. @param now milliseconds */
@@ -122,13 +125,23 @@ export class Headroom {
   sample(now: number, thread: ThreadTotals): void {
     this.#thread.sample(now, thread, this.#streams.size);
     if (this.#samples++ % STREAMS_EVERY > 0) return;
+    for (const [arrival, until] of this.#arrivals) {
+      if (until > now) break;
+      this.#forget(arrival);
+    }
     this.#sampleStreams(now, (now - this.#sampledAt) / 1000);
     this.#sampledAt = now;
     this.#estimate();
   }
 
   get #count(): number {
-    return this.#streams.size + this.#expected;
+    return this.#streams.size + this.#arrivals.size;
+  }
+
+  #forget(arrival: Arrival): void {
+    if (!this.#arrivals.delete(arrival)) return;
+    arrival.kind.channels -= arrival.channels;
+    this.#expectedSlabs -= arrival.slabs;
   }
 
   #memoryShortage({ pattern, model, channels }: Demand): Shortage | undefined {

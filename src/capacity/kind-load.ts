@@ -3,6 +3,8 @@ const HALF_LIFE_S = 60;
 /** Measured calls and seconds of audio from which on the measurement counts and not the expectation. */
 const MEASURED_CALLS = 3;
 const MEASURED_S = 1;
+/** Until then the expectation counts for so many seconds of audio: a model that silence never calls costs nothing. */
+const EXPECTED_S = 10;
 /** Channels for which the expected hold counts in the measured one: few streams say little. */
 const EXPECTED_CHANNELS = 8;
 /** Half-lives of the measured hold, in seconds: it rises fast and falls slowly. */
@@ -46,7 +48,8 @@ export class KindLoad {
 
   /** Seconds of a worker that a second of audio takes. */
   get compute(): number {
-    return this.measured ? this.#computed / this.#answered : this.#expected.compute;
+    if (this.measured) return this.#computed / this.#answered;
+    return (this.#computed + this.#expected.compute * EXPECTED_S) / (this.#answered + EXPECTED_S);
   }
 
   /** A final was answered. @param workerMs its part of the call */

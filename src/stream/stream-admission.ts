@@ -54,10 +54,10 @@ export class StreamAdmission {
     return new ProtocolError("overloaded", `${shortage.message}; try again later`, place);
   }
 
-  /** A connection has been accepted, and its first stream will come. Returns a function to call when it has. */
+  /** A connection has been accepted, and its first stream may come. Returns a function to call when it has. */
   expect(demand: Demand): () => void {
     this.#connections += 1;
-    return this.headroom.expect(demand);
+    return this.headroom.expect(demand, this.#clock());
   }
 
   #retryMs(): number {

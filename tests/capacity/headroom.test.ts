@@ -157,13 +157,20 @@ test("streams that hold more than expected make room for fewer", () => {
   expect(more).toBeLessThan(25);
 });
 
-test("connections that have not started their stream count", () => {
+test("connections that have just come count until they start their stream, or show that they do not", () => {
   const server = new Simulation(0, 1);
-  const arrived = Array.from({ length: 159 }, () => server.headroom.expect(DEMAND));
+  const arrive = (count: number) => Array.from({ length: count }, () => server.headroom.expect(DEMAND, server.now));
+  const arrived = arrive(159);
   expect(server.offer(5)).toBe(1);
   for (const each of arrived.slice(0, 20)) each();
   arrived[0]!();
   expect(server.offer(50)).toBe(20);
+  server.pass(4_000);
+  expect(server.offer(1)).toBe(0);
+  server.pass(1_500);
+  expect(server.offer(200)).toBe(139);
+  for (const each of arrived) each();
+  expect(server.offer(1)).toBe(0);
 });
 
 test("the carried streams agree with those that begin", () => {

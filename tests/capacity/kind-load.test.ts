@@ -8,11 +8,19 @@ test("what is expected counts until calls have been measured", () => {
   load.called(50);
   load.called(50);
   load.sample(0, 0, 1, 0.5);
-  expect(load.compute).toBe(0.08);
+  expect(load.compute).toBeCloseTo(0.08, 2);
   load.called(50);
   load.called(50);
   load.sample(0, 0, 1, 0.5);
   expect(load.compute).toBeCloseTo(0.1, 2);
+});
+
+test("what is expected counts less with every second of audio that needed no call: silence costs nothing", () => {
+  const load = new KindLoad({ hold: 2, compute: 0.08 });
+  load.sample(0, 8, 8, 1);
+  expect(load.compute).toBeLessThan(0.05);
+  for (let i = 0; i < 20; i++) load.sample(0, 8, 8, 1);
+  expect(load.compute).toBeLessThan(0.01);
 });
 
 test("the cost of calls stays without load, and follows a change", () => {
