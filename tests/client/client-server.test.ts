@@ -6,7 +6,7 @@ import { InProcessServer } from "../support/in-process-server.ts";
 import { FORMAT } from "../support/wire.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 /** The client library and a real server. */
 

@@ -8,7 +8,7 @@ import { ExitError } from "../../src/commands/terminal/exit-codes.ts";
 import { InProcessServer } from "../support/in-process-server.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 /** Returns the exit code and the message. */
 async function health(...args: string[]): Promise<[number, string]> {

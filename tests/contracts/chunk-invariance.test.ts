@@ -7,7 +7,7 @@ import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import { DrivenStream, slabsFor, spoken, type StreamCase, StreamHarness } from "../support/stream-harness.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 /** The stream in these messages, flushed at these bytes; `null` stands for one message. */
 async function played(

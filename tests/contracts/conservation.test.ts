@@ -16,7 +16,7 @@ import {
 } from "../support/stream-harness.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const VAD = { min_silence_ms: 200, max_utterance_ms: 1000, pre_roll_ms: 100 };
 

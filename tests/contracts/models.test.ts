@@ -9,7 +9,7 @@ import { InProcessServer, sharedServer } from "../support/in-process-server.ts";
 import { chunkInvariantEvents } from "../support/ledgers.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const RATE = 22_050;
 const FORMAT = { channels: 2, sample_rate: RATE, bit_depth: 16, is_float: false };

@@ -16,7 +16,7 @@ import { modelPath, testPool, workerUrl, writeSpan } from "../support/pool-harne
 import { waitUntil } from "../support/wait.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 /** A started host and its reports. */
 class HostHarness implements AsyncDisposable {

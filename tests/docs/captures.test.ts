@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { sharedExecutable } from "../support/executable.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const root = join(import.meta.dir, "..", "..");
 

@@ -9,7 +9,7 @@ import { waitUntil } from "../support/wait.ts";
 import type { WebSocketClient } from "../support/websocket-client.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const MIB = 1024 * 1024;
 const SIMPLE = { path: "/api/v1/simple" };

@@ -11,7 +11,7 @@ import { testWith, tool } from "../support/requirements.ts";
 import { waitUntil } from "../support/wait.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 /** What docs/models.md says about child processes of models. */
 

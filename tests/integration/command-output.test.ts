@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type CommandResult, sharedExecutable } from "../support/executable.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const executable = await sharedExecutable();
 const server = await executable.serve({ "model.workers": 1, "model.delay": 0 });

@@ -7,7 +7,7 @@ import { chunkInvariantEvents, expectExactLedger, ledgerProblems, onlyStream, st
 import { S16_MONO } from "../support/requests.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const server = await sharedServer({ "model.workers": 2 });
 

@@ -9,7 +9,7 @@ import { InProcessServer } from "../support/in-process-server.ts";
 import { modelPath } from "../support/pool-harness.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 test("the audio of a stateful model is the same, bit for bit, when its worker dies again and again", async () => {
   const folder = await mkdtemp(join(tmpdir(), "streamer-deaths-"));

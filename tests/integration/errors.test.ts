@@ -10,7 +10,7 @@ import { S16_MONO } from "../support/requests.ts";
 import { UpgradeRefused, type WebSocketClient } from "../support/websocket-client.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 /** Codes that a client of these tests has received. */
 const received = new Set<ErrorCode>();

@@ -13,7 +13,7 @@ import { afterCopies } from "../support/signal-handlers.ts";
 import { waitUntil } from "../support/wait.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const executable = await sharedExecutable();
 

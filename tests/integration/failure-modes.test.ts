@@ -8,7 +8,7 @@ import { S16_MONO } from "../support/requests.ts";
 import type { WebSocketClient } from "../support/websocket-client.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 /** Failure modes of streaming speech servers, and tests that show that this server does not have them. */
 

@@ -7,7 +7,7 @@ import { type CommandResult, parseEvents, sharedExecutable } from "../support/ex
 import { S16_MONO } from "../support/requests.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 /** Model files of users, with the executable alone. */
 

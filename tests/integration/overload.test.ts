@@ -7,7 +7,7 @@ import { waitUntil } from "../support/wait.ts";
 import { UpgradeRefused, type WebSocketClient } from "../support/websocket-client.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 /** Of 64 slabs, streams begin up to 51. A channel of speech is expected to need 5. */
 const SMALL = { "limits.arena_mb": 1, "limits.admission.arena": 0.8 };

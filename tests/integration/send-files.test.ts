@@ -13,7 +13,7 @@ import { chunk, fmt, littleEndian, wavStart, withBlockAlign } from "../support/w
 /** Files as people have them, sent by the executable. */
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const executable = await sharedExecutable();
 const server = await sharedServer();

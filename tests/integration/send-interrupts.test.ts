@@ -9,7 +9,7 @@ import { silentServer } from "../support/silent-server.ts";
 import { waitUntil } from "../support/wait.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const SAMPLE = join(import.meta.dir, "..", "data", "two-speakers-48k.wav");
 const UNSENT = "interrupted before any audio was sent\n";

@@ -6,7 +6,7 @@ import { TerminalView } from "../support/terminal-view.ts";
 import { waitUntil } from "../support/wait.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const SAMPLE = join(import.meta.dir, "..", "data", "two-speakers-48k.wav");
 const executable = await sharedExecutable();

@@ -8,7 +8,7 @@ import { expectExactLedger } from "../support/ledgers.ts";
 import { waitUntil } from "../support/wait.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 /** Models that block where they cannot be interrupted, with the executable. */
 

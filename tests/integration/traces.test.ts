@@ -11,7 +11,7 @@ import { S16_MONO } from "../support/requests.ts";
 import { waitUntil } from "../support/wait.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const TRACE = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN = "00f067aa0ba902b7";

@@ -6,7 +6,7 @@ import { expectExactLedger } from "../support/ledgers.ts";
 import { checkMixedStreams } from "../support/mixed-streams.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 describe("workers that die, fail or hang", () => {
   const seed = freshSeed();

@@ -7,7 +7,7 @@ import { threadHost } from "../../src/pool/thread-host.ts";
 import { modelPath, TestPool, testPool } from "../support/pool-harness.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const broken = modelPath("broken");
 

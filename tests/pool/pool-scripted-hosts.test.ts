@@ -9,7 +9,7 @@ import { TestPool, type TestPoolOptions } from "../support/pool-harness.ts";
 import { ScriptedHosts } from "../support/scripted-host.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 /** A pool whose hosts and clock are in the hands of the test. */
 class ScriptedPool extends TestPool {

@@ -13,7 +13,7 @@ import { ManualClock } from "../support/manual-clock.ts";
 import { ScriptedHosts } from "../support/scripted-host.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const LOAD_TIMEOUT_MS = 1000;
 const JOBS: LaneJob[] = [];

@@ -7,7 +7,7 @@ import { encode, noise } from "../support/audio.ts";
 import { InProcessServer, type Settings } from "../support/in-process-server.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const folder = await mkdtemp(join(tmpdir(), "streamer-models-"));
 afterAll(() => rm(folder, { recursive: true }));

@@ -6,7 +6,7 @@ import { InProcessServer, type Settings, sharedServer } from "../support/in-proc
 import { type ConnectOptions, UpgradeRefused } from "../support/websocket-client.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const shared = await sharedServer();
 

@@ -11,7 +11,7 @@ import { configure, InProcessServer, workerUrl } from "../support/in-process-ser
 import { expectExactLedger } from "../support/ledgers.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 describe("a server", () => {
   test("with port 0 listens on a free port, which its URL has", async () => {

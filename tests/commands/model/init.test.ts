@@ -9,7 +9,7 @@ import { initModel } from "../../../src/commands/model/init.ts";
 import { workerUrl } from "../../support/pool-harness.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const root = join(import.meta.dir, "..", "..", "..");
 

@@ -5,7 +5,7 @@ import { InProcessServer, type Settings } from "../../support/in-process-server.
 import { fakeServer, sendEvent, startedEvent, stoppedEvent } from "../../support/wire.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 /** The command in a process of its own, with a real server. */
 

@@ -15,7 +15,7 @@ import { InProcessServer } from "../../support/in-process-server.ts";
 import { RECORDING } from "../../support/recorded.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const root = join(import.meta.dir, "..", "..", "..");
 

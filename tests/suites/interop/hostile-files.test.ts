@@ -15,7 +15,7 @@ import { littleEndian } from "../../support/wav-bytes.ts";
 
 /** Files that name other files and URLs, sent by the executable with the real ffmpeg. */
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const ffmpeg = tool("ffmpeg", "ffmpeg");
 const testFfmpeg = testWith(ffmpeg);

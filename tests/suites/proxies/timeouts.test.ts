@@ -8,7 +8,7 @@ import { testWith } from "../../support/requirements.ts";
 import { UpgradeRefused, type WebSocketClient } from "../../support/websocket-client.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 /** Half a second of silence, of which the server reports nothing. */
 const SILENCE = new Uint8Array(16_000);

@@ -9,7 +9,7 @@ import { ADDON_IMPORTS, addonModel, buildAddon } from "../../../support/blocking
 import { modelPath, workerUrl } from "../../../support/pool-harness.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 const QUICK = { delay: 0, constant_factor: 0, jitter: 0 };
 
