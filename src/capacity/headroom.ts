@@ -1,3 +1,4 @@
+import { Arrivals } from "./arrivals.ts";
 import type { Demand, LoadSource, Shortage } from "./demand.ts";
 import { type ExpectedLoad, KindLoad } from "./kind-load.ts";
 import { ModelLoad, type ModelSize } from "./model-load.ts";
@@ -8,8 +9,6 @@ import { ThreadLoad, type ThreadTotals } from "./thread-load.ts";
 const UNMEASURED_STREAMS = 8;
 /** Share of the permitted load from which on a saturated main thread is taken to be so because of its streams. */
 const SATURATED_SHARE = 0.6;
-/** Connections that have started nothing count for so long, in milliseconds: a later start is judged by itself. */
-const EXPECTED_MS = 5_000;
 /** Samples of the main thread for one of the streams. */
 const STREAMS_EVERY = 5;
 
@@ -26,13 +25,6 @@ export interface HeadroomLimits {
 export interface Slabs {
   readonly used: number;
   readonly capacity: number;
-}
-
-/** A connection that has been accepted and has started nothing. */
-interface Arrival {
-  readonly kind: KindLoad;
-  readonly channels: number;
-  readonly slabs: number;
 }
 
 /** Load expected of one channel of a pattern. @param callS seconds that a call takes */
@@ -58,10 +50,7 @@ export class Headroom {
   readonly #models = new Map<string, ModelLoad>();
   readonly #kinds = new Map<string, { readonly model: string; readonly load: KindLoad }>();
   readonly #streams = new Set<StreamLoad>();
-  /** Connections that are about to begin a stream, each with the time until which it counts. The oldest is first. */
-  readonly #arrivals = new Map<Arrival, number>();
-  /** Slabs that they will need. */
-  #expectedSlabs = 0;
+  readonly #arrivals = new Arrivals();
   /** Slabs that streams still miss which have begun a short time ago. */
   #missing = 0;
   #samples = 0;
@@ -95,13 +84,8 @@ export class Headroom {
 
   /** A stream is about to come. Returns a function to call when it has come or will not. @param now milliseconds */
   expect(demand: Demand, now: number): () => void {
-    const kind = this.#kindOf(demand);
-    const arrival = { kind, channels: demand.channels, slabs: demand.channels * kind.hold };
-    kind.channels += arrival.channels;
-    this.#expectedSlabs += arrival.slabs;
-    this.#arrivals.set(arrival, now + EXPECTED_MS);
     this.#thread.entered();
-    return () => this.#forget(arrival);
+    return this.#arrivals.add(this.#kindOf(demand), demand.channels, now);
   }
 
   /** A stream has begun. @param now milliseconds */
@@ -125,10 +109,7 @@ export class Headroom {
   sample(now: number, thread: ThreadTotals): void {
     this.#thread.sample(now, thread, this.#streams.size);
     if (this.#samples++ % STREAMS_EVERY > 0) return;
-    for (const [arrival, until] of this.#arrivals) {
-      if (until > now) break;
-      this.#forget(arrival);
-    }
+    this.#arrivals.sweep(now);
     this.#sampleStreams(now, (now - this.#sampledAt) / 1000);
     this.#sampledAt = now;
     this.#estimate();
@@ -138,18 +119,12 @@ export class Headroom {
     return this.#streams.size + this.#arrivals.size;
   }
 
-  #forget(arrival: Arrival): void {
-    if (!this.#arrivals.delete(arrival)) return;
-    arrival.kind.channels -= arrival.channels;
-    this.#expectedSlabs -= arrival.slabs;
-  }
-
   #memoryShortage({ pattern, model, channels }: Demand): Shortage | undefined {
     const { used, capacity } = this.#slabs;
     const limit = capacity * this.#limits.arena;
     if (this.#count === 0 || this.#limits.arena >= 1) return undefined;
     const needed = channels * this.#kindOf({ pattern, model, channels }).hold;
-    const all = Math.max(used + this.#missing + this.#expectedSlabs, this.#usualSlabs) + needed;
+    const all = Math.max(used + this.#missing + this.#arrivals.slabs, this.#usualSlabs) + needed;
     if (all <= limit) return undefined;
     return { resource: "memory", needed: all, allowed: limit, message: "the server's memory for audio is in use" };
   }
