@@ -68,17 +68,18 @@ const { values } = parseArgs({
 });
 
 interface Run extends Summary {
-  /** `streamer_capacity_streams` of the resource that limits, at the end. */
+  /** `streamer_capacity_streams` of the resource that limits, when counting ends. */
   readonly metric: number | undefined;
 }
 
 async function run(server: ServerProcess, { pattern, resource }: Case, streams: number): Promise<Run> {
   const addr = `ws://${server.host}/api/v1/${pattern}`;
   const plan = speechPlan({ addr, streams, ramp: 3, settle: 4, seconds: Number(values.seconds), timeout: 15 });
-  const result = await runPlan(plan, [executable], {});
-  const metric = resource === undefined ? undefined : await capacityMetric(server, resource);
+  let metric: Promise<number | undefined> | undefined;
+  const counting = (): void => void (metric = resource === undefined ? undefined : capacityMetric(server, resource));
+  const result = await runPlan(plan, [executable], { counting });
   const summary = summarise(result, { cpuSeconds: undefined, rssBytes: server.rssMib * 1024 ** 2 }, plan.countMs);
-  return { ...summary, metric };
+  return { ...summary, metric: await metric };
 }
 
 async function capacityMetric(server: ServerProcess, resource: string): Promise<number | undefined> {

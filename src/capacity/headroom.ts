@@ -5,8 +5,6 @@ import { ModelLoad, type ModelSize } from "./model-load.ts";
 import { StreamLoad } from "./stream-load.ts";
 import { ThreadLoad, type ThreadTotals } from "./thread-load.ts";
 
-/** Streams of a model that begin before any of its calls has been measured, for each worker, whatever is expected. */
-const UNMEASURED_STREAMS = 8;
 /** Share of the permitted load from which on a saturated main thread is taken to be so because of its streams. */
 const SATURATED_SHARE = 0.6;
 /** Samples of the main thread for one of the streams. */
@@ -202,12 +200,11 @@ export class Headroom {
     if (streams === 0) return;
     const { load, arena } = this.#limits;
     const offered = [...this.#models].map(([name, { workers }]) => this.#offered(name) / workers);
-    const isMeasured = [...this.#kinds.values()].some((kind) => kind.load.measured);
     const most = Math.max(0, ...offered);
     const count = this.#count;
     this.#carried = {
-      event_loop: this.#thread.measured ? load / this.#thread.audioCost : this.#carried.event_loop,
-      workers: isMeasured && most > 0 ? (count * load) / most : this.#carried.workers,
+      event_loop: this.#thread.measured ? this.#thread.streams(load) : this.#carried.event_loop,
+      workers: most > 0 ? (count * load) / most : this.#carried.workers,
       memory: (count * this.#slabs.capacity * arena) / this.#usualSlabs,
     };
   }
@@ -216,9 +213,9 @@ export class Headroom {
     const key = `${pattern}\0${model}`;
     let kind = this.#kinds.get(key);
     if (kind === undefined) {
-      const { workers, expectedCallS } = this.#modelOf(model);
+      const { leastStreams, expectedCallS } = this.#modelOf(model);
       const { hold, compute } = this.#expect(pattern, expectedCallS);
-      const most = (this.#limits.load * workers) / (UNMEASURED_STREAMS * workers);
+      const most = this.#limits.load / leastStreams;
       kind = { model, load: new KindLoad({ hold, compute: Math.min(compute, most) }) };
       this.#kinds.set(key, kind);
     }
@@ -228,7 +225,7 @@ export class Headroom {
   #modelOf(name: string): ModelLoad {
     let model = this.#models.get(name);
     if (model === undefined) {
-      model = new ModelLoad({ workers: 1, warmUpMs: 0 });
+      model = new ModelLoad({ workers: 1, warmUpMs: 0, warmedByCall: false });
       this.#models.set(name, model);
     }
     return model;

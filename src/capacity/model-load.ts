@@ -3,11 +3,16 @@ import { StandingWait } from "./standing-wait.ts";
 /** Milliseconds of a warm-up that say nothing about the model: code is compiled. */
 const WARM_UP_SLACK_MS = 10;
 
+/** Streams for each worker that begin before any call has been measured, when the warm-up says little. */
+const UNMEASURED_STREAMS = 8;
+
 /** A loaded model, as far as its load can be told before it is used. */
 export interface ModelSize {
   readonly workers: number;
-  /** Duration of the warm-up, which is about one call. */
+  /** Duration of the warm-up. */
   readonly warmUpMs: number;
+  /** It was a call. A model's own warm-up may take much longer than its calls. */
+  readonly warmedByCall: boolean;
 }
 
 /** The load of one model's workers. */
@@ -15,11 +20,14 @@ export class ModelLoad {
   readonly workers: number;
   /** Expected duration of a call until some have been measured, in seconds. */
   readonly expectedCallS: number;
+  /** Streams that begin, for each worker, whatever their calls are expected to take. */
+  readonly leastStreams: number;
   readonly wait: StandingWait;
 
-  constructor({ workers, warmUpMs }: ModelSize) {
+  constructor({ workers, warmUpMs, warmedByCall }: ModelSize) {
     this.workers = workers;
     this.expectedCallS = Math.max(0, warmUpMs - WARM_UP_SLACK_MS) / 1000;
+    this.leastStreams = warmedByCall ? 1 : UNMEASURED_STREAMS;
     this.wait = new StandingWait(workers);
   }
 }

@@ -80,6 +80,11 @@ export class ThreadLoad {
     return Math.max(MIN_AUDIO_COST, cost);
   }
 
+  /** Streams that send audio in real time and need this share of the thread, with what it gets of a processor. */
+  streams(share: number): number {
+    return (share * this.#available) / this.audioCost;
+  }
+
   /** Share of the thread that so many open streams need. */
   demand(streams: number): number {
     let young = 0;

@@ -14,8 +14,10 @@ export interface ModelInfo {
   readonly idempotent: boolean;
   /** The model has loaded a native add-on (Node-API), which cannot be interrupted. */
   readonly nativeAddon: boolean;
-  /** Duration of the warm-up, which is about one call. */
+  /** Duration of the warm-up. */
   readonly warmUpMs: number;
+  /** The warm-up was a call with a second of silence, since the model has none of its own. */
+  readonly warmedByCall: boolean;
   /** Duration of load and warm-up. */
   readonly loadMs: number;
 }

@@ -103,7 +103,8 @@ export function openModels(config: Config, options: TierOptions): ModelTier {
 }
 
 function sizeOf({ config, pool }: TierEntry): ModelSize {
-  return { workers: config.workers, warmUpMs: pool.info.warmUpMs };
+  const { warmUpMs, warmedByCall } = pool.info;
+  return { workers: config.workers, warmUpMs, warmedByCall };
 }
 
 function firstOutage(all: readonly TierEntry[]): ModelOutage | undefined {

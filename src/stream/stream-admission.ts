@@ -51,7 +51,7 @@ export class StreamAdmission {
     const retryMs = this.#retryMs();
     this.#report(shortage, demand, stage, retryMs);
     const place = { retry_after_ms: retryMs, ...(stage === "start" && { fatal: false }) };
-    return new ProtocolError("overloaded", `${shortage.message}; try again later`, place);
+    return new ProtocolError("overloaded", shortage.message, place);
   }
 
   /** A connection has been accepted, and its first stream may come. Returns a function to call when it has. */

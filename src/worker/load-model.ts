@@ -48,6 +48,7 @@ export async function loadModel(message: LoadMessage): Promise<LoadedModel> {
     nativeAddon: new AddonFlag(message.addonFlag).isSet,
     // A busy machine does not make the model look slow.
     warmUpMs: Math.max(0, warmMs - loadedMs - (runDelayMs() - delayMs)),
+    warmedByCall: model.warmUp === undefined,
     loadMs: warmMs - startedMs,
   };
   return { model, info, tracing };

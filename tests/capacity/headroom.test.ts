@@ -27,11 +27,11 @@ class Simulation {
   now = 0;
   thread = { cpu: 0, busy: 0, audio: 0, connections: 0 };
 
-  constructor(callMs: number, workers: number, limits = LIMITS) {
+  constructor(callMs: number, workers: number, limits = LIMITS, warmedByCall = true) {
     this.#callMs = callMs;
     this.#workers = workers;
     this.headroom = new Headroom(limits, this.slabs, (_pattern, callS) => ({ hold: 5, compute: callS * 2 }));
-    this.headroom.modelLoaded("slow", { workers, warmUpMs: callMs });
+    this.headroom.modelLoaded("slow", { workers, warmUpMs: callMs, warmedByCall });
   }
 
   /** Offers streams. Returns how many begin. */
@@ -85,6 +85,11 @@ test("of a crowd that arrives before any has spoken, as many begin as the worker
   expect(begun).toBeLessThanOrEqual(10);
   server.pass(20_000);
   expect(server.largestWait).toBeLessThan(500);
+});
+
+test("a long warm-up of the model's own does not keep everybody out", () => {
+  const [own, call] = [false, true].map((warmedByCall) => new Simulation(2_000, 2, LIMITS, warmedByCall).offer(100));
+  expect([own, call]).toEqual([16, 2]);
 });
 
 test("streams that come one after the other begin until the workers have no time left, and again when others leave", () => {

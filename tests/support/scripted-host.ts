@@ -12,6 +12,7 @@ const INFO: ModelInfo = {
   idempotent: false,
   nativeAddon: false,
   warmUpMs: 0,
+  warmedByCall: false,
   loadMs: 0,
 };
 

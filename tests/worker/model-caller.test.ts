@@ -19,6 +19,7 @@ const INFO: ModelInfo = {
   idempotent: true,
   nativeAddon: false,
   warmUpMs: 0,
+  warmedByCall: false,
   loadMs: 0,
 };
 
