@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { writeFile } from "node:fs/promises";
+import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { encode, freshSeed, seeded, speech } from "../support/audio.ts";
@@ -295,6 +295,21 @@ describe("the start of several processes", () => {
     expect(new Set(stopped.map((record) => record["process"]))).toEqual(new Set([1, 2]));
     expect(server.server.out).toBe(`listening on ${server.server.url}\n`);
   });
+});
+
+test("a process is started again by the program that runs, also when another version has taken its place on disk", async () => {
+  await using server = await ProcessesServer.start(executable);
+  const aside = `${executable.path}.old`;
+  await rename(executable.path, aside);
+  try {
+    await writeFile(executable.path, "#!/bin/sh\nexit 9\n", { mode: 0o755 });
+    const [victim] = await server.processes();
+    process.kill(victim?.pid ?? 0, "SIGKILL");
+    await server.logged("process_ready");
+  } finally {
+    await rename(aside, executable.path);
+  }
+  await server.untilReady();
 });
 
 describe("processes that fail again and again", () => {

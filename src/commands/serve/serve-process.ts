@@ -1,4 +1,4 @@
-import { createWriteStream } from "node:fs";
+import { createWriteStream, writeFileSync } from "node:fs";
 
 import { messageOf } from "../../lib/thrown.ts";
 import { native } from "../../native/library.ts";
@@ -22,11 +22,21 @@ const FLUSH_LIMIT_MS = 1_000;
 
 /** Runs one of several processes. Only a supervisor starts it, and sends it what to do. */
 export async function serveProcess(options: ServeOptions): Promise<void> {
+  nameProcess();
   const link = new SupervisorLink();
   const order = await link.order;
   // Undefined: the supervisor ended before it said anything.
   const code = order === undefined ? EXIT.success : await run(order, link, options);
   if (code !== EXIT.success) options.exit(code);
+}
+
+/** Names the process for `ps` and `top`: it was started as /proc/self/exe, and would be called `exe`. */
+function nameProcess(): void {
+  try {
+    writeFileSync("/proc/self/comm", "streamer");
+  } catch {
+    // Only a name.
+  }
 }
 
 /** Returns the exit code. */
