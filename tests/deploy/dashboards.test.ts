@@ -1,11 +1,10 @@
 import { describe, expect, test } from "bun:test";
 
-import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
 import { dashboards, FOREIGN, usedNames } from "../support/deploy/dashboards.ts";
-import { baseName, metricNames } from "../support/deploy/names.ts";
+import { allMetricNames, baseName } from "../support/deploy/names.ts";
 
 const used = usedNames();
-const series = metricNames(new ServerMetrics().registry);
+const series = allMetricNames();
 
 describe("the dashboards", () => {
   test("are the five that docs/metrics.md names", () => {

@@ -1,8 +1,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 
-import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
-import { metricNames, recordedNames } from "../support/deploy/names.ts";
+import { allMetricNames, recordedNames } from "../support/deploy/names.ts";
 
 const root = join(import.meta.dir, "..", "..");
 const folder = join(root, "deploy", "prometheus");
@@ -23,7 +22,7 @@ async function rules(file: string): Promise<Rule[]> {
 const recorded = await rules("rules.yml");
 const alerts = await rules("alerts.yml");
 const known = new Set([
-  ...metricNames(new ServerMetrics().registry),
+  ...allMetricNames(),
   ...recorded.map(({ record = "" }) => record),
   // Prometheus records it for every target.
   "up",

@@ -4,9 +4,7 @@ import { join } from "node:path";
 
 import { MODEL_SETTINGS, SETTINGS } from "../../src/config/config.ts";
 import { builtInModels, describeModelSettings } from "../../src/model/models.ts";
-import { processFamilies } from "../../src/telemetry/metrics/families/processes.ts";
-import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
-import { baseName, metricNames } from "../support/deploy/names.ts";
+import { allMetricNames, baseName } from "../support/deploy/names.ts";
 import { filesBelow, readDocuments, root } from "../support/documents.ts";
 
 const documents = await readDocuments();
@@ -56,9 +54,7 @@ function unknownKeys(text: string): string[] {
 
 /** Metrics in a text that do not exist. Names of files and C functions are excluded. */
 function unknownMetrics(text: string): string[] {
-  const { registry } = new ServerMetrics();
-  processFamilies(registry);
-  const known = new Set(metricNames(registry).flatMap((name) => [name, baseName(name)]));
+  const known = new Set(allMetricNames().flatMap((name) => [name, baseName(name)]));
   const named = text.matchAll(/(?<![\w/.-])streamer_[a-z_]+(?![\w./-])/g);
   return [...named].map(([name]) => name).filter((name) => !known.has(name));
 }

@@ -1,4 +1,13 @@
+import { processFamilies } from "../../../src/telemetry/metrics/families/processes.ts";
 import type { MetricRegistry } from "../../../src/telemetry/metrics/metric-registry.ts";
+import { ServerMetrics } from "../../../src/telemetry/metrics/server-metrics.ts";
+
+/** Returns the names of all series of a server, those of the supervisor of several processes included. */
+export function allMetricNames(): string[] {
+  const { registry } = new ServerMetrics();
+  processFamilies(registry);
+  return metricNames(registry);
+}
 
 /** Returns the names of all series of the registered metrics. A histogram has three. */
 export function metricNames(registry: MetricRegistry): string[] {
