@@ -1,5 +1,8 @@
 import { Link, LinkedList } from "./linked-list.ts";
 
+/** Entries that are compared with one that is given back. */
+const MAX_STEPS = 64;
+
 type Place<T> = Group<T> | Member<T>;
 
 /** Places that take turns with each other: the members of a group, or the groups within a group. */
@@ -101,6 +104,20 @@ export class FairQueue<T> {
     this.#join(entry);
   }
 
+  /**
+   * Undoes a `take`: the member of the entry has the next turn.
+   * @param isBehind returns whether another item of the member has its place behind this one
+   * @param isYounger returns whether another item has been in the queue for a shorter time
+   */
+  giveBack(entry: Entry<T>, isBehind: (item: T) => boolean, isYounger: (item: T) => boolean): void {
+    insert(entry.member.entries, entry.link, isBehind);
+    insert(this.#byAge, entry.ageLink, isYounger);
+    for (let place: Place<T> = entry.member; place.parent !== undefined; place = place.parent) {
+      place.parent.waiting.remove(place.link);
+      place.parent.waiting.prepend(place.link);
+    }
+  }
+
   /** Returns false when the entry is not in the queue. */
   remove(entry: Entry<T>): boolean {
     if (!entry.member.entries.remove(entry.link)) return false;
@@ -137,4 +154,12 @@ function nextEntry<T>(group: Group<T>, accepts: ((item: T) => boolean) | undefin
     if (entry !== undefined) return entry;
   }
   return undefined;
+}
+
+/** Puts an entry before the first one that is behind it, looking at a limited number of others. */
+function insert<T>(entries: LinkedList<Entry<T>>, link: Link<Entry<T>>, isBehind: (item: T) => boolean): void {
+  let next = entries.firstLink;
+  for (let steps = 0; steps < MAX_STEPS && next !== undefined && !isBehind(next.value.item); steps++) next = next.next;
+  if (next === undefined) entries.append(link);
+  else entries.insertBefore(next, link);
 }

@@ -41,6 +41,12 @@ export class LinkedList<T> {
     this.#insert(link, undefined, this.#first);
   }
 
+  /** Throws also when `next` is not in this list. */
+  insertBefore(next: Link<T>, link: Link<T>): void {
+    if (next.list !== this) throw new Error("linked list: the link to insert before is not in this list");
+    this.#insert(link, next.previous, next);
+  }
+
   /** Returns false when the link is not in this list. */
   remove(link: Link<T>): boolean {
     if (link.list !== this) return false;

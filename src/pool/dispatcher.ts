@@ -7,7 +7,7 @@ import type { AudioJob, Lane, LaneOwner, Settle } from "./lane.ts";
 import { Outcomes, resultOutcome } from "./outcomes.ts";
 import type { PoolLimits } from "./pool-options.ts";
 import type { PoolTelemetry } from "./pool-telemetry.ts";
-import type { QueuedJob, SchedulerLane } from "./queued-job.ts";
+import type { AssignedCall, EndedCalls, QueuedJob, SchedulerLane } from "./queued-job.ts";
 import { Scheduler } from "./scheduler.ts";
 import { WakeTimer } from "./wake-timer.ts";
 import type { CallResult, HostExit } from "./worker-host.ts";
@@ -18,6 +18,12 @@ import type { Workers } from "./workers.ts";
 const LOST_MS = 5000;
 
 const NO_AUDIO = { slabs: [], offset: 0, length: 0 };
+
+/** A call that has ended, and its results. */
+interface Ended {
+  readonly call: AssignedCall;
+  readonly result: CallResult;
+}
 
 export interface DispatcherOptions {
   readonly info: ModelInfo;
@@ -47,11 +53,14 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     const { info, limits, telemetry, arena, clock } = options;
-    const { workers, maxInFlight, inferenceTimeoutMs: timeoutMs } = limits;
     this.#options = options;
     this.#outcomes = new Outcomes(telemetry, arena);
     this.#timer = new WakeTimer(clock, () => this.#turn());
-    this.scheduler = new Scheduler({ ...info, workers, maxInFlight, timeoutMs, lostMs: LOST_MS });
+    const { workers, maxInFlight, inferenceTimeoutMs: timeoutMs } = limits;
+    this.scheduler = new Scheduler(
+      { ...info, workers, maxInFlight, timeoutMs, lostMs: LOST_MS },
+      { ahead: options.workers.ahead, withdraw: (call) => this.#withdraw(call) },
+    );
     if (info.disposes) this.#disposals = new Disposals((...state) => this.#dispose(...state));
   }
 
@@ -73,30 +82,23 @@ export class Dispatcher {
     this.#timer.wakeSoon();
   }
 
-  /** A call has ended with results. */
-  callDone(worker: number, { results, inferMs }: CallResult): void {
-    const { telemetry, info, clock } = this.#options;
-    const call = this.scheduler.call(worker);
-    if (call === undefined) return;
-    this.scheduler.callEnded(worker, clock.now());
-    telemetry.callEnded(call, inferMs, info.sampleRate);
-    // The worker gets its next call before the results of this one are delivered, which takes some time.
-    this.#turn();
-    for (const [i, job] of call.jobs.entries()) {
-      const result = results[i]!;
-      this.#jobEnded(job, result);
-      if (result.uncloned !== undefined) telemetry.stateUncloned(worker, result.uncloned);
-      if (result.error !== undefined && !job.cancelled) telemetry.inferenceFailed(worker, result.error, result.stack);
-      if (!job.cancelled) this.#outcomes.deliver(job.settle, resultOutcome(job, result, call, inferMs));
+  /** Calls have ended with results. Those of other workers that have come meanwhile are handled with them. */
+  callsDone(worker: number, results: readonly CallResult[]): void {
+    const now = this.#options.clock.now();
+    const ended = this.#endCalls(worker, results, now);
+    for (let other = 0; other < this.#options.limits.workers; other++) {
+      if (other !== worker) ended.push(...this.#endCalls(other, this.#options.workers.poll(other), now));
     }
+    // The workers get their next calls before these results are delivered, which takes some time.
+    this.#turn();
+    for (const each of ended) this.#deliver(each);
   }
 
   workerExited(worker: number, exit: HostExit): void {
     if (!this.#closed) this.#options.telemetry.workerCrashed(worker, exit);
-    const called = this.scheduler.call(worker)?.jobs ?? [];
-    const ended = this.#endCall(worker, "worker_crashed", "the worker that ran the model crashed");
-    for (const job of called) {
-      if (ended.includes(job)) this.#jobEnded(job);
+    const ended = this.#endWorker(worker, "worker_crashed", "the worker that ran the model crashed");
+    for (const job of ended.calls.flatMap(({ jobs }) => jobs)) {
+      if (ended.jobs.includes(job)) this.#jobEnded(job);
       else this.#disposals?.jobEnded(job, undefined);
     }
   }
@@ -114,19 +116,9 @@ export class Dispatcher {
   /** Closes all lanes, and disposes of their states as far as that is possible in a short time. */
   async close(): Promise<void> {
     for (const lane of this.#lanes) lane.close();
-    if (this.#disposals !== undefined) await this.#finishDisposals(this.#disposals);
+    await this.#disposals?.idle(this.#options.clock, CLOSE_GRACE_MS);
     this.#closed = true;
     this.#timer.cancel();
-  }
-
-  async #finishDisposals(disposals: Disposals): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const cancel = this.#options.clock.after(CLOSE_GRACE_MS, resolve);
-      void disposals.idle().then(() => {
-        cancel();
-        resolve();
-      });
-    });
   }
 
   #submit(lane: SchedulerLane, job: AudioJob, settle: Settle): void {
@@ -165,26 +157,64 @@ export class Dispatcher {
     }
   }
 
-  #replaceOverdue(worker: number): void {
-    const { limits, telemetry, workers } = this.#options;
-    const { inferenceTimeoutMs } = limits;
-    telemetry.callTimedOut(worker, inferenceTimeoutMs);
-    const message = `the model took longer than ${inferenceTimeoutMs} ms`;
-    const jobs = this.#endCall(worker, "inference_timeout", message);
-    // Until the abandoned worker has ended, it may read the samples and use the state.
-    workers.replace(worker, () => jobs.forEach((job) => this.#jobEnded(job)));
+  /** Removes the calls of these results from the worker. */
+  #endCalls(worker: number, results: readonly CallResult[], now: number): Ended[] {
+    const ended: Ended[] = [];
+    for (const result of results) {
+      const call = this.scheduler.callEnded(worker, result.call, result.inferMs, now);
+      if (call === undefined) continue;
+      this.#options.telemetry.callEnded(call, result.inferMs, this.#options.info.sampleRate);
+      ended.push({ call, result });
+    }
+    return ended;
   }
 
-  /** Ends the worker's call without results. Returns the jobs that have ended; a worker may still read their samples. */
-  #endCall(worker: number, code: "worker_crashed" | "inference_timeout", message: string): readonly QueuedJob[] {
+  #deliver({ call, result: { results, inferMs } }: Ended): void {
+    const { telemetry } = this.#options;
+    const { worker } = call;
+    for (const [i, job] of call.jobs.entries()) {
+      const result = results[i]!;
+      this.#jobEnded(job, result);
+      if (result.uncloned !== undefined) telemetry.stateUncloned(worker, result.uncloned);
+      if (result.error !== undefined && !job.cancelled) telemetry.inferenceFailed(worker, result.error, result.stack);
+      if (!job.cancelled) this.#outcomes.deliver(job.settle, resultOutcome(job, result, call, inferMs));
+    }
+  }
+
+  /** Takes back a call that its worker has not taken. */
+  #withdraw({ worker, number, jobs }: AssignedCall): boolean {
+    if (!this.#options.workers.withdraw(worker, number)) return false;
+    if (this.#disposals !== undefined) for (const job of jobs) this.#disposals.jobWithdrawn(job);
+    return true;
+  }
+
+  #replaceOverdue(worker: number): void {
+    const { limits, telemetry, workers, clock } = this.#options;
+    const { inferenceTimeoutMs } = limits;
+    // In this order: a worker that takes another call meanwhile has written the result of the one before.
+    this.scheduler.withdrawFrom(worker);
+    const late = this.#endCalls(worker, workers.poll(worker), clock.now());
+    if (late.length === 0) {
+      telemetry.callTimedOut(worker, inferenceTimeoutMs);
+      const message = `the model took longer than ${inferenceTimeoutMs} ms`;
+      const { jobs } = this.#endWorker(worker, "inference_timeout", message);
+      // Until the abandoned worker has ended, it may read the samples and use the state.
+      workers.replace(worker, () => jobs.forEach((job) => this.#jobEnded(job)));
+    }
+    for (const each of late) this.#deliver(each);
+  }
+
+  /** Ends the worker's calls without results. Returns what has ended; a worker may still read the samples. */
+  #endWorker(worker: number, code: "worker_crashed" | "inference_timeout", message: string): EndedCalls {
     const { telemetry, info, clock } = this.#options;
     const now = clock.now();
-    const call = this.scheduler.call(worker);
-    if (call !== undefined) telemetry.callEnded(call, now - call.startedMs, info.sampleRate);
-    const jobs = this.scheduler.workerEnded(worker, now, code === "worker_crashed");
-    for (const job of jobs) if (!job.cancelled) this.#outcomes.fail(job, code, message, now);
+    const ended = this.scheduler.workerEnded(worker, now, code === "worker_crashed");
+    for (const call of ended.calls) {
+      telemetry.callEnded(call, now - (call.startedMs ?? now), info.sampleRate);
+    }
+    for (const job of ended.jobs) if (!job.cancelled) this.#outcomes.fail(job, code, message, now);
     this.#timer.wakeSoon();
-    return jobs;
+    return ended;
   }
 
   /** No worker runs the job any more. */
@@ -198,15 +228,15 @@ export class Dispatcher {
     this.#outcomes.flush();
     if (this.#closed) return;
     const { scheduler } = this;
-    const { clock, workers, telemetry } = this.#options;
+    const { clock, workers } = this.#options;
     const now = clock.now();
     for (const worker of scheduler.overdue(now)) this.#replaceOverdue(worker);
     if (workers.none) this.failWaiting();
+    scheduler.review(now);
     for (let call = scheduler.next(now); call !== undefined; call = scheduler.next(now)) {
-      telemetry.callStarted(call);
       if (this.#disposals !== undefined) for (const job of call.jobs) this.#disposals.jobStarted(job);
       workers.call(call.worker, call.number, call.jobs);
     }
-    this.#timer.wakeAt(scheduler.nextDueMs());
+    this.#timer.wakeAt(scheduler.nextDueMs(now));
   }
 }

@@ -1,3 +1,4 @@
+import type { Clock } from "../lib/clock.ts";
 import type { JobResult } from "../model/job.ts";
 import type { QueuedJob, SchedulerLane } from "./queued-job.ts";
 
@@ -26,10 +27,14 @@ export class Disposals {
     this.#dispose = dispose;
   }
 
-  /** Resolves when all lanes are closed and their states disposed of. To be called once. */
-  idle(): Promise<void> {
+  /** Resolves when all lanes are closed and their states disposed of, at the latest after a time. To be called once. */
+  idle(clock: Clock, graceMs: number): Promise<void> {
     return new Promise((resolve) => {
-      this.#idle = resolve;
+      const cancel = clock.after(graceMs, resolve);
+      this.#idle = () => {
+        cancel();
+        resolve();
+      };
       this.#checkIdle();
     });
   }
@@ -39,6 +44,15 @@ export class Disposals {
     if (held === undefined) this.#held.set(lane, (held = { last: undefined, calls: 0, closed: lane.closed }));
     held.calls++;
     if (job.step === "finish" || job.step === "dispose") held.last = undefined;
+  }
+
+  /** The job was not started after all. */
+  jobWithdrawn({ lane, job }: QueuedJob): void {
+    const held = this.#held.get(lane);
+    if (held === undefined) return;
+    held.calls--;
+    if (job.step === "finish" || job.step === "dispose") held.last = { state: job.state };
+    this.#release(lane, held);
   }
 
   /** A call of the job has ended, and nothing of it runs any more. @param result undefined: it has none */

@@ -1,9 +1,8 @@
 import type { Arena } from "../audio/arena.ts";
 import type { JobFailure, JobResult, Outcome } from "../model/job.ts";
-import type { RunningCall } from "./assignments.ts";
 import type { Settle } from "./lane.ts";
 import type { PoolTelemetry } from "./pool-telemetry.ts";
-import type { QueuedJob } from "./queued-job.ts";
+import type { AssignedCall, QueuedJob } from "./queued-job.ts";
 
 /**
  * Delivers outcomes to those who submitted the jobs, and releases their samples. An error thrown by a receiver is logged
@@ -61,7 +60,7 @@ export class Outcomes {
 }
 
 /** Returns the outcome of a job that the model has answered, or for which it threw an error. */
-export function resultOutcome(job: QueuedJob, result: JobResult, call: RunningCall, inferMs: number): Outcome {
+export function resultOutcome(job: QueuedJob, result: JobResult, call: AssignedCall, inferMs: number): Outcome {
   const { error, output, audio, state } = result;
   const { queueMs } = job;
   if (error !== undefined) return { status: "failed", code: "inference_failed", message: error, queueMs, inferMs };

@@ -1,8 +1,7 @@
 import type { JobFailure } from "../model/job.ts";
 import type { RateLimitedLog } from "../telemetry/log/rate-limited-log.ts";
 import type { ModelMetrics } from "../telemetry/metrics/model-metrics.ts";
-import type { RunningCall } from "./assignments.ts";
-import type { QueuedJob } from "./queued-job.ts";
+import type { AssignedCall, QueuedJob } from "./queued-job.ts";
 import type { HostExit } from "./worker-host.ts";
 
 /** Metrics and warnings of a pool. */
@@ -23,17 +22,16 @@ export class PoolTelemetry {
     this.#metrics = metrics;
   }
 
-  callStarted({ jobs }: RunningCall): void {
-    for (const { kind, job, queueMs } of jobs) this.#metrics?.jobStarted(kind, queueMs, job.traceparent);
-  }
-
   /** A call has ended, with results or without. */
-  callEnded({ jobs }: RunningCall, inferMs: number, sampleRate: number): void {
+  callEnded({ kind, jobs }: AssignedCall, inferMs: number, sampleRate: number): void {
     const [first] = jobs;
     if (first === undefined) return;
     let samples = 0;
-    for (const { job } of jobs) samples += job.audio.length;
-    this.#metrics?.callEnded(first.kind, inferMs, jobs.length, samples / sampleRate, first.job.traceparent);
+    for (const { job, queueMs } of jobs) {
+      samples += job.audio.length;
+      this.#metrics?.jobStarted(kind, queueMs, job.traceparent);
+    }
+    this.#metrics?.callEnded(kind, inferMs, jobs.length, samples / sampleRate, first.job.traceparent);
   }
 
   /** The model threw an error. */

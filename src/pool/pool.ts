@@ -36,7 +36,7 @@ export class ModelPool {
       clock,
       events: {
         ready: (worker, info) => this.#workerReady(worker, info),
-        done: (worker, result) => this.#dispatcher?.callDone(worker, result),
+        done: (worker, results) => this.#dispatcher?.callsDone(worker, results),
         exited: (worker, exit) => this.#dispatcher?.workerExited(worker, exit),
         loadFailed: (worker, exit) => this.#telemetry.loadFailed(worker, exit),
         noneLeft: () => this.#dispatcher?.failWaiting(),

@@ -20,7 +20,7 @@ export interface StreamTurns {
   readonly interims: Group<QueuedJob>;
   /** Open lanes. */
   lanes: number;
-  /** Workers that run a job of this stream, or that were lost with one and are not back. */
+  /** Workers that have a job of this stream, or that were lost with one and are not back. */
   workers: number;
 }
 
@@ -35,7 +35,10 @@ export class SchedulerLane {
   readonly interims: Member<QueuedJob>;
   /** Finals that must wait for earlier ones of this lane, because of `maxInFlight`. */
   readonly blocked = new LinkedList<QueuedJob>();
+  /** Jobs that a worker has. */
   readonly running = new Set<QueuedJob>();
+  /** Jobs so far. */
+  submitted = 0;
   waitingInterim: QueuedJob | undefined;
   runningInterim = false;
   runningFinals = 0;
@@ -58,11 +61,38 @@ export class SchedulerLane {
     }
   }
 
+  /** The job was not started after all. */
+  jobWithdrawn(job: QueuedJob): void {
+    this.jobEnded(job);
+    if (job.kind === "interim") this.waitingInterim = job;
+  }
+
   jobEnded(job: QueuedJob): void {
     this.running.delete(job);
     if (job.kind === "final") this.runningFinals--;
     else this.runningInterim = false;
   }
+}
+
+/** A call that a worker has: jobs of one kind that go to the model together. Times are on the pool's clock. */
+export interface AssignedCall {
+  /** Unique in its pool. */
+  readonly number: number;
+  readonly worker: number;
+  readonly jobs: readonly QueuedJob[];
+  readonly kind: "final" | "interim";
+  readonly assignedMs: number;
+  /** Undefined: it is behind others, as far as is known here. */
+  startedMs: number | undefined;
+  /** Infinity: it has not started. */
+  deadlineMs: number;
+}
+
+/** What ends with a worker. */
+export interface EndedCalls {
+  readonly calls: readonly AssignedCall[];
+  /** Jobs of these calls that have ended: they are not called again. */
+  readonly jobs: readonly QueuedJob[];
 }
 
 /** A job in the pool, from its submission to its end. Times are in milliseconds of the pool's clock. */
@@ -71,11 +101,16 @@ export class QueuedJob {
   readonly job: AudioJob;
   readonly settle: Settle;
   readonly submittedMs: number;
+  /** Jobs that its lane got before. */
+  readonly order: number;
   /** When the job could first have run. */
   runnableMs = 0;
+  /** Known when its call has ended. */
   startedMs = 0;
-  /** Calls that the job has been part of. */
+  /** Calls that the job has been part of, without those that were withdrawn. */
   calls = 0;
+  /** The call that it is part of; undefined: none. */
+  call: AssignedCall | undefined;
   /** The lane was closed while the job ran: it is settled already, and its result is discarded. */
   cancelled = false;
   /**
@@ -91,6 +126,7 @@ export class QueuedJob {
     this.job = job;
     this.settle = settle;
     this.submittedMs = now;
+    this.order = lane.submitted++;
     this.entry = new Entry(this, job.kind === "final" ? lane.finals : lane.interims);
   }
 

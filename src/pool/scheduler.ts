@@ -1,12 +1,13 @@
-import type { FairQueue } from "../lib/fair-queue.ts";
 import type { ModelInfo } from "../model/model-info.ts";
-import type { JobFilter, RunningCall } from "./assignments.ts";
 import { Assignments } from "./assignments.ts";
 import type { AudioJob, LaneOwner, Settle } from "./lane.ts";
+import { LookAhead } from "./look-ahead.ts";
 import { Owners } from "./owners.ts";
-import type { StreamTurns } from "./queued-job.ts";
+import type { AssignedCall, EndedCalls, StreamTurns } from "./queued-job.ts";
 import { QueuedJob, SchedulerLane } from "./queued-job.ts";
+import { Selection } from "./selection.ts";
 import { WaitingJobs } from "./waiting-jobs.ts";
+import { type CallQueues, Withdrawals } from "./withdrawals.ts";
 
 export interface SchedulerOptions extends Pick<ModelInfo, "stateful" | "maxBatch" | "maxBatchWaitMs" | "idempotent"> {
   readonly workers: number;
@@ -22,7 +23,7 @@ export interface SchedulerOptions extends Pick<ModelInfo, "stateful" | "maxBatch
 
 /**
  * Decides which jobs run next on which worker. Synchronous, without timers: the time is a parameter, and the caller
- * asks for calls with `next` until there are none.
+ * asks for calls with `review` and `next` until there are none.
  *
  * Order: finals before interims; among equals callers take turns, then the streams of a caller, then the lanes of a
  * stream. With N > 1 workers, at most N - 1 of those that are ready run interims, so that a final finds a worker. A
@@ -32,6 +33,9 @@ export interface SchedulerOptions extends Pick<ModelInfo, "stateful" | "maxBatch
  * stream with a job in every running call does not get the last idle worker. Other streams' jobs do. The rule counts
  * streams, not callers, because many people may share one caller (a proxy, or several clients on one host).
  *
+ * Calls ahead: a busy worker gets finals to take when it has ended its call, so that it does not wait for the main
+ * thread. `Withdrawals` takes them back when another decision has become better.
+ *
  * No operation looks at all lanes or streams. Picking a job passes over at most as many streams as a call has jobs.
  */
 export class Scheduler {
@@ -39,15 +43,21 @@ export class Scheduler {
   readonly #waiting: WaitingJobs;
   readonly #owners: Owners;
   readonly #assignments: Assignments;
+  readonly #lookAhead: LookAhead;
+  readonly #selection: Selection;
+  readonly #withdrawals: Withdrawals;
   #laneCount = 0;
   #finalsPending = 0;
   #dropped: QueuedJob[] = [];
 
-  constructor(options: SchedulerOptions) {
+  constructor(options: SchedulerOptions, queues: CallQueues) {
     this.#options = options;
     this.#waiting = new WaitingJobs(options.stateful ? 1 : options.maxInFlight);
     this.#owners = new Owners(this.#waiting.finals.root, this.#waiting.interims.root);
     this.#assignments = new Assignments(options.lostMs);
+    this.#lookAhead = new LookAhead(queues.ahead);
+    this.#selection = new Selection(this.#waiting, this.#owners, this.#assignments, this.#lookAhead, options);
+    this.#withdrawals = new Withdrawals(this.#assignments, this.#waiting, this.#lookAhead, options.maxBatch, queues);
   }
 
   /** Finals that are queued or running and not cancelled. */
@@ -55,15 +65,15 @@ export class Scheduler {
     return this.#finalsPending;
   }
 
+  /** Finals that no worker runs, those of calls ahead among them. */
   get finalsWaiting(): number {
-    return this.#waiting.finalsCount;
+    return this.#waiting.finalsCount + this.#assignments.aheadJobs;
   }
 
   get interimsWaiting(): number {
     return this.#waiting.interimsCount;
   }
 
-  /** Streams with open lanes. */
   get openStreams(): number {
     return this.#owners.openStreams;
   }
@@ -76,13 +86,16 @@ export class Scheduler {
     return this.#assignments.busy;
   }
 
-  /** The call that the worker runs; undefined: none. */
-  call(worker: number): RunningCall | undefined {
-    return this.#assignments.call(worker);
+  /** The call that the worker runs or takes first; undefined: none. */
+  call(worker: number): AssignedCall | undefined {
+    return this.#assignments.callsOf(worker)?.first;
   }
 
   openLane(owner: LaneOwner, options: unknown): SchedulerLane {
-    return new SchedulerLane(this.#owners.openLane(owner), this.#laneCount++, options);
+    const alone = this.#owners.openStreams === 1;
+    const turns = this.#owners.openLane(owner);
+    if (alone && this.#owners.openStreams > 1) this.#withdrawals.reserveChanged();
+    return new SchedulerLane(turns, this.#laneCount++, options);
   }
 
   submit(lane: SchedulerLane, job: AudioJob, settle: Settle, now: number): void {
@@ -92,9 +105,10 @@ export class Scheduler {
     else this.#submitInterim(queued, now);
   }
 
-  /** Drops the waiting jobs of the lane and cancels the running ones, which `callEnded` returns as well. */
+  /** Drops the waiting jobs of the lane and cancels the running ones, which end with their calls nevertheless. */
   closeLane(lane: SchedulerLane): void {
     if (lane.closed) return;
+    for (const job of lane.running) this.#withdrawals.withdrawJob(job);
     lane.closed = true;
     for (const job of lane.running) job.cancelled = true;
     for (const job of [...this.#waiting.removeLane(lane), ...lane.running]) {
@@ -115,29 +129,46 @@ export class Scheduler {
     this.#forgetIdle(this.#assignments.workerReady(worker));
   }
 
-  /** Ends the worker's call and returns its jobs. The worker is idle again. */
-  callEnded(worker: number, now: number): readonly QueuedJob[] {
-    const jobs = this.#assignments.endCall(worker);
-    for (const job of jobs) this.#jobEnded(job, now);
-    return jobs;
+  /**
+   * Ends a call of the worker and returns it; undefined: it has no such call.
+   * @param inferMs time in the model
+   */
+  callEnded(worker: number, number: number, inferMs: number, now: number): AssignedCall | undefined {
+    const call = this.#assignments.callsOf(worker)?.find(number);
+    if (call === undefined) return undefined;
+    this.#lookAhead.add(inferMs);
+    this.#assignments.remove(call, now, inferMs);
+    for (const job of call.jobs) this.#jobEnded(job, call, now);
+    return call;
+  }
+
+  /** Takes back the calls that the worker has not taken, for when it is not to have any more. */
+  withdrawFrom(worker: number): void {
+    this.#withdrawals.withdrawFrom(worker, 0);
   }
 
   /**
-   * Removes a worker and returns the jobs that end with it. With `mayRetry`, jobs that can be repeated are queued again
-   * instead, each to be called alone, so that one that crashes its worker costs no other job its result.
+   * Removes a worker and returns the calls that end with it. Those that it had not taken wait again. With `mayRetry`,
+   * jobs that can be repeated are queued again instead, each to be called alone, so that one that crashes its worker
+   * costs no other job its result: they are not among the jobs that are returned.
    */
-  workerEnded(worker: number, now: number, mayRetry: boolean): readonly QueuedJob[] {
+  workerEnded(worker: number, now: number, mayRetry: boolean): EndedCalls {
+    this.#withdrawals.withdrawFrom(worker, 0);
+    this.#withdrawals.reserveChanged();
+    const calls = this.#assignments.workerEnded(worker, now);
     const ended: QueuedJob[] = [];
-    for (const job of this.#assignments.workerEnded(worker, now)) {
-      if (mayRetry && this.#isRepeatable(job)) {
-        job.lane.jobEnded(job);
-        this.#waiting.addAgain(job, now);
-      } else {
-        ended.push(job);
-        this.#jobEnded(job, now);
+    for (const call of calls) {
+      for (const job of call.jobs) {
+        if (mayRetry && this.#isRepeatable(job)) {
+          job.lane.jobEnded(job);
+          this.#waiting.addAgain(job, now);
+        } else {
+          ended.push(job);
+          this.#jobEnded(job, call, now);
+        }
       }
     }
-    return ended;
+    return { calls, jobs: ended };
   }
 
   /** Removes and returns all waiting jobs, for when there is no worker to run them. */
@@ -146,22 +177,21 @@ export class Scheduler {
     return this.#waiting.removeAll();
   }
 
-  /** Starts the next call; undefined: there is none now. */
-  next(now: number): RunningCall | undefined {
-    this.#forgetIdle(this.#assignments.giveUpLost(now));
-    const filter = this.#filter();
-    const queue = this.#nextQueue(filter);
-    if (queue === undefined || now < this.#holdUntilMs(queue, filter)) return undefined;
-    const jobs: QueuedJob[] = [];
-    while (jobs.length < this.#options.maxBatch) {
-      const job = queue.next(filter);
-      if (job === undefined || (job.calls > 0 && jobs.length > 0)) break;
-      queue.take(filter);
-      this.#jobStarted(job, now);
-      jobs.push(job);
-      if (job.calls > 1) break;
+  /** Takes back calls for which there is a better decision now. To be called before `next`. */
+  review(now: number): void {
+    const released = this.#assignments.giveUpLost(now);
+    if (released.length > 0) this.#withdrawals.reserveChanged();
+    this.#forgetIdle(released);
+    this.#withdrawals.review(now);
+  }
+
+  /** Assigns the next call to a worker; undefined: there is none now. */
+  next(now: number): AssignedCall | undefined {
+    let call = this.#selection.next(now);
+    while (call === undefined && this.#withdrawals.shareWithIdle(this.#selection.filter !== undefined)) {
+      call = this.#selection.next(now);
     }
-    return this.#assignments.startCall(jobs, now, this.#options.timeoutMs);
+    return call;
   }
 
   /** Workers whose call has reached its deadline. */
@@ -169,15 +199,14 @@ export class Scheduler {
     return this.#assignments.overdue(now);
   }
 
-  /** The time at which `next` or `overdue` may have another result though nothing else happens; Infinity: never. */
-  nextDueMs(): number {
-    const dueMs = this.#assignments.nextDueMs();
-    const filter = this.#filter();
-    const queue = this.#nextQueue(filter);
-    return queue === undefined ? dueMs : Math.min(dueMs, this.#holdUntilMs(queue, filter));
+  /** The time at which `review`, `next` or `overdue` may have another result though nothing else happens. */
+  nextDueMs(now: number): number {
+    return Math.min(this.#assignments.nextDueMs(), this.#selection.nextDueMs(now));
   }
 
   #submitFinal(job: QueuedJob, now: number): void {
+    // An interim that its worker has not taken waits again, and is dropped.
+    if (job.lane.runningInterim) this.#withdrawals.withdrawInterim(job.lane);
     const interim = this.#waiting.removeInterim(job.lane);
     if (interim !== undefined) this.#drop(interim, "overtaken");
     this.#finalsPending++;
@@ -196,14 +225,9 @@ export class Scheduler {
     this.#dropped.push(job);
   }
 
-  #jobStarted(job: QueuedJob, now: number): void {
-    job.startedMs = now;
-    job.calls++;
-    job.lane.jobStarted(job);
-  }
-
-  #jobEnded(job: QueuedJob, now: number): void {
+  #jobEnded(job: QueuedJob, call: AssignedCall, now: number): void {
     const { lane } = job;
+    job.startedMs = call.startedMs ?? call.assignedMs;
     lane.jobEnded(job);
     if (job.kind === "final") {
       if (!job.cancelled) this.#finalsPending--;
@@ -218,27 +242,5 @@ export class Scheduler {
 
   #forgetIdle(streams: Iterable<StreamTurns>): void {
     for (const stream of streams) this.#owners.forgetIdle(stream);
-  }
-
-  #filter(): JobFilter | undefined {
-    return this.#owners.openStreams > 1 ? this.#assignments.filter : undefined;
-  }
-
-  /** The queue from which the next call is filled; undefined: there is no job or no worker for it. */
-  #nextQueue(filter: JobFilter | undefined): FairQueue<QueuedJob> | undefined {
-    if (this.#assignments.idle === 0) return undefined;
-    const { finals, interims } = this.#waiting;
-    if (finals.next(filter) !== undefined) return finals;
-    return this.#assignments.interimAllowed(this.#options.workers) && interims.next(filter) ? interims : undefined;
-  }
-
-  /**
-   * The time until which the next jobs of the queue wait for others to join them; -Infinity: they do not. Jobs that the
-   * filter rejects count as well: at worst, a batch is smaller than it could have been.
-   */
-  #holdUntilMs(queue: FairQueue<QueuedJob>, filter: JobFilter | undefined): number {
-    const { maxBatch, maxBatchWaitMs } = this.#options;
-    if (queue.size >= maxBatch || queue.next(filter)!.calls > 0) return -Infinity;
-    return queue.oldest!.runnableMs + maxBatchWaitMs;
   }
 }

@@ -1,16 +1,18 @@
 import { canOpen } from "../lib/descriptors.ts";
 import { messageOf } from "../lib/thrown.ts";
 import { AddonFlag } from "../worker/addon-flag.ts";
+import { CallRing } from "../worker/call-ring.ts";
 import type {
-  CallMessage,
   DoneMessage,
   JobMessage,
   LoadFailedMessage,
+  LoadMessage,
   ReadyMessage,
   ToWorker,
 } from "../worker/messages.ts";
-import { decodeDone, decodeMessage, encodeCall } from "../worker/messages.ts";
-import type { HostEvents, HostExit, HostOptions, LaneJob, StartHost, WorkerHost } from "./worker-host.ts";
+import { decodeResults } from "../worker/messages.ts";
+import { type CallEnd, ResultRing } from "../worker/result-ring.ts";
+import type { CallResult, HostEvents, HostExit, HostOptions, LaneJob, StartHost, WorkerHost } from "./worker-host.ts";
 
 const MAX_CAUSE_LENGTH = 500;
 /** File descriptors of a thread, and as many for the files that its model loads. */
@@ -22,22 +24,38 @@ export function threadHost(workerUrl: string | URL): StartHost {
   return (options, events) => new ThreadHost(workerUrl, options, events);
 }
 
-/** A worker thread, from its start to its end. Messages carry slab numbers; the thread reads the arena itself. */
+/** A call without a result. */
+interface OpenCall {
+  readonly call: number;
+  readonly jobs: number;
+}
+
+/**
+ * A worker thread, from its start to its end. Calls and results travel in shared memory, with slab numbers in place of
+ * samples; the thread reads the arena itself.
+ */
 class ThreadHost implements WorkerHost {
+  readonly ahead = CallRing.CAPACITY - 1;
   readonly #events: HostEvents;
   /** Undefined: could not be started, or has ended. */
   #worker: Worker | undefined;
   #exit: HostExit | undefined;
   readonly #addon = new AddonFlag();
+  readonly #ring = new CallRing();
+  readonly #results = new ResultRing();
   #ready = false;
   #closes = false;
   #closing = false;
-  /** Number of the running call; undefined: none. */
-  #call: number | undefined;
-  /** Jobs of the running call. */
-  #jobs = 0;
+  /** Calls without a result by their positions in the ring, in order. */
+  readonly #calls = new Map<number, OpenCall>();
   /** Lanes whose options the thread has. */
   readonly #lanes = new Set<number>();
+  /** The thread has been woken in this turn of the event loop. */
+  #woken = false;
+  readonly #turnEnded = (): void => {
+    this.#woken = false;
+    this.#wake();
+  };
 
   constructor(workerUrl: string | URL, { model, settings, arena, spawn }: HostOptions, events: HostEvents) {
     this.#events = events;
@@ -55,8 +73,9 @@ class ThreadHost implements WorkerHost {
     };
     this.#worker.addEventListener("close", (event) => this.#closed((event as CloseEvent).code));
     const { address, length } = arena.samples;
-    const memory = { address, length };
-    this.#post({ type: "load", arena: memory, addonFlag: this.#addon.buffer, model, settings, spawn });
+    const shared = { addonFlag: this.#addon.buffer, calls: this.#ring.buffer, results: this.#results.buffer };
+    const load: LoadMessage = { type: "load", arena: { address, length }, ...shared, model, settings, spawn };
+    this.#worker.postMessage(load);
   }
 
   call(call: number, jobs: readonly LaneJob[]): void {
@@ -65,10 +84,21 @@ class ThreadHost implements WorkerHost {
       this.#post({ type: "options", lane: lane.number, options: lane.options });
       this.#lanes.add(lane.number);
     }
-    this.#call = call;
-    this.#jobs = jobs.length;
-    const message: CallMessage = { type: "call", call, jobs: jobs.map(jobMessage) };
-    this.#post(encodeCall(message));
+    const messages = jobs.map(jobMessage);
+    const fits = CallRing.fits(messages);
+    if (!fits) this.#post({ type: "jobs", position: this.#ring.nextPosition, jobs: messages });
+    this.#calls.set(this.#ring.push(fits ? messages : undefined), { call, jobs: jobs.length });
+    this.#wake();
+  }
+
+  withdraw(call: number): boolean {
+    const position = this.#ring.lastPosition;
+    if (this.#calls.get(position)?.call !== call || !this.#ring.withdraw()) return false;
+    return this.#calls.delete(position);
+  }
+
+  poll(): readonly CallResult[] {
+    return this.#closing ? [] : this.#answered(this.#results.read());
   }
 
   forget(lane: number): void {
@@ -77,9 +107,10 @@ class ThreadHost implements WorkerHost {
 
   close(): void {
     this.#closing = true;
-    const unanswered = this.#call;
-    if (this.#ready && unanswered === undefined && !this.#closes) this.terminate();
-    else this.#post({ type: "close", ...(unanswered !== undefined && { unanswered }) });
+    while (this.#ring.withdraw()) this.#calls.delete(this.#ring.nextPosition);
+    const unanswered = [...this.#calls.keys()];
+    if (this.#ready && unanswered.length === 0 && !this.#closes) this.terminate();
+    else this.#post({ type: "close", unanswered });
   }
 
   /**
@@ -92,17 +123,27 @@ class ThreadHost implements WorkerHost {
     else this.#worker?.terminate();
   }
 
-  #post(message: ToWorker | string): void {
+  /** Wakes the thread when it waits for calls: at once, then again at the end of the turn of the event loop. */
+  #wake(): void {
+    if (this.#woken || !this.#ring.wake()) return;
+    this.#woken = true;
+    this.#post({ type: "wake" });
+    setImmediate(this.#turnEnded);
+  }
+
+  #post(message: ToWorker): void {
+    this.#ring.countPosted();
     this.#worker?.postMessage(message);
   }
 
   #receive(data: unknown): void {
     if (this.#worker === undefined || this.#closing) return;
-    const message = parse(data);
-    if (!this.#ready && message?.["type"] === "ready") this.#loaded(message as unknown as ReadyMessage);
-    else if (!this.#ready && message?.["type"] === "load_failed")
-      this.#loadFailed(message as unknown as LoadFailedMessage);
-    else if (message !== undefined && this.#endsCall(message)) this.#endCall(message as unknown as DoneMessage);
+    const message = typeof data === "object" && data !== null ? (data as Record<string, unknown>) : {};
+    const { type } = message;
+    if (!this.#ready && type === "ready") this.#loaded(message as unknown as ReadyMessage);
+    else if (!this.#ready && type === "load_failed") this.#loadFailed(message as unknown as LoadFailedMessage);
+    else if (type === "results") this.#report([]);
+    else if (this.#endsCall(message)) this.#endCall(message as unknown as DoneMessage);
     else this.#events.strangeMessage();
   }
 
@@ -117,19 +158,36 @@ class ThreadHost implements WorkerHost {
     this.close();
   }
 
-  /** Returns whether the message ends the running call. It may be one that the model posted itself. */
-  #endsCall({ type, call, results }: Record<string, unknown>): boolean {
-    if (type !== "done" || this.#call === undefined || call !== this.#call) return false;
-    return Array.isArray(results) && results.length === this.#jobs;
+  /** Returns whether the message ends an open call. It may be one that the model posted itself. */
+  #endsCall({ type, position, results }: Record<string, unknown>): boolean {
+    if (type !== "done") return false;
+    return Array.isArray(results) && results.length === this.#calls.get(position as number)?.jobs;
   }
 
-  #endCall(message: DoneMessage): void {
-    this.#call = undefined;
-    this.#events.done(decodeDone(message));
+  #endCall({ position, inferMs, results }: DoneMessage): void {
+    this.#report([{ position, inferMs, results: decodeResults(results) }]);
+  }
+
+  /** Reports the results in the ring, and others, which came later. */
+  #report(later: readonly CallEnd[]): void {
+    const results = this.#answered([...this.#results.read(), ...later]);
+    if (results.length > 0) this.#events.done(results);
+  }
+
+  #answered(ends: readonly CallEnd[]): CallResult[] {
+    const answered = ends.map(({ position, inferMs, results }) => {
+      const { call } = this.#calls.get(position)!;
+      this.#calls.delete(position);
+      return { call, inferMs, results };
+    });
+    const [first = this.#ring.nextPosition] = this.#calls.keys();
+    this.#ring.setAnswered(first);
+    return answered;
   }
 
   #closed(code: number): void {
     this.#worker = undefined;
+    if (!this.#closing) this.#report([]);
     this.#events.exited(this.#exit ?? { cause: this.#describeExit(code) });
   }
 
@@ -154,15 +212,6 @@ function jobMessage({ job, lane }: LaneJob): JobMessage {
     ...(state !== undefined && { state }),
     ...(traceparent !== undefined && { traceparent }),
   };
-}
-
-function parse(data: unknown): Record<string, unknown> | undefined {
-  try {
-    const message = decodeMessage(data);
-    return typeof message === "object" && message !== null ? (message as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Returns the line `error: ...` of an uncaught error, which Bun reports as a page with the source around it. */

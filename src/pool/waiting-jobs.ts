@@ -36,6 +36,13 @@ export class WaitingJobs {
     this.finals.addFirst(job.entry);
   }
 
+  /** Undoes that the job was taken from its queue. */
+  giveBack(job: QueuedJob): void {
+    const queue = job.kind === "final" ? this.finals : this.interims;
+    const isBehind = ({ order }: QueuedJob): boolean => order > job.order;
+    queue.giveBack(job.entry, isBehind, ({ runnableMs }) => runnableMs > job.runnableMs);
+  }
+
   /** Queues an interim in the place of the one that its lane has waiting, if there is one. */
   addInterim(job: QueuedJob, now: number): void {
     const { lane } = job;

@@ -49,8 +49,8 @@ export interface HostExit {
 export interface HostEvents {
   /** The model is loaded and warm. At most once. */
   ready(info: ModelInfo): void;
-  /** A call has ended. Once for each call, unless the host ends, or is to end, during it. */
-  done(result: CallResult): void;
+  /** Calls have ended. Once for each call that was not withdrawn, unless the host ends, or is to end, during it. */
+  done(results: readonly CallResult[]): void;
   /** The model sent a message of its own through the host's channel. It is ignored. */
   strangeMessage(): void;
   /** The host has ended, whatever the reason; without `ready` before, the model could not be loaded. Exactly once. */
@@ -58,20 +58,34 @@ export interface HostEvents {
 }
 
 /**
- * A place where one instance of a model runs, such as a thread or a process. It takes one call at a time, after `ready`
- * and before `close` and `terminate`. No method throws or waits; after `exited` none has an effect.
+ * A place where one instance of a model runs, such as a thread or a process. It runs one call at a time, after `ready`
+ * and before `close` and `terminate`. No method throws or waits; after `exited` none has an effect, but `withdraw` still
+ * tells what was taken.
  */
 export interface WorkerHost {
   /**
-   * Starts a call. The samples may be read, and must not be written, until `done` or `exited`.
+   * Calls that may be queued behind the one that runs, so that the model does not wait for the main thread. 0: the host
+   * gets a call when it has ended the last one.
+   */
+  readonly ahead: number;
+  /**
+   * Queues a call behind those that have not ended. The samples may be read, and must not be written, until `done`,
+   * `exited`, or `withdraw` returns true.
    * @param call number for `CallResult`
    * @param jobs one or more; not more than the model's `maxBatch`
    */
   call(call: number, jobs: readonly LaneJob[]): void;
+  /**
+   * Takes back the last call, unless the model has taken it. Returns true if it has not and never will.
+   * @param call number of the last call that was queued and not withdrawn
+   */
+  withdraw(call: number): boolean;
+  /** Returns the results of calls that have ended and were not reported. `done` does not report them again. */
+  poll(): readonly CallResult[];
   /** The lane is closed: no further call has jobs of it. */
   forget(lane: number): void;
   /**
-   * Closes the model and ends the host, now or when its call or its load has ended, which may be never. The caller sets
+   * Drops the calls that the model has not taken. Closes the model and ends the host, now or when its call or its load has ended, which may be never. The caller sets
    * the time limit and terminates the host after it.
    */
   close(): void;

@@ -19,7 +19,7 @@ export const TERMINATE_GRACE_MS = 1000;
 
 export interface SlotEvents {
   ready(info: ModelInfo): void;
-  done(result: CallResult): void;
+  done(results: readonly CallResult[]): void;
   strangeMessage(): void;
   /** The worker, which was ready, has ended by itself or because of `close`. */
   exited(exit: HostExit): void;
@@ -84,10 +84,25 @@ export class WorkerSlot {
     return this.#abandoned.size;
   }
 
-  /** Starts a call. The worker must be ready and without a call. */
+  /** Calls that the worker may have besides the one that it runs. */
+  get ahead(): number {
+    return this.#host?.ahead ?? 0;
+  }
+
+  /** Queues a call. The worker must be ready. */
   call(call: number, jobs: readonly LaneJob[]): void {
     this.#called = true;
     this.#host?.call(call, jobs);
+  }
+
+  /** Takes back the last call, also of a worker that has just ended. See `WorkerHost.withdraw`. */
+  withdraw(call: number): boolean {
+    return this.#host?.withdraw(call) ?? false;
+  }
+
+  /** Returns the results that were not reported. */
+  poll(): readonly CallResult[] {
+    return this.#host?.poll() ?? [];
   }
 
   forget(lane: number): void {
@@ -146,8 +161,8 @@ export class WorkerSlot {
         this.#state = "ready";
         events.ready(info);
       },
-      done: (result) => {
-        if (isCurrent()) events.done(result);
+      done: (results) => {
+        if (isCurrent()) events.done(results);
       },
       strangeMessage: () => events.strangeMessage(),
       exited: (exit) => this.#exited(host, exit),
@@ -171,11 +186,15 @@ export class WorkerSlot {
   }
 
   #currentExited(exit: HostExit): void {
-    this.#host = undefined;
+    const wasReady = this.#state === "ready";
     this.#cancelTimer();
-    if (this.#state !== "ready") return this.#loadFailed(exit);
-    this.#state = "starting";
-    this.#options.events.exited(exit);
+    // The host still tells which calls it has not taken.
+    if (wasReady) {
+      this.#state = "starting";
+      this.#options.events.exited(exit);
+    }
+    this.#host = undefined;
+    if (!wasReady) return this.#loadFailed(exit);
     // A worker that ends by itself without a call would probably do it again at once.
     if (!this.#called) return this.#startLater();
     this.#failures = 0;

@@ -7,7 +7,7 @@ import { WorkerSlot } from "./worker-slot.ts";
 export interface WorkersEvents {
   /** The worker can take calls. */
   ready(worker: number, info: ModelInfo): void;
-  done(worker: number, result: CallResult): void;
+  done(worker: number, results: readonly CallResult[]): void;
   /** A worker that was ready has ended by itself or because of `close`. */
   exited(worker: number, exit: HostExit): void;
   /** A replacement could not be started. */
@@ -99,9 +99,24 @@ export class Workers {
     return this.#spawns;
   }
 
-  /** Starts a call on a worker that is ready and has none. */
+  /** Calls that a worker may have besides the one that it runs. */
+  get ahead(): number {
+    return Math.max(...this.#slots.map(({ ahead }) => ahead));
+  }
+
+  /** Queues a call on a worker that is ready. */
   call(worker: number, call: number, jobs: readonly LaneJob[]): void {
     this.#slots[worker]!.call(call, jobs);
+  }
+
+  /** Takes back the last call of a worker. Returns false when it has been taken. */
+  withdraw(worker: number, call: number): boolean {
+    return this.#slots[worker]!.withdraw(call);
+  }
+
+  /** Returns the results of a worker that were not reported. */
+  poll(worker: number): readonly CallResult[] {
+    return this.#slots[worker]!.poll();
   }
 
   /** The lane is closed: no further call has jobs of it. */
@@ -132,7 +147,7 @@ export class Workers {
       mayStart: () => this.#closing === undefined && this.abandoned <= this.#options.count,
       events: {
         ready: (info) => this.#ready(worker, info),
-        done: (result) => events.done(worker, result),
+        done: (results) => events.done(worker, results),
         strangeMessage: () => events.strangeMessage(worker),
         exited: (exit) => events.exited(worker, exit),
         loadFailed: (exit) => this.#loadFailed(worker, exit),

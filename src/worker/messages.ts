@@ -1,6 +1,6 @@
 /**
- * Messages between a thread host and its worker. Calls and results without state or audio travel as JSON text, because
- * Bun passes strings between threads without a structured clone. Samples of a call never travel in a message.
+ * Messages between a thread host and its worker. Most calls and results need none: see `CallRing` and `ResultRing`.
+ * Samples of a call never travel in a message.
  */
 
 import type { Job, JobResult } from "../model/job.ts";
@@ -14,6 +14,10 @@ export interface LoadMessage {
   readonly arena: NativeSamples;
   /** Of `AddonFlag`. */
   readonly addonFlag: SharedArrayBuffer;
+  /** Of `CallRing`. */
+  readonly calls: SharedArrayBuffer;
+  /** Of `ResultRing`. */
+  readonly results: SharedArrayBuffer;
   /** Name of a built-in model or path of a model file. */
   readonly model: string;
   readonly settings: Readonly<Record<string, unknown>>;
@@ -47,18 +51,24 @@ export interface JobMessage {
   readonly traceparent?: string;
 }
 
-/** To the worker: one call with one or more jobs. */
-export interface CallMessage {
-  readonly type: "call";
-  readonly call: number;
+/** To the worker, before a call whose jobs do not fit into the ring, or have state. */
+export interface JobsMessage {
+  readonly type: "jobs";
+  /** Position of the call in the ring. */
+  readonly position: number;
   readonly jobs: readonly JobMessage[];
+}
+
+/** To the worker: there are calls in the ring. */
+export interface WakeMessage {
+  readonly type: "wake";
 }
 
 /** To the worker: close the model and end, after the running call or load. */
 export interface CloseMessage {
   readonly type: "close";
-  /** Number of the call whose result the host has not had, and ignores. */
-  readonly unanswered?: number;
+  /** Positions of the calls whose results the host has not had, and ignores. */
+  readonly unanswered: readonly number[];
 }
 
 /** To the worker: end now. It arrives when the thread runs its event loop. */
@@ -66,7 +76,8 @@ export interface ExitMessage {
   readonly type: "exit";
 }
 
-export type ToWorker = LoadMessage | OptionsMessage | ForgetMessage | CallMessage | CloseMessage | ExitMessage;
+/** To the worker, after the `LoadMessage`. The `CallRing` counts them. */
+export type ToWorker = OptionsMessage | ForgetMessage | JobsMessage | WakeMessage | CloseMessage | ExitMessage;
 
 /** From the worker: the model is loaded and warm. */
 export interface ReadyMessage {
@@ -83,54 +94,31 @@ export interface LoadFailedMessage {
   readonly stack?: string;
 }
 
-/**
- * The result of a job: in a text message with `output`, in other messages with `outputJson`, the output as JSON text.
- */
-export interface ResultMessage extends JobResult {
+/** The result of a job as the worker sends it: the output as JSON text. */
+export interface WorkerResult extends Omit<JobResult, "output"> {
   readonly outputJson?: string;
 }
 
-/** From the worker: the end of a call, with one result for each job, in order. */
+/** From the worker: there are results in the ring. */
+export interface ResultsMessage {
+  readonly type: "results";
+}
+
+/** From the worker: the end of a call whose results do not fit into the ring, or have audio or state. */
 export interface DoneMessage {
   readonly type: "done";
-  readonly call: number;
+  /** Position of the call in the ring. */
+  readonly position: number;
   readonly inferMs: number;
-  readonly results: readonly ResultMessage[];
+  /** One for each job, in order. */
+  readonly results: readonly WorkerResult[];
 }
 
-export type FromWorker = ReadyMessage | LoadFailedMessage | DoneMessage;
+export type FromWorker = ReadyMessage | LoadFailedMessage | ResultsMessage | DoneMessage;
 
-/** The result of a job before it is encoded. */
-export type WorkerResult = Omit<ResultMessage, "output">;
-
-/** Returns JSON text, or the message itself when a job has state, which takes a structured clone. */
-export function encodeCall(message: CallMessage): CallMessage | string {
-  for (const job of message.jobs) if (job.state !== undefined) return message;
-  return JSON.stringify(message);
-}
-
-/** Returns JSON text, or an object when a result has audio or state. Outputs are JSON already and not encoded again. */
-export function encodeDone(call: number, inferMs: number, results: readonly WorkerResult[]): DoneMessage | string {
-  let text = "";
-  for (const result of results) {
-    if (result.audio !== undefined || result.state !== undefined) return { type: "done", call, inferMs, results };
-    const { outputJson, ...rest } = result;
-    const encoded = outputJson === undefined ? JSON.stringify(rest) : `{"output":${outputJson}}`;
-    text += text === "" ? encoded : `,${encoded}`;
-  }
-  return `{"type":"done","call":${call},"inferMs":${inferMs},"results":[${text}]}`;
-}
-
-/** Returns the message of a port. Throws SyntaxError for text that is not JSON. */
-export function decodeMessage(data: unknown): unknown {
-  return typeof data === "string" ? JSON.parse(data) : data;
-}
-
-/** Returns the end of a call with all outputs as objects. */
-export function decodeDone(message: DoneMessage): DoneMessage & { readonly results: readonly JobResult[] } {
-  if (message.results.every(({ outputJson }) => outputJson === undefined)) return message;
-  const results = message.results.map(({ outputJson, ...result }): JobResult => {
+/** Returns results with their outputs as objects. */
+export function decodeResults(results: readonly WorkerResult[]): readonly JobResult[] {
+  return results.map(({ outputJson, ...result }): JobResult => {
     return outputJson === undefined ? result : { ...result, output: JSON.parse(outputJson) as Record<string, unknown> };
   });
-  return { ...message, results };
 }

@@ -1,9 +1,10 @@
 import { NO_MODEL_TRACING } from "../telemetry/tracing/model-tracing.ts";
 import { AddonFlag } from "./addon-flag.ts";
+import { CallRing, type TakenCall } from "./call-ring.ts";
 import { isStateful, type LoadedModel, loadModel } from "./load-model.ts";
-import type { CallMessage, CloseMessage, FromWorker, LoadMessage, ToWorker, WorkerResult } from "./messages.ts";
-import { decodeMessage, encodeDone } from "./messages.ts";
+import type { CloseMessage, FromWorker, JobMessage, LoadMessage, ToWorker, WorkerResult } from "./messages.ts";
 import { describeError, ModelCaller } from "./model-caller.ts";
+import { ResultRing } from "./result-ring.ts";
 import { SpanReader } from "./span-reader.ts";
 import { findUncloned } from "./state-inspection.ts";
 import { disposeUnsent } from "./stream-steps.ts";
@@ -11,7 +12,7 @@ import { disposeUnsent } from "./stream-steps.ts";
 /** The worker's end of the channel to the pool: the global scope of a worker. */
 export interface WorkerPort {
   onmessage: ((event: MessageEvent) => void) | null;
-  postMessage(message: FromWorker | string, transfer?: ArrayBuffer[]): void;
+  postMessage(message: FromWorker, transfer?: ArrayBuffer[]): void;
 }
 
 /**
@@ -20,41 +21,62 @@ export interface WorkerPort {
  */
 const CALLS_PER_COLLECTION = 1_000;
 
+/**
+ * Milliseconds after which calls that follow each other make room for a turn of the event loop, in which timers and
+ * sockets of the model are served.
+ */
+const SERVING_MS = 10;
+
 /** Longest description of a load that failed. It may list several errors. */
 const MAX_LOAD_ERROR_LENGTH = 4_000;
 
 /** Serves one model on this thread until the thread ends: loads it, warms it up, and runs one call after the other. */
 export function serveModel(port: WorkerPort): void {
-  const thread = new ModelThread(port);
-  port.onmessage = (event) => thread.receive(decodeMessage(event.data) as ToWorker);
+  let thread: ModelThread | undefined;
+  port.onmessage = ({ data }) => {
+    const message = data as LoadMessage | ToWorker;
+    if (message.type !== "load") return thread?.receive(message);
+    thread = new ModelThread(port, message);
+    void thread.load(message);
+  };
 }
 
 class ModelThread {
   readonly #port: WorkerPort;
+  readonly #ring: CallRing;
+  readonly #results: ResultRing;
   readonly #options = new Map<number, unknown>();
+  /** Jobs that came in messages, by the positions of their calls. */
+  readonly #jobs = new Map<number, readonly JobMessage[]>();
+  /** The next call, which waits for a message. */
+  #taken: TakenCall | undefined;
   #loaded: LoadedModel | undefined;
   #caller: ModelCaller | undefined;
   /** The model is being loaded, or runs a call. */
-  #busy = false;
+  #busy = true;
   #calls = 0;
-  /** The state that the last call started, if it did. */
-  #started: { readonly call: number; readonly state: unknown } | undefined;
+  /** States that calls have started and the host may not have. */
+  readonly #started: { readonly position: number; readonly state: unknown }[] = [];
   #close: CloseMessage | undefined;
 
-  constructor(port: WorkerPort) {
+  constructor(port: WorkerPort, { calls, results }: LoadMessage) {
     this.#port = port;
+    this.#ring = new CallRing(calls);
+    this.#results = new ResultRing(results);
   }
 
   receive(message: ToWorker): void {
+    this.#ring.countReceived();
     switch (message.type) {
-      case "load":
-        return void this.#load(message);
       case "options":
-        return void this.#options.set(message.lane, message.options);
+        this.#options.set(message.lane, message.options);
+        break;
       case "forget":
-        return void this.#options.delete(message.lane);
-      case "call":
-        return this.#call(message);
+        this.#options.delete(message.lane);
+        break;
+      case "jobs":
+        this.#jobs.set(message.position, message.jobs);
+        break;
       case "close":
         this.#close = message;
         if (!this.#busy) void this.#leave(message);
@@ -62,11 +84,11 @@ class ModelThread {
       case "exit":
         return process.exit(0);
     }
+    this.#serve();
   }
 
-  async #load(message: LoadMessage): Promise<void> {
+  async load(message: LoadMessage): Promise<void> {
     new AddonFlag(message.addonFlag).watch();
-    this.#busy = true;
     try {
       this.#loaded = await loadModel(message);
       const { model, info, tracing } = this.#loaded;
@@ -77,31 +99,61 @@ class ModelThread {
       this.#port.postMessage({ type: "load_failed", ...describeError(error, MAX_LOAD_ERROR_LENGTH) });
     }
     this.#becomeIdle();
+    this.#serve();
   }
 
   /**
-   * Posts the results at once when the model returns them at once: a synchronous model costs no turn of the event loop.
+   * Runs the calls in the ring until there is none, a message is on its way, or the model returns a promise. A
+   * synchronous model costs no turn of the event loop.
    */
-  #call({ call, jobs }: CallMessage): void {
+  #serve(): void {
+    const until = performance.now() + SERVING_MS;
+    while (!this.#busy && !this.#ring.messageWaits) {
+      const call = this.#taken ?? this.#ring.take();
+      if (call === undefined) {
+        if (this.#ring.sleep()) return;
+        continue;
+      }
+      // A message for the call may have been posted since the last look.
+      this.#taken = this.#ring.messageWaits ? call : undefined;
+      if (this.#taken !== undefined) return;
+      const { position, jobs = this.#jobs.get(position) } = call;
+      this.#jobs.delete(position);
+      if (jobs !== undefined) this.#call(position, jobs);
+      if (performance.now() >= until) return void setImmediate(() => this.#serve());
+    }
+  }
+
+  #call(position: number, jobs: readonly JobMessage[]): void {
     if (this.#caller === undefined) return;
     if (++this.#calls % CALLS_PER_COLLECTION === 0) Bun.gc(false);
     const startedMs = performance.now();
     this.#busy = true;
-    this.#started = undefined;
     const done = (results: WorkerResult[]): void => {
-      const sent = postDone(this.#port, call, performance.now() - startedMs, results);
-      if (jobs[0]?.step === "start") this.#streamStarted(call, results[0]?.state, sent);
+      const sent = this.#send(position, performance.now() - startedMs, results);
+      if (jobs[0]?.step === "start") this.#streamStarted(position, results[0]?.state, sent);
       this.#becomeIdle();
     };
     const results = this.#caller.run(jobs);
-    if (results instanceof Promise) void results.then(done);
-    else done(results);
+    if (!(results instanceof Promise)) return done(results);
+    void results.then((late) => {
+      done(late);
+      this.#serve();
+    });
   }
 
-  /** Keeps the state that a call has started until the host has it, which is at the next message. */
-  #streamStarted(call: number, state: unknown, sent: boolean): void {
+  /** Returns false when only an error could be sent, because the results cannot be cloned. */
+  #send(position: number, inferMs: number, results: WorkerResult[]): boolean {
+    if (!this.#results.write(position, inferMs, results)) return postDone(this.#port, position, inferMs, results);
+    if (this.#results.signal()) this.#port.postMessage({ type: "results" });
+    return true;
+  }
+
+  /** Keeps the state that a call has started until the host has it. */
+  #streamStarted(position: number, state: unknown, sent: boolean): void {
+    while (this.#started[0] !== undefined && this.#ring.isAnswered(this.#started[0].position)) this.#started.shift();
     if (state === undefined) return;
-    if (sent) this.#started = { call, state };
+    if (sent) this.#started.push({ position, state });
     else void this.#dispose(state);
   }
 
@@ -112,8 +164,9 @@ class ModelThread {
 
   /** Closes the model and ends the thread. */
   async #leave({ unanswered }: CloseMessage): Promise<void> {
+    this.#busy = true;
     try {
-      if (this.#started !== undefined && this.#started.call === unanswered) await this.#dispose(this.#started.state);
+      for (const { position, state } of this.#started) if (unanswered.includes(position)) await this.#dispose(state);
       await this.#loaded?.model.close?.();
       await this.#loaded?.tracing.close();
     } catch (error) {
@@ -129,17 +182,16 @@ class ModelThread {
 }
 
 /** Returns false when only an error could be sent, because the results cannot be cloned. */
-function postDone(port: WorkerPort, call: number, inferMs: number, results: WorkerResult[]): boolean {
+function postDone(port: WorkerPort, position: number, inferMs: number, results: WorkerResult[]): boolean {
   const transfer = results.flatMap(({ audio }) => (audio === undefined ? [] : [audio.samples.buffer as ArrayBuffer]));
   try {
-    port.postMessage(encodeDone(call, inferMs, results), transfer);
+    port.postMessage({ type: "done", position, inferMs, results }, transfer);
     return true;
   } catch (error) {
     const place = findUncloned(results[0]?.state);
     const cause = place === undefined ? describeError(error).message : place;
     const failure = { error: `the model's state cannot be passed between workers by structured clone: ${cause}` };
-    const failures = results.map(() => failure);
-    port.postMessage(encodeDone(call, inferMs, failures));
+    port.postMessage({ type: "done", position, inferMs, results: results.map(() => failure) });
     return false;
   }
 }

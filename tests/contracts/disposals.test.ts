@@ -14,6 +14,8 @@ import { waitUntil } from "../support/wait.ts";
 const folder = await mkdtemp(join(tmpdir(), "streamer-disposals-"));
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
+const STEPPING = "stepping";
+
 /** A pool of the model `handles`, and what became of each handle. */
 class HandlePool extends TestPool {
   readonly #file: string;
@@ -37,7 +39,7 @@ class HandlePool extends TestPool {
   async lives(): Promise<string[][]> {
     const lives = new Map<string, string[]>();
     for (const [event, id = "", steps] of await this.#lines()) {
-      if (!this.#ignored.has(id)) lives.set(id, [...(lives.get(id) ?? []), `${event} ${steps}`]);
+      if (!this.#ignored.has(id) && event !== STEPPING) lives.set(id, [...(lives.get(id) ?? []), `${event} ${steps}`]);
     }
     return [...lives.values()];
   }
@@ -55,6 +57,12 @@ class HandlePool extends TestPool {
 
   step(lane: Lane, order: number, state: Handle): Promise<Outcome> {
     return this.submit(lane, [order], { step: "step", state });
+  }
+
+  /** Waits until a worker runs a slow step. */
+  async stepping(): Promise<void> {
+    const runs = async (): Promise<boolean> => (await this.#lines()).some(([event]) => event === STEPPING);
+    await waitUntil("a worker runs the step", runs);
   }
 
   async #ids(): Promise<string[]> {
@@ -93,18 +101,32 @@ describe("the state of a stream that ends without `finish` is disposed of once",
   test("when its lane is closed during a call: the state that the call returns, after its end", async () => {
     await using kit = await HandlePool.open();
     const lane = kit.lane();
-    const running = kit.step(lane, ORDERS.pause, await kit.start(lane));
-    await turn();
+    const running = kit.step(lane, ORDERS.native, await kit.start(lane));
+    await kit.stepping();
     lane.close();
     expect(await running).toEqual({ status: "dropped" });
     await kit.expectLives(["started 0", "disposed 1"]);
+  });
+
+  test("when its lane is closed before a worker has taken its next call: the state that the call would have got", async () => {
+    await using kit = await HandlePool.open();
+    const [lane, other] = [kit.lane(), kit.lane()];
+    const [state, busy] = [await kit.start(lane), await kit.start(other)];
+    void kit.step(other, ORDERS.native, busy);
+    await kit.stepping();
+    const ahead = kit.step(lane, 0, state);
+    await turn();
+    lane.close();
+    expect(await ahead).toEqual({ status: "dropped" });
+    await waitUntil("the handle is released", async () => (await kit.lives())[0]?.length === 2);
+    expect((await kit.lives())[0]).toEqual(["started 0", "disposed 0"]);
   });
 
   test("when its lane is closed during a call that fails: the state before the call", async () => {
     await using kit = await HandlePool.open();
     const lane = kit.lane();
     const running = kit.step(lane, ORDERS.laterThrow, await kit.start(lane));
-    await turn();
+    await kit.stepping();
     lane.close();
     await running;
     await kit.expectLives(["started 0", "disposed 0"]);
@@ -125,7 +147,7 @@ describe("the state of a stream that ends without `finish` is disposed of once",
     await using kit = await HandlePool.open();
     const lane = kit.lane();
     const crashed = kit.step(lane, ORDERS.exit, await kit.start(lane));
-    await turn();
+    await kit.stepping();
     lane.close();
     await crashed;
     await kit.until(() => kit.pool.load.workersReady === 1);
@@ -160,7 +182,7 @@ describe("the state of a stream that ends without `finish` is disposed of once",
     const [state, busy] = [await kit.start(lane), await kit.start(other)];
     void kit.step(other, ORDERS.native, busy);
     const finished = kit.submit(lane, [], { step: "finish", state });
-    await turn();
+    await kit.stepping();
     lane.close();
     expect(await finished).toEqual({ status: "dropped" });
     await waitUntil("the handle is released", async () => (await kit.lives())[0]?.length === 2);
@@ -172,7 +194,7 @@ describe("the state of a stream that ends without `finish` is disposed of once",
     const [idle, busy] = [kit.lane(), kit.lane()];
     await kit.start(idle);
     void kit.step(busy, ORDERS.pause, await kit.start(busy));
-    await turn();
+    await kit.stepping();
     await kit.pool.close();
     expect(await kit.lives()).toEqual([
       ["started 0", "disposed 0"],

@@ -43,9 +43,11 @@ class HostHarness implements AsyncDisposable {
           report("ready");
           this.info = info;
         },
-        done: (result) => {
-          report("done");
-          this.result = result;
+        done: (results) => {
+          for (const result of results) {
+            report("done");
+            this.result = result;
+          }
         },
         strangeMessage: () => report("strange"),
         exited: (exit) => {
@@ -79,6 +81,14 @@ class HostHarness implements AsyncDisposable {
     this.host.call(++this.#calls, jobs);
     this.#inside = false;
     return this.#calls;
+  }
+
+  /** Starts a call and waits until the model has taken it. */
+  async run(...jobs: LaneJob[]): Promise<void> {
+    for (let call = this.start(...jobs); ; call = this.start(...jobs)) {
+      await Bun.sleep(5);
+      if (!this.host.withdraw(call)) return;
+    }
   }
 
   async call(...jobs: LaneJob[]): Promise<CallResult["results"]> {
@@ -209,7 +219,7 @@ describe.each(HOSTS)("%s host", (_, startHost) => {
 
   test("terminated during a call, it ends without a result", async () => {
     const harness = await start("puppet").loaded();
-    harness.start(harness.job([ORDERS.later]));
+    await harness.run(harness.job([ORDERS.later]));
     harness.host.terminate();
     await harness.ended();
     expect(harness.reports.filter((report) => report !== "done")).toEqual(["ready", "exited"]);
@@ -226,7 +236,7 @@ describe.each(HOSTS)("%s host", (_, startHost) => {
   test("closed during a call, it closes its model and ends when the call has ended, and reports no result", async () => {
     await using file = temporaryFile();
     const harness = await start("broken", { how: "close", file: file.path }).loaded();
-    harness.start(harness.job([LATE]));
+    await harness.run(harness.job([LATE]));
     harness.host.close();
     await harness.ended();
     expect(harness.reports).toEqual(["ready", "exited"]);
@@ -247,11 +257,11 @@ describe.each(HOSTS)("%s host", (_, startHost) => {
     await using file = temporaryFile();
     const harness = await start("handles", { file: file.path }).loaded();
     const before = readFileSync(file.path, "utf8");
-    harness.start(harness.job([ORDERS.pause], { step: "start" }));
+    await harness.run(harness.job([ORDERS.pause], { step: "start" }));
     harness.host.close();
     await harness.ended();
     const events = readFileSync(file.path, "utf8").slice(before.length);
-    expect(events).toMatch(/^started (\S+) 0\ndisposed \1 1\n$/);
+    expect(events).toMatch(/^started (\S+) 0\nstepping \1 0\ndisposed \1 1\n$/);
   });
 
   test("gives a state to `dispose`", async () => {
@@ -292,15 +302,19 @@ describe.each(HOSTS)("%s host", (_, startHost) => {
 });
 
 test("a worker thread gets the options of a lane once, before its first call, and learns that the lane is closed", async () => {
-  // The thread reports each message that concerns a lane as a strange one.
+  // The thread reports each message that concerns a lane as a strange one, and answers each call.
   const source = `
+    import { CallRing } from ${JSON.stringify(join(import.meta.dir, "../../src/worker/call-ring.ts"))};
     const info = { name: "echo", sampleRate: 16000, stateful: false, maxBatch: 1, maxBatchWaitMs: 0, idempotent: false };
-    self.onmessage = ({ data }) => {
-      const message = typeof data === "string" ? JSON.parse(data) : data;
-      if (message.type === "load") self.postMessage({ type: "ready", info, closes: false });
-      else if (message.type === "call") {
-        self.postMessage({ type: "done", call: message.call, inferMs: 0, results: message.jobs.map(() => ({})) });
-      } else self.postMessage({ type: "strange", message });
+    let ring;
+    self.onmessage = ({ data: message }) => {
+      if (message.type === "load") {
+        ring = new CallRing(message.calls);
+        self.postMessage({ type: "ready", info, closes: false });
+      } else if (message.type !== "wake") self.postMessage({ type: "strange", message });
+      for (let call = ring.take(); call !== undefined || !ring.sleep(); call = ring.take()) {
+        self.postMessage({ type: "done", position: call.position, inferMs: 0, results: call.jobs.map(() => ({})) });
+      }
     };`;
   const folder = mkdtempSync(join(tmpdir(), "streamer-host-"));
   try {
@@ -329,7 +343,7 @@ describe("a worker thread", () => {
 
   test("that blocks ends by itself when it is closed: it closes its model after the call", async () => {
     const harness = await new HostHarness(startThread, modelPath("puppet")).loaded();
-    harness.start(harness.job([ORDERS.native]));
+    await harness.run(harness.job([ORDERS.native]));
     harness.host.close();
     await harness.ended();
     expect(harness.reports).toEqual(["ready", "exited"]);
@@ -338,7 +352,7 @@ describe("a worker thread", () => {
 
   test.each(["hang", "spin"] as const)("that would never end (%s) is terminated", async (order) => {
     const harness = await new HostHarness(startThread, modelPath("puppet")).loaded();
-    harness.start(harness.job([ORDERS[order]]));
+    await harness.run(harness.job([ORDERS[order]]));
     harness.host.close();
     await Bun.sleep(20);
     expect(harness.reports).toEqual(["ready"]);
@@ -366,8 +380,7 @@ describe("a worker thread", () => {
         const harness = await addonHost(load).loaded();
         for (const end of ["terminate", "close"] as const) {
           const host = await addonHost(load).loaded();
-          host.start(host.job([BLOCK]));
-          await Bun.sleep(20);
+          await host.run(host.job([BLOCK]));
           host.host[end]();
           await host.ended();
           expect(host.reports.at(-1)).toBe("exited");
@@ -388,7 +401,7 @@ describe("a worker thread", () => {
 
     test("and waits for ever is ended by terminate", async () => {
       const harness = await addonHost(ADDON_IMPORTS.require).loaded();
-      harness.start(harness.job([WAIT]));
+      await harness.run(harness.job([WAIT]));
       harness.host.close();
       await Bun.sleep(20);
       expect(harness.reports).toEqual(["ready"]);

@@ -11,10 +11,15 @@ const NO_AUDIO = { slabs: [], offset: 0, length: 0 };
 class TestScheduler extends Scheduler {
   readonly #names = new Map<AudioJob, string>();
 
-  constructor(options: Partial<SchedulerOptions> = {}) {
+  /** The last call that a worker has taken; by default, each is taken at once. */
+  taken = Infinity;
+
+  /** @param ahead calls that a worker can have besides the one that it runs */
+  constructor(options: Partial<SchedulerOptions> = {}, ahead = 0) {
     const { workers = 2 } = options;
     const model = { stateful: false, maxBatch: 1, maxBatchWaitMs: 0, idempotent: true };
-    super({ ...model, workers, maxInFlight: 4, timeoutMs: 1000, lostMs: 100, ...options });
+    const limits = { maxInFlight: 4, timeoutMs: 1000, lostMs: 100 };
+    super({ ...model, workers, ...limits, ...options }, { ahead, withdraw: ({ number }) => number > this.taken });
     for (let worker = 0; worker < workers; worker++) this.workerReady(worker);
   }
 
@@ -34,10 +39,18 @@ class TestScheduler extends Scheduler {
   /** Starts the calls that can start. Returns the names of their jobs. */
   start(now = 0): string[] {
     const calls: string[] = [];
+    this.review(now);
     for (let call = this.next(now); call !== undefined; call = this.next(now)) {
       calls.push(call.jobs.map(({ job }) => this.#names.get(job)).join("+"));
     }
     return calls;
+  }
+
+  /** Ends the first call of a worker. */
+  end(worker: number, now = 0): void {
+    const call = this.call(worker);
+    if (call === undefined) throw new Error(`worker ${worker} has no call`);
+    this.callEnded(worker, call.number, 1, now);
   }
 
   /** Runs calls on worker 0, one after the other, until no job waits. Returns the names of their jobs. */
@@ -45,7 +58,7 @@ class TestScheduler extends Scheduler {
     const started: string[] = [];
     for (let calls = this.start(); calls.length > 0; calls = this.start()) {
       started.push(...calls);
-      this.callEnded(0, 0);
+      this.end(0);
     }
     return started;
   }
@@ -117,10 +130,10 @@ describe("one worker is reserved for other streams", () => {
     const [greedy, listener] = [scheduler.lane(), scheduler.lane()];
     scheduler.add(greedy, "final", "a1", "a2", "a3");
     expect(scheduler.start()).toEqual(["a1", "a2"]);
-    expect(scheduler.nextDueMs()).toBe(1000);
+    expect(scheduler.nextDueMs(0)).toBe(1000);
     scheduler.add(listener, "final", "b1");
     expect(scheduler.start()).toEqual(["b1"]);
-    scheduler.callEnded(2, 0);
+    scheduler.end(2, 0);
     expect(scheduler.start()).toEqual(["a3"]);
   });
 
@@ -174,7 +187,7 @@ describe("one worker is reserved for other streams", () => {
     scheduler.lane();
     scheduler.add(scheduler.lane(), "final", "a1", "a2");
     expect(scheduler.start()).toEqual(["a1"]);
-    scheduler.callEnded(0, 0);
+    scheduler.end(0, 0);
     expect(scheduler.start()).toEqual(["a2"]);
   });
 
@@ -187,9 +200,9 @@ describe("one worker is reserved for other streams", () => {
     expect(scheduler.start()).toEqual([]);
     scheduler.add(other, "final", "b1");
     expect(scheduler.start()).toEqual(["b1"]);
-    scheduler.callEnded(0, 10);
+    scheduler.end(0, 10);
     expect(scheduler.start(10)).toEqual([]);
-    expect(scheduler.nextDueMs()).toBe(100);
+    expect(scheduler.nextDueMs(0)).toBe(100);
     expect(scheduler.start(100)).toEqual(["a2"]);
     scheduler.workerEnded(0, 110, false);
     scheduler.add(deadly, "final", "a3");
@@ -209,7 +222,7 @@ describe("one worker is reserved for other streams", () => {
     scheduler.closeLane(left);
     scheduler.add(scheduler.lane(stream), "final", "a2");
     expect(scheduler.start()).toEqual([]);
-    scheduler.callEnded(1, 0);
+    scheduler.end(1, 0);
     expect(scheduler.start()).toEqual(["a2"]);
   });
 });
@@ -218,9 +231,137 @@ test("a job that is called again does not wait for others, because it is called 
   const scheduler = new TestScheduler({ workers: 1, maxBatch: 2, maxBatchWaitMs: 5 });
   scheduler.add(scheduler.lane(), "final", "a1");
   expect(scheduler.start()).toEqual([]);
-  expect(scheduler.nextDueMs()).toBe(5);
+  expect(scheduler.nextDueMs(0)).toBe(5);
   expect(scheduler.start(5)).toEqual(["a1"]);
   scheduler.workerEnded(0, 6, true);
   scheduler.workerReady(0);
   expect(scheduler.start(6)).toEqual(["a1"]);
+});
+
+describe("a call ahead", () => {
+  /** A scheduler of one worker that runs a call of 50 ms, and takes no other. */
+  function busy(options: Partial<SchedulerOptions> = {}): TestScheduler {
+    const scheduler = new TestScheduler({ workers: 1, ...options }, 64);
+    scheduler.taken = 0;
+    scheduler.add(scheduler.lane(), "final", "running");
+    expect(scheduler.start()).toEqual(["running"]);
+    return scheduler;
+  }
+
+  test("is one final, so that the worker does not wait for the main thread; interims are not ahead", () => {
+    const scheduler = busy();
+    scheduler.add(scheduler.lane(), "interim", "i");
+    expect(scheduler.start()).toEqual([]);
+    scheduler.add(scheduler.lane(), "final", "a");
+    scheduler.add(scheduler.lane(), "final", "b");
+    expect(scheduler.start()).toEqual(["a"]);
+    expect([scheduler.finalsWaiting, scheduler.finalsPending]).toEqual([2, 3]);
+  });
+
+  test("is not the only one of a model whose calls take less than a turn of the main thread", () => {
+    const scheduler = new TestScheduler({ workers: 1, maxInFlight: 1000 }, 64);
+    const lane = scheduler.lane();
+    scheduler.add(lane, "final", "first");
+    scheduler.start();
+    scheduler.callEnded(0, 0, 0.01, 1);
+    scheduler.add(lane, "final", ...Array<string>(100).fill("more"));
+    expect(scheduler.start(1)).toHaveLength(65);
+  });
+
+  test("is taken back when its lane is closed: the job is dropped and not counted as run", () => {
+    const scheduler = busy();
+    const [lane, other] = [scheduler.lane(), scheduler.lane()];
+    scheduler.add(lane, "final", "a");
+    scheduler.start();
+    scheduler.closeLane(lane);
+    expect(scheduler.takeDropped()).toMatchObject([{ cancelled: false, calls: 0 }]);
+    scheduler.add(other, "final", "b");
+    expect(scheduler.start()).toEqual(["b"]);
+  });
+
+  test("that has been taken when its lane is closed ends with its call", () => {
+    const scheduler = busy();
+    const lane = scheduler.lane();
+    scheduler.add(lane, "final", "a");
+    scheduler.start();
+    scheduler.taken = 1;
+    scheduler.closeLane(lane);
+    expect(scheduler.takeDropped()).toMatchObject([{ cancelled: true, calls: 1 }]);
+  });
+
+  test("is taken back when finals come that can share a batch with it", () => {
+    const scheduler = busy({ maxBatch: 4 });
+    for (const [name, batch] of [
+      ["a", "a"],
+      ["b", "a+b"],
+      ["c", "a+b+c"],
+    ] as const) {
+      scheduler.add(scheduler.lane(), "final", name);
+      expect(scheduler.start()).toEqual([batch]);
+    }
+  });
+
+  test("is taken back when another worker has nothing to do", () => {
+    const scheduler = new TestScheduler({ workers: 2 }, 64);
+    scheduler.taken = 1;
+    for (const name of ["a", "b", "c", "d"]) scheduler.add(scheduler.lane(), "final", name);
+    expect(scheduler.start()).toEqual(["a", "b", "c", "d"]);
+    // The worker of the first call takes the third one, and ends both.
+    scheduler.taken = 2;
+    for (const number of [0, 2]) scheduler.callEnded(1, number, 1, 1);
+    expect(scheduler.start(1)).toEqual(["d"]);
+    expect(scheduler.call(1)?.number).toBe(4);
+  });
+
+  test("is taken back when another stream comes, for which one worker is reserved", () => {
+    const scheduler = new TestScheduler({ workers: 2 }, 64);
+    scheduler.taken = 1;
+    const greedy = scheduler.lane();
+    scheduler.add(greedy, "final", "a1", "a2", "a3", "a4");
+    expect(scheduler.start()).toEqual(["a1", "a2", "a3", "a4"]);
+    scheduler.add(scheduler.lane(), "final", "b");
+    expect(scheduler.start()).toEqual(["b"]);
+  });
+
+  test("does not wait behind a call that takes far longer than others", () => {
+    const scheduler = new TestScheduler({ workers: 2 }, 64);
+    scheduler.taken = 1;
+    scheduler.add(scheduler.lane(), "final", "slow");
+    scheduler.add(scheduler.lane(), "final", "b");
+    scheduler.add(scheduler.lane(), "final", "c");
+    expect(scheduler.start()).toEqual(["slow", "b", "c"]);
+    scheduler.callEnded(0, 1, 1, 1);
+    const behind = scheduler.call(1);
+    scheduler.add(scheduler.lane(), "final", "d", "e");
+    expect(behind === undefined || behind.number < 3).toBe(true);
+    expect(scheduler.start(100)).toContain("c");
+  });
+
+  test("of a worker that ended waits again, uncounted, in its turn; the call that ran is repeated", () => {
+    const scheduler = busy();
+    scheduler.add(scheduler.lane(), "final", "a");
+    expect(scheduler.start()).toEqual(["a"]);
+    const { calls, jobs } = scheduler.workerEnded(0, 1, true);
+    expect([calls.length, jobs]).toEqual([1, []]);
+    scheduler.workerReady(0);
+    scheduler.taken = Infinity;
+    expect(scheduler.start(1)).toEqual(["a", "running"]);
+  });
+
+  test("has its deadline when it has started", () => {
+    const scheduler = busy({ timeoutMs: 100 });
+    scheduler.add(scheduler.lane(), "final", "a");
+    scheduler.start();
+    scheduler.callEnded(0, 0, 80, 80);
+    expect([scheduler.overdue(179), scheduler.overdue(180)]).toEqual([[], [0]]);
+  });
+
+  test("does not keep an interim that no worker has taken before a final", () => {
+    const scheduler = new TestScheduler({ workers: 1 }, 64);
+    scheduler.taken = -1;
+    scheduler.add(scheduler.lane(), "interim", "i");
+    expect(scheduler.start()).toEqual(["i"]);
+    scheduler.add(scheduler.lane(), "final", "f");
+    expect(scheduler.start()).toEqual(["f"]);
+  });
 });

@@ -34,7 +34,7 @@ class WorkersHarness {
       clock: this.clock,
       events: {
         ready: (worker) => this.reports.push(`ready ${worker}`),
-        done: (worker, { call }) => this.reports.push(`done ${worker} ${call}`),
+        done: (worker, results) => results.forEach(({ call }) => this.reports.push(`done ${worker} ${call}`)),
         exited: (worker, { cause }) => this.reports.push(`exited ${worker}: ${cause}`),
         loadFailed: (worker, { cause }) => this.reports.push(`load failed ${worker}: ${cause}`),
         noneLeft: () => this.reports.push("none left"),

@@ -1,15 +1,26 @@
 import { messageOf } from "../../src/lib/thrown.ts";
-import type { HostEvents, HostExit, HostOptions, LaneJob, StartHost, WorkerHost } from "../../src/pool/worker-host.ts";
+import type {
+  CallResult,
+  HostEvents,
+  HostExit,
+  HostOptions,
+  LaneJob,
+  StartHost,
+  WorkerHost,
+} from "../../src/pool/worker-host.ts";
 import { AddonFlag } from "../../src/worker/addon-flag.ts";
+import { CallRing } from "../../src/worker/call-ring.ts";
 import { isStateful, type LoadedModel, loadModel } from "../../src/worker/load-model.ts";
-import { decodeDone, type JobMessage, type WorkerResult } from "../../src/worker/messages.ts";
+import { decodeResults, type JobMessage, type WorkerResult } from "../../src/worker/messages.ts";
 import { ModelCaller } from "../../src/worker/model-caller.ts";
+import { ResultRing } from "../../src/worker/result-ring.ts";
 import { SpanReader } from "../../src/worker/span-reader.ts";
 
 /** Starts a host that runs its model on this thread. A call that does not return cannot be terminated. */
 export const inlineHost: StartHost = (options, events) => new InlineHost(options, events);
 
 class InlineHost implements WorkerHost {
+  readonly ahead = 0;
   readonly #events: HostEvents;
   readonly #laneOptions = new Map<number, unknown>();
   #model: LoadedModel["model"] | undefined;
@@ -21,8 +32,12 @@ class InlineHost implements WorkerHost {
 
   constructor({ model, settings, arena, spawn }: HostOptions, events: HostEvents) {
     this.#events = events;
-    const addonFlag = new AddonFlag().buffer;
-    loadModel({ type: "load", arena: arena.samples, addonFlag, model, settings, spawn }).then(
+    const shared = {
+      addonFlag: new AddonFlag().buffer,
+      calls: new CallRing().buffer,
+      results: new ResultRing().buffer,
+    };
+    loadModel({ type: "load", arena: arena.samples, ...shared, model, settings, spawn }).then(
       (loaded) => {
         if (this.#ended) return;
         this.#model = loaded.model;
@@ -45,8 +60,17 @@ class InlineHost implements WorkerHost {
       const inferMs = performance.now() - startedMs;
       this.#busy = false;
       if (this.#closing) void this.#leave(jobs[0]?.job.step === "start" ? results[0] : undefined);
-      else if (!this.#ended) this.#events.done(decodeDone({ type: "done", call, inferMs, results }));
+      else if (!this.#ended) this.#events.done([{ call, inferMs, results: decodeResults(results) }]);
     });
+  }
+
+  /** Each call is taken at once. */
+  withdraw(): boolean {
+    return false;
+  }
+
+  poll(): readonly CallResult[] {
+    return [];
   }
 
   forget(lane: number): void {

@@ -1,7 +1,6 @@
 import { random } from "../../src/model/built-in/random.ts";
-import type { RunningCall } from "../../src/pool/assignments.ts";
 import type { AudioJob, LaneOwner } from "../../src/pool/lane.ts";
-import type { QueuedJob, SchedulerLane } from "../../src/pool/queued-job.ts";
+import type { AssignedCall, QueuedJob, SchedulerLane } from "../../src/pool/queued-job.ts";
 import type { SchedulerOptions } from "../../src/pool/scheduler.ts";
 import { Scheduler } from "../../src/pool/scheduler.ts";
 import { type Place, TurnCheck } from "./turn-check.ts";
@@ -25,17 +24,25 @@ interface SimulatedLane {
   readonly lane: SchedulerLane;
   readonly jobs: Set<SimulatedJob>;
   submitted: number;
-  lastStarted: number;
 }
 
+/** A call on its worker, which takes it and ends it without the scheduler. */
 interface SimulatedCall {
-  readonly call: RunningCall;
+  readonly call: AssignedCall;
   readonly jobs: readonly SimulatedJob[];
-  readonly endsMs: number;
+  /** When the worker takes it, unless another call runs. */
+  readonly arrivesMs: number;
+  readonly inferMs: number;
   readonly dies: boolean;
+  takenMs: number | undefined;
+  /** When the scheduler hears of its end, which was before; undefined: it has not ended. */
+  heardMs: number | undefined;
 }
 
 const STEPS = 40;
+/** Longest times until an idle worker takes a call, and until the scheduler hears of the end of one. */
+const WAKE_MS = 2;
+const HEAR_MS = 8;
 const NO_AUDIO = { slabs: [], offset: 0, length: 0 };
 
 /** Streams of callers with three streams, two streams, and one. */
@@ -46,19 +53,25 @@ const OWNERS: readonly LaneOwner[] = [
 ];
 
 /**
- * One random history of submissions, slow calls, crashes and closed lanes with a virtual clock. Every rule of the
- * scheduler is checked at each step against the simulation's own records. A broken rule throws.
+ * One random history of submissions, slow calls, crashes and closed lanes with a virtual clock. Workers take calls that
+ * they have ahead by themselves, while others are withdrawn, and the scheduler hears of ends some time later. Every rule
+ * of the scheduler is checked at each step against the simulation's own records. A broken rule throws.
  */
 export class ScheduleSimulation {
   readonly #draw: () => number;
   readonly #options: SchedulerOptions;
   readonly #scheduler: Scheduler;
   readonly #jobs = new Map<AudioJob, SimulatedJob>();
-  readonly #running = new Map<number, SimulatedCall>();
+  /** The calls of each worker that are neither withdrawn nor heard to have ended, in order. */
+  readonly #calls: SimulatedCall[][];
   /** Lost workers, with the streams of their calls and the time until which these occupy them. */
   readonly #lost = new Map<number, { readonly streams: ReadonlySet<object>; readonly untilMs: number }>();
   readonly #lanes: SimulatedLane[] = [];
-  readonly #turns = new TurnCheck();
+  #turns = new TurnCheck();
+  /** Calls that a worker may have ahead. */
+  readonly #ahead: number;
+  /** Longest time of a usual call. */
+  readonly #callMs: number;
   #now = 0;
   #opened = 0;
   #submitted = 0;
@@ -67,6 +80,7 @@ export class ScheduleSimulation {
   constructor(seed: number) {
     this.#draw = random(seed);
     const stateful = this.#chance(0.25);
+    this.#callMs = [15, 15, 1][this.#integer(0, 2)]!;
     this.#options = {
       workers: this.#integer(1, 4),
       maxInFlight: this.#integer(1, 3),
@@ -77,7 +91,12 @@ export class ScheduleSimulation {
       timeoutMs: 50,
       lostMs: 30,
     };
-    this.#scheduler = new Scheduler(this.#options);
+    this.#ahead = [0, 1, 3, 64][this.#integer(0, 3)]!;
+    this.#calls = Array.from({ length: this.#options.workers }, () => []);
+    this.#scheduler = new Scheduler(this.#options, {
+      ahead: this.#ahead,
+      withdraw: (call) => this.#withdraw(call),
+    });
     for (let worker = 0; worker < this.#options.workers; worker++) this.#scheduler.workerReady(worker);
     for (let i = this.#integer(1, 8); i > 0; i--) this.#openLane();
   }
@@ -101,7 +120,7 @@ export class ScheduleSimulation {
       this.#startCalls();
       this.#advance(60);
     }
-    while (this.#running.size > 0) this.#advance(60);
+    while (this.#calls.some(({ length }) => length > 0)) this.#advance(60);
     for (const { lane } of this.#lanes) this.#scheduler.closeLane(lane);
     const { finalsPending, finalsWaiting, interimsWaiting, busyWorkers, openStreams } = this.#scheduler;
     check(finalsPending + finalsWaiting + interimsWaiting + busyWorkers + openStreams === 0, "nothing is left over");
@@ -117,7 +136,6 @@ export class ScheduleSimulation {
       lane: this.#scheduler.openLane(owner, undefined),
       jobs: new Set(),
       submitted: 0,
-      lastStarted: -1,
     });
   }
 
@@ -145,7 +163,10 @@ export class ScheduleSimulation {
   #close(lane: SimulatedLane): void {
     this.#scheduler.closeLane(lane.lane);
     this.#takeDropped();
-    for (const { state } of lane.jobs) check(state === "cancelled", "only running jobs outlive their lane, cancelled");
+    for (const job of lane.jobs) {
+      check(job.state === "cancelled", "only running jobs outlive their lane, cancelled");
+      check(this.#callOf(job)?.takenMs !== undefined, "jobs that no worker has taken end with their lane");
+    }
     this.#lanes.splice(this.#lanes.indexOf(lane), 1);
     this.#openLane();
     this.#forgetWaits();
@@ -153,8 +174,63 @@ export class ScheduleSimulation {
 
   #crash(worker: number): void {
     if (this.#lost.has(worker)) return;
-    this.#lose(worker);
-    this.#ended(this.#scheduler.workerEnded(worker, this.#now, true), true);
+    this.#hear(worker);
+    this.#end(worker, true);
+  }
+
+  /** Ends a worker. Its calls that were not taken wait again, uncounted. */
+  #end(worker: number, crashed: boolean): void {
+    const { jobs } = this.#scheduler.workerEnded(worker, this.#now, crashed);
+    const taken = this.#calls[worker]!.splice(0);
+    for (const { takenMs } of taken)
+      check(takenMs !== undefined, "a call that was not taken does not end with its worker");
+    const streams = new Set(taken.flatMap((call) => call.jobs.map(({ lane }) => lane.owner.stream)));
+    this.#lost.set(worker, { streams, untilMs: this.#now + this.#options.lostMs });
+    this.#ended(jobs, crashed);
+  }
+
+  /** Reports the calls of a worker that have ended. */
+  #hear(worker: number): void {
+    const calls = this.#calls[worker]!;
+    while (calls[0]?.heardMs !== undefined) {
+      const [{ call, inferMs }] = calls.splice(0, 1) as [SimulatedCall];
+      const ended = this.#scheduler.callEnded(worker, call.number, inferMs, this.#now);
+      check(ended === call, "the end of a call is known");
+      this.#ended(call.jobs, false);
+    }
+  }
+
+  /** Takes back the last call of a worker if it has not taken it. */
+  #withdraw(call: AssignedCall): boolean {
+    const calls = this.#calls[call.worker]!;
+    const last = calls.at(-1);
+    check(last?.call === call, "calls are withdrawn from the last one");
+    if (last === undefined || last.takenMs !== undefined) return false;
+    calls.pop();
+    for (const job of last.jobs) {
+      job.state = "waiting";
+      job.calls--;
+    }
+    // Who has had a turn is not known any more.
+    this.#turns = new TurnCheck();
+    return true;
+  }
+
+  /** Lets the worker take and end calls, as far as it comes until now. Returns when it does so next; Infinity: never. */
+  #work(worker: number): number {
+    let freeMs = -Infinity;
+    for (const call of this.#calls[worker]!) {
+      if (call.takenMs === undefined) {
+        const takenMs = Math.max(freeMs, call.arrivesMs);
+        if (takenMs > this.#now) return takenMs;
+        call.takenMs = takenMs;
+      }
+      freeMs = call.takenMs + call.inferMs;
+      if (freeMs > this.#now) return freeMs;
+      if (call.dies) return freeMs;
+      call.heardMs ??= freeMs + this.#draw() * HEAR_MS;
+    }
+    return Infinity;
   }
 
   /** Crashes every worker. None can be started any more: what waits fails. */
@@ -165,15 +241,8 @@ export class ScheduleSimulation {
     check(finalsWaiting + interimsWaiting + finalsPending === 0, "nothing waits when no worker is left");
     for (const lane of this.#lanes) {
       check(lane.jobs.size === 0, "every job fails when no worker is left");
-      lane.lastStarted = lane.submitted - 1;
     }
     this.#forgetWaits();
-  }
-
-  #lose(worker: number): void {
-    const streams = new Set(this.#running.get(worker)?.jobs.map(({ lane }) => lane.owner.stream));
-    this.#running.delete(worker);
-    this.#lost.set(worker, { streams, untilMs: this.#now + this.#options.lostMs });
   }
 
   #replaceLost(): void {
@@ -186,35 +255,62 @@ export class ScheduleSimulation {
     const untilMs = this.#now + byMs;
     this.#startCalls();
     for (let turns = 0; ; turns++) {
-      check(turns < 1000, "nothing is due when there is nothing to do");
-      const next = [...this.#running.values()].sort((a, b) => a.endsMs - b.endsMs)[0];
-      const dueMs = Math.min(next?.endsMs ?? Infinity, this.#scheduler.nextDueMs());
+      check(turns < 3000, "nothing is due when there is nothing to do");
+      const worksMs = this.#calls.map((_, worker) => this.#work(worker));
+      const hearsMs = this.#calls.map(([first]) => first?.heardMs ?? Infinity);
+      const dueMs = Math.min(...worksMs, ...hearsMs, this.#scheduler.nextDueMs(this.#now));
       if (dueMs > untilMs) break;
       this.#now = Math.max(this.#now, dueMs);
-      for (const worker of this.#scheduler.overdue(this.#now)) {
-        check(this.#running.get(worker)!.call.deadlineMs <= this.#now, "no call is ended before its deadline");
-        this.#lose(worker);
-        this.#ended(this.#scheduler.workerEnded(worker, this.#now, false), false);
-      }
-      if (next && next.endsMs <= this.#now && this.#running.has(next.call.worker)) {
-        if (next.dies) this.#crash(next.call.worker);
-        else {
-          this.#running.delete(next.call.worker);
-          this.#ended(this.#scheduler.callEnded(next.call.worker, this.#now), false);
-        }
+      for (const worker of this.#calls.keys()) this.#work(worker);
+      for (const worker of this.#scheduler.overdue(this.#now)) this.#endOverdue(worker);
+      for (const [worker, calls] of this.#calls.entries()) {
+        const died = calls.some(({ dies, takenMs = Infinity, inferMs }) => dies && takenMs + inferMs <= this.#now);
+        if (died) this.#crash(worker);
+        else if ((calls[0]?.heardMs ?? Infinity) <= this.#now) this.#hear(worker);
       }
       this.#startCalls();
     }
     this.#now = untilMs;
+    for (const worker of this.#calls.keys()) this.#work(worker);
     this.#checkNothingWaits();
   }
 
+  /** As the dispatcher does: what was not taken is withdrawn before results are looked for. */
+  #endOverdue(worker: number): void {
+    const [first] = this.#calls[worker]!;
+    check(first!.call.deadlineMs <= this.#now, "no call is ended before its deadline");
+    this.#scheduler.withdrawFrom(worker);
+    const isLate = this.#calls[worker]![0]?.heardMs !== undefined;
+    this.#hear(worker);
+    if (isLate) return;
+    if (first!.takenMs !== undefined) {
+      const ranMs = this.#now - first!.takenMs;
+      check(ranMs >= this.#options.timeoutMs - WAKE_MS - 1e-6, "a deadline begins when a call is taken");
+    }
+    this.#end(worker, false);
+  }
+
   #startCalls(): void {
+    this.#scheduler.review(this.#now);
     for (let call = this.#scheduler.next(this.#now); call; call = this.#scheduler.next(this.#now)) this.#started(call);
     this.#checkNothingWaits();
-    for (const { call } of this.#running.values()) check(this.#now < call.deadlineMs, "no call runs past its deadline");
+    this.#checkNothingIsBehind();
+    for (const calls of this.#calls) {
+      for (const { call } of calls) check(this.#now < call.deadlineMs, "no call runs past its deadline");
+    }
     const pending = this.#lanes.reduce((sum, lane) => sum + this.#pendingFinals(lane), 0);
     check(this.#scheduler.finalsPending === pending, "pending finals are counted");
+  }
+
+  /** A call behind another one does not wait for it while another worker could run it. */
+  #checkNothingIsBehind(): void {
+    if (this.#scheduler.idleWorkers === 0) return;
+    for (const [first, behind] of this.#calls) {
+      if (behind === undefined || behind.takenMs !== undefined) continue;
+      const others = this.#calls.map((calls) => (calls[0] === first ? [first!] : calls));
+      const mayMove = behind.jobs.every(({ lane }) => this.#mayOccupyMore(lane.owner.stream, -1, others));
+      check(!mayMove, "no call waits behind another one beside an idle worker");
+    }
   }
 
   #checkNothingWaits(): void {
@@ -232,11 +328,14 @@ export class ScheduleSimulation {
     }
   }
 
-  #started(call: RunningCall): void {
+  #started(call: AssignedCall): void {
     const { workers, maxBatch, maxBatchWaitMs } = this.#options;
     const jobs = call.jobs.map((queued) => this.#simulated(queued));
     const { kind } = jobs[0]!;
-    check(!this.#running.has(call.worker) && !this.#lost.has(call.worker), "a worker has one call at a time");
+    const calls = this.#calls[call.worker]!;
+    check(!this.#lost.has(call.worker), "a worker that is lost gets no call");
+    check(calls.length === 0 || kind === "final", "only finals are ahead");
+    check(calls.length <= this.#ahead, "a worker has a limited number of calls ahead");
     check(jobs.length <= maxBatch, "a batch has a limit");
     check(
       jobs.every((job) => job.kind === kind),
@@ -252,31 +351,35 @@ export class ScheduleSimulation {
       check(due || runnable.length >= maxBatch, "finals wait for others to join them");
     }
     for (const { owner } of new Set(jobs.map(({ lane }) => lane))) {
-      check(this.#mayOccupyMore(owner.stream), "no stream occupies all workers while others have lanes open");
+      const may = this.#mayOccupyMore(owner.stream, call.worker);
+      check(may, "no stream occupies all workers while others have lanes open");
     }
-    for (const job of jobs) this.#jobStarted(job, jobs.length);
-    const slow = this.#chance(0.05);
-    const endsMs = this.#now + (slow ? 1000 : this.#draw() * 15);
-    this.#running.set(call.worker, { call, jobs, endsMs, dies: this.#chance(0.1) });
+    for (const job of jobs) this.#jobStarted(job, jobs.length, call.worker);
+    const inferMs = this.#chance(0.05) ? 1000 : this.#draw() * this.#callMs;
+    const arrivesMs = this.#now + this.#draw() * WAKE_MS;
+    calls.push({ call, jobs, arrivesMs, inferMs, dies: this.#chance(0.1), takenMs: undefined, heardMs: undefined });
   }
 
-  #jobStarted(job: SimulatedJob, batchSize: number): void {
+  #jobStarted(job: SimulatedJob, batchSize: number, worker: number): void {
     const { lane, kind } = job;
     this.#turns.serve(
       kind,
       lane.place,
-      this.#startable(kind).map((waiting) => waiting.lane.place),
+      this.#startable(kind, worker).map((waiting) => waiting.lane.place),
     );
     check(job.state === "waiting", "only waiting jobs start");
     check(this.#lanes.includes(lane), "no job of a closed lane starts");
+    if (kind === "final" && job.calls === 0) {
+      const earlier = [...lane.jobs].some(
+        (other) => other.state === "waiting" && other.order >= 0 && other.order < job.order,
+      );
+      check(!earlier, "finals of a lane start in order");
+    }
     job.state = "running";
     job.calls++;
     if (job.calls > 1) {
       check(this.#options.idempotent && job.calls === 2 && kind === "final", "only repeatable jobs repeat, once");
       check(batchSize === 1, "a job that is called again is called alone");
-    } else if (kind === "final") {
-      check(job.order === lane.lastStarted + 1, "finals of a lane start in order");
-      lane.lastStarted = job.order;
     }
     const limit = kind === "interim" || this.#options.stateful ? 1 : this.#options.maxInFlight;
     check(this.#count(lane, kind, "running") <= limit, "a lane keeps to its limit");
@@ -338,27 +441,37 @@ export class ScheduleSimulation {
   }
 
   #isRunning(job: SimulatedJob): boolean {
-    return [...this.#running.values()].some(({ jobs }) => jobs.includes(job));
+    return this.#callOf(job) !== undefined;
   }
 
-  #startable(kind: Kind): SimulatedJob[] {
-    return this.#lanes.flatMap((lane) => (this.#mayOccupyMore(lane.owner.stream) ? this.#runnableOf(lane, kind) : []));
+  #callOf(job: SimulatedJob): SimulatedCall | undefined {
+    return this.#calls.flat().find(({ jobs }) => jobs.includes(job));
+  }
+
+  /** Jobs that could start on a worker; by default, an idle one. */
+  #startable(kind: Kind, worker = -1): SimulatedJob[] {
+    const mayStart = ({ owner }: SimulatedLane): boolean => this.#mayOccupyMore(owner.stream, worker);
+    return this.#lanes.flatMap((lane) => (mayStart(lane) ? this.#runnableOf(lane, kind) : []));
   }
 
   #interimCalls(): number {
-    return [...this.#running.values()].filter(({ jobs }) => jobs[0]!.kind === "interim").length;
+    return this.#calls.flat().filter(({ jobs }) => jobs[0]!.kind === "interim").length;
   }
 
-  /** Returns whether the stream leaves a worker to others after one more call, or there is no other, or no worker. */
-  #mayOccupyMore(stream: object): boolean {
+  /**
+   * Returns whether the stream leaves a worker to others after one more call, or there is no other, or no worker.
+   * @param worker that gets the call; -1: an idle one
+   * @param workersCalls calls of every worker; default: those that they have
+   */
+  #mayOccupyMore(stream: object, worker = -1, workersCalls: readonly SimulatedCall[][] = this.#calls): boolean {
     if (this.#lanes.every(({ owner }) => owner.stream === stream)) return true;
     const lost = [...this.#lost.values()].filter(({ streams, untilMs }) => streams.size > 0 && this.#now < untilMs);
     const workers = this.#options.workers - this.#lost.size + lost.length;
-    const running = [...this.#running.values()].filter(({ jobs }) =>
-      jobs.some((job) => job.lane.owner.stream === stream),
-    );
-    const occupied = running.length + lost.filter(({ streams }) => streams.has(stream)).length;
-    return workers < 2 || occupied + 1 < workers;
+    const occupies = (calls: readonly SimulatedCall[]): boolean =>
+      calls.some(({ jobs }) => jobs.some(({ lane }) => lane.owner.stream === stream));
+    const more = worker >= 0 && occupies(this.#calls[worker]!) ? 0 : 1;
+    const occupied = workersCalls.filter(occupies).length + lost.filter(({ streams }) => streams.has(stream)).length;
+    return workers < 2 || occupied + more < workers;
   }
 
   /** The first waiting jobs of a lane, as many as its limit allows to run. */

@@ -1,6 +1,6 @@
 import type { JobResult } from "../../src/model/job.ts";
 import type { ModelInfo } from "../../src/model/model-info.ts";
-import type { HostEvents, HostExit, LaneJob, StartHost, WorkerHost } from "../../src/pool/worker-host.ts";
+import type { CallResult, HostEvents, HostExit, LaneJob, StartHost, WorkerHost } from "../../src/pool/worker-host.ts";
 
 const INFO: ModelInfo = {
   name: "scripted",
@@ -16,10 +16,20 @@ const INFO: ModelInfo = {
   loadMs: 0,
 };
 
+interface HostCall {
+  readonly call: number;
+  readonly jobs: readonly LaneJob[];
+}
+
 /** A host without a model: the test decides when it is ready, answers and ends. */
 export class ScriptedHost implements WorkerHost {
-  readonly calls: { readonly call: number; readonly jobs: readonly LaneJob[] }[] = [];
+  ahead = 0;
+  /** Number of the last call that the model has taken; undefined: each is taken at once. */
+  taken: number | undefined;
+  readonly calls: HostCall[] = [];
   readonly forgotten: number[] = [];
+  /** Results for `poll`. */
+  readonly unreported: CallResult[] = [];
   closing = false;
   terminated = false;
   readonly #events: HostEvents;
@@ -30,6 +40,16 @@ export class ScriptedHost implements WorkerHost {
 
   call(call: number, jobs: readonly LaneJob[]): void {
     this.calls.push({ call, jobs });
+  }
+
+  withdraw(call: number): boolean {
+    if (this.taken === undefined || call <= this.taken || this.calls.at(-1)?.call !== call) return false;
+    this.calls.pop();
+    return true;
+  }
+
+  poll(): readonly CallResult[] {
+    return this.unreported.splice(0);
   }
 
   forget(lane: number): void {
@@ -52,11 +72,16 @@ export class ScriptedHost implements WorkerHost {
   answer(...results: JobResult[]): void {
     const last = this.calls.at(-1);
     if (last === undefined) throw new Error("the host has no call");
-    this.#events.done({
-      call: last.call,
-      inferMs: 1,
-      results: results.length > 0 ? results : last.jobs.map(() => ({ output: {} })),
-    });
+    this.#events.done([this.result(last, results)]);
+  }
+
+  /** Ends these calls at once, each with an empty output for each job. */
+  answerAll(calls: readonly HostCall[]): void {
+    this.#events.done(calls.map((call) => this.result(call)));
+  }
+
+  result({ call, jobs }: HostCall, results: readonly JobResult[] = []): CallResult {
+    return { call, inferMs: 1, results: results.length > 0 ? results : jobs.map(() => ({ output: {} })) };
   }
 
   exit(exit: HostExit = { cause: "exit code 1" }): void {

@@ -1,6 +1,6 @@
 import type { MetricSnapshot } from "../../telemetry/metrics/metric-snapshot.ts";
 import { relayLines } from "./lines.ts";
-import type { Answers, FromProcess, ProcessHealth, ProcessLoad, ServeOrder, ToProcess } from "./messages.ts";
+import type { Answers, FromProcess, ProcessLoad, ServeOrder, ToProcess } from "./messages.ts";
 
 /** How a process ended. */
 export interface ProcessEnd {
@@ -42,8 +42,6 @@ export class ServerChild {
   state: ChildState = "starting";
   /** Time of `performance.now()` at which the process was ready. */
   readyAt: number | undefined;
-  /** The newest sign of life. */
-  health: ProcessHealth = {};
   /** The newest numbers that it reported. */
   load: ProcessLoad | undefined;
   /** The newest metrics that it reported. */
@@ -91,12 +89,6 @@ export class ServerChild {
     clearTimeout(timer);
     this.#asked.delete(id);
     return value as Answers[What] | undefined;
-  }
-
-  /** Asks for current numbers. Those of before stay when there is no answer in time. */
-  async refreshLoad(timeoutMs: number): Promise<void> {
-    const load = await this.ask("load", timeoutMs);
-    if (load !== undefined) this.load = load;
   }
 
   /** Asks for the metrics. Those of before stay when there is no answer in time. */

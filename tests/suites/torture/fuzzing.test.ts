@@ -19,5 +19,5 @@ test.skipIf(!fuzzable).each(fuzzTargets())(
     const { passed, report } = await fuzz(target, SECONDS, false);
     expect(passed ? "" : report).toBe("");
   },
-  1_800_000,
+  120_000,
 );

@@ -13,7 +13,12 @@ export interface Handle {
 /** How long `ORDERS.native` blocks, ms. */
 export const NATIVE_MS = 800;
 
-/** Writes to a file which handles it opens and which it releases: `started`, `finished` or `disposed`, id, steps. */
+const SLOW = new Set<number | undefined>([ORDERS.laterThrow, ORDERS.exit, ORDERS.native, ORDERS.pause]);
+
+/**
+ * Writes to a file which handles it opens and which it releases: `started`, `finished` or `disposed`, id, steps; and
+ * `stepping` when a step that takes a while has begun.
+ */
 class Handles implements StatefulModel<object, Handle> {
   readonly #file: string;
   /** The model has `finish`. */
@@ -37,6 +42,7 @@ class Handles implements StatefulModel<object, Handle> {
 
   step(audio: Float32Array, handle: Handle): [object | undefined, Handle] | Promise<[object | undefined, Handle]> {
     const next: Handle = { ...handle, steps: handle.steps + 1 };
+    if (SLOW.has(audio[0])) this.#write("stepping", handle);
     switch (audio[0]) {
       case ORDERS.throw:
         throw new Error("as ordered");

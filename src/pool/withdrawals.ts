@@ -1,0 +1,136 @@
+import type { Assignments } from "./assignments.ts";
+import type { LookAhead } from "./look-ahead.ts";
+import type { AssignedCall, QueuedJob, SchedulerLane } from "./queued-job.ts";
+import type { WaitingJobs } from "./waiting-jobs.ts";
+import type { WorkerCalls } from "./worker-calls.ts";
+
+/** A batch that has not been taken is formed anew when the jobs that could join it are at least this share of it. */
+const COMPANY = 1 / 8;
+
+/** What the hosts of the workers can do. */
+export interface CallQueues {
+  /** Calls that a worker can have besides the one that it runs. */
+  readonly ahead: number;
+  /** Takes back the last call of a worker. Returns false when the worker has taken it. */
+  withdraw(call: AssignedCall): boolean;
+}
+
+/**
+ * Takes back calls that their workers have not taken. Their jobs wait again, in the places that they had, as if they had
+ * not been assigned.
+ */
+export class Withdrawals {
+  readonly #assignments: Assignments;
+  readonly #waiting: WaitingJobs;
+  readonly #lookAhead: LookAhead;
+  readonly #maxBatch: number;
+  readonly #queues: CallQueues;
+  #reserveChanged = false;
+  /** Workers that did not give a call back since the last review. */
+  readonly #asked = new Set<number>();
+
+  constructor(
+    assignments: Assignments,
+    waiting: WaitingJobs,
+    lookAhead: LookAhead,
+    maxBatch: number,
+    queues: CallQueues,
+  ) {
+    this.#assignments = assignments;
+    this.#waiting = waiting;
+    this.#lookAhead = lookAhead;
+    this.#maxBatch = maxBatch;
+    this.#queues = queues;
+  }
+
+  /** A stream may have fewer workers than before. */
+  reserveChanged(): void {
+    this.#reserveChanged = true;
+  }
+
+  /** Takes back the calls behind the first `kept` of a worker. */
+  withdrawFrom(worker: number, kept: number): void {
+    for (let calls = this.#assignments.callsOf(worker); calls !== undefined && calls.count > kept;) {
+      if (!this.#withdrawLast(calls)) return;
+      calls = this.#assignments.callsOf(worker);
+    }
+  }
+
+  /** Takes back the call of the lane's interim. */
+  withdrawInterim({ running }: SchedulerLane): void {
+    for (const job of running) if (job.kind === "interim") this.withdrawJob(job);
+  }
+
+  /** Takes back the call of a job, and those behind it. */
+  withdrawJob(job: QueuedJob): void {
+    while (job.call !== undefined) {
+      const calls = this.#assignments.callsOf(job.call.worker)!;
+      if (!this.#withdrawLast(calls)) return;
+    }
+  }
+
+  /**
+   * Takes back calls behind others for workers that have nothing to do. Returns whether there were any.
+   * @param filtered not all jobs may have the next idle worker
+   */
+  shareWithIdle(filtered: boolean): boolean {
+    let { idle } = this.#assignments;
+    const { aheadCalls } = this.#assignments;
+    if (aheadCalls === 0) return false;
+    for (const calls of this.#assignments.busyWorkers) {
+      if (idle === 0) break;
+      if (this.#asked.has(calls.worker)) continue;
+      const { count } = calls;
+      const movable = filtered ? this.#lastMovable(calls) : count - 1;
+      if (movable < 1) continue;
+      // With a filter, the calls before it are kept, so that it may go.
+      this.withdrawFrom(calls.worker, filtered ? movable : Math.ceil(count / 2));
+      if (calls.count <= movable) idle--;
+      // The worker has taken the call, which is not known otherwise. It must not be asked for it again and again.
+      else this.#asked.add(calls.worker);
+    }
+    return this.#assignments.aheadCalls < aheadCalls;
+  }
+
+  /** Index of the last call that could go to the last idle worker when it and those behind it are taken back. */
+  #lastMovable(calls: WorkerCalls): number {
+    const others = this.#assignments.workers - 1;
+    return calls.all.findLastIndex(({ jobs }, index, all) => {
+      const kept = new Set(all.slice(0, index).flatMap((call) => call.jobs.map(({ lane }) => lane.stream)));
+      return jobs.every(({ lane: { stream } }) => stream.workers - Number(!kept.has(stream)) < others);
+    });
+  }
+
+  /** Takes back calls for which there is a better decision now. */
+  review(now: number): void {
+    this.#asked.clear();
+    if (this.#assignments.aheadCalls > 0) {
+      const late = (calls: WorkerCalls): boolean => this.#reserveChanged || this.#lookAhead.isLate(calls, now);
+      for (const calls of this.#assignments.busyWorkers) if (late(calls)) this.withdrawFrom(calls.worker, 1);
+    }
+    this.#reserveChanged = false;
+    if (this.#waiting.finals.size === 0) return;
+    for (const calls of this.#assignments.busyWorkers) {
+      const { last } = calls;
+      if (last.kind === "interim" ? this.#assignments.idle === 0 : this.#mayGrow(last)) this.#withdrawLast(calls);
+    }
+  }
+
+  /** Returns whether finals that wait could join a call. A job that is repeated stays alone. */
+  #mayGrow({ jobs }: AssignedCall): boolean {
+    if (jobs.length >= this.#maxBatch || jobs[0]!.calls > 1) return false;
+    return this.#waiting.finals.size >= jobs.length * COMPANY;
+  }
+
+  #withdrawLast(calls: WorkerCalls): boolean {
+    const call = calls.last;
+    if (!this.#queues.withdraw(call)) return false;
+    this.#assignments.remove(call, call.assignedMs);
+    for (const job of call.jobs.toReversed()) {
+      job.calls--;
+      job.lane.jobWithdrawn(job);
+      this.#waiting.giveBack(job);
+    }
+    return true;
+  }
+}
