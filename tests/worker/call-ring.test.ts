@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
 
 import fc from "fast-check";
 
@@ -104,7 +105,7 @@ test("a worker knows which results the host has had, also when positions begin a
 
 test("a worker on another thread takes what is not withdrawn, once, while the host queues and withdraws", async () => {
   const source = `
-    import { CallRing } from ${JSON.stringify(new URL("../../src/worker/call-ring.ts", import.meta.url).pathname)};
+    import { CallRing } from ${JSON.stringify(join(import.meta.dir, "../../src/worker/call-ring.ts"))};
     self.onmessage = ({ data }) => {
       const ring = new CallRing(data);
       const lanes = [];
