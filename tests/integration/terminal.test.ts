@@ -193,3 +193,23 @@ test("info has the current numbers of sessions, streams, jobs and workers, and t
   await waitUntil("the session to be closed", async () => (await info()).live.sessions === 0);
   expect((await info()).live).toMatchObject({ streams: 0, channels: 0, audio_seconds: 1, arena: { used_bytes: 0 } });
 });
+
+test("the status line of several processes sums up all of them, and a record has the number of its process", async () => {
+  await using server = new ServerTerminal("--processes", "2", "--set", "model.delay=0");
+  const port = await server.port();
+  const clients = await Promise.all(Array.from({ length: 8 }, () => startStream(port)));
+  await waitUntil("the streams in the status line", () => server.text.includes("sessions 8, streams 8"));
+  const shown = await linesShown(server.text, 200);
+  expect(shown.at(-1)).toMatch(/^processes 2 of 2 {2}\| {2}sessions 8, streams 8 .*workers busy \d of 2 /);
+  expect(server.text).toMatch(/info +\[[12]\] stream \S+ started: \/simple/);
+  for (const client of clients) client[Symbol.dispose]();
+  expect(await server.stop()).toBe(0);
+});
+
+test("SIGHUP from the terminal of several processes shuts them down, because it means that the terminal is closed", async () => {
+  await using server = new ServerTerminal("--processes", "2");
+  await server.port();
+  server.child.kill("SIGHUP");
+  expect(await server.child.exited).toBe(0);
+  expect(server.text).toContain("draining signal=SIGHUP");
+});

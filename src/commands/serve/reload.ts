@@ -7,7 +7,7 @@ import type { Logger } from "../../telemetry/log/log.ts";
 const FIXED = ["server", "log"] as const;
 
 export interface ReloadOptions {
-  readonly supervisor: Supervisor;
+  readonly supervisor: Pick<Supervisor, "isDraining" | "replaceAll">;
   readonly log: Logger;
   /** The configuration of the start. */
   readonly config: Config;
