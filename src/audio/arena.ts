@@ -1,5 +1,6 @@
 import { Link, LinkedList } from "../lib/linked-list.ts";
 import { ArenaMemory, SLAB_SAMPLES } from "../native/arena.ts";
+import { FreeSlabs } from "./free-slabs.ts";
 
 /** Place of a span of audio in the arena. */
 export interface AudioSpan {
@@ -22,17 +23,17 @@ interface Waiter {
  * `s * Arena.SLAB_SAMPLES + i` in `samples`. Workers get the address once and read slabs by number.
  *
  * Slabs are reference counted: 1 when taken, free at 0. The counts live on the thread that owns the arena; workers
- * never touch them. The slab freed last is taken first, because its memory is most likely in the processor's cache.
+ * never touch them. A slab occupies memory from its first use until it is given back.
  */
 export class Arena implements Disposable {
   static readonly SLAB_SAMPLES = SLAB_SAMPLES;
+  static readonly SLABS_PER_MIB = 64;
 
   readonly samples: ArenaMemory;
   readonly capacity: number;
 
   readonly #references: Uint32Array;
-  readonly #free: Uint32Array;
-  #freeCount: number;
+  readonly #free: FreeSlabs;
   readonly #waiters = new LinkedList<Waiter>();
   #wakeScheduled = false;
 
@@ -41,15 +42,12 @@ export class Arena implements Disposable {
     this.samples = new ArenaMemory(slabCount);
     this.capacity = slabCount;
     this.#references = new Uint32Array(slabCount);
-    this.#free = new Uint32Array(slabCount);
-    // Slab 0 on top of the stack: a server with little load touches only the beginning of the memory.
-    for (let i = 0; i < slabCount; i++) this.#free[i] = slabCount - 1 - i;
-    this.#freeCount = slabCount;
+    this.#free = new FreeSlabs(slabCount);
   }
 
   /** Slabs with at least one reference. */
   get used(): number {
-    return this.capacity - this.#freeCount;
+    return this.capacity - this.#free.count;
   }
 
   /** Callers of `whenFree` that have not been woken. */
@@ -58,12 +56,11 @@ export class Arena implements Disposable {
   }
 
   /**
-   * Takes a free slab and returns its number, or -1 when the arena is full. Its samples are left over from earlier use.
+   * Takes a free slab and returns its number, or -1 when the arena is full. Its samples are left over from earlier use, or 0.
    */
   take(): number {
-    if (this.#freeCount === 0) return -1;
-    const slab = this.#free[--this.#freeCount]!;
-    this.#references[slab] = 1;
+    const slab = this.#free.take();
+    if (slab >= 0) this.#references[slab] = 1;
     return slab;
   }
 
@@ -77,7 +74,7 @@ export class Arena implements Disposable {
   release(slab: number): void {
     this.#checkTaken(slab);
     if (--this.#references[slab]! > 0) return;
-    this.#free[this.#freeCount++] = slab;
+    this.#free.add(slab);
     this.#scheduleWake();
   }
 
@@ -116,6 +113,29 @@ export class Arena implements Disposable {
     };
   }
 
+  /** Bytes that the slabs occupy, as the system counts them: those in use, and those not given back. */
+  get residentBytes(): number {
+    return this.samples.residentBytes;
+  }
+
+  /** Begins a period of the watch for slabs that are not used. */
+  beginPeriod(): void {
+    this.#free.beginPeriod();
+  }
+
+  /**
+   * Gives the memory of up to `most` slabs that were free during the whole of the last period back to the system, except
+   * for `reserve` slabs. Returns whether there are more.
+   */
+  giveBack(most: number, reserve: number): boolean {
+    const slabs = this.#free.coolDown(Math.min(most, this.#free.idle - reserve));
+    for (let i = 0, run = 1; i < slabs.length; i += run, run = 1) {
+      while (slabs[i + run] === slabs[i]! + run) run++;
+      this.samples.giveBack(slabs[i]!, run);
+    }
+    return this.#free.idle > reserve;
+  }
+
   /** Frees the memory now. No thread may read it any more. */
   [Symbol.dispose](): void {
     this.samples[Symbol.dispose]();
@@ -140,6 +160,6 @@ export class Arena implements Disposable {
 
   #headFits(): boolean {
     const first = this.#waiters.first;
-    return first !== undefined && this.#freeCount >= first.slabs;
+    return first !== undefined && this.#free.count >= first.slabs;
   }
 }

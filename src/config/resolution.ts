@@ -1,7 +1,7 @@
 import { describeValue, excerpt } from "../lib/excerpt.ts";
 import { nearestName } from "../lib/nearest-name.ts";
 import { meantKey } from "./near-misses.ts";
-import { accepts, canonical, describeAllowed, type Setting } from "./setting.ts";
+import { accepts, type AutoValue, canonical, describeAllowed, type Setting } from "./setting.ts";
 import { MODEL_SETTINGS, SETTINGS } from "./settings.ts";
 import { type GivenValue, isEmptySection, parseScalar } from "./sources.ts";
 
@@ -119,14 +119,21 @@ export class Resolution {
 
   #setDefault(path: readonly string[], setting: Setting, value: unknown = setting.default): void {
     const key = path.join(".");
-    this.entries.set(key, { key, value, unit: setting.unit, source: "default" });
+    this.#setEntry(key, value, setting, "default");
   }
 
   #set(path: readonly string[], setting: Setting, given: GivenValue): void {
     const key = path.join(".");
     const value = canonical(setting, "min" in setting || !given.isText ? parseScalar(given) : given.value);
-    if (accepts(setting, value)) this.entries.set(key, { key, value, unit: setting.unit, source: given.source });
+    if (accepts(setting, value)) this.#setEntry(key, value, setting, given.source);
     else this.#rejectValue({ ...given, value }, key, describeAllowed(setting));
+  }
+
+  /** A value `auto` that the configuration can compute is replaced by the number. */
+  #setEntry(key: string, value: unknown, setting: Setting, source: string): void {
+    const auto: AutoValue | undefined = value === "auto" ? autoValue(setting) : undefined;
+    const entry = auto === undefined ? { value, source } : { value: auto.value, source: `${source}, ${auto.reason}` };
+    this.entries.set(key, { key, unit: setting.unit, ...entry });
   }
 
   #setOwn(prefix: readonly string[], rest: readonly string[], given: GivenValue): void {
@@ -160,6 +167,10 @@ function sectionSettings(): KnownSetting[] {
   return Object.entries(SETTINGS).flatMap(([section, table]) =>
     Object.entries(table).map(([key, setting]) => ({ path: [...section.split("."), key], setting })),
   );
+}
+
+function autoValue(setting: Setting): AutoValue | undefined {
+  return "min" in setting && typeof setting.auto === "function" ? setting.auto() : undefined;
 }
 
 /** Returns the object at `key`; puts an empty one there if there is none. */

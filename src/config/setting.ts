@@ -2,16 +2,22 @@
 export type Setting = NumberSetting | TextSetting;
 
 export interface NumberSetting {
-  readonly default: number;
+  readonly default: number | "auto";
   /** Smallest and largest accepted value. */
   readonly min: number;
   readonly max: number;
   /** True: fractions are accepted. False: whole numbers only. */
   readonly fraction: boolean;
-  /** The word `auto` is accepted, too. */
-  readonly auto?: true;
+  /** The word `auto` is accepted, too. A function returns the number that takes its place. */
+  readonly auto?: true | (() => AutoValue);
   readonly unit: string;
   readonly meaning: string;
+}
+
+/** The number in the place of `auto`, and why it is this one, in a few words. */
+export interface AutoValue {
+  readonly value: number;
+  readonly reason: string;
 }
 
 export interface TextSetting<Text extends string = string> {
@@ -32,11 +38,23 @@ export interface TextFormat {
   accepts(text: string): boolean;
 }
 
-export function whole(initial: number, min: number, max: number, unit: string, meaning: string): NumberSetting {
+export function whole(
+  initial: number,
+  min: number,
+  max: number,
+  unit: string,
+  meaning: string,
+): NumberSetting & { readonly default: number } {
   return { default: initial, min, max, fraction: false, unit, meaning };
 }
 
-export function real(initial: number, min: number, max: number, unit: string, meaning: string): NumberSetting {
+export function real(
+  initial: number,
+  min: number,
+  max: number,
+  unit: string,
+  meaning: string,
+): NumberSetting & { readonly default: number } {
   return { default: initial, min, max, fraction: true, unit, meaning };
 }
 
@@ -62,7 +80,7 @@ export function choice<Text extends string>(
 export function describeAllowed(setting: Setting): string {
   if ("min" in setting) {
     const number = `a ${setting.fraction ? "number" : "whole number"} from ${setting.min} to ${setting.max}`;
-    return setting.auto === true ? `${number}, or auto` : number;
+    return setting.auto !== undefined ? `${number}, or auto` : number;
   }
   if (setting.format !== undefined) return setting.format.allowed;
   return setting.choices === undefined ? "a text of 1 to 4096 characters" : `one of ${setting.choices.join(", ")}`;
@@ -76,7 +94,7 @@ export function canonical(setting: Setting, value: unknown): unknown {
 /** Returns true if `value` has the setting's type and is within its range. */
 export function accepts(setting: Setting, value: unknown): value is number | string {
   if ("min" in setting) {
-    if (value === "auto") return setting.auto === true;
+    if (value === "auto") return setting.auto !== undefined;
     if (typeof value !== "number" || !(value >= setting.min && value <= setting.max)) return false;
     return setting.fraction || Number.isInteger(value);
   }

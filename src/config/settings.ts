@@ -5,6 +5,7 @@ import { VAD_DEFAULTS, VAD_RANGES } from "../protocol/vad-settings.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log/log.ts";
 import { DEFAULT_DETECTOR, DETECTOR_NAMES, DETECTORS } from "../vad/detectors.ts";
 import { parseAdminAddress } from "./admin-address.ts";
+import { autoArena, MOST_ARENA_MIB } from "./auto-arena.ts";
 import { DEFAULT_HOST, DEFAULT_PORT } from "./server-address.ts";
 import {
   choice,
@@ -96,7 +97,17 @@ export const SETTINGS = {
       "ms",
       "time for which a model may have too many threads that do not return before the server exits; 0: no limit",
     ),
-    arena_mb: whole(256, 1, 4_096, "MiB", "memory for the buffered audio of all streams"),
+    arena_mb: {
+      ...whole(
+        256,
+        1,
+        MOST_ARENA_MIB,
+        "MiB",
+        "memory for the buffered audio of all streams; auto: a third of all memory",
+      ),
+      default: "auto",
+      auto: autoArena,
+    },
     session_share: real(0.25, 0.001, 1, "", "largest share of the audio memory that one stream may hold; 1: no limit"),
     caller_share: real(
       1,

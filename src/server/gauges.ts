@@ -16,6 +16,7 @@ export function collectGauges(services: Services, sessions: Sessions, isReady: b
   buffers.queuedBytes.with({}).set(queuedBytes);
   buffers.outboxBytes.with({}).set(outboxBytes);
   buffers.arenaUsed.with({}).set(arena.used * SLAB_BYTES);
+  buffers.arenaResident.with({}).set(arena.residentBytes);
   buffers.arenaCapacity.with({}).set(arena.capacity * SLAB_BYTES);
   buffers.arenaWaiting.with({}).set(memory.waiting);
   server.ready.with({}).set(isReady ? 1 : 0);

@@ -1,11 +1,9 @@
-import { Arena } from "../audio/arena.ts";
 import type { Config } from "../config/config.ts";
 import { ROUTES } from "../dialects/dialects.ts";
 import { SteadyClock } from "../lib/steady-clock.ts";
 import { PATTERNS } from "../pipeline/patterns.ts";
 import { asyncapi } from "../protocol/asyncapi.ts";
 import { GOODBYE_MS, Sessions } from "../session/sessions.ts";
-import { Memory } from "../stream/memory.ts";
 import type { ServedModel, Services } from "../stream/services.ts";
 import type { Logger } from "../telemetry/log/log.ts";
 import { renderMetrics } from "../telemetry/metrics/exposition.ts";
@@ -16,6 +14,8 @@ import { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
 import { NO_TRACING } from "../telemetry/tracing/no-tracing.ts";
 import type { Tracing } from "../telemetry/tracing/tracing.ts";
 import { type Admit, admitByAddress } from "./admission.ts";
+import type { ArenaTrimmer } from "./arena-trimmer.ts";
+import { openAudioMemory } from "./audio-memory.ts";
 import { DescriptorWatch } from "./descriptors.ts";
 import { waitForPeers } from "./farewell.ts";
 import { collectGauges } from "./gauges.ts";
@@ -23,9 +23,7 @@ import { GarbageCollector } from "./gc.ts";
 import { describeServer } from "./info.ts";
 import { Listener } from "./listener.ts";
 import { sampleLoad } from "./load-sample.ts";
-import { memoryLimits } from "./memory-limits.ts";
 import { type ModelTier, openModels } from "./models.ts";
-import { openAdmission } from "./open-admission.ts";
 import type { PagesHost } from "./pages.ts";
 import { Readiness } from "./readiness.ts";
 import { createRoutes, type RoutesHost } from "./routes.ts";
@@ -36,9 +34,6 @@ import { WebSockets } from "./websocket.ts";
 const SWEEP_MS = 500;
 /** Interval between two looks for clients that have stopped sending, which is the accuracy of `flush_after_ms`. */
 const TICK_MS = 100;
-
-const MIB = 1024 * 1024;
-const SLAB_BYTES = Arena.SLAB_SAMPLES * Float32Array.BYTES_PER_ELEMENT;
 
 /** The WebSocket routes of the native protocol, for its API description. */
 const API_CHANNELS = Object.values(PATTERNS).map(({ name, description }) => {
@@ -82,6 +77,7 @@ export class Server {
   readonly #websockets: WebSockets;
   readonly #runtime: RuntimeMonitor;
   readonly #descriptors: DescriptorWatch;
+  readonly #trimmer: ArenaTrimmer;
   #listener: Listener | undefined;
   readonly #timers: readonly Timer[];
   readonly #openedAt: number;
@@ -94,9 +90,8 @@ export class Server {
     const clock = options.clock ?? (() => steadyClock.now());
     const metrics = options.metrics ?? new ServerMetrics();
     this.#openedAt = clock();
-    const arena = new Arena((limits.arena_mb * MIB) / SLAB_BYTES);
-    const memory = new Memory(arena, memoryLimits(config, arena.capacity, { log, metrics, clock }));
-    const admission = openAdmission(config, arena, { log, metrics, clock });
+    const { arena, memory, admission, trimmer } = openAudioMemory(config, { log, metrics, clock });
+    this.#trimmer = trimmer;
     this.#services = { config, arena, memory, admission, models: this.#served, log, metrics, clock };
     this.#sessions = new Sessions(this.#services, options.process?.places);
     const garbage = new GarbageCollector(metrics, clock);
@@ -216,6 +211,7 @@ export class Server {
     this.#sessions.sweep(now);
     this.#websockets.sweep(now);
     memory.check(now);
+    this.#trimmer.check(now);
     this.#descriptors.check(this.#sessions.size);
     this.#readiness.check(now);
     metrics.mainThread.leave(outer);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 import fc from "fast-check";
 
+import { MOST_ARENA_MIB } from "../../src/config/auto-arena.ts";
 import {
   ConfigError,
   type EffectiveConfig,
@@ -65,7 +66,7 @@ describe("defaults", () => {
     expect(config.model).toMatchObject({ name: "simulated", inference_timeout_ms: 30_000, settings: {} });
     expect(config.model.workers).toBeGreaterThan(0);
     expect(config.models).toEqual({});
-    expect(entries.every((entry) => entry.source === "default")).toBe(true);
+    expect(entries.every(({ source }) => source === "default" || source.startsWith("default, auto: "))).toBe(true);
   });
 
   test("every default and both ends of every range are values that the setting allows", () => {
@@ -347,7 +348,7 @@ describe("refusals", () => {
       'server.port: found "http"; allowed: a whole number from 0 to 65535 (--port)',
       'log.level: found "loud"; allowed: one of debug, info, warning, error (--log-level)',
       'unknown key "port"; did you mean "server.port"? (--set)',
-      "limits.arena_mb: found 1.5; allowed: a whole number from 1 to 4096 (--set)",
+      "limits.arena_mb: found 1.5; allowed: a whole number from 1 to 16384, or auto (--set)",
     ]);
   });
 
@@ -497,6 +498,23 @@ describe("formatConfig", () => {
     expect(words).toContain("limits.idle_timeout_ms | 60000 ms | default");
     expect(words).toContain("vad.threshold_db | 12 dB | environment variable STREAMER__VAD__THRESHOLD_DB");
     expect(words).toContain("model.delay | 0 | --set");
+  });
+
+  test("the audio memory is a third of all memory unless it is a number, and what auto comes to is printed", () => {
+    const printed = (set?: string) => {
+      const { config, entries } = loadConfig(set === undefined ? {} : { sets: [set] });
+      const line = formatConfig(entries.filter(({ key }) => key === "limits.arena_mb"));
+      expect(line).toStartWith(`limits.arena_mb  ${config.limits.arena_mb} MiB  `);
+      return line;
+    };
+    const auto = /(\d+) MiB {2}default, auto: a third of the (\d+) MiB of the (machine|container)\n$/;
+    const [, size, all] = auto.exec(printed()) ?? [];
+    expect(Number(size)).toBe(Math.min(MOST_ARENA_MIB, Math.max(16, Math.floor(Number(all) / 3))));
+    expect(printed("limits.arena_mb=auto")).toContain(`${size} MiB  --set, auto: a third of `);
+    expect(printed("limits.arena_mb=48")).toBe("limits.arena_mb  48 MiB  --set\n");
+    expect(problems({ sets: ["limits.arena_mb=all"] })).toEqual([
+      'limits.arena_mb: found "all"; allowed: a whole number from 1 to 16384, or auto (--set)',
+    ]);
   });
 
   test("settings that a model describes are printed with unit and default, after its other keys", () => {

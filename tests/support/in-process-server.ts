@@ -30,10 +30,7 @@ export const ADMIT_ALL: Settings = {
   "limits.admission.load": 1_000,
 };
 
-/**
- * The garbage collector counts an arena as memory in use, although nearly all of it is untouched, and lets as much
- * garbage pile up. A process that runs all tests has many arenas that are not collected yet.
- */
+/** A process that runs all tests has many servers. The lists of slabs of a large memory would be most of their heap. */
 const SMALL_ARENA: Settings = { "limits.arena_mb": 32 };
 
 /**

@@ -72,6 +72,9 @@ interface Opened {
   readonly connection: FakeConnection;
 }
 
+/** Largest size of the audio memory of a harness, MiB. */
+const MOST_MIB = 256;
+
 /** Sessions without sockets, clock and workers. The test is the client, advances the time and settles the jobs. */
 export class SessionHarness implements Disposable {
   /** The time of the sessions, in milliseconds. */
@@ -92,10 +95,10 @@ export class SessionHarness implements Disposable {
   /** The tasks of the next turn of the event loop. */
   #nextTurn: (() => void)[] = [];
 
-  /** @param slabs size of the arena; default: that of the setting limits.arena_mb */
+  /** @param slabs size of the arena; default: that of the setting limits.arena_mb, at most MOST_MIB */
   constructor(settings: Settings = {}, slabs?: number) {
     const config = configure(settings);
-    this.arena = new Arena(slabs ?? config.limits.arena_mb * 64);
+    this.arena = new Arena(slabs ?? Math.min(MOST_MIB, config.limits.arena_mb) * Arena.SLABS_PER_MIB);
     this.memory = new Memory(this.arena);
     this.#log = openLog({
       level: "debug",

@@ -46,7 +46,8 @@ export async function serveSingle({ config, warnings }: EffectiveConfig, options
     if (await loadModels(server, stopped)) {
       console.showStatus({ live: () => server.live(), memory: () => process.memoryUsage.rss() });
       console.print(`listening on ${server.url}`);
-      log.info("ready", { url: server.url, version: options.version, ...(admin && { admin: admin.url }) });
+      const { arena_mb } = config.limits;
+      log.info("ready", { url: server.url, version: options.version, arena_mb, ...(admin && { admin: admin.url }) });
       const stuck = server.stuck.then((reason) => new ExitError(EXIT.failure, `${reason}; the server exits`));
       const cause = await Promise.race([stopped, stuck]);
       const { sessions } = server;

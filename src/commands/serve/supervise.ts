@@ -81,7 +81,13 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
     showStatus(console, supervisor, count);
     const url = urlOf(config.server.host, port.port);
     console.print(`listening on ${url}`);
-    log.info("ready", { url, version: options.version, processes: count, ...(admin && { admin: admin.url }) });
+    log.info("ready", {
+      url,
+      version: options.version,
+      processes: count,
+      arena_mb: config.limits.arena_mb,
+      ...(admin && { admin: admin.url }),
+    });
   }
   const signal = failure ?? (await stopped);
   log.info("draining", { signal, sessions: table.count() });

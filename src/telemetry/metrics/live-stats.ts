@@ -14,7 +14,7 @@ export interface LiveStats {
   /** Jobs that wait for a worker, by kind, and workers that run a call. */
   readonly queue: { readonly finals: number; readonly interims: number; readonly running: number };
   readonly workers: number;
-  readonly arena: { readonly used_bytes: number; readonly bytes: number };
+  readonly arena: { readonly used_bytes: number; readonly resident_bytes: number; readonly bytes: number };
   /** Audio that the model has processed since the start, in seconds of all channels. */
   readonly audio_seconds: number;
   /** Time that the model took for it, in seconds. */
@@ -36,7 +36,11 @@ export function liveStats({ registry, families }: ServerMetrics): LiveStats {
       running: sum(workers.count, { state: "busy" }),
     },
     workers: sum(workers.count),
-    arena: { used_bytes: sum(buffers.arenaUsed), bytes: sum(buffers.arenaCapacity) },
+    arena: {
+      used_bytes: sum(buffers.arenaUsed),
+      resident_bytes: sum(buffers.arenaResident),
+      bytes: sum(buffers.arenaCapacity),
+    },
     audio_seconds: roundToMs(sum(stages.mediaSeconds, { stage: "inference" })),
     inference_seconds: roundToMs(sum(stages.processingSeconds, { stage: "inference" })),
   };

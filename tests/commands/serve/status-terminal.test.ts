@@ -14,7 +14,7 @@ const QUIET: LiveStats = {
   channels: 0,
   queue: { finals: 0, interims: 0, running: 0 },
   workers: 2,
-  arena: { used_bytes: 0, bytes: 1_000 },
+  arena: { used_bytes: 0, resident_bytes: 0, bytes: 1_000 },
   audio_seconds: 0,
   inference_seconds: 0,
 };
@@ -27,7 +27,7 @@ const BUSY: LiveStats = {
   channels: 4,
   queue: { finals: 5, interims: 1, running: 2 },
   workers: 2,
-  arena: { used_bytes: 250, bytes: 1_000 },
+  arena: { used_bytes: 250, resident_bytes: 0, bytes: 1_000 },
   audio_seconds: 10,
   inference_seconds: 1.5,
 };

@@ -7,7 +7,7 @@ import type { Item, Program } from "./program.ts";
 export async function configurationItems(program: Program, model: string): Promise<Item[]> {
   const print = ["serve", "--print-config", "--model", model, "--set", `models.other.name=${model}`];
   const printed = await program.run(print);
-  const entries = [...printed.out.matchAll(/^(\S+) +(.+?) +(?:default|--\S+)$/gm)].map(
+  const entries = [...printed.out.matchAll(/^(\S+) +(.+?) +(?:default(?:, auto: .*)?|--\S+)$/gm)].map(
     ([, key = "", value = ""]): Entry => ({ key, value }),
   );
   const variables = entries.filter(({ key }) => !key.startsWith("models.")).map(variable);
@@ -42,6 +42,7 @@ interface Entry {
 
 function preset(key: string, value: string): string {
   if (key.startsWith("models.") && key.endsWith(".name")) return "NAME";
+  if (key === "limits.arena_mb") return value.replace(/^\d+/, "a third of all memory,");
   return key.endsWith(".workers") ? value.replace(/^\d+/, "one a core,") : value;
 }
 

@@ -38,7 +38,7 @@ test("live numbers sum up all patterns and models", () => {
     channels: 3,
     queue: { finals: 10, interims: 14, running: 2 },
     workers: 8,
-    arena: { used_bytes: 1_024, bytes: 4_096 },
+    arena: { used_bytes: 1_024, resident_bytes: 0, bytes: 4_096 },
     audio_seconds: 2.001,
     inference_seconds: 0.001,
   });
