@@ -220,6 +220,8 @@ int32_t sa_pcm_process(sa_pcm *pcm, const uint8_t *bytes, uint32_t byte_offset, 
     return (int32_t)(written + frames);
 }
 
+uint32_t sa_pcm_frame_bytes(const sa_pcm *pcm) { return pcm == NULL ? 0 : pcm->frame_bytes; }
+
 uint32_t sa_pcm_pending(const sa_pcm *pcm) { return pcm == NULL ? 0 : pcm->pending; }
 
 uint32_t sa_pcm_flags(const sa_pcm *pcm) { return pcm == NULL ? 0 : pcm->flags; }

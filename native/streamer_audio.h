@@ -20,7 +20,8 @@
  *         while ((count = sa_resampler_flush(resampler, out, 0, capacity)) > 0)
  *             windows = sa_vad_process(vad, out, 0, count, speech, level_db);
  *
- *     sa_*_reset makes a handle like new, sa_*_free releases it.
+ *     sa_*_reset makes a handle like new, sa_*_free releases it. sa_chain_process does what is in the first loop for all
+ *     channels of a stream, in one call.
  *
  * Vocabulary
  *   sample   one number of one channel; decoded ones are float32, full scale is -1 to 1
@@ -40,7 +41,8 @@
  *   - A NULL handle or buffer, or an argument out of range, is answered by NULL, 0 or -1, as stated for each function.
  *     Nothing is read or written then.
  *   - A handle belongs to one thread at a time. Different handles can be used on different threads at the same time.
- *   - The only global state is the table of filters that resamplers share. Nothing prints.
+ *   - The only global state is what handles share: the filters of resamplers, and constants of detectors. Nothing
+ *     prints.
  */
 #ifndef STREAMER_AUDIO_H
 #define STREAMER_AUDIO_H
@@ -58,7 +60,7 @@ extern "C" {
 #endif
 
 /* Version of this interface. The caller compares the library's with the one that it was written for. */
-#define SA_ABI_VERSION 4u
+#define SA_ABI_VERSION 5u
 
 /* Sample rates, Hz. */
 #define SA_MIN_RATE 4000u
@@ -139,6 +141,9 @@ SA_API sa_pcm *sa_pcm_new(uint32_t format, uint32_t channels);
  * NULL or out of range. */
 SA_API int32_t sa_pcm_process(sa_pcm *pcm, const uint8_t *bytes, uint32_t byte_offset, uint32_t byte_length, float *out,
                               const uint32_t *out_offsets);
+
+/* Returns the bytes of a frame; 0 for NULL. */
+SA_API uint32_t sa_pcm_frame_bytes(const sa_pcm *pcm);
 
 /* Returns the bytes of the incomplete frame: 0 to bytes of a frame - 1; 0 for NULL. */
 SA_API uint32_t sa_pcm_pending(const sa_pcm *pcm);
@@ -259,6 +264,59 @@ SA_API uint32_t sa_vad_flush(sa_vad *vad);
 
 SA_API void sa_vad_reset(sa_vad *vad);
 SA_API void sa_vad_free(sa_vad *vad);
+
+/* ---- Chain: everything above for the messages of one stream, in one call a message -------------------------------- */
+
+/* Bytes are converted, inspected and resampled, each channel into a run of its own, and detectors decide about the
+ * windows that become complete: the same bits as those of the single functions. A foreign call costs as much as a
+ * tenth of a second of audio, hence one for everything. */
+typedef struct sa_chain sa_chain;
+
+/* The results of a call. */
+typedef struct {
+    uint32_t samples;  /* written to each channel's run */
+    uint32_t frames;   /* read, at the rate of the input */
+    uint32_t windows;  /* decided in each channel that has a detector */
+    uint32_t observed; /* bits SA_INSPECT_*, since `new` or `reset` */
+    uint32_t flags;    /* bits SA_PCM_*, since `new` or `reset` */
+} sa_chain_report;
+
+/* Most windows that a call decides about in a channel. */
+#define SA_CHAIN_WINDOWS 104u
+
+/* Arguments as those of sa_pcm_new, sa_inspector_new and sa_resampler_new.
+ * Returns NULL when one is out of range or there is no memory. */
+SA_API sa_chain *sa_chain_new(uint32_t format, uint32_t channels, uint32_t in_rate, uint32_t out_rate);
+
+/* Lets a detector for out_rate decide about a channel, from the first sample on; NULL: none does. The chain borrows it:
+ * it is not freed, and nobody else calls it meanwhile. All channels get one, or none.
+ * Returns 0; -1 when an argument is out of range. */
+SA_API int32_t sa_chain_detect(sa_chain *chain, uint32_t channel, sa_vad *vad);
+
+/* Reads from bytes[byte_offset .. byte_offset + byte_length) as much as has room, and writes the same number of samples
+ * for each channel, from out[out_offsets[channel]] on. room: 0 to SA_SLAB_SAMPLES. Window i of a channel is decided in
+ * speech[channel * SA_CHAIN_WINDOWS + i], its level is in level_db at the same index.
+ * Returns the number of bytes read: all of them, unless the room is used up; -1 when an argument is NULL or out of range,
+ * and after `flush`. */
+SA_API int32_t sa_chain_process(sa_chain *chain, const uint8_t *bytes, uint32_t byte_offset, uint32_t byte_length,
+                                float *out, const uint32_t *out_offsets, uint32_t room, sa_chain_report *report,
+                                uint8_t *speech, float *level_db);
+
+/* Returns the samples of each channel that were computed and found no room, which the next call writes first; 0 for
+ * NULL. There are none unless out_rate is above in_rate. */
+SA_API uint32_t sa_chain_spilled(const sa_chain *chain);
+
+/* Ends the input. Writes what the resamplers still owe, as far as there is room. No `process` may follow before `reset`.
+ * Returns the number of samples written: call again until it is 0; -1 when an argument is NULL or out of range. */
+SA_API int32_t sa_chain_flush(sa_chain *chain, float *out, const uint32_t *out_offsets, uint32_t room,
+                              sa_chain_report *report, uint8_t *speech, float *level_db);
+
+/* As sa_inspector_channel. */
+SA_API int32_t sa_chain_channel(const sa_chain *chain, uint32_t bit);
+
+/* Resets the detectors, too. */
+SA_API void sa_chain_reset(sa_chain *chain);
+SA_API void sa_chain_free(sa_chain *chain);
 
 /* ---- Session table: the open sessions of several processes, in shared memory -------------------------------------- */
 

@@ -40,7 +40,7 @@
 #define SILENT_START_DB 10.0f         /* highest first floor after a gap at the start, above the lowest floor */
 
 struct sa_vad {
-    sa_level level;
+    const sa_level *level; /* shared */
     float threshold_db; /* above the floor, where speech begins */
     float exit_db;      /* above the floor, where speech ends */
     float lowest_db;    /* lowest floor */
@@ -125,12 +125,13 @@ sa_vad *sa_vad_new(uint32_t sample_rate, float threshold_db, float floor_db) {
     if (sample_rate < SA_MIN_RATE || sample_rate > SA_MAX_RATE) return NULL;
     if (!(threshold_db >= 3.0f && threshold_db <= 40.0f)) return NULL;
     if (!(floor_db >= -100.0f && floor_db <= -20.0f)) return NULL;
-    size_t size = sizeof(sa_vad) + (sample_rate + 50) / 100 * sizeof(float);
-    /* aligned_alloc requires a multiple of the alignment. */
-    size = (size + SA_LEVEL_ALIGNMENT - 1) / SA_LEVEL_ALIGNMENT * SA_LEVEL_ALIGNMENT;
-    sa_vad *vad = aligned_alloc(SA_LEVEL_ALIGNMENT, size);
-    if (vad == NULL) return NULL;
-    sa_level_init(&vad->level, sample_rate);
+    const sa_level *level = sa_level_take(sample_rate);
+    sa_vad *vad = level == NULL ? NULL : malloc(sizeof *vad + level->window * sizeof(float));
+    if (vad == NULL) {
+        sa_level_release(level);
+        return NULL;
+    }
+    vad->level = level;
     vad->threshold_db = threshold_db;
     vad->exit_db = threshold_db - (threshold_db < 2.0f * HYSTERESIS_DB ? 0.5f * threshold_db : HYSTERESIS_DB);
     vad->lowest_db = floor_db;
@@ -138,10 +139,10 @@ sa_vad *sa_vad_new(uint32_t sample_rate, float threshold_db, float floor_db) {
     return vad;
 }
 
-uint32_t sa_vad_window(const sa_vad *vad) { return vad == NULL ? 0 : vad->level.window; }
+uint32_t sa_vad_window(const sa_vad *vad) { return vad == NULL ? 0 : vad->level->window; }
 
 uint32_t sa_vad_max_output(const sa_vad *vad, uint32_t length) {
-    return vad == NULL ? 0 : (uint32_t)(((uint64_t)vad->filled + length) / vad->level.window);
+    return vad == NULL ? 0 : (uint32_t)(((uint64_t)vad->filled + length) / vad->level->window);
 }
 
 int32_t sa_vad_process(sa_vad *vad, const float *samples, uint32_t offset, uint32_t length, uint8_t *speech,
@@ -151,7 +152,7 @@ int32_t sa_vad_process(sa_vad *vad, const float *samples, uint32_t offset, uint3
     const float *in = samples + offset;
     for (uint32_t i = 0; i < windows; i++) {
         const float *whole = in;
-        uint32_t missing = vad->level.window - vad->filled;
+        uint32_t missing = vad->level->window - vad->filled;
         if (vad->filled > 0) {
             memcpy(vad->pending + vad->filled, in, missing * sizeof(float));
             whole = vad->pending;
@@ -159,7 +160,7 @@ int32_t sa_vad_process(sa_vad *vad, const float *samples, uint32_t offset, uint3
         in += missing;
         length -= missing;
         vad->filled = 0;
-        float level = sa_level_of(&vad->level, whole);
+        float level = sa_level_of(vad->level, whole);
         speech[i] = (uint8_t)decide(vad, level);
         if (level_db != NULL) level_db[i] = level;
     }
@@ -190,4 +191,8 @@ void sa_vad_reset(sa_vad *vad) {
     vad->partial = 0;
 }
 
-void sa_vad_free(sa_vad *vad) { free(vad); }
+void sa_vad_free(sa_vad *vad) {
+    if (vad == NULL) return;
+    sa_level_release(vad->level);
+    free(vad);
+}

@@ -11,6 +11,8 @@
 #include "kernel.h"
 
 #include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LANES SA_LEVEL_LANES
@@ -126,12 +128,47 @@ static void make_basis(lanes *basis, uint32_t points) {
     }
 }
 
-void sa_level_init(sa_level *level, uint32_t sample_rate) {
+static sa_level *make(uint32_t sample_rate) {
+    /* aligned_alloc requires a multiple of the alignment, which the size of the struct is. */
+    sa_level *level = aligned_alloc(SA_LEVEL_ALIGNMENT, sizeof *level);
+    if (level == NULL) return NULL;
     memset(level, 0, sizeof *level);
+    level->sample_rate = sample_rate;
     level->window = (sample_rate + 50) / 100;
     level->group = (sample_rate + POINT_RATE / 2) / POINT_RATE;
     level->points = level->window / level->group;
     level->blocks = (level->points + LANES - 1) / LANES;
     level->scale = 1.0f / ((float)level->points * (float)level->group * (float)level->group);
     make_basis(level->basis, level->points);
+    return level;
+}
+
+/* The constants in use. */
+static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
+static sa_level *table;
+
+const sa_level *sa_level_take(uint32_t sample_rate) {
+    pthread_mutex_lock(&table_lock);
+    sa_level *level = table;
+    while (level != NULL && level->sample_rate != sample_rate) level = level->next;
+    if (level == NULL && (level = make(sample_rate)) != NULL) {
+        level->next = table;
+        table = level;
+    }
+    if (level != NULL) level->users++;
+    pthread_mutex_unlock(&table_lock);
+    return level;
+}
+
+void sa_level_release(const sa_level *level) {
+    if (level == NULL) return;
+    pthread_mutex_lock(&table_lock);
+    sa_level **at = &table;
+    while (*at != level) at = &(*at)->next;
+    sa_level *found = *at;
+    if (--found->users == 0) {
+        *at = found->next;
+        free(found);
+    }
+    pthread_mutex_unlock(&table_lock);
 }

@@ -42,7 +42,7 @@ static void pcm_arguments(void) {
     REQUIRE(sa_pcm_process(pcm, bytes, 0, SA_MAX_LENGTH + 1, out, offsets) == -1);
     REQUIRE(sa_pcm_process(pcm, bytes, 0, 0, out, offsets) == 0);
     REQUIRE(sa_pcm_process(pcm, bytes, 1, 1, out, offsets) == 0 && sa_pcm_pending(pcm) == 1);
-    REQUIRE(sa_pcm_pending(NULL) == 0 && sa_pcm_flags(NULL) == 0 && sa_pcm_flush(NULL) == 0);
+    REQUIRE(sa_pcm_frame_bytes(NULL) == 0 && sa_pcm_pending(NULL) == 0 && sa_pcm_flags(NULL) == 0 && sa_pcm_flush(NULL) == 0);
     sa_pcm_reset(NULL);
     sa_pcm_free(NULL);
     sa_pcm_free(pcm);
@@ -121,11 +121,54 @@ static void vad_arguments(void) {
     free(speech);
 }
 
+static void chain_arguments(void) {
+    REQUIRE(sa_chain_new(SA_PCM_FORMATS, 1, 16000, 16000) == NULL);
+    REQUIRE(sa_chain_new(SA_PCM_S16, 0, 16000, 16000) == NULL);
+    REQUIRE(sa_chain_new(SA_PCM_S16, SA_MAX_CHANNELS + 1, 16000, 16000) == NULL);
+    REQUIRE(sa_chain_new(SA_PCM_S16, 1, SA_MIN_RATE - 1, 16000) == NULL);
+    REQUIRE(sa_chain_new(SA_PCM_S16, 1, 16000, SA_MAX_RATE + 1) == NULL);
+    uint8_t *bytes = block(2), *speech = block(SA_CHAIN_WINDOWS);
+    float *out = block(sizeof(float)), *level_db = block(SA_CHAIN_WINDOWS * sizeof(float));
+    uint32_t *offsets = block(sizeof(uint32_t));
+    sa_chain_report *report = block(sizeof *report);
+    *offsets = 0;
+    memset(bytes, 0, 2);
+    sa_chain *chain = sa_chain_new(SA_PCM_S16, 1, 16000, 16000);
+    REQUIRE(sa_chain_detect(NULL, 0, NULL) == -1 && sa_chain_detect(chain, 1, NULL) == -1);
+    REQUIRE(sa_chain_process(NULL, bytes, 0, 2, out, offsets, 1, report, speech, level_db) == -1);
+    REQUIRE(sa_chain_process(chain, NULL, 0, 2, out, offsets, 1, report, speech, level_db) == -1);
+    REQUIRE(sa_chain_process(chain, bytes, 0, 2, NULL, offsets, 1, report, speech, level_db) == -1);
+    REQUIRE(sa_chain_process(chain, bytes, 0, 2, out, NULL, 1, report, speech, level_db) == -1);
+    REQUIRE(sa_chain_process(chain, bytes, 0, 2, out, offsets, 1, NULL, speech, level_db) == -1);
+    REQUIRE(sa_chain_process(chain, bytes, 0, 2, out, offsets, 1, report, NULL, level_db) == -1);
+    REQUIRE(sa_chain_process(chain, bytes, 0, 2, out, offsets, 1, report, speech, NULL) == -1);
+    REQUIRE(sa_chain_process(chain, bytes, 0, SA_MAX_LENGTH + 1, out, offsets, 1, report, speech, level_db) == -1);
+    REQUIRE(sa_chain_process(chain, bytes, 0, 2, out, offsets, SA_SLAB_SAMPLES + 1, report, speech, level_db) == -1);
+    REQUIRE(sa_chain_process(chain, bytes, 0, 2, out, offsets, 0, report, speech, level_db) == 0);
+    REQUIRE(sa_chain_process(chain, bytes, 0, 2, out, offsets, 1, report, speech, level_db) == 2 && report->samples == 1);
+    REQUIRE(sa_chain_flush(NULL, out, offsets, 1, report, speech, level_db) == -1);
+    REQUIRE(sa_chain_flush(chain, NULL, offsets, 1, report, speech, level_db) == -1);
+    REQUIRE(sa_chain_flush(chain, out, offsets, SA_SLAB_SAMPLES + 1, report, speech, level_db) == -1);
+    REQUIRE(sa_chain_flush(chain, out, offsets, 1, report, speech, level_db) == 0);
+    REQUIRE(sa_chain_process(chain, bytes, 0, 2, out, offsets, 1, report, speech, level_db) == -1);
+    REQUIRE(sa_chain_spilled(NULL) == 0 && sa_chain_channel(NULL, SA_INSPECT_SILENCE) == -1);
+    sa_chain_reset(NULL);
+    sa_chain_free(NULL);
+    sa_chain_free(chain);
+    free(bytes);
+    free(speech);
+    free(out);
+    free(level_db);
+    free(offsets);
+    free(report);
+}
+
 int main(void) {
     arena_arguments();
     pcm_arguments();
     inspector_arguments();
     resampler_arguments();
     vad_arguments();
+    chain_arguments();
     return 0;
 }

@@ -5,7 +5,7 @@ import { messageOf } from "../lib/thrown.ts";
 import { describeUnpackFailure, NativeLibraryError } from "./load-failure.ts";
 
 /** Version of native/streamer_audio.h that the declarations below match. */
-const ABI_VERSION = 4;
+const ABI_VERSION = 5;
 
 /*
  * The functions of native/streamer_audio.h, argument by argument. "buffer" takes a typed array, "ptr" an address or a
@@ -25,6 +25,7 @@ const FUNCTIONS = {
 
   sa_pcm_new: { args: ["u32", "u32"], returns: "ptr" },
   sa_pcm_process: { args: ["ptr", "buffer", "u32", "u32", "ptr", "buffer"], returns: "i32" },
+  sa_pcm_frame_bytes: { args: ["ptr"], returns: "u32" },
   sa_pcm_pending: { args: ["ptr"], returns: "u32" },
   sa_pcm_flags: { args: ["ptr"], returns: "u32" },
   sa_pcm_flush: { args: ["ptr"], returns: "u32" },
@@ -46,6 +47,18 @@ const FUNCTIONS = {
   sa_resampler_bytes: { args: ["ptr"], returns: "u32" },
   sa_resampler_filter_bytes: { args: ["ptr"], returns: "u32" },
   sa_resampler_free: { args: ["ptr"], returns: "void" },
+
+  sa_chain_new: { args: ["u32", "u32", "u32", "u32"], returns: "ptr" },
+  sa_chain_detect: { args: ["ptr", "u32", "ptr"], returns: "i32" },
+  sa_chain_process: {
+    args: ["ptr", "buffer", "u32", "u32", "ptr", "buffer", "u32", "buffer", "buffer", "buffer"],
+    returns: "i32",
+  },
+  sa_chain_spilled: { args: ["ptr"], returns: "u32" },
+  sa_chain_flush: { args: ["ptr", "ptr", "buffer", "u32", "buffer", "buffer", "buffer"], returns: "i32" },
+  sa_chain_channel: { args: ["ptr", "u32"], returns: "i32" },
+  sa_chain_reset: { args: ["ptr"], returns: "void" },
+  sa_chain_free: { args: ["ptr"], returns: "void" },
 
   sa_vad_new: { args: ["u32", "f32", "f32"], returns: "ptr" },
   sa_vad_window: { args: ["ptr"], returns: "u32" },

@@ -1,5 +1,5 @@
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../lib/sample-format.ts";
-import { Handle, native } from "./library.ts";
+import { type Address, Handle, native } from "./library.ts";
 import { checkInteger, checkSpan, MAX_CALL_LENGTH } from "./range.ts";
 import { addressOf, type Samples } from "./samples.ts";
 
@@ -22,6 +22,11 @@ export class EnergyVad {
     const { sa_vad_new, sa_vad_free } = native();
     this.#handle = new Handle("EnergyVad", sa_vad_new(sampleRate, thresholdDb, floorDb), sa_vad_free);
     this.windowSamples = native().sa_vad_window(this.#handle.pointer);
+  }
+
+  /** Address of the detector, for other functions of the C library. Throws once it has been disposed. */
+  get pointer(): Address {
+    return this.#handle.pointer;
   }
 
   /** Number of windows that the next `process` completes with `length` samples. */

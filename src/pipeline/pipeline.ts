@@ -1,5 +1,7 @@
 import type { Job, Outcome, ResultAudio } from "../model/job.ts";
+import type { DecidedWindows } from "../native/chain.ts";
 import type { Samples } from "../native/samples.ts";
+import type { EnergyVad } from "../native/vad.ts";
 import type { WarningCode } from "../protocol/errors.ts";
 import type { ChannelEvent } from "../protocol/events.ts";
 
@@ -36,8 +38,17 @@ export interface Pipeline extends Disposable {
   /** The first suspicious thing found. The stream reports the earliest one of its channels. */
   readonly suspicion?: Suspicion | undefined;
 
-  /** Takes the next `length` samples of the channel, `samples[index .. index + length)`. */
-  push(samples: Samples, index: number, length: number): Step;
+  /**
+   * The detector that decides about the channel, if it is one of the C library. Whoever decodes the audio may run it in
+   * the same call, and then gives every `push` its decisions.
+   */
+  readonly detector?: EnergyVad | undefined;
+
+  /**
+   * Takes the next `length` samples of the channel, `samples[index .. index + length)`.
+   * @param windows what `detector` has decided about them; undefined: it has not been run
+   */
+  push(samples: Samples, index: number, length: number, windows?: DecidedWindows): Step;
   /** Ends the current utterance or partial block here. */
   flush(): Step;
   /** Ends the stream. Nothing is pushed or flushed afterwards. */

@@ -1,5 +1,7 @@
 import type { Job, Outcome } from "../model/job.ts";
+import type { DecidedWindows } from "../native/chain.ts";
 import type { Samples } from "../native/samples.ts";
+import type { EnergyVad } from "../native/vad.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { VadSettings } from "../protocol/vad-settings.ts";
 import type { Detector } from "../vad/detector.ts";
@@ -95,9 +97,15 @@ export class SegmentedPipeline implements Pipeline {
     return this.#suspicion;
   }
 
-  push(samples: Samples, index: number, length: number): Step {
+  get detector(): EnergyVad | undefined {
+    return this.#detector.native;
+  }
+
+  push(samples: Samples, index: number, length: number, windows?: DecidedWindows): Step {
     this.#position += length;
-    this.#detector.push(samples, index, length, this.#decide);
+    if (windows === undefined) this.#detector.push(samples, index, length, this.#decide);
+    else
+      for (let i = windows.first; i < windows.end; i++) this.#decide(windows.speech[i] === 1, windows.levels[i] ?? 0);
     return this.#takeStep();
   }
 

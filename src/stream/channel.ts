@@ -1,6 +1,8 @@
 import { Arena } from "../audio/arena.ts";
 import type { Store } from "../audio/store.ts";
 import type { Job, Outcome } from "../model/job.ts";
+import type { DecidedWindows } from "../native/chain.ts";
+import type { EnergyVad } from "../native/vad.ts";
 import { Answers, type Tally } from "../pipeline/answers.ts";
 import type { Pipeline, Step, Suspicion } from "../pipeline/pipeline.ts";
 import type { Lane } from "../pool/lane.ts";
@@ -87,16 +89,22 @@ export class Channel implements Disposable {
     return Math.max(0, kept - Math.floor((store.end - store.retained) / Arena.SLAB_SAMPLES));
   }
 
-  /** Runs the pipeline on the samples that the store has got since the last call. */
-  push(): void {
+  /** The detector of the pipeline, for the decoder to run. See `Pipeline.detector`. */
+  get detector(): EnergyVad | undefined {
+    return this.#pipeline.detector;
+  }
+
+  /**
+   * Runs the pipeline on the samples that the store has got since the last call: one run.
+   * @param windows decisions about them; undefined: the pipeline decides, if it wants to
+   */
+  push(windows: DecidedWindows | undefined): void {
     const { store } = this;
-    const { samples } = this.#host.arena;
-    while (this.#position < store.end) {
-      const length = store.runLength(this.#position);
-      const step = this.#pipeline.push(samples, store.indexOf(this.#position), length);
-      this.#position += length;
-      this.#apply(step);
-    }
+    const length = store.end - this.#position;
+    if (length === 0) return;
+    const step = this.#pipeline.push(this.#host.arena.samples, store.indexOf(this.#position), length, windows);
+    this.#position = store.end;
+    this.#apply(step);
   }
 
   /**

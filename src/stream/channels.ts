@@ -1,10 +1,12 @@
 import { Arena } from "../audio/arena.ts";
 import type { Store } from "../audio/store.ts";
+import type { EnergyVad } from "../native/vad.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { ChannelLedger } from "../protocol/events.ts";
 import { warningEvent } from "../protocol/warning-event.ts";
 import type { AudioSeconds } from "../telemetry/metrics/stream-metrics.ts";
 import { Channel, type ChannelHost } from "./channel.ts";
+import type { Intake } from "./intake.ts";
 import type { StreamOwner } from "./owner.ts";
 import type { StreamPlan } from "./plan.ts";
 
@@ -98,9 +100,15 @@ export class Channels implements Disposable {
     return room;
   }
 
-  /** Runs the pipelines on the samples decoded since the last call. */
-  push(): void {
-    for (const channel of this.#channels) channel.push();
+  /** The detectors of all channels, for the decoder to run; undefined: they are run here, or there are none. */
+  get detectors(): EnergyVad[] | undefined {
+    const detectors = this.#channels.map(({ detector }) => detector).filter((detector) => detector !== undefined);
+    return detectors.length === this.#channels.length ? detectors : undefined;
+  }
+
+  /** Runs the pipelines on the samples decoded since the last call, which are one run of each store. */
+  push(intake: Intake): void {
+    for (const channel of this.#channels) channel.push(intake.windows(channel.index));
     this.#warn();
   }
 

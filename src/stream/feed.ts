@@ -57,9 +57,11 @@ export class Feed {
 
   /** Adds what the resamplers still owe, at the end of the stream. Returns false when the arena is full. */
   finish(): boolean {
-    const flushed = this.#intake.flush();
-    this.#runPipelines();
-    return flushed;
+    for (;;) {
+      const flushed = this.#intake.flush();
+      if (flushed !== "more") return flushed === "done";
+      this.#runPipelines();
+    }
   }
 
   /** Decodes a part of the oldest chunk. Returns false when the arena is full. */
@@ -79,7 +81,7 @@ export class Feed {
     const { position } = this.#channels;
     this.#thread.decoded((position - this.#position) / this.#plan.model.sampleRate, this.#channels.count);
     const outer = this.#thread.enter(this.#plan.pattern.usesVad ? "vad" : "cut");
-    this.#channels.push();
+    this.#channels.push(this.#intake);
     this.#position = position;
     this.#thread.leave(outer);
   }

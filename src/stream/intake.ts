@@ -1,10 +1,12 @@
 import type { Arena } from "../audio/arena.ts";
-import { Decoder } from "../audio/decoder.ts";
+import { Decoder, NO_ROOM } from "../audio/decoder.ts";
 import { foreignMessage, ForeignScanner } from "../audio/foreign-scanner.ts";
 import { LooksLike } from "../audio/looks-like.ts";
 import type { Store } from "../audio/store.ts";
 import { AudioWarnings } from "../audio/warnings.ts";
 import { WavScanner } from "../audio/wav-scanner.ts";
+import type { DecidedWindows } from "../native/chain.ts";
+import type { EnergyVad } from "../native/vad.ts";
 import type { Warning } from "../protocol/events.ts";
 import { type AudioFormat, sampleFormat } from "../protocol/format.ts";
 
@@ -17,6 +19,9 @@ interface Chunk {
   offset: number;
   readonly end: number;
 }
+
+/** All chunks have been decoded. */
+const NO_CHUNK: Chunk = { bytes: NO_BYTES, offset: 0, end: 0 };
 
 /**
  * The way of a stream's bytes into its stores: WAV headers and audio that is not PCM are found, chunks wait for their
@@ -48,15 +53,25 @@ export class Intake implements Disposable {
   ) {
     this.#format = format;
     this.#scanner = new WavScanner(format);
-    this.#warnings = new AudioWarnings(format.sample_rate, format.channels, warn);
+    this.#warnings = new AudioWarnings(warn);
     const decoded = { sampleFormat: sampleFormat(format), channels: format.channels, sampleRate: format.sample_rate };
     this.#looksLike = new LooksLike(decoded.sampleFormat, format.channels, format.sample_rate);
-    this.#decoder = new Decoder(decoded, modelRate, arena, stores, this.#warnings.inspect);
+    this.#decoder = new Decoder(decoded, modelRate, arena, stores);
   }
 
   /** All bytes offered so far have been decoded. */
   get empty(): boolean {
-    return this.#chunks.length === 0;
+    return this.#chunks.length === 0 && this.#decoder.settled;
+  }
+
+  /** The decoder's decisions about the samples decoded last. See `Decoder.windows`. */
+  windows(channel: number): DecidedWindows | undefined {
+    return this.#decoder.windows(channel);
+  }
+
+  /** Runs detectors on what is decoded. See `Decoder.detect`. */
+  detect(detectors: readonly EnergyVad[]): void {
+    this.#decoder.detect(detectors);
   }
 
   /** Whole frames decoded, at the client's rate. */
@@ -127,21 +142,17 @@ export class Intake implements Disposable {
    * @returns false when the arena is full
    */
   decode(room: number): boolean {
-    const [chunk] = this.#chunks;
-    if (chunk === undefined) return true;
+    const chunk = this.#chunks[0] ?? NO_CHUNK;
     const taken = this.#decoder.push(chunk.bytes, chunk.offset, room, chunk.end);
-    if (taken === 0) return false;
+    if (taken === NO_ROOM) return false;
     chunk.offset += taken;
     if (chunk.offset === chunk.end) this.#chunks.shift();
-    if (this.#format.is_float) this.#warnings.reportConversion(this.#decoder.flags);
+    this.#warnings.look(this.#decoder);
     return true;
   }
 
-  /**
-   * Appends the samples that the resamplers still owe. All chunks have been decoded.
-   * @returns false when the arena is full: call again
-   */
-  flush(): boolean {
+  /** Appends samples that the resamplers still owe, as `Decoder.flush`. All chunks have been decoded. */
+  flush(): ReturnType<Decoder["flush"]> {
     return this.#decoder.flush();
   }
 
@@ -156,7 +167,6 @@ export class Intake implements Disposable {
 
   [Symbol.dispose](): void {
     this.#decoder[Symbol.dispose]();
-    this.#warnings[Symbol.dispose]();
   }
 
   /** Takes a run of audio. Returns why the stream cannot go on: it begins with audio that is not PCM. */

@@ -75,6 +75,8 @@ export class Stream implements MeasuredStream {
         return intake.seconds;
       },
     });
+    const { detectors } = this.#channels;
+    if (detectors !== undefined) intake.detect(detectors);
     const place = new MemoryPlace(memory, this.#channels, owner);
     this.#place = place;
     this.#feed = new Feed(plan, intake, this.#channels, telemetry, metrics.mainThread, () => place.mayGrow());

@@ -1,4 +1,5 @@
 import type { Samples } from "../native/samples.ts";
+import type { EnergyVad } from "../native/vad.ts";
 import type { VadSettings } from "../protocol/vad-settings.ts";
 
 /**
@@ -17,6 +18,9 @@ export interface Detector extends Disposable {
    * Samples of a window, 1 or more. Window i covers samples i * windowSamples to (i + 1) * windowSamples, exclusive.
    */
   readonly windowSamples: number;
+
+  /** The detector itself, when it is one of the C library: it may be run instead of calling `push`. */
+  readonly native?: EnergyVad;
 
   /**
    * Reads `samples[index .. index + length)` and calls `decide` for each window that they complete, in order. Detectors

@@ -15,25 +15,25 @@ const levels = new Float32Array(BATCH_WINDOWS);
  */
 export class EnergyDetector implements Detector {
   readonly windowSamples: number;
-  readonly #native: EnergyVad;
+  readonly native: EnergyVad;
 
   /** @param sampleRate Hz. Throws RangeError. */
   constructor(sampleRate: number, { threshold_db, floor_dbfs }: DetectorSettings) {
-    this.#native = new EnergyVad(sampleRate, threshold_db, floor_dbfs);
-    this.windowSamples = this.#native.windowSamples;
+    this.native = new EnergyVad(sampleRate, threshold_db, floor_dbfs);
+    this.windowSamples = this.native.windowSamples;
   }
 
   push(samples: Samples, index: number, length: number, decide: Decide): void {
     // An incomplete window of the call before may add one to the windows that the batch completes.
     const batch = (BATCH_WINDOWS - 1) * this.windowSamples;
     for (let done = 0; done < length; done += batch) {
-      const windows = this.#native.process(samples, index + done, Math.min(batch, length - done), speech, levels);
+      const windows = this.native.process(samples, index + done, Math.min(batch, length - done), speech, levels);
       for (let i = 0; i < windows; i++) decide(speech[i] === 1, levels[i] ?? 0);
     }
   }
 
   [Symbol.dispose](): void {
-    this.#native[Symbol.dispose]();
+    this.native[Symbol.dispose]();
   }
 }
 

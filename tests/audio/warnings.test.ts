@@ -14,18 +14,12 @@ function warningsAbout(channels: number, samples: Float32Array, size = 4000, out
   const reported: Warning[] = [];
   const arena = new Arena(64);
   const stores = Array.from({ length: channels }, () => new Store(arena));
-  using warnings = new AudioWarnings(RATE, channels, (warning) => reported.push(warning));
-  using decoder = new Decoder(
-    { sampleFormat: "f32", channels, sampleRate: RATE },
-    outRate,
-    arena,
-    stores,
-    warnings.inspect,
-  );
+  const warnings = new AudioWarnings((warning) => reported.push(warning));
+  using decoder = new Decoder({ sampleFormat: "f32", channels, sampleRate: RATE }, outRate, arena, stores);
   for (const chunk of cut(new Uint8Array(samples.buffer), [size])) {
     for (let offset = 0; offset < chunk.length;) {
       offset += decoder.push(chunk, offset, 1000);
-      warnings.reportConversion(decoder.flags);
+      warnings.look(decoder);
       for (const store of stores) store.release(store.end);
     }
   }

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 
+import { DecodeChain } from "../../src/native/chain.ts";
 import { Inspector } from "../../src/native/inspector.ts";
 import { PcmConverter } from "../../src/native/pcm.ts";
 import { Resampler } from "../../src/native/resampler.ts";
@@ -54,6 +55,7 @@ test("a disposed handle throws instead of reaching freed memory", () => {
     new PcmConverter("u8", 1),
     new Resampler(8000, 16000),
     new Inspector(8000, 1),
+    new DecodeChain("u8", 1, 8000, 16000),
     new EnergyVad(8000, 10, -70),
   ];
   for (const handle of used) {

@@ -4,7 +4,8 @@ import type { MetricRegistry } from "../metric-registry.ts";
 import { MODEL_REAL_TIME_FACTORS, NATIVE_REAL_TIME_FACTORS } from "./buckets.ts";
 
 /**
- * A stage that audio passes through. `vad` covers all voice activity detection: windows and the decisions about them.
+ * A stage that audio passes through. The C library decodes and decides about windows in one call, which `decode` covers;
+ * `vad` is what follows from these decisions, and the windows of detectors in TypeScript.
  */
 export type AudioStage = "decode" | "vad" | "inference";
 

@@ -1,0 +1,140 @@
+import { expect, test } from "bun:test";
+
+import fc from "fast-check";
+
+import { SAMPLE_FORMAT_NAMES, SAMPLE_FORMATS } from "../../src/lib/sample-format.ts";
+import { SLAB_SAMPLES } from "../../src/native/arena.ts";
+import { DecodeChain } from "../../src/native/chain.ts";
+import { INSPECT_CLIPPING, Inspector } from "../../src/native/inspector.ts";
+import { PcmConverter } from "../../src/native/pcm.ts";
+import { Resampler } from "../../src/native/resampler.ts";
+import { EnergyVad } from "../../src/native/vad.ts";
+import { cut, noise } from "../support/pcm.ts";
+
+/** Everything that a stream's bytes come to. */
+interface Decoded {
+  readonly samples: number[][];
+  readonly decisions: [speech: number, levelDb: number][][];
+  observed: number;
+  flags: number;
+  clipped: number;
+}
+
+const shapes = fc.record({
+  format: fc.constantFrom(...SAMPLE_FORMAT_NAMES),
+  channels: fc.integer({ min: 1, max: 3 }),
+  inRate: fc.constantFrom(4000, 8000, 16_000, 44_100, 48_000),
+  outRate: fc.constantFrom(8000, 16_000, 48_000),
+  frames: fc.nat(9000),
+  seed: fc.nat(),
+});
+type Shape = typeof shapes extends fc.Arbitrary<infer One> ? One : never;
+
+function bytesOf({ format, channels, frames, seed }: Shape): Uint8Array {
+  return noise(format, frames * channels, seed, seed % (channels * SAMPLE_FORMATS[format].bytes));
+}
+
+/** The calls of the C library that a chain does in one. */
+function inSingleCalls({ format, channels, inRate, outRate, frames }: Shape, bytes: Uint8Array): Decoded {
+  using converter = new PcmConverter(format, channels);
+  using inspector = new Inspector(inRate, channels);
+  const converted = new Float32Array(frames * channels);
+  const offsets = Uint32Array.from({ length: channels }, (_, channel) => channel * frames);
+  converter.process(bytes, 0, bytes.length, converted, offsets);
+  const observed = inspector.process(converted, offsets, frames);
+  const decoded: Decoded = {
+    samples: [],
+    decisions: [],
+    observed,
+    flags: converter.flags,
+    clipped: inspector.channelOf(INSPECT_CLIPPING),
+  };
+  for (let channel = 0; channel < channels; channel++) {
+    using resampler = new Resampler(inRate, outRate);
+    using vad = new EnergyVad(outRate, 10, -70);
+    const out = new Float32Array(frames * 12 + 1000);
+    let length = resampler.process(converted, channel * frames, frames, out, 0);
+    length += resampler.flush(out, length, 1000);
+    const [speech, levels] = [new Uint8Array(length), new Float32Array(length)];
+    const windows = vad.process(out, 0, length, speech, levels);
+    decoded.samples.push([...out.subarray(0, length)]);
+    decoded.decisions.push(Array.from({ length: windows }, (_, i) => [speech[i] ?? 0, levels[i] ?? 0]));
+  }
+  return decoded;
+}
+
+function inOneCall({ format, channels, inRate, outRate }: Shape, pieces: readonly Uint8Array[], room: number): Decoded {
+  using chain = new DecodeChain(format, channels, inRate, outRate);
+  const vads = Array.from({ length: channels }, () => new EnergyVad(outRate, 10, -70));
+  for (const [channel, vad] of vads.entries()) chain.detect(channel, vad);
+  const samples = vads.map((): number[] => []);
+  const decisions = vads.map((): [number, number][] => []);
+  const decoded: Decoded = { samples, decisions, observed: 0, flags: 0, clipped: -1 };
+  const out = new Float32Array(channels * room);
+  const offsets = Uint32Array.from({ length: channels }, (_, channel) => channel * room);
+  const take = (): void => {
+    for (const [channel] of vads.entries()) {
+      const from = channel * room;
+      samples[channel]?.push(...out.subarray(from, from + chain.samples));
+      const { speech, levels, first, end } = chain.windows(channel);
+      for (let i = first; i < end; i++) decisions[channel]?.push([speech[i] ?? 0, levels[i] ?? 0]);
+    }
+    Object.assign(decoded, { observed: chain.observed, flags: chain.flags });
+  };
+  for (const piece of pieces) {
+    for (let offset = 0; offset < piece.length || chain.spilled > 0;) {
+      offset += chain.process(piece, offset, piece.length - offset, out, offsets, room);
+      take();
+    }
+  }
+  while (chain.flush(out, offsets, room) > 0) take();
+  decoded.clipped = chain.channelOf(INSPECT_CLIPPING);
+  for (const vad of vads) vad[Symbol.dispose]();
+  return decoded;
+}
+
+test("one call gives the bits of the single calls, however bytes and room are cut", () => {
+  fc.assert(
+    fc.property(
+      shapes,
+      fc.array(fc.integer({ min: 1, max: 9000 }), { minLength: 1, maxLength: 8 }),
+      fc.integer({ min: 1, max: SLAB_SAMPLES }),
+      (shape, sizes, room) => {
+        const bytes = bytesOf(shape);
+        expect(inOneCall(shape, cut(bytes, sizes), room)).toEqual(inSingleCalls(shape, bytes));
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+test("room of one sample is enough, also where a frame becomes twelve", () => {
+  const shape: Shape = { format: "s16", channels: 2, inRate: 4000, outRate: 48_000, frames: 300, seed: 4 };
+  const bytes = bytesOf(shape);
+  expect(inOneCall(shape, cut(bytes, [7]), 1)).toEqual(inSingleCalls(shape, bytes));
+});
+
+test("a chain without detectors decides nothing", () => {
+  using chain = new DecodeChain("s16", 1, 16_000, 16_000);
+  const out = new Float32Array(1600);
+  expect(chain.process(new Uint8Array(3200), 0, 3200, out, Uint32Array.of(0), 1600)).toBe(3200);
+  expect([chain.samples, chain.windows(0)]).toEqual([1600, expect.objectContaining({ first: 0, end: 0 })]);
+});
+
+test("arguments outside their range throw, and so does input after the end until a reset", () => {
+  const [out, offsets] = [new Float32Array(10), Uint32Array.of(0)];
+  const bytes = new Uint8Array(20);
+  expect(() => new DecodeChain("s16", 0, 16_000, 16_000)).toThrow("channels is 0");
+  expect(() => new DecodeChain("s16", 1, 3999, 16_000)).toThrow("input rate is 3999");
+  expect(() => new DecodeChain("s16", 1, 16_000, 384_001)).toThrow("output rate is 384001");
+  using chain = new DecodeChain("s16", 1, 16_000, 16_000);
+  expect(() => chain.process(bytes, 1, 20, out, offsets, 10)).toThrow("bytes offset is 1");
+  expect(() => chain.process(bytes, 0, 20, out, offsets, 11)).toThrow("channel 0 needs 11 samples");
+  expect(() => chain.process(bytes, 0, 20, out, offsets, SLAB_SAMPLES + 1)).toThrow("room is 4097");
+  using vad = new EnergyVad(16_000, 10, -70);
+  expect(() => chain.detect(1, vad)).toThrow("channel is 1");
+  expect(chain.flush(out, offsets, 10)).toBe(0);
+  expect(() => chain.process(bytes, 0, 20, out, offsets, 10)).toThrow("after a flush");
+  chain.reset();
+  expect(chain.process(bytes, 0, 20, out, offsets, 10)).toBe(20);
+});
