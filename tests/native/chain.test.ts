@@ -63,7 +63,7 @@ function inSingleCalls({ format, channels, inRate, outRate, frames }: Shape, byt
   return decoded;
 }
 
-function inOneCall({ format, channels, inRate, outRate }: Shape, pieces: readonly Uint8Array[], room: number): Decoded {
+function inOneCall({ format, channels, inRate, outRate }: Shape, pieces: Iterable<Uint8Array>, room: number): Decoded {
   using chain = new DecodeChain(format, channels, inRate, outRate);
   const vads = Array.from({ length: channels }, () => new EnergyVad(outRate, 10, -70));
   for (const [channel, vad] of vads.entries()) chain.detect(channel, vad);
