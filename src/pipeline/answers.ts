@@ -130,9 +130,12 @@ export class Answers {
   }
 
   #takeReady(): PipelineEvent[] {
-    let count = 0;
-    while (this.#slots[count]?.events !== undefined) count += 1;
-    return this.#slots.splice(0, count).flatMap(({ events }) => events ?? []);
+    const ready: PipelineEvent[] = [];
+    for (let events = this.#slots[0]?.events; events !== undefined; events = this.#slots[0]?.events) {
+      this.#slots.shift();
+      for (const event of events) ready.push(event);
+    }
+    return ready;
   }
 
   #answer(job: Job, outcome: Outcome): readonly PipelineEvent[] {

@@ -50,11 +50,11 @@ class ThreadHost implements WorkerHost {
   readonly #calls = new Map<number, OpenCall>();
   /** Lanes whose options the thread has. */
   readonly #lanes = new Set<number>();
-  /** The thread has been woken in this turn of the event loop. */
-  #woken = false;
-  readonly #turnEnded = (): void => {
-    this.#woken = false;
-    this.#wake();
+  /** The thread is to be woken at the end of this turn of the event loop. */
+  #waking = false;
+  readonly #wake = (): void => {
+    this.#waking = false;
+    if (this.#ring.wake()) this.#post({ type: "wake" });
   };
 
   constructor(workerUrl: string | URL, { model, settings, arena, spawn }: HostOptions, events: HostEvents) {
@@ -88,7 +88,7 @@ class ThreadHost implements WorkerHost {
     const fits = CallRing.fits(messages);
     if (!fits) this.#post({ type: "jobs", position: this.#ring.nextPosition, jobs: messages });
     this.#calls.set(this.#ring.push(fits ? messages : undefined), { call, jobs: jobs.length });
-    this.#wake();
+    this.#wakeLater();
   }
 
   withdraw(call: number): boolean {
@@ -123,12 +123,11 @@ class ThreadHost implements WorkerHost {
     else this.#worker?.terminate();
   }
 
-  /** Wakes the thread when it waits for calls: at once, then again at the end of the turn of the event loop. */
-  #wake(): void {
-    if (this.#woken || !this.#ring.wake()) return;
-    this.#woken = true;
-    this.#post({ type: "wake" });
-    setImmediate(this.#turnEnded);
+  /** Wakes the thread at the end of the turn of the event loop, if it waits for calls then: once for all of a turn. */
+  #wakeLater(): void {
+    if (this.#waking) return;
+    this.#waking = true;
+    setImmediate(this.#wake);
   }
 
   #post(message: ToWorker): void {

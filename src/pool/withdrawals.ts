@@ -1,6 +1,6 @@
 import type { Assignments } from "./assignments.ts";
 import type { LookAhead } from "./look-ahead.ts";
-import type { AssignedCall, QueuedJob, SchedulerLane } from "./queued-job.ts";
+import type { AssignedCall, QueuedJob, SchedulerLane, StreamTurns } from "./queued-job.ts";
 import type { WaitingJobs } from "./waiting-jobs.ts";
 import type { WorkerCalls } from "./worker-calls.ts";
 
@@ -96,8 +96,11 @@ export class Withdrawals {
   #lastMovable(calls: WorkerCalls): number {
     const others = this.#assignments.workers - 1;
     return calls.all.findLastIndex(({ jobs }, index, all) => {
-      const kept = new Set(all.slice(0, index).flatMap((call) => call.jobs.map(({ lane }) => lane.stream)));
-      return jobs.every(({ lane: { stream } }) => stream.workers - Number(!kept.has(stream)) < others);
+      const isKept = (stream: StreamTurns): boolean =>
+        all.findIndex((call) => call.jobs.some(({ lane }) => lane.stream === stream)) < index;
+      return jobs.every(({ lane: { stream } }) => {
+        return stream.workers < others || (stream.workers === others && !isKept(stream));
+      });
     });
   }
 

@@ -306,14 +306,24 @@ test("a worker thread gets the options of a lane once, before its first call, an
   const source = `
     import { CallRing } from ${JSON.stringify(join(import.meta.dir, "../../src/worker/call-ring.ts"))};
     const info = { name: "echo", sampleRate: 16000, stateful: false, maxBatch: 1, maxBatchWaitMs: 0, idempotent: false };
-    let ring;
+    let ring, taken;
     self.onmessage = ({ data: message }) => {
       if (message.type === "load") {
         ring = new CallRing(message.calls);
         self.postMessage({ type: "ready", info, closes: false });
-      } else if (message.type !== "wake") self.postMessage({ type: "strange", message });
-      for (let call = ring.take(); call !== undefined || !ring.sleep(); call = ring.take()) {
-        self.postMessage({ type: "done", position: call.position, inferMs: 0, results: call.jobs.map(() => ({})) });
+      } else {
+        ring.countReceived();
+        if (message.type !== "wake") self.postMessage({ type: "strange", message });
+      }
+      for (;;) {
+        taken ??= ring.take();
+        if (ring.messageWaits) return;
+        if (taken === undefined) {
+          if (ring.sleep()) return;
+          continue;
+        }
+        self.postMessage({ type: "done", position: taken.position, inferMs: 0, results: taken.jobs.map(() => ({})) });
+        taken = undefined;
       }
     };`;
   const folder = mkdtempSync(join(tmpdir(), "streamer-host-"));
