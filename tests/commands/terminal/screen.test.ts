@@ -143,7 +143,7 @@ test("colours are used on terminals only", () => {
 
 test("on a terminal, a long line with an indentation is broken at spaces; elsewhere it stays whole", () => {
   const line = "total   one two three four five";
-  const terminal = output(true);
+  const terminal = new MemoryOutput({ isTerminal: true, columns: 31 });
   void new Screen(terminal, terminal, { colour: false }).print(line, 8);
   expect(terminal.text).toBe("total   one two three four\n        five\n");
   const file = output(false);
