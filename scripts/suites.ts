@@ -11,7 +11,7 @@ export const SUITES = {
   browser: "clients in a browser",
   proxies: "servers behind HAProxy and nginx",
   images: "the container image and compose.yaml",
-  torture: "long property runs, deaths of workers, shutdowns under load, fuzzing of the C library",
+  torture: "long property runs, deaths of workers and processes, shutdowns under load, fuzzing of the C library",
 } as const;
 
 export type Suite = keyof typeof SUITES;

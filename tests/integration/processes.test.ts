@@ -7,6 +7,7 @@ import { drainUnderLoad } from "../support/drain-under-load.ts";
 import { sharedExecutable } from "../support/executable.ts";
 import { onlyStream } from "../support/ledgers.ts";
 import { isAlive, keepStreaming, loggedBy, ProcessesServer, QUICK_MODEL } from "../support/processes.ts";
+import { testWith } from "../support/requirements.ts";
 import { afterCopies } from "../support/signal-handlers.ts";
 import { waitUntil } from "../support/wait.ts";
 import { type ConnectOptions, UpgradeRefused, type WebSocketClient } from "../support/websocket-client.ts";
@@ -15,6 +16,8 @@ import { type ConnectOptions, UpgradeRefused, type WebSocketClient } from "../su
 setDefaultTimeout(300_000);
 
 const executable = await sharedExecutable();
+const NAMESPACE = ["unshare", "--pid", "--fork", "--mount-proc"];
+const canUnshare = Bun.spawnSync([...NAMESPACE, "true"], { stderr: "ignore" }).success || undefined;
 const AUDIO = encode("s16", speech([0.5, 0.6]));
 const PATHS = ["simple", "segmented", "stateful"].map((name) => `/api/v1/${name}`);
 
@@ -212,6 +215,54 @@ describe("the shutdown of several processes", () => {
     for (const client of accepted) expect(onlyStream(client.events).stopped.reason).toBe("stop");
     await server.logged("process_ready");
     await server.untilReady();
+  });
+});
+
+describe("signals to several processes", () => {
+  test("Ctrl-C, which a terminal sends to all processes, shuts down once and loses no result", async () => {
+    await using server = await ProcessesServer.start(executable);
+    const { accepted } = await connectAll(server, 4, { path: "/api/v1/simple" });
+    for (const client of accepted) {
+      client.start();
+      await client.sendAudio(AUDIO);
+      await client.nextEvent("started");
+    }
+    // Of the session that the server was started in, its supervisor is the leader.
+    process.kill(-server.server.pid, "SIGINT");
+    for (const client of accepted) await client.nextEvent("warning");
+    for (const client of accepted) client.stop();
+    expect(await server.server.waitForExit()).toEqual({ code: 0, signal: null });
+    for (const client of accepted) {
+      const { stopped } = onlyStream(client.events);
+      expect([stopped.reason, stopped.channels[0]?.received, stopped.channels[0]?.failed]).toEqual([
+        "stop",
+        AUDIO.length / 2,
+        0,
+      ]);
+    }
+    expect(server.server.log.filter(({ event }) => event === "draining")).toHaveLength(1);
+  });
+
+  testWith(canUnshare)("a supervisor that is process 1 shuts down and starts processes again", async () => {
+    const settings = { ...QUICK_MODEL, "server.processes": 2 };
+    await using server = await executable.serve(settings, [], {}, NAMESPACE);
+    // Processes of the namespace are seen from outside by other numbers.
+    const pids = async (): Promise<number[]> => {
+      const listed = Bun.spawnSync(["ps", "-eo", "pid=,ppid=,args="]).stdout.toString();
+      const rows = listed.split("\n").map((line) => line.trim().split(/\s+/));
+      const [supervisor] = rows.find(([, parent]) => Number(parent) === server.pid) ?? [];
+      return rows.filter(([, parent]) => parent === supervisor).map(([pid]) => Number(pid));
+    };
+    await waitUntil("two processes", async () => (await pids()).length === 2);
+    const [first = 0] = await pids();
+    process.kill(first, "SIGKILL");
+    await loggedBy(server, "process_ready");
+    for (const pid of await pids()) expect(isAlive(pid)).toBe(true);
+    const [supervisor] = Bun.spawnSync(["ps", "-o", "pid=", "--ppid", String(server.pid)])
+      .stdout.toString()
+      .split("\n");
+    process.kill(Number(supervisor), "SIGTERM");
+    expect(await server.waitForExit()).toEqual({ code: 0, signal: null });
   });
 });
 

@@ -19,6 +19,9 @@ import { Reload } from "./reload.ts";
 import { shutdownSignal } from "./signals.ts";
 import type { ServeOptions } from "./single-server.ts";
 
+/** Longest time for the answer of a process to the status line. */
+const LOAD_MS = 1_000;
+
 export interface SuperviseOptions extends ServeOptions {
   readonly effective: EffectiveConfig;
   /** Processes to run, 2 or more. */
@@ -78,6 +81,7 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
   const failure = await Promise.race([supervisor.start(), stopped]);
   if (typeof failure === "object") throw new ExitError(failure.code, failure.message);
   if (failure === undefined) {
+    await Promise.all([...supervisor.children].map((child) => child.refreshLoad(LOAD_MS)));
     showStatus(console, supervisor, count);
     const url = urlOf(config.server.host, port.port);
     console.print(`listening on ${url}`);
@@ -128,7 +132,11 @@ function showProgress(console: ServeConsole, supervisor: Supervisor, count: numb
 function showStatus(console: ServeConsole, supervisor: Supervisor, count: number): void {
   const none = liveStats(new ServerMetrics());
   console.showStatus({
-    live: () => liveOfAll(supervisor.children) ?? none,
+    live: () => {
+      for (const child of supervisor.children) void child.refreshLoad(LOAD_MS);
+      // What they answered last.
+      return liveOfAll(supervisor.children) ?? none;
+    },
     memory: () => {
       const others = [...supervisor.children].reduce((sum, { load }) => sum + (load?.memory ?? 0), 0);
       return process.memoryUsage.rss() + others;

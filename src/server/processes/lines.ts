@@ -9,9 +9,9 @@ export async function relayLines(stream: ReadableStream<Uint8Array>, write: (lin
     const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
     rest = lines.pop() ?? "";
     for (const line of lines) write(`${line}\n`);
-    if (rest.length < MAX_LINE_CHARACTERS) continue;
-    write(`${rest}\n`);
-    rest = "";
+    for (; rest.length > MAX_LINE_CHARACTERS; rest = rest.slice(MAX_LINE_CHARACTERS)) {
+      write(`${rest.slice(0, MAX_LINE_CHARACTERS)}\n`);
+    }
   }
   if (rest !== "") write(`${rest}\n`);
 }

@@ -33,12 +33,17 @@ export interface ProcessLoad {
   readonly live: LiveStats;
   /** Resident memory in bytes. */
   readonly memory: number;
+}
+
+/** A sign of life of one process. */
+export interface ProcessHealth {
   /** Why it is not ready for streams. */
   readonly unready?: { readonly code: ErrorCode; readonly message: string } | undefined;
 }
 
-/** What a process can be asked for, and its answers. */
+/** What a process can be asked for, and its answers. Only the first costs next to nothing. */
 export interface Answers {
+  health: ProcessHealth;
   load: ProcessLoad;
   metrics: readonly MetricSnapshot[];
   info: Readonly<Record<string, unknown>>;

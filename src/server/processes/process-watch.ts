@@ -6,7 +6,7 @@ import type { ServerChild } from "./server-child.ts";
 const ASK_MS = 1_000;
 /** Questions without an answer after which a process is killed: its main thread hangs, and so do its streams. */
 const MAX_UNANSWERED = 30;
-/** Questions for numbers between two for all metrics, which stay when a process is killed. */
+/** Questions for life between two for all metrics, which stay when a process is killed. */
 const ASKS_PER_METRICS = 10;
 
 export interface ProcessWatchOptions {
@@ -15,7 +15,7 @@ export interface ProcessWatchOptions {
   readonly totals: ProcessTotals;
 }
 
-/** Asks all processes for their numbers, and kills one that answers no more. */
+/** Asks all processes for a sign of life, and kills one that gives none any more. */
 export class ProcessWatch implements Disposable {
   readonly #options: ProcessWatchOptions;
   readonly #timer: Timer;
@@ -40,10 +40,10 @@ export class ProcessWatch implements Disposable {
   }
 
   async #ask(child: ServerChild): Promise<void> {
-    const load = await child.ask("load", ASK_MS);
+    const health = await child.ask("health", ASK_MS);
     if (child.state === "ended") return;
-    if (load !== undefined) {
-      child.load = load;
+    if (health !== undefined) {
+      child.health = health;
       child.unanswered = 0;
     } else if (++child.unanswered === MAX_UNANSWERED) {
       child.unresponsive = true;

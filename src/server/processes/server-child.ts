@@ -1,6 +1,6 @@
 import type { MetricSnapshot } from "../../telemetry/metrics/metric-snapshot.ts";
 import { relayLines } from "./lines.ts";
-import type { Answers, FromProcess, ProcessLoad, ServeOrder, ToProcess } from "./messages.ts";
+import type { Answers, FromProcess, ProcessHealth, ProcessLoad, ServeOrder, ToProcess } from "./messages.ts";
 
 /** How a process ended. */
 export interface ProcessEnd {
@@ -42,6 +42,8 @@ export class ServerChild {
   state: ChildState = "starting";
   /** Time of `performance.now()` at which the process was ready. */
   readyAt: number | undefined;
+  /** The newest sign of life. */
+  health: ProcessHealth = {};
   /** The newest numbers that it reported. */
   load: ProcessLoad | undefined;
   /** The newest metrics that it reported. */
@@ -91,6 +93,12 @@ export class ServerChild {
     return value as Answers[What] | undefined;
   }
 
+  /** Asks for current numbers. Those of before stay when there is no answer in time. */
+  async refreshLoad(timeoutMs: number): Promise<void> {
+    const load = await this.ask("load", timeoutMs);
+    if (load !== undefined) this.load = load;
+  }
+
   /** Asks for the metrics. Those of before stay when there is no answer in time. */
   async refreshMetrics(timeoutMs: number): Promise<void> {
     const metrics = await this.ask("metrics", timeoutMs);
@@ -121,6 +129,8 @@ export class ServerChild {
     switch (message.type) {
       case "ready":
         if (this.state === "starting") this.state = "ready";
+        // What it answered while it was loading is out of date.
+        this.health = {};
         this.readyAt = performance.now();
         return this.#started.resolve(undefined);
       case "draining":

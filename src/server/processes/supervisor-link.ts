@@ -74,10 +74,7 @@ export class SupervisorLink {
 async function answer(what: keyof Answers, { pages, live, metrics }: Report): Promise<Answers[keyof Answers]> {
   if (what === "metrics") return await metrics();
   if (what === "info") return await pages.describe();
+  if (what === "load") return { live: live(), memory: process.memoryUsage.rss() };
   const unready = pages.unready();
-  return {
-    live: live(),
-    memory: process.memoryUsage.rss(),
-    ...(unready && { unready: { code: unready.code, message: unready.message } }),
-  };
+  return unready === undefined ? {} : { unready: { code: unready.code, message: unready.message } };
 }

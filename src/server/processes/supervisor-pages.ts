@@ -49,8 +49,8 @@ function whyUnready(supervisor: Supervisor | undefined): ProtocolError | undefin
   const ready = [...(supervisor?.children ?? [])].filter(({ state }) => state === "ready");
   const [first] = ready;
   if (first === undefined) return new ProtocolError("not_ready", "no process is ready");
-  const unready = first.load?.unready;
-  if (unready === undefined || ready.some(({ load }) => load?.unready === undefined)) return undefined;
+  const { unready } = first.health;
+  if (unready === undefined || ready.some(({ health }) => health.unready === undefined)) return undefined;
   return new ProtocolError(unready.code, unready.message);
 }
 
@@ -59,17 +59,17 @@ async function describe(options: SupervisorPagesOptions): Promise<Record<string,
   const { supervisor, table, config, uptime } = options;
   const children = [...(supervisor()?.children ?? [])];
   const infos = await Promise.all(children.map((child) => child.ask("info", ANSWER_MS)));
-  const loads = await Promise.all(children.map((child) => child.ask("load", ANSWER_MS)));
+  await Promise.all(children.map((child) => child.refreshLoad(ANSWER_MS)));
   const known = infos.filter((info) => info !== undefined);
-  const live = sumOfLive(loads.flatMap((load) => (load === undefined ? [] : [load.live])));
+  const live = liveOfAll(children);
   return {
     ...known[0],
     ...("limits" in (known[0] ?? {}) && { limits: config().limits }),
     sessions: table.count(),
     arena: sumOfSlabs(known),
     live: { uptime_seconds: Math.floor(uptime()), ...live },
-    processes: children.map(({ number, pid, state, owner }, i) => {
-      return { process: number, pid, state, sessions: table.count(owner), streams: loads[i]?.live.streams ?? 0 };
+    processes: children.map(({ number, pid, state, owner, load }) => {
+      return { process: number, pid, state, sessions: table.count(owner), streams: load?.live.streams ?? 0 };
     }),
   };
 }

@@ -181,12 +181,12 @@ export class Supervisor {
     this.#children.delete(child);
     this.totals.add(child.metrics);
     const { process, pid } = { process: child.number, pid: child.pid };
-    const how = { ...(end.signal === null ? { code: end.code } : { signal: end.signal }), lost_sessions: sessions };
+    const how = end.signal === null ? { code: end.code } : { signal: end.signal };
     const isCurrent = slot.child === child;
     if (isCurrent) slot.child = undefined;
     if (child.isDraining || this.#phase === "draining") {
       this.#options.log.info("process_ended", { process, pid, ...how });
-    } else if (isCurrent && this.#phase === "running") this.#died(slot, child, how);
+    } else if (isCurrent && this.#phase === "running") this.#died(slot, child, { ...how, lost_sessions: sessions });
     // Otherwise it could not start, which is reported by the one who waits for that.
   }
 
