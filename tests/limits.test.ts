@@ -110,4 +110,4 @@ test("lint reports a circle of imports, also when it consists of types", async (
   } finally {
     await rm(folder, { recursive: true });
   }
-}, 30_000);
+}, 300_000);

@@ -5,7 +5,7 @@ import { FrameSocket, UpgradeRefused } from "../../src/client/frame-socket.ts";
 import { clientFrame, OPCODE } from "../../src/client/websocket-frames.ts";
 import { waitUntil } from "../support/wait.ts";
 
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 300_000;
 const disposables: (() => unknown)[] = [];
 
 afterEach(() => {

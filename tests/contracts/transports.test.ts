@@ -12,7 +12,7 @@ import { waitUntil, withTimeout } from "../support/wait.ts";
 import { WebSocketClient } from "../support/websocket-client.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 /** The client side of a connection. */
 interface Client {

@@ -8,7 +8,7 @@ import { commandLines, untriedFences } from "../support/command-lines.ts";
 import { readDocuments, root } from "../support/documents.ts";
 
 /** Time limit of one command line; all are much faster. */
-const LIMIT_MS = 120_000;
+const LIMIT_MS = 300_000;
 
 /** Command lines that this test does not run: they run this test, or are tested elsewhere. */
 const TRIED_ELSEWHERE: Readonly<Record<string, string>> = {

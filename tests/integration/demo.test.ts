@@ -29,4 +29,4 @@ test("the demo prints speech, interims, finals and correct ledgers, stops its se
   const port = /--addr ws:\/\/127\.0\.0\.1:(\d+)\//.exec(out)?.[1];
   expect(port).toBeDefined();
   await expect(fetch(`http://127.0.0.1:${port}/api/v1/health`)).rejects.toThrow();
-}, 120_000);
+}, 300_000);

@@ -19,7 +19,7 @@ describe("native library", () => {
       const seed = Math.floor(Math.random() * 2 ** 32);
       expect(failures(await sanitizeMemory(30, seed))).toEqual([]);
     },
-    120_000,
+    300_000,
   );
 
   test.skipIf(!threads)(
@@ -27,6 +27,6 @@ describe("native library", () => {
     async () => {
       expect(failures(await sanitizeThreads())).toEqual([]);
     },
-    120_000,
+    300_000,
   );
 });

@@ -9,7 +9,7 @@ import { AdminServer } from "../../src/server/admin.ts";
 import type { PagesHost } from "../../src/server/pages.ts";
 import { openLog } from "../../src/telemetry/log/log.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const folder = mkdtempSync(join(tmpdir(), "streamer-admin-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -10,7 +10,7 @@ import { waitUntil } from "../support/wait.ts";
 import { type ConnectOptions, UpgradeRefused } from "../support/websocket-client.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(60_000);
+setDefaultTimeout(300_000);
 
 const caller = (id: string, maxSessions = 0): Caller => ({ id, address: "", limits: { maxSessions } });
 

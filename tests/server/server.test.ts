@@ -104,12 +104,12 @@ describe("draining", () => {
 
   test("ends sessions after limits.finish_ms, with errors for the spans without a result", async () => {
     const limits = { "limits.drain_timeout_ms": 100, "limits.finish_ms": 200 };
-    await using server = await InProcessServer.start({ "model.delay": 0.2, ...limits });
+    await using server = await InProcessServer.start({ "model.delay": 60, "model.warmup_penalty": 0, ...limits });
     const client = await server.connect({ path: "/api/v1/simple" });
     const bytes = encode("s16", noise(8));
     client.start();
     await client.sendAudio(bytes);
-    await client.nextEvent("segment");
+    await client.nextEvent("started");
     await server.drain();
     expect((await client.waitForClose()).code).toBe(1001);
     expect(client.eventsOf("error").length).toBeGreaterThan(5);

@@ -10,7 +10,7 @@ import { withTimeout } from "./wait.ts";
 import { type ConnectOptions, WebSocketClient } from "./websocket-client.ts";
 
 /** Longest that building the executable may take. */
-export const BUILD_MS = 120_000;
+export const BUILD_MS = 300_000;
 
 /** Environment variables of a process. */
 type Environment = Readonly<Record<string, string>>;

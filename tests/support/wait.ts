@@ -1,5 +1,5 @@
 /** Far longer than any wait takes, even on a machine with ten times the load that it can carry. */
-const TIMEOUT_MS = 90_000;
+const TIMEOUT_MS = 180_000;
 
 const POLL_MS = 5;
 

@@ -460,11 +460,10 @@ test("no more audio is sent while the reader of the results is far behind", asyn
   }
   const running = run([...RAW, "--addr", addr], { out: slow, stdin: forty });
   let before = -1;
-  while (before !== messages || messages === 0) {
+  while (before !== messages || messages <= 4) {
     before = messages;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  expect(messages).toBeGreaterThan(4);
   expect(messages).toBeLessThan(40);
   read.resolve();
   expect((await running).code).toBe(0);

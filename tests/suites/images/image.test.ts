@@ -12,7 +12,7 @@ import { WebSocketClient } from "../../support/websocket-client.ts";
 
 const root = join(import.meta.dir, "..", "..", "..");
 const stages = parseDockerfile(await Bun.file(join(root, "Dockerfile")).text());
-const BUILD_MS = 180_000;
+const BUILD_MS = 300_000;
 
 /** Returns the registry that npm is configured for. Bun does not read all of npm's configuration files. */
 function registryEnv(): Record<string, string> {

@@ -8,7 +8,7 @@ import { sharedExecutable } from "../../support/executable.ts";
 const RUNS = Number(process.env["STREAMER_DRAINS"] ?? 200);
 
 // Far longer than these runs take, so that a busy machine does not fail them.
-setDefaultTimeout(3_600_000);
+setDefaultTimeout(3_1_800_000);
 
 const executable = await sharedExecutable();
 const seed = freshSeed();

@@ -19,5 +19,5 @@ test.skipIf(!fuzzable).each(fuzzTargets())(
     const { passed, report } = await fuzz(target, SECONDS, false);
     expect(passed ? "" : report).toBe("");
   },
-  120_000,
+  1_800_000,
 );

@@ -7,7 +7,7 @@ import { type ServeProcess, sharedExecutable } from "../../support/executable.ts
 import { waitUntil } from "../../support/wait.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
-setDefaultTimeout(300_000);
+setDefaultTimeout(1_800_000);
 
 /** The values of a server outside of these tests, which admit everybody. */
 const ADMISSION = { "limits.admission.arena": 0.8, "limits.admission.wait_ms": 50, "limits.admission.load": 0.85 };
