@@ -186,7 +186,7 @@ describe("serve exits with 2 and one sentence for a model file", () => {
       "with fields of wrong types",
       "types.ts",
       `export default { name: 1, load() {}, sampleRate: "16k", maxBatch: 0 };`,
-      /name: found 1; allowed: a string; sampleRate: found "16k"; allowed: an integer .*; maxBatch: found 0/,
+      /name: found 1; allowed: a string that is not blank; sampleRate: found "16k"; allowed: an integer .*; maxBatch: found 0/,
     ],
     [
       "that throws when it is imported",

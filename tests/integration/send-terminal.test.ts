@@ -1,4 +1,5 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { sharedExecutable } from "../support/executable.ts";
@@ -8,8 +9,10 @@ import { waitUntil } from "../support/wait.ts";
 // Far longer than these tests take, so that a busy machine does not fail them.
 setDefaultTimeout(300_000);
 
-const SAMPLE = join(import.meta.dir, "..", "data", "two-speakers-48k.wav");
+/** In the folder of the executable: a path is not broken, and that of the project may be long. */
+const SAMPLE = "sample.wav";
 const executable = await sharedExecutable();
+await copyFile(join(import.meta.dir, "..", "data", "two-speakers-48k.wav"), join(executable.folder, SAMPLE));
 const server = await executable.serve({ "model.workers": 2, "model.delay": 0 });
 
 /** `streamer send` on a terminal. */
@@ -81,7 +84,7 @@ test("no interim result and no clock stays behind when the width of the terminal
   terminal.resize(50);
   await terminal.waitForLine(/^\[1\] .* final/);
   terminal.resize(30);
-  await terminal.waitForLine(/^\[0\] .* {5}5.59 {2}speec/);
+  await terminal.waitForLine(/^\[0\] .* 5\.59 speec/);
   terminal.resize(90);
   await terminal.waitForLine(/6\.36 {2}speech begins/);
   terminal.child.kill("SIGINT");

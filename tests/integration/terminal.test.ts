@@ -170,7 +170,7 @@ test("text from a client is escaped in the log, and tokens are not logged", asyn
 });
 
 test("info has the current numbers of sessions, streams, jobs and workers, and the memory in use", async () => {
-  const server = await executable.serve({ "model.workers": 1 });
+  const server = await executable.serve({ "model.workers": 1, "limits.arena_mb": 256 });
   using client = await startStream(server.port);
   interface Info {
     live: { uptime_seconds: number; sessions: number; streams: number; channels: number; audio_seconds: number };
