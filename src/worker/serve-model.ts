@@ -16,12 +16,6 @@ export interface WorkerPort {
 }
 
 /**
- * Bun 1.4.5 counts the arena, which is shared, as memory that this thread keeps alive. Its collector therefore waits
- * for too long, so it is called after this many calls.
- */
-const CALLS_PER_COLLECTION = 1_000;
-
-/**
  * Milliseconds after which calls that follow each other make room for a turn of the event loop, in which timers and
  * sockets of the model are served.
  */
@@ -54,7 +48,6 @@ class ModelThread {
   #caller: ModelCaller | undefined;
   /** The model is being loaded, or runs a call. */
   #busy = true;
-  #calls = 0;
   /** States that calls have started and the host may not have. */
   readonly #started: { readonly position: number; readonly state: unknown }[] = [];
   #close: CloseMessage | undefined;
@@ -126,7 +119,6 @@ class ModelThread {
 
   #call(position: number, jobs: readonly JobMessage[]): void {
     if (this.#caller === undefined) return;
-    if (++this.#calls % CALLS_PER_COLLECTION === 0) Bun.gc(false);
     const startedMs = performance.now();
     this.#busy = true;
     const done = (results: WorkerResult[]): void => {
