@@ -16,6 +16,7 @@ import { Arena, type AudioSpan } from "../../src/audio/arena.ts";
 import type { Lane } from "../../src/pool/lane.ts";
 import { ModelPool } from "../../src/pool/pool.ts";
 import { threadHost } from "../../src/pool/thread-host.ts";
+import { reportFigure } from "./support/figures.ts";
 import { printMachine } from "./support/machine.ts";
 import { median } from "./support/statistics.ts";
 
@@ -155,6 +156,9 @@ try {
     ];
     console.log(cells.join("  "));
   }
+  const [nothing, , occupied] = [...results.values()] as [Result[], Result[], Result[]];
+  reportFigure("calls/per_second", median(nothing.map(({ callsPerSecond }) => callsPerSecond)));
+  reportFigure("calls/busy_percent", 100 * median(occupied.map(({ busy }) => busy)));
 } finally {
   rmSync(folder, { recursive: true });
 }

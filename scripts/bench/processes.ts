@@ -12,6 +12,9 @@ import { printMachine } from "./support/machine.ts";
 import { type Case, instantServer, measureStreams, type StreamResult } from "./support/measure-streams.ts";
 import { median, quantile } from "./support/statistics.ts";
 
+/** Seconds in which each process compiles its own code. */
+const SETTLE = 20;
+
 const { values } = parseArgs({
   options: {
     streams: { type: "string", default: "1000" },
@@ -29,7 +32,7 @@ const of = (processes: number): Case => ({
 });
 const [one, two] = [of(1), of(2)];
 const streams = Number(values.streams);
-const run = { pattern: "segmented", streams, settle: 4, seconds: Number(values.seconds), sampleRate: 16_000 };
+const run = { pattern: "segmented", streams, settle: SETTLE, seconds: Number(values.seconds), sampleRate: 16_000 };
 const results: { readonly one: StreamResult; readonly two: StreamResult }[] = [];
 for (let round = 0; round < Number(values.rounds); round++) {
   results.push({ one: await measureStreams(one, run, executable), two: await measureStreams(two, run, executable) });
