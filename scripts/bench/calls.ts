@@ -1,10 +1,10 @@
 // Calls a second through the pool alone: no sockets, no decoding, blocks of 100 ms from many lanes. Goal: 60,000 a
-// second with two workers and a model that does nothing, and with a model that takes 20 ms, workers that are busy for at
-// least 97 % of the time while the main thread works without a pause of less than --turn milliseconds.
+// second with two workers and a model that does nothing, and workers that are busy for at least 97 % of the time with a
+// model that takes 20 ms, beside an occupied main thread.
 //
 //   bun run bench calls [--workers 2] [--lanes 500] [--seconds 3] [--rounds 5] [--call 20] [--turn 5]
 //
-// The second part occupies the main thread in turns of --turn milliseconds, as many sessions would. Rounds of all cases
+// The last case occupies the main thread in turns of --turn milliseconds, as many sessions would. Rounds of all cases
 // alternate; the medians are printed.
 
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -62,7 +62,7 @@ interface Result {
   readonly allUs: number;
 }
 
-/** Nanoseconds that the main thread has run. */
+/** Milliseconds that the main thread has run. */
 function mainThreadMs(): number {
   const [ran = ""] = readFileSync(`/proc/self/task/${process.pid}/schedstat`, "utf8").split(" ");
   return Number(ran) / NANOSECONDS_PER_MS;
