@@ -78,6 +78,7 @@ export class Server {
   readonly #runtime: RuntimeMonitor;
   readonly #descriptors: DescriptorWatch;
   readonly #trimmer: ArenaTrimmer;
+  readonly #garbage: GarbageCollector;
   #listener: Listener | undefined;
   readonly #timers: readonly Timer[];
   readonly #openedAt: number;
@@ -94,8 +95,8 @@ export class Server {
     this.#trimmer = trimmer;
     this.#services = { config, arena, memory, admission, models: this.#served, log, metrics, clock };
     this.#sessions = new Sessions(this.#services, options.process?.places);
-    const garbage = new GarbageCollector(metrics, clock);
-    const handled = (message: string | Uint8Array) => garbage.add(message);
+    this.#garbage = new GarbageCollector(metrics, clock);
+    const handled = (message: string | Uint8Array) => this.#garbage.add(message);
     this.#websockets = new WebSockets({ sessions: this.#sessions, limits, log, clock, handled });
     // Listens before anything is loaded: a port that is taken is reported at once.
     if (options.process?.listensWhenLoaded !== true) this.#listener = this.#listen();
@@ -215,6 +216,7 @@ export class Server {
     this.#descriptors.check(this.#sessions.size);
     this.#readiness.check(now);
     metrics.mainThread.leave(outer);
+    this.#garbage.check(now, memory.streams);
   }
 
   #routesHost(): RoutesHost {

@@ -56,6 +56,11 @@ export class Memory {
     this.#shed = shed;
   }
 
+  /** Streams that are open. */
+  get streams(): number {
+    return this.#holders.size;
+  }
+
   /** Streams that wait for slabs. */
   get waiting(): number {
     return this.#line.size + this.#shares.waiting;
