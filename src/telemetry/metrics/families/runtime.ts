@@ -43,7 +43,7 @@ export function runtimeFamilies(registry: MetricRegistry) {
     ),
     collections: registry.counter(
       "streamer_garbage_collections_requested_total",
-      "Garbage collections requested because of received bytes: young (in the background) or all. Bun does not " +
+      "Garbage collections requested: young because of received bytes, all while no stream is open. Bun does not " +
         "report its own.",
       ["kind"],
     ),
