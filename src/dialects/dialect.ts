@@ -53,6 +53,8 @@ export interface Traits {
   readonly idleTimeoutMs?: number;
   /** Time from the connection to the first accepted start. */
   readonly startTimeoutMs?: number;
+  /** Every binary message is audio, and nothing else. */
+  readonly binaryIsAudio: boolean;
   /** A ping of the transport counts as a message for the idle time-out. */
   readonly pingsCount: boolean;
 }

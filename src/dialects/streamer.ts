@@ -80,7 +80,7 @@ export const streamer: Route = {
     return {
       dialect: "streamer",
       pattern,
-      traits: { maxTextBytes: limits.max_text_bytes, pingsCount: false },
+      traits: { maxTextBytes: limits.max_text_bytes, binaryIsAudio: true, pingsCount: false },
       create: () => new StreamerDialect(limits.max_channels),
     };
   },

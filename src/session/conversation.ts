@@ -1,4 +1,4 @@
-import type { Dialect, Input, Opened } from "../dialects/dialect.ts";
+import type { Dialect, Input, Message, Opened } from "../dialects/dialect.ts";
 import { errorEvent } from "../protocol/error-event.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { Request, Start } from "../protocol/requests.ts";
@@ -74,6 +74,18 @@ export class Conversation {
   /** Nothing waits to be processed or answered. */
   get idle(): boolean {
     return this.inputs.empty && this.#stream?.idle !== false;
+  }
+
+  /**
+   * Takes a message of the client. It waits among the inputs, unless it is audio for the open stream and nothing is in
+   * front of it, which is the usual case.
+   * @param waits something else has to be done first
+   */
+  receive(message: Message, waits: boolean): void {
+    const stream = this.#stream;
+    const isNext = !waits && stream?.ready === true && this.inputs.empty;
+    if (isNext && typeof message !== "string" && this.#opened.traits.binaryIsAudio) stream.offer(message);
+    else this.inputs.push(message);
   }
 
   /**

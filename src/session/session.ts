@@ -69,10 +69,7 @@ export class Session implements ConversationOwner, Waiting {
     });
   }
 
-  /**
-   * The state of its places that wait: whether it is not being read; bytes not read, not answered, not taken by the
-   * client.
-   */
+  /** The state of its places that wait: not being read; bytes not read, not answered, not taken by the client. */
   get load(): { paused: boolean; inboxBytes: number; queuedBytes: number; outboxBytes: number } {
     const { inputs, stream } = this.#conversation;
     const queuedBytes = stream?.queuedBytes ?? 0;
@@ -88,10 +85,14 @@ export class Session implements ConversationOwner, Waiting {
     const oversize = this.#meter.count(message);
     if (this.#end.finishing) return;
     if (oversize !== undefined) return this.#end.fail("message_too_big", oversize);
-    this.#conversation.inputs.push(message);
     if (typeof message === "string") thread.enter("request");
     else thread.enterMessage(message.length);
-    this.pump();
+    try {
+      this.#conversation.receive(message, this.#pumping || this.#outbox.congested);
+    } catch (error) {
+      this.failed(error);
+    }
+    this.pump(this.#receivedAt);
     thread.leave(undefined);
   }
 
@@ -120,12 +121,15 @@ export class Session implements ConversationOwner, Waiting {
     this.#end.disconnect(violation);
   }
 
-  /** Goes on as far as possible, or until its slice is used up; then it waits for its turn. */
-  pump(): void {
+  /**
+   * Goes on as far as possible, or until its slice is used up; then it waits for its turn.
+   * @param now milliseconds of the clock
+   */
+  pump(now: number = this.#services.clock()): void {
     if (this.#pumping || this.#end.over) return;
     this.#pumping = true;
     try {
-      this.#slice.run();
+      this.#slice.run(now);
       if (!this.#end.over) this.#gate.update(this.#conversation.inputs);
     } catch (error) {
       this.failed(error);
@@ -135,8 +139,9 @@ export class Session implements ConversationOwner, Waiting {
   }
 
   takeTurn(): void {
-    this.#slice.renew(this.#services.clock());
-    this.pump();
+    const now = this.#services.clock();
+    this.#slice.renew(now);
+    this.pump(now);
   }
 
   /** Checks the time limits. To be called a few times a second. @param now milliseconds of the clock */
@@ -146,7 +151,7 @@ export class Session implements ConversationOwner, Waiting {
     if (this.#gate.closed || !this.#conversation.idle) this.#deadlines.active(now);
     this.#gate.count();
     this.#end.check(this.#deadlines, now);
-    this.pump();
+    if (this.#end.finishing || !this.#conversation.idle) this.pump(now);
   }
 
   /**
@@ -235,16 +240,9 @@ export class Session implements ConversationOwner, Waiting {
       this.#end.fail("slow_reader", "results are not read as fast as they come");
       return false;
     }
-    switch (this.#conversation.step(this.#outbox.congested)) {
-      case "moved":
-        return true;
-      case "blocked":
-        return false;
-      case "disconnect":
-        this.#end.close("stop", "the client asked for it");
-        return false;
-      case "exhausted":
-        return this.#end.leave();
-    }
+    const result = this.#conversation.step(this.#outbox.congested);
+    if (result === "exhausted") return this.#end.leave();
+    if (result === "disconnect") this.#end.close("stop", "the client asked for it");
+    return result === "moved";
   }
 }

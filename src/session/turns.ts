@@ -89,10 +89,12 @@ export class Slice {
     this.#step = step;
   }
 
-  /** Does what can be done now and fits into the slice. The session waits for its turn if there is more. */
-  run(): void {
+  /**
+   * Does what can be done now and fits into the slice. The session waits for its turn if there is more.
+   * @param now milliseconds
+   */
+  run(now: number): void {
     if (this.#turns.has(this.#session)) return;
-    const now = this.#clock();
     if (now - this.#since >= RENEWAL_MS) this.renew(now);
     const begun = now - this.#usedMs;
     while (this.#usedMs < SLICE_MS) {

@@ -37,6 +37,11 @@ export class Feed {
     this.#mayGrow = mayGrow;
   }
 
+  /** There is nothing to do. */
+  get idle(): boolean {
+    return this.#flush === undefined && this.#intake.empty;
+  }
+
   advance(): FeedResult {
     while (!this.#intake.empty) {
       const { room } = this.#channels;

@@ -114,6 +114,11 @@ export class Stream implements MeasuredStream {
     return this.#channels.pending === 0 && this.#intake.empty && this.#ending === undefined;
   }
 
+  /** All that was offered has been processed, as far as it can be, and more may be offered. */
+  get ready(): boolean {
+    return this.#feed.idle && this.#ending === undefined;
+  }
+
   /** As much is pending as may be: no call that could add to it is allowed. */
   get full(): boolean {
     return this.#channels.full;
@@ -222,14 +227,8 @@ export class Stream implements MeasuredStream {
   }
 
   #stop(reason: StopReason, metricsReason: string = reason): void {
-    const { trailingBytes, skippedBytes } = this.#intake;
-    const stopped: Stopped = {
-      type: "stopped",
-      reason,
-      channels: this.ledger(),
-      trailing_bytes: trailingBytes,
-      skipped_bytes: skippedBytes,
-    };
+    const { trailingBytes: trailing_bytes, skippedBytes: skipped_bytes } = this.#intake;
+    const stopped: Stopped = { type: "stopped", reason, channels: this.ledger(), trailing_bytes, skipped_bytes };
     if (this.#last !== undefined) this.#owner.send(this.#last);
     this.#free(metricsReason);
     this.#owner.send(stopped);

@@ -290,3 +290,30 @@ describe("order", () => {
     ]);
   });
 });
+
+describe("audio that can be taken at once", () => {
+  test("keeps its place behind audio that waits for results, and behind a flush", async () => {
+    using harness = new SessionHarness({ "limits.max_queued_jobs_per_channel": 1 });
+    const { session, connection } = harness.start();
+    for (let i = 0; i < 3; i++) session.receive(audio(0.5));
+    session.receive(FLUSH);
+    session.receive(audio(0.25));
+    session.receive(STOP);
+    await harness.answerAll();
+    const [stream] = streamsOf(connection.events);
+    expect(ledgerProblems(stream!, { bytes: 56_000, frameBytes: 2 })).toEqual([]);
+    expect(connection.summaries.slice(-4)).toEqual(["segment", "flushed", "segment", "stopped stop"]);
+  });
+
+  test("is not taken while the client does not read its results", () => {
+    using harness = new SessionHarness({ "limits.outbox_bytes": 10_000 });
+    const { session, connection } = harness.start();
+    connection.buffered = 6_000;
+    session.writable();
+    session.receive(audio(0.5));
+    expect(session.load.inboxBytes).toBeGreaterThan(16_000);
+    connection.buffered = 0;
+    session.writable();
+    expect(session.load.inboxBytes).toBe(0);
+  });
+});

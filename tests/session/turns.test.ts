@@ -42,12 +42,12 @@ class Worker implements Waiting {
   }
 
   run(): void {
-    this.#slice.run();
+    this.#slice.run(this.#loop.now);
   }
 
   takeTurn(): void {
     this.#slice.renew(this.#loop.now);
-    this.#slice.run();
+    this.#slice.run(this.#loop.now);
   }
 }
 
@@ -84,13 +84,13 @@ describe("turns", () => {
         return false;
       },
     );
-    for (let i = 0; i < 4; i++) slice.run();
+    for (let i = 0; i < 4; i++) slice.run(loop.now);
     expect([done, loop.turns.has(session)]).toEqual([4, false]);
-    slice.run();
+    slice.run(loop.now);
     expect([done, loop.turns.has(session)]).toEqual([4, true]);
     loop.turn();
     loop.now += 10;
-    slice.run();
+    slice.run(loop.now);
     expect(done).toBe(5);
   });
 

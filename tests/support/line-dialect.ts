@@ -113,7 +113,7 @@ export function openLine(pattern: string): Opened {
   return {
     dialect: "line",
     pattern: found,
-    traits: { maxTextBytes: 64, idleTimeoutMs: 5_000, startTimeoutMs: 2_000, pingsCount: true },
+    traits: { maxTextBytes: 64, idleTimeoutMs: 5_000, startTimeoutMs: 2_000, binaryIsAudio: false, pingsCount: true },
     create: (session) => new LineDialect(session),
   };
 }

@@ -43,6 +43,9 @@ export class RuntimeMonitor implements Disposable {
   readonly #options: RuntimeMonitorOptions;
   readonly #estimator = new CapacityEstimator();
   readonly #delay: Histogram;
+  readonly #turnWait: Histogram;
+  /** By stage. */
+  readonly #turnSeconds = new Map<string, Histogram>();
   readonly #collector: Disposable;
   readonly #log: RateLimitedLog;
   readonly #now: () => number;
@@ -65,6 +68,7 @@ export class RuntimeMonitor implements Disposable {
     this.#cpuBefore = cpuSeconds();
     this.#log = new RateLimitedLog(log, { now }, LOG_INTERVAL_MS);
     this.#delay = metrics.families.runtime.loopDelay.with({});
+    this.#turnWait = metrics.families.runtime.turnWaitSeconds.with({});
     this.#usage = totalUsage(metrics);
     this.#due = now() + TICK_MS;
     this.#timer = this.#schedule();
@@ -103,9 +107,13 @@ export class RuntimeMonitor implements Disposable {
   }
 
   #countTurn(turn: Turn): void {
-    const { turnSeconds, turnWaitSeconds } = this.#options.metrics.families.runtime;
-    turnSeconds.with({ stage: turn.stage }).observe(turn.cpuMs / 1000);
-    turnWaitSeconds.with({}).observe((turn.ms - turn.cpuMs) / 1000);
+    let seconds = this.#turnSeconds.get(turn.stage);
+    if (seconds === undefined) {
+      seconds = this.#options.metrics.families.runtime.turnSeconds.with({ stage: turn.stage });
+      this.#turnSeconds.set(turn.stage, seconds);
+    }
+    seconds.observe(turn.cpuMs / 1000);
+    this.#turnWait.observe((turn.ms - turn.cpuMs) / 1000);
     if (turn.ms > BLOCKED_MS) this.#countBlocked(turn);
   }
 

@@ -19,6 +19,8 @@ export class ServerMetrics {
   readonly sent: MessageCounters;
   readonly #streams = new Map<string, StreamMetrics>();
   readonly #models = new Map<string, ModelMetrics>();
+  /** By type. */
+  readonly #eventsSent = new Map<string, Counter>();
 
   /** @param now milliseconds, monotonic */
   constructor(now: () => number = () => performance.now()) {
@@ -81,7 +83,9 @@ export class ServerMetrics {
   /** Counts an event by its type and code. Its messages are counted by `sent`. */
   eventSent(event: { readonly type: string; readonly code?: unknown }): void {
     const { eventsSent, errors, warnings } = this.families.traffic;
-    eventsSent.with({ type: event.type }).add();
+    let sent = this.#eventsSent.get(event.type);
+    if (sent === undefined) this.#eventsSent.set(event.type, (sent = eventsSent.with({ type: event.type })));
+    sent.add();
     if (event.type === "error") errors.with({ code: String(event.code) }).add();
     else if (event.type === "warning") warnings.with({ code: String(event.code) }).add();
   }
