@@ -31,6 +31,11 @@ export class LookAhead {
     this.#callMs = this.#callMs === undefined ? inferMs : this.#callMs + WEIGHT * (inferMs - this.#callMs);
   }
 
+  /** A worker has at most one call ahead, because calls take long or because their time is not known. */
+  get isShallow(): boolean {
+    return this.#callMs === undefined || this.#callMs >= AHEAD_MS;
+  }
+
   /** Returns true if the first call of a worker takes so long that others should not wait for it. */
   isLate({ first }: WorkerCalls, now: number): boolean {
     if (this.#callMs === undefined || first.startedMs === undefined) return false;

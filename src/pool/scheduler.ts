@@ -182,7 +182,7 @@ export class Scheduler {
     const released = this.#assignments.giveUpLost(now);
     if (released.length > 0) this.#withdrawals.reserveChanged();
     this.#forgetIdle(released);
-    this.#withdrawals.review(now);
+    this.#withdrawals.review(now, this.#selection.filter !== undefined);
   }
 
   /** Assigns the next call to a worker; undefined: there is none now. */

@@ -104,14 +104,19 @@ export class Withdrawals {
     });
   }
 
-  /** Takes back calls for which there is a better decision now. */
-  review(now: number): void {
+  /**
+   * Takes back calls for which there is a better decision now.
+   * @param filtered not all jobs may have the next idle worker
+   */
+  review(now: number, filtered: boolean): void {
     this.#asked.clear();
     if (this.#assignments.aheadCalls > 0) {
       const late = (calls: WorkerCalls): boolean => this.#reserveChanged || this.#lookAhead.isLate(calls, now);
       for (const calls of this.#assignments.busyWorkers) if (late(calls)) this.withdrawFrom(calls.worker, 1);
     }
     this.#reserveChanged = false;
+    // A call ahead is older than what waits. If calls are short, it is not worth the effort.
+    if (this.#assignments.idle > 0 && this.#lookAhead.isShallow) this.shareWithIdle(filtered);
     if (this.#waiting.finals.size === 0) return;
     for (const calls of this.#assignments.busyWorkers) {
       const { last } = calls;

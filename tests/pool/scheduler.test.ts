@@ -313,6 +313,16 @@ describe("a call ahead", () => {
     expect(scheduler.call(1)?.number).toBe(4);
   });
 
+  test("goes before what waits when a worker has nothing to do: blocks of a stream run in order", () => {
+    const scheduler = new TestScheduler({ workers: 2, maxInFlight: 8 }, 64);
+    scheduler.workerEnded(0, 0, false);
+    scheduler.taken = 0;
+    scheduler.add(scheduler.lane(), "final", "a", "b", "c", "d");
+    expect(scheduler.start()).toEqual(["a", "b"]);
+    scheduler.workerReady(0);
+    expect(scheduler.start()).toEqual(["b", "c", "d"]);
+  });
+
   test("is taken back when another stream comes, for which one worker is reserved", () => {
     const scheduler = new TestScheduler({ workers: 2 }, 64);
     scheduler.taken = 1;
