@@ -7,8 +7,9 @@ export interface Demand {
   readonly channels: number;
 }
 
-/** A resource that can be used up. */
-export type Scarce = "memory" | "workers" | "wait" | "main_thread";
+/** Resources that can be used up. */
+export const SCARCE = ["memory", "workers", "wait", "main_thread"] as const;
+export type Scarce = (typeof SCARCE)[number];
 
 /** Why no stream may begin now. */
 export interface Shortage {

@@ -1,4 +1,4 @@
-import type { Demand, Shortage } from "../capacity/demand.ts";
+import { type Demand, SCARCE, type Shortage } from "../capacity/demand.ts";
 import type { Headroom } from "../capacity/headroom.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { RateLimitedLog, type WarningLog } from "../telemetry/log/rate-limited-log.ts";
@@ -12,7 +12,8 @@ const EPISODE_GAP_MS = 2_000;
 const REFUSED_WORK = 0.3;
 
 /** When a stream is refused: before its connection is upgraded, or at its `start`. */
-export type AdmissionStage = "upgrade" | "start";
+const STAGES = ["upgrade", "start"] as const;
+export type AdmissionStage = (typeof STAGES)[number];
 
 /** Refuses streams for which the server has no room, and reports that. */
 export class StreamAdmission {
@@ -36,6 +37,10 @@ export class StreamAdmission {
     this.#log = new RateLimitedLog(log, { now: clock });
     this.#clock = clock;
     this.#random = random;
+    // Prometheus sees the first refusal as an increase from 0.
+    for (const resource of SCARCE) {
+      for (const stage of STAGES) metrics.families.streams.overloaded.with({ resource, stage });
+    }
   }
 
   /** Work that connections have made so far, in connections. */
