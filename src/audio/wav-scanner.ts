@@ -46,6 +46,8 @@ export class WavScanner {
   #withheld: Uint8Array = NO_BYTES;
   /** The last bytes of the audio so far, up to one less than a mark. */
   #tail: Uint8Array = NO_BYTES;
+  /** A mark may have begun in the tail. */
+  #tailHasR = false;
   #skipped = 0;
 
   constructor(expected: AudioFormat) {
@@ -60,6 +62,17 @@ export class WavScanner {
   /** A second data chunk of the file whose header was skipped is skipped, too. */
   get skippedData(): boolean {
     return this.#file?.hasSecondData ?? false;
+  }
+
+  /**
+   * Scans the bytes of a message if they can only be audio, as almost all can. Returns false when it takes `scan` to
+   * decide that; nothing has been scanned then.
+   */
+  pass(bytes: Uint8Array): boolean {
+    if (this.#reader !== undefined || this.#file?.isAudioOnly === false || this.#tailHasR) return false;
+    if (indexOfRiff(bytes, 0) >= 0) return false;
+    this.#keepTail(bytes);
+    return true;
   }
 
   /** Scans the bytes of a message up to `next` of the result. */
@@ -143,7 +156,7 @@ export class WavScanner {
 
   /** Returns where a mark ends in these bytes, also when it began in earlier ones. */
   #findMark(bytes: Uint8Array): number | undefined {
-    if (this.#tail.includes(LETTER_R)) {
+    if (this.#tailHasR) {
       const joint = concat(this.#tail, bytes.subarray(0, TAIL_BYTES));
       const at = indexOfMark(joint);
       if (at !== undefined) return at + MARK_BYTES - this.#tail.length;
@@ -157,12 +170,19 @@ export class WavScanner {
   #keepTail(bytes: Uint8Array): void {
     if (bytes.length < TAIL_BYTES) {
       this.#tail = concat(this.#tail, bytes).slice(-TAIL_BYTES);
+      this.#tailHasR = this.#tail.includes(LETTER_R);
       return;
     }
     if (this.#tail.length < TAIL_BYTES) this.#tail = new Uint8Array(TAIL_BYTES);
     // Byte by byte: a view of a message keeps its memory alive until a full collection (Bun 1.4.5).
     const from = bytes.length - TAIL_BYTES;
-    for (let i = 0; i < TAIL_BYTES; i++) this.#tail[i] = bytes[from + i] ?? 0;
+    let hasR = false;
+    for (let i = 0; i < TAIL_BYTES; i++) {
+      const byte = bytes[from + i] ?? 0;
+      this.#tail[i] = byte;
+      if (byte === LETTER_R) hasR = true;
+    }
+    this.#tailHasR = hasR;
   }
 
   #difference(found: AudioFormat): string | undefined {

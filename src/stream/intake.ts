@@ -105,6 +105,7 @@ export class Intake implements Disposable {
    *   undefined when it can
    */
   offer(bytes: Uint8Array): string | undefined {
+    if (this.#foreign === undefined && this.#scanner.pass(bytes)) return void this.#enqueue(bytes, 0, bytes.length);
     let rest = bytes;
     for (;;) {
       const scan = this.#scanner.scan(rest);
