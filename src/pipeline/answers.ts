@@ -59,7 +59,8 @@ export class Answers {
 
   /** Start of the first final without an answer. */
   get firstPending(): number | undefined {
-    return this.#slots.find((slot) => slot.job !== undefined)?.job?.start;
+    for (const { job } of this.#slots) if (job !== undefined) return job.start;
+    return undefined;
   }
 
   /** Reserves the place of a final. Finals come in order and do not overlap. */
