@@ -38,7 +38,7 @@ async function logged(server: ServeProcess, event: string): Promise<Record<strin
 
 describe("signals", () => {
   test("SIGQUIT shuts the server down gracefully, a second one ends it at once", async () => {
-    const server = await executable.serve(INSTANT);
+    const server = await executable.serve({ ...INSTANT, "limits.drain_timeout_ms": 1_000 });
     const client = await server.connect({ path: "/api/v1/simple" });
     client.start();
     await client.sendAudio(encode("s16", noise(0.3)));
