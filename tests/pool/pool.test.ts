@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import type { Outcome } from "../../src/model/job.ts";
-import { ORDERS } from "../support/models/puppet.ts";
+import { ORDERS, OVERTIME_MS } from "../support/models/puppet.ts";
 import { modelPath, testPool } from "../support/pool-harness.ts";
 
 const puppet = modelPath("puppet");
@@ -128,8 +128,10 @@ describe("a pool with real workers", () => {
   test("jobs of a closed lane are dropped; memory that a worker still reads is kept until it has finished", async () => {
     await using kit = await testPool({ model: puppet });
     const lane = kit.lane();
-    const pending = [ORDERS.pause, 0, 0].map((order) => kit.submit(lane, [order]));
+    const pending = [ORDERS.overtime, 0, 0].map((order) => kit.submit(lane, [order]));
     await kit.until(() => kit.pool.load.workersBusy === 1);
+    // The worker takes the call within this time, and is far from its end: one that it has not taken is withdrawn.
+    await Bun.sleep(OVERTIME_MS / 3);
     lane.close();
     lane.close();
     expect(kit.arena.used).toBe(1);
