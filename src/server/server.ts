@@ -1,19 +1,16 @@
-import type { Config } from "../config/config.ts";
 import { ROUTES } from "../dialects/dialects.ts";
 import { SteadyClock } from "../lib/steady-clock.ts";
 import { PATTERNS } from "../pipeline/patterns.ts";
 import { asyncapi } from "../protocol/asyncapi.ts";
 import { GOODBYE_MS, Sessions } from "../session/sessions.ts";
 import type { ServedModel, Services } from "../stream/services.ts";
-import type { Logger } from "../telemetry/log/log.ts";
 import { renderMetrics } from "../telemetry/metrics/exposition.ts";
 import { type LiveStats, liveStats } from "../telemetry/metrics/live-stats.ts";
 import { presetModelSeries, presetSeries } from "../telemetry/metrics/preset-series.ts";
 import { RuntimeMonitor } from "../telemetry/metrics/runtime-monitor.ts";
 import { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
 import { NO_TRACING } from "../telemetry/tracing/no-tracing.ts";
-import type { Tracing } from "../telemetry/tracing/tracing.ts";
-import { type Admit, admitByAddress } from "./admission.ts";
+import { admitByAddress } from "./admission.ts";
 import type { ArenaTrimmer } from "./arena-trimmer.ts";
 import { openAudioMemory } from "./audio-memory.ts";
 import { DescriptorWatch } from "./descriptors.ts";
@@ -27,7 +24,7 @@ import { type ModelTier, openModels } from "./models.ts";
 import type { PagesHost } from "./pages.ts";
 import { Readiness } from "./readiness.ts";
 import { createRoutes, type RoutesHost } from "./routes.ts";
-import type { ServerProcess } from "./server-process.ts";
+import type { ServerOptions } from "./server-options.ts";
 import { WebSockets } from "./websocket.ts";
 
 /** Interval between two checks of the deadlines, which is the accuracy of every time limit. */
@@ -39,28 +36,6 @@ const TICK_MS = 100;
 const API_CHANNELS = Object.values(PATTERNS).map(({ name, description }) => {
   return { name, address: `/api/v1/${name}`, description };
 });
-
-/** The program that the server is part of. */
-export interface Program {
-  readonly version: string;
-  /** URL of `worker.ts`. */
-  readonly workerUrl: string;
-}
-
-export interface ServerOptions {
-  readonly config: Config;
-  readonly log: Logger;
-  readonly program: Program;
-  /** Returns milliseconds, monotonic. Default: a clock that stands still while the process is frozen. */
-  readonly clock?: () => number;
-  readonly metrics?: ServerMetrics;
-  /** Default: nothing is recorded. */
-  readonly tracing?: Tracing | undefined;
-  /** Decides who may open a session. Default: everybody, known by network address. */
-  readonly admit?: Admit;
-  /** This server is one of several processes. Default: it is alone. */
-  readonly process?: ServerProcess | undefined;
-}
 
 /**
  * A server that listens as soon as it is constructed, unless other processes do, and accepts streams once its models are

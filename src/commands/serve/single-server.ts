@@ -1,7 +1,8 @@
 import type { EffectiveConfig } from "../../config/config.ts";
 import { messageOf } from "../../lib/thrown.ts";
 import { native } from "../../native/library.ts";
-import { type Program, Server } from "../../server/server.ts";
+import type { Program } from "../../server/server-options.ts";
+import { Server } from "../../server/server.ts";
 import { ServerMetrics } from "../../telemetry/metrics/server-metrics.ts";
 import { otelProblems } from "../../telemetry/tracing/otel-environment.ts";
 import { openTraceExport } from "../../telemetry/tracing/trace-export.ts";

@@ -1,0 +1,28 @@
+import type { Config } from "../config/config.ts";
+import type { Logger } from "../telemetry/log/log.ts";
+import type { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
+import type { Tracing } from "../telemetry/tracing/tracing.ts";
+import type { Admit } from "./admission.ts";
+import type { ServerProcess } from "./server-process.ts";
+
+/** The program that the server is part of. */
+export interface Program {
+  readonly version: string;
+  /** URL of `worker.ts`. */
+  readonly workerUrl: string;
+}
+
+export interface ServerOptions {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly program: Program;
+  /** Returns milliseconds, monotonic. Default: a clock that stands still while the process is frozen. */
+  readonly clock?: () => number;
+  readonly metrics?: ServerMetrics;
+  /** Default: nothing is recorded. */
+  readonly tracing?: Tracing | undefined;
+  /** Decides who may open a session. Default: everybody, known by network address. */
+  readonly admit?: Admit;
+  /** This server is one of several processes. Default: it is alone. */
+  readonly process?: ServerProcess | undefined;
+}
