@@ -23,6 +23,7 @@ export function memoryLimits(
   return {
     reserve: utterance,
     shares: { session: slabsOf(session_share), caller: slabsOf(caller_share) },
+    openedAt: clock(),
     shed: (streams, slabs) => {
       metrics.families.streams.shed.with({}).add(streams);
       limitedLog.warn("streams_shed", { streams, slabs, arena_slabs: capacity });

@@ -19,6 +19,8 @@ export interface MemoryLimits {
   readonly reserve?: number;
   /** Default: none. */
   readonly shares?: ShareLimits;
+  /** Time at which the memory is opened, in milliseconds of the clock of `check`; default 0. */
+  readonly openedAt?: number;
   /** Streams are ended. */
   readonly shed?: (streams: number, slabs: number) => void;
 }
@@ -47,13 +49,14 @@ export class Memory {
   /** The last check found that the next stream could never go on. */
   #blocked: Holder | undefined;
   /** Time of the last check, in milliseconds. */
-  #now = 0;
+  #now: number;
 
-  constructor(arena: Arena, { reserve = 0, shares, shed = () => {} }: MemoryLimits = {}) {
+  constructor(arena: Arena, { reserve = 0, shares, openedAt = 0, shed = () => {} }: MemoryLimits = {}) {
     this.#arena = arena;
     this.#reserve = Math.min(reserve, Math.floor(arena.capacity * MAX_RESERVE));
     this.#shares = new Shares(shares ?? { session: Infinity, caller: Infinity }, this.#holders);
     this.#shed = shed;
+    this.#now = openedAt;
   }
 
   /** Streams that are open. */

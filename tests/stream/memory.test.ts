@@ -238,6 +238,17 @@ test("a line that stands still ends the newest streams, so that all others go on
   for (const tenant of all.slice(0, 147)) expect(tenant.slabs).toBeGreaterThan(2);
 });
 
+test("a line that forms before the first check has not stood still since the clock began", async () => {
+  const { arena, memory } = memoryOf(4, { openedAt: 60_000 });
+  const all = [4, 0, 0].map((slabs) => new Tenant(arena, memory, slabs));
+  all[0]!.releasable = 1;
+  for (const tenant of all) tenant.take();
+  await checked(memory, 60_500);
+  expect(ended(all)).toEqual([0, 0, 0]);
+  for (let now = 61_000; now <= 63_000; now += 500) await checked(memory, now);
+  expect(ended(all).reduce((sum, count) => sum + count, 0)).toBeGreaterThan(0);
+});
+
 test("a stream that was woken and waits again has not stood still", async () => {
   const { arena, memory } = memoryOf(4);
   const all = [4, 0].map((slabs) => new Tenant(arena, memory, slabs));
