@@ -18,9 +18,13 @@ export interface TestRunOptions {
   /** Files that run at a time, each in a process of its own. */
   readonly parallel?: number;
   readonly output?: "inherit" | "ignore";
+  /** Variables besides those of this process. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** A run that hangs ends after this time, in milliseconds. */
+  readonly limitMs?: number;
 }
 
-/** A run that hangs ends after this time. At ten times the load that a machine can carry, a run takes 20 minutes. */
+/** Default limit of a run. At ten times the load that a machine can carry, a run takes 20 minutes. */
 const LIMIT_MS = 45 * 60_000;
 /** The limit of a test that sets none. The default of Bun, 5 s, fails on a busy machine. */
 const TEST_LIMIT_MS = 300_000;
@@ -30,7 +34,7 @@ const TEST_LIMIT_MS = 300_000;
  * failure.
  */
 export async function runTests(root: string, options: TestRunOptions = {}): Promise<TestRun> {
-  const { files, parallel = 1, output = "inherit" } = options;
+  const { files, parallel = 1, output = "inherit", env, limitMs = LIMIT_MS } = options;
   const folder = await mkdtemp(join(tmpdir(), "streamer-tests-"));
   try {
     const report = join(folder, "junit.xml");
@@ -41,11 +45,11 @@ export async function runTests(root: string, options: TestRunOptions = {}): Prom
     const child = Bun.spawn([process.execPath, "test", ...flags, ...chosen], {
       cwd: root,
       // With CI set, Bun refuses a forgotten `test.only` and new snapshots.
-      env: { ...process.env, CI: "1" },
+      env: { ...process.env, ...env, CI: "1" },
       stdin: "ignore",
       stdout: output,
       stderr: output,
-      timeout: LIMIT_MS,
+      timeout: limitMs,
       killSignal: "SIGKILL",
     });
     const code = await child.exited;

@@ -1,7 +1,10 @@
 import { expect, test } from "bun:test";
 
+import { freshSeed } from "../support/audio.ts";
 import { runSchedules } from "../support/schedule-simulation.ts";
 
-test("5,000 random histories keep order, fairness, bounds and every job", () => {
-  expect(runSchedules(5_000)).toBeGreaterThan(0);
+const seed = freshSeed();
+
+test(`5,000 random histories keep order, fairness, bounds and every job (seed ${seed})`, () => {
+  expect(runSchedules(5_000, seed)).toBeGreaterThan(0);
 }, 600_000);

@@ -12,9 +12,10 @@ export function seeded(seed: number): () => number {
   };
 }
 
-/** A random seed for this run, to print in titles. */
+/** A seed to print in titles: random, or what STREAMER_SEED names. */
 export function freshSeed(): number {
-  return crypto.getRandomValues(new Uint32Array(1))[0]!;
+  const given = process.env["STREAMER_SEED"];
+  return given === undefined ? crypto.getRandomValues(new Uint32Array(1))[0]! : Number(given);
 }
 
 /** White noise; `level` is its peak. */

@@ -510,21 +510,14 @@ function check(holds: boolean, rule: string): void {
   if (!holds) throw new Error(`broken: ${rule}`);
 }
 
-/**
- * Runs `count` random histories. Returns the number of jobs. An error names the seed of the history that broke a rule;
- * `SCHEDULE_SEED=n` repeats it.
- */
-export function runSchedules(count: number): number {
-  const only = process.env["SCHEDULE_SEED"];
-  const first = only === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(only);
+/** Runs `count` random histories, the first with `seed`. Returns the number of jobs. Throws with the seed that failed. */
+export function runSchedules(count: number, seed: number): number {
   let jobs = 0;
-  for (let seed = first; seed < first + (only === undefined ? count : 1); seed++) {
+  for (let each = seed; each < seed + count; each++) {
     try {
-      jobs += new ScheduleSimulation(seed).run();
+      jobs += new ScheduleSimulation(each).run();
     } catch (error) {
-      throw new Error(`SCHEDULE_SEED=${seed} ${error instanceof Error ? error.message : String(error)}`, {
-        cause: error,
-      });
+      throw new Error(`seed ${each}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
     }
   }
   return jobs;

@@ -4,10 +4,10 @@ import { freshSeed, seeded } from "../../support/audio.ts";
 import { drainUnderLoad } from "../../support/drain-under-load.ts";
 import { sharedExecutable } from "../../support/executable.ts";
 import { keepStreaming, ProcessesServer } from "../../support/processes.ts";
+import { prove, rounds } from "../../support/proof.ts";
 import { waitUntil } from "../../support/wait.ts";
 
-/** STREAMER_PROCESS_EVENTS sets another number, for a machine with less time. */
-const EVENTS = Number(process.env["STREAMER_PROCESS_EVENTS"] ?? 60);
+const EVENTS = rounds(6, 60);
 const CLIENTS = 12;
 const PATHS = ["simple", "segmented", "stateful"].map((name) => `/api/v1/${name}`);
 
@@ -19,48 +19,54 @@ const executable = await sharedExecutable();
 describe("several processes", () => {
   const seed = freshSeed();
   test(`${EVENTS} times killed, drained and replaced under load: only streams of killed ones break (seed ${seed})`, async () => {
-    const random = seeded(seed);
-    const limits = { "limits.drain_timeout_ms": 300, "limits.max_sessions_per_address": 1_000 };
-    await using server = await ProcessesServer.start(executable, { ...limits, "server.processes": 3 });
-    let isOver = false;
-    const load = Array.from({ length: CLIENTS }, (_, i) => {
-      return keepStreaming(server.server, PATHS[i % PATHS.length] ?? "", random, () => isOver);
-    });
-    let reloads = 0;
-    let deaths = 0;
-    for (let i = 0; i < EVENTS; i++) {
-      await Bun.sleep(random() * 400);
-      const kind = Math.floor(random() * 3);
-      if (kind === 2) {
-        server.server.signal("SIGHUP");
-        await server.logged("reloaded", ++reloads);
-      } else {
-        const all = (await server.processes()).filter(({ state }) => state === "ready");
-        const victim = all[Math.floor(random() * all.length)];
-        if (victim === undefined) continue;
-        process.kill(victim.pid, kind === 0 ? "SIGKILL" : "SIGTERM");
-        await server.logged("process_died", ++deaths);
+    await prove("processes", async () => {
+      const random = seeded(seed);
+      const limits = { "limits.drain_timeout_ms": 300, "limits.max_sessions_per_address": 1_000 };
+      await using server = await ProcessesServer.start(executable, { ...limits, "server.processes": 3 });
+      let isOver = false;
+      const load = Array.from({ length: CLIENTS }, (_, i) => {
+        return keepStreaming(server.server, PATHS[i % PATHS.length] ?? "", random, () => isOver);
+      });
+      let reloads = 0;
+      let deaths = 0;
+      for (let i = 0; i < EVENTS; i++) {
+        await Bun.sleep(random() * 400);
+        const kind = Math.floor(random() * 3);
+        if (kind === 2) {
+          server.server.signal("SIGHUP");
+          await server.logged("reloaded", ++reloads);
+        } else {
+          const all = (await server.processes()).filter(({ state }) => state === "ready");
+          const victim = all[Math.floor(random() * all.length)];
+          if (victim === undefined) continue;
+          process.kill(victim.pid, kind === 0 ? "SIGKILL" : "SIGTERM");
+          await server.logged("process_died", ++deaths);
+        }
+        await server.untilReady(3);
       }
-      await server.untilReady(3);
-    }
-    isOver = true;
-    const totals = await Promise.all(load);
-    const sum = (key: keyof (typeof totals)[number]) => totals.reduce((all, each) => all + each[key], 0);
-    const lost = (await server.logged("process_died", deaths)).reduce(
-      (all, each) => all + Number(each["lost_sessions"]),
-      0,
-    );
-    // A client whose handshake was not answered does not know of the session that it had.
-    expect(sum("broken")).toBeLessThanOrEqual(lost);
-    expect(lost).toBeLessThanOrEqual(sum("broken") + sum("unaccepted"));
-    expect(sum("streams")).toBeGreaterThan(EVENTS);
-    await waitUntil("the end of all sessions", async () => (await server.info()).sessions === 0);
+      isOver = true;
+      const totals = await Promise.all(load);
+      const sum = (key: keyof (typeof totals)[number]) => totals.reduce((all, each) => all + each[key], 0);
+      const lost = (await server.logged("process_died", deaths)).reduce(
+        (all, each) => all + Number(each["lost_sessions"]),
+        0,
+      );
+      // A client whose handshake was not answered does not know of the session that it had.
+      expect(sum("broken")).toBeLessThanOrEqual(lost);
+      expect(lost).toBeLessThanOrEqual(sum("broken") + sum("unaccepted"));
+      expect(sum("streams")).toBeGreaterThan(EVENTS);
+      await waitUntil("the end of all sessions", async () => (await server.info()).sessions === 0);
+      return `${EVENTS} events, ${sum("streams")} streams exact, ${sum("broken")} broken with a killed process`;
+    });
   });
 
   const drainSeed = freshSeed();
   test(`SIGTERM at a random moment under load loses no result (seed ${drainSeed})`, async () => {
-    const random = seeded(drainSeed);
-    for (let i = 0; i < EVENTS / 2; i++) await drainUnderLoad(executable, random, 2);
+    await prove("shutdowns", async () => {
+      const random = seeded(drainSeed);
+      for (let i = 0; i < EVENTS / 2; i++) await drainUnderLoad(executable, random, 2);
+      return `${EVENTS / 2} of two processes, 0 results lost`;
+    });
   });
 
   test("a process that hangs is killed and replaced", async () => {

@@ -1,7 +1,16 @@
 import { expect, test } from "bun:test";
 
+import { freshSeed } from "../../support/audio.ts";
+import { prove, rounds } from "../../support/proof.ts";
 import { runSchedules } from "../../support/schedule-simulation.ts";
 
-test("50,000 random histories keep order, fairness, bounds and every job", () => {
-  expect(runSchedules(50_000)).toBeGreaterThan(0);
-}, 1_800_000);
+const HISTORIES = rounds(10_000, 200_000);
+const seed = freshSeed();
+
+test(`${HISTORIES} random histories keep order, fairness, bounds and every job (seed ${seed})`, async () => {
+  await prove("scheduler", () => {
+    const jobs = runSchedules(HISTORIES, seed);
+    expect(jobs).toBeGreaterThan(0);
+    return `${HISTORIES} histories, ${jobs} jobs, 0 broken`;
+  });
+}, 3_600_000);
