@@ -4,9 +4,12 @@
 import { test } from "bun:test";
 import { existsSync } from "node:fs";
 
+/** Where Debian installs servers, which is not on everybody's PATH. */
+const SERVERS = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+
 /** The path of a program, or undefined when it is not installed. */
 export function tool(name: string, debianPackage: string): string | undefined {
-  const path = Bun.which(name) ?? undefined;
+  const path = Bun.which(name, { PATH: [process.env["PATH"], ...SERVERS].join(":") }) ?? undefined;
   if (path === undefined) reportMissing(`${name} is not installed (Debian: apt-get install ${debianPackage})`);
   return path;
 }
