@@ -54,7 +54,8 @@ export async function runTests(root: string, options: TestRunOptions = {}): Prom
     });
     const code = await child.exited;
     const run = await readReport(report);
-    if (run.failed > 0) run.problems.push(`${run.failed} of the tests`);
+    if (run.failed > run.problems.length) run.problems.push(`${run.failed} of the tests`);
+    else if (run.failed > 0) return run;
     else if (code !== 0) {
       run.problems.push("bun test: an error outside of any test, a crash, or no end in time");
       run.failed = 1;
@@ -68,13 +69,28 @@ export async function runTests(root: string, options: TestRunOptions = {}): Prom
   }
 }
 
-/** Reads the counts of the JUnit report; zeros when the run died before writing one. */
+const ENTITIES: Readonly<Record<string, string>> = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'" };
+/** A test of the report that has failed. */
+const FAILED_TEST = /<testcase\b([^>]*)>\s*<(?:failure|error)\b/g;
+
+/** Reads the counts and the failed tests of the JUnit report; zeros when the run died before writing one. */
 async function readReport(path: string): Promise<TestRun> {
   const file = Bun.file(path);
-  const summary = (await file.exists()) ? (/<testsuites\b[^>]*>/.exec(await file.text())?.[0] ?? "") : "";
+  const text = (await file.exists()) ? await file.text() : "";
+  const summary = /<testsuites\b[^>]*>/.exec(text)?.[0] ?? "";
   const number = (attribute: string): number =>
     Number(new RegExp(`\\b${attribute}="(\\d+)"`).exec(summary)?.[1] ?? "0");
   const failed = number("failures") + number("errors");
   const skipped = number("skipped");
-  return { passed: number("tests") - failed - skipped, failed, skipped, problems: [] };
+  const problems = [...text.matchAll(FAILED_TEST)].map(([, attributes = ""]) => titleOf(attributes));
+  return { passed: number("tests") - failed - skipped, failed, skipped, problems };
+}
+
+/** `FILE: GROUP > TEST`, from the attributes of a test in the report. */
+function titleOf(attributes: string): string {
+  const value = (name: string): string => {
+    const escaped = new RegExp(`\\b${name}="([^"]*)"`).exec(attributes)?.[1] ?? "";
+    return escaped.replaceAll(/&(\w+);/g, (entity, key: string) => ENTITIES[key] ?? entity);
+  };
+  return `${value("file")}: ${[value("classname"), value("name")].filter((part) => part !== "").join(" > ")}`;
 }

@@ -30,7 +30,14 @@ describe.each([1, 2])("a run of the tests, %i at a time,", (parallel) => {
   test("counts what failed and what was skipped", async () => {
     const skipped = `import { test } from "bun:test"; test.skip("later", () => {});`;
     const found = await run(GOOD, one("throw new Error()"), skipped);
-    expect(found).toEqual({ passed: 2, failed: 1, skipped: 1, problems: ["1 of the tests"] });
+    expect(found).toEqual({ passed: 2, failed: 1, skipped: 1, problems: ["tests/1.test.ts: it"] });
+  });
+
+  test("names each test that failed, with its group", async () => {
+    const inGroup = `import { describe, test } from "bun:test";
+      describe('a "group" & <more>', () => test("fails", () => { throw new Error(); }));`;
+    const { problems } = await run(one("throw new Error()"), inGroup);
+    expect(problems.sort()).toEqual(["tests/0.test.ts: it", 'tests/1.test.ts: a "group" & <more> > fails']);
   });
 
   test.each([
