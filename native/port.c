@@ -3,9 +3,12 @@
 #include "streamer_audio.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -84,4 +87,38 @@ int32_t sa_port_number(int32_t fd) {
     if (address.ss_family == AF_INET) return ntohs(((struct sockaddr_in *)&address)->sin_port);
     if (address.ss_family == AF_INET6) return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
     return -1;
+}
+
+static int option_of(int fd, int level, int option) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    return getsockopt(fd, level, option, &value, &length) == 0 ? value : -1;
+}
+
+/* Returns the connections that may wait at a listening socket. */
+static int32_t backlog_of(int fd) {
+    struct tcp_info info;
+    socklen_t length = sizeof info;
+    memset(&info, 0, sizeof info);
+    /* For a listening socket the kernel puts the limit here. */
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 ? (int32_t)info.tcpi_sacked : 0;
+}
+
+int32_t sa_port_set_backlog(uint32_t port, uint32_t backlog) {
+    if (port == 0 || port > UINT16_MAX || backlog == 0 || backlog > INT32_MAX) return -EINVAL;
+    DIR *folder = opendir("/proc/self/fd");
+    if (folder == NULL) return -errno;
+    int32_t least = 0;
+    for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+        int fd = atoi(entry->d_name);
+        if (sa_port_number(fd) != (int32_t)port || option_of(fd, SOL_SOCKET, SO_ACCEPTCONN) != 1 ||
+            option_of(fd, SOL_SOCKET, SO_PROTOCOL) != IPPROTO_TCP)
+            continue;
+        /* On a socket that listens already this changes the limit and nothing else. */
+        if (listen(fd, (int)backlog) != 0) continue;
+        int32_t allowed = backlog_of(fd);
+        if (least == 0 || allowed < least) least = allowed;
+    }
+    closedir(folder);
+    return least;
 }

@@ -377,6 +377,13 @@ SA_API int32_t sa_port_reserve(const char *address, uint32_t port);
 /* Returns the port of a reservation, or -1. */
 SA_API int32_t sa_port_number(int32_t fd);
 
+/* Sets how many connections may wait at the sockets of this process that listen on a TCP port; beyond it the kernel
+ * drops requests, and clients ask again after a second. port: 1 to 65535. backlog: 1 to 2^31 - 1; the kernel allows
+ * net.core.somaxconn at most.
+ * Returns what it allows; 0 when no socket listens there; -EINVAL when an argument is out of range, or another negative
+ * errno when the sockets of the process cannot be listed. */
+SA_API int32_t sa_port_set_backlog(uint32_t port, uint32_t backlog);
+
 #ifdef __cplusplus
 }
 #endif

@@ -45,9 +45,16 @@ int main(void) {
     REQUIRE(sa_port_reserve("127.0.0.1", (uint32_t)port) == -EADDRINUSE);
     REQUIRE(sa_port_reserve("0.0.0.0", (uint32_t)port) == -EADDRINUSE);
     REQUIRE(listener(port, 0) == -1);
+    REQUIRE(sa_port_set_backlog((uint32_t)port, 600) == 0); /* reserved, and nobody listens */
     int first = listener(port, SO_REUSEPORT), second = listener(port, SO_REUSEPORT);
     REQUIRE(first >= 0 && second >= 0);
     REQUIRE(sa_port_reserve("127.0.0.1", (uint32_t)port) == -EADDRINUSE && listener(port, 0) == -1);
+    REQUIRE(sa_port_set_backlog(0, 1) == -EINVAL && sa_port_set_backlog(65536, 1) == -EINVAL);
+    REQUIRE(sa_port_set_backlog((uint32_t)port, 0) == -EINVAL && sa_port_set_backlog((uint32_t)port, 1u << 31) == -EINVAL);
+    REQUIRE(sa_port_set_backlog((uint32_t)port, 7) == 7);
+    /* At most what the kernel allows, which every kernel has at 128 or more. */
+    REQUIRE(sa_port_set_backlog((uint32_t)port, 1u << 30) >= 128);
+    linger(first, port);
     /* While one process lives, the port stays taken, also without the one that reserved it. */
     close(fd);
     close(second);

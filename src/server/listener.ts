@@ -1,9 +1,16 @@
 import type { Server as BunServer, WebSocketHandler } from "bun";
 
+import { setBacklog } from "../native/backlog.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { refuse } from "./pages.ts";
 import { withCompleteUrl } from "./request-url.ts";
 import type { SocketData } from "./websocket.ts";
+
+/**
+ * Connections that may wait until the server accepts them. Bun 1.4.5 has 512 and no setting: beyond it a client's kernel
+ * asks again after a second, also when thousands connect at once that would be refused.
+ */
+const BACKLOG = 4_096;
 
 export interface ListenerOptions {
   readonly host: string;
@@ -41,6 +48,7 @@ export class Listener {
     });
     // Bun 1.4.5 forgets it when it stops listening.
     this.port = this.bun.port ?? 0;
+    setBacklog(this.port, BACKLOG);
   }
 
   /** `http://HOST:PORT`, with the port that is really listened on. */

@@ -9,7 +9,7 @@ import { parseEvents, sharedExecutable } from "../support/executable.ts";
 import { expectExactLedger, onlyStream } from "../support/ledgers.ts";
 import { S16_MONO } from "../support/requests.ts";
 import { afterCopies, waitForHandler } from "../support/signal-handlers.ts";
-import { waitUntil } from "../support/wait.ts";
+import { waitUntil, withTimeout } from "../support/wait.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
 setDefaultTimeout(300_000);
@@ -259,6 +259,24 @@ describe("a server that was stopped and continued", () => {
     }
     expect(onlyStream(silent.events).stopped.channels).toMatchObject([{ received: 24_000, failed: 0 }]);
     expect(onlyStream(busy.events).stopped.channels).toMatchObject([{ received: 8_000, failed: 0 }]);
+  });
+
+  test("700 clients can connect while the server accepts nobody, and are served when it does", async () => {
+    await using server = await executable.serve();
+    server.signal("SIGSTOP");
+    let answered = 0;
+    const socket = { data: () => void answered++ };
+    const clients: Bun.Socket[] = [];
+    for (let i = 0; i < 700; i++) {
+      // The kernel connects it. Beyond the backlog of the port it would wait until the server runs.
+      const connected = Bun.connect({ hostname: "127.0.0.1", port: server.port, socket });
+      const client = await withTimeout(`connection ${i + 1}`, connected);
+      client.write("GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+      clients.push(client);
+    }
+    server.signal("SIGCONT");
+    await waitUntil("700 answers", () => answered >= 700);
+    for (const client of clients) client.terminate();
   });
 });
 
