@@ -1,4 +1,5 @@
 import { afterAll } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
 import { copyFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -143,6 +144,17 @@ export class ServeProcess implements AsyncDisposable {
 
   get port(): number {
     return this.#port;
+  }
+
+  /** Resident memory, in MiB. */
+  get rssMib(): number {
+    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.pid}/status`, "utf8"))?.[1]) / 1024;
+  }
+
+  /** Numbers of threads and of open file descriptors. */
+  get handles(): { readonly threads: number; readonly descriptors: number } {
+    const count = (folder: string): number => readdirSync(`/proc/${this.pid}/${folder}`).length;
+    return { threads: count("task"), descriptors: count("fd") };
   }
 
   get url(): string {

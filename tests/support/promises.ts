@@ -31,6 +31,7 @@ export const PROMISES = {
   fast_senders: { text: "fast senders that do not read stay within their budgets", goal: "memory back" },
   floods: { text: "floods of frames, pings, upgrades, starts and slow headers stop nobody else", goal: "others exact" },
   idle: { text: "idle connections cost little, and nothing afterwards", goal: "memory back" },
+  soak: { text: "memory, descriptors and threads stay as they are while streams come and go", goal: "+20 MB at most" },
   resume: { text: "a stream that is cut anywhere and resumed is as if unbroken", goal: "0 differences" },
   conformance: { text: "the WebSocket protocol is obeyed, also against clients that do not", goal: "all cases" },
   protocol_fuzzing: { text: "no sequence of messages crashes, leaks or goes unanswered", goal: "0 findings" },
