@@ -76,6 +76,7 @@ describe("waiting for the peers", () => {
     const { server, port } = await listen("127.0.0.1");
     const { ours } = await pair(server, port, "127.0.0.1");
     ours.end();
+    await waitUntil("our close to be seen", async () => (await unfinishedConnections(port)) === 1);
     const until = performance.now() + 200;
     await waitForPeers({ port, pendingRequests: () => 0 }, 0, until);
     expect(performance.now()).toBeGreaterThanOrEqual(until);
