@@ -159,7 +159,10 @@ function sourceOfProblem(problem: string, prefix: string, resolution: Resolution
 /** Formats the effective configuration as aligned columns, one line for each key: key, value with unit, source. */
 export function formatConfig(entries: readonly ConfigEntry[]): string {
   const rows = entries.map(({ key, value, unit, source }) => [key, `${JSON.stringify(value)} ${unit}`.trim(), source]);
-  const width = (column: number) => Math.max(...rows.map((row) => row[column]?.length ?? 0));
+  // A long list would push the sources of all other keys out of the window.
+  const isList = entries.map(({ value }) => Array.isArray(value) && value.length > 0);
+  const width = (column: number) =>
+    Math.max(...rows.map((row, index) => (column > 0 && isList[index] ? 0 : (row[column]?.length ?? 0))));
   const [keyWidth, valueWidth] = [width(0), width(1)];
   return rows
     .map(([key = "", value = "", source = ""]) => `${key.padEnd(keyWidth)}  ${value.padEnd(valueWidth)}  ${source}\n`)

@@ -10,6 +10,7 @@ const SECTIONS: readonly string[] = [...Object.keys(SETTINGS), "models", "model"
 /** Keys that are known by a name without their section, as flags are. */
 const SHORT_NAMES: Readonly<Record<string, string>> = {
   host: "server.host",
+  hosts: "server.hosts",
   port: "server.port",
   processes: "server.processes",
   admin: "server.admin",

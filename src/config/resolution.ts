@@ -1,7 +1,7 @@
 import { describeValue, excerpt } from "../lib/excerpt.ts";
 import { nearestName } from "../lib/nearest-name.ts";
 import { meantKey } from "./near-misses.ts";
-import { accepts, type AutoValue, canonical, describeAllowed, type Setting } from "./setting.ts";
+import { type AutoValue, canonical, describeAllowed, findMisfit, type Setting, splitText } from "./setting.ts";
 import { MODEL_SETTINGS, SETTINGS } from "./settings.ts";
 import { type GivenValue, isEmptySection, parseScalar } from "./sources.ts";
 
@@ -124,9 +124,10 @@ export class Resolution {
 
   #set(path: readonly string[], setting: Setting, given: GivenValue): void {
     const key = path.join(".");
-    const value = canonical(setting, "min" in setting || !given.isText ? parseScalar(given) : given.value);
-    if (accepts(setting, value)) this.#setEntry(key, value, setting, given.source);
-    else this.#rejectValue({ ...given, value }, key, describeAllowed(setting));
+    const value = canonical(setting, readText(setting, given));
+    const misfit = findMisfit(setting, value);
+    if (misfit === undefined) this.#setEntry(key, value, setting, given.source);
+    else this.#rejectValue({ ...given, value: misfit.found }, key, describeAllowed(setting));
   }
 
   /** A value `auto` that the configuration can compute is replaced by the number. */
@@ -167,6 +168,12 @@ function sectionSettings(): KnownSetting[] {
   return Object.entries(SETTINGS).flatMap(([section, table]) =>
     Object.entries(table).map(([key, setting]) => ({ path: [...section.split("."), key], setting })),
   );
+}
+
+/** Returns the value that is given, by the type of its setting: text may stand for a number or a list. */
+function readText(setting: Setting, given: GivenValue): unknown {
+  if (!given.isText || typeof given.value !== "string" || "min" in setting) return parseScalar(given);
+  return splitText(setting, given.value);
 }
 
 function autoValue(setting: Setting): AutoValue | undefined {

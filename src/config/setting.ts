@@ -1,5 +1,9 @@
 /** A setting: its default value, its unit, the values that it accepts and what it means. */
-export type Setting = NumberSetting | TextSetting;
+export type Setting = NumberSetting | TextSetting | ListSetting;
+
+/** Most texts of one list, and characters of one text. */
+const MAX_ITEMS = 1_000;
+const MAX_CHARACTERS = 4_096;
 
 export interface NumberSetting {
   readonly default: number | "auto";
@@ -32,8 +36,20 @@ export interface TextSetting<Text extends string = string> {
   readonly meaning: string;
 }
 
+/** A list of texts: an array in a file, separated by commas in the environment and on the command line. */
+export interface ListSetting {
+  readonly default: readonly string[];
+  /** The form of each text of the list. */
+  readonly items: TextFormat;
+  /** Converts other spellings of a text to the one that the server uses. */
+  readonly spell?: (given: string) => string;
+  readonly unit: "";
+  readonly meaning: string;
+}
+
 /** The form of a text. */
 export interface TextFormat {
+  /** What is accepted, as the words after "allowed: "; of the texts of a list, in the plural. */
   readonly allowed: string;
   accepts(text: string): boolean;
 }
@@ -76,28 +92,74 @@ export function choice<Text extends string>(
   return { default: initial, choices, unit: "", meaning, spell };
 }
 
+export function list(items: TextFormat, meaning: string, spell?: (given: string) => string): ListSetting {
+  return { default: [], items, unit: "", meaning, ...(spell && { spell }) };
+}
+
 /** Describes the accepted values, as the words after "allowed: ". */
 export function describeAllowed(setting: Setting): string {
   if ("min" in setting) {
     const number = `a ${setting.fraction ? "number" : "whole number"} from ${setting.min} to ${setting.max}`;
     return setting.auto !== undefined ? `${number}, or auto` : number;
   }
+  if ("items" in setting) return `a list of at most ${MAX_ITEMS} ${setting.items.allowed}`;
   if (setting.format !== undefined) return setting.format.allowed;
-  return setting.choices === undefined ? "a text of 1 to 4096 characters" : `one of ${setting.choices.join(", ")}`;
+  return setting.choices === undefined
+    ? `a text of 1 to ${MAX_CHARACTERS} characters`
+    : `one of ${setting.choices.join(", ")}`;
 }
 
-/** Returns a value in the spelling that the server uses. Returns values that are no text unchanged. */
+/**
+ * Returns what a text from the environment or the command line means: its texts, if the setting is a list; a JSON array
+ * is one, too. An empty text is an empty list.
+ */
+export function splitText(setting: Setting, given: string): unknown {
+  if (!("items" in setting)) return given;
+  const array = parseArray(given);
+  if (array !== undefined) return array;
+  return given.trim() === "" ? [] : given.split(",").map((item) => item.trim());
+}
+
+/** Returns the array that a text is in JSON; undefined: it is none, such as the address `[::1]`. */
+function parseArray(text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Returns a value in the spelling that the server uses. Returns values of another type unchanged. */
 export function canonical(setting: Setting, value: unknown): unknown {
-  return "min" in setting || typeof value !== "string" ? value : (setting.spell?.(value) ?? value);
+  if ("min" in setting) return value;
+  const spell = (item: unknown): unknown => (typeof item === "string" ? (setting.spell?.(item) ?? item) : item);
+  return "items" in setting && Array.isArray(value) ? value.map(spell) : spell(value);
 }
 
-/** Returns true if `value` has the setting's type and is within its range. */
-export function accepts(setting: Setting, value: unknown): value is number | string {
+/** The part of a value that a setting does not accept: the value itself, or the text of a list. */
+export interface Misfit {
+  readonly found: unknown;
+}
+
+/** Returns why a value is not accepted; undefined: it has the setting's type and is within its range. */
+export function findMisfit(setting: Setting, value: unknown): Misfit | undefined {
+  if (!("items" in setting)) return accepts(setting, value) ? undefined : { found: value };
+  if (!Array.isArray(value) || value.length > MAX_ITEMS) return { found: value };
+  const items: readonly unknown[] = value;
+  const misfit = items.findIndex((item) => !isText(item) || !setting.items.accepts(item));
+  return misfit === -1 ? undefined : { found: items[misfit] };
+}
+
+function accepts(setting: NumberSetting | TextSetting, value: unknown): boolean {
   if ("min" in setting) {
     if (value === "auto") return setting.auto !== undefined;
     if (typeof value !== "number" || !(value >= setting.min && value <= setting.max)) return false;
     return setting.fraction || Number.isInteger(value);
   }
-  if (typeof value !== "string" || value.length === 0 || value.length > 4_096) return false;
-  return (setting.choices?.includes(value) ?? true) && (setting.format?.accepts(value) ?? true);
+  return isText(value) && (setting.choices?.includes(value) ?? true) && (setting.format?.accepts(value) ?? true);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value.length > 0 && value.length <= MAX_CHARACTERS;
 }

@@ -1,14 +1,19 @@
 import { availableParallelism } from "node:os";
 
+import { canonicalRange } from "../lib/ip-ranges.ts";
 import { MAX_CHANNELS } from "../lib/sample-format.ts";
 import { VAD_DEFAULTS, VAD_RANGES } from "../protocol/vad-settings.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log/log.ts";
 import { DEFAULT_DETECTOR, DETECTOR_NAMES, DETECTORS } from "../vad/detectors.ts";
 import { parseAdminAddress } from "./admin-address.ts";
 import { autoArena, MOST_ARENA_MIB } from "./auto-arena.ts";
+import { HOST_FORMAT, spellHost } from "./host-pattern.ts";
+import { ORIGIN_FORMAT, spellOrigin } from "./origin-pattern.ts";
 import { DEFAULT_HOST, DEFAULT_PORT } from "./server-address.ts";
 import {
   choice,
+  list,
+  type ListSetting,
   type NumberSetting,
   real,
   type Setting,
@@ -31,6 +36,10 @@ function vad(key: keyof typeof VAD_RANGES, unit: string, meaning: string): Numbe
 const HOUR_MS = 3_600_000;
 /** Most processes of one server. */
 export const MAX_PROCESSES = 64;
+const RANGE_FORMAT: TextFormat = {
+  allowed: "IP addresses and networks, such as 10.0.0.0/8 or 2001:db8::/32",
+  accepts: (text) => canonicalRange(text) !== undefined,
+};
 const ADMIN_FORMAT: TextFormat = {
   allowed: "none, unix:PATH, or a loopback address and a port, such as 127.0.0.1:9090 or [::1]:9090",
   accepts: (text) => text === "none" || parseAdminAddress(text) !== undefined,
@@ -57,6 +66,13 @@ export const SETTINGS = {
       ),
       format: ADMIN_FORMAT,
     },
+    hosts: list(HOST_FORMAT, "names that clients may reach the server by, beside its address", spellHost),
+    allowed_origins: list(ORIGIN_FORMAT, "web pages that may use the server, beside its own", spellOrigin),
+    trusted_proxies: list(
+      RANGE_FORMAT,
+      "proxies whose headers about the client are used",
+      (range) => canonicalRange(range) ?? range,
+    ),
   },
   log: {
     level: choice("info", LOG_LEVELS, "least severe level that is logged", { warn: "warning" }),
@@ -162,9 +178,11 @@ export const MODEL_SETTINGS = {
 type Values<Table extends Record<string, Setting>> = {
   readonly [Key in keyof Table]: Table[Key] extends TextSetting<infer Text>
     ? Text
-    : Table[Key] extends { auto: true }
-      ? number | "auto"
-      : number;
+    : Table[Key] extends ListSetting
+      ? readonly string[]
+      : Table[Key] extends { auto: true }
+        ? number | "auto"
+        : number;
 };
 
 /** One model and its settings. */

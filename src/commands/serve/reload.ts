@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from "node:util";
+
 import type { Config, EffectiveConfig } from "../../config/config.ts";
 import { messageOf } from "../../lib/thrown.ts";
 import type { Supervisor } from "../../server/processes/supervisor.ts";
@@ -68,8 +70,12 @@ export class Reload {
     return FIXED.flatMap((section) => {
       const now: Readonly<Record<string, unknown>> = this.#config[section];
       return Object.entries(next[section])
-        .filter(([key, value]) => now[key] !== value)
-        .map(([key]) => `${section}.${key}: needs a restart of the server; its processes keep ${String(now[key])}`);
+        .filter(([key, value]) => !isDeepStrictEqual(now[key], value))
+        .map(([key]) => `${section}.${key}: needs a restart of the server; its processes keep ${textOf(now[key])}`);
     });
   }
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
 }

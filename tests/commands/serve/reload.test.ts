@@ -66,3 +66,19 @@ test("requests during a reload lead to one more", async () => {
   await first;
   expect(given).toHaveLength(2);
 });
+
+test("a list that is the same is no change, and another one needs a restart", async () => {
+  const lists = (hosts: string) => configure({ "limits.max_sessions": 5, "server.hosts": hosts });
+  const same = reloadOf(
+    () => effective(lists("")),
+    async () => true,
+  );
+  await same.reload.request();
+  expect(same.events).toEqual(["reloading", "reloaded"]);
+  const other = reloadOf(
+    () => effective(lists("a.example")),
+    async () => true,
+  );
+  await other.reload.request();
+  expect(other.events).toEqual(["reloading", "setting_ignored", "reloaded"]);
+});

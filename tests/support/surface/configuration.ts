@@ -11,7 +11,12 @@ export async function configurationItems(program: Program, model: string): Promi
     ([, key = "", value = ""]): Entry => ({ key, value }),
   );
   const variables = entries.filter(({ key }) => !key.startsWith("models.")).map(variable);
-  const emptied = entries.filter(({ key }) => !key.endsWith(".name")).flatMap(({ key }) => ["--set", `${key}=`]);
+  const emptied = entries
+    .filter(({ key }) => !key.endsWith(".name"))
+    .flatMap(({ key, value }) => {
+      // An empty text is an empty list, and one of two empty texts is none.
+      return ["--set", `${key}=${value.startsWith("[") ? "," : ""}`];
+    });
   const [refused, read] = await Promise.all([
     program.run([...print, ...emptied]),
     program.run(["serve", "--print-config"], Object.fromEntries(variables)),
@@ -55,6 +60,8 @@ function variable({ key, value }: Entry): [name: string, value: string] {
 /** What a refusal says after "allowed": two numbers, or a list of words. */
 function range(text: string): string {
   const [, least, most] = /(\S+) to ([^\s,]+)/.exec(text) ?? [];
+  const list = /^a list of at most (\d+) (.*)/.exec(text);
+  if (list !== null) return `a list, at most ${list[1]}; ${list[2]}`;
   const kind = /characters/.test(text) ? "characters" : /whole|integer/.test(text) ? "whole number" : "number";
   if (least !== undefined) return `${kind}, ${least} to ${most}${text.endsWith(", or auto") ? ", or auto" : ""}`;
   return /^(?:one of )?(.*, .*)/.exec(text)?.[1] ?? kind;

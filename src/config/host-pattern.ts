@@ -1,0 +1,27 @@
+import { canonicalHost, inBrackets } from "../lib/host-name.ts";
+import type { TextFormat } from "./setting.ts";
+
+/** The pattern that every host matches. */
+const ANY = "*";
+const WILDCARD = "*.";
+
+export const HOST_FORMAT: TextFormat = {
+  allowed: "host names without a port, such as streamer.example or *.example, or * for all",
+  accepts: (text) => parseHostPattern(text) !== undefined,
+};
+
+/**
+ * Returns a host pattern in canonical form: a host name or address; `*.NAME` for the names below one; `*` for all.
+ * Undefined: the text is none.
+ */
+export function parseHostPattern(text: string): string | undefined {
+  if (text === ANY) return ANY;
+  if (!text.startsWith(WILDCARD)) return canonicalHost(inBrackets(text));
+  const name = canonicalHost(text.slice(WILDCARD.length));
+  return name === undefined ? undefined : WILDCARD + name;
+}
+
+/** Spells a host pattern in canonical form. Returns other texts unchanged. */
+export function spellHost(text: string): string {
+  return parseHostPattern(text) ?? text;
+}
