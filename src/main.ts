@@ -46,6 +46,15 @@ const COMMANDS: Commands = {
     description: "Put load on a server, and measure its latency and capacity",
     load: async () => (await import("./commands/bench/bench-command.ts")).benchCommand,
   },
+  token: {
+    description: "Create tokens, with which clients may connect",
+    commands: {
+      new: {
+        description: "Create a token, and print it and the line for the token file",
+        load: async () => (await import("./commands/token/new.ts")).tokenNewCommand,
+      },
+    },
+  },
   model: {
     description: "Create a model of your own, and check it",
     commands: {

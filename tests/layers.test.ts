@@ -13,7 +13,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["stream", "dialects"],
   ["config"],
   ["pipeline", "pool"],
-  ["vad", "worker", "capacity"],
+  ["vad", "worker", "capacity", "auth"],
   ["telemetry"],
   ["audio", "model"],
   ["protocol", "native"],
