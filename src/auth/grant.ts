@@ -15,3 +15,8 @@ export interface Grant {
   /** The token is for operators: it opens no session. */
   readonly admin: boolean;
 }
+
+/** Returns true if a grant is no longer valid. @param now milliseconds since 1970 */
+export function isExpired({ expires }: Grant, now: number): boolean {
+  return expires !== undefined && now >= expires;
+}

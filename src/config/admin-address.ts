@@ -1,12 +1,14 @@
 /** Where the pages for operators are served. */
-export type AdminAddress = { readonly path: string } | { readonly host: string; readonly port: number };
+export type AdminAddress =
+  { readonly path: string } | { readonly host: string; readonly port: number; readonly isLoopback: boolean };
 
 /** The 127.0.0.0/8 block, ::1, and the name of both. Other addresses could be reached from other machines. */
+const HOST = /^[A-Za-z0-9.:_%-]+$/;
 const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|::1|localhost)$/i;
 /** Longest path of a Unix socket: 108 bytes with the zero at its end. */
 const MAX_PATH_BYTES = 107;
 
-/** Parses `unix:PATH` or `HOST:PORT` with a loopback address. Returns undefined when the text is neither. */
+/** Parses `unix:PATH` or `HOST:PORT`. Returns undefined when the text is neither. */
 export function parseAdminAddress(text: string): AdminAddress | undefined {
   if (text.startsWith("unix:")) {
     const path = text.slice("unix:".length);
@@ -17,5 +19,6 @@ export function parseAdminAddress(text: string): AdminAddress | undefined {
   const host = bracketed ?? plain ?? "";
   const port = Number(digits);
   const isWritten = bracketed === undefined || bracketed.includes(":");
-  return isWritten && LOOPBACK.test(host) && digits !== "" && port <= 65_535 ? { host, port } : undefined;
+  if (!isWritten || !HOST.test(host) || digits === "" || port > 65_535) return undefined;
+  return { host, port, isLoopback: LOOPBACK.test(host) };
 }

@@ -1,5 +1,6 @@
 import { parse } from "node:path";
 
+import { parseAdminAddress } from "./admin-address.ts";
 import { nearMisses } from "./near-misses.ts";
 import { type ConfigEntry, Resolution } from "./resolution.ts";
 import { type Config, MODEL_SETTINGS, type ModelConfig, SETTINGS } from "./settings.ts";
@@ -121,6 +122,16 @@ function contradictions(config: Config, resolution: Resolution): string[] {
     );
   };
   check(vad.post_roll_ms <= vad.min_silence_ms, "vad.post_roll_ms", "vad.min_silence_ms", "at most");
+  const address = parseAdminAddress(config.server.admin);
+  if (address === undefined && config.server.admin_only.length > 0) {
+    problems.push("server.admin_only: found routes without an address for them; allowed: together with server.admin");
+  }
+  if (address !== undefined && "host" in address && !address.isLoopback && config.auth.tokens === "none") {
+    problems.push(
+      `server.admin: found ${config.server.admin} (${resolution.entries.get("server.admin")?.source}), which other ` +
+        "machines can reach; allowed: a loopback address or unix:PATH, or any address together with auth.tokens",
+    );
+  }
   const budget = "limits.channel_budget_seconds";
   const held = resolution.entries.get(budget);
   for (const problem of streamProblems(config)) {

@@ -9,6 +9,7 @@ import { parseAdminAddress } from "./admin-address.ts";
 import { autoArena, MOST_ARENA_MIB } from "./auto-arena.ts";
 import { HOST_FORMAT, spellHost } from "./host-pattern.ts";
 import { ORIGIN_FORMAT, spellOrigin } from "./origin-pattern.ts";
+import { ROUTE_FORMAT, spellRoute } from "./route-path.ts";
 import { DEFAULT_HOST, DEFAULT_PORT } from "./server-address.ts";
 import {
   choice,
@@ -41,9 +42,10 @@ const RANGE_FORMAT: TextFormat = {
   accepts: (text) => canonicalRange(text) !== undefined,
 };
 const ADMIN_FORMAT: TextFormat = {
-  allowed: "none, unix:PATH, or a loopback address and a port, such as 127.0.0.1:9090 or [::1]:9090",
+  allowed: "none, unix:PATH, or an address and a port, such as 127.0.0.1:9090 or [::1]:9090",
   accepts: (text) => text === "none" || parseAdminAddress(text) !== undefined,
 };
+const QUERY_TOKENS = ["refuse", "accept"] as const;
 /** What happens to running streams at shutdown. */
 const DRAINS = ["finish", "now"] as const;
 const NOISE_FLOORS = Object.entries(DETECTORS)
@@ -66,6 +68,7 @@ export const SETTINGS = {
       ),
       format: ADMIN_FORMAT,
     },
+    admin_only: list(ROUTE_FORMAT, "routes that only the address for operators has, such as /metrics", spellRoute),
     hosts: list(HOST_FORMAT, "names that clients may reach the server by, beside its address", spellHost),
     allowed_origins: list(ORIGIN_FORMAT, "web pages that may use the server, beside its own", spellOrigin),
     trusted_proxies: list(
@@ -73,6 +76,14 @@ export const SETTINGS = {
       "proxies whose headers about the client are used",
       (range) => canonicalRange(range) ?? range,
     ),
+  },
+  auth: {
+    tokens: text("none", "file of tokens, one of which a client must show; none: everybody may connect"),
+    query_tokens: choice("refuse", QUERY_TOKENS, "tokens in the query of a URL, for dialects that have such"),
+    public_routes: {
+      ...list(ROUTE_FORMAT, "routes that need no token", spellRoute),
+      default: ["/", "/api/v1/health", "/api/v1/ready"],
+    },
   },
   log: {
     level: choice("info", LOG_LEVELS, "least severe level that is logged", { warn: "warning" }),

@@ -1,6 +1,7 @@
 import type { Config } from "../config/settings.ts";
 import type { ResultAudio } from "../model/job.ts";
 import type { Pattern } from "../pipeline/pattern.ts";
+import type { Credentials } from "../protocol/credentials.ts";
 import type { Ended, Ending } from "../protocol/ending.ts";
 import type { ErrorCode, ProtocolError } from "../protocol/errors.ts";
 import type { ServerEvent } from "../protocol/events.ts";
@@ -77,9 +78,12 @@ export interface Route {
   /** Name of the dialect. */
   readonly dialect: string;
   readonly paths: readonly string[];
-  /** The client's credentials, wherever this dialect has them: header, query or subprotocol. */
-  credentials(request: Request): string | undefined;
-  /** The subprotocol to answer with, of those offered; undefined: none; an error: none of them will do. */
+  /**
+   * The client's credentials, wherever this dialect has them: header, query or subprotocol.
+   * @param queryTokens a token in the query counts, if the dialect has such
+   */
+  credentials(request: Request, queryTokens: boolean): Credentials;
+  /** The subprotocol to answer with, of those offered, which may carry secrets; undefined: none; an error: none of them will do. */
   choose(offered: readonly string[]): string | undefined | ProtocolError;
   /** Headers of the upgrade's answer. */
   headers?(session: string): Record<string, string>;

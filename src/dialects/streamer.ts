@@ -1,5 +1,6 @@
 import type { ResultAudio } from "../model/job.ts";
 import { PATTERNS } from "../pipeline/patterns.ts";
+import { bearerToken, isTicketProtocol, ticketOf, ticketProtocol } from "../protocol/credentials.ts";
 import type { Ended, Ending } from "../protocol/ending.ts";
 import { errorEvent } from "../protocol/error-event.ts";
 import { type ErrorRow, ERRORS, ProtocolError } from "../protocol/errors.ts";
@@ -64,11 +65,12 @@ const PREFIX = "/api/v1/";
 export const streamer: Route = {
   dialect: "streamer",
   paths: Object.keys(PATTERNS).map((name) => PREFIX + name),
-  credentials: ({ headers }) => headers.get("authorization") ?? undefined,
+  credentials: (request) => ({ token: bearerToken(request.headers), ticket: ticketOf(request) }),
   choose(offered) {
     if (offered.length === 0) return undefined;
     if (offered.some((name) => name.toLowerCase() === SUBPROTOCOL)) return SUBPROTOCOL;
-    const found = offered.join(", ").slice(0, 100);
+    const shown = offered.map((name) => (isTicketProtocol(name) ? ticketProtocol("...") : name));
+    const found = shown.join(", ").slice(0, 100);
     const message = `Sec-WebSocket-Protocol: found "${found}"; allowed: ${SUBPROTOCOL}, or none`;
     return new ProtocolError("invalid_request", message);
   },

@@ -141,8 +141,9 @@ export const ERRORS = {
     staysOpenAtStart: true,
   },
   unauthorized: {
-    meaning: "Credentials are missing or wrong.",
+    meaning: "Credentials are missing or wrong, or the token of a session is not valid any more.",
     status: 401,
+    close: 1008,
     fatal: true,
     retryable: false,
   },

@@ -5,10 +5,17 @@ import { Hono } from "hono";
 import type { AdminAddress } from "../config/admin-address.ts";
 import { codeOf } from "../lib/thrown.ts";
 import type { Logger } from "../telemetry/log/log.ts";
-import { addPages, PAGES, type PagesHost } from "./pages.ts";
+import { addPages, PAGES, type PagesHost, type PathGuard } from "./pages.ts";
 
 /** Longest time for the answer to a connection that finds out whether a socket file is in use. */
 const PROBE_MS = 1_000;
+
+export interface AdminServerOptions {
+  readonly address: AdminAddress;
+  readonly host: PagesHost;
+  readonly guard: PathGuard;
+  readonly log: Logger;
+}
 
 /** The pages for operators, at an address of their own. */
 export class AdminServer implements AsyncDisposable {
@@ -17,16 +24,16 @@ export class AdminServer implements AsyncDisposable {
   readonly #bun: Bun.Server<undefined>;
 
   /** Listens. Throws when it cannot. */
-  static async open(address: AdminAddress, host: PagesHost, log: Logger): Promise<AdminServer> {
-    if ("path" in address) await removeStaleSocket(address.path);
-    return new AdminServer(address, host, log);
+  static async open(options: AdminServerOptions): Promise<AdminServer> {
+    if ("path" in options.address) await removeStaleSocket(options.address.path);
+    return new AdminServer(options);
   }
 
-  private constructor(address: AdminAddress, host: PagesHost, log: Logger) {
+  private constructor({ address, host, guard, log }: AdminServerOptions) {
     const app = new Hono();
-    addPages(app, host);
+    addPages(app, host, guard);
     const pages = PAGES.map((path) => `  GET ${path}\n`).join("");
-    app.get("/", (c) => c.text(`Streamer ${host.version}, for operators:\n${pages}`));
+    app.get("/", guard("/"), (c) => c.text(`Streamer ${host.version}, for operators:\n${pages}`));
     app.notFound((c) => c.text(`There is nothing here. Pages:\n${pages}`, 404));
     app.onError((error) => {
       throw error;

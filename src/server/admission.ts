@@ -1,6 +1,7 @@
 import type { Config } from "../config/config.ts";
 import type { Opened } from "../dialects/dialect.ts";
 import type { Caller, CallerLimits } from "../protocol/caller.ts";
+import type { Credentials } from "../protocol/credentials.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { Accepted } from "../session/connection.ts";
 import type { Place } from "../session/session-places.ts";
@@ -17,8 +18,10 @@ export interface Arrival {
   readonly host?: string | undefined;
   /** The `Origin` header, which browsers send. */
   readonly origin?: string | undefined;
+  /** Path of the request, one of its route's; empty when the transport has none. */
+  readonly path: string;
   /** The credentials that the client sent, wherever its dialect carries them. */
-  readonly credentials?: string | undefined;
+  readonly credentials: Credentials;
   /** The connection is encrypted. */
   readonly tls: boolean;
   /** Network address; empty when the transport has none. */

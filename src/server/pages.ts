@@ -1,4 +1,4 @@
-import type { Hono } from "hono";
+import type { Hono, MiddlewareHandler } from "hono";
 
 import { errorEvent } from "../protocol/error-event.ts";
 import type { ProtocolError } from "../protocol/errors.ts";
@@ -17,26 +17,38 @@ export interface PagesHost {
   metrics(accept: string | null): Promise<RenderedMetrics>;
   /** Models, formats, limits and load, for `info`. */
   describe(): Record<string, unknown> | Promise<Record<string, unknown>>;
+  /** The machine-readable contract. */
+  contract(): object;
 }
 
-/** The paths that `addPages` adds. */
-export const PAGES = ["/api/v1/health", "/api/v1/ready", "/api/v1/info", "/metrics"] as const;
+/** Returns the handler that lets requests of a path pass, or answers them. */
+export type PathGuard = (path: string) => MiddlewareHandler;
 
-/** Adds liveness, readiness, information and metrics. */
-export function addPages(app: Hono, host: PagesHost): void {
-  app.get("/api/v1/health", (c) => c.json({ status: "healthy" }));
-  app.get("/api/v1/ready", (c) => {
+const HEALTH = "/api/v1/health";
+const READY = "/api/v1/ready";
+const INFO = "/api/v1/info";
+const METRICS = "/metrics";
+const CONTRACT = "/api/v1/asyncapi.json";
+
+/** The paths that `addPages` adds. */
+export const PAGES = [HEALTH, READY, INFO, METRICS, CONTRACT] as const;
+
+/** Adds liveness, readiness, information, metrics and the contract. */
+export function addPages(app: Hono, host: PagesHost, guard: PathGuard): void {
+  app.get(HEALTH, guard(HEALTH), (c) => c.json({ status: "healthy" }));
+  app.get(READY, guard(READY), (c) => {
     const unready = host.unready();
     return unready === undefined ? c.json({ status: "ready" }) : refuse(unready);
   });
-  app.get("/api/v1/info", async (c) =>
+  app.get(INFO, guard(INFO), async (c) =>
     c.json({ version: host.version, protocol_version: PROTOCOL_VERSION, ...(await host.describe()) }),
   );
-  app.get("/metrics", async (c) => {
+  app.get(METRICS, guard(METRICS), async (c) => {
     if (host.metricsPlace !== undefined) return c.text(`${host.metricsPlace}\n`, 404);
     const { contentType, body } = await host.metrics(c.req.header("accept") ?? null);
     return c.body(body, 200, { "content-type": contentType });
   });
+  app.get(CONTRACT, guard(CONTRACT), (c) => c.json(host.contract()));
 }
 
 /** The answer that refuses a request which is not one for a connection. */

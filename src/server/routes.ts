@@ -1,30 +1,40 @@
 import { Hono } from "hono";
 import { getPath } from "hono/utils/url";
 
+import type { Access, IssuedTicket } from "../auth/access.ts";
 import type { Route } from "../dialects/dialect.ts";
-import { addPages, PAGES, type PagesHost } from "./pages.ts";
+import { ProtocolError } from "../protocol/errors.ts";
+import { guardPublicPages } from "./page-guard.ts";
+import { addPages, PAGES, type PagesHost, refuse } from "./pages.ts";
 import { connect, type UpgradeHost } from "./upgrade.ts";
 
 /** The server, as its routes use it. */
 export interface RoutesHost extends UpgradeHost, PagesHost {
-  /** The machine-readable contract. */
-  contract(): object;
+  readonly access: Access;
 }
 
-const CONTRACT = "/api/v1/asyncapi.json";
+/** The front page, which lists the others. */
+export const FRONT_PAGE = "/";
+/** Where tickets are issued. */
+export const TICKETS = "/api/v1/tickets";
 
 /** Returns the HTTP routes, those of the dialects' connections included. */
 export function createRoutes(host: RoutesHost, routes: readonly Route[]): Hono {
   const app = new Hono({ getPath: routePath });
   const frontPage = frontPageOf(host.version, routes);
-  app.get("/", (c) => c.text(frontPage));
-  addPages(app, host);
-  app.get(CONTRACT, (c) => c.json(host.contract()));
+  const { access, config } = host;
+  const { public_routes: publicRoutes } = config.auth;
+  const guard = guardPublicPages({ access, publicRoutes, adminOnly: config.server.admin_only });
+  app.get(FRONT_PAGE, guard(FRONT_PAGE), (c) => c.text(frontPage));
+  addPages(app, host, guard);
+  app.post(TICKETS, (c) => answerTicket(access.issue(c.req.raw)));
+  app.get(TICKETS, (c) => c.text("A ticket is the answer to a POST.\n", 405, { allow: "POST, OPTIONS" }));
+  app.options(TICKETS, (c) => c.body(null, 204, { allow: "POST, OPTIONS" }));
   for (const route of routes) {
     for (const path of route.paths) app.get(path, (c) => connect(c.req.raw, route, path, host));
   }
   // A health check of HAProxy is OPTIONS by default.
-  const paths = ["/", ...PAGES, CONTRACT, ...routes.flatMap((route) => route.paths)];
+  const paths = [FRONT_PAGE, ...PAGES, ...routes.flatMap((route) => route.paths)];
   app.on("OPTIONS", paths, (c) => c.body(null, 204, { allow: "GET, HEAD, OPTIONS" }));
   app.notFound((c) => c.text(`There is nothing at ${new URL(c.req.url).pathname}.\n\n${frontPage}`, 404));
   // Bun.serve's error handler logs faults, as it does for all others.
@@ -32,6 +42,13 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[]): Hono {
     throw error;
   });
   return app;
+}
+
+/** Nobody may keep a ticket. */
+function answerTicket(issued: IssuedTicket | ProtocolError): Response {
+  return issued instanceof ProtocolError
+    ? refuse(issued)
+    : Response.json(issued, { headers: { "cache-control": "no-store" } });
 }
 
 /** Returns the path of a request without the empty parts that proxies and people add: `//metrics/` is `/metrics`. */
@@ -42,7 +59,7 @@ function routePath(request: Request): string {
 
 function frontPageOf(version: string, routes: readonly Route[]): string {
   const streams = routes.flatMap(({ paths }) => paths).map((path) => `  ws  ${path}`);
-  const pages = [...PAGES, CONTRACT].map((path) => `  GET ${path}`);
+  const pages = PAGES.map((path) => `  GET ${path}`);
   return [
     `Streamer ${version}\n`,
     `Stream audio over a WebSocket and get results on the same socket:\n${streams.join("\n")}\n`,

@@ -1,3 +1,4 @@
+import type { SharedAccess } from "../auth/access.ts";
 import type { SessionPlaces } from "../session/session-places.ts";
 
 /** What a server that is one of several processes has beyond others. */
@@ -8,6 +9,8 @@ export interface ServerProcess {
   readonly count: number;
   /** The places of all processes. */
   readonly places: SessionPlaces;
+  /** What its tokens and tickets have in common with those of the other processes. */
+  readonly access: SharedAccess;
   /** Listens when its models are loaded, because other processes accept connections meanwhile. */
   readonly listensWhenLoaded: boolean;
   /** Where the metrics of all processes are, as a sentence. */

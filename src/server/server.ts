@@ -1,7 +1,7 @@
+import { Access } from "../auth/access.ts";
 import { ROUTES } from "../dialects/dialects.ts";
 import { SteadyClock } from "../lib/steady-clock.ts";
 import { PATTERNS } from "../pipeline/patterns.ts";
-import { asyncapi } from "../protocol/asyncapi.ts";
 import { GOODBYE_MS, Sessions } from "../session/sessions.ts";
 import type { ServedModel, Services } from "../stream/services.ts";
 import { renderMetrics } from "../telemetry/metrics/exposition.ts";
@@ -13,6 +13,8 @@ import { NO_TRACING } from "../telemetry/tracing/no-tracing.ts";
 import { admitByAddress } from "./admission.ts";
 import type { ArenaTrimmer } from "./arena-trimmer.ts";
 import { openAudioMemory } from "./audio-memory.ts";
+import { admitByToken } from "./authentication.ts";
+import { contractOf } from "./contract.ts";
 import { DescriptorWatch } from "./descriptors.ts";
 import { waitForPeers } from "./farewell.ts";
 import { collectGauges } from "./gauges.ts";
@@ -32,17 +34,13 @@ const SWEEP_MS = 500;
 /** Interval between two looks for clients that have stopped sending, which is the accuracy of `flush_after_ms`. */
 const TICK_MS = 100;
 
-/** The WebSocket routes of the native protocol, for its API description. */
-const API_CHANNELS = Object.values(PATTERNS).map(({ name, description }) => {
-  return { name, address: `/api/v1/${name}`, description };
-});
-
 /**
  * A server that listens as soon as it is constructed, unless other processes do, and accepts streams once its models are
  * ready.
  */
 export class Server {
   readonly #options: ServerOptions;
+  readonly #access: Access;
   readonly #services: Services;
   readonly #models: ModelTier;
   /** The models that are loaded, by name. */
@@ -65,6 +63,7 @@ export class Server {
     const steadyClock = new SteadyClock(SWEEP_MS);
     const clock = options.clock ?? (() => steadyClock.now());
     const metrics = options.metrics ?? new ServerMetrics();
+    this.#access = new Access({ tokens: config.auth.tokens, log, shared: options.process?.access });
     this.#openedAt = clock();
     const { arena, memory, admission, trimmer } = openAudioMemory(config, { log, metrics, clock });
     this.#trimmer = trimmer;
@@ -111,6 +110,11 @@ export class Server {
     return this.#sessions.size;
   }
 
+  /** Who may connect. */
+  get access(): Access {
+    return this.#access;
+  }
+
   /** What the pages for operators show, wherever they are served. */
   get pages(): PagesHost {
     return this.#routesHost();
@@ -153,6 +157,7 @@ export class Server {
     this.#runtime[Symbol.dispose]();
     await this.#listener?.close();
     await this.#models.close();
+    this.#access[Symbol.dispose]();
   }
 
   #listen(): Listener {
@@ -184,6 +189,8 @@ export class Server {
     const { metrics, memory, clock } = this.#services;
     const outer = metrics.mainThread.enter("sweep");
     const now = clock();
+    void this.#access.check();
+    if (this.#access.required) this.#sessions.withdraw((credential) => this.#access.holds(credential));
     this.#sessions.sweep(now);
     this.#websockets.sweep(now);
     memory.check(now);
@@ -198,11 +205,13 @@ export class Server {
     const { program, config, tracing = NO_TRACING, process: member } = this.#options;
     const { version } = program;
     const { metrics } = this.#services;
-    const admit = this.#options.admit ?? admitByAddress({ maxSessions: config.limits.max_sessions_per_address });
+    const anonymous = admitByAddress({ maxSessions: config.limits.max_sessions_per_address });
+    const access = this.#access;
     return {
       version,
       config,
-      admit,
+      access,
+      admit: this.#options.admit ?? admitByToken(access, config.auth.public_routes, anonymous),
       unready: () => this.#readiness.unready(),
       unavailable: () => this.#readiness.refusal() ?? this.#sessions.full(),
       overloaded: (opened) => this.#sessions.overloaded(opened),
@@ -217,7 +226,7 @@ export class Server {
       metricsPlace: member?.metricsPlace,
       metrics: (accept) => renderMetrics(metrics.registry, accept),
       describe: () => describeServer(this.#services, this.#sessions, this.#openedAt),
-      contract: () => asyncapi(version, API_CHANNELS),
+      contract: () => contractOf(version),
     };
   }
 }

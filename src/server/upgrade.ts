@@ -55,7 +55,7 @@ export function connect(request: Request, route: Route, path: string, host: Upgr
       return new ProtocolError("invalid_request", message);
     };
     const choose = (): Opened => route.open(path, request, host.config);
-    const refusal = admitConnection({ arrival: arrivalOf(request, route, host), trace, choose, open }, host);
+    const refusal = admitConnection({ arrival: arrivalOf(request, route, path, host), trace, choose, open }, host);
     const finish = (error: ProtocolError | undefined): Response => answer(error && { error });
     return refusal instanceof Promise ? refusal.then(finish).catch(failed) : finish(refusal);
   } catch (error) {
@@ -73,18 +73,23 @@ export function refusalOf(
   const seconds = Math.ceil((error.retry_after_ms ?? retryAfterMs) / 1000);
   return Response.json(route.refuse(error), {
     status,
-    headers: { ...headers, ...(retryable && { "retry-after": String(seconds) }) },
+    headers: {
+      ...headers,
+      ...(retryable && { "retry-after": String(seconds) }),
+      ...(status === 401 && { "www-authenticate": "Bearer" }),
+    },
   });
 }
 
-function arrivalOf(request: Request, route: Route, host: UpgradeHost): Arrival {
+function arrivalOf(request: Request, route: Route, path: string, host: UpgradeHost): Arrival {
   const { headers, url } = request;
   return {
     transport: "websocket",
     dialect: route.dialect,
     host: headers.get("host") ?? undefined,
     origin: headers.get("origin") ?? undefined,
-    credentials: route.credentials(request),
+    path,
+    credentials: route.credentials(request, host.config.auth.query_tokens === "accept"),
     tls: url.startsWith("https:"),
     address: host.address(request),
   };

@@ -6,7 +6,7 @@ import type { ServerEvent } from "../protocol/events.ts";
 import type { Services } from "../stream/services.ts";
 import type { Accepted, Connection } from "./connection.ts";
 import { Conversation, type ConversationOwner } from "./conversation.ts";
-import { Deadlines } from "./deadlines.ts";
+import { Deadlines, type Expired } from "./deadlines.ts";
 import { MessageMeter } from "./message-meter.ts";
 import { Outbox } from "./outbox.ts";
 import { ReadGate } from "./read-gate.ts";
@@ -172,10 +172,10 @@ export class Session implements ConversationOwner, Waiting {
     this.pump();
   }
 
-  /** Ends the second part of the shutdown: what has come is processed, later messages are ignored. */
-  finishDrain(): void {
+  /** Ends the session when what has come is processed. @param limit the reason; undefined: the server shuts down */
+  finish(limit?: Expired): void {
     if (this.#end.over) return;
-    this.#end.finish("drain", "drain");
+    this.#end.finish(limit?.code ?? "drain", limit === undefined ? "drain" : "limit", limit);
     this.pump();
   }
 

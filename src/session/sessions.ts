@@ -3,6 +3,7 @@ import type { Caller } from "../protocol/caller.ts";
 import { type ErrorCode, ProtocolError } from "../protocol/errors.ts";
 import type { Services } from "../stream/services.ts";
 import type { Accepted, Connection } from "./connection.ts";
+import type { Expired } from "./deadlines.ts";
 import { firstDemand } from "./first-demand.ts";
 import { openSessionHost, type SessionHost, type Watched } from "./session-host.ts";
 import { LocalPlaces, type Place, type SessionPlaces } from "./session-places.ts";
@@ -10,6 +11,8 @@ import { Session } from "./session.ts";
 
 /** Time, at the end of a shutdown, for the last events and the closes to reach the clients. */
 export const GOODBYE_MS = 5_000;
+
+const WITHDRAWN: Expired = { code: "unauthorized", message: "the token of this session is not valid any more" };
 
 /** Returns a new session id: 128 random bits, base64url. */
 export function newSessionId(): string {
@@ -106,6 +109,14 @@ export class Sessions {
     for (const session of this.#sessions.keys()) session.sweep(now);
   }
 
+  /** Ends the sessions whose credential is not valid any more, after their open streams. */
+  withdraw(isValid: (credential: string) => boolean): void {
+    for (const session of this.#sessions.keys()) {
+      const { credential } = session.caller;
+      if (credential !== undefined && !isValid(credential)) session.finish(WITHDRAWN);
+    }
+  }
+
   /** Looks for clients that have stopped sending. To be called about ten times a second. See `Session.tick`. */
   tick(now: number): void {
     for (const session of this.#watched) if (!session.tick(now)) this.#watched.delete(session);
@@ -149,7 +160,7 @@ export class Sessions {
   }
 
   #finishDrain(): void {
-    for (const session of this.#sessions.keys()) session.finishDrain();
+    for (const session of this.#sessions.keys()) session.finish();
   }
 
   #abortForShutdown(): void {

@@ -34,7 +34,7 @@ export function openStream(
     usesVad: pattern.usesVad,
   });
   try {
-    const plan = planStream(start, pattern, services);
+    const plan = planStream(start, pattern, owner.caller.limits, services);
     const refusal = services.admission.refusal(demandOf(plan), "start");
     if (refusal !== undefined) throw refusal;
     const telemetry = new StreamTelemetry(services, trace, pattern.name, plan.model);

@@ -3,6 +3,7 @@ import type { Config } from "../config/config.ts";
 import { maxHoldMs, patternSection } from "../config/stream-check.ts";
 import { nearestName } from "../lib/nearest-name.ts";
 import type { Pattern, Prepared } from "../pipeline/pattern.ts";
+import type { CallerLimits } from "../protocol/caller.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { Started } from "../protocol/events.ts";
 import { FEATURE_NAMES } from "../protocol/features.ts";
@@ -39,11 +40,16 @@ export function demandOf({ pattern, model, format }: StreamPlan): Demand {
  * Decides how to serve a start. Throws ProtocolError when it cannot be accepted. Nothing is held afterwards, either
  * way.
  */
-export function planStream(start: Start, pattern: Pattern, services: Services): StreamPlan {
+export function planStream(start: Start, pattern: Pattern, caller: CallerLimits, services: Services): StreamPlan {
   const { config, arena, models } = services;
   const { limits } = config;
-  const model = chooseModel(start.model, models, pattern);
+  const model = chooseModel(start.model, permittedModels(models, caller), pattern);
   const { format } = start;
+  const maxChannels = Math.min(limits.max_channels, caller.maxChannels ?? Infinity);
+  if (format.channels > maxChannels) {
+    const message = `format.channels: found ${format.channels}; allowed: at most ${maxChannels}, which is your limit`;
+    throw new ProtocolError("unsupported_format", message, { param: "format.channels" });
+  }
   if (format.channels > arena.capacity) {
     const message =
       `format.channels: found ${format.channels}; allowed: at most ${arena.capacity}, ` +
@@ -53,7 +59,7 @@ export function planStream(start: Start, pattern: Pattern, services: Services): 
   const { sampleRate, keepsState } = model;
   const context = { sampleRate, keepsState, maxHoldMs: maxHoldMs(limits) };
   const prepared = pattern.prepare(start, patternSection(config, pattern), context);
-  const { max_message_bytes, max_channels, idle_timeout_ms, session_ms } = limits;
+  const { max_message_bytes, idle_timeout_ms, session_ms } = limits;
   return {
     format,
     pattern,
@@ -69,7 +75,7 @@ export function planStream(start: Start, pattern: Pattern, services: Services): 
       model: model.name,
       sample_rate: sampleRate,
       ...prepared.started,
-      limits: { max_message_bytes, max_channels, idle_timeout_ms, session_ms },
+      limits: { max_message_bytes, max_channels: maxChannels, idle_timeout_ms, session_ms },
       features: [...FEATURE_NAMES],
     },
   };
@@ -81,6 +87,17 @@ export function planStream(start: Start, pattern: Pattern, services: Services): 
  */
 function channelBudgetMs({ holdsMs }: Prepared, limits: Config["limits"]): number {
   return Math.min(limits.channel_budget_seconds * 1000, holdsMs + limits.read_ahead_seconds * 1000);
+}
+
+/** The models that a caller may use. Others do not exist for it, so that its default is the first of these. */
+function permittedModels(
+  models: ReadonlyMap<string, ServedModel>,
+  { models: permitted }: CallerLimits,
+): ReadonlyMap<string, ServedModel> {
+  if (permitted === undefined) return models;
+  const isPermitted = ({ name, alias }: ServedModel) =>
+    permitted.includes(name) || (alias !== undefined && permitted.includes(alias));
+  return new Map([...models].filter(([, model]) => isPermitted(model)));
 }
 
 function findAlias(models: ReadonlyMap<string, ServedModel>, name: string): ServedModel | undefined {
@@ -98,7 +115,8 @@ function chooseModel(
     const names = [...models.keys()];
     const meant = nearestName(name ?? "", names);
     const hint = meant === undefined ? "" : `; did you mean "${meant}"?`;
-    const message = `model: found "${name}"; allowed: ${names.join(", ")}${hint}`;
+    const found = name === undefined ? "nothing" : `"${name}"`;
+    const message = `model: found ${found}; allowed: ${names.join(", ") || "no model of this server"}${hint}`;
     throw new ProtocolError("unknown_model", message, { param: "model" });
   }
   if (model.unavailable !== undefined) {

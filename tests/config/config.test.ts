@@ -547,15 +547,25 @@ describe("the address for operators", () => {
     "localhost:1",
     "unix:/run/streamer.sock",
     "unix:a",
+    "0.0.0.0:9090",
+    "[::]:9090",
+    "example.org:9090",
   ])("%s is accepted", (admin) => {
-    expect(loadConfig({ flags: { admin } }).config.server.admin).toBe(admin);
+    expect(loadConfig({ flags: { admin }, sets: ["auth.tokens=tokens"] }).config.server.admin).toBe(admin);
   });
 
+  test.each(["0.0.0.0:9090", "192.168.1.5:9090", "[::]:9090", "example.org:9090"])(
+    "%s is refused without tokens, because another machine could reach it",
+    (admin) => {
+      expect(problems({ flags: { admin } })).toEqual([
+        `server.admin: found ${admin} (--admin), which other machines can reach; ` +
+          "allowed: a loopback address or unix:PATH, or any address together with auth.tokens",
+      ]);
+    },
+  );
+
   test.each([
-    ["0.0.0.0:9090", "another machine could reach it"],
-    ["192.168.1.5:9090", "another machine could reach it"],
-    ["[::]:9090", "another machine could reach it"],
-    ["example.org:9090", "a name may mean any address"],
+    ["a b:9090", "a host has no space"],
     ["9090", "there is no address"],
     ["127.0.0.1", "there is no port"],
     ["127.0.0.1:65536", "there is no such port"],
@@ -564,9 +574,23 @@ describe("the address for operators", () => {
     [`unix:/${"x".repeat(107)}`, "the path is longer than the kernel takes"],
   ])("%s is refused, because %s", (admin) => {
     const [problem, ...others] = problems({ flags: { admin } });
-    expect(problem).toMatch(/^server\.admin: found ".*"; allowed: none, unix:PATH, or a loopback address and a port/);
+    expect(problem).toMatch(/^server\.admin: found ".*"; allowed: none, unix:PATH, or an address and a port/);
     expect(others).toEqual([]);
   });
+});
+
+test("routes that only the address for operators has need that address", () => {
+  const sets = ["server.admin_only=/metrics,/api/v1/info/"];
+  expect(loadConfig({ sets, flags: { admin: "unix:a" } }).config.server.admin_only).toEqual([
+    "/metrics",
+    "/api/v1/info",
+  ]);
+  expect(problems({ sets })).toEqual([
+    "server.admin_only: found routes without an address for them; allowed: together with server.admin",
+  ]);
+  expect(problems({ sets: ["auth.public_routes=metrics"] })).toEqual([
+    'auth.public_routes: found "metrics"; allowed: a list of at most 1000 paths of routes, such as /metrics (--set)',
+  ]);
 });
 
 test("the number of processes is 1 by default, a number, or auto", () => {

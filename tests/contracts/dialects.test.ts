@@ -166,10 +166,26 @@ for (const [name, vocabulary] of Object.entries(VOCABULARIES)) {
       }
     });
 
-    test("takes credentials that are a text, or none", () => {
-      for (const headers of [{}, { authorization: "Bearer abc" }, { authorization: "" }]) {
-        expect(["string", "undefined"]).toContain(typeof route.credentials(new Request(vocabulary.url, { headers })));
+    test("takes credentials that are texts, or none, and tokens in the query only if they are accepted", () => {
+      const headers = [
+        {},
+        { authorization: "Bearer abc" },
+        { authorization: "" },
+        { "sec-websocket-protocol": "ticket." },
+      ];
+      for (const queryTokens of [false, true]) {
+        for (const each of headers) {
+          const { token, ticket } = route.credentials(new Request(vocabulary.url, { headers: each }), queryTokens);
+          for (const secret of [token, ticket]) expect(["string", "undefined"]).toContain(typeof secret);
+        }
       }
+      const url = `${vocabulary.url}?token=x&access_token=x&key=x&api_key=x&authorization=x`;
+      expect(route.credentials(new Request(url), false).token).toBeUndefined();
+    });
+
+    test("neither selects nor shows a subprotocol that carries a secret", () => {
+      const chosen = route.choose(["ticket.abcdef", "token.abcdef"]);
+      expect(chosen instanceof ProtocolError ? chosen.message : (chosen ?? "")).not.toContain("ticket.abcdef");
     });
   });
 

@@ -27,7 +27,7 @@ const ENDS: Readonly<
   "the end of a drain": [
     (_, session) => {
       session.drain(0);
-      session.finishDrain();
+      session.finish();
     },
     "drain",
     1001,

@@ -3,9 +3,11 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import type { Access } from "../../src/auth/access.ts";
 import type { AdminAddress } from "../../src/config/admin-address.ts";
 import { ProtocolError } from "../../src/protocol/errors.ts";
 import { AdminServer } from "../../src/server/admin.ts";
+import { guardOperatorPages } from "../../src/server/page-guard.ts";
 import type { PagesHost } from "../../src/server/pages.ts";
 import { openLog } from "../../src/telemetry/log/log.ts";
 
@@ -14,26 +16,29 @@ setDefaultTimeout(300_000);
 const folder = mkdtempSync(join(tmpdir(), "streamer-admin-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const LOOPBACK: AdminAddress = { host: "127.0.0.1", port: 0 };
+const LOOPBACK: AdminAddress = { host: "127.0.0.1", port: 0, isLoopback: true };
 
-async function openAdmin(address: AdminAddress, host: Partial<PagesHost> = {}): Promise<AdminServer> {
+async function openAdmin(address: AdminAddress, host: Partial<PagesHost> = {}, access?: Access): Promise<AdminServer> {
   const pages: PagesHost = {
     version: "1.2.3",
     unready: () => undefined,
     metrics: async (accept) => ({ contentType: "text/plain", body: `for ${accept}\n` }),
     describe: () => ({ sessions: 7 }),
+    contract: () => ({ asyncapi: "3" }),
     ...host,
   };
-  return await AdminServer.open(address, pages, openLog({ level: "error", write: () => undefined }));
+  const log = openLog({ level: "error", write: () => undefined });
+  return await AdminServer.open({ address, host: pages, guard: guardOperatorPages(access), log });
 }
 
-test("the admin address serves metrics, health, readiness and info", async () => {
+test("the admin address serves metrics, health, readiness, info and the contract", async () => {
   await using admin = await openAdmin(LOOPBACK);
   const get = (path: string) => fetch(`${admin.url}${path}`, { headers: { accept: "text/plain" } });
   expect(await (await get("/metrics")).text()).toBe("for text/plain\n");
   expect(await (await get("/api/v1/health")).json()).toEqual({ status: "healthy" });
   expect(await (await get("/api/v1/ready")).json()).toEqual({ status: "ready" });
   expect(await (await get("/api/v1/info")).json()).toMatchObject({ version: "1.2.3", sessions: 7 });
+  expect(await (await get("/api/v1/asyncapi.json")).json()).toEqual({ asyncapi: "3" });
   const nothing = await get("/api/v1/simple");
   expect(nothing.status).toBe(404);
   expect(await nothing.text()).toContain("GET /metrics");

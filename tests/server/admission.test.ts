@@ -46,7 +46,8 @@ describe("admission", () => {
         dialect: "streamer",
         host: expect.stringMatching(/^(localhost|127\.0\.0\.1):\d+$/),
         origin: "https://example.org",
-        credentials: "Bearer abc",
+        path: "/api/v1/segmented",
+        credentials: { token: "abc", ticket: undefined },
         tls: false,
         address: expect.stringContaining("127.0.0.1"),
       },
@@ -128,7 +129,8 @@ describe("admission", () => {
 
   test("by address gives every address its own caller and the same limits", async () => {
     const admit = admitByAddress({ maxSessions: 3 });
-    const arrival: Arrival = { transport: "websocket", dialect: "streamer", tls: false, address: "192.0.2.1" };
+    const from = { address: "192.0.2.1", path: "/api/v1/simple", credentials: {} };
+    const arrival: Arrival = { transport: "websocket", dialect: "streamer", tls: false, ...from };
     expect(await admit(arrival)).toEqual({ id: "192.0.2.1", address: "192.0.2.1", limits: { maxSessions: 3 } });
   });
 });

@@ -178,7 +178,7 @@ describe("the drain", () => {
     const { session, connection } = harness.start("segmented");
     session.drain(30_000);
     session.receive(openUtterance);
-    session.finishDrain();
+    session.finish();
     session.receive(audio(1));
     session.receive(STOP);
     expect(connection.closed).toBeUndefined();
@@ -195,7 +195,7 @@ describe("the drain", () => {
       const { session, connection } = harness.start();
       session.receive(audio(0.7));
       session.drain(0);
-      session.finishDrain();
+      session.finish();
       await harness.runDeferred();
       harness.answer();
       if (giveUp === "the server") session.abortForShutdown();
@@ -265,7 +265,7 @@ describe("the drain", () => {
     session.receive(audio(0.3));
     session.sweep((harness.now = 1_000));
     session.drain(30_000);
-    session.finishDrain();
+    session.finish();
     await harness.answerAll();
     expect(connection.summaries).toEqual(["started", "segment", "error session_limit", "stopped limit"]);
     expect(connection.closed).toEqual({ code: 1008, reason: "session_limit" });

@@ -19,7 +19,7 @@ const ENDINGS: Readonly<
     "drain",
     ({ session }) => {
       session.drain(0);
-      session.finishDrain();
+      session.finish();
     },
   ],
   "the end of a shutdown": ["drain", ({ session }) => session.abortForShutdown()],

@@ -100,7 +100,9 @@ export class LineDialect implements Dialect {
 export const lineRoute: Route = {
   dialect: "line",
   paths: ["/line"],
-  credentials: () => undefined,
+  credentials: ({ url }, queryTokens) => ({
+    token: queryTokens ? (new URL(url).searchParams.get("key") ?? undefined) : undefined,
+  }),
   choose: (offered) => offered.find((name) => name === "line"),
   headers: (session) => ({ "x-session": session }),
   refuse: ({ code }) => ({ refused: code }),

@@ -1,6 +1,12 @@
+import type { TokenListError } from "../../auth/token-list.ts";
 import type { Config } from "../../config/config.ts";
 import { describeValue } from "../../lib/excerpt.ts";
 import { codeOf, messageOf } from "../../lib/thrown.ts";
+
+/** Returns a text about why a token file cannot be used. */
+export function tokenFailure({ problems }: TokenListError): string {
+  return `invalid tokens (auth.tokens):\n  ${problems.join("\n  ")}`;
+}
 
 /** Returns a sentence about why the server cannot listen. */
 export function listenFailure({ host, port }: Config["server"], error: unknown): string {

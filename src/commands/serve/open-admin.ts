@@ -1,7 +1,9 @@
+import type { Access } from "../../auth/access.ts";
 import { parseAdminAddress } from "../../config/admin-address.ts";
 import type { Config } from "../../config/config.ts";
 import { codeOf, messageOf } from "../../lib/thrown.ts";
 import { AdminServer } from "../../server/admin.ts";
+import { guardOperatorPages } from "../../server/page-guard.ts";
 import type { PagesHost } from "../../server/pages.ts";
 import type { Logger } from "../../telemetry/log/log.ts";
 import { EXIT, ExitError } from "../terminal/exit-codes.ts";
@@ -10,12 +12,15 @@ import { EXIT, ExitError } from "../terminal/exit-codes.ts";
 export async function openAdmin(
   { server: { admin } }: Config,
   host: PagesHost,
+  access: Access,
   log: Logger,
 ): Promise<AdminServer | undefined> {
   const address = parseAdminAddress(admin);
   if (address === undefined) return undefined;
   try {
-    return await AdminServer.open(address, host, log);
+    const isReachable = "host" in address && !address.isLoopback;
+    const guard = guardOperatorPages(isReachable ? access : undefined);
+    return await AdminServer.open({ address, host, guard, log });
   } catch (error) {
     const reason = codeOf(error) === "EADDRINUSE" ? "it is in use" : messageOf(error);
     throw new ExitError(EXIT.failure, `cannot listen on ${admin} (server.admin): ${reason}`);

@@ -6,7 +6,7 @@ import type { Supervisor } from "../../server/processes/supervisor.ts";
 import type { Logger } from "../../telemetry/log/log.ts";
 
 /** Sections that the supervisor itself uses, and keeps until it is started again. */
-const FIXED = ["server", "log"] as const;
+const FIXED = ["server", "auth", "log"] as const;
 
 export interface ReloadOptions {
   readonly supervisor: Pick<Supervisor, "isDraining" | "replaceAll">;
@@ -59,8 +59,8 @@ export class Reload {
     for (const message of [...loaded.warnings, ...this.#fixedWarnings(loaded.config)]) {
       log.warn("setting_ignored", { message });
     }
-    const { server, log: logSettings } = this.#config;
-    const config = { ...loaded.config, server, log: logSettings };
+    const { server, auth, log: logSettings } = this.#config;
+    const config = { ...loaded.config, server, auth, log: logSettings };
     if (!(await supervisor.replaceAll(config))) return;
     this.#config = config;
     log.info("reloaded");

@@ -1,9 +1,11 @@
 import { createWriteStream, writeFileSync } from "node:fs";
 
+import { TokenListError } from "../../auth/token-list.ts";
+import { MAX_USED_TICKETS, UsedTickets } from "../../auth/used-tickets.ts";
 import { messageOf } from "../../lib/thrown.ts";
 import { native } from "../../native/library.ts";
 import { SessionTable } from "../../native/session-table.ts";
-import { LAST_LOG_FD, type ServeOrder, TABLE_FD } from "../../server/processes/messages.ts";
+import { LAST_LOG_FD, type ServeOrder, TABLE_FD, TICKETS_FD } from "../../server/processes/messages.ts";
 import { SharedPlaces } from "../../server/processes/shared-places.ts";
 import { SupervisorLink } from "../../server/processes/supervisor-link.ts";
 import { Server } from "../../server/server.ts";
@@ -14,7 +16,7 @@ import { takeProcessSnapshot } from "../../telemetry/metrics/process-metrics.ts"
 import { ServerMetrics } from "../../telemetry/metrics/server-metrics.ts";
 import { openTraceExport } from "../../telemetry/tracing/trace-export.ts";
 import { EXIT } from "../terminal/exit-codes.ts";
-import { listenFailure } from "./listen-failure.ts";
+import { listenFailure, tokenFailure } from "./listen-failure.ts";
 import { processSignals } from "./process-signals.ts";
 import type { ServeOptions } from "./single-server.ts";
 
@@ -59,7 +61,8 @@ async function run(order: ServeOrder, link: SupervisorLink, options: ServeOption
     spanCounter: (fate) => metrics.families.server.spans.with({ fate }),
   });
   using table = SessionTable.open(TABLE_FD, order.capacity);
-  const { owner, secret, count, listensWhenLoaded, metricsPlace } = order;
+  const { owner, secret, tokens, count, listensWhenLoaded, metricsPlace } = order;
+  const used = new UsedTickets(SessionTable.open(TICKETS_FD, MAX_USED_TICKETS), owner);
   const places = new SharedPlaces({ table, owner, limit: config.limits.max_sessions, secret });
   let server: Server;
   try {
@@ -69,9 +72,10 @@ async function run(order: ServeOrder, link: SupervisorLink, options: ServeOption
       program: options,
       metrics,
       tracing: traceExport?.tracing,
-      process: { number, count, places, listensWhenLoaded, metricsPlace },
+      process: { number, count, places, access: { secret, used, tokens }, listensWhenLoaded, metricsPlace },
     });
   } catch (error) {
+    if (error instanceof TokenListError) return link.fail(EXIT.usage, tokenFailure(error));
     return link.fail(EXIT.failure, listenFailure(config.server, error));
   }
   const snapshot = async () => [...takeSnapshot(metrics.registry), ...(await takeProcessSnapshot())];

@@ -1,6 +1,8 @@
+import { TokenListError } from "../../auth/token-list.ts";
 import type { EffectiveConfig } from "../../config/config.ts";
 import { messageOf } from "../../lib/thrown.ts";
 import { native } from "../../native/library.ts";
+import { routeWarnings } from "../../server/route-warnings.ts";
 import type { Program } from "../../server/server-options.ts";
 import { Server } from "../../server/server.ts";
 import { ServerMetrics } from "../../telemetry/metrics/server-metrics.ts";
@@ -8,7 +10,7 @@ import { otelProblems } from "../../telemetry/tracing/otel-environment.ts";
 import { openTraceExport } from "../../telemetry/tracing/trace-export.ts";
 import { EXIT, ExitError, UsageError } from "../terminal/exit-codes.ts";
 import { openConsole } from "./console.ts";
-import { listenFailure } from "./listen-failure.ts";
+import { listenFailure, tokenFailure } from "./listen-failure.ts";
 import { openAdmin } from "./open-admin.ts";
 import { shutdownSignal } from "./signals.ts";
 
@@ -26,7 +28,8 @@ export async function serveSingle({ config, warnings }: EffectiveConfig, options
   const metrics = new ServerMetrics();
   await using console = openConsole(config.log, () => metrics.families.runtime.logDropped.with({}).add());
   const { log } = console;
-  for (const message of [...warnings, ...otelProblems(process.env)]) log.warn("setting_ignored", { message });
+  for (const message of [...warnings, ...otelProblems(process.env), ...routeWarnings(config)])
+    log.warn("setting_ignored", { message });
   const traceExport = await openTraceExport({
     service: "streamer",
     version: options.version,
@@ -38,9 +41,10 @@ export async function serveSingle({ config, warnings }: EffectiveConfig, options
   try {
     server = new Server({ config, log, program: options, metrics, tracing: traceExport?.tracing });
   } catch (error) {
+    if (error instanceof TokenListError) throw new UsageError(tokenFailure(error));
     throw new ExitError(EXIT.failure, listenFailure(config.server, error));
   }
-  await using admin = await openAdmin(config, server.pages, log);
+  await using admin = await openAdmin(config, server.pages, server.access, log);
   const stopped = shutdownSignal(log, options.exit);
   console.showLoading(() => server.loadProgress());
   try {

@@ -1,5 +1,8 @@
 import { lookup } from "node:dns/promises";
 
+import { Access } from "../../auth/access.ts";
+import { TokenListError } from "../../auth/token-list.ts";
+import { MAX_USED_TICKETS } from "../../auth/used-tickets.ts";
 import type { Config, EffectiveConfig } from "../../config/config.ts";
 import { native } from "../../native/library.ts";
 import { ReservedPort } from "../../native/reserved-port.ts";
@@ -7,13 +10,15 @@ import { MAX_SESSIONS, SessionTable } from "../../native/session-table.ts";
 import { divisionWarnings } from "../../server/processes/division.ts";
 import { liveOfAll, supervisorPages } from "../../server/processes/supervisor-pages.ts";
 import { Supervisor } from "../../server/processes/supervisor.ts";
+import { routeWarnings } from "../../server/route-warnings.ts";
+import type { Logger } from "../../telemetry/log/log.ts";
 import { liveStats } from "../../telemetry/metrics/live-stats.ts";
 import { ServerMetrics } from "../../telemetry/metrics/server-metrics.ts";
 import { otelProblems } from "../../telemetry/tracing/otel-environment.ts";
-import { EXIT, ExitError } from "../terminal/exit-codes.ts";
+import { EXIT, ExitError, UsageError } from "../terminal/exit-codes.ts";
 import { openConsole, type ServeConsole } from "./console.ts";
 import { hasControllingTerminal } from "./controlling-terminal.ts";
-import { listenFailure } from "./listen-failure.ts";
+import { listenFailure, tokenFailure } from "./listen-failure.ts";
 import { openAdmin } from "./open-admin.ts";
 import { Reload } from "./reload.ts";
 import { shutdownSignal } from "./signals.ts";
@@ -21,6 +26,8 @@ import type { ServeOptions } from "./single-server.ts";
 
 /** Longest time for the answer of a process to the status line. */
 const LOAD_MS = 1_000;
+/** Interval between two looks at the token file. */
+const CHECK_TOKENS_MS = 500;
 
 export interface SuperviseOptions extends ServeOptions {
   readonly effective: EffectiveConfig;
@@ -42,11 +49,18 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
   const started: { supervisor?: Supervisor; reload?: Reload } = {};
   await using console = openConsole(config.log, () => started.supervisor?.totals.families.logDropped.with({}).add());
   const { log } = console;
-  const warnings = [...effective.warnings, ...otelProblems(process.env), ...divisionWarnings(config, count)];
+  const warnings = [
+    ...effective.warnings,
+    ...otelProblems(process.env),
+    ...divisionWarnings(config, count),
+    ...routeWarnings(config),
+  ];
   for (const message of warnings) log.warn("setting_ignored", { message });
   const address = await resolveHost(config.server);
   using port = reservePort(config.server, address);
   using table = SessionTable.create(MAX_SESSIONS);
+  using tickets = SessionTable.create(MAX_USED_TICKETS);
+  using access = openAccess(config, log);
   const startedAt = performance.now();
   await using admin = await openAdmin(
     config,
@@ -57,6 +71,7 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
       config: () => started.reload?.config ?? config,
       uptime: () => (performance.now() - startedAt) / 1000,
     }),
+    access,
     log,
   );
   using supervisor = new Supervisor({
@@ -64,7 +79,7 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
     address: { host: address, port: port.port },
     count,
     command: options.processCommand,
-    table,
+    shared: { sessions: table, tickets, tokens: () => access.text },
     log,
     relay: (line) => console.relay(line),
     metricsPlace: metricsPlace(count, admin?.url),
@@ -106,6 +121,18 @@ async function resolveHost(server: Config["server"]): Promise<string> {
   } catch (error) {
     throw new ExitError(EXIT.failure, listenFailure(server, error));
   }
+}
+
+/** Reads the tokens, and reads them again when they change: for the pages for operators, and for new processes. */
+function openAccess(config: Config, log: Logger): Access {
+  let access: Access;
+  try {
+    access = new Access({ tokens: config.auth.tokens, log });
+  } catch (error) {
+    throw error instanceof TokenListError ? new UsageError(tokenFailure(error)) : error;
+  }
+  setInterval(() => void access.check(), CHECK_TOKENS_MS).unref();
+  return access;
 }
 
 function reservePort(server: Config["server"], address: string): ReservedPort {

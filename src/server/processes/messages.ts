@@ -8,6 +8,9 @@ export const TABLE_FD = 3;
 /** Descriptor of the supervisor's standard error in a process of the server, for what it logs when it is alone. */
 export const LAST_LOG_FD = 4;
 
+/** Descriptor of the table of used tickets in a process of the server. */
+export const TICKETS_FD = 5;
+
 /** What a process is to do. It is sent once, first. */
 export interface ServeOrder {
   readonly type: "serve";
@@ -21,8 +24,10 @@ export interface ServeOrder {
   readonly owner: number;
   /** Places in the session table. */
   readonly capacity: number;
-  /** Secret with which the keys of callers are computed. */
+  /** Secret with which the keys of callers are computed, and tickets sealed. */
   readonly secret: Uint8Array;
+  /** Text of the token file that the supervisor uses; undefined: there are no tokens. */
+  readonly tokens: string | undefined;
   /** Other processes accept connections while this one loads. */
   readonly listensWhenLoaded: boolean;
   readonly metricsPlace: string;

@@ -19,8 +19,9 @@ export interface ServerChildOptions {
   /** The command line of a process, without its number. */
   readonly command: readonly string[];
   readonly order: ServeOrder;
-  /** Descriptor of the session table. */
+  /** Descriptors of the session table, and of that of used tickets. */
   readonly tableFd: number;
+  readonly ticketsFd: number;
   /** Receives each line of its standard error, with the line feed. */
   readonly relay: (line: string) => void;
 }
@@ -61,15 +62,15 @@ export class ServerChild {
   readonly #asked = new Map<number, (value: unknown) => void>();
   #lastId = 0;
 
-  constructor({ command, order, tableFd, relay }: ServerChildOptions) {
+  constructor({ command, order, tableFd, ticketsFd, relay }: ServerChildOptions) {
     this.number = order.number;
     this.owner = order.owner;
     this.started = this.#started.promise;
     const [program = "", ...args] = command;
     this.#child = Bun.spawn([program, ...args, String(order.number)], {
       argv0: "streamer",
-      // The last two are TABLE_FD and LAST_LOG_FD.
-      stdio: ["ignore", "inherit", "pipe", tableFd, 2],
+      // The last three are TABLE_FD, LAST_LOG_FD and TICKETS_FD.
+      stdio: ["ignore", "inherit", "pipe", tableFd, 2, ticketsFd],
       ipc: (message: FromProcess) => this.#receive(message),
       // NaN, which gauges may be, does not survive JSON.
       serialization: "advanced",

@@ -3,6 +3,7 @@ import type { SessionTable } from "../../native/session-table.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { renderSnapshots } from "../../telemetry/metrics/exposition.ts";
 import type { LiveStats } from "../../telemetry/metrics/live-stats.ts";
+import { contractOf } from "../contract.ts";
 import type { PagesHost } from "../pages.ts";
 import { sumOfLive } from "./process-totals.ts";
 import type { ServerChild } from "./server-child.ts";
@@ -35,6 +36,7 @@ export function supervisorPages(options: SupervisorPagesOptions): PagesHost {
       return await renderSnapshots(await totals.merged(() => children), accept);
     },
     describe: () => describe(options),
+    contract: () => contractOf(options.version),
   };
 }
 

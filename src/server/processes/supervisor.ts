@@ -1,5 +1,6 @@
+import { TICKET_MEMORY_MS } from "../../auth/tickets.ts";
 import type { Config } from "../../config/config.ts";
-import { MAX_OWNER, type SessionTable } from "../../native/session-table.ts";
+import { MAX_OWNER } from "../../native/session-table.ts";
 import { GOODBYE_MS } from "../../session/sessions.ts";
 import type { Logger } from "../../telemetry/log/log.ts";
 import type { ProcessState } from "../../telemetry/metrics/families/processes.ts";
@@ -9,6 +10,7 @@ import { ProcessTotals } from "./process-totals.ts";
 import { ProcessWatch } from "./process-watch.ts";
 import { RestartDelay } from "./restart-delay.ts";
 import { type ProcessEnd, ServerChild, type StartFailure } from "./server-child.ts";
+import type { SharedTables } from "./shared-tables.ts";
 
 /** Time beyond the limits of a shutdown after which a process is killed. */
 const DRAIN_MARGIN_MS = 10_000;
@@ -21,7 +23,7 @@ export interface SupervisorOptions {
   readonly count: number;
   /** The command line of a process, without its number. */
   readonly command: readonly string[];
-  readonly table: SessionTable;
+  readonly shared: SharedTables;
   readonly log: Logger;
   /** Receives each line of the standard error of a process, with the line feed. */
   readonly relay: (line: string) => void;
@@ -156,7 +158,7 @@ export class Supervisor {
   }
 
   #spawn(slot: Slot, config: Config, listensWhenLoaded: boolean): ServerChild {
-    const { address, count, command, table, relay, metricsPlace } = this.#options;
+    const { address, count, command, shared, relay, metricsPlace } = this.#options;
     const part = divideConfig(config, slot.number, count);
     const order: ServeOrder = {
       type: "serve",
@@ -164,12 +166,13 @@ export class Supervisor {
       number: slot.number,
       count,
       owner: this.#nextOwner(),
-      capacity: table.capacity,
+      capacity: shared.sessions.capacity,
       secret: this.#secret,
+      tokens: shared.tokens(),
       listensWhenLoaded,
       metricsPlace,
     };
-    const child = new ServerChild({ command, order, tableFd: table.fd, relay });
+    const child = new ServerChild({ command, order, tableFd: shared.sessions.fd, ticketsFd: shared.tickets.fd, relay });
     this.#children.add(child);
     this.totals.families.starts.with({}).add();
     void child.ended.then((end) => this.#ended(slot, child, end));
@@ -177,7 +180,10 @@ export class Supervisor {
   }
 
   #ended(slot: Slot, child: ServerChild, end: ProcessEnd): void {
-    const sessions = this.#options.table.reclaim(child.owner);
+    const { shared } = this.#options;
+    const sessions = shared.sessions.reclaim(child.owner);
+    // The tickets that it has used stay used until nobody could use them any more.
+    setTimeout(() => shared.tickets.reclaim(child.owner), TICKET_MEMORY_MS).unref();
     this.#children.delete(child);
     this.totals.add(child.metrics);
     const { process, pid } = { process: child.number, pid: child.pid };

@@ -3,18 +3,21 @@ export const REDACTED = "[redacted]";
 
 const SECRET_NAME = /authorization|cookie|passw|secret|ticket|token|api[_-]?key/i;
 /**
- * `token=x`, `"ticket": "x"`, `Authorization: Basic x`, `Bearer x`, as in headers, queries and JSON. Group 1 precedes
- * the secret.
+ * `token=x`, `"ticket": "x"`, `Authorization: Basic x`, `Bearer x`, as in headers, queries and JSON, the subprotocol
+ * `ticket.x`, and a token of this program (see `auth/token.ts`) anywhere. Group 1 precedes the secret.
  */
 const SECRET_TEXT =
-  /((?:authorization|password|secret|ticket|token|api[_-]?key)["']?\s{0,9}[=:]\s{0,9}["']?(?:bearer\s|basic\s)?|\bbearer\s)[\w.~+/=%-]+/gi;
+  /((?:authorization|password|secret|ticket|token|api[_-]?key)["']?\s{0,9}[=:]\s{0,9}["']?(?:bearer\s|basic\s)?|\bbearer\s|\bticket\.(?=[\w-]{16})|\b(?=strm_[\w-]{16}))[\w.~+/=%-]+/gi;
 
 /** Returns true when a field of this name holds a secret. */
 export function isSecretName(name: string): boolean {
   return SECRET_NAME.test(name);
 }
 
-/** Redacts tokens, passwords and tickets that follow a telling name. Takes time linear in the length of the text. */
+/**
+ * Redacts tokens, passwords and tickets that follow a telling name or begin with one. Takes time linear in the length of
+ * the text.
+ */
 export function redactSecrets(text: string): string {
   return text.replace(SECRET_TEXT, (_, prefix: string) => `${prefix}${REDACTED}`);
 }

@@ -9,12 +9,21 @@ test.each([
   ["/simple?ticket=s3cret&model=a", "/simple?ticket=[redacted]&model=a"],
   ["password=s3cret", "password=[redacted]"],
   ["API-Key: s3cret", "API-Key: [redacted]"],
+  ["streamer.v1, ticket.Uo8jU0kq-_34567890, other", "streamer.v1, ticket.[redacted], other"],
+  ["found strm_Uo8jU0kq-_34567890, a token", "found [redacted], a token"],
 ])("%s becomes %s", (text, redacted) => {
   expect(redactSecrets(text)).toBe(redacted);
 });
 
 test("a text without secrets stays as it is", () => {
-  for (const text of ["", "the model was loaded", "tokens per second: 5, password"]) {
+  for (const text of [
+    "",
+    "the model was loaded",
+    "src/ticket.ts:12",
+    "a ticket. More text",
+    "streamer_sessions_refused_total",
+    "tokens per second: 5, password",
+  ]) {
     expect(redactSecrets(text)).toBe(text);
   }
 });

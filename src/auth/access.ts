@@ -1,0 +1,131 @@
+import { randomBytes } from "node:crypto";
+
+import { bearerToken, type Credentials } from "../protocol/credentials.ts";
+import { ProtocolError } from "../protocol/errors.ts";
+import type { Logger } from "../telemetry/log/log.ts";
+import type { Grant } from "./grant.ts";
+import { TICKET_MS, Tickets } from "./tickets.ts";
+import { TokenFile } from "./token-file.ts";
+import { UsedTickets } from "./used-tickets.ts";
+
+const SECRET_BYTES = 32;
+
+/** What the processes of one server share. */
+export interface SharedAccess {
+  /** Secret of the server. */
+  readonly secret: Uint8Array;
+  readonly used: UsedTickets;
+  /** The text of the token file that the supervisor uses; undefined: no file is configured. */
+  readonly tokens: string | undefined;
+}
+
+export interface AccessOptions {
+  /** `auth.tokens`: path of the token file, or `none`. */
+  readonly tokens: string;
+  readonly log: Pick<Logger, "info" | "warn" | "error">;
+  /** Default: the server has one process. */
+  readonly shared?: SharedAccess | undefined;
+  /** Returns milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+/** A ticket, and the milliseconds for which it is valid. */
+export interface IssuedTicket {
+  readonly ticket: string;
+  readonly expires_in_ms: number;
+}
+
+/**
+ * Who may connect: the tokens of a file, and tickets for them. All refusals are the same, whatever was wrong. Without
+ * a token file everybody may, and nothing that a client shows is looked at.
+ */
+export class Access implements Disposable {
+  readonly #file: TokenFile | undefined;
+  readonly #secret: Uint8Array;
+  readonly #now: () => number;
+  #used: UsedTickets | undefined;
+  #tickets: Tickets | undefined;
+
+  /** Reads the tokens. Throws TokenListError when they cannot be used. */
+  constructor({ tokens, log, shared, now = Date.now }: AccessOptions) {
+    this.#file = tokens === "none" ? undefined : new TokenFile({ path: tokens, log, known: shared?.tokens });
+    this.#secret = shared?.secret ?? randomBytes(SECRET_BYTES);
+    this.#used = shared?.used;
+    this.#now = now;
+  }
+
+  /** True if a client has to show a token or a ticket. */
+  get required(): boolean {
+    return this.#file !== undefined;
+  }
+
+  /** Tokens in the file. */
+  get size(): number {
+    return this.#file?.tokens.size ?? 0;
+  }
+
+  /** The text that the tokens are from; undefined: no file is configured. */
+  get text(): string | undefined {
+    return this.#file?.text;
+  }
+
+  /** Returns what a client that asks for a session may do, or why it may do nothing. Its ticket is used by that. */
+  admit({ token, ticket }: Credentials): Grant | ProtocolError {
+    if (token !== undefined || ticket === undefined) {
+      const grant = this.#find(token);
+      return grant === undefined || grant.admin ? unauthorized() : grant;
+    }
+    const used = this.#ticketsOnce().use(ticket, this.#now());
+    if (used === "full") return new ProtocolError("overloaded", "too many tickets are used at the moment");
+    const grant = used && this.#file?.tokens.holds(used.hash, this.#now());
+    return grant ?? unauthorized();
+  }
+
+  /** Returns why a client may not request a page; undefined: it may. */
+  refusal({ headers }: Request): ProtocolError | undefined {
+    return this.#find(bearerToken(headers)) === undefined ? unauthorized() : undefined;
+  }
+
+  /** Returns why a client may not request a page that is for operators only; undefined: it may. */
+  operatorRefusal({ headers }: Request): ProtocolError | undefined {
+    return this.#find(bearerToken(headers))?.admin === true ? undefined : unauthorized();
+  }
+
+  /**
+   * Returns a ticket for one connection. Without a token file, everybody gets one, so that pages for browsers need not
+   * know whether tokens are needed.
+   */
+  issue({ headers }: Request): IssuedTicket | ProtocolError {
+    const grant = this.#find(bearerToken(headers));
+    if (this.required && (grant === undefined || grant.admin)) return unauthorized();
+    const ticket = this.#ticketsOnce().issue(grant?.hash ?? "", this.#now());
+    return { ticket, expires_in_ms: TICKET_MS };
+  }
+
+  /** Returns true while the token with this hash is valid. */
+  holds(hash: string): boolean {
+    return this.#file?.tokens.holds(hash, this.#now()) !== undefined;
+  }
+
+  /** Reads the file again if it has changed. To be called about twice a second. */
+  async check(): Promise<void> {
+    await this.#file?.check();
+  }
+
+  [Symbol.dispose](): void {
+    this.#used?.[Symbol.dispose]();
+  }
+
+  #find(token: string | undefined): Grant | undefined {
+    return token === undefined ? undefined : this.#file?.tokens.find(token, this.#now());
+  }
+
+  #ticketsOnce(): Tickets {
+    this.#tickets ??= new Tickets(this.#secret, (this.#used ??= UsedTickets.create()));
+    return this.#tickets;
+  }
+}
+
+function unauthorized(): ProtocolError {
+  return new ProtocolError("unauthorized", "found no valid token; allowed: Authorization: Bearer TOKEN, or a ticket");
+}

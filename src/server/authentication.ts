@@ -1,0 +1,27 @@
+import type { Access } from "../auth/access.ts";
+import type { Grant } from "../auth/grant.ts";
+import type { Caller } from "../protocol/caller.ts";
+import { ProtocolError } from "../protocol/errors.ts";
+import type { Admit } from "./admission.ts";
+
+/**
+ * Admits whoever shows a valid token or ticket, as the principal that it names. On public routes, and while no tokens
+ * are configured, everybody else is admitted as `anonymous` decides.
+ */
+export function admitByToken(access: Access, publicRoutes: readonly string[], anonymous: Admit): Admit {
+  return (arrival) => {
+    if (!access.required) return anonymous(arrival);
+    const grant = access.admit(arrival.credentials);
+    if (!(grant instanceof ProtocolError)) return callerOf(grant, arrival.address);
+    return publicRoutes.includes(arrival.path) ? anonymous(arrival) : grant;
+  };
+}
+
+function callerOf({ name, hash, sessions = 0, channels, models }: Grant, address: string): Caller {
+  return {
+    id: name,
+    address,
+    limits: { maxSessions: sessions, maxChannels: channels, models },
+    credential: hash,
+  };
+}
