@@ -53,7 +53,12 @@ export class FrameSocket {
   #ended = false;
 
   /** Rejects with UpgradeRefused, or with a ConnectionError (`cannot_connect`). */
-  static async connect(url: URL, events: FrameSocketEvents, timeoutMs: number): Promise<FrameSocket> {
+  static async connect(
+    url: URL,
+    events: FrameSocketEvents,
+    timeoutMs: number,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<FrameSocket> {
     const key = crypto.getRandomValues(new Uint8Array(16)).toBase64();
     const accept = new Bun.CryptoHasher("sha1").update(key + ACCEPT_SUFFIX).digest("base64");
     const connection = new FrameSocket(events, accept);
@@ -79,6 +84,7 @@ export class FrameSocket {
         "Sec-WebSocket-Version: 13",
         `Sec-WebSocket-Key: ${key}`,
         `Sec-WebSocket-Protocol: ${SUBPROTOCOL}`,
+        ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
       ];
       socket.write(`${head.join("\r\n")}\r\n\r\n`);
       await connection.#opened.promise;

@@ -2,10 +2,11 @@ import type { ArgsDef, CommandDef } from "citty";
 
 import { addressFromEnvironment } from "../config/server-address.ts";
 import { messageOf } from "../lib/thrown.ts";
+import { takeToken, TOKEN_FLAGS, tokenHeaders, tokenWarning, unauthorizedHint } from "./terminal/client-token.ts";
 import { describeConnectionError, requestDirectly } from "./terminal/direct-request.ts";
 import { EXIT, ExitError, UsageError } from "./terminal/exit-codes.ts";
 import { parseFlags } from "./terminal/flags.ts";
-import { writeOutput } from "./terminal/output.ts";
+import { writeNotice, writeOutput } from "./terminal/output.ts";
 import { parseServerAddress, printableUrl, routeUrl, type ServerAddress } from "./terminal/server-address.ts";
 
 const FLAGS = {
@@ -14,6 +15,7 @@ const FLAGS = {
     valueHint: "HOST:PORT|URL",
     description: "Address of the server (default: this machine, with the host and port that the environment sets)",
   },
+  ...TOKEN_FLAGS,
   ready: { type: "boolean", description: "Check that the server accepts streams, not only that it is alive" },
 } as const satisfies ArgsDef;
 
@@ -32,7 +34,10 @@ export const healthCommand: CommandDef = {
     const route = flags.has("ready") ? "ready" : "health";
     const addr = flags.string("addr");
     const url = routeUrl(addr === undefined ? defaultAddress(process.env) : parseServerAddress("--addr", addr), route);
-    const problem = await check(url);
+    const token = takeToken(flags, url);
+    const warning = tokenWarning(url, token);
+    if (warning !== undefined) await writeNotice(`streamer: ${warning}`);
+    const problem = await check(url, token);
     if (problem !== undefined) throw new ExitError(EXIT.failure, `${printableUrl(url)}: ${problem}`);
     await writeOutput(route === "ready" ? "ready\n" : "healthy\n");
   },
@@ -48,10 +53,15 @@ export function defaultAddress(env: Readonly<Record<string, string | undefined>>
 }
 
 /** Requests `url`. Returns undefined for status 200, else the reason. */
-async function check(url: URL): Promise<string | undefined> {
+async function check(url: URL, token: string | undefined): Promise<string | undefined> {
   try {
-    const { status, body } = await requestDirectly(url, { timeoutMs: TIMEOUT_MS });
-    return status === 200 ? undefined : `HTTP ${status}: ${body.slice(0, MAX_SHOWN).trim()}`;
+    const { status, body } = await requestDirectly(url, {
+      timeoutMs: TIMEOUT_MS,
+      headers: tokenHeaders(token),
+    });
+    if (status === 200) return undefined;
+    const hint = status === 401 ? `; ${unauthorizedHint(token)}` : "";
+    return `HTTP ${status}: ${body.slice(0, MAX_SHOWN).trim()}${hint}`;
   } catch (error) {
     const timedOut = error instanceof Error && error.name === "TimeoutError";
     return timedOut ? `no response within ${TIMEOUT_MS / 1000} s` : `cannot connect: ${describeConnectionError(error)}`;

@@ -14,6 +14,11 @@ export function bearerToken(headers: Headers): string | undefined {
   return /^bearer +(\S+) *$/i.exec(headers.get("authorization") ?? "")?.[1];
 }
 
+/** Returns the header that shows a token. */
+export function authorization(token: string): { readonly Authorization: string } {
+  return { Authorization: `Bearer ${token}` };
+}
+
 /** Returns true for an offered subprotocol that only carries a ticket. It is never selected, and never shown. */
 export function isTicketProtocol(name: string): boolean {
   return name.toLowerCase().startsWith(TICKET_PROTOCOL);

@@ -44,6 +44,7 @@ const PRINTING = [
   "send -i $SAMPLE --addr $ADDR --format json",
   "bench --addr $ADDR --streams 1 --seconds 1 --settle 0 --ramp 0",
   "model check levels",
+  "token new client",
   // The shell's process, for a new name each time.
   "model init model-$$",
 ];

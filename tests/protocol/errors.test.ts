@@ -11,6 +11,7 @@ test("close codes are those of the protocol", () => {
     idle_timeout: 1008,
     session_limit: 1008,
     slow_reader: 1008,
+    unauthorized: 1008,
     message_too_big: 1009,
     internal: 1011,
     overloaded: 1013,

@@ -2,6 +2,7 @@ import { cpus, loadavg } from "node:os";
 
 import type { CommandDef } from "citty";
 
+import { tokenWarning } from "../terminal/client-token.ts";
 import { EXIT, ExitError } from "../terminal/exit-codes.ts";
 import { formatNumber } from "../terminal/numbers.ts";
 import { outputFailed, processOutput, usesColour } from "../terminal/output.ts";
@@ -28,6 +29,8 @@ export const benchCommand: CommandDef = {
     );
     const err = processOutput(process.stderr, () => undefined);
     const screen = new Screen(out, err, { colour: usesColour(process.stdout) });
+    const warning = tokenWarning(new URL(settings.plan.addr), settings.token);
+    if (warning !== undefined) await screen.notice(warning);
     const work = settings.findCapacity ? searchCapacity(settings, screen) : measureOnce(settings, screen);
     const code = await Promise.race([work, broken.promise]);
     await Promise.race([out.flush(), broken.promise]);
@@ -41,19 +44,24 @@ interface Measured {
   readonly load: { before: string; after: string };
 }
 
-async function measure(plan: Plan, screen: Screen): Promise<Measured> {
+async function measure(plan: Plan, token: string | undefined, screen: Screen): Promise<Measured> {
   const addr = new URL(plan.addr);
   const total = (plan.rampMs + plan.settleMs + plan.countMs) / 1000;
   const before = machineLoad();
   const uses: Promise<ServerUse>[] = [];
-  const result = await runPlan(plan, ownProgram(), {
-    counting: () => uses.push(readServerUse(addr)),
-    progress: (open, elapsedMs) => {
-      const streams =
-        plan.parts > 1 ? `${formatNumber(open * plan.parts)} streams (estimated)` : `${formatNumber(open)} streams`;
-      screen.setLive("run", `${(elapsedMs / 1000).toFixed(0)} of ${total} s, ${streams}`);
+  const result = await runPlan(
+    plan,
+    ownProgram(),
+    {
+      counting: () => uses.push(readServerUse(addr, token)),
+      progress: (open, elapsedMs) => {
+        const streams =
+          plan.parts > 1 ? `${formatNumber(open * plan.parts)} streams (estimated)` : `${formatNumber(open)} streams`;
+        screen.setLive("run", `${(elapsedMs / 1000).toFixed(0)} of ${total} s, ${streams}`);
+      },
     },
-  });
+    token,
+  );
   screen.clearLive();
   const [begun, ended] = [...(await Promise.all(uses))];
   const cpuSeconds =
@@ -65,10 +73,10 @@ async function measure(plan: Plan, screen: Screen): Promise<Measured> {
 }
 
 async function measureOnce(settings: BenchSettings, screen: Screen): Promise<number> {
-  const { plan, thresholds, format, html } = settings;
-  const header = await headerLines(plan);
+  const { plan, token, thresholds, format, html } = settings;
+  const header = await headerLines(plan, token);
   if (format === "text") for (const text of header) await screen.print(text);
-  const { summary, tally, load } = await measure(plan, screen);
+  const { summary, tally, load } = await measure(plan, token, screen);
   const found = violations(summary, thresholds);
   const lines = [
     ...summaryLines(summary),
@@ -86,12 +94,12 @@ async function measureOnce(settings: BenchSettings, screen: Screen): Promise<num
 }
 
 async function searchCapacity(settings: BenchSettings, screen: Screen): Promise<number> {
-  const { plan, thresholds, format } = settings;
+  const { plan, token, thresholds, format } = settings;
   const trials: (Trial & { summary: Summary })[] = [];
-  if (format === "text") for (const text of await headerLines(plan)) await screen.print(text);
+  if (format === "text") for (const text of await headerLines(plan, token)) await screen.print(text);
   const capacity = await findCapacity(plan.streams, async (streams) => {
     const parts = partsFor(streams, settings.processes);
-    const { summary } = await measure({ ...plan, streams, parts }, screen);
+    const { summary } = await measure({ ...plan, streams, parts }, token, screen);
     const found = violations(summary, thresholds);
     const trial = { streams, holds: found.length === 0, generatorLimited: summary.generator_limited, summary };
     trials.push(trial);
@@ -117,8 +125,8 @@ async function searchCapacity(settings: BenchSettings, screen: Screen): Promise<
   return capacity.streams > 0 ? EXIT.success : EXIT.failure;
 }
 
-async function headerLines(plan: Plan): Promise<string[]> {
-  const version = await readVersion(new URL(plan.addr));
+async function headerLines(plan: Plan, token: string | undefined): Promise<string[]> {
+  const version = await readVersion(new URL(plan.addr), token);
   const [{ model } = { model: "unknown processor" }] = cpus();
   const processes = plan.parts > 1 ? `, ${plan.parts} processes of the generator` : "";
   return [

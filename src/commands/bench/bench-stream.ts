@@ -15,6 +15,8 @@ type State = "idle" | "connecting" | "starting" | "open" | "stopping" | "stopped
 
 export interface StreamPlan {
   readonly url: URL;
+  /** Headers of the upgrade. */
+  readonly headers: Readonly<Record<string, string>>;
   /** The frame of the `start` request. */
   readonly start: Uint8Array;
   readonly recording: Recording;
@@ -67,6 +69,7 @@ export class BenchStream {
           closed: (code, reason) => this.#closed(code, reason),
         },
         this.#plan.timeoutMs,
+        this.#plan.headers,
       );
     } catch (error) {
       this.#meter.refused(error instanceof UpgradeRefused ? `HTTP ${error.status}` : "cannot connect", this.#elapsed());

@@ -11,6 +11,8 @@ const SHIFT_MESSAGES = 7;
 
 export interface Load {
   readonly url: URL;
+  /** Headers of every upgrade. */
+  readonly headers: Readonly<Record<string, string>>;
   /** Streams take the recordings in turn. All have the same message time. */
   readonly recordings: readonly Recording[];
   /** Fields of `start` besides `format`. */
@@ -66,7 +68,11 @@ export async function runLoad(load: Load, beginAt: number, events: LoadEvents = 
     const which = place % recordings.length;
     const recording = recordings[which]!;
     const firstMessage = (place * SHIFT_MESSAGES) % recording.frames.length;
-    return new BenchStream({ url: load.url, start: starts[which]!, recording, firstMessage, timeoutMs }, meter, now);
+    return new BenchStream(
+      { url: load.url, headers: load.headers, start: starts[which]!, recording, firstMessage, timeoutMs },
+      meter,
+      now,
+    );
   });
   const end = rampMs + settleMs + countMs;
   let cpu: NodeJS.CpuUsage | undefined;

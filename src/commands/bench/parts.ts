@@ -1,3 +1,4 @@
+import { tokenHeaders } from "../terminal/client-token.ts";
 import { type GeneratorUse, type LoadEvents, type LoadResult, runLoad } from "./load.ts";
 import { loadRecordings, type Plan } from "./plan.ts";
 import { Tally } from "./tally.ts";
@@ -10,6 +11,8 @@ const BEGIN_MS = 200;
 interface PartOrder {
   readonly plan: Plan;
   readonly part: number;
+  /** Shown to the server. */
+  readonly token: string | undefined;
 }
 
 /** The command line of this program, without arguments. */
@@ -20,12 +23,17 @@ export function ownProgram(): string[] {
 
 /**
  * Runs a plan in `plan.parts` processes, of which this is one.
- * @param program the command line of Streamer, without arguments
+ * @param program the command line of Streamer, without arguments @param token shown to the server
  */
-export async function runPlan(plan: Plan, program: readonly string[], events: LoadEvents): Promise<LoadResult> {
-  const others = Array.from({ length: plan.parts - 1 }, (_, i) => new OtherPart(program, { plan, part: i + 1 }));
+export async function runPlan(
+  plan: Plan,
+  program: readonly string[],
+  events: LoadEvents,
+  token?: string,
+): Promise<LoadResult> {
+  const others = Array.from({ length: plan.parts - 1 }, (_, i) => new OtherPart(program, { plan, part: i + 1, token }));
   try {
-    const run = await preparePart({ plan, part: 0 });
+    const run = await preparePart({ plan, part: 0, token });
     await Promise.all(others.map((other) => other.ready()));
     const beginAt = Date.now() + (others.length > 0 ? BEGIN_MS : 0);
     for (const other of others) other.begin(beginAt);
@@ -50,9 +58,15 @@ export async function runPartProgram(): Promise<void> {
 }
 
 /** Reads the audio. Returns a function that runs the streams from a time on, in milliseconds since the epoch. */
-async function preparePart({ plan, part }: PartOrder) {
+async function preparePart({ plan, part, token }: PartOrder) {
   const { addr, audio, ...rest } = plan;
-  const load = { ...rest, url: new URL(addr), recordings: await loadRecordings(audio), part };
+  const load = {
+    ...rest,
+    headers: tokenHeaders(token),
+    url: new URL(addr),
+    recordings: await loadRecordings(audio),
+    part,
+  };
   return (beginAt: number, events: LoadEvents) => runLoad(load, beginAt - performance.timeOrigin, events);
 }
 
@@ -67,6 +81,8 @@ class OtherPart {
       stdin: "pipe",
       stdout: "pipe",
       stderr: "inherit",
+      // Without it Bun 1.4.5 passes on what the program has removed, such as its token.
+      env: process.env,
     });
     this.#output = this.#child.stdout[Symbol.asyncIterator]();
     this.#write(JSON.stringify(order));

@@ -24,7 +24,7 @@ export interface BenchAudio {
 }
 
 /** A run, as plain values that can be sent to another process. */
-export interface Plan extends Omit<Load, "url" | "recordings" | "part"> {
+export interface Plan extends Omit<Load, "url" | "headers" | "recordings" | "part"> {
   readonly addr: string;
   readonly audio: BenchAudio;
 }

@@ -9,6 +9,7 @@ import {
   type SampleFormat,
 } from "../../lib/sample-format.ts";
 import { setField } from "../send/start-fields.ts";
+import { takeToken, TOKEN_FLAGS } from "../terminal/client-token.ts";
 import { type GivenFlags, invalidValue, parseFlags, parseWhole } from "../terminal/flags.ts";
 import { parseStreamUrl, STREAM_URL_FLAGS } from "../terminal/stream-url.ts";
 import type { BenchFormat, Plan } from "./plan.ts";
@@ -22,6 +23,7 @@ const DEFAULTS = { streams: 100, capacity: 16_000, ramp: 2, settle: 3, seconds: 
 
 export const BENCH_FLAGS = {
   ...STREAM_URL_FLAGS,
+  ...TOKEN_FLAGS,
   streams: {
     type: "string",
     alias: "n",
@@ -91,6 +93,8 @@ export const BENCH_FLAGS = {
 
 export interface BenchSettings {
   readonly plan: Plan;
+  /** Shown to the server. It is no part of the plan, which is printed. */
+  readonly token: string | undefined;
   readonly thresholds: Thresholds;
   readonly findCapacity: boolean;
   readonly format: "text" | "json";
@@ -119,8 +123,9 @@ export function parseBenchSettings(args: readonly string[]): BenchSettings {
   const streams = whole(flags, "streams", findCapacity ? DEFAULTS.capacity : DEFAULTS.streams, 1, MAX_STREAMS);
   const processes = flags.has("processes") ? whole(flags, "processes", 1, 1, MAX_PROCESSES) : undefined;
   const messageMs = whole(flags, "message-ms", DEFAULTS.message, 10, 1_000);
+  const addr = parseStreamUrl(flags);
   const plan: Plan = {
-    addr: parseStreamUrl(flags).href,
+    addr: addr.href,
     audio: {
       path: flags.string("audio"),
       formats: parseFormats(flags),
@@ -135,7 +140,15 @@ export function parseBenchSettings(args: readonly string[]): BenchSettings {
     countMs: number(flags, "seconds", DEFAULTS.seconds, 1, 86_400) * 1000,
     timeoutMs: number(flags, "timeout", DEFAULTS.timeout, 1, 3_600) * 1000,
   };
-  return { plan, thresholds, findCapacity, format, html: flags.string("html"), processes };
+  return {
+    plan,
+    token: takeToken(flags, addr),
+    thresholds,
+    findCapacity,
+    format,
+    html: flags.string("html"),
+    processes,
+  };
 }
 
 /** Processes for a number of streams: never more than streams. */

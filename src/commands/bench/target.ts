@@ -1,3 +1,4 @@
+import { tokenHeaders } from "../terminal/client-token.ts";
 import { requestDirectly } from "../terminal/direct-request.ts";
 
 /** Time for each request to the server's HTTP routes. */
@@ -11,8 +12,8 @@ export interface ServerUse {
 }
 
 /** Returns the server's processor time and memory from its Prometheus metrics. */
-export async function readServerUse(addr: URL): Promise<ServerUse> {
-  const text = await get(addr, "/metrics");
+export async function readServerUse(addr: URL, token: string | undefined): Promise<ServerUse> {
+  const text = await get(addr, "/metrics", token);
   const value = (name: string): number | undefined => {
     const found = new RegExp(`^${name}(?:\\{[^}]*\\})? ([\\d.e+-]+)$`, "m").exec(text ?? "")?.[1];
     return found === undefined ? undefined : Number(found);
@@ -21,20 +22,20 @@ export async function readServerUse(addr: URL): Promise<ServerUse> {
 }
 
 /** Returns `version` of the server's `info`, undefined if it has none. */
-export async function readVersion(addr: URL): Promise<string | undefined> {
+export async function readVersion(addr: URL, token: string | undefined): Promise<string | undefined> {
   try {
-    const info = JSON.parse((await get(addr, "/api/v1/info")) ?? "") as { version?: unknown };
+    const info = JSON.parse((await get(addr, "/api/v1/info", token)) ?? "") as { version?: unknown };
     return typeof info.version === "string" ? info.version : undefined;
   } catch {
     return undefined;
   }
 }
 
-async function get(addr: URL, path: string): Promise<string | undefined> {
+async function get(addr: URL, path: string, token: string | undefined): Promise<string | undefined> {
   const url = new URL(path, addr);
   url.protocol = addr.protocol === "wss:" ? "https:" : "http:";
   try {
-    const { status, body } = await requestDirectly(url, { timeoutMs: TIMEOUT_MS });
+    const { status, body } = await requestDirectly(url, { timeoutMs: TIMEOUT_MS, headers: tokenHeaders(token) });
     return status === 200 ? body : undefined;
   } catch {
     return undefined;

@@ -1,3 +1,4 @@
+import { tokenHeaders, unauthorizedHint } from "../terminal/client-token.ts";
 import { describeConnectionError, requestDirectly } from "../terminal/direct-request.ts";
 import { describeRetry } from "./retry.ts";
 
@@ -9,19 +10,21 @@ const TIMEOUT_MS = 2_000;
  * API hides the status and the body of a refusal. Returns a phrase for a message; never rejects. Gives up when `signal`
  * is aborted.
  */
-export async function findRefusalReason(addr: URL, signal: AbortSignal): Promise<string> {
+export async function findRefusalReason(addr: URL, token: string | undefined, signal: AbortSignal): Promise<string> {
   const url = new URL(addr);
   url.protocol = addr.protocol === "wss:" ? "https:" : "http:";
   const headers = {
     Connection: "Upgrade",
     Upgrade: "websocket",
     "Sec-WebSocket-Version": "13",
+    ...tokenHeaders(token),
     "Sec-WebSocket-Key": btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16)))),
   };
   try {
     const { status, body } = await requestDirectly(url, { timeoutMs: TIMEOUT_MS, headers, signal });
     if (status === 101) return "the connection failed, but a second attempt succeeded";
-    return describeResponse(status, body);
+    const reason = describeResponse(status, body);
+    return status === 401 ? `${reason}; ${unauthorizedHint(token)}` : reason;
   } catch (error) {
     return describeConnectionError(error);
   }

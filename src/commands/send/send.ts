@@ -2,6 +2,7 @@ import { type Client, connect, type StartFields } from "../../client/client.ts";
 import { ConnectionError } from "../../client/errors.ts";
 import { excerpt } from "../../lib/excerpt.ts";
 import type { AudioSource } from "../terminal/audio-source.ts";
+import { tokenWarning } from "../terminal/client-token.ts";
 import { EXIT, UsageError } from "../terminal/exit-codes.ts";
 import { type Input, openFile, printablePath } from "../terminal/input.ts";
 import { formatCount, formatNumber } from "../terminal/numbers.ts";
@@ -74,6 +75,8 @@ async function stream(run: Run, fields: StartFields): Promise<number> {
   const report = new StreamReport(source.format, io.clock.now(), isLive);
   using watch = new ServerWatch(io.clock, settings.waits, screen);
   watch.begin();
+  const warning = tokenWarning(settings.addr, settings.token);
+  if (warning !== undefined) await screen.notice(warning, 2);
   const client = await connectTo(run, { ...fields, trace_id: trace.traceId }, trace, watch);
   if (client === undefined) return EXIT.unreachable;
   for (const remark of source.takeRemarks()) await screen.notice(`warning: ${remark}`, 2);
@@ -123,11 +126,14 @@ async function connectTo(
   const { headers } = trace;
   const signal = AbortSignal.any([io.interrupt, watch.signal]);
   try {
-    return await connect(settings.addr, fields, { now: () => io.clock.now(), signal, ...(headers && { headers }) });
+    const { token } = settings;
+    const now = () => io.clock.now();
+    return await connect(settings.addr, fields, { now, signal, token, ...(headers && { headers }) });
   } catch (error) {
     if (!(error instanceof ConnectionError)) throw error;
     trace.failed(error.code, error.message);
-    const reason = error.code === "timeout" ? error.message : await findRefusalReason(settings.addr, io.interrupt);
+    const reason =
+      error.code === "timeout" ? error.message : await findRefusalReason(settings.addr, settings.token, io.interrupt);
     io.interrupt.throwIfAborted();
     await screen.notice(`cannot connect to ${printableUrl(settings.addr)}: ${excerpt(reason, Infinity)}`, 2);
     return undefined;

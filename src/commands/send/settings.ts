@@ -9,6 +9,7 @@ import {
   SAMPLE_FORMATS,
 } from "../../lib/sample-format.ts";
 import type { AudioFormat } from "../../protocol/format.ts";
+import { takeToken, TOKEN_FLAGS } from "../terminal/client-token.ts";
 import { UsageError } from "../terminal/exit-codes.ts";
 import { type GivenFlags, invalidValue, parseFlags, parseWhole } from "../terminal/flags.ts";
 import { parseStreamUrl, STREAM_URL_FLAGS } from "../terminal/stream-url.ts";
@@ -30,6 +31,7 @@ export const SEND_FLAGS = {
     description: "Audio file to send: WAV, PCM with --raw, others with ffmpeg; - reads standard input",
   },
   ...STREAM_URL_FLAGS,
+  ...TOKEN_FLAGS,
   model: { type: "string", valueHint: "NAME", description: "Model of the server to use (default the server's)" },
   timeout: {
     type: "string",
@@ -73,6 +75,8 @@ export interface SendSettings {
   readonly input: string;
   /** The WebSocket URL of the stream. */
   readonly addr: URL;
+  /** Shown to the server; undefined: there is none. */
+  readonly token: string | undefined;
   /** Undefined: 100 ms of audio. */
   readonly chunkBytes: number | undefined;
   readonly realTime: boolean;
@@ -101,9 +105,11 @@ export function parseSendSettings(args: readonly string[]): SendSettings {
   for (const assignment of flags.strings("set")) setField(fields, assignment);
   const model = flags.string("model");
   if (model !== undefined && "model" in fields) throw new UsageError("--model and --set model: give only one of them");
+  const addr = parseStreamUrl(flags);
   return {
     input,
-    addr: parseStreamUrl(flags),
+    addr,
+    token: takeToken(flags, addr),
     chunkBytes: chunkSize === undefined ? undefined : parseWhole("--chunk-size", chunkSize, 1, MAX_CHUNK_BYTES),
     realTime: flags.has("real-time"),
     waits: parseTimeout(flags.string("timeout")),
