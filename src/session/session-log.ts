@@ -32,11 +32,13 @@ export class SessionLog {
     opened: Opened,
     clock: () => number,
   ) {
-    this.#log = log.with({ session: session.id });
+    const { id, caller } = session;
+    // An address is logged with the opening only.
+    this.#log = log.with(caller.credential === undefined ? { session: id } : { session: id, caller: caller.id });
     this.#clock = clock;
     this.#pattern = opened.pattern.name;
     this.#openedAt = clock();
-    this.#log.debug("session_opened", { dialect: opened.dialect, pattern: this.#pattern, caller: session.caller.id });
+    this.#log.debug("session_opened", { dialect: opened.dialect, pattern: this.#pattern, caller: caller.id });
   }
 
   /** Logs what an event says about the start or the end of a stream. */

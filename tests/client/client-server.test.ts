@@ -1,5 +1,10 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
+import { formatTokenLine } from "../../src/auth/token-line.ts";
+import { hashToken, newToken } from "../../src/auth/token.ts";
 import { connect } from "../../src/client/client.ts";
 import { LedgerCheck } from "../../src/client/ledger.ts";
 import { InProcessServer } from "../support/in-process-server.ts";
@@ -47,4 +52,29 @@ test("a start within a stream ends it, and its results and ledger come first", a
     events.push(event.type === "stopped" ? `stopped ${event.reason}` : event.type);
   }
   expect(events).toEqual(["started", "segment", "stopped restart", "started", "stopped stop"]);
+});
+
+test("a token is shown in a header, a ticket in a subprotocol, and both are admitted", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "streamer-client-"));
+  const file = join(folder, "tokens");
+  const token = newToken();
+  const hash = hashToken(token).toString("hex");
+  await writeFile(file, formatTokenLine({ name: "client", hash, admin: false }), { mode: 0o600 });
+  try {
+    await using server = await InProcessServer.start({ "auth.tokens": file });
+    const url = `ws://localhost:${server.port}/api/v1/simple`;
+    const headers = { Authorization: `Bearer ${token}` };
+    const response = await server.fetch("/api/v1/tickets", { method: "POST", headers });
+    const { ticket } = (await response.json()) as { ticket: string };
+    for (const credentials of [{ token }, { ticket }, { token, headers: { "X-Other": "1" } }]) {
+      using client = await connect(url, { format: FORMAT }, credentials);
+      expect(await client.started()).toMatchObject({ type: "started" });
+    }
+    for (const credentials of [{}, { ticket }, { token: newToken() }]) {
+      const refused = connect(url, { format: FORMAT }, credentials);
+      expect(await refused.catch((error: unknown) => error)).toMatchObject({ code: "cannot_connect" });
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });

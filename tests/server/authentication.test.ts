@@ -180,6 +180,8 @@ describe("a server with tokens", () => {
       message: "the token of this session is not valid any more",
       fatal: true,
     });
+    const callers = server.log.filter(({ event }) => event === "stream_stopped").map(({ caller }) => caller);
+    expect(callers).toEqual(["client", "client"]);
     expect(await refusal(server, bearer(TOKEN))).toEqual([401, UNAUTHORIZED]);
     await other.sendAudio(AUDIO);
     other.stop();
