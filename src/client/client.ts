@@ -1,5 +1,5 @@
 import { messageOf } from "../lib/thrown.ts";
-import { authorization, ticketProtocol } from "../protocol/credentials.ts";
+import { authorization, type Credentials, ticketProtocol } from "../protocol/credentials.ts";
 import type { ServerEvent, Started } from "../protocol/events.ts";
 import type { AudioFormat } from "../protocol/format.ts";
 import { SUBPROTOCOL } from "../protocol/version.ts";
@@ -34,10 +34,8 @@ export interface ConnectOptions {
   readonly protocols?: readonly string[];
   /** Headers of the upgrade request. Bun's WebSocket can set them, a browser's cannot. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Token of the client, sent as a header. For a browser, use a ticket. */
-  readonly token?: string | undefined;
-  /** Ticket for this connection (`POST /api/v1/tickets`), sent as a subprotocol. */
-  readonly ticket?: string | undefined;
+  /** A token, sent as a header, or a ticket (`POST /api/v1/tickets`), sent as a subprotocol, as browsers can. */
+  readonly credentials?: Credentials;
   /** The clock for `ReceivedEvent.receivedMs`, in milliseconds; default `performance.now`. */
   readonly now?: () => number;
   /** Default MAX_BUFFERED_BYTES. */
@@ -56,7 +54,7 @@ export interface ConnectOptions {
  * WebSocket API hides the status and the body of a refusal.
  */
 export async function connect(url: string | URL, start: StartFields, options: ConnectOptions = {}): Promise<Client> {
-  const { signal, token, ticket, protocols = [SUBPROTOCOL] } = options;
+  const { signal, credentials: { token, ticket } = {}, protocols = [SUBPROTOCOL] } = options;
   const headers = token === undefined ? options.headers : { ...options.headers, ...authorization(token) };
   const offered = ticket === undefined ? protocols : [...protocols, ticketProtocol(ticket)];
   const socket = await openSocket(url, { protocols: offered, headers, signal });

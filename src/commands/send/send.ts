@@ -128,7 +128,7 @@ async function connectTo(
   try {
     const { token } = settings;
     const now = () => io.clock.now();
-    return await connect(settings.addr, fields, { now, signal, token, ...(headers && { headers }) });
+    return await connect(settings.addr, fields, { now, signal, credentials: { token }, ...(headers && { headers }) });
   } catch (error) {
     if (!(error instanceof ConnectionError)) throw error;
     trace.failed(error.code, error.message);
