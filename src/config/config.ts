@@ -50,6 +50,7 @@ export interface ModelSettingsHooks {
 export function loadConfig(sources: ConfigSources & ModelSettingsHooks = {}): EffectiveConfig {
   const resolution = new Resolution();
   for (const given of readSources(sources, resolution.problems)) resolution.add(given);
+  resolution.resolveAuto();
 
   const config = buildConfig(resolution);
   const problems = [

@@ -25,3 +25,9 @@ export function parseHostPattern(text: string): string | undefined {
 export function spellHost(text: string): string {
   return parseHostPattern(text) ?? text;
 }
+
+/** @param pattern in canonical form; @param host in canonical form */
+export function matchesHost(pattern: string, host: string): boolean {
+  if (pattern === ANY || pattern === host) return true;
+  return pattern.startsWith(WILDCARD) && host.endsWith(pattern.slice(1));
+}

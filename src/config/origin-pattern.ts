@@ -1,9 +1,9 @@
-import { parseHostAndPort } from "../lib/host-name.ts";
-import { parseHostPattern } from "./host-pattern.ts";
+import { formatHost, parseHostAndPort } from "../lib/host-name.ts";
+import { matchesHost, parseHostPattern } from "./host-pattern.ts";
 import type { TextFormat } from "./setting.ts";
 
 /** An origin of web pages, as browsers send it. */
-interface Origin {
+export interface Origin {
   /** Without the colon, such as `https`. */
   readonly scheme: string;
   /** In canonical form; empty for files. */
@@ -15,6 +15,7 @@ interface Origin {
 /** The origin of pages that have none: files, and frames in a sandbox. */
 const NULL = "null";
 const ANY = "*";
+const WEB = ["http", "https"];
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { http: "80", https: "443" };
 const FILE: Origin = { scheme: "file", host: "", port: "" };
 
@@ -24,7 +25,7 @@ export const ORIGIN_FORMAT: TextFormat = {
 };
 
 /** Parses an `Origin` header. Undefined: it is `null`, or no origin. */
-function parseOrigin(text: string): Origin | undefined {
+export function parseOrigin(text: string): Origin | undefined {
   const [, written = "", rest = ""] = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/i.exec(text) ?? [];
   const scheme = written.toLowerCase();
   if (scheme === FILE.scheme && rest === "") return FILE;
@@ -43,7 +44,7 @@ export function parseOriginPattern(text: string): string | undefined {
   if (scheme === undefined) return parseHostPattern(text);
   const origin = parseOrigin(`${scheme}${rest}`);
   if (origin === undefined || (wildcard !== "" && origin.host === "")) return undefined;
-  return formatOrigin({ ...origin, host: wildcard + origin.host });
+  return `${origin.scheme}://${wildcard}${formatHost(origin)}`;
 }
 
 /** Spells an origin pattern in canonical form. Returns other texts unchanged. */
@@ -51,6 +52,18 @@ export function spellOrigin(text: string): string {
   return parseOriginPattern(text) ?? text;
 }
 
-function formatOrigin({ scheme, host, port }: Origin): string {
-  return `${scheme}://${host.includes(":") ? `[${host}]` : host}${port === "" ? "" : `:${port}`}`;
+/**
+ * Returns true if an `Origin` header matches a pattern. `null` and headers that are no origin match only themselves, or
+ * `*`.
+ * @param pattern in canonical form
+ */
+export function matchesOrigin(pattern: string, header: string): boolean {
+  if (pattern === ANY) return true;
+  if (pattern === NULL || header === NULL) return pattern === header;
+  const origin = parseOrigin(header);
+  if (origin === undefined) return false;
+  const [scheme, place] = pattern.split("://");
+  if (place === undefined) return WEB.includes(origin.scheme) && matchesHost(pattern, origin.host);
+  const [, host = "", port = ""] = /^(\[.*\]|[^:]*)(?::(\d+))?$/.exec(place) ?? [];
+  return origin.scheme === scheme && origin.port === port && matchesHost(host.replace(/^\[|\]$/g, ""), origin.host);
 }

@@ -1,7 +1,7 @@
 import { describeValue, excerpt } from "../lib/excerpt.ts";
 import { nearestName } from "../lib/nearest-name.ts";
 import { meantKey } from "./near-misses.ts";
-import { type AutoValue, canonical, describeAllowed, findMisfit, type Setting, splitText } from "./setting.ts";
+import { canonical, type ComputeAuto, describeAllowed, findMisfit, type Setting, splitText } from "./setting.ts";
 import { MODEL_SETTINGS, SETTINGS } from "./settings.ts";
 import { type GivenValue, isEmptySection, parseScalar } from "./sources.ts";
 
@@ -37,6 +37,8 @@ export class Resolution {
   readonly refused = new Set<string>();
   /** The names of the further models. */
   readonly models = new Set<string>();
+  /** The values `auto` that are to be computed, by dotted key, unless another value has replaced them. */
+  readonly #autos = new Map<string, { readonly auto: ComputeAuto; readonly entry: ConfigEntry }>();
   /** The keys that belong to a model: dotted key to the path below the model's prefix. */
   readonly #ownKeys = new Map<string, readonly string[]>();
 
@@ -130,11 +132,21 @@ export class Resolution {
     else this.#rejectValue({ ...given, value: misfit.found }, key, describeAllowed(setting));
   }
 
-  /** A value `auto` that the configuration can compute is replaced by the number. */
+  /** Replaces each value `auto` that can be computed by its number. To be called when all values have been added. */
+  resolveAuto(): void {
+    for (const [key, { auto, entry }] of this.#autos) {
+      if (this.entries.get(key) !== entry) continue;
+      const { value, reason } = auto((other) => this.value(other));
+      this.entries.set(key, { ...entry, value, source: `${entry.source}, ${reason}` });
+    }
+  }
+
   #setEntry(key: string, value: unknown, setting: Setting, source: string): void {
-    const auto: AutoValue | undefined = value === "auto" ? autoValue(setting) : undefined;
-    const entry = auto === undefined ? { value, source } : { value: auto.value, source: `${source}, ${auto.reason}` };
-    this.entries.set(key, { key, unit: setting.unit, ...entry });
+    const entry: ConfigEntry = { key, value, unit: setting.unit, source };
+    this.entries.set(key, entry);
+    if (value === "auto" && "min" in setting && typeof setting.auto === "function") {
+      this.#autos.set(key, { auto: setting.auto, entry });
+    }
   }
 
   #setOwn(prefix: readonly string[], rest: readonly string[], given: GivenValue): void {
@@ -174,10 +186,6 @@ function sectionSettings(): KnownSetting[] {
 function readText(setting: Setting, given: GivenValue): unknown {
   if (!given.isText || typeof given.value !== "string" || "min" in setting) return parseScalar(given);
   return splitText(setting, given.value);
-}
-
-function autoValue(setting: Setting): AutoValue | undefined {
-  return "min" in setting && typeof setting.auto === "function" ? setting.auto() : undefined;
 }
 
 /** Returns the object at `key`; puts an empty one there if there is none. */

@@ -12,11 +12,14 @@ export interface NumberSetting {
   readonly max: number;
   /** True: fractions are accepted. False: whole numbers only. */
   readonly fraction: boolean;
-  /** The word `auto` is accepted, too. A function returns the number that takes its place. */
-  readonly auto?: true | (() => AutoValue);
+  /** The word `auto` is accepted, too. A function returns the number that takes its place, by the other settings. */
+  readonly auto?: true | ComputeAuto;
   readonly unit: string;
   readonly meaning: string;
 }
+
+/** @param valueOf returns the value of another setting by its dotted key */
+export type ComputeAuto = (valueOf: (key: string) => unknown) => AutoValue;
 
 /** The number in the place of `auto`, and why it is this one, in a few words. */
 export interface AutoValue {

@@ -12,6 +12,7 @@ import { ORIGIN_FORMAT, spellOrigin } from "./origin-pattern.ts";
 import { ROUTE_FORMAT, spellRoute } from "./route-path.ts";
 import { DEFAULT_HOST, DEFAULT_PORT } from "./server-address.ts";
 import {
+  type AutoValue,
   choice,
   list,
   type ListSetting,
@@ -48,6 +49,11 @@ const ADMIN_FORMAT: TextFormat = {
 const QUERY_TOKENS = ["refuse", "accept"] as const;
 /** What happens to running streams at shutdown. */
 const DRAINS = ["finish", "now"] as const;
+/** Returns the most sessions of one address for `limits.max_sessions_per_address` auto. */
+function autoPerAddress(maxSessions: number): AutoValue {
+  return { value: Math.ceil(maxSessions / 10), reason: "auto: a tenth of limits.max_sessions" };
+}
+
 const NOISE_FLOORS = Object.entries(DETECTORS)
   .map(([name, { noiseFloor }]) => `${name} ${noiseFloor}`)
   .join(", ");
@@ -110,7 +116,17 @@ export const SETTINGS = {
     max_text_bytes: whole(65_536, 8_192, 1_048_576, "bytes", "largest text message"),
     max_channels: whole(16, 1, MAX_CHANNELS, "channels", "most channels in one stream"),
     max_sessions: whole(10_000, 1, 1_000_000, "sessions", "most sessions open at a time"),
-    max_sessions_per_address: whole(0, 0, 1_000_000, "sessions", "most open sessions of one address; 0: no limit"),
+    max_sessions_per_address: {
+      ...whole(
+        0,
+        0,
+        1_000_000,
+        "sessions",
+        "most open sessions of one address; 0: no limit; auto: a tenth of limits.max_sessions",
+      ),
+      default: "auto",
+      auto: (valueOf) => autoPerAddress(Number(valueOf("limits.max_sessions"))),
+    },
     start_timeout_ms: whole(10_000, 10, HOUR_MS, "ms", "longest time from the connection to the first accepted start"),
     idle_timeout_ms: whole(60_000, 10, 24 * HOUR_MS, "ms", "longest time without a message from the client"),
     session_ms: whole(4 * HOUR_MS, 0, 168 * HOUR_MS, "ms", "longest lifetime of a session; 0: no limit"),
@@ -133,7 +149,7 @@ export const SETTINGS = {
         "memory for the buffered audio of all streams; auto: a third of all memory",
       ),
       default: "auto",
-      auto: autoArena,
+      auto: () => autoArena(),
     },
     session_share: real(0.25, 0.001, 1, "", "largest share of the audio memory that one stream may hold; 1: no limit"),
     caller_share: real(

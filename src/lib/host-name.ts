@@ -1,6 +1,6 @@
-import { isIPv6 } from "node:net";
+import { isIP, isIPv6 } from "node:net";
 
-import { canonicalAddress } from "./ip-address.ts";
+import { canonicalAddress, isLoopbackAddress } from "./ip-address.ts";
 
 /** An address in brackets, or characters that separate no part of a URL. */
 const HOST = /^(?:\[[^[\]%]+\]|[^\s/?#@\\:%[\]]+)$/;
@@ -28,7 +28,7 @@ export function inBrackets(host: string): string {
 }
 
 /** A host and a port, each as it stands in a URL. */
-interface HostAndPort {
+export interface HostAndPort {
   /** In canonical form. */
   readonly host: string;
   /** Empty: the default of the scheme. */
@@ -40,4 +40,19 @@ export function parseHostAndPort(text: string): HostAndPort | undefined {
   const [, written = "", port = ""] = /^(\[[^\]]*\]|[^:]*)(?::(\d{0,5}))?$/.exec(text) ?? [];
   const host = canonicalHost(written);
   return host === undefined || Number(port) > 65_535 ? undefined : { host, port };
+}
+
+/** The host and the port as they stand in a URL. */
+export function formatHost({ host, port }: HostAndPort): string {
+  return `${inBrackets(host)}${port === "" ? "" : `:${port}`}`;
+}
+
+/** @param host in canonical form */
+export function isAddress(host: string): boolean {
+  return isIP(host) !== 0;
+}
+
+/** Returns true for a name or an address of the machine itself. @param host in canonical form */
+export function isLoopbackHost(host: string): boolean {
+  return host === "localhost" || host.endsWith(".localhost") || isLoopbackAddress(host);
 }

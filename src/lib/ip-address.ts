@@ -1,6 +1,11 @@
 import { isIPv4, isIPv6 } from "node:net";
 
+/** The 127.0.0.0/8 block and ::1, in canonical form. */
+const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|::1)$/;
+/** fe80::/10: the addresses of one network cable. */
+const LINK_LOCAL = /^fe[89ab][0-9a-f]:/;
 const MAPPED = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
+const GROUPS = 8;
 
 /**
  * Returns an IP address in canonical form: IPv6 as RFC 5952 has it, without a zone; an IPv4-mapped one as IPv4. Undefined:
@@ -15,4 +20,24 @@ export function canonicalAddress(text: string): string | undefined {
   if (high === undefined || low === undefined) return canonical;
   const [first, second] = [Number.parseInt(high, 16), Number.parseInt(low, 16)];
   return [first >> 8, first & 255, second >> 8, second & 255].join(".");
+}
+
+/** @param address in canonical form */
+export function isLoopbackAddress(address: string): boolean {
+  return LOOPBACK.test(address);
+}
+
+/**
+ * Returns the network of one subscriber that an address belongs to: the first 64 bits of an IPv6 address, since whoever
+ * has one has all of that network. An IPv4 address and a link-local one stand for themselves.
+ * @param address in canonical form
+ */
+export function subscriberOf(address: string): string {
+  if (!isIPv6(address) || isLoopbackAddress(address) || LINK_LOCAL.test(address)) return address;
+  const [before = "", after = ""] = address.split("::");
+  const groups = (text: string) => (text === "" ? [] : text.split(":"));
+  const [left, right] = [groups(before), groups(after)];
+  const zeros = Array.from({ length: GROUPS - left.length - right.length }, () => "0");
+  const network = [...left, ...zeros, ...right].slice(0, GROUPS / 2).join(":");
+  return `${canonicalAddress(`${network}::`)}/64`;
 }

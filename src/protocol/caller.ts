@@ -6,6 +6,8 @@ export interface CallerLimits {
   readonly maxChannels?: number | undefined;
   /** Models that may be used, by name; undefined: all. */
   readonly models?: readonly string[] | undefined;
+  /** True: `limits.caller_share` does not apply to its streams. */
+  readonly isExempt?: boolean;
 }
 
 /** Owner of a session: an authenticated principal, or a network address. Limits, logs and fair scheduling use `id`. */

@@ -153,6 +153,12 @@ export const ERRORS = {
     fatal: true,
     retryable: false,
   },
+  host_not_allowed: {
+    meaning: "The server is not reached by this name.",
+    status: 403,
+    fatal: true,
+    retryable: false,
+  },
   upgrade_required: {
     meaning: "The route requires a WebSocket upgrade.",
     status: 426,

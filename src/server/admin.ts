@@ -5,6 +5,8 @@ import { Hono } from "hono";
 import type { AdminAddress } from "../config/admin-address.ts";
 import { codeOf } from "../lib/thrown.ts";
 import type { Logger } from "../telemetry/log/log.ts";
+import type { Edge } from "./edge/edge.ts";
+import { type GuardedEnv, guardRequests } from "./edge/guard.ts";
 import { addPages, PAGES, type PagesHost, type PathGuard } from "./pages.ts";
 
 /** Longest time for the answer to a connection that finds out whether a socket file is in use. */
@@ -13,6 +15,7 @@ const PROBE_MS = 1_000;
 export interface AdminServerOptions {
   readonly address: AdminAddress;
   readonly host: PagesHost;
+  readonly edge: Edge;
   readonly guard: PathGuard;
   readonly log: Logger;
 }
@@ -29,8 +32,10 @@ export class AdminServer implements AsyncDisposable {
     return new AdminServer(options);
   }
 
-  private constructor({ address, host, guard, log }: AdminServerOptions) {
-    const app = new Hono();
+  private constructor({ address, host, edge, guard, log }: AdminServerOptions) {
+    const app = new Hono<GuardedEnv>();
+    // No web page can reach a Unix socket.
+    if (!("path" in address)) app.use(guardRequests(edge));
     addPages(app, host, guard);
     const pages = PAGES.map((path) => `  GET ${path}\n`).join("");
     app.get("/", guard("/"), (c) => c.text(`Streamer ${host.version}, for operators:\n${pages}`));
@@ -40,7 +45,8 @@ export class AdminServer implements AsyncDisposable {
     });
     const options = {
       development: false,
-      fetch: (request: Request) => app.fetch(request),
+      // Proxies that clients come by are none of this address.
+      fetch: (request: Request) => app.fetch(request, { visit: edge.read(request, "") }),
       error: (error: Error) => {
         log.error("request_failed", { error });
         return new Response("an internal error; it has been logged\n", { status: 500 });

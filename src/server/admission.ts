@@ -1,5 +1,6 @@
 import type { Config } from "../config/config.ts";
 import type { Opened } from "../dialects/dialect.ts";
+import { subscriberOf } from "../lib/ip-address.ts";
 import type { Caller, CallerLimits } from "../protocol/caller.ts";
 import type { Credentials } from "../protocol/credentials.ts";
 import { ProtocolError } from "../protocol/errors.ts";
@@ -8,13 +9,15 @@ import type { Place } from "../session/session-places.ts";
 import { newSessionId } from "../session/sessions.ts";
 import type { ConnectionTrace } from "../telemetry/tracing/tracing.ts";
 
+const UNLIMITED: CallerLimits = { maxSessions: 0, isExempt: true };
+
 /** A request for a session, whatever transport it comes by. */
 export interface Arrival {
   /** Name of the transport, such as `websocket`. */
   readonly transport: string;
   /** Name of the dialect that is asked for. */
   readonly dialect: string;
-  /** The `Host` header. */
+  /** Name or address that the client asked for, and port, as a trusted proxy reports it, else the `Host` header. */
   readonly host?: string | undefined;
   /** The `Origin` header, which browsers send. */
   readonly origin?: string | undefined;
@@ -22,10 +25,12 @@ export interface Arrival {
   readonly path: string;
   /** The credentials that the client sent, wherever its dialect carries them. */
   readonly credentials: Credentials;
-  /** The connection is encrypted. */
+  /** The client's connection is encrypted, up to the server or a trusted proxy. */
   readonly tls: boolean;
-  /** Network address; empty when the transport has none. */
+  /** Network address in canonical form, as a trusted proxy reports it; empty when the transport has none. */
   readonly address: string;
+  /** The client is a program of the machine itself, and no proxy that is trusted. Default: it is not. */
+  readonly isLocal?: boolean;
 }
 
 /**
@@ -34,9 +39,16 @@ export interface Arrival {
  */
 export type Admit = (arrival: Arrival) => Caller | ProtocolError | Promise<Caller | ProtocolError>;
 
-/** Admits everybody. A caller is known by its network address, and each has these limits. */
+/**
+ * Admits everybody. A caller is known by its network address, of IPv6 by the first 64 bits, and each has these limits.
+ * Programs of the machine itself have none.
+ */
 export function admitByAddress(limits: CallerLimits): Admit {
-  return ({ address }) => ({ id: address, address, limits });
+  return ({ address, isLocal }) => ({
+    id: subscriberOf(address),
+    address,
+    limits: isLocal === true ? UNLIMITED : limits,
+  });
 }
 
 /** The server, as its transports use it to accept connections. */
@@ -64,19 +76,20 @@ export interface Attempt {
 }
 
 /**
- * Opens a session for a connection: checks the server, the dialect and the caller, in this order. Returns the error
+ * Opens a session for a connection: checks the caller, the server and the dialect, in this order, so that strangers learn
+ * nothing about the server. Returns the error
  * that the connection is refused with; undefined: the session is open. It is immediate unless admission takes its time.
  */
 export function admitConnection(
   attempt: Attempt,
   host: AdmissionHost,
 ): ProtocolError | undefined | Promise<ProtocolError | undefined> {
-  const unavailable = host.unavailable();
-  if (unavailable !== undefined) return unavailable;
-  const opened = chosen(attempt);
-  if (opened instanceof ProtocolError) return opened;
   const finish = (caller: Caller | ProtocolError): ProtocolError | undefined => {
     if (caller instanceof ProtocolError) return caller;
+    const unavailable = host.unavailable();
+    if (unavailable !== undefined) return unavailable;
+    const opened = chosen(attempt);
+    if (opened instanceof ProtocolError) return opened;
     const overloaded = host.overloaded(opened);
     if (overloaded !== undefined) return overloaded;
     // Nothing may come between the claim and the opening of the session, which gives the place back at its end.

@@ -1,4 +1,4 @@
-import type { Hono, MiddlewareHandler } from "hono";
+import type { Env, Hono, MiddlewareHandler } from "hono";
 
 import { errorEvent } from "../protocol/error-event.ts";
 import type { ProtocolError } from "../protocol/errors.ts";
@@ -34,7 +34,7 @@ const CONTRACT = "/api/v1/asyncapi.json";
 export const PAGES = [HEALTH, READY, INFO, METRICS, CONTRACT] as const;
 
 /** Adds liveness, readiness, information, metrics and the contract. */
-export function addPages(app: Hono, host: PagesHost, guard: PathGuard): void {
+export function addPages<E extends Env>(app: Hono<E>, host: PagesHost, guard: PathGuard): void {
   app.get(HEALTH, guard(HEALTH), (c) => c.json({ status: "healthy" }));
   app.get(READY, guard(READY), (c) => {
     const unready = host.unready();

@@ -4,12 +4,15 @@ import { getPath } from "hono/utils/url";
 import type { Access, IssuedTicket } from "../auth/access.ts";
 import type { Route } from "../dialects/dialect.ts";
 import { ProtocolError } from "../protocol/errors.ts";
+import type { Edge } from "./edge/edge.ts";
+import { type GuardedEnv, guardRequests } from "./edge/guard.ts";
 import { guardPublicPages } from "./page-guard.ts";
 import { addPages, PAGES, type PagesHost, refuse } from "./pages.ts";
 import { connect, type UpgradeHost } from "./upgrade.ts";
 
 /** The server, as its routes use it. */
 export interface RoutesHost extends UpgradeHost, PagesHost {
+  readonly edge: Edge;
   readonly access: Access;
 }
 
@@ -18,9 +21,17 @@ export const FRONT_PAGE = "/";
 /** Where tickets are issued. */
 export const TICKETS = "/api/v1/tickets";
 
+/** Answers a request for any path. */
+export type Routes = (request: Request) => Response | Promise<Response>;
+
 /** Returns the HTTP routes, those of the dialects' connections included. */
-export function createRoutes(host: RoutesHost, routes: readonly Route[]): Hono {
-  const app = new Hono({ getPath: routePath });
+export function createRoutes(host: RoutesHost, routes: readonly Route[]): Routes {
+  const app = new Hono<GuardedEnv>({ getPath: routePath });
+  // These guard themselves, so that their answers and their refusals are those of the dialect.
+  for (const route of routes) {
+    for (const path of route.paths) app.get(path, (c) => connect({ request: c.req.raw, ...c.env, route, path }, host));
+  }
+  app.use(guardRequests(host.edge));
   const frontPage = frontPageOf(host.version, routes);
   const { access, config } = host;
   const { public_routes: publicRoutes } = config.auth;
@@ -30,9 +41,6 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[]): Hono {
   app.post(TICKETS, (c) => answerTicket(access.issue(c.req.raw)));
   app.get(TICKETS, (c) => c.text("A ticket is the answer to a POST.\n", 405, { allow: "POST, OPTIONS" }));
   app.options(TICKETS, (c) => c.body(null, 204, { allow: "POST, OPTIONS" }));
-  for (const route of routes) {
-    for (const path of route.paths) app.get(path, (c) => connect(c.req.raw, route, path, host));
-  }
   // A health check of HAProxy is OPTIONS by default.
   const paths = [FRONT_PAGE, ...PAGES, ...routes.flatMap((route) => route.paths)];
   app.on("OPTIONS", paths, (c) => c.body(null, 204, { allow: "GET, HEAD, OPTIONS" }));
@@ -41,7 +49,7 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[]): Hono {
   app.onError((error) => {
     throw error;
   });
-  return app;
+  return (request) => app.fetch(request, { visit: host.edge.read(request, host.address(request)) });
 }
 
 /** Nobody may keep a ticket. */

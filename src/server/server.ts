@@ -16,6 +16,7 @@ import { openAudioMemory } from "./audio-memory.ts";
 import { admitByToken } from "./authentication.ts";
 import { contractOf } from "./contract.ts";
 import { DescriptorWatch } from "./descriptors.ts";
+import { Edge } from "./edge/edge.ts";
 import { waitForPeers } from "./farewell.ts";
 import { collectGauges } from "./gauges.ts";
 import { GarbageCollector } from "./gc.ts";
@@ -52,6 +53,7 @@ export class Server {
   readonly #descriptors: DescriptorWatch;
   readonly #trimmer: ArenaTrimmer;
   readonly #garbage: GarbageCollector;
+  readonly #edge: Edge;
   #listener: Listener | undefined;
   readonly #timers: readonly Timer[];
   readonly #openedAt: number;
@@ -72,6 +74,7 @@ export class Server {
     this.#garbage = new GarbageCollector(metrics, clock);
     const handled = (message: string | Uint8Array) => this.#garbage.add(message);
     this.#websockets = new WebSockets({ sessions: this.#sessions, limits, log, clock, handled });
+    this.#edge = new Edge({ server: config.server, tokensExist: () => this.#access.required, log, clock });
     // Listens before anything is loaded: a port that is taken is reported at once.
     if (options.process?.listensWhenLoaded !== true) this.#listener = this.#listen();
     this.#models = openModels(config, { arena, log, metrics, workerUrl: program.workerUrl, clock: steadyClock });
@@ -163,14 +166,14 @@ export class Server {
   #listen(): Listener {
     const { config, log, process: member } = this.#options;
     const { mainThread } = this.#services.metrics;
-    const app = createRoutes(this.#routesHost(), ROUTES);
+    const routes = createRoutes(this.#routesHost(), ROUTES);
     return new Listener({
       ...config.server,
       shared: member !== undefined,
       fetch: (request) => {
         const outer = mainThread.enter("http");
         try {
-          return app.fetch(request);
+          return routes(request);
         } finally {
           mainThread.leave(outer);
         }
@@ -210,6 +213,7 @@ export class Server {
     return {
       version,
       config,
+      edge: this.#edge,
       access,
       admit: this.#options.admit ?? admitByToken(access, config.auth.public_routes, anonymous),
       unready: () => this.#readiness.unready(),

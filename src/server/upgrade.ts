@@ -1,9 +1,11 @@
 import type { Opened, Route } from "../dialects/dialect.ts";
 import { describeValue } from "../lib/excerpt.ts";
+import { formatHost } from "../lib/host-name.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { Accepted } from "../session/connection.ts";
 import type { ConnectionTrace } from "../telemetry/tracing/tracing.ts";
 import { type AdmissionHost, admitConnection, type Arrival } from "./admission.ts";
+import type { Edge, Visit } from "./edge/edge.ts";
 
 /** Milliseconds after which a client that was refused for the moment may try again, if the error does not say. */
 const RETRY_AFTER_MS = 1_000;
@@ -14,11 +16,22 @@ const CLOSE = { connection: "close" };
 
 /** The server, as the upgrade of a connection uses it. */
 export interface UpgradeHost extends AdmissionHost {
+  readonly edge: Pick<Edge, "refusesUse">;
   /** Network address of the client; empty when it is not known. */
   address(request: Request): string;
   trace(request: Request, path: string): ConnectionTrace;
   /** Hands the connection over to the transport. Returns false when the request cannot be upgraded. */
   upgrade(request: Request, headers: Record<string, string>, accepted: Accepted): boolean;
+}
+
+/** A request for a WebSocket. */
+export interface Handshake {
+  readonly request: Request;
+  /** An error: a header that tells about the client is not valid. */
+  readonly visit: Visit | ProtocolError;
+  readonly route: Route;
+  /** The one of the route's paths that is asked for. */
+  readonly path: string;
 }
 
 /** A refusal and the headers that go with it. */
@@ -28,10 +41,11 @@ interface Refused {
 }
 
 /**
- * Answers a request for a WebSocket: checks the handshake, then admits the connection, and refuses over HTTP before a
- * session exists. The answer is immediate unless admission takes its time.
+ * Answers a request for a WebSocket: checks the name of the server, the origin and the handshake, then admits the
+ * connection, and refuses over HTTP before a session exists. The answer is immediate unless admission takes its time.
  */
-export function connect(request: Request, route: Route, path: string, host: UpgradeHost): Response | Promise<Response> {
+export function connect(asked: Handshake, host: UpgradeHost): Response | Promise<Response> {
+  const { request, visit, route, path } = asked;
   const trace = host.trace(request, path);
   const answer = (refused: Refused | undefined): Response => {
     const response =
@@ -46,6 +60,9 @@ export function connect(request: Request, route: Route, path: string, host: Upgr
     throw error;
   };
   try {
+    if (visit instanceof ProtocolError) return answer({ error: visit });
+    const foreign = host.edge.refusesUse(visit, host.config.auth.public_routes.includes(path));
+    if (foreign !== undefined) return answer({ error: foreign });
     const handshake = checkHandshake(request, route);
     if ("error" in handshake) return answer(handshake);
     const open = (accepted: Accepted): ProtocolError | undefined => {
@@ -55,7 +72,7 @@ export function connect(request: Request, route: Route, path: string, host: Upgr
       return new ProtocolError("invalid_request", message);
     };
     const choose = (): Opened => route.open(path, request, host.config);
-    const refusal = admitConnection({ arrival: arrivalOf(request, route, path, host), trace, choose, open }, host);
+    const refusal = admitConnection({ arrival: arrivalOf(asked, visit, host), trace, choose, open }, host);
     const finish = (error: ProtocolError | undefined): Response => answer(error && { error });
     return refusal instanceof Promise ? refusal.then(finish).catch(failed) : finish(refusal);
   } catch (error) {
@@ -81,17 +98,18 @@ export function refusalOf(
   });
 }
 
-function arrivalOf(request: Request, route: Route, path: string, host: UpgradeHost): Arrival {
-  const { headers, url } = request;
+function arrivalOf({ request, route, path }: Handshake, visit: Visit, { config }: UpgradeHost): Arrival {
+  const { address, host, origin, tls, isLocal } = visit;
   return {
     transport: "websocket",
     dialect: route.dialect,
-    host: headers.get("host") ?? undefined,
-    origin: headers.get("origin") ?? undefined,
+    host: host && formatHost(host),
+    origin,
     path,
-    credentials: route.credentials(request, host.config.auth.query_tokens === "accept"),
-    tls: url.startsWith("https:"),
-    address: host.address(request),
+    credentials: route.credentials(request, config.auth.query_tokens === "accept"),
+    tls,
+    address,
+    isLocal,
   };
 }
 

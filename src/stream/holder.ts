@@ -2,6 +2,8 @@
 export interface Holder {
   /** Id of the caller. */
   readonly caller: string;
+  /** The share of its caller is not limited. */
+  readonly isExempt?: boolean;
   /** Slabs that it holds. */
   readonly slabs: number;
   /** Of those, slabs that become free when all of its jobs have been answered. */

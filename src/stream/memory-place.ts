@@ -6,6 +6,7 @@ import type { StreamOwner } from "./owner.ts";
 /** The place of one stream in the memory: what it holds, and its turn to take more. */
 export class MemoryPlace implements Holder {
   readonly caller: string;
+  readonly isExempt: boolean;
   readonly #memory: Memory;
   readonly #channels: Channels;
   readonly #owner: StreamOwner;
@@ -13,6 +14,7 @@ export class MemoryPlace implements Holder {
 
   constructor(memory: Memory, channels: Channels, owner: StreamOwner) {
     this.caller = owner.caller.id;
+    this.isExempt = owner.caller.limits.isExempt === true;
     this.#memory = memory;
     this.#channels = channels;
     this.#owner = owner;

@@ -40,7 +40,7 @@ export class Shares {
   /** Why the stream may not take so many slabs; undefined: it may. */
   exceeded(holder: Holder, slabs: number): keyof ShareLimits | undefined {
     if (this.#limits.session !== Infinity && holder.slabs + slabs > this.#limits.session) return "session";
-    if (this.#limits.caller === Infinity) return undefined;
+    if (this.#limits.caller === Infinity || holder.isExempt === true) return undefined;
     const used = this.#byCaller.get(holder.caller) ?? 0;
     return used + slabs > this.#limits.caller ? "caller" : undefined;
   }

@@ -3,7 +3,7 @@ import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type ErrorCode, ERRORS } from "../../src/protocol/errors.ts";
 import type { ErrorEvent } from "../../src/protocol/events.ts";
 import { concat, encode, noise, voice, wav } from "../support/audio.ts";
-import { InProcessServer, type Settings } from "../support/in-process-server.ts";
+import { InProcessServer, LOOPBACK_IS_LIMITED, type Settings } from "../support/in-process-server.ts";
 import { expectExactLedger } from "../support/ledgers.ts";
 import { modelPath } from "../support/pool-harness.ts";
 import { S16_MONO } from "../support/requests.ts";
@@ -294,7 +294,7 @@ describe("an upgrade is refused", () => {
     const loading = await InProcessServer.start({ "model.delay": 0.3 }, { load: false });
     expect(await refusedStatus(loading)).toBe(503);
     await loading[Symbol.asyncDispose]();
-    await using server = await InProcessServer.start({ "limits.max_sessions_per_address": 1 });
+    await using server = await InProcessServer.start({ ...LOOPBACK_IS_LIMITED, "limits.max_sessions_per_address": 1 });
     expect(await refusedStatus(server, { Upgrade: undefined })).toBe(426);
     expect(await refusedStatus(server, { "Sec-WebSocket-Protocol": "chat" })).toBe(400);
     await server.connect();

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { encode, freshSeed, seeded, speech } from "../support/audio.ts";
 import { drainUnderLoad } from "../support/drain-under-load.ts";
 import { sharedExecutable } from "../support/executable.ts";
+import { LOOPBACK_IS_LIMITED } from "../support/in-process-server.ts";
 import { onlyStream } from "../support/ledgers.ts";
 import { isAlive, keepStreaming, loggedBy, ProcessesServer, QUICK_MODEL } from "../support/processes.ts";
 import { testWith } from "../support/requirements.ts";
@@ -61,7 +62,10 @@ describe("limits of several processes", () => {
   });
 
   test("max_sessions_per_address is exact for each address over all processes", async () => {
-    await using server = await ProcessesServer.start(executable, { "limits.max_sessions_per_address": 5 });
+    await using server = await ProcessesServer.start(executable, {
+      ...LOOPBACK_IS_LIMITED,
+      "limits.max_sessions_per_address": 5,
+    });
     const [one, two] = await Promise.all([connectAll(server, 25), connectAll(server, 25, { from: "127.0.0.2" })]);
     for (const { accepted, refused } of [one, two]) {
       expect([accepted.length, new Set(refused)]).toEqual([5, new Set(["too_many_sessions"])]);

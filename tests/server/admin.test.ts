@@ -7,9 +7,11 @@ import type { Access } from "../../src/auth/access.ts";
 import type { AdminAddress } from "../../src/config/admin-address.ts";
 import { ProtocolError } from "../../src/protocol/errors.ts";
 import { AdminServer } from "../../src/server/admin.ts";
+import { Edge } from "../../src/server/edge/edge.ts";
 import { guardOperatorPages } from "../../src/server/page-guard.ts";
 import type { PagesHost } from "../../src/server/pages.ts";
 import { openLog } from "../../src/telemetry/log/log.ts";
+import { configure } from "../support/in-process-server.ts";
 
 setDefaultTimeout(300_000);
 
@@ -28,8 +30,21 @@ async function openAdmin(address: AdminAddress, host: Partial<PagesHost> = {}, a
     ...host,
   };
   const log = openLog({ level: "error", write: () => undefined });
-  return await AdminServer.open({ address, host: pages, guard: guardOperatorPages(access), log });
+  const edge = new Edge({ server: configure({ "server.hosts": "admin.example" }).server, log, clock: () => 0 });
+  return await AdminServer.open({ address, host: pages, edge, guard: guardOperatorPages(access), log });
 }
+
+test("the admin address refuses names that are not its own, so that no web page reads it by DNS rebinding", async () => {
+  await using admin = await openAdmin(LOOPBACK);
+  const status = async (Host: string) => (await fetch(`${admin.url}/metrics`, { headers: { Host } })).status;
+  expect(await status("evil.example")).toBe(403);
+  expect(await status("localhost:9091")).toBe(200);
+  expect(await status("admin.example")).toBe(200);
+  const path = join(folder, "any-name.sock");
+  await using socket = await openAdmin({ path });
+  expect(socket.url).toBe(`unix:${path}`);
+  expect((await fetch("http://any.example/metrics", { unix: path })).status).toBe(200);
+});
 
 test("the admin address serves metrics, health, readiness, info and the contract", async () => {
   await using admin = await openAdmin(LOOPBACK);

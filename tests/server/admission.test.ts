@@ -37,7 +37,7 @@ describe("admission", () => {
       arrivals.push(arrival);
       return caller("any");
     };
-    await using server = await InProcessServer.start({}, { admit });
+    await using server = await InProcessServer.start({ "server.allowed_origins": "https://example.org" }, { admit });
     const headers = { Origin: "https://example.org", Authorization: "Bearer abc" };
     expect(await refusal(server, { headers })).toBeUndefined();
     expect(arrivals).toEqual([
@@ -49,7 +49,8 @@ describe("admission", () => {
         path: "/api/v1/segmented",
         credentials: { token: "abc", ticket: undefined },
         tls: false,
-        address: expect.stringContaining("127.0.0.1"),
+        address: "127.0.0.1",
+        isLocal: true,
       },
     ]);
   });
@@ -127,10 +128,33 @@ describe("admission", () => {
     expect(answers).toContainEqual([429, "too_many_sessions"]);
   });
 
-  test("by address gives every address its own caller and the same limits", async () => {
-    const admit = admitByAddress({ maxSessions: 3 });
-    const from = { address: "192.0.2.1", path: "/api/v1/simple", credentials: {} };
-    const arrival: Arrival = { transport: "websocket", dialect: "streamer", tls: false, ...from };
-    expect(await admit(arrival)).toEqual({ id: "192.0.2.1", address: "192.0.2.1", limits: { maxSessions: 3 } });
+  describe("by address", () => {
+    const limits = { maxSessions: 3 };
+    const admitted = async (address: string, isLocal = false) => {
+      const from = { address, isLocal, path: "/api/v1/simple", credentials: {} };
+      const arrival: Arrival = { transport: "websocket", dialect: "streamer", tls: false, ...from };
+      return await admitByAddress(limits)(arrival);
+    };
+
+    test("gives every address its own caller and the same limits", async () => {
+      expect(await admitted("192.0.2.1")).toEqual({ id: "192.0.2.1", address: "192.0.2.1", limits });
+      expect(await admitted("192.0.2.2")).toEqual({ id: "192.0.2.2", address: "192.0.2.2", limits });
+    });
+
+    test("counts an IPv6 client by its network of 64 bits, and a neighbour on the link by its address", async () => {
+      const address = "2001:db8:1:2:3:4:5:6";
+      expect(await admitted(address)).toEqual({ id: "2001:db8:1:2::/64", address, limits });
+      expect(await admitted("2001:db8:1:2::9")).toMatchObject({ id: "2001:db8:1:2::/64" });
+      expect(await admitted("2001:db8:1:3::9")).toMatchObject({ id: "2001:db8:1:3::/64" });
+      expect(await admitted("fe80::1")).toMatchObject({ id: "fe80::1", limits });
+    });
+
+    test("limits no program of the machine itself", async () => {
+      for (const address of ["127.0.0.1", "127.9.9.9", "::1"]) {
+        const exempt = { maxSessions: 0, isExempt: true };
+        expect(await admitted(address, true)).toEqual({ id: address, address, limits: exempt });
+        expect(await admitted(address, false)).toEqual({ id: address, address, limits });
+      }
+    });
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
 
 import { SAMPLE_FORMAT_NAMES } from "../../src/lib/sample-format.ts";
 import { PATTERNS } from "../../src/pipeline/patterns.ts";
-import { InProcessServer, type Settings, sharedServer } from "../support/in-process-server.ts";
+import { InProcessServer, LOOPBACK_IS_LIMITED, type Settings, sharedServer } from "../support/in-process-server.ts";
 import { type ConnectOptions, UpgradeRefused } from "../support/websocket-client.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
@@ -160,7 +160,7 @@ describe("a handshake", () => {
       ["/api/v1/simpl%65", "localhost"],
       ["/api/v1/%73imple", "localhost"],
       ["/api/v1/simple", "[::1]:80"],
-      ["/api/v1/simple", "a:65535"],
+      ["/api/v1/simple", "LOCALHOST.:65535"],
     ]) {
       const lines = [
         `GET ${path} HTTP/1.1`,
@@ -252,7 +252,7 @@ describe("a server that cannot accept a session", () => {
   });
 
   test("because the address has too many sessions responds with 429", async () => {
-    await using server = await serverWithOneSession({ "limits.max_sessions_per_address": 1 });
+    await using server = await serverWithOneSession({ ...LOOPBACK_IS_LIMITED, "limits.max_sessions_per_address": 1 });
     const { status, error } = await refusal(server, {});
     expect([status, error["code"]]).toEqual([429, "too_many_sessions"]);
   });

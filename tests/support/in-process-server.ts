@@ -30,6 +30,9 @@ export const ADMIT_ALL: Settings = {
   "limits.admission.load": 1_000,
 };
 
+/** Connections from the machine itself count for the limits of an address, because they may be those of a proxy. */
+export const LOOPBACK_IS_LIMITED: Settings = { "server.trusted_proxies": "127.0.0.0/8,::1" };
+
 /** A process that runs all tests has many servers. The lists of slabs of a large memory would be most of their heap. */
 const SMALL_ARENA: Settings = { "limits.arena_mb": 32 };
 

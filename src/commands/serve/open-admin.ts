@@ -3,6 +3,7 @@ import { parseAdminAddress } from "../../config/admin-address.ts";
 import type { Config } from "../../config/config.ts";
 import { codeOf, messageOf } from "../../lib/thrown.ts";
 import { AdminServer } from "../../server/admin.ts";
+import { Edge } from "../../server/edge/edge.ts";
 import { guardOperatorPages } from "../../server/page-guard.ts";
 import type { PagesHost } from "../../server/pages.ts";
 import type { Logger } from "../../telemetry/log/log.ts";
@@ -10,17 +11,19 @@ import { EXIT, ExitError } from "../terminal/exit-codes.ts";
 
 /** Serves the pages for operators where `server.admin` is set. Throws ExitError when it cannot listen there. */
 export async function openAdmin(
-  { server: { admin } }: Config,
+  { server }: Config,
   host: PagesHost,
   access: Access,
   log: Logger,
 ): Promise<AdminServer | undefined> {
+  const { admin } = server;
   const address = parseAdminAddress(admin);
   if (address === undefined) return undefined;
   try {
     const isReachable = "host" in address && !address.isLoopback;
     const guard = guardOperatorPages(isReachable ? access : undefined);
-    return await AdminServer.open({ address, host, guard, log });
+    const edge = new Edge({ server, tokensExist: () => isReachable, log, clock: () => performance.now() });
+    return await AdminServer.open({ address, host, edge, guard, log });
   } catch (error) {
     const reason = codeOf(error) === "EADDRINUSE" ? "it is in use" : messageOf(error);
     throw new ExitError(EXIT.failure, `cannot listen on ${admin} (server.admin): ${reason}`);

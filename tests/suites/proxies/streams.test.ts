@@ -180,17 +180,22 @@ describe.each(Object.keys(PROGRAMS) as ProxyKind[])("behind %s", (kind) => {
     expect(stops.map(({ reason }) => reason)).toEqual(["vanished", "vanished"]);
   });
 
-  run("all clients have one address, whatever X-Forwarded-For says, and a refusal arrives as it is", async () => {
-    await using server = await executable.serve({ ...INSTANT, "limits.max_sessions_per_address": 1 });
-    await using proxy = await proxyFor(kind, server);
-    using _first = await proxy.connect({ headers: { "X-Forwarded-For": "192.0.2.1" } });
-    const second = proxy.connect({ headers: { "X-Forwarded-For": "192.0.2.2" } });
-    const refusal = await second.catch((error: unknown) => error);
-    if (!(refusal instanceof UpgradeRefused)) throw new Error("the second session was not refused");
-    expect(refusal).toMatchObject({ status: 429 });
-    expect(refusal.headers.get("retry-after")).toBe("1");
-    expect(JSON.parse(refusal.body)).toMatchObject({ type: "error", code: "too_many_sessions" });
-  });
+  run(
+    "a proxy that is trusted reports each client's address, whatever the client claims, and a refusal arrives as it is",
+    async () => {
+      const limits = { "limits.max_sessions_per_address": 1, "server.trusted_proxies": "127.0.0.1" };
+      await using server = await executable.serve({ ...INSTANT, ...limits });
+      await using proxy = await proxyFor(kind, server);
+      using _first = await proxy.connect({ from: "127.0.0.2", headers: { "X-Forwarded-For": "192.0.2.1" } });
+      using _other = await proxy.connect({ from: "127.0.0.3" });
+      const second = proxy.connect({ from: "127.0.0.2", headers: { "X-Forwarded-For": "192.0.2.2" } });
+      const refusal = await second.catch((error: unknown) => error);
+      if (!(refusal instanceof UpgradeRefused)) throw new Error("the second session was not refused");
+      expect(refusal).toMatchObject({ status: 429 });
+      expect(refusal.headers.get("retry-after")).toBe("1");
+      expect(JSON.parse(refusal.body)).toMatchObject({ type: "error", code: "too_many_sessions" });
+    },
+  );
 
   testWith(PROGRAMS[kind], openssl)("TLS ends in the proxy: `send` and `health` connect to it", async () => {
     await using server = await executable.serve(INSTANT);

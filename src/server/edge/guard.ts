@@ -1,0 +1,45 @@
+import type { MiddlewareHandler } from "hono";
+
+import { errorEvent } from "../../protocol/error-event.ts";
+import { ProtocolError } from "../../protocol/errors.ts";
+import { refusalOf } from "../upgrade.ts";
+import type { Edge, Visit } from "./edge.ts";
+
+/** What the handler of a route has beside the request. */
+export interface GuardedEnv {
+  readonly Bindings: { readonly visit: Visit | ProtocolError };
+}
+
+/** Methods that change nothing. A page may send them anywhere, but cannot read the answer without permission. */
+const READS: readonly string[] = ["GET", "HEAD", "OPTIONS"];
+
+const PREFLIGHT = {
+  "access-control-allow-methods": "GET, HEAD, POST, OPTIONS",
+  "access-control-allow-headers": "authorization, content-type, traceparent, tracestate",
+  // Pages of public addresses that use a server of a private network.
+  "access-control-allow-private-network": "true",
+  "access-control-max-age": "600",
+};
+
+/**
+ * Refuses requests by their name and their origin. Permits web pages of other origins to read the answers (CORS), if
+ * they may use the server. It needs no cookies, so pages get no permission to send any.
+ */
+export function guardRequests(edge: Edge): MiddlewareHandler<GuardedEnv> {
+  return async (context, next) => {
+    const { env, req } = context;
+    const { visit } = env;
+    if (visit instanceof ProtocolError) return refusalOf(visit, { refuse: errorEvent });
+    const isPreflight = req.method === "OPTIONS" && req.header("access-control-request-method") !== undefined;
+    const reads = READS.includes(req.method) && !isPreflight;
+    const refused = reads ? edge.refusesRead(visit) : edge.refusesUse(visit);
+    if (refused !== undefined) return refusalOf(refused, { refuse: errorEvent });
+    if (isPreflight) context.res = new Response(null, { status: 204, headers: PREFLIGHT });
+    else await next();
+    const { headers } = context.res;
+    headers.append("vary", "Origin");
+    if (visit.origin === undefined || !edge.allowsOrigin(visit)) return;
+    headers.set("access-control-allow-origin", visit.origin);
+    headers.set("access-control-expose-headers", "Retry-After");
+  };
+}
