@@ -38,7 +38,8 @@ export class SessionLog {
     this.#clock = clock;
     this.#pattern = opened.pattern.name;
     this.#openedAt = clock();
-    this.#log.debug("session_opened", { dialect: opened.dialect, pattern: this.#pattern, caller: caller.id });
+    const { address } = caller;
+    this.#log.debug("session_opened", { dialect: opened.dialect, pattern: this.#pattern, caller: caller.id, address });
   }
 
   /** Logs what an event says about the start or the end of a stream. */

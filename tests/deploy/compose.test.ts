@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 import manifest from "../../package.json" with { type: "json" };
 import { SETTINGS } from "../../src/config/config.ts";
+import { OwnNames } from "../../src/server/edge/own-names.ts";
 import { GOODBYE_MS } from "../../src/session/sessions.ts";
 
 const root = join(import.meta.dir, "..", "..");
@@ -34,6 +35,9 @@ const { services, volumes } = await yaml<{
   volumes: Record<string, unknown>;
 }>("compose.yaml");
 const all = Object.entries(services);
+const prometheus = await yaml<{
+  scrape_configs: { static_configs: { targets: string[] }[] }[];
+}>("deploy/prometheus/prometheus.yml");
 
 /** `[host address, host port, container port]` of each published port. */
 const ports = all.flatMap(([name, service]) => (service.ports ?? []).map((port) => [name, ...port.split(":")]));
@@ -41,6 +45,17 @@ const ports = all.flatMap(([name, service]) => (service.ports ?? []).map((port) 
 describe("compose.yaml", () => {
   test("starts Streamer, monitoring and tracing", () => {
     expect(Object.keys(services)).toEqual(["streamer", "prometheus", "grafana", "otel-collector", "jaeger"]);
+  });
+
+  test("lets its services reach Streamer by the name that they use", () => {
+    const hosts = services["streamer"]?.environment?.["STREAMER__SERVER__HOSTS"] ?? "";
+    const own = new OwnNames({ host: "0.0.0.0", hosts: hosts.split(",") }, "0a1b2c3d4e5f");
+    const used = prometheus.scrape_configs.flatMap(({ static_configs }) =>
+      static_configs.flatMap(({ targets }) => targets),
+    );
+    const named = used.map((target) => target.split(":")[0] ?? "").filter((name) => name === "streamer");
+    expect(named).not.toEqual([]);
+    expect(named.filter((name) => !own.has(name))).toEqual([]);
   });
 
   test("pins every image to a version", () => {

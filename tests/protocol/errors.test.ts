@@ -25,6 +25,7 @@ test("statuses of a refused upgrade are those of the protocol", () => {
     invalid_request: 400,
     unauthorized: 401,
     origin_not_allowed: 403,
+    host_not_allowed: 403,
     upgrade_required: 426,
     too_many_sessions: 429,
     internal: 500,

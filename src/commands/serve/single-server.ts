@@ -10,6 +10,7 @@ import { otelProblems } from "../../telemetry/tracing/otel-environment.ts";
 import { openTraceExport } from "../../telemetry/tracing/trace-export.ts";
 import { EXIT, ExitError, UsageError } from "../terminal/exit-codes.ts";
 import { openConsole } from "./console.ts";
+import { warnOfExposure } from "./exposure.ts";
 import { listenFailure, tokenFailure } from "./listen-failure.ts";
 import { openAdmin } from "./open-admin.ts";
 import { shutdownSignal } from "./signals.ts";
@@ -44,6 +45,7 @@ export async function serveSingle({ config, warnings }: EffectiveConfig, options
     if (error instanceof TokenListError) throw new UsageError(tokenFailure(error));
     throw new ExitError(EXIT.failure, listenFailure(config.server, error));
   }
+  await warnOfExposure(config, log);
   await using admin = await openAdmin(config, server.pages, server.access, log);
   const stopped = shutdownSignal(log, options.exit);
   console.showLoading(() => server.loadProgress());

@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 
 import type { Config } from "../../config/config.ts";
-import { matchesHost } from "../../config/host-pattern.ts";
+import { matchesHost, spellHost } from "../../config/host-pattern.ts";
 import { canonicalHost, inBrackets, isAddress, isLoopbackHost } from "../../lib/host-name.ts";
 
 /** Domain of the names that machines give themselves on a local network (RFC 6762). */
@@ -21,7 +21,7 @@ export class OwnNames {
     const listened = canonicalHost(inBrackets(host));
     const names = [name, name && `${name}${LOCAL_DOMAIN}`, listened].filter((each) => each !== undefined);
     this.#names = new Set(names);
-    this.#patterns = hosts;
+    this.#patterns = hosts.map(spellHost);
   }
 
   /**

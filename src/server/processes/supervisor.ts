@@ -162,7 +162,8 @@ export class Supervisor {
     const part = divideConfig(config, slot.number, count);
     const order: ServeOrder = {
       type: "serve",
-      config: { ...part, server: { ...part.server, ...address } },
+      // The name that was resolved to the address stays one that clients may use.
+      config: { ...part, server: { ...part.server, ...address, hosts: [...part.server.hosts, part.server.host] } },
       number: slot.number,
       count,
       owner: this.#nextOwner(),
