@@ -16,7 +16,7 @@ setDefaultTimeout(300_000);
 const received = new Set<ErrorCode>();
 
 /** Codes that no part of the server sends yet. */
-const UNUSED: readonly ErrorCode[] = ["unauthorized", "origin_not_allowed"];
+const UNUSED: readonly ErrorCode[] = ["unauthorized"];
 
 afterAll(() => {
   const missing = Object.keys(ERRORS).filter(
@@ -297,6 +297,8 @@ describe("an upgrade is refused", () => {
     await using server = await InProcessServer.start({ ...LOOPBACK_IS_LIMITED, "limits.max_sessions_per_address": 1 });
     expect(await refusedStatus(server, { Upgrade: undefined })).toBe(426);
     expect(await refusedStatus(server, { "Sec-WebSocket-Protocol": "chat" })).toBe(400);
+    expect(await refusedStatus(server, { Host: "evil.example" })).toBe(403);
+    expect(await refusedStatus(server, { Origin: "https://evil.example" })).toBe(403);
     await server.connect();
     expect(await refusedStatus(server)).toBe(429);
     await using full = await InProcessServer.start({ "limits.max_sessions": 1 });

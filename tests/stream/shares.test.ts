@@ -50,3 +50,12 @@ test("all streams of one caller share one limit, which other callers do not feel
   shares.check();
   expect(shares.waiting).toBe(0);
 });
+
+test("a caller that is exempt, such as a program of the machine itself, has no limit for all of its streams", () => {
+  const [limited, exempt] = [holder(5), { ...holder(5, 0, "local"), isExempt: true }];
+  const shares = new Shares({ session: 6, caller: 5 }, new Set([limited, exempt]));
+  shares.check();
+  expect(shares.exceeded(limited, 1)).toBe("caller");
+  expect(shares.exceeded(exempt, 1)).toBeUndefined();
+  expect(shares.exceeded(exempt, 2)).toBe("session");
+});
