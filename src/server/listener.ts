@@ -24,6 +24,9 @@ export interface ListenerOptions {
   readonly websocket: WebSocketHandler<SocketData>;
 }
 
+/** Largest body of a request. No route takes one that is large; Bun discards what no route reads. */
+const MAX_BODY_BYTES = 1024 * 1024;
+
 /** The HTTP server of a process, with its WebSockets. Listens when it is constructed. Throws when it cannot listen. */
 export class Listener {
   readonly bun: BunServer<SocketData>;
@@ -36,6 +39,7 @@ export class Listener {
       development: false,
       // Without it Bun 1.4.5 lets several servers share one port silently, outside of development.
       reusePort: shared,
+      maxRequestBodySize: MAX_BODY_BYTES,
       fetch: (request) => {
         const complete = withCompleteUrl(request);
         return complete === undefined ? invalidHost() : fetch(complete);

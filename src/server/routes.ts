@@ -20,6 +20,8 @@ export interface RoutesHost extends UpgradeHost, PagesHost {
 export const FRONT_PAGE = "/";
 /** Where tickets are issued. */
 export const TICKETS = "/api/v1/tickets";
+const METHODS = "GET, HEAD, OPTIONS";
+const ALLOW = { allow: METHODS };
 
 /** Answers a request for any path. */
 export type Routes = (request: Request) => Response | Promise<Response>;
@@ -43,7 +45,9 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[]): Routes
   app.options(TICKETS, (c) => c.body(null, 204, { allow: "POST, OPTIONS" }));
   // A health check of HAProxy is OPTIONS by default.
   const paths = [FRONT_PAGE, ...PAGES, ...routes.flatMap((route) => route.paths)];
-  app.on("OPTIONS", paths, (c) => c.body(null, 204, { allow: "GET, HEAD, OPTIONS" }));
+  app.on("OPTIONS", paths, (c) => c.body(null, 204, ALLOW));
+  for (const path of paths)
+    app.all(path, (c) => c.text(`${c.req.method} is not possible here; ${METHODS} are.\n`, 405, ALLOW));
   app.notFound((c) => c.text(`There is nothing at ${new URL(c.req.url).pathname}.\n\n${frontPage}`, 404));
   // Bun.serve's error handler logs faults, as it does for all others.
   app.onError((error) => {

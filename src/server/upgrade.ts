@@ -10,9 +10,9 @@ import type { Edge, Visit } from "./edge/edge.ts";
 /** Milliseconds after which a client that was refused for the moment may try again, if the error does not say. */
 const RETRY_AFTER_MS = 1_000;
 
-const UPGRADE = { upgrade: "websocket", connection: "Upgrade" };
 /** A client that was refused would keep its connection, and with it a file descriptor of the server. */
 const CLOSE = { connection: "close" };
+const UPGRADE = { upgrade: "websocket", connection: "Upgrade, close" };
 
 /** The server, as the upgrade of a connection uses it. */
 export interface UpgradeHost extends AdmissionHost {
@@ -114,10 +114,13 @@ function arrivalOf({ request, route, path }: Handshake, visit: Visit, { config }
 }
 
 /** Returns the headers that choose the subprotocol. */
-function checkHandshake({ headers }: Request, route: Route): { answerHeaders: Record<string, string> } | Refused {
-  if (!hasToken(headers.get("upgrade"), "websocket") || !hasToken(headers.get("connection"), "upgrade")) {
+function checkHandshake(request: Request, route: Route): { answerHeaders: Record<string, string> } | Refused {
+  const { headers, method } = request;
+  const upgrades = hasToken(headers.get("upgrade"), "websocket") && hasToken(headers.get("connection"), "upgrade");
+  // HEAD comes here as GET does.
+  if (!upgrades || method !== "GET") {
     const message =
-      "this is a WebSocket route; allowed: a request with Upgrade: websocket and Connection: Upgrade; " +
+      "this is a WebSocket route; allowed: a GET with Upgrade: websocket and Connection: Upgrade; " +
       "a proxy in between must pass both on";
     return { error: new ProtocolError("upgrade_required", message), headers: UPGRADE };
   }
@@ -127,9 +130,17 @@ function checkHandshake({ headers }: Request, route: Route): { answerHeaders: Re
     const versions = { ...UPGRADE, "sec-websocket-version": "13" };
     return { error: new ProtocolError("upgrade_required", message), headers: versions };
   }
+  if (hasBody(headers)) {
+    // Bun 1.4.5 upgrades it, and loses the frames that come in the same packet as the body.
+    return { error: new ProtocolError("invalid_request", "the WebSocket handshake has a body; allowed: none") };
+  }
   const chosen = route.choose(listOf(headers.get("sec-websocket-protocol")));
   if (chosen instanceof ProtocolError) return { error: chosen };
   return { answerHeaders: chosen === undefined ? {} : { "sec-websocket-protocol": chosen } };
+}
+
+function hasBody(headers: Headers): boolean {
+  return headers.has("transfer-encoding") || Number(headers.get("content-length") ?? "0") !== 0;
 }
 
 /** The parts of a comma-separated header. */

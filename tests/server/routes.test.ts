@@ -149,8 +149,14 @@ describe("routes", () => {
     expect(shared.logged("request_failed")).toEqual([]);
   });
 
-  test("an unsupported method gets 404", async () => {
-    expect((await shared.fetch("/api/v1/health", { method: "POST" })).status).toBe(404);
+  test("a method that a route does not have gets 405 and those that it has, an unknown path 404", async () => {
+    for (const method of ["POST", "PUT", "PATCH", "DELETE"]) {
+      for (const path of ["/", "/api/v1/health", "/metrics", "/api/v1/segmented"]) {
+        const response = await shared.fetch(path, { method });
+        expect([path, response.status, response.headers.get("allow")]).toEqual([path, 405, "GET, HEAD, OPTIONS"]);
+      }
+      expect((await shared.fetch("/nothing", { method })).status).toBe(404);
+    }
   });
 });
 
