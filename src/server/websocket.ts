@@ -12,7 +12,11 @@ import type { Logger } from "../telemetry/log/log.ts";
  * Longest time without progress for the last messages of a session that is over. The kernel asks for more when a
  * third of its megabytes has left.
  */
-const LINGER_MS = 10_000;
+const LINGER_MS = 8_000;
+/** The same for a client that has not read for long already. */
+const SLOW_LINGER_MS = 4_000;
+/** What the answers to pings may add to what waits for a client whose session is over. */
+const PONG_BYTES = 65_536;
 /** A paused socket does not notice that its peer is gone; writing to it does. */
 const PAUSED_PING_MS = 2_000;
 /** Room beside the limit of the outbox, which is ours and has an error event: Bun drops what is beyond. */
@@ -38,13 +42,26 @@ export interface SocketData {
   session: Session | undefined;
 }
 
+/** A connection whose session is over, and which has not taken everything yet. */
+interface Closing {
+  readonly end: Ended;
+  /** Longest time without progress, in milliseconds. */
+  readonly patience: number;
+  /** Most bytes that may wait. */
+  readonly limit: number;
+  /** Bytes that waited at the last progress. */
+  waiting: number;
+  /** Time at which the patience ends. */
+  until: number;
+}
+
 /** One Bun socket as the connection of one session. */
 export class WebSocketConnection implements Connection {
   readonly #ws: ServerWebSocket<SocketData>;
   readonly #clock: () => number;
   #paused = false;
   #pingedAt = 0;
-  #closing: { readonly end: Ended; waiting: number; until: number } | undefined;
+  #closing: Closing | undefined;
 
   /** @param clock returns milliseconds, monotonic */
   constructor(ws: ServerWebSocket<SocketData>, clock: () => number) {
@@ -79,8 +96,15 @@ export class WebSocketConnection implements Connection {
     for (const message of end.last ?? []) this.send(message);
     // Closing with unread bytes would reset the connection, and the client would lose what it has not read yet.
     if (this.#ws.isPaused) this.#ws.resume();
-    this.#closing = { end, waiting: this.buffered, until: this.#clock() + LINGER_MS };
+    const patience = end.ending === "slow_reader" ? SLOW_LINGER_MS : LINGER_MS;
+    const waiting = this.buffered;
+    this.#closing = { end, patience, limit: waiting + PONG_BYTES, waiting, until: this.#clock() + patience };
     this.closeIfWritten();
+  }
+
+  /** Bun has answered a ping. A session that is over does not hold its client back any more. */
+  pinged(): void {
+    if (this.#closing !== undefined && this.buffered > this.#closing.limit) this.#ws.terminate();
   }
 
   /** Closes the socket when its session has ended and nothing waits any more. */
@@ -99,9 +123,9 @@ export class WebSocketConnection implements Connection {
   }
 
   /** A client may take its last results as slowly as its network is, but not stop taking them. */
-  #linger(closing: { waiting: number; until: number }, now: number): void {
+  #linger(closing: Closing, now: number): void {
     const waiting = this.buffered;
-    if (waiting < closing.waiting) Object.assign(closing, { waiting, until: now + LINGER_MS });
+    if (waiting < closing.waiting) Object.assign(closing, { waiting, until: now + closing.patience });
     else if (now >= closing.until) this.#ws.terminate();
   }
 }
@@ -139,7 +163,10 @@ export class WebSockets {
         data.session?.receive(message);
         handled(message);
       },
-      ping: ({ data }) => data.session?.pinged(),
+      ping: ({ data }) => {
+        data.session?.pinged();
+        data.connection?.pinged();
+      },
       drain: ({ data }) => {
         data.session?.writable();
         data.connection?.closeIfWritten();

@@ -27,6 +27,7 @@ export class Outbox {
   /** Bytes given to the connection so far. */
   #written = 0;
   #overflowed = false;
+  #namesFailures = true;
   /** Since when, in milliseconds, nothing has left, and the bytes that had left by then. */
   #stuck: { readonly since: number; readonly left: number } | undefined;
 
@@ -64,11 +65,17 @@ export class Outbox {
   send(event: ServerEvent, audio?: ResultAudio): boolean {
     // It would be out of date before the client could read it.
     if (event.type === "segment" && event.is_final === false && this.congested) return false;
+    if (event.type === "error" && event.start_time !== undefined && !this.#namesFailures) return true;
     const messages = this.#dialect.write(event, audio);
     if (messages.length === 0) return true;
     this.reply(messages);
     this.#metrics.eventSent(event);
     return true;
+  }
+
+  /** Sends no error for a span from now on, since the client reads nothing: they may be thousands. */
+  withholdFailures(): void {
+    this.#namesFailures = false;
   }
 
   /** Sends messages of the dialect's own, in order. */

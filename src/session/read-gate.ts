@@ -2,7 +2,10 @@ import type { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
 import type { Connection } from "./connection.ts";
 import type { QueueBudget } from "./queue-budget.ts";
 
-/** Pauses the connection while too much waits to be read, so that TCP holds the client back. */
+/**
+ * Pauses the connection while too much waits to be read, or to be taken by the client, so that TCP holds the client
+ * back.
+ */
 export class ReadGate {
   readonly #connection: Connection;
   readonly #metrics: ServerMetrics;
@@ -32,15 +35,18 @@ export class ReadGate {
     return this.#closed;
   }
 
-  /** Pauses or resumes by what waits now. */
-  update(waiting: { readonly bytes: number; readonly empty: boolean }): void {
+  /**
+   * Pauses or resumes by what waits now.
+   * @param congested the client does not take what is sent, and pings alone would add to it: transports answer them
+   */
+  update(waiting: { readonly bytes: number; readonly empty: boolean }, congested: boolean): void {
     this.#countBytes(waiting.bytes);
-    if (!this.#closed && waiting.bytes > this.#budget.limit(this.#limit)) {
+    if (!this.#closed && (congested || waiting.bytes > this.#budget.limit(this.#limit))) {
       this.#closed = true;
       this.#countedUntil = this.#clock();
       this.#metrics.sessionPaused();
       this.#connection.pause();
-    } else if (this.#closed && waiting.empty) {
+    } else if (this.#closed && waiting.empty && !congested) {
       this.count();
       this.#closed = false;
       this.#connection.resume();

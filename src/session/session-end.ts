@@ -97,13 +97,19 @@ export class SessionEnd {
   /** Ends the session when a limit has been reached. @param now milliseconds */
   check(deadlines: Deadlines, now: number): void {
     const slow = deadlines.slowReader(now);
-    if (slow !== undefined) return this.fail(slow.code, slow.message);
+    if (slow !== undefined) return this.#endUnread(slow);
     if (this.#finish !== undefined) {
       if (now >= this.#finish.until) this.giveUp();
       return;
     }
     const limit = deadlines.expired(now);
     if (limit !== undefined) this.finish(limit.code, "limit", limit);
+  }
+
+  /** Ends the session of a client that reads nothing. Its spans have no errors of their own, only the ledger. */
+  #endUnread({ code, message }: Expired): void {
+    this.#parts.outbox.withholdFailures();
+    this.#abort({ code, message, reason: stopReason(code), last: errorEvent({ code, message }) });
   }
 
   /** Ends a session that finishes: errors name what has no answer. */

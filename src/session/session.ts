@@ -102,9 +102,11 @@ export class Session implements ConversationOwner, Waiting {
     this.pump();
   }
 
-  /** The client has sent a ping of the transport. */
+  /** The client has sent a ping of the transport, which the transport has answered. */
   pinged(): void {
     if (this.#opened.traits.pingsCount) this.#deadlines.active(this.#services.clock());
+    this.#outbox.look();
+    if (this.#outbox.congested) this.pump();
   }
 
   /** Buffered messages have left. */
@@ -130,7 +132,7 @@ export class Session implements ConversationOwner, Waiting {
     this.#pumping = true;
     try {
       this.#slice.run(now);
-      if (!this.#end.over) this.#gate.update(this.#conversation.inputs);
+      if (!this.#end.over) this.#gate.update(this.#conversation.inputs, this.#outbox.congested);
     } catch (error) {
       this.failed(error);
     } finally {

@@ -55,6 +55,13 @@ test("interims may be fewer than the server ran, never more", () => {
   expect(problems({ interims: 0 })).toEqual(["channel 0: 0 interims; received: 1"]);
 });
 
+test("what failed has no errors of its own when slow_reader ended the stream", () => {
+  const slow: ServerEvent = { type: "error", code: "slow_reader", message: "", fatal: true };
+  expect(problems({ failed: 60_000, inferred: 60_000, errors: 3 }, {}, SENT, [slow])).toEqual([
+    "channel 0: 2 segments; final results received: 0",
+  ]);
+});
+
 test("a stream that the server ended may have received less than was sent, not more", () => {
   const sent = { ...SENT, bytes: SENT.bytes + 3201 };
   expect(problems({}, {}, sent)).toEqual(["channel 0: received 480000 frames; sent: 481600"]);

@@ -165,6 +165,31 @@ test("a close waits for the last messages as long as the client keeps reading", 
   expect(calls).toEqual(["terminate"]);
 });
 
+test("a client whose session is over is disconnected when it does not read and its pings are many, or sooner as a slow reader", () => {
+  let [now, buffered] = [0, 100];
+  const calls: string[] = [];
+  const ws = {
+    readyState: 1,
+    isPaused: false,
+    getBufferedAmount: () => buffered,
+    terminate: () => calls.push(`terminate at ${now}`),
+  };
+  const connect = () => new WebSocketConnection(ws as unknown as ServerWebSocket<SocketData>, () => now);
+  const flooding = connect();
+  flooding.pinged();
+  flooding.close({ ending: "stop", code: 1000, reason: "stop" });
+  for (let i = 0; i < 1_000 && calls.length === 0; i++) {
+    buffered += 127;
+    flooding.pinged();
+  }
+  expect(calls).toEqual(["terminate at 0"]);
+  expect(buffered).toBeLessThan(70_000);
+  const slow = connect();
+  slow.close({ ending: "slow_reader", code: 1008, reason: "slow_reader" });
+  for (now = 500; calls.length === 1; now += 500) slow.sweep(now);
+  expect(calls[1]).toBe("terminate at 4000");
+});
+
 test("the last messages of a dialect are sent before the close", () => {
   const sent: unknown[] = [];
   const ws = {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
+import type { Stopped } from "../../src/protocol/events.ts";
 import { Sessions } from "../../src/session/sessions.ts";
 import { concat, encode, noise, speech, voice } from "../support/audio.ts";
 import { ledgerProblems, streamsOf } from "../support/ledgers.ts";
@@ -267,6 +268,40 @@ describe("a client that does not read", () => {
     connection.buffered = 0;
     session.writable();
     expect(connection.paused).toBeFalse();
+  });
+
+  test("is held back when nothing but its pings is answered, too, and closed when it goes on not reading", () => {
+    using harness = new SessionHarness({ "limits.outbox_bytes": 8_192, "limits.slow_reader_ms": 2_000 });
+    const { session, connection } = harness.start();
+    // The transport answers pings itself.
+    const ping = (bytes: number): void => {
+      connection.buffered += bytes;
+      session.pinged();
+    };
+    for (let i = 0; i < 1_000 && !connection.paused; i++) ping(127);
+    expect(connection.paused).toBeTrue();
+    expect(connection.buffered).toBeLessThan(8_192);
+    connection.buffered = 2_000;
+    session.writable();
+    expect(connection.paused).toBeFalse();
+    ping(4_000);
+    expect(connection.paused).toBeTrue();
+    for (harness.now = 0; harness.now <= 2_500; harness.now += 500) session.sweep(harness.now);
+    expect(connection.closed).toEqual({ code: 1008, reason: "slow_reader" });
+  });
+
+  test("gets no error for each of its spans, only slow_reader and stopped; the ledger counts them", async () => {
+    using harness = new SessionHarness({ "limits.slow_reader_ms": 2_000, "simple.block_ms": 20 });
+    const { session, connection } = harness.start();
+    session.receive(audio(2));
+    await harness.runDeferred();
+    connection.buffered = 100;
+    session.writable();
+    for (harness.now = 0; harness.now <= 2_500; harness.now += 500) session.sweep(harness.now);
+    expect(connection.summaries).toEqual(["started", "error slow_reader", "stopped limit"]);
+    const [stopped] = connection.events.filter((event): event is Stopped => event.type === "stopped");
+    expect(stopped?.channels[0]).toMatchObject({ decoded: 32_000, failed: 32_000 });
+    expectWhole(connection, 64_000);
   });
 
   test("is closed when what waits for it has not moved for long, however little it is", async () => {
