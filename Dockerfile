@@ -42,8 +42,7 @@ COPY LICENSE ./
 USER 10001:10001
 ENV STREAMER__SERVER__HOST=0.0.0.0 \
     STREAMER__SERVER__PORT=8080
-# The only folder that is written to: the C library is unpacked there. It must allow execution, which a tmpfs does not
-# by default.
+# For models that need a temporary folder; Streamer itself writes no files.
 VOLUME ["/tmp"]
 EXPOSE 8080
 STOPSIGNAL SIGTERM

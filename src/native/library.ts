@@ -1,8 +1,10 @@
 import { dlopen, type FFIFunction, type Library, type Pointer } from "bun:ffi";
+import { readFileSync } from "node:fs";
 
-import path from "../../native/build/libstreamer_audio.so" with { type: "file" };
+import built from "../../native/build/libstreamer_audio.so" with { type: "file" };
 import { messageOf } from "../lib/thrown.ts";
-import { describeUnpackFailure, NativeLibraryError } from "./load-failure.ts";
+import { copyToFolder, copyToMemory } from "./library-copies.ts";
+import { describeUnpackFailure, NativeLibraryError, temporaryFolder } from "./load-failure.ts";
 
 /** Version of native/streamer_audio.h that the declarations below match. */
 const ABI_VERSION = 5;
@@ -86,6 +88,8 @@ const FUNCTIONS = {
 type Functions = Library<typeof FUNCTIONS>["symbols"];
 
 let functions: Functions | undefined;
+/** Path by which this process has opened the library, or is to open it. */
+let path = Bun.isStandaloneExecutable ? undefined : built;
 
 /**
  * Returns the functions of the C library. The first call opens it, so that commands that need no native code work where
@@ -96,20 +100,63 @@ export function native(): Functions {
   return functions;
 }
 
+/** Path by which this process has opened the library. Its other threads give it to `adoptLibrary`. */
+export function libraryPath(): string | undefined {
+  return path;
+}
+
+/**
+ * Lets this thread use the library that another thread of the process has opened: the dynamic linker knows it by its
+ * path, also when the file is gone.
+ */
+export function adoptLibrary(opened: string | undefined): void {
+  path = opened;
+}
+
 function open(): Functions {
-  let opened: Functions;
-  try {
-    opened = dlopen(path, FUNCTIONS).symbols;
-  } catch (error) {
-    throw new NativeLibraryError(
-      Bun.isStandaloneExecutable
-        ? describeUnpackFailure(messageOf(error), process.env)
-        : `the C library cannot be loaded: ${messageOf(error)}; bun run build builds it`,
-    );
-  }
+  const opened = path === undefined ? openCopy(readFileSync(built)) : openBuilt(path);
   const version = opened.sa_abi_version();
   if (version === ABI_VERSION) return opened;
   throw new NativeLibraryError(`the C library has interface version ${version}, not ${ABI_VERSION}: build it again`);
+}
+
+function openBuilt(file: string): Functions {
+  try {
+    return dlopen(file, FUNCTIONS).symbols;
+  } catch (error) {
+    throw new NativeLibraryError(`the C library cannot be loaded: ${messageOf(error)}; bun run build builds it`);
+  }
+}
+
+/**
+ * Opens a copy of the library in the executable: in memory, or in the temporary folder where programs may not run from
+ * memory. Bun 1.4.5 would write it to the temporary folder under a name that can be guessed, and leave it there.
+ */
+function openCopy(library: Uint8Array): Functions {
+  let reason: string;
+  try {
+    const copy = copyToMemory(library);
+    try {
+      return openFile(copy.path);
+    } catch (error) {
+      copy[Symbol.dispose]();
+      throw error;
+    }
+  } catch (error) {
+    reason = messageOf(error);
+  }
+  try {
+    using copy = copyToFolder(library, temporaryFolder(process.env));
+    return openFile(copy.path);
+  } catch (error) {
+    throw new NativeLibraryError(describeUnpackFailure(reason, error, process.env));
+  }
+}
+
+function openFile(file: string): Functions {
+  const opened = dlopen(file, FUNCTIONS).symbols;
+  path = file;
+  return opened;
 }
 
 /** The type of "ptr" in bun-types 1.4.5, as a result and as an argument. */

@@ -1,5 +1,6 @@
 import { canOpen } from "../lib/descriptors.ts";
 import { messageOf } from "../lib/thrown.ts";
+import { libraryPath } from "../native/library.ts";
 import { AddonFlag } from "../worker/addon-flag.ts";
 import { CallRing } from "../worker/call-ring.ts";
 import type {
@@ -74,7 +75,8 @@ class ThreadHost implements WorkerHost {
     this.#worker.addEventListener("close", (event) => this.#closed((event as CloseEvent).code));
     const { address, length } = arena.samples;
     const shared = { addonFlag: this.#addon.buffer, calls: this.#ring.buffer, results: this.#results.buffer };
-    const load: LoadMessage = { type: "load", arena: { address, length }, ...shared, model, settings, spawn };
+    const library = libraryPath();
+    const load: LoadMessage = { type: "load", library, arena: { address, length }, ...shared, model, settings, spawn };
     this.#worker.postMessage(load);
   }
 

@@ -10,6 +10,8 @@ import type { NativeSamples } from "../native/samples.ts";
 /** To the worker, once: the model to load. */
 export interface LoadMessage {
   readonly type: "load";
+  /** Path by which the process has opened the C library. */
+  readonly library: string | undefined;
   /** The memory of the arena: threads have one address space. */
   readonly arena: NativeSamples;
   /** Of `AddonFlag`. */

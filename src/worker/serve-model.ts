@@ -1,3 +1,4 @@
+import { adoptLibrary } from "../native/library.ts";
 import { NO_MODEL_TRACING } from "../telemetry/tracing/model-tracing.ts";
 import { AddonFlag } from "./addon-flag.ts";
 import { CallRing, type TakenCall } from "./call-ring.ts";
@@ -82,6 +83,7 @@ class ModelThread {
 
   async load(message: LoadMessage): Promise<void> {
     new AddonFlag(message.addonFlag).watch();
+    adoptLibrary(message.library);
     try {
       this.#loaded = await loadModel(message);
       const { model, info, tracing } = this.#loaded;

@@ -1,8 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import manifest from "../../package.json" with { type: "json" };
@@ -24,10 +23,6 @@ const BUSY = { "model.workers": 1, "model.delay": 60, "model.warmup_penalty": 0 
 
 const NAMESPACE = ["unshare", "--pid", "--fork", "--mount-proc"];
 const canUnshare = Bun.spawnSync([...NAMESPACE, "true"], { stderr: "ignore" }).success || undefined;
-
-/** Runs a command in a mount namespace in which a folder is a file system of its own: options, folder, command. */
-const MOUNTED = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o "$0" none "$1" && shift && exec "$@"'];
-const canMount = Bun.spawnSync([...MOUNTED, "rw", "/mnt", "true"], { stderr: "ignore" }).success || undefined;
 
 /** Waits until the log has a record of `event`. */
 async function logged(server: ServeProcess, event: string): Promise<Record<string, unknown>> {
@@ -222,68 +217,6 @@ describe("the address of a server", () => {
         1,
         `streamer: server.host: found "${host}"; allowed: an address of this machine, such as 127.0.0.1, ::1 or 0.0.0.0\n`,
       ]);
-    }
-  });
-});
-
-describe("a temporary folder that cannot be used", () => {
-  /** Commands that need no native code. */
-  const OTHER_COMMANDS = [
-    ["--help"],
-    ["--version"],
-    ["serve", "--help"],
-    ["serve", "--print-config"],
-    ["send", "--help"],
-  ];
-
-  async function refusal(folder: string, options: { under?: readonly string[] } = {}): Promise<string> {
-    const env = { TMPDIR: folder };
-    for (const command of OTHER_COMMANDS) {
-      const { code, err } = await executable.run(command, { ...options, env });
-      expect([command, code, err]).toEqual([command, 0, ""]);
-    }
-    const { code, out, err } = await executable.run(["serve", "--port", "0"], { ...options, env });
-    expect([code, out]).toEqual([1, ""]);
-    return err;
-  }
-
-  test("is reported in one sentence, by commands that need it alone", async () => {
-    const folder = join(executable.folder, "missing");
-    expect(await refusal(folder)).toBe(
-      `streamer: the C library cannot be loaded from the temporary folder ${folder} (TMPDIR): it does not exist; ` +
-        "set TMPDIR to a folder that can be written to and allows execution\n",
-    );
-    expect(await refusal(".")).toContain("(TMPDIR): it is not an absolute path; set TMPDIR to");
-  });
-
-  testWith(canMount)("is reported as noexec, read-only or full", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "streamer-mounted-"));
-    try {
-      for (const [options, problem] of [
-        ["noexec", "it is mounted with noexec"],
-        ["ro", "it is read-only"],
-        ["size=4k", "it is full"],
-      ] as const) {
-        expect(await refusal(folder, { under: [...MOUNTED, options, folder] })).toContain(
-          `the temporary folder ${folder} (TMPDIR): ${problem}; set TMPDIR to`,
-        );
-      }
-    } finally {
-      await rm(folder, { recursive: true });
-    }
-  });
-
-  test("does not fill: killed servers leave one file, which the next one uses", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "streamer-killed-"));
-    try {
-      for (let n = 0; n < 4; n++) {
-        await using server = await executable.serve(INSTANT, [], { TMPDIR: folder });
-        server.signal("SIGKILL");
-        await server.waitForExit();
-        expect(await readdir(folder)).toHaveLength(1);
-      }
-    } finally {
-      await rm(folder, { recursive: true });
     }
   });
 });

@@ -1,4 +1,5 @@
 import { messageOf } from "../../src/lib/thrown.ts";
+import { libraryPath } from "../../src/native/library.ts";
 import type {
   CallResult,
   HostEvents,
@@ -37,7 +38,8 @@ class InlineHost implements WorkerHost {
       calls: new CallRing().buffer,
       results: new ResultRing().buffer,
     };
-    loadModel({ type: "load", arena: arena.samples, ...shared, model, settings, spawn }).then(
+    const library = libraryPath();
+    loadModel({ type: "load", library, arena: arena.samples, ...shared, model, settings, spawn }).then(
       (loaded) => {
         if (this.#ended) return;
         this.#model = loaded.model;

@@ -39,8 +39,8 @@ afterAll(async () => {
 });
 
 const isRoot = process.getuid?.() === 0;
-/** Remounts everything read-only except the given folder, like `docker run --read-only --tmpfs /tmp:exec`. */
-const READ_ONLY = 'mount -o remount,bind,ro / && mount -t tmpfs -o exec,mode=1777 none "$0" && exec "$@"';
+/** Remounts everything read-only except the given folder, like `docker run --read-only --tmpfs /tmp`. */
+const READ_ONLY = 'mount -o remount,bind,ro / && mount -t tmpfs -o noexec,mode=1777 none "$0" && exec "$@"';
 const canMount =
   isRoot && Bun.spawnSync(["unshare", "-m", "sh", "-c", "mount -o remount,bind,ro /"], { stderr: "ignore" }).success;
 
