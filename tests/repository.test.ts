@@ -86,8 +86,8 @@ test("the top level holds what the architecture page lists", () => {
   expect([...names].filter((name) => !TOP_LEVEL.has(name))).toEqual([]);
 });
 
-test("only src/native/library.ts opens the native library", () => {
-  expect(matching(/["']bun:ffi["']/, "src/")).toEqual(["src/native/library.ts"]);
+test("only src/native/library.ts opens the native library, and library-copies.ts the system's, for its copy", () => {
+  expect(matching(/["']bun:ffi["']/, "src/")).toEqual(["src/native/library-copies.ts", "src/native/library.ts"]);
 });
 
 test("only src/main.ts ends the process", () => {
