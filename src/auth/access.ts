@@ -3,7 +3,9 @@ import { randomBytes } from "node:crypto";
 import { bearerToken, type Credentials } from "../protocol/credentials.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { Logger } from "../telemetry/log/log.ts";
-import type { Grant } from "./grant.ts";
+import type { AuthFamilies } from "../telemetry/metrics/families/auth.ts";
+import { type Grant, isExpired } from "./grant.ts";
+import { Refusals } from "./refusals.ts";
 import { TICKET_MS, Tickets } from "./tickets.ts";
 import { TokenFile } from "./token-file.ts";
 import { UsedTickets } from "./used-tickets.ts";
@@ -23,6 +25,8 @@ export interface AccessOptions {
   /** `auth.tokens`: path of the token file, or `none`. */
   readonly tokens: string;
   readonly log: Pick<Logger, "info" | "warn" | "error">;
+  /** Default: nothing is counted. */
+  readonly metrics?: AuthFamilies | undefined;
   /** Default: the server has one process. */
   readonly shared?: SharedAccess | undefined;
   /** Returns milliseconds since 1970. */
@@ -43,15 +47,20 @@ export class Access implements Disposable {
   readonly #file: TokenFile | undefined;
   readonly #secret: Uint8Array;
   readonly #now: () => number;
+  readonly #metrics: AuthFamilies | undefined;
+  readonly #refusals: Refusals;
   #used: UsedTickets | undefined;
   #tickets: Tickets | undefined;
 
   /** Reads the tokens. Throws TokenListError when they cannot be used. */
-  constructor({ tokens, log, shared, now = Date.now }: AccessOptions) {
+  constructor({ tokens, log, metrics, shared, now = Date.now }: AccessOptions) {
     this.#file = tokens === "none" ? undefined : new TokenFile({ path: tokens, log, known: shared?.tokens });
     this.#secret = shared?.secret ?? randomBytes(SECRET_BYTES);
     this.#used = shared?.used;
     this.#now = now;
+    this.#metrics = metrics;
+    this.#refusals = new Refusals(log, now, metrics);
+    this.#count();
   }
 
   /** True if a client has to show a token or a ticket. */
@@ -59,45 +68,46 @@ export class Access implements Disposable {
     return this.#file !== undefined;
   }
 
-  /** Tokens in the file. */
-  get size(): number {
-    return this.#file?.tokens.size ?? 0;
-  }
-
   /** The text that the tokens are from; undefined: no file is configured. */
   get text(): string | undefined {
     return this.#file?.text;
   }
 
-  /** Returns what a client that asks for a session may do, or why it may do nothing. Its ticket is used by that. */
-  admit({ token, ticket }: Credentials): Grant | ProtocolError {
+  /**
+   * Returns what a client that asks for a session may do, or why it may do nothing. Its ticket is used by that.
+   * @param address of the client, for the log
+   */
+  admit({ token, ticket }: Credentials, address: string): Grant | ProtocolError {
     if (token !== undefined || ticket === undefined) {
-      const grant = this.#find(token);
-      return grant === undefined || grant.admin ? unauthorized() : grant;
+      const grant = this.#find(token, address);
+      return isOperator(grant) ? this.#refusals.unauthorized("operator_token", { address, caller: grant.name }) : grant;
     }
     const used = this.#ticketsOnce().use(ticket, this.#now());
     if (used === "full") return new ProtocolError("overloaded", "too many tickets are used at the moment");
     const grant = used && this.#file?.tokens.holds(used.hash, this.#now());
-    return grant ?? unauthorized();
+    return grant ?? this.#refusals.unauthorized("ticket", { address });
   }
 
-  /** Returns why a client may not request a page; undefined: it may. */
-  refusal({ headers }: Request): ProtocolError | undefined {
-    return this.#find(bearerToken(headers)) === undefined ? unauthorized() : undefined;
+  /** Returns why a client may not request a page; undefined: it may. @param address of the client, for the log */
+  refusal({ headers }: Request, address: string): ProtocolError | undefined {
+    const grant = this.#find(bearerToken(headers), address);
+    return grant instanceof ProtocolError ? grant : undefined;
   }
 
   /** Returns why a client may not request a page that is for operators only; undefined: it may. */
-  operatorRefusal({ headers }: Request): ProtocolError | undefined {
-    return this.#find(bearerToken(headers))?.admin === true ? undefined : unauthorized();
+  operatorRefusal({ headers }: Request, address: string): ProtocolError | undefined {
+    const grant = this.#find(bearerToken(headers), address);
+    if (grant instanceof ProtocolError) return grant;
+    return grant.admin ? undefined : this.#refusals.unauthorized("client_token", { address, caller: grant.name });
   }
 
   /**
    * Returns a ticket for one connection. Without a token file, everybody gets one, so that pages for browsers need not
    * know whether tokens are needed.
    */
-  issue({ headers }: Request): IssuedTicket | ProtocolError {
-    const grant = this.#find(bearerToken(headers));
-    if (this.required && (grant === undefined || grant.admin)) return unauthorized();
+  issue({ headers }: Request, address: string): IssuedTicket | ProtocolError {
+    const grant = this.required ? this.admit({ token: bearerToken(headers) }, address) : undefined;
+    if (grant instanceof ProtocolError) return grant;
     const ticket = this.#ticketsOnce().issue(grant?.hash ?? "", this.#now());
     return { ticket, expires_in_ms: TICKET_MS };
   }
@@ -110,14 +120,25 @@ export class Access implements Disposable {
   /** Reads the file again if it has changed. To be called about twice a second. */
   async check(): Promise<void> {
     await this.#file?.check();
+    this.#count();
   }
 
   [Symbol.dispose](): void {
     this.#used?.[Symbol.dispose]();
   }
 
-  #find(token: string | undefined): Grant | undefined {
-    return token === undefined ? undefined : this.#file?.tokens.find(token, this.#now());
+  #find(token: string | undefined, address: string): Grant | ProtocolError {
+    if (token === undefined) return this.#refusals.unauthorized("no_token", { address });
+    const grant = this.#file?.tokens.find(token);
+    if (grant === undefined) return this.#refusals.unauthorized("unknown_token", { address });
+    const isValid = !isExpired(grant, this.#now());
+    return isValid ? grant : this.#refusals.unauthorized("expired_token", { address, caller: grant.name });
+  }
+
+  #count(): void {
+    if (this.#file === undefined) return;
+    this.#metrics?.tokens.with({}).set(this.#file.tokens.size);
+    this.#metrics?.fileRefused.with({}).set(this.#file.isRefused ? 1 : 0);
   }
 
   #ticketsOnce(): Tickets {
@@ -126,6 +147,6 @@ export class Access implements Disposable {
   }
 }
 
-function unauthorized(): ProtocolError {
-  return new ProtocolError("unauthorized", "found no valid token; allowed: Authorization: Bearer TOKEN, or a ticket");
+function isOperator(grant: Grant | ProtocolError): grant is Grant {
+  return "admin" in grant && grant.admin;
 }

@@ -43,12 +43,13 @@ export class TokenFile {
   #handled = "";
   #pending: string | undefined;
   #checking = false;
+  #isRefused = false;
   #warned = "";
 
   /** Reads the file. Throws TokenListError when it cannot be used and no valid text is known. */
   constructor(options: TokenFileOptions) {
     this.#options = options;
-    const { path, known, log } = options;
+    const { path, known } = options;
     if (known !== undefined) this.#use(known);
     try {
       const status = statSync(path, { bigint: true });
@@ -59,8 +60,13 @@ export class TokenFile {
     } catch (error) {
       const problems = problemsOf(error, path);
       if (known === undefined) throw new TokenListError(problems);
-      log.error("token_file_refused", { file: path, problems, kept: this.#tokens.size });
+      this.#report(problems);
     }
+  }
+
+  /** The file is missing or not valid, and the tokens of before are in use. */
+  get isRefused(): boolean {
+    return this.#isRefused;
   }
 
   get tokens(): Tokens {
@@ -107,7 +113,7 @@ export class TokenFile {
       return this.#reload(text, status);
     } catch (error) {
       this.#handled = now;
-      this.#report(error);
+      this.#report(problemsOf(error, path));
       return false;
     }
   }
@@ -126,11 +132,13 @@ export class TokenFile {
   #use(text: string): void {
     this.#tokens = new Tokens(parseTokenList(text, this.#options.path));
     this.#text = text;
+    this.#isRefused = false;
   }
 
-  #report(error: unknown): void {
+  #report(problems: readonly string[]): void {
     const { path, log } = this.#options;
-    log.error("token_file_refused", { file: path, problems: problemsOf(error, path), kept: this.#tokens.size });
+    this.#isRefused = true;
+    log.error("token_file_refused", { file: path, problems, kept: this.#tokens.size });
   }
 
   #warnOf({ mode }: FileStatus): void {

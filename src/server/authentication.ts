@@ -10,10 +10,13 @@ import type { Admit } from "./admission.ts";
  */
 export function admitByToken(access: Access, publicRoutes: readonly string[], anonymous: Admit): Admit {
   return (arrival) => {
-    if (!access.required) return anonymous(arrival);
-    const grant = access.admit(arrival.credentials);
+    const isPublic = publicRoutes.includes(arrival.path);
+    const { token, ticket } = arrival.credentials;
+    const showsNothing = token === undefined && ticket === undefined;
+    if (!access.required || (isPublic && showsNothing)) return anonymous(arrival);
+    const grant = access.admit(arrival.credentials, arrival.address);
     if (!(grant instanceof ProtocolError)) return callerOf(grant, arrival.address);
-    return publicRoutes.includes(arrival.path) ? anonymous(arrival) : grant;
+    return isPublic ? anonymous(arrival) : grant;
   };
 }
 

@@ -1,6 +1,8 @@
 import type { MiddlewareHandler } from "hono";
 
 import type { Access } from "../auth/access.ts";
+import type { ProtocolError } from "../protocol/errors.ts";
+import { addressOf, type GuardedEnv } from "./edge/guard.ts";
 import { type PathGuard, refuse } from "./pages.ts";
 
 export interface PublicPagesOptions {
@@ -16,7 +18,7 @@ export function guardPublicPages({ access, publicRoutes, adminOnly }: PublicPage
   return (path) => {
     if (adminOnly.includes(path)) return (c) => Promise.resolve(c.text("This page is at server.admin only.\n", 404));
     if (!access.required || publicRoutes.includes(path)) return PASS;
-    return unless((request) => access.refusal(request));
+    return unless((request, address) => access.refusal(request, address));
   };
 }
 
@@ -25,14 +27,16 @@ export function guardPublicPages({ access, publicRoutes, adminOnly }: PublicPage
  * @param access undefined: they cannot
  */
 export function guardOperatorPages(access: Access | undefined): PathGuard {
-  return () => (access === undefined ? PASS : unless((request) => access.operatorRefusal(request)));
+  return () => (access === undefined ? PASS : unless((request, address) => access.operatorRefusal(request, address)));
 }
 
-const PASS: MiddlewareHandler = (_, next) => next();
+const PASS: MiddlewareHandler<GuardedEnv> = (_, next) => next();
 
-function unless(refusal: (request: Request) => Parameters<typeof refuse>[0] | undefined): MiddlewareHandler {
+function unless(
+  refusal: (request: Request, address: string) => ProtocolError | undefined,
+): MiddlewareHandler<GuardedEnv> {
   return (c, next) => {
-    const error = refusal(c.req.raw);
+    const error = refusal(c.req.raw, addressOf(c.env.visit));
     return error === undefined ? next() : Promise.resolve(refuse(error));
   };
 }

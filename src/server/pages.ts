@@ -1,9 +1,10 @@
-import type { Env, Hono, MiddlewareHandler } from "hono";
+import type { Hono, MiddlewareHandler } from "hono";
 
 import { errorEvent } from "../protocol/error-event.ts";
 import type { ProtocolError } from "../protocol/errors.ts";
 import { PROTOCOL_VERSION } from "../protocol/version.ts";
 import type { RenderedMetrics } from "../telemetry/metrics/exposition.ts";
+import type { GuardedEnv } from "./edge/guard.ts";
 import { refusalOf } from "./upgrade.ts";
 
 /** The server, as its pages for operators use it. */
@@ -22,7 +23,7 @@ export interface PagesHost {
 }
 
 /** Returns the handler that lets requests of a path pass, or answers them. */
-export type PathGuard = (path: string) => MiddlewareHandler;
+export type PathGuard = (path: string) => MiddlewareHandler<GuardedEnv>;
 
 const HEALTH = "/api/v1/health";
 const READY = "/api/v1/ready";
@@ -34,7 +35,7 @@ const CONTRACT = "/api/v1/asyncapi.json";
 export const PAGES = [HEALTH, READY, INFO, METRICS, CONTRACT] as const;
 
 /** Adds liveness, readiness, information, metrics and the contract. */
-export function addPages<E extends Env>(app: Hono<E>, host: PagesHost, guard: PathGuard): void {
+export function addPages(app: Hono<GuardedEnv>, host: PagesHost, guard: PathGuard): void {
   app.get(HEALTH, guard(HEALTH), (c) => c.json({ status: "healthy" }));
   app.get(READY, guard(READY), (c) => {
     const unready = host.unready();

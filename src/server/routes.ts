@@ -5,7 +5,7 @@ import type { Access, IssuedTicket } from "../auth/access.ts";
 import type { Route } from "../dialects/dialect.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { Edge } from "./edge/edge.ts";
-import { type GuardedEnv, guardRequests } from "./edge/guard.ts";
+import { addressOf, type GuardedEnv, guardRequests } from "./edge/guard.ts";
 import { guardPublicPages } from "./page-guard.ts";
 import { addPages, PAGES, type PagesHost, refuse } from "./pages.ts";
 import { connect, type UpgradeHost } from "./upgrade.ts";
@@ -40,7 +40,7 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[]): Routes
   const guard = guardPublicPages({ access, publicRoutes, adminOnly: config.server.admin_only });
   app.get(FRONT_PAGE, guard(FRONT_PAGE), (c) => c.text(frontPage));
   addPages(app, host, guard);
-  app.post(TICKETS, (c) => answerTicket(access.issue(c.req.raw)));
+  app.post(TICKETS, (c) => answerTicket(access.issue(c.req.raw, addressOf(c.env.visit))));
   app.get(TICKETS, (c) => c.text("A ticket is the answer to a POST.\n", 405, { allow: "POST, OPTIONS" }));
   app.options(TICKETS, (c) => c.body(null, 204, { allow: "POST, OPTIONS" }));
   // A health check of HAProxy is OPTIONS by default.

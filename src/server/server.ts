@@ -6,7 +6,7 @@ import { GOODBYE_MS, Sessions } from "../session/sessions.ts";
 import type { ServedModel, Services } from "../stream/services.ts";
 import { renderMetrics } from "../telemetry/metrics/exposition.ts";
 import { type LiveStats, liveStats } from "../telemetry/metrics/live-stats.ts";
-import { presetModelSeries, presetSeries } from "../telemetry/metrics/preset-series.ts";
+import { presetAuthSeries, presetModelSeries, presetSeries } from "../telemetry/metrics/preset-series.ts";
 import { RuntimeMonitor } from "../telemetry/metrics/runtime-monitor.ts";
 import { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
 import { NO_TRACING } from "../telemetry/tracing/no-tracing.ts";
@@ -65,7 +65,9 @@ export class Server {
     const steadyClock = new SteadyClock(SWEEP_MS);
     const clock = options.clock ?? (() => steadyClock.now());
     const metrics = options.metrics ?? new ServerMetrics();
-    this.#access = new Access({ tokens: config.auth.tokens, log, shared: options.process?.access });
+    const { auth } = metrics.families;
+    const { process: member } = options;
+    this.#access = new Access({ tokens: config.auth.tokens, log, metrics: auth, shared: member?.access });
     this.#openedAt = clock();
     const { arena, memory, admission, trimmer } = openAudioMemory(config, { log, metrics, clock });
     this.#trimmer = trimmer;
@@ -90,6 +92,7 @@ export class Server {
       collectGauges(this.#services, this.#sessions, this.#readiness.unready() === undefined, program.version);
     });
     presetSeries(metrics, Object.keys(PATTERNS));
+    if (this.#access.required) presetAuthSeries(metrics);
     this.#timers = [setInterval(() => this.#sweep(), SWEEP_MS), setInterval(() => this.#tick(clock()), TICK_MS)];
   }
 

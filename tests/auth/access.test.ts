@@ -6,8 +6,11 @@ import { join } from "node:path";
 import { Access } from "../../src/auth/access.ts";
 import { hashToken, newToken } from "../../src/auth/token.ts";
 import { ProtocolError } from "../../src/protocol/errors.ts";
+import { authFamilies, UNAUTHORIZED_REASONS } from "../../src/telemetry/metrics/families/auth.ts";
+import { MetricRegistry } from "../../src/telemetry/metrics/metric-registry.ts";
 
 const [TOKEN, ADMIN, LAPSED] = [newToken(), newToken(), newToken()];
+const HOST = "192.0.2.1";
 const log = { info: () => {}, warn: () => {}, error: () => {} };
 
 let folder: string;
@@ -42,7 +45,7 @@ afterEach(async () => {
 const open = () => new Access({ tokens: path, log, now: () => now });
 
 function ticketOf(access: Access): string {
-  const issued = access.issue(request(TOKEN));
+  const issued = access.issue(request(TOKEN), HOST);
   if (issued instanceof ProtocolError) throw issued;
   expect(issued.expires_in_ms).toBe(30_000);
   return issued.ticket;
@@ -53,15 +56,15 @@ describe("access with a token file", () => {
     using access = open();
     expect(access.required).toBe(true);
     const ticket = ticketOf(access);
-    expect(access.admit({ token: TOKEN })).toMatchObject({ name: "client", sessions: 3 });
-    expect(access.admit({ ticket })).toMatchObject({ name: "client", sessions: 3 });
-    expect(access.admit({ ticket })).toBeInstanceOf(ProtocolError);
+    expect(access.admit({ token: TOKEN }, HOST)).toMatchObject({ name: "client", sessions: 3 });
+    expect(access.admit({ ticket }, HOST)).toMatchObject({ name: "client", sessions: 3 });
+    expect(access.admit({ ticket }, HOST)).toBeInstanceOf(ProtocolError);
   });
 
   test("refuses in the same words whatever is wrong", () => {
     using access = open();
     const [used, late] = [ticketOf(access), ticketOf(access)];
-    access.admit({ ticket: used });
+    access.admit({ ticket: used }, HOST);
     now += 30_000;
     const wrong = [
       {},
@@ -73,11 +76,11 @@ describe("access with a token file", () => {
       { ticket: late },
       { ticket: "x" },
     ];
-    const refusals = wrong.map((credentials) => access.admit(credentials));
-    const pages = [request(), request(newToken()), request(TOKEN, "Basic")].map((page) => access.refusal(page));
-    const tickets = [request(), request(newToken()), request(ADMIN)].map((page) => access.issue(page));
-    for (const refusal of [...refusals, ...pages, ...tickets, access.operatorRefusal(request(TOKEN))]) {
-      expect(refusal).toEqual(access.refusal(request()));
+    const refusals = wrong.map((credentials) => access.admit(credentials, HOST));
+    const pages = [request(), request(newToken()), request(TOKEN, "Basic")].map((page) => access.refusal(page, HOST));
+    const tickets = [request(), request(newToken()), request(ADMIN)].map((page) => access.issue(page, HOST));
+    for (const refusal of [...refusals, ...pages, ...tickets, access.operatorRefusal(request(TOKEN), HOST)]) {
+      expect(refusal).toEqual(access.refusal(request(), HOST));
       expect(refusal).toMatchObject({ code: "unauthorized" });
     }
   });
@@ -85,16 +88,16 @@ describe("access with a token file", () => {
   test("takes the token of a client that shows a ticket, too, and leaves the ticket unused", () => {
     using access = open();
     const ticket = ticketOf(access);
-    expect(access.admit({ token: newToken(), ticket })).toBeInstanceOf(ProtocolError);
-    expect(access.admit({ token: TOKEN, ticket })).toMatchObject({ name: "client" });
-    expect(access.admit({ ticket })).toMatchObject({ name: "client" });
+    expect(access.admit({ token: newToken(), ticket }, HOST)).toBeInstanceOf(ProtocolError);
+    expect(access.admit({ token: TOKEN, ticket }, HOST)).toMatchObject({ name: "client" });
+    expect(access.admit({ ticket }, HOST)).toMatchObject({ name: "client" });
   });
 
   test("lets every valid token request pages, and those of operators only request theirs", () => {
     using access = open();
-    for (const token of [TOKEN, ADMIN]) expect(access.refusal(request(token))).toBeUndefined();
-    expect(access.refusal(request(TOKEN, "bEARER"))).toBeUndefined();
-    expect(access.operatorRefusal(request(ADMIN))).toBeUndefined();
+    for (const token of [TOKEN, ADMIN]) expect(access.refusal(request(token), HOST)).toBeUndefined();
+    expect(access.refusal(request(TOKEN, "bEARER"), HOST)).toBeUndefined();
+    expect(access.operatorRefusal(request(ADMIN), HOST)).toBeUndefined();
   });
 
   test("holds a token no more once it is removed, and a ticket for it is worthless", async () => {
@@ -105,14 +108,64 @@ describe("access with a token file", () => {
     await writeFile(path, line("client", newToken()));
     for (let looks = 0; looks < 3; looks++) await access.check();
     expect(access.holds(hash)).toBe(false);
-    expect(access.admit({ ticket })).toBeInstanceOf(ProtocolError);
+    expect(access.admit({ ticket }, HOST)).toBeInstanceOf(ProtocolError);
   });
+});
+
+test("the log and the metrics have the reason of a refusal, its address and a known principal, and no secret", () => {
+  const records: unknown[] = [];
+  const registry = new MetricRegistry();
+  const metrics = authFamilies(registry);
+  const warn = (event: string, fields: unknown) => void records.push([event, fields]);
+  using access = new Access({ tokens: path, log: { ...log, warn }, metrics, now: () => now });
+  const attempts = [
+    () => access.admit({}, HOST),
+    () => access.admit({ token: newToken() }, HOST),
+    () => access.admit({ token: LAPSED }, HOST),
+    () => access.admit({ token: ADMIN }, HOST),
+    () => access.admit({ ticket: "x" }, HOST),
+    () => access.operatorRefusal(request(TOKEN), HOST),
+  ];
+  for (const attempt of attempts) {
+    now += 10_000;
+    attempt();
+  }
+  // At most one in ten seconds; the next has the number of those that were left out.
+  for (let index = 0; index < 3; index++) access.admit({}, HOST);
+  now += 10_000;
+  access.admit({}, HOST);
+  expect(records).toEqual([
+    ["unauthorized", { reason: "no_token", address: HOST }],
+    ["unauthorized", { reason: "unknown_token", address: HOST }],
+    ["unauthorized", { reason: "expired_token", address: HOST, caller: "old" }],
+    ["unauthorized", { reason: "operator_token", address: HOST, caller: "ops" }],
+    ["unauthorized", { reason: "ticket", address: HOST }],
+    ["unauthorized", { reason: "client_token", address: HOST, caller: "client" }],
+    ["unauthorized", { reason: "no_token", address: HOST, left_out: 3 }],
+  ]);
+  const counted = UNAUTHORIZED_REASONS.map((reason) => [reason, metrics.unauthorized.with({ reason }).value]);
+  const single = { unknown_token: 1, expired_token: 1, operator_token: 1, client_token: 1, ticket: 1 };
+  expect(Object.fromEntries(counted)).toEqual({ no_token: 5, ...single });
+  expect([metrics.tokens.with({}).value, metrics.fileRefused.with({}).value]).toEqual([3, 0]);
+});
+
+test("a metric tells while the token file cannot be used", async () => {
+  const metrics = authFamilies(new MetricRegistry());
+  using access = new Access({ tokens: path, log, metrics, now: () => now });
+  const look = async () => {
+    for (let looks = 0; looks < 3; looks++) await access.check();
+    return [metrics.fileRefused.with({}).value, metrics.tokens.with({}).value];
+  };
+  await writeFile(path, "broken\n");
+  expect(await look()).toEqual([1, 3]);
+  await writeFile(path, line("client", TOKEN));
+  expect(await look()).toEqual([0, 1]);
 });
 
 test("access without a token file requires nothing, and still issues tickets", () => {
   using access = new Access({ tokens: "none", log });
   expect([access.required, access.text]).toEqual([false, undefined]);
-  expect(access.issue(request("anything"))).toMatchObject({
+  expect(access.issue(request("anything"), HOST)).toMatchObject({
     ticket: expect.stringMatching(/^[\w-]{88}$/),
     expires_in_ms: 30_000,
   });

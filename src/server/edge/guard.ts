@@ -10,6 +10,11 @@ export interface GuardedEnv {
   readonly Bindings: { readonly visit: Visit | ProtocolError };
 }
 
+/** Returns the network address of a client; empty when it is not known. */
+export function addressOf(visit: Visit | ProtocolError): string {
+  return visit instanceof ProtocolError ? "" : visit.address;
+}
+
 /** Methods that change nothing. A page may send them anywhere, but cannot read the answer without permission. */
 const READS: readonly string[] = ["GET", "HEAD", "OPTIONS"];
 

@@ -21,6 +21,9 @@ type Rule = "sum" | "max" | "each" | "scaled";
 const RULES: Readonly<Record<string, Rule | ((labels: Sample["labels"]) => Rule)>> = {
   streamer_ready: "max",
   streamer_build_info: "max",
+  // Every process reads the same file.
+  streamer_tokens: "max",
+  streamer_token_file_refused: "max",
   streamer_event_loop_utilization_ratio: "each",
   // All processes share the processors and the limit of sessions; each has its part of everything else.
   streamer_capacity_streams: ({ resource }) => (resource === "processor" || resource === "sessions" ? "max" : "scaled"),

@@ -1,6 +1,7 @@
 import { JOB_FAILURES } from "../../model/job.ts";
 import { type ErrorCode, type ErrorRow, ERRORS, WARNINGS } from "../../protocol/errors.ts";
 import { EVENTS } from "../../protocol/events.ts";
+import { UNAUTHORIZED_REASONS } from "./families/auth.ts";
 import { SPAN_FATES } from "./families/server.ts";
 import { MAIN_THREAD_STAGES } from "./main-thread-timer.ts";
 import { INTERIM_FATES, WORKER_DEATH_CAUSES } from "./model-metrics.ts";
@@ -32,6 +33,11 @@ export function presetSeries(metrics: ServerMetrics, patterns: readonly string[]
   }
   for (const pattern of patterns) sessions.opened.with({ pattern });
   streams.shed.with({});
+}
+
+/** Creates the series of a server with tokens in the same way. */
+export function presetAuthSeries(metrics: ServerMetrics): void {
+  for (const reason of UNAUTHORIZED_REASONS) metrics.families.auth.unauthorized.with({ reason });
 }
 
 /** Creates the series of the models in the same way. Their names are known when they are loaded. */

@@ -1,5 +1,6 @@
 import type { MetricRegistry } from "../metric-registry.ts";
 import { audioFamilies } from "./audio.ts";
+import { authFamilies } from "./auth.ts";
 import { bufferFamilies } from "./buffers.ts";
 import { inferenceFamilies } from "./inference.ts";
 import { resultFamilies } from "./results.ts";
@@ -27,5 +28,6 @@ export function registerFamilies(registry: MetricRegistry) {
     workers: workerFamilies(registry),
     runtime: runtimeFamilies(registry),
     server: serverFamilies(registry),
+    auth: authFamilies(registry),
   };
 }
