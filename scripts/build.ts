@@ -53,26 +53,7 @@ export async function buildExecutable(): Promise<string> {
   await mkdir(folder, { recursive: true });
   try {
     const outfile = join(folder, "streamer");
-    // `main.ts` derives the URL of the worker from its own, so both are entry points.
-    await Bun.build({
-      entrypoints: [join(root, "src", "main.ts"), join(root, "src", "worker.ts")],
-      compile: {
-        outfile,
-        // Needed by model files of users: imported at run time, they resolve their own packages only with this.
-        autoloadPackageJson: true,
-        // A server must not read settings from the folder it is started in.
-        autoloadDotenv: false,
-        autoloadBunfig: false,
-        // BUN_OPTIONS of the environment is put before these arguments, and Bun 1.4.5 obeys none of it in front of `--`.
-        execArgv: ["--"],
-      },
-      sourcemap: "linked",
-      // Parsing at build time makes a server ready a third sooner.
-      bytecode: true,
-      format: "esm",
-      minify: { whitespace: true, syntax: true, identifiers: false },
-    });
-    await chmod(outfile, 0o755);
+    await compile(join(root, "src"), outfile);
     await rename(outfile, executable);
     const described = await describe(inputsHash);
     if (described !== undefined) await Bun.write(stamp, described);
@@ -80,6 +61,30 @@ export async function buildExecutable(): Promise<string> {
     await rm(folder, { recursive: true, force: true });
   }
   return executable;
+}
+
+/** Compiles the program of `main.ts` and `worker.ts` in a folder. */
+export async function compile(folder: string, outfile: string): Promise<void> {
+  // `main.ts` derives the URL of the worker from its own, so both are entry points.
+  await Bun.build({
+    entrypoints: [join(folder, "main.ts"), join(folder, "worker.ts")],
+    compile: {
+      outfile,
+      // Needed by model files of users: imported at run time, they resolve their own packages only with this.
+      autoloadPackageJson: true,
+      // A server must not read settings from the folder it is started in.
+      autoloadDotenv: false,
+      autoloadBunfig: false,
+      // BUN_OPTIONS of the environment is put before these arguments, and Bun 1.4.5 obeys none of it in front of `--`.
+      execArgv: ["--"],
+    },
+    sourcemap: "linked",
+    // Parsing at build time makes a server ready a third sooner.
+    bytecode: true,
+    format: "esm",
+    minify: { whitespace: true, syntax: true, identifiers: false },
+  });
+  await chmod(outfile, 0o755);
 }
 
 if (import.meta.main) {

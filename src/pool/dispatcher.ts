@@ -1,13 +1,13 @@
 import type { Arena } from "../audio/arena.ts";
 import type { Clock } from "../lib/clock.ts";
-import type { JobResult } from "../model/job.ts";
 import type { ModelInfo } from "../model/model-info.ts";
+import { CallEnds, type Ended } from "./call-ends.ts";
 import { Disposals } from "./disposals.ts";
 import type { AudioJob, Lane, LaneOwner, Settle } from "./lane.ts";
-import { Outcomes, resultOutcome } from "./outcomes.ts";
+import { Outcomes } from "./outcomes.ts";
 import type { PoolLimits } from "./pool-options.ts";
 import type { PoolTelemetry } from "./pool-telemetry.ts";
-import type { AssignedCall, EndedCalls, QueuedJob, SchedulerLane } from "./queued-job.ts";
+import type { AssignedCall, SchedulerLane } from "./queued-job.ts";
 import { Scheduler } from "./scheduler.ts";
 import { WakeTimer } from "./wake-timer.ts";
 import type { CallResult, HostExit } from "./worker-host.ts";
@@ -17,13 +17,10 @@ import type { Workers } from "./workers.ts";
 /** Time for which a lost worker counts as occupied. Workers usually load their model faster. */
 const LOST_MS = 5000;
 
-const NO_AUDIO = { slabs: [], offset: 0, length: 0 };
+/** Time until a turn that failed by a fault of the server is taken again. */
+const RETRY_MS = 100;
 
-/** A call that has ended, and its results. */
-interface Ended {
-  readonly call: AssignedCall;
-  readonly result: CallResult;
-}
+const NO_AUDIO = { slabs: [], offset: 0, length: 0 };
 
 export interface DispatcherOptions {
   readonly info: ModelInfo;
@@ -49,19 +46,25 @@ export class Dispatcher {
   readonly #lanes = new Set<Lane>();
   /** Undefined: the model has no `dispose`. */
   readonly #disposals: Disposals | undefined;
+  readonly #ends: CallEnds;
   #closed = false;
 
   constructor(options: DispatcherOptions) {
     const { info, limits, telemetry, arena, clock } = options;
     this.#options = options;
     this.#outcomes = new Outcomes(telemetry, arena);
-    this.#timer = new WakeTimer(clock, () => this.#turn());
+    this.#timer = new WakeTimer(clock, () => this.#wake());
     const { workers, maxInFlight, inferenceTimeoutMs: timeoutMs } = limits;
     this.scheduler = new Scheduler(
       { ...info, workers, maxInFlight, timeoutMs, lostMs: LOST_MS },
       { ahead: options.workers.ahead, withdraw: (call) => this.#withdraw(call) },
     );
     if (info.disposes) this.#disposals = new Disposals((...state) => this.#dispose(...state));
+    this.#ends = new CallEnds({
+      ...{ info, telemetry, clock, scheduler: this.scheduler, workers: options.workers },
+      outcomes: this.#outcomes,
+      disposals: this.#disposals,
+    });
   }
 
   /** Opens a lane for one channel. @param options of the `start`, for the model; undefined: none */
@@ -84,33 +87,26 @@ export class Dispatcher {
 
   /** Calls have ended with results. Those of other workers that have come meanwhile are handled with them. */
   callsDone(worker: number, results: readonly CallResult[]): void {
-    const now = this.#options.clock.now();
-    const ended = this.#endCalls(worker, results, now);
+    const ended: Ended[] = [];
+    this.#ends.take(worker, () => results, ended);
     for (let other = 0; other < this.#options.limits.workers; other++) {
-      if (other !== worker) ended.push(...this.#endCalls(other, this.#options.workers.poll(other), now));
+      if (other !== worker) this.#ends.take(other, () => this.#options.workers.poll(other), ended);
     }
     // The workers get their next calls before these results are delivered, which takes some time.
-    this.#turn();
-    for (const each of ended) this.#deliver(each);
+    this.#wake();
+    for (const each of ended) this.#ends.deliver(each);
   }
 
   workerExited(worker: number, exit: HostExit): void {
     if (!this.#closed) this.#options.telemetry.workerCrashed(worker, exit);
-    const ended = this.#endWorker(worker, "worker_crashed", "the worker that ran the model crashed");
-    for (const job of ended.calls.flatMap(({ jobs }) => jobs)) {
-      if (ended.jobs.includes(job)) this.#jobEnded(job);
-      else this.#disposals?.jobEnded(job, undefined);
-    }
+    this.#ends.workerExited(worker);
+    this.#timer.wakeSoon();
   }
 
   /** Fails all waiting jobs: there is no worker, and none could be started. */
   failWaiting(): void {
-    const now = this.#options.clock.now();
     const message = `the model is unavailable: ${this.#options.workers.unavailable?.reason ?? "it has no worker"}`;
-    for (const job of this.scheduler.takeWaiting()) {
-      this.#outcomes.release(job);
-      this.#outcomes.failUnstarted(job, message, now);
-    }
+    this.#ends.failUnstarted(this.scheduler.takeWaiting(), message);
   }
 
   /** Closes all lanes, and disposes of their states as far as that is possible in a short time. */
@@ -125,7 +121,12 @@ export class Dispatcher {
     const { info, arena, clock } = this.#options;
     if (info.stateful !== (job.step !== undefined)) throw new Error("only stateful models take steps");
     arena.retainSpan(job.audio);
-    this.scheduler.submit(lane, job, settle, clock.now());
+    try {
+      this.scheduler.submit(lane, job, settle, clock.now());
+    } catch (error) {
+      arena.releaseSpan(job.audio);
+      throw error;
+    }
     this.#settleDropped();
     // Jobs that are submitted together are scheduled together: they form a batch, and finals go first.
     this.#timer.wakeSoon();
@@ -149,36 +150,13 @@ export class Dispatcher {
   }
 
   #settleDropped(): void {
-    for (const job of this.scheduler.takeDropped()) {
-      this.#options.telemetry.jobDropped(job);
+    const dropped = this.scheduler.takeDropped();
+    for (const job of dropped) {
       // A worker still reads the samples of a cancelled job.
       if (!job.cancelled) this.#outcomes.release(job);
       this.#outcomes.defer(job.settle, { status: "dropped" });
     }
-  }
-
-  /** Removes the calls of these results from the worker. */
-  #endCalls(worker: number, results: readonly CallResult[], now: number): Ended[] {
-    const ended: Ended[] = [];
-    for (const result of results) {
-      const call = this.scheduler.callEnded(worker, result.call, result.inferMs, now);
-      if (call === undefined) continue;
-      this.#options.telemetry.callEnded(call, result.inferMs, this.#options.info.sampleRate);
-      ended.push({ call, result });
-    }
-    return ended;
-  }
-
-  #deliver({ call, result: { results, inferMs } }: Ended): void {
-    const { telemetry } = this.#options;
-    const { worker } = call;
-    for (const [i, job] of call.jobs.entries()) {
-      const result = results[i]!;
-      this.#jobEnded(job, result);
-      if (result.uncloned !== undefined) telemetry.stateUncloned(worker, result.uncloned);
-      if (result.error !== undefined && !job.cancelled) telemetry.inferenceFailed(worker, result.error, result.stack);
-      if (!job.cancelled) this.#outcomes.deliver(job.settle, resultOutcome(job, result, call, inferMs));
-    }
+    for (const job of dropped) this.#options.telemetry.jobDropped(job);
   }
 
   /** Takes back a call that its worker has not taken. */
@@ -189,38 +167,28 @@ export class Dispatcher {
   }
 
   #replaceOverdue(worker: number): void {
-    const { limits, telemetry, workers, clock } = this.#options;
+    const { limits, telemetry, workers } = this.#options;
     const { inferenceTimeoutMs } = limits;
+    const late: Ended[] = [];
     // In this order: a worker that takes another call meanwhile has written the result of the one before.
     this.scheduler.withdrawFrom(worker);
-    const late = this.#endCalls(worker, workers.poll(worker), clock.now());
-    if (late.length === 0) {
+    this.#ends.take(worker, () => workers.poll(worker), late);
+    if (late.length === 0 && this.scheduler.call(worker) !== undefined) {
       telemetry.callTimedOut(worker, inferenceTimeoutMs);
-      const message = `the model took longer than ${inferenceTimeoutMs} ms`;
-      const { jobs } = this.#endWorker(worker, "inference_timeout", message);
-      // Until the abandoned worker has ended, it may read the samples and use the state.
-      workers.replace(worker, () => jobs.forEach((job) => this.#jobEnded(job)));
+      this.#ends.abandon(worker, "inference_timeout", `the model took longer than ${inferenceTimeoutMs} ms`);
     }
-    for (const each of late) this.#deliver(each);
+    for (const each of late) this.#ends.deliver(each);
   }
 
-  /** Ends the worker's calls without results. Returns what has ended; a worker may still read the samples. */
-  #endWorker(worker: number, code: "worker_crashed" | "inference_timeout", message: string): EndedCalls {
-    const { telemetry, info, clock } = this.#options;
-    const now = clock.now();
-    const ended = this.scheduler.workerEnded(worker, now, code === "worker_crashed");
-    for (const call of ended.calls) {
-      telemetry.callEnded(call, now - (call.startedMs ?? now), info.sampleRate);
+  /** Takes a turn. After a fault, what was left out of it is made up for in the next one. */
+  #wake(): void {
+    try {
+      this.#turn();
+    } catch (error) {
+      const { telemetry, clock } = this.#options;
+      telemetry.faulted("schedule", error);
+      this.#timer.wakeAt(clock.now() + RETRY_MS);
     }
-    for (const job of ended.jobs) if (!job.cancelled) this.#outcomes.fail(job, code, message, now);
-    this.#timer.wakeSoon();
-    return ended;
-  }
-
-  /** No worker runs the job any more. */
-  #jobEnded(job: QueuedJob, result?: JobResult): void {
-    this.#outcomes.release(job);
-    this.#disposals?.jobEnded(job, result);
   }
 
   /** Delivers what was deferred and starts the calls that can start now. */
@@ -235,7 +203,11 @@ export class Dispatcher {
     scheduler.review(now);
     for (let call = scheduler.next(now); call !== undefined; call = scheduler.next(now)) {
       if (this.#disposals !== undefined) for (const job of call.jobs) this.#disposals.jobStarted(job);
-      workers.call(call.worker, call.number, call.jobs);
+      try {
+        workers.call(call.worker, call.number, call.jobs);
+      } catch (error) {
+        this.#ends.giveUp(call.worker, error);
+      }
     }
     this.#timer.wakeAt(scheduler.nextDueMs(now));
   }

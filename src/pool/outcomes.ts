@@ -24,6 +24,15 @@ export class Outcomes {
     this.#arena.releaseSpan(job.audio);
   }
 
+  /** Delivers what the model has returned for a job. */
+  deliverResult(job: QueuedJob, result: JobResult, call: AssignedCall, inferMs: number): void {
+    const { error, stack, uncloned } = result;
+    if (uncloned !== undefined) this.#telemetry.stateUncloned(call.worker, uncloned);
+    if (job.cancelled) return;
+    if (error !== undefined) this.#telemetry.inferenceFailed(call.worker, error, stack);
+    this.deliver(job.settle, resultOutcome(job, result, call, inferMs));
+  }
+
   /** Delivers that a job has no result. @param now end of its call */
   fail(job: QueuedJob, code: JobFailure, message: string, now: number): void {
     const { queueMs, startedMs, settle } = job;
@@ -59,8 +68,15 @@ export class Outcomes {
   }
 }
 
+export const FAULT_MESSAGE = "an internal error of the server; it has been logged";
+
+/** Returns the outcome of a job whose result is lost by a fault of the server. */
+export function faultOutcome({ queueMs }: QueuedJob): Outcome {
+  return { status: "failed", code: "worker_crashed", message: FAULT_MESSAGE, queueMs, inferMs: 0 };
+}
+
 /** Returns the outcome of a job that the model has answered, or for which it threw an error. */
-export function resultOutcome(job: QueuedJob, result: JobResult, call: AssignedCall, inferMs: number): Outcome {
+function resultOutcome(job: QueuedJob, result: JobResult, call: AssignedCall, inferMs: number): Outcome {
   const { error, output, audio, state } = result;
   const { queueMs } = job;
   if (error !== undefined) return { status: "failed", code: "inference_failed", message: error, queueMs, inferMs };

@@ -1,5 +1,7 @@
+import type { Clock } from "../lib/clock.ts";
 import type { JobFailure } from "../model/job.ts";
-import type { RateLimitedLog } from "../telemetry/log/rate-limited-log.ts";
+import { FaultLog } from "../telemetry/log/fault-log.ts";
+import { RateLimitedLog, type WarningLog } from "../telemetry/log/rate-limited-log.ts";
 import type { ModelMetrics } from "../telemetry/metrics/model-metrics.ts";
 import type { AssignedCall, QueuedJob } from "./queued-job.ts";
 import type { HostExit } from "./worker-host.ts";
@@ -9,11 +11,13 @@ export class PoolTelemetry {
   #model: string;
   #metrics: ModelMetrics | undefined;
   readonly #log: RateLimitedLog;
+  readonly #faults: FaultLog;
 
   /** @param model name for the log until the model is loaded */
-  constructor(model: string, log: RateLimitedLog) {
+  constructor(model: string, log: WarningLog, clock: Pick<Clock, "now">) {
     this.#model = model;
-    this.#log = log;
+    this.#log = new RateLimitedLog(log, clock);
+    this.#faults = new FaultLog({ error: (event, fields) => log.warn(event, { model: this.#model, ...fields }) });
   }
 
   /** @param exported the model's own name, for the log when no metrics are kept */
@@ -53,8 +57,9 @@ export class PoolTelemetry {
     this.#log.warn("inference_timeout", { model: this.#model, worker, timeout_ms: timeoutMs });
   }
 
-  workerCrashed(worker: number, { cause, stack }: HostExit): void {
-    this.#metrics?.workerDied(stack === undefined ? "exit" : "error");
+  workerCrashed(worker: number, { cause, stack, fault }: HostExit): void {
+    this.#metrics?.workerDied(stack === undefined && fault === undefined ? "exit" : "error");
+    if (fault !== undefined) return this.faulted("host", fault);
     this.#log.warn("worker_crashed", { model: this.#model, worker, cause, stack });
   }
 
@@ -74,6 +79,11 @@ export class PoolTelemetry {
 
   strangeMessage(worker: number): void {
     this.#log.warn("strange_message", { model: this.#model, worker });
+  }
+
+  /** A fault of the server, and what it was doing. */
+  faulted(task: string, error: unknown): void {
+    this.#faults.record(task, error);
   }
 
   settleThrew(error: unknown): void {

@@ -1,6 +1,5 @@
 import { systemClock } from "../lib/clock.ts";
 import type { ModelInfo } from "../model/model-info.ts";
-import { RateLimitedLog } from "../telemetry/log/rate-limited-log.ts";
 import type { PoolLoad } from "../telemetry/metrics/model-metrics.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Lane, LaneOwner } from "./lane.ts";
@@ -27,7 +26,7 @@ export class ModelPool {
   constructor(options: ModelPoolOptions) {
     const { model, settings, limits, arena, startHost, log, clock = systemClock } = options;
     this.#options = options;
-    this.#telemetry = new PoolTelemetry(model, new RateLimitedLog(log, clock));
+    this.#telemetry = new PoolTelemetry(model, log, clock);
     this.#workers = new Workers({
       count: limits.workers,
       model,

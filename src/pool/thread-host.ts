@@ -55,7 +55,9 @@ class ThreadHost implements WorkerHost {
   #waking = false;
   readonly #wake = (): void => {
     this.#waking = false;
-    if (this.#ring.wake()) this.#post({ type: "wake" });
+    this.#attempt(() => {
+      if (this.#ring.wake()) this.#post({ type: "wake" });
+    });
   };
 
   constructor(workerUrl: string | URL, { model, settings, arena, spawn }: HostOptions, events: HostEvents) {
@@ -68,7 +70,7 @@ class ThreadHost implements WorkerHost {
       queueMicrotask(() => events.exited({ cause: messageOf(error) }));
       return;
     }
-    this.#worker.onmessage = (event: MessageEvent) => this.#receive(event.data);
+    this.#worker.onmessage = (event: MessageEvent) => this.#attempt(() => this.#receive(event.data));
     this.#worker.onerror = (event: ErrorEvent) => {
       this.#exit ??= { cause: firstError(event.message), stack: event.message };
     };
@@ -123,6 +125,16 @@ class ThreadHost implements WorkerHost {
     this.#closing = true;
     if (this.#addon.isSet) this.#post({ type: "exit" });
     else this.#worker?.terminate();
+  }
+
+  /** Does something of this host alone. After a fault the host ends, because a call or a result may be lost. */
+  #attempt(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#exit ??= { cause: messageOf(error), fault: error };
+      this.terminate();
+    }
   }
 
   /** Wakes the thread at the end of the turn of the event loop, if it waits for calls then: once for all of a turn. */

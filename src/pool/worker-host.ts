@@ -40,6 +40,8 @@ export interface HostExit {
   readonly cause: string;
   /** Present when an error ended the host. */
   readonly stack?: string;
+  /** A fault of the server ended the host. */
+  readonly fault?: unknown;
 }
 
 /**

@@ -1,12 +1,8 @@
 import type { Clock } from "../lib/clock.ts";
 import type { ModelInfo } from "../model/model-info.ts";
+import { Restarts } from "./restarts.ts";
 import type { CallResult, HostEvents, HostExit, LaneJob, WorkerHost } from "./worker-host.ts";
 
-/**
- * Delay before the replacement of a worker that ended without a call: doubled with each in a row, up to the longest.
- */
-export const FIRST_BACKOFF_MS = 100;
-export const LONGEST_BACKOFF_MS = 5000;
 /**
  * Time that an abandoned worker has to end by itself, unless its place is needed before. It is long, because a worker
  * that is interrupted cannot release what its model holds.
@@ -27,6 +23,8 @@ export interface SlotEvents {
   loadFailed(exit: HostExit): void;
   /** An abandoned worker has not ended by itself and is terminated. */
   stuck(): void;
+  /** Workers end again and again before they answer a call. The next attempt follows. */
+  looping(): void;
   /** An abandoned worker has ended. */
   left(): void;
   /** A worker is to be started, but `mayStart` is false: abandoned ones are to be terminated. */
@@ -46,9 +44,9 @@ export interface SlotOptions {
 
 /**
  * `ready`: the worker takes calls. `starting`: it is loading, or about to. `failing`: the same, but the last one could
- * not be loaded. `blocked`: there is none, because abandoned ones do not end.
+ * not be loaded. `looping`: the same, but the last ones ended before they answered a call. `blocked`: there is none, because abandoned ones do not end.
  */
-export type SlotState = "ready" | "starting" | "failing" | "blocked";
+export type SlotState = "ready" | "starting" | "failing" | "looping" | "blocked";
 
 /**
  * The place of one worker. When its worker ends, another one is started. A worker whose call or load takes too long is
@@ -58,12 +56,9 @@ export class WorkerSlot {
   readonly #options: SlotOptions;
   #host: WorkerHost | undefined;
   #state: SlotState = "starting";
-  /** The worker has had a call. */
-  #called = false;
+  readonly #restarts = new Restarts();
   /** A worker is to be started as soon as enough of the abandoned ones have ended. */
   #crowded = false;
-  /** Workers in a row that ended without a call. */
-  #failures = 0;
   /** Hosts that were abandoned and have not ended, each with the task for its end. */
   readonly #abandoned = new Map<WorkerHost, () => void>();
   #cancelTimer = (): void => {};
@@ -91,7 +86,7 @@ export class WorkerSlot {
 
   /** Queues a call. The worker must be ready. */
   call(call: number, jobs: readonly LaneJob[]): void {
-    this.#called = true;
+    this.#restarts.called();
     this.#host?.call(call, jobs);
   }
 
@@ -102,7 +97,9 @@ export class WorkerSlot {
 
   /** Returns the results that were not reported. */
   poll(): readonly CallResult[] {
-    return this.#host?.poll() ?? [];
+    const results = this.#host?.poll() ?? [];
+    if (results.length > 0) this.#restarts.answered();
+    return results;
   }
 
   forget(lane: number): void {
@@ -152,7 +149,7 @@ export class WorkerSlot {
 
   #start(): void {
     const { startHost, loadTimeoutMs, clock, events } = this.#options;
-    this.#called = false;
+    this.#restarts.begin();
     const isCurrent = (): boolean => this.#host === host && !this.#closed;
     const host = startHost({
       ready: (info) => {
@@ -162,7 +159,9 @@ export class WorkerSlot {
         events.ready(info);
       },
       done: (results) => {
-        if (isCurrent()) events.done(results);
+        if (!isCurrent()) return;
+        this.#restarts.answered();
+        events.done(results);
       },
       strangeMessage: () => events.strangeMessage(),
       exited: (exit) => this.#exited(host, exit),
@@ -189,16 +188,16 @@ export class WorkerSlot {
     const wasReady = this.#state === "ready";
     this.#cancelTimer();
     // The host still tells which calls it has not taken.
-    if (wasReady) {
-      this.#state = "starting";
-      this.#options.events.exited(exit);
+    try {
+      if (wasReady) {
+        this.#state = "starting";
+        this.#options.events.exited(exit);
+      }
+    } finally {
+      this.#host = undefined;
+      if (wasReady) this.#restart();
+      else this.#loadFailed(exit);
     }
-    this.#host = undefined;
-    if (!wasReady) return this.#loadFailed(exit);
-    // A worker that ends by itself without a call would probably do it again at once.
-    if (!this.#called) return this.#startLater();
-    this.#failures = 0;
-    this.#refill();
   }
 
   /** Lets the current host end by itself. */
@@ -222,8 +221,19 @@ export class WorkerSlot {
   #loadFailed(exit: HostExit): void {
     if (this.#closed) return;
     this.#state = "failing";
-    this.#startLater();
+    this.#restart();
     this.#options.events.loadFailed(exit);
+  }
+
+  /** Starts the next worker, after a pause if those before it were of no use. */
+  #restart(): void {
+    if (this.#closed) return;
+    const delayMs = this.#restarts.next();
+    if (delayMs === 0) return this.#refill();
+    this.#cancelTimer = this.#options.clock.after(delayMs, () => this.#refill());
+    if (!this.#restarts.looping || this.#state === "failing") return;
+    this.#state = "looping";
+    this.#options.events.looping();
   }
 
   #refill(): void {
@@ -236,11 +246,5 @@ export class WorkerSlot {
       this.#state = "blocked";
       events.blocked();
     });
-  }
-
-  #startLater(): void {
-    if (this.#closed) return;
-    const delayMs = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** this.#failures++);
-    this.#cancelTimer = this.#options.clock.after(delayMs, () => this.#refill());
   }
 }

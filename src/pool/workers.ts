@@ -34,7 +34,7 @@ export interface WorkersOptions {
 export interface Unavailable {
   /**
    * `stuck`: so many threads were abandoned that a worker cannot be replaced. `load`: no worker is left, and the last
-   * ones could not be loaded.
+   * ones could not be loaded, or ended before they answered a call.
    */
   readonly cause: "stuck" | "load";
   /** For people, also for clients: without paths. */
@@ -91,7 +91,10 @@ export class Workers {
       const threads = abandoned === 1 ? "1 thread does" : `${abandoned} threads do`;
       return { cause: "stuck", reason: `${threads} not return from the model, so no more workers are started` };
     }
-    return this.#none ? { cause: "load", reason: "no worker can be started; the log has the cause" } : undefined;
+    if (!this.#none) return undefined;
+    const isLoop = this.#slots.some(({ state }) => state === "looping");
+    const what = isLoop ? "its workers end before they answer a call" : "no worker can be started";
+    return { cause: "load", reason: `${what}; the log has the cause` };
   }
 
   /** Hosts started so far. */
@@ -155,6 +158,7 @@ export class Workers {
         left: () => this.#left(),
         crowded: () => this.#slots.forEach((slot) => slot.terminateAbandoned()),
         blocked: () => this.#review(),
+        looping: () => this.#review(),
       },
     });
   }
@@ -184,7 +188,7 @@ export class Workers {
   }
 
   #review(): void {
-    this.#none = this.#slots.every(({ state }) => state === "failing" || state === "blocked");
+    this.#none = this.#slots.every(({ state }) => state !== "ready" && state !== "starting");
     if (this.#none) this.#options.events.noneLeft();
   }
 }

@@ -4,6 +4,7 @@ import { SteadyClock } from "../lib/steady-clock.ts";
 import { PATTERNS } from "../pipeline/patterns.ts";
 import { GOODBYE_MS, Sessions } from "../session/sessions.ts";
 import type { ServedModel, Services } from "../stream/services.ts";
+import { FaultLog } from "../telemetry/log/fault-log.ts";
 import { renderMetrics } from "../telemetry/metrics/exposition.ts";
 import { type LiveStats, liveStats } from "../telemetry/metrics/live-stats.ts";
 import { presetAuthSeries, presetModelSeries, presetSeries } from "../telemetry/metrics/preset-series.ts";
@@ -54,6 +55,7 @@ export class Server {
   readonly #trimmer: ArenaTrimmer;
   readonly #garbage: GarbageCollector;
   readonly #edge: Edge;
+  readonly #faults: FaultLog;
   #listener: Listener | undefined;
   readonly #timers: readonly Timer[];
   readonly #openedAt: number;
@@ -75,7 +77,8 @@ export class Server {
     this.#sessions = new Sessions(this.#services, options.process?.places);
     this.#garbage = new GarbageCollector(metrics, clock);
     const handled = (message: string | Uint8Array) => this.#garbage.add(message);
-    this.#websockets = new WebSockets({ sessions: this.#sessions, limits, log, clock, handled });
+    this.#faults = new FaultLog(log);
+    this.#websockets = new WebSockets({ sessions: this.#sessions, limits, faults: this.#faults, clock, handled });
     this.#edge = new Edge({ server: config.server, tokensExist: () => this.#access.required, log, clock });
     // Listens before anything is loaded: a port that is taken is reported at once.
     if (options.process?.listensWhenLoaded !== true) this.#listener = this.#listen();
@@ -93,7 +96,7 @@ export class Server {
     });
     presetSeries(metrics, Object.keys(PATTERNS));
     if (this.#access.required) presetAuthSeries(metrics);
-    this.#timers = [setInterval(() => this.#sweep(), SWEEP_MS), setInterval(() => this.#tick(clock()), TICK_MS)];
+    this.#timers = [setInterval(() => this.#sweep(), SWEEP_MS), setInterval(() => this.#tick(), TICK_MS)];
   }
 
   /** `http://HOST:PORT`, with the port that is really listened on; empty before it listens. */
@@ -186,25 +189,30 @@ export class Server {
     });
   }
 
-  #tick(now: number): void {
-    this.#sessions.tick(now);
-    sampleLoad(this.#services, now);
+  #tick(): void {
+    const now = this.#services.clock();
+    this.#faults.contain("tick", () => this.#sessions.tick(now));
+    this.#faults.contain("load", () => sampleLoad(this.#services, now));
   }
 
+  /** A fault of one part does not keep the others from their turn. */
   #sweep(): void {
     const { metrics, memory, clock } = this.#services;
+    const faults = this.#faults;
     const outer = metrics.mainThread.enter("sweep");
     const now = clock();
-    void this.#access.check();
-    if (this.#access.required) this.#sessions.withdraw((credential) => this.#access.holds(credential));
-    this.#sessions.sweep(now);
-    this.#websockets.sweep(now);
-    memory.check(now);
-    this.#trimmer.check(now);
-    this.#descriptors.check(this.#sessions.size);
-    this.#readiness.check(now);
+    faults.contain("tokens", () => {
+      void this.#access.check();
+      if (this.#access.required) this.#sessions.withdraw((credential) => this.#access.holds(credential));
+    });
+    faults.contain("sweep", () => this.#sessions.sweep(now));
+    faults.contain("socket", () => this.#websockets.sweep(now));
+    faults.contain("memory", () => memory.check(now));
+    faults.contain("trim", () => this.#trimmer.check(now));
+    faults.contain("descriptors", () => this.#descriptors.check(this.#sessions.size));
+    faults.contain("readiness", () => this.#readiness.check(now));
     metrics.mainThread.leave(outer);
-    this.#garbage.check(now, memory.streams);
+    faults.contain("collect", () => this.#garbage.check(now, memory.streams));
   }
 
   #routesHost(): RoutesHost {

@@ -6,7 +6,7 @@ import type { ErrorCode } from "../protocol/errors.ts";
 import type { Accepted, Connection } from "../session/connection.ts";
 import type { Session } from "../session/session.ts";
 import type { Sessions } from "../session/sessions.ts";
-import type { Logger } from "../telemetry/log/log.ts";
+import type { FaultLog } from "../telemetry/log/fault-log.ts";
 
 /**
  * Longest time without progress for the last messages of a session that is over. The kernel asks for more when a
@@ -30,6 +30,9 @@ const DROP_MARGIN_BYTES = 64 * 1024 * 1024;
 const KEEP_OPEN = { idleTimeout: 960, sendPings: true } as const;
 
 const OPEN = 1;
+
+/** The end of a connection for which no session could be opened. */
+const INTERNAL: Ended = { ending: "internal", code: 1011, reason: "internal" };
 
 /** The reasons with which Bun itself closes a connection, and their codes. */
 const VIOLATIONS: Readonly<Record<string, ErrorCode>> = { "Received too big message": "message_too_big" };
@@ -133,7 +136,8 @@ export class WebSocketConnection implements Connection {
 export interface WebSocketsOptions {
   readonly sessions: Sessions;
   readonly limits: Config["limits"];
-  readonly log: Logger;
+  /** Receives faults that are no session's. */
+  readonly faults: FaultLog;
   /** Returns milliseconds, monotonic. */
   readonly clock: () => number;
   /** A message has been handled. */
@@ -144,8 +148,10 @@ export interface WebSocketsOptions {
 export class WebSockets {
   readonly handler: WebSocketHandler<SocketData>;
   readonly #connections = new Set<WebSocketConnection>();
+  readonly #faults: FaultLog;
 
-  constructor({ sessions, limits, log, clock, handled }: WebSocketsOptions) {
+  constructor({ sessions, limits, faults, clock, handled }: WebSocketsOptions) {
+    this.#faults = faults;
     this.handler = {
       // Beyond the limits of the session, which have error events.
       maxPayloadLength: 2 * Math.max(limits.max_message_bytes, limits.max_text_bytes),
@@ -154,28 +160,51 @@ export class WebSockets {
       perMessageDeflate: false,
       open: (ws) => {
         const connection = new WebSocketConnection(ws, clock);
-        const session = sessions.open(connection, ws.data.accepted);
         this.#connections.add(connection);
-        Object.assign(ws.data, { connection, session });
-        sessions.begin(session);
+        ws.data.connection = connection;
+        try {
+          ws.data.session = sessions.open(connection, ws.data.accepted);
+          sessions.begin(ws.data.session);
+        } catch (error) {
+          if (ws.data.session !== undefined) return ws.data.session.failed(error);
+          ws.data.accepted.place.release();
+          connection.close(INTERNAL);
+          throw error;
+        }
       },
-      message: ({ data }, message) => {
-        data.session?.receive(message);
+      message: ({ data: { session } }, message) => {
+        try {
+          session?.receive(message);
+        } catch (error) {
+          session?.failed(error);
+        }
         handled(message);
       },
-      ping: ({ data }) => {
-        data.session?.pinged();
-        data.connection?.pinged();
+      ping: ({ data: { session, connection } }) => {
+        try {
+          session?.pinged();
+          connection?.pinged();
+        } catch (error) {
+          session?.failed(error);
+        }
       },
-      drain: ({ data }) => {
-        data.session?.writable();
-        data.connection?.closeIfWritten();
+      drain: ({ data: { session, connection } }) => {
+        try {
+          session?.writable();
+          connection?.closeIfWritten();
+        } catch (error) {
+          session?.failed(error);
+        }
       },
       close: ({ data }, _code, reason) => {
         if (data.connection !== undefined) this.#connections.delete(data.connection);
-        if (data.session !== undefined) sessions.closed(data.session, VIOLATIONS[reason]);
+        if (data.session === undefined) return;
+        using rest = new DisposableStack();
+        rest.adopt(data.session, (session) => sessions.forget(session));
+        sessions.closed(data.session, VIOLATIONS[reason]);
       },
-      error: (error) => log.error("socket_failed", { error }),
+      // What is thrown above, and is no session's.
+      error: (error) => faults.record("socket", error),
     };
   }
 
@@ -186,6 +215,8 @@ export class WebSockets {
 
   /** Checks every socket. To be called a few times a second. @param now milliseconds of the clock */
   sweep(now: number): void {
-    for (const connection of this.#connections) connection.sweep(now);
+    for (const connection of this.#connections) {
+      this.#faults.contain("socket", () => connection.sweep(now));
+    }
   }
 }

@@ -50,6 +50,8 @@ export class SessionEnd {
   /** The limit has been reported, or the open stream will do so. */
   #reported = false;
   #over = false;
+  /** The connection has been told to close, or is gone. */
+  #closed = false;
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
@@ -157,7 +159,10 @@ export class SessionEnd {
     return stream !== undefined;
   }
 
-  /** Ends the session with an error. It is called from everywhere, so it throws nothing. */
+  /**
+   * Ends the session with an error. It is called from everywhere. Throws only when the connection cannot be closed,
+   * either.
+   */
   fail(code: ErrorCode, message: string): void {
     this.#abort({ code, message, reason: stopReason(code) });
   }
@@ -169,6 +174,7 @@ export class SessionEnd {
     this.#markOver(ending === "drain" ? "draining" : ending);
     conversation.inputs.clear();
     outbox.close(end);
+    this.#closed = true;
     log.closed(end.code, end.reason);
   }
 
@@ -177,6 +183,7 @@ export class SessionEnd {
    * @param violation why the transport has closed it; undefined: the client did
    */
   disconnect(violation: ErrorCode | undefined): void {
+    this.#closed = true;
     if (this.#over) return;
     const { conversation, log } = this.#parts;
     const { stream } = conversation;
@@ -188,17 +195,18 @@ export class SessionEnd {
       reason: "error",
       metricsReason: "vanished",
     };
-    if (conversation.abort(abort))
+    if (this.#abortStream(abort))
       log.streamStopped({ reason: "vanished", violation, channels: stream?.ledger() ?? [] });
     conversation.inputs.clear();
     log.disconnected(reason);
   }
 
   #abort(abort: Abort): void {
-    if (this.#over) return;
-    const { conversation, log, send } = this.#parts;
+    // A fault in the middle of the end has left the connection open.
+    if (this.#over) return this.#closed ? undefined : this.close("internal", abort.message);
+    const { log, send } = this.#parts;
     try {
-      if (!conversation.abort(abort)) send(abort.last ?? errorEvent(abort));
+      if (!this.#abortStream(abort)) send(abort.last ?? errorEvent(abort));
       this.close(abort.code, abort.message);
     } catch (error) {
       log.crashed(error);
@@ -207,12 +215,25 @@ export class SessionEnd {
     }
   }
 
+  /** Ends the open stream, also when its inputs cannot be counted. Returns false when no stream is open. */
+  #abortStream(abort: Abort): boolean {
+    const { conversation } = this.#parts;
+    try {
+      return conversation.abort(abort);
+    } catch (error) {
+      conversation.stream?.abort(abort, 0);
+      throw error;
+    }
+  }
+
   /** @param reason of the end, in the metrics */
   #markOver(reason: string): void {
+    if (this.#over) return;
     const { conversation, gate, services } = this.#parts;
-    conversation.leave();
-    if (!this.#over) services.metrics.sessionClosed(reason);
-    gate.leave();
     this.#over = true;
+    using rest = new DisposableStack();
+    rest.defer(() => services.metrics.sessionClosed(reason));
+    rest.defer(() => gate.leave());
+    rest.defer(() => conversation.leave());
   }
 }

@@ -8,6 +8,8 @@ const MIB = 1024 * 1024;
 export interface Watched {
   /** Returns false when it need not be called again. @param now milliseconds */
   tick(now: number): boolean;
+  /** Ends the session after a fault of the server. */
+  failed(error: unknown): void;
 }
 
 /** What all sessions of a server share. */

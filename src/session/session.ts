@@ -80,25 +80,25 @@ export class Session implements ConversationOwner, Waiting {
   receive(message: Message): void {
     if (this.#end.over) return;
     const { mainThread: thread } = this.#services.metrics;
-    this.#receivedAt = this.#services.clock();
-    this.#deadlines.active(this.#receivedAt);
-    const oversize = this.#meter.count(message);
-    if (this.#end.finishing) return;
-    if (oversize !== undefined) return this.#end.fail("message_too_big", oversize);
-    if (typeof message === "string") thread.enter("request");
-    else thread.enterMessage(message.length);
     try {
+      this.#receivedAt = this.#services.clock();
+      this.#deadlines.active(this.#receivedAt);
+      const oversize = this.#meter.count(message);
+      if (this.#end.finishing) return;
+      if (oversize !== undefined) return this.#end.fail("message_too_big", oversize);
+      if (typeof message === "string") thread.enter("request");
+      else thread.enterMessage(message.length);
       this.#conversation.receive(message, this.#pumping || this.#outbox.congested);
+      this.pump(this.#receivedAt);
     } catch (error) {
       this.failed(error);
     }
-    this.pump(this.#receivedAt);
     thread.leave(undefined);
   }
 
   /** The client sends no more but still receives, as TCP and gRPC can. The session ends when everything is answered. */
   finished(): void {
-    this.#conversation.inputs.finish();
+    this.#guard(() => this.#conversation.inputs.finish());
     this.pump();
   }
 

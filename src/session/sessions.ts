@@ -80,8 +80,8 @@ export class Sessions {
    */
   open(connection: Connection, accepted: Accepted): Session {
     const { metrics } = this.#services;
-    metrics.sessionOpened(accepted.opened.pattern.name);
     const session = new Session(connection, accepted, this.#services, this.#host);
+    metrics.sessionOpened(accepted.opened.pattern.name);
     this.#sessions.set(session, accepted.place);
     return session;
   }
@@ -94,32 +94,45 @@ export class Sessions {
 
   /** The connection of a session is gone. See `Session.disconnected`. */
   closed(session: Session, violation?: ErrorCode): void {
-    session.disconnected(violation);
+    using rest = new DisposableStack();
+    rest.defer(() => this.forget(session));
+    rest.defer(() => session.disconnected(violation));
+  }
+
+  /** Gives the place of a session back. `closed` does it, too. */
+  forget(session: Session): void {
     const place = this.#sessions.get(session);
     if (place === undefined) return;
     this.#sessions.delete(session);
-    place.release();
     if (this.#sessions.size === 0) this.#emptied.resolve();
+    place.release();
   }
 
   /** Checks every session's time limits. To be called a few times a second. @param now milliseconds of the clock */
   sweep(now: number): void {
     const { queuedBytes, outboxBytes } = this.load();
     this.#host.results.set(queuedBytes + outboxBytes);
-    for (const session of this.#sessions.keys()) session.sweep(now);
+    this.#each((session) => session.sweep(now));
   }
 
   /** Ends the sessions whose credential is not valid any more, after their open streams. */
   withdraw(isValid: (credential: string) => boolean): void {
-    for (const session of this.#sessions.keys()) {
+    this.#each((session) => {
       const { credential } = session.caller;
       if (credential !== undefined && !isValid(credential)) session.finish(WITHDRAWN);
-    }
+    });
   }
 
   /** Looks for clients that have stopped sending. To be called about ten times a second. See `Session.tick`. */
   tick(now: number): void {
-    for (const session of this.#watched) if (!session.tick(now)) this.#watched.delete(session);
+    for (const session of this.#watched) {
+      try {
+        if (!session.tick(now)) this.#watched.delete(session);
+      } catch (error) {
+        this.#watched.delete(session);
+        session.failed(error);
+      }
+    }
   }
 
   /** The state of all places that wait: sessions not being read; bytes not read, not answered, not taken by clients. */
@@ -146,7 +159,7 @@ export class Sessions {
     const { drain, drain_timeout_ms, finish_ms } = config.limits;
     const openMs = drain === "now" ? 0 : drain_timeout_ms;
     this.#drainsUntil = clock() + openMs;
-    for (const session of this.#sessions.keys()) session.drain(openMs);
+    this.#each((session) => session.drain(openMs));
     if (openMs === 0) this.#finishDrain();
     if (this.#sessions.size === 0) return;
     this.#emptied = Promise.withResolvers<void>();
@@ -160,11 +173,22 @@ export class Sessions {
   }
 
   #finishDrain(): void {
-    for (const session of this.#sessions.keys()) session.finish();
+    this.#each((session) => session.finish());
   }
 
   #abortForShutdown(): void {
-    for (const session of this.#sessions.keys()) session.abortForShutdown();
+    this.#each((session) => session.abortForShutdown());
+  }
+
+  /** Calls a method of every session. One that throws ends its own session, and no other goes without its call. */
+  #each(call: (session: Session) => void): void {
+    for (const session of this.#sessions.keys()) {
+      try {
+        call(session);
+      } catch (error) {
+        session.failed(error);
+      }
+    }
   }
 
   /** Whole milliseconds from now to a time; 0 when it has passed. */

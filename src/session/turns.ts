@@ -9,6 +9,8 @@ const WAITING_MS = 8;
 export interface Waiting {
   /** Goes on, with a new slice. */
   takeTurn(): void;
+  /** Ends the session after a fault of the server. */
+  failed(error: unknown): void;
 }
 
 /**
@@ -60,7 +62,11 @@ export class Turns {
     let left = this.#waiting.size;
     for (const session of this.#waiting) {
       this.#waiting.delete(session);
-      session.takeTurn();
+      try {
+        session.takeTurn();
+      } catch (error) {
+        session.failed(error);
+      }
       left -= 1;
       if (left === 0 || this.#clock() >= until) break;
     }

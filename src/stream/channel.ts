@@ -134,9 +134,10 @@ export class Channel implements Disposable {
   [Symbol.dispose](): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#lane.close();
-    this.#pipeline[Symbol.dispose]();
-    this.store[Symbol.dispose]();
+    using rest = new DisposableStack();
+    rest.use(this.store);
+    rest.use(this.#pipeline);
+    rest.defer(() => this.#lane.close());
   }
 
   /**
@@ -167,14 +168,15 @@ export class Channel implements Disposable {
   #settle(submission: Submission, outcome: Outcome): void {
     if (this.#disposed) return;
     const { owner, thread } = this.#host;
-    const outer = thread.enter("result");
     try {
+      const outer = thread.enter("result");
       this.#answer(submission, outcome);
+      owner.progress();
+      thread.leave(outer);
     } catch (error) {
+      thread.leave(undefined);
       owner.failed(error);
     }
-    owner.progress();
-    thread.leave(outer);
   }
 
   #answer(submission: Submission, outcome: Outcome): void {

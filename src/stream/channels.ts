@@ -17,6 +17,8 @@ const SHORT_SLABS = 2;
 export class Channels implements Disposable {
   readonly #plan: StreamPlan;
   readonly #channels: readonly Channel[];
+  /** The same. */
+  readonly #opened: DisposableStack;
   readonly #owner: StreamOwner;
   /** A suspicion has been reported. */
   #warned = false;
@@ -25,7 +27,9 @@ export class Channels implements Disposable {
   constructor(stores: readonly Store[], plan: StreamPlan, host: ChannelHost) {
     this.#plan = plan;
     this.#owner = host.owner;
-    this.#channels = stores.map((store, index) => new Channel(index, store, plan, host));
+    using opened = new DisposableStack();
+    this.#channels = stores.map((store, index) => opened.use(new Channel(index, store, plan, host)));
+    this.#opened = opened.move();
   }
 
   get count(): number {
@@ -171,6 +175,6 @@ export class Channels implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const channel of this.#channels) channel[Symbol.dispose]();
+    this.#opened.dispose();
   }
 }

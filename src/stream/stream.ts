@@ -1,5 +1,4 @@
 import { Store } from "../audio/store.ts";
-import type { Headroom } from "../capacity/headroom.ts";
 import type { StreamLoad } from "../capacity/stream-load.ts";
 import { errorEvent } from "../protocol/error-event.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
@@ -37,8 +36,9 @@ export interface Abort {
 export class Stream implements MeasuredStream {
   readonly #owner: StreamOwner;
   readonly #place: MemoryPlace;
-  readonly #headroom: Headroom;
   readonly #load: StreamLoad | undefined;
+  /** Everything to give back. */
+  readonly #held: DisposableStack;
   readonly #telemetry: StreamTelemetry;
   readonly #intake: Intake;
   readonly #channels: Channels;
@@ -59,8 +59,10 @@ export class Stream implements MeasuredStream {
     this.#telemetry = telemetry;
     const { format, model, flushAfterMs } = plan;
     const { arena, memory, metrics, admission, clock } = services;
+    using held = new DisposableStack();
     const stores = Array.from({ length: format.channels }, () => new Store(arena));
     const intake = new Intake(format, model.sampleRate, arena, stores, (warning) => owner.send(warning));
+    held.use(intake);
     this.#intake = intake;
     this.#model = model;
     this.#quiet = flushAfterMs > 0 ? new QuietTimer(flushAfterMs) : undefined;
@@ -75,15 +77,19 @@ export class Stream implements MeasuredStream {
         return intake.seconds;
       },
     });
+    held.use(this.#channels);
     const { detectors } = this.#channels;
     if (detectors !== undefined) intake.detect(detectors);
     const place = new MemoryPlace(memory, this.#channels, owner);
+    held.defer(() => place.leave());
     this.#place = place;
     this.#feed = new Feed(plan, intake, this.#channels, telemetry, metrics.mainThread, () => place.mayGrow());
-    this.#headroom = admission.headroom;
+    const { headroom } = admission;
     const source = { slabs: () => place.slabs, answeredSeconds: () => place.answered / model.sampleRate };
-    this.#load = admission.headroom.enter(demandOf(plan), source, clock());
+    const load = (this.#load = headroom.enter(demandOf(plan), source, clock()));
+    held.defer(() => headroom.leave(load));
     telemetry.started(this);
+    this.#held = held.move();
   }
 
   /** All jobs of the stream fail, because its model has no worker and gets none. */
@@ -238,10 +244,7 @@ export class Stream implements MeasuredStream {
   #free(reason: string): void {
     if (this.#over) return;
     this.#over = true;
-    this.#telemetry.stopped(this, reason);
-    this.#place.leave();
-    if (this.#load !== undefined) this.#headroom.leave(this.#load);
-    this.#channels[Symbol.dispose]();
-    this.#intake[Symbol.dispose]();
+    using held = this.#held;
+    held.defer(() => this.#telemetry.stopped(this, reason));
   }
 }

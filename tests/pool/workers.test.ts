@@ -1,13 +1,8 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
+import { CRASHES_AT_ONCE, FIRST_BACKOFF_MS, LONGEST_BACKOFF_MS } from "../../src/pool/restarts.ts";
 import type { LaneJob } from "../../src/pool/worker-host.ts";
-import {
-  CLOSE_GRACE_MS,
-  FIRST_BACKOFF_MS,
-  LEAVE_GRACE_MS,
-  LONGEST_BACKOFF_MS,
-  TERMINATE_GRACE_MS,
-} from "../../src/pool/worker-slot.ts";
+import { CLOSE_GRACE_MS, LEAVE_GRACE_MS, TERMINATE_GRACE_MS } from "../../src/pool/worker-slot.ts";
 import { Workers } from "../../src/pool/workers.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { ScriptedHosts } from "../support/scripted-host.ts";
@@ -118,6 +113,44 @@ describe("replacement", () => {
       hosts.last.becomeReady();
       if (delay === LONGEST_BACKOFF_MS) break;
     }
+  });
+
+  test("has growing delays after crashes in a row without an answer, and an answer makes it immediate again", () => {
+    const { workers, hosts, clock, ...harness } = WorkersHarness.started(1);
+    const crash = (): number => {
+      const started = hosts.started.length;
+      workers.call(0, 1, JOBS);
+      hosts.last.exit();
+      let waited = 0;
+      for (; hosts.started.length === started; waited += FIRST_BACKOFF_MS) clock.advance(FIRST_BACKOFF_MS);
+      hosts.last.becomeReady();
+      return waited;
+    };
+    const first = Array.from({ length: CRASHES_AT_ONCE + 3 }, crash);
+    expect(first).toEqual([0, 0, 0, 100, 200, 400]);
+    expect(harness.reports).not.toContain("none left");
+    workers.call(0, 2, JOBS);
+    hosts.last.answer();
+    expect(Array.from({ length: CRASHES_AT_ONCE + 2 }, crash)).toEqual([0, 0, 0, 0, 100]);
+  });
+
+  test("after many crashes in a row: no worker is left, which is reported with the reason, until one is ready", () => {
+    const { workers, hosts, clock, ...harness } = WorkersHarness.started(1);
+    let crashes = 0;
+    for (; !harness.reports.includes("none left"); crashes++) {
+      expect([workers.none, crashes < 10]).toEqual([false, true]);
+      workers.call(0, 1, JOBS);
+      hosts.last.exit();
+      if (harness.reports.includes("none left")) break;
+      while (hosts.started.length < crashes + 2) clock.advance(FIRST_BACKOFF_MS);
+      hosts.last.becomeReady();
+    }
+    const reason = "its workers end before they answer a call; the log has the cause";
+    expect([workers.none, workers.unavailable]).toEqual([true, { cause: "load", reason }]);
+    while (hosts.started.length < crashes + 2) clock.advance(FIRST_BACKOFF_MS);
+    expect(workers.none).toBe(true);
+    hosts.last.becomeReady();
+    expect([workers.none, workers.unavailable]).toEqual([false, undefined]);
   });
 
   test("continues when a replacement cannot be loaded; when none is left, that is reported", () => {

@@ -45,6 +45,10 @@ class Worker implements Waiting {
     this.#slice.run(this.#loop.now);
   }
 
+  failed(error: unknown): void {
+    throw error;
+  }
+
   takeTurn(): void {
     this.#slice.renew(this.#loop.now);
     this.#slice.run(this.#loop.now);
@@ -71,7 +75,7 @@ describe("turns", () => {
     const parts = Array.from({ length: 5 }, () => new Worker(loop, 1, SLICE_MS / 4));
     const steps = parts.values();
     let done = 0;
-    const session = { takeTurn: () => undefined };
+    const session = { takeTurn: () => undefined, failed: () => undefined };
     const slice = new Slice(
       loop.turns,
       session,

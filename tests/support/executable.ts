@@ -166,6 +166,11 @@ export class ServeProcess implements AsyncDisposable {
     await withTimeout("the server to be ready", this.#ready.promise);
   }
 
+  /** The process has ended. */
+  get exited(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
   async connect(options: ConnectOptions = {}): Promise<WebSocketClient> {
     return await WebSocketClient.connect(this.#port, options);
   }

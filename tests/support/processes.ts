@@ -1,4 +1,5 @@
 import { expect } from "bun:test";
+import { readFileSync } from "node:fs";
 
 import { encode, speech } from "./audio.ts";
 import type { Executable, ServeProcess } from "./executable.ts";
@@ -67,6 +68,12 @@ export class ProcessesServer implements AsyncDisposable {
     await this.server[Symbol.asyncDispose]();
     for (const pid of pids) if (isAlive(pid)) process.kill(pid, "SIGKILL");
   }
+}
+
+/** Resident memory of a process, bytes. */
+export function residentBytes(pid: number): number {
+  const [, kib = "0"] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+  return Number(kib) * 1024;
 }
 
 export function isAlive(pid: number): boolean {

@@ -19,6 +19,7 @@ import { EXIT } from "../terminal/exit-codes.ts";
 import { listenFailure, tokenFailure } from "./listen-failure.ts";
 import { processSignals } from "./process-signals.ts";
 import type { ServeOptions } from "./single-server.ts";
+import { surviveUncaught } from "./uncaught.ts";
 
 const FLUSH_LIMIT_MS = 1_000;
 
@@ -52,6 +53,7 @@ async function run(order: ServeOrder, link: SupervisorLink, options: ServeOption
   link.whenGone(() => (output = new LineOutput(createWriteStream("", { fd: LAST_LOG_FD }), LAST_LOG_FD, { dropped })));
   using opened = openLog({ level: config.log.level, write: (line) => output.write(line) });
   const log = opened.with({ process: number });
+  surviveUncaught(log);
   const stopped = processSignals(link, options.exit);
   const traceExport = await openTraceExport({
     service: "streamer",

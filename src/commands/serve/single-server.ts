@@ -14,6 +14,7 @@ import { warnOfExposure } from "./exposure.ts";
 import { listenFailure, tokenFailure } from "./listen-failure.ts";
 import { openAdmin } from "./open-admin.ts";
 import { shutdownSignal } from "./signals.ts";
+import { surviveUncaught } from "./uncaught.ts";
 
 export interface ServeOptions extends Program {
   /** Ends the process now. */
@@ -29,6 +30,7 @@ export async function serveSingle({ config, warnings }: EffectiveConfig, options
   const metrics = new ServerMetrics();
   await using console = openConsole(config.log, () => metrics.families.runtime.logDropped.with({}).add());
   const { log } = console;
+  surviveUncaught(log);
   for (const message of [...warnings, ...otelProblems(process.env), ...routeWarnings(config)])
     log.warn("setting_ignored", { message });
   const traceExport = await openTraceExport({

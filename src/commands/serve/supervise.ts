@@ -24,6 +24,7 @@ import { openAdmin } from "./open-admin.ts";
 import { Reload } from "./reload.ts";
 import { shutdownSignal } from "./signals.ts";
 import type { ServeOptions } from "./single-server.ts";
+import { surviveUncaught } from "./uncaught.ts";
 
 /** Longest time for the answer of a process to the status line. */
 const LOAD_MS = 1_000;
@@ -50,6 +51,7 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
   const started: { supervisor?: Supervisor; reload?: Reload } = {};
   await using console = openConsole(config.log, () => started.supervisor?.totals.families.logDropped.with({}).add());
   const { log } = console;
+  surviveUncaught(log);
   const warnings = [
     ...effective.warnings,
     ...otelProblems(process.env),

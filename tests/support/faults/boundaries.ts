@@ -1,0 +1,234 @@
+import { Arena } from "../../../src/audio/arena.ts";
+import { Decoder } from "../../../src/audio/decoder.ts";
+import { ForeignScanner } from "../../../src/audio/foreign-scanner.ts";
+import { LooksLike } from "../../../src/audio/looks-like.ts";
+import { Store } from "../../../src/audio/store.ts";
+import { AudioWarnings } from "../../../src/audio/warnings.ts";
+import { WavScanner } from "../../../src/audio/wav-scanner.ts";
+import { Access } from "../../../src/auth/access.ts";
+import { Tickets } from "../../../src/auth/tickets.ts";
+import { TokenFile } from "../../../src/auth/token-file.ts";
+import { Tokens } from "../../../src/auth/tokens.ts";
+import { UsedTickets } from "../../../src/auth/used-tickets.ts";
+import { Headroom } from "../../../src/capacity/headroom.ts";
+import { StreamerDialect } from "../../../src/dialects/streamer.ts";
+import { DecodeChain } from "../../../src/native/chain.ts";
+import { EnergyVad } from "../../../src/native/vad.ts";
+import { Answers } from "../../../src/pipeline/answers.ts";
+import { SegmentedPipeline } from "../../../src/pipeline/segmented.ts";
+import { SimplePipeline } from "../../../src/pipeline/simple.ts";
+import { StatefulPipeline } from "../../../src/pipeline/stateful.ts";
+import { Dispatcher } from "../../../src/pool/dispatcher.ts";
+import { Outcomes } from "../../../src/pool/outcomes.ts";
+import { PoolTelemetry } from "../../../src/pool/pool-telemetry.ts";
+import { ModelPool } from "../../../src/pool/pool.ts";
+import { Scheduler } from "../../../src/pool/scheduler.ts";
+import { WakeTimer } from "../../../src/pool/wake-timer.ts";
+import { WorkerSlot } from "../../../src/pool/worker-slot.ts";
+import { Workers } from "../../../src/pool/workers.ts";
+import { ArenaTrimmer } from "../../../src/server/arena-trimmer.ts";
+import { DescriptorWatch } from "../../../src/server/descriptors.ts";
+import { Edge } from "../../../src/server/edge/edge.ts";
+import { OwnNames } from "../../../src/server/edge/own-names.ts";
+import { GarbageCollector } from "../../../src/server/gc.ts";
+import { Readiness } from "../../../src/server/readiness.ts";
+import { WebSocketConnection, WebSockets } from "../../../src/server/websocket.ts";
+import { Conversation } from "../../../src/session/conversation.ts";
+import { Deadlines } from "../../../src/session/deadlines.ts";
+import { Inputs } from "../../../src/session/inputs.ts";
+import { MessageMeter } from "../../../src/session/message-meter.ts";
+import { Outbox } from "../../../src/session/outbox.ts";
+import { ReadGate } from "../../../src/session/read-gate.ts";
+import { SessionEnd } from "../../../src/session/session-end.ts";
+import { SessionLog } from "../../../src/session/session-log.ts";
+import { LocalPlaces } from "../../../src/session/session-places.ts";
+import { Session } from "../../../src/session/session.ts";
+import { Sessions } from "../../../src/session/sessions.ts";
+import { Slice, Turns } from "../../../src/session/turns.ts";
+import { Channel } from "../../../src/stream/channel.ts";
+import { Channels } from "../../../src/stream/channels.ts";
+import { Feed } from "../../../src/stream/feed.ts";
+import { Intake } from "../../../src/stream/intake.ts";
+import { MemoryPlace } from "../../../src/stream/memory-place.ts";
+import { Memory } from "../../../src/stream/memory.ts";
+import { QuietTimer } from "../../../src/stream/quiet-timer.ts";
+import { StreamAdmission } from "../../../src/stream/stream-admission.ts";
+import { StreamTelemetry } from "../../../src/stream/stream-telemetry.ts";
+import { Stream } from "../../../src/stream/stream.ts";
+import { MainThreadTimer } from "../../../src/telemetry/metrics/main-thread-timer.ts";
+import { MetricRegistry } from "../../../src/telemetry/metrics/metric-registry.ts";
+import { ModelMetrics } from "../../../src/telemetry/metrics/model-metrics.ts";
+import { ServerMetrics } from "../../../src/telemetry/metrics/server-metrics.ts";
+import { StreamMetrics } from "../../../src/telemetry/metrics/stream-metrics.ts";
+import { CountingProcessor } from "../../../src/telemetry/tracing/counted-spans.ts";
+import { OtelTracing } from "../../../src/telemetry/tracing/otel-tracing.ts";
+import { StreamSpans } from "../../../src/telemetry/tracing/stream-spans.ts";
+import { Endpointer } from "../../../src/vad/endpointer.ts";
+import { EnergyDetector } from "../../../src/vad/energy.ts";
+import { FixedThreshold } from "../../../src/vad/fixed-threshold.ts";
+import { QuietSpeech } from "../../../src/vad/quiet-speech.ts";
+import { CallRing } from "../../../src/worker/call-ring.ts";
+import { ModelCaller } from "../../../src/worker/model-caller.ts";
+import { ResultRing } from "../../../src/worker/result-ring.ts";
+import { SpanReader } from "../../../src/worker/span-reader.ts";
+
+/** A class with its prototype. */
+type Class = { readonly name: string; readonly prototype: object };
+
+/** The classes at each boundary. Each of their methods is a place where a fault can be made to happen. */
+export const BOUNDARIES: Readonly<Record<string, readonly Class[]>> = {
+  transport: [WebSocketConnection, WebSockets],
+  session: [
+    Sessions,
+    Session,
+    SessionEnd,
+    Conversation,
+    Inputs,
+    ReadGate,
+    Outbox,
+    Deadlines,
+    SessionLog,
+    MessageMeter,
+    Turns,
+    Slice,
+    LocalPlaces,
+  ],
+  admission: [Access, Tokens, TokenFile, Tickets, UsedTickets, Edge, OwnNames],
+  dialect: [StreamerDialect],
+  stream: [Stream, Channels, Channel, Feed, Intake, MemoryPlace, Memory, QuietTimer, StreamAdmission, Headroom],
+  decoder: [Decoder, DecodeChain, WavScanner, ForeignScanner, LooksLike, AudioWarnings, Arena, Store],
+  detector: [EnergyVad, EnergyDetector, FixedThreshold, Endpointer, QuietSpeech],
+  pipeline: [SimplePipeline, SegmentedPipeline, StatefulPipeline, Answers],
+  pool: [ModelPool, Dispatcher, Scheduler, Outcomes, Workers, WorkerSlot, WakeTimer],
+  host: [CallRing, ResultRing],
+  worker: [SpanReader, ModelCaller],
+  telemetry: [
+    StreamTelemetry,
+    StreamMetrics,
+    ModelMetrics,
+    ServerMetrics,
+    MetricRegistry,
+    MainThreadTimer,
+    PoolTelemetry,
+    StreamSpans,
+    OtelTracing,
+    CountingProcessor,
+  ],
+  server: [Readiness, GarbageCollector, DescriptorWatch, ArenaTrimmer],
+};
+
+/** One place. */
+export interface Seam {
+  readonly boundary: string;
+  readonly of: Class;
+  readonly method: string;
+  /** Such as `Decoder.push`. */
+  readonly name: string;
+}
+
+/** Every place where a fault can be made to happen. */
+export const SEAMS: readonly Seam[] = Object.entries(BOUNDARIES).flatMap(([boundary, classes]) =>
+  classes.flatMap((of) => methodsOf(of).map((method) => ({ boundary, of, method, name: `${of.name}.${method}` }))),
+);
+
+function methodsOf({ prototype }: Class): string[] {
+  return Object.getOwnPropertyNames(prototype).filter((name) => {
+    const { value } = Object.getOwnPropertyDescriptor(prototype, name) ?? {};
+    return name !== "constructor" && typeof value === "function";
+  });
+}
+
+/** Classes that are at no boundary of a session, by the reason. */
+export const INSIDE: Readonly<Record<string, readonly string[]>> = {
+  "a small structure within one class of a boundary": [
+    "ArenaMemory",
+    "BlockSampler",
+    "FormatGuess",
+    "FreeSlabs",
+    "Handle",
+    "Inbox",
+    "Inspector",
+    "LevelHistory",
+    "NewRates",
+    "Order",
+    "PcmConverter",
+    "QueueBudget",
+    "Resampler",
+    "Shares",
+    "TextGuess",
+    "TopByteRemover",
+    "TrailingChunks",
+    "WaitingLine",
+    "WavHeaderReader",
+  ],
+  "part of the dispatcher or the scheduler": [
+    "Assignments",
+    "CallEnds",
+    "Disposals",
+    "LookAhead",
+    "Owners",
+    "QueuedJob",
+    "Restarts",
+    "SchedulerLane",
+    "Selection",
+    "WaitingJobs",
+    "Withdrawals",
+    "WorkerCalls",
+  ],
+  "part of the estimate behind Headroom": [
+    "Arrivals",
+    "KindLoad",
+    "ModelLoad",
+    "StandingWait",
+    "StreamLoad",
+    "ThreadLoad",
+    "Trip",
+  ],
+  "an instrument, which adds a number": [
+    "CapacityEstimator",
+    "Counter",
+    "Gauge",
+    "Histogram",
+    "MessageCounters",
+    "MetricFamily",
+    "TurnMeter",
+  ],
+  "an error": ["NativeLibraryError", "TokenLineError", "TokenListError"],
+  "a program of its own, or its start and end": [
+    "AddonFlag",
+    "AdminServer",
+    "AdoptingIdGenerator",
+    "Listener",
+    "ModelThread",
+    "ProcessTotals",
+    "ProcessWatch",
+    "ReservedPort",
+    "RestartDelay",
+    "Server",
+    "ServerChild",
+    "SessionTable",
+    "SharedPlaces",
+    "Supervisor",
+    "SupervisorLink",
+    "ThreadHost",
+    "WavAudio",
+  ],
+  "what logs a fault, and its limits": ["FaultLog", "LineOutput", "RateLimitedLog"],
+  "looks at the others and is looked at by timers of its own": [
+    "CountingExporter",
+    "LoadWatch",
+    "ModelWatch",
+    "RuntimeMonitor",
+  ],
+};
+
+/** Methods whose fault is not made to happen, by the reason. */
+export const LEFT_OUT: Readonly<Record<string, readonly string[]>> = {
+  "it is what gives something back: what it should have given back stays": [
+    "Arena.release",
+    "Arena.releaseSpan",
+    "Outcomes.release",
+    "StreamTelemetry.stopped",
+    "StreamMetrics.stopped",
+  ],
+};
