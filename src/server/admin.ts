@@ -8,6 +8,7 @@ import type { Logger } from "../telemetry/log/log.ts";
 import type { Edge } from "./edge/edge.ts";
 import { type GuardedEnv, guardRequests } from "./edge/guard.ts";
 import { addPages, PAGES, type PagesHost, type PathGuard } from "./pages.ts";
+import { withCompleteUrl } from "./request-url.ts";
 
 /** Longest time for the answer to a connection that finds out whether a socket file is in use. */
 const PROBE_MS = 1_000;
@@ -46,7 +47,10 @@ export class AdminServer implements AsyncDisposable {
     const options = {
       development: false,
       // Proxies that clients come by are none of this address.
-      fetch: (request: Request) => app.fetch(request, { visit: edge.read(request, "") }),
+      fetch: (request: Request) => {
+        const complete = withCompleteUrl(request) ?? request;
+        return app.fetch(complete, { visit: edge.read(complete, "") });
+      },
       error: (error: Error) => {
         log.error("request_failed", { error });
         return new Response("an internal error; it has been logged\n", { status: 500 });

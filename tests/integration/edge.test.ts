@@ -3,6 +3,7 @@ import { connect } from "node:net";
 
 import { type ServeProcess, sharedExecutable } from "../support/executable.ts";
 import { LOOPBACK_IS_LIMITED, type Settings } from "../support/in-process-server.ts";
+import { reportMissing, testWith } from "../support/requirements.ts";
 import { withTimeout } from "../support/wait.ts";
 import { UpgradeRefused } from "../support/websocket-client.ts";
 
@@ -17,6 +18,17 @@ const server = await executable.serve({
   "server.allowed_origins": "https://app.example",
   "server.trusted_proxies": "127.0.0.7",
 });
+
+/** Returns true if this machine has IPv6, else undefined. */
+function hasIPv6(): true | undefined {
+  try {
+    Bun.listen({ hostname: "::", port: 0, socket: { data: () => {} } }).stop();
+    return true;
+  } catch {
+    reportMissing("this machine has no IPv6");
+    return undefined;
+  }
+}
 
 interface Answer {
   readonly status: number;
@@ -163,8 +175,15 @@ describe("a refusal", () => {
     const metrics = (await exchange(server, ["GET /metrics HTTP/1.1", "Host: localhost"])).body;
     expect(metrics).toMatch(/streamer_sessions_refused_total\{reason="origin_not_allowed"\} [1-9]/);
     const logged = (event: string) => server.log.find((record) => record["event"] === event);
-    expect(logged("origin_refused")).toMatchObject({ level: "warning", remedy: "server.allowed_origins" });
-    expect(logged("host_refused")).toMatchObject({ level: "warning", remedy: "server.hosts", host: "evil.example" });
+    expect(logged("origin_refused")).toMatchObject({
+      level: "warning",
+      remedy: expect.stringContaining("server.allowed_origins"),
+    });
+    expect(logged("host_refused")).toMatchObject({
+      level: "warning",
+      remedy: expect.stringContaining("server.hosts"),
+      host: "evil.example",
+    });
   });
 });
 
@@ -263,6 +282,13 @@ describe("the limit of an address", () => {
     expect(await from("127.0.0.1")).toEqual([full]);
   });
 
+  testWith(hasIPv6())("finds the clients of IPv4 on an address for both: they are mapped into IPv6", async () => {
+    const settings = { "limits.max_sessions_per_address": 1, "server.trusted_proxies": PROXY };
+    await using both = await executable.serve({ ...QUICK, ...settings }, ["--host", "::"]);
+    expect(await open(both, 3, {})).toEqual([undefined, undefined, undefined]);
+    expect(await open(both, 2, { "X-Forwarded-For": "192.0.2.1" }, PROXY)).toEqual([undefined, full]);
+  });
+
   test("applies to loopback once loopback may be a proxy", async () => {
     const settings = { ...LOOPBACK_IS_LIMITED, "limits.max_sessions_per_address": 1 };
     await using limited = await executable.serve({ ...QUICK, ...settings });
@@ -294,6 +320,15 @@ describe("an address that other machines reach", () => {
     expect(foreign.status).toBe(200);
     const use = await exchange(closed, [...(ROUTES["upgrade"] ?? []), "Host: any.example"]);
     expect(use.status).toBe(401);
+  });
+
+  test("is protected from DNS rebinding on public routes for streams, also when others need a token", async () => {
+    const settings = { ...QUICK, "auth.tokens": "tokens.txt", "auth.public_routes": "/api/v1/segmented" };
+    await using open = await executable.serve(settings);
+    const status = async (host: string) =>
+      (await exchange(open, [...(ROUTES["upgrade"] ?? []), `Host: ${host}`])).status;
+    expect(await status("localhost")).toBe(101);
+    expect(await status("evil.example")).toBe(403);
   });
 });
 

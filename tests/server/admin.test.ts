@@ -46,6 +46,20 @@ test("the admin address refuses names that are not its own, so that no web page 
   expect((await fetch("http://any.example/metrics", { unix: path })).status).toBe(200);
 });
 
+test("the admin address answers HTTP/1.0 without a Host header, as health checks of proxies send it", async () => {
+  await using admin = await openAdmin(LOOPBACK);
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const socket = await Bun.connect({
+    hostname: "127.0.0.1",
+    port: Number(new URL(admin.url).port),
+    socket: {
+      open: (opened) => void opened.write("GET /api/v1/ready HTTP/1.0\r\n\r\n"),
+      data: (_, bytes) => resolve(String(bytes)),
+    },
+  });
+  expect(await promise.finally(() => socket.end())).toStartWith("HTTP/1.1 200 ");
+});
+
 test("the admin address serves metrics, health, readiness, info and the contract", async () => {
   await using admin = await openAdmin(LOOPBACK);
   const get = (path: string) => fetch(`${admin.url}${path}`, { headers: { accept: "text/plain" } });

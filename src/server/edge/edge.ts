@@ -100,7 +100,8 @@ export class Edge {
   #foreignHost({ host }: HostAndPort, { address }: Visit, isPublic = false): ProtocolError | undefined {
     // A page that reaches the server by DNS rebinding has no token.
     if ((this.#tokensExist() && !isPublic) || this.#names.has(host)) return undefined;
-    this.#log.warn("host_refused", { host: excerpt(host), address, remedy: "server.hosts" });
+    const remedy = "if clients may use this name, add it to server.hosts";
+    this.#log.warn("host_refused", { host: excerpt(host), ...(address && { address }), remedy });
     const own = "an IP address, localhost, the name of the machine, or a name in server.hosts";
     return new ProtocolError("host_not_allowed", `Host: found ${describeValue(host)}; allowed: ${own}`);
   }
@@ -108,7 +109,8 @@ export class Edge {
   #foreignOrigin(visit: Visit): ProtocolError | undefined {
     if (this.allowsOrigin(visit)) return undefined;
     const { origin = "", address } = visit;
-    this.#log.warn("origin_refused", { origin: excerpt(origin), address, remedy: "server.allowed_origins" });
+    const remedy = "if you trust this web page, add its origin to server.allowed_origins";
+    this.#log.warn("origin_refused", { origin: excerpt(origin), address, remedy });
     const found = `Origin: found ${describeValue(origin)}`;
     const message = `${found}; allowed: pages of this server, and the origins in server.allowed_origins`;
     return new ProtocolError("origin_not_allowed", message);

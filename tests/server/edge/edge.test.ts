@@ -92,8 +92,11 @@ describe("the name that a request comes by", () => {
     expect(error?.row.status).toBe(403);
   });
 
-  test("does not matter once clients need a token", () => {
-    expect(decisions(edgeOf({ tokensExist: true }), { host: "any.example" })).toEqual(["open", "open"]);
+  test("does not matter once clients need a token, but for what they use without one", () => {
+    const closed = edgeOf({ tokensExist: true });
+    expect(decisions(closed, { host: "any.example" })).toEqual(["open", "open"]);
+    expect(closed.refusesUse(visit(closed, { host: "any.example" }), true)?.code).toBe("host_not_allowed");
+    expect(closed.refusesUse(visit(closed, { host: "localhost" }), true)).toBeUndefined();
   });
 
   test("may be missing when nothing is changed, as in health checks over HTTP/1.0", () => {
@@ -233,9 +236,16 @@ test("refusals are logged with the setting that would help, each kind once in te
   now = 10_000;
   edge.refusesUse(foreign);
   expect(logged).toEqual([
-    ["host_refused", { host: "evil.example", address: "192.0.2.1", remedy: "server.hosts" }],
-    ["origin_refused", { origin: "https://evil.example", address: "192.0.2.1", remedy: "server.allowed_origins" }],
+    ["host_refused", { host: "evil.example", address: "192.0.2.1", remedy: expect.stringContaining("server.hosts") }],
+    [
+      "origin_refused",
+      {
+        origin: "https://evil.example",
+        address: "192.0.2.1",
+        remedy: expect.stringContaining("server.allowed_origins"),
+      },
+    ],
     ["proxy_header_refused", { proxy: "10.0.0.1", reason: 'X-Forwarded-For: found "x"; allowed: IP addresses' }],
-    ["host_refused", { host: "evil.example", address: "192.0.2.1", remedy: "server.hosts", left_out: 1 }],
+    ["host_refused", { host: "evil.example", address: "192.0.2.1", remedy: expect.any(String), left_out: 1 }],
   ]);
 });

@@ -197,6 +197,25 @@ describe.each(Object.keys(PROGRAMS) as ProxyKind[])("behind %s", (kind) => {
     },
   );
 
+  run(
+    "web pages of the name that clients use may connect, and others may not, whatever the name of the upstream",
+    async () => {
+      const settings = { "server.trusted_proxies": "127.0.0.1", "server.hosts": "streamer.example" };
+      await using server = await executable.serve({ ...INSTANT, ...settings });
+      await using proxy = await proxyFor(kind, server);
+      const status = async (host: string, page: string): Promise<number> => {
+        const headers = { Host: host, Origin: `https://${page}`, Forwarded: "for=127.0.0.1;host=localhost" };
+        const client = await proxy.connect({ headers }).catch((error: unknown) => error);
+        if (client instanceof UpgradeRefused) return client.status;
+        (client as WebSocketClient)[Symbol.dispose]();
+        return 101;
+      };
+      expect(await status("streamer.example", "streamer.example")).toBe(101);
+      expect(await status("streamer.example", "evil.example")).toBe(403);
+      expect(await status("evil.example", "evil.example")).toBe(403);
+    },
+  );
+
   testWith(PROGRAMS[kind], openssl)("TLS ends in the proxy: `send` and `health` connect to it", async () => {
     await using server = await executable.serve(INSTANT);
     const { certificate, key, both } = await createCertificate(openssl!);
