@@ -55,6 +55,27 @@ describe("admission", () => {
     ]);
   });
 
+  test("comes first: a stranger learns neither that the server is loading, nor that it is full or shutting down", async () => {
+    const admit: Admit = ({ credentials }) =>
+      credentials.token === "right" ? caller("known") : new ProtocolError("unauthorized", "a token is required");
+    const known = { headers: { Authorization: "Bearer right" } };
+    const stranger = [401, "unauthorized"] as [number, unknown];
+    await using server = await InProcessServer.start(
+      { "limits.max_sessions": 1, "model.delay": 0.3 },
+      { admit, load: false },
+    );
+    expect([await refusal(server), await refusal(server, known)]).toEqual([stranger, [503, "not_ready"]]);
+    await server.load();
+    const client = await server.connect(known);
+    expect([await refusal(server), await refusal(server, known)]).toEqual([stranger, [503, "overloaded"]]);
+    client.start();
+    await client.nextEvent("started");
+    const drained = server.drain();
+    expect([await refusal(server), await refusal(server, known)]).toEqual([stranger, [503, "draining"]]);
+    client.stop();
+    await drained;
+  });
+
   test("may be asynchronous: its connection waits, and other requests do not", async () => {
     const decision = Promise.withResolvers<Caller>();
     await using server = await InProcessServer.start({}, { admit: () => decision.promise });
