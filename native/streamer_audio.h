@@ -384,6 +384,19 @@ SA_API int32_t sa_port_number(int32_t fd);
  * errno when the sockets of the process cannot be listed. */
 SA_API int32_t sa_port_set_backlog(uint32_t port, uint32_t backlog);
 
+/* ---- Listener: a listening socket that moves from one server of a process to another ----------------------------- */
+
+/* Returns the descriptor of the socket of this process that listens on a TCP port; -ENOENT without one, -EEXIST when
+ * several do, -EINVAL when the port is not 1 to 65535, or another negative errno. */
+SA_API int32_t sa_listener_find(uint32_t port);
+
+/* Moves a listening socket. `from` and `to`: descriptors of two servers, each watched by an epoll of this process.
+ * Afterwards `to` is the socket of `from`, with the connections in its queue, and what `to` was is closed; `from` is a
+ * socket on which nothing ever happens. The socket is open all the time: no connection is refused.
+ * Returns 0; -ENOENT when one of them is not watched, or by more than one epoll; or another negative errno. Nothing has
+ * changed then, except that `to` may be lost. */
+SA_API int32_t sa_listener_move(int32_t from, int32_t to);
+
 #ifdef __cplusplus
 }
 #endif

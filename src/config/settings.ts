@@ -82,6 +82,9 @@ export const SETTINGS = {
       "proxies whose headers about the client are used",
       (range) => canonicalRange(range) ?? range,
     ),
+    tls_cert: text("none", "file with the certificate of the server and its issuers, PEM; none: no TLS"),
+    tls_key: text("none", "file with the private key of server.tls_cert, PEM, without a passphrase"),
+    tls_client_ca: text("none", "file with the authorities, PEM, whose certificates clients must show; none: no need"),
   },
   auth: {
     tokens: text("none", "file of tokens, one of which a client must show; none: everybody may connect"),

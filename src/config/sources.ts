@@ -31,6 +31,8 @@ const FLAGS = {
   workers: ["model", "workers"],
   processes: ["server", "processes"],
   admin: ["server", "admin"],
+  "tls-cert": ["server", "tls_cert"],
+  "tls-key": ["server", "tls_key"],
   "log-level": ["log", "level"],
   "log-format": ["log", "format"],
 } as const;

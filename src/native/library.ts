@@ -83,6 +83,9 @@ const FUNCTIONS = {
   sa_port_reserve: { args: ["buffer", "u32"], returns: "i32" },
   sa_port_number: { args: ["i32"], returns: "i32" },
   sa_port_set_backlog: { args: ["u32", "u32"], returns: "i32" },
+
+  sa_listener_find: { args: ["u32"], returns: "i32" },
+  sa_listener_move: { args: ["i32", "i32"], returns: "i32" },
 } as const satisfies Record<string, FFIFunction>;
 
 type Functions = Library<typeof FUNCTIONS>["symbols"];

@@ -1,9 +1,11 @@
 import type { Server as BunServer, WebSocketHandler } from "bun";
 
 import { setBacklog } from "../native/backlog.ts";
+import { ListeningSocket } from "../native/listening-socket.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { refuse } from "./pages.ts";
 import { withCompleteUrl } from "./request-url.ts";
+import type { TlsCredentials } from "./tls/credentials.ts";
 import type { SocketData } from "./websocket.ts";
 
 /**
@@ -11,6 +13,13 @@ import type { SocketData } from "./websocket.ts";
  * asks again after a second, also when thousands connect at once that would be refused.
  */
 const BACKLOG = 4_096;
+/**
+ * Time after which the handshakes that began with replaced credentials have ended. What has not sent a request by then is
+ * closed.
+ */
+const HANDSHAKE_MS = 10_000;
+/** Largest body of a request. No route takes one that is large; Bun discards what no route reads. */
+const MAX_BODY_BYTES = 1024 * 1024;
 
 export interface ListenerOptions {
   readonly host: string;
@@ -18,31 +27,109 @@ export interface ListenerOptions {
   readonly port: number;
   /** Other processes listen on the same port; the kernel spreads connections between them. */
   readonly shared: boolean;
+  /** Undefined: connections are not encrypted. */
+  readonly tls?: TlsCredentials | undefined;
   readonly fetch: (request: Request) => Response | Promise<Response>;
   /** A request has failed by a fault of the server. */
   readonly failed: (error: unknown) => void;
   readonly websocket: WebSocketHandler<SocketData>;
 }
 
-/** Largest body of a request. No route takes one that is large; Bun discards what no route reads. */
-const MAX_BODY_BYTES = 1024 * 1024;
-
 /** The HTTP server of a process, with its WebSockets. Listens when it is constructed. Throws when it cannot listen. */
 export class Listener {
-  readonly bun: BunServer<SocketData>;
   readonly port: number;
+  /** `http://HOST:PORT` or `https://HOST:PORT`, with the port that is really listened on. */
+  readonly url: string;
+  readonly #options: ListenerOptions;
+  /** The server that accepts connections. */
+  #bun: BunServer<SocketData>;
+  /** Servers with replaced credentials, which keep their connections, and the timers that stop them. */
+  readonly #replaced = new Map<BunServer<SocketData>, Timer>();
+  /** Which server has which request. */
+  readonly #servers = new WeakMap<Request, BunServer<SocketData>>();
 
-  constructor({ host, port, shared, fetch, failed, websocket }: ListenerOptions) {
-    this.bun = Bun.serve<SocketData>({
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+    this.#bun = this.#serve(options);
+    // Bun 1.4.5 forgets it when it stops listening.
+    this.port = this.#bun.port ?? 0;
+    setBacklog(this.port, BACKLOG);
+    const { hostname = "" } = this.#bun;
+    const scheme = options.tls === undefined ? "http" : "https";
+    this.url = `${scheme}://${hostname.includes(":") ? `[${hostname}]` : hostname}:${this.port}`;
+  }
+
+  /** The server that a request came to. */
+  serverOf(request: Request): BunServer<SocketData> {
+    return this.#servers.get(request) ?? this.#bun;
+  }
+
+  /** Network address of a client; empty when it is not known. */
+  address(request: Request): string {
+    return this.serverOf(request).requestIP(request)?.address ?? "";
+  }
+
+  /** Requests that have not been answered. */
+  pendingRequests(): number {
+    return this.#all().reduce((sum, { pendingRequests }) => sum + pendingRequests, 0);
+  }
+
+  /**
+   * Uses other certificates for new connections. Those that are open stay, and none is refused: Bun 1.4.5 cannot change
+   * the certificates of a server, so the listening socket moves to a new one. Throws when that fails; then nothing has
+   * changed.
+   */
+  useCredentials(tls: TlsCredentials): void {
+    // On a port that nobody knows, until the socket has moved, which closes it.
+    const next = this.#serve({ ...this.#options, port: 0, shared: false, tls });
+    try {
+      new ListeningSocket(this.port).moveTo(new ListeningSocket(next.port ?? 0));
+    } catch (error) {
+      void next.stop(true);
+      throw error;
+    }
+    const old = this.#bun;
+    this.#bun = next;
+    this.#replaced.set(
+      old,
+      setTimeout(() => this.#stopReplaced(old), HANDSHAKE_MS),
+    );
+  }
+
+  /** Accepts no more connections. Those that are open stay. */
+  stopListening(): void {
+    void this.#bun.stop(false);
+  }
+
+  /** Closes everything now. */
+  async close(): Promise<void> {
+    for (const timer of this.#replaced.values()) clearTimeout(timer);
+    await Promise.all(this.#all().map((bun) => bun.stop(true)));
+  }
+
+  #all(): BunServer<SocketData>[] {
+    return [this.#bun, ...this.#replaced.keys()];
+  }
+
+  /** Closes the idle connections of a server without a socket, and forgets it when the others have ended. */
+  #stopReplaced(bun: BunServer<SocketData>): void {
+    void bun.stop(false).then(() => this.#replaced.delete(bun));
+  }
+
+  #serve({ host, port, shared, tls, fetch, failed, websocket }: ListenerOptions): BunServer<SocketData> {
+    return Bun.serve<SocketData>({
       hostname: host,
       port,
       development: false,
       // Without it Bun 1.4.5 lets several servers share one port silently, outside of development.
       reusePort: shared,
       maxRequestBodySize: MAX_BODY_BYTES,
-      fetch: (request) => {
+      ...(tls && { tls: tlsOptions(tls) }),
+      fetch: (request, bun) => {
         const complete = withCompleteUrl(request);
-        return complete === undefined ? invalidHost() : fetch(complete);
+        if (complete === undefined) return invalidHost();
+        this.#servers.set(complete, bun);
+        return fetch(complete);
       },
       error: (error) => {
         failed(error);
@@ -50,31 +137,12 @@ export class Listener {
       },
       websocket,
     });
-    // Bun 1.4.5 forgets it when it stops listening.
-    this.port = this.bun.port ?? 0;
-    setBacklog(this.port, BACKLOG);
   }
+}
 
-  /** `http://HOST:PORT`, with the port that is really listened on. */
-  get url(): string {
-    const { hostname = "" } = this.bun;
-    return `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${this.port}`;
-  }
-
-  /** Network address of a client; empty when it is not known. */
-  address(request: Request): string {
-    return this.bun.requestIP(request)?.address ?? "";
-  }
-
-  /** Accepts no more connections. Those that are open stay. */
-  stopListening(): void {
-    void this.bun.stop(false);
-  }
-
-  /** Closes everything now. */
-  async close(): Promise<void> {
-    await this.bun.stop(true);
-  }
+/** The least version is TLS 1.2, Bun's own. With authorities, the handshake fails without a certificate of theirs. */
+function tlsOptions({ cert, key, clientCa }: TlsCredentials): Bun.TLSOptions {
+  return { cert, key, ...(clientCa !== undefined && { ca: clientCa, requestCert: true, rejectUnauthorized: true }) };
 }
 
 function invalidHost(): Response {

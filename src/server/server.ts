@@ -29,6 +29,7 @@ import type { PagesHost } from "./pages.ts";
 import { Readiness } from "./readiness.ts";
 import { createRoutes, type RoutesHost } from "./routes.ts";
 import type { ServerOptions } from "./server-options.ts";
+import type { TlsCredentials } from "./tls/credentials.ts";
 import { WebSockets } from "./websocket.ts";
 
 /** Interval between two checks of the deadlines, which is the accuracy of every time limit. */
@@ -57,16 +58,18 @@ export class Server {
   readonly #edge: Edge;
   readonly #faults: FaultLog;
   #listener: Listener | undefined;
+  #tls: TlsCredentials | undefined;
   readonly #timers: readonly Timer[];
   readonly #openedAt: number;
 
   constructor(options: ServerOptions) {
     this.#options = options;
+    this.#tls = options.tls;
     const { config, log, program } = options;
     const { limits } = config;
     const steadyClock = new SteadyClock(SWEEP_MS);
     const clock = options.clock ?? (() => steadyClock.now());
-    const metrics = options.metrics ?? new ServerMetrics();
+    const metrics = options.telemetry?.metrics ?? new ServerMetrics();
     const { auth } = metrics.families;
     const { process: member } = options;
     this.#access = new Access({ tokens: config.auth.tokens, log, metrics: auth, shared: member?.access });
@@ -99,7 +102,7 @@ export class Server {
     this.#timers = [setInterval(() => this.#sweep(), SWEEP_MS), setInterval(() => this.#tick(), TICK_MS)];
   }
 
-  /** `http://HOST:PORT`, with the port that is really listened on; empty before it listens. */
+  /** `http://HOST:PORT` or `https://HOST:PORT`, with the port that is really listened on; empty before it listens. */
   get url(): string {
     return this.#listener?.url ?? "";
   }
@@ -156,8 +159,14 @@ export class Server {
     if (this.#options.process !== undefined) this.#listener?.stopListening();
     const { size } = this.#sessions;
     await this.#sessions.drain();
-    const host = { port: this.#listener?.port ?? 0, pendingRequests: () => this.#listener?.bun.pendingRequests ?? 0 };
-    await waitForPeers(host, size, Math.min(latest, performance.now() + GOODBYE_MS));
+    const until = Math.min(latest, performance.now() + GOODBYE_MS);
+    if (this.#listener !== undefined) await waitForPeers(this.#listener, size, until);
+  }
+
+  /** Uses other certificates for new connections. Throws when it cannot; then the earlier ones stay in use. */
+  useCredentials(tls: TlsCredentials): void {
+    this.#listener?.useCredentials(tls);
+    this.#tls = tls;
   }
 
   /** Ends everything now. */
@@ -176,14 +185,8 @@ export class Server {
     return new Listener({
       ...config.server,
       shared: member !== undefined,
-      fetch: (request) => {
-        const outer = mainThread.enter("http");
-        try {
-          return routes(request);
-        } finally {
-          mainThread.leave(outer);
-        }
-      },
+      tls: this.#tls,
+      fetch: (request) => mainThread.during("http", () => routes(request)),
       failed: (error) => log.error("request_failed", { error }),
       websocket: this.#websockets.handler,
     });
@@ -216,7 +219,7 @@ export class Server {
   }
 
   #routesHost(): RoutesHost {
-    const { program, config, tracing = NO_TRACING, process: member } = this.#options;
+    const { program, config, telemetry, process: member } = this.#options;
     const { version } = program;
     const { metrics } = this.#services;
     const anonymous = admitByAddress({ maxSessions: config.limits.max_sessions_per_address });
@@ -232,9 +235,9 @@ export class Server {
       overloaded: (opened) => this.#sessions.overloaded(opened),
       claim: (caller) => this.#readiness.refusal() ?? this.#sessions.claim(caller),
       address: (request) => this.#listener?.address(request) ?? "",
-      trace: (request, path) => tracing.startConnection(request, path),
+      trace: (request, path) => (telemetry?.tracing ?? NO_TRACING).startConnection(request, path),
       upgrade: (request, headers, accepted) => {
-        const bun = this.#listener?.bun;
+        const bun = this.#listener?.serverOf(request);
         return bun !== undefined && this.#websockets.upgrade(bun, request, headers, accepted);
       },
       refused: (code) => metrics.sessionRefused(code),

@@ -126,6 +126,7 @@ export class ServeProcess implements AsyncDisposable {
   readonly #outputRead: Promise<unknown>;
   readonly #ready = Promise.withResolvers<void>();
   #port = 0;
+  #scheme = "http";
 
   constructor(child: Child) {
     this.#child = child;
@@ -158,7 +159,7 @@ export class ServeProcess implements AsyncDisposable {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#port}`;
+    return `${this.#scheme}://127.0.0.1:${this.#port}`;
   }
 
   /** Waits until the server listens and its models are loaded. Rejects when it exits first. */
@@ -200,8 +201,9 @@ export class ServeProcess implements AsyncDisposable {
 
   #readOutput(text: string): void {
     this.out += text;
-    const port = /^listening on http:\/\/\S+:(\d+)\n/.exec(this.out)?.[1];
-    if (port === undefined) return;
+    const [, scheme, port] = /^listening on (https?):\/\/\S+:(\d+)\n/.exec(this.out) ?? [];
+    if (scheme === undefined || port === undefined) return;
+    this.#scheme = scheme;
     this.#port = Number(port);
     this.#ready.resolve();
   }

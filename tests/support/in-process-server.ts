@@ -4,6 +4,7 @@ import { type Config, loadConfig } from "../../src/config/config.ts";
 import { validateModelSettings } from "../../src/model/models.ts";
 import type { Admit } from "../../src/server/admission.ts";
 import { Server } from "../../src/server/server.ts";
+import type { TlsCredentials } from "../../src/server/tls/credentials.ts";
 import { openLog } from "../../src/telemetry/log/log.ts";
 import type { Tracing } from "../../src/telemetry/tracing/tracing.ts";
 import { waitUntil } from "./wait.ts";
@@ -55,6 +56,7 @@ export interface ServerOptions {
   /** Decides who may open a session; default: the server's own decision. */
   readonly admit?: Admit;
   readonly tracing?: Tracing;
+  readonly tls?: TlsCredentials;
 }
 
 /** A server in the process of the test, on a free port. */
@@ -74,13 +76,18 @@ export class InProcessServer implements AsyncDisposable {
     return server;
   }
 
-  private constructor(config: Config, { clock, admit, tracing }: ServerOptions) {
+  private constructor(config: Config, { clock, admit, tracing, tls }: ServerOptions) {
     const log = openLog({
       level: "debug",
       write: (line) => this.log.push(JSON.parse(line) as Record<string, unknown>),
     });
     this.#log = log;
-    const given = { ...(clock && { clock }), ...(admit && { admit }), ...(tracing && { tracing }) };
+    const given = {
+      ...(clock && { clock }),
+      ...(admit && { admit }),
+      ...(tracing && { telemetry: { tracing } }),
+      ...(tls && { tls }),
+    };
     this.#server = new Server({ config, log, program: { version: "0.0.0", workerUrl }, ...given });
     this.url = this.#server.url;
     this.port = Number(new URL(this.url).port);
@@ -89,6 +96,10 @@ export class InProcessServer implements AsyncDisposable {
   /** The number of open sessions. */
   get sessions(): number {
     return this.#server.sessions;
+  }
+
+  useCredentials(credentials: TlsCredentials): void {
+    this.#server.useCredentials(credentials);
   }
 
   async load(): Promise<void> {

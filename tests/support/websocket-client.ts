@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
+import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
 
 import { parseEvent, type ServerEvent, type Stopped } from "../../src/protocol/events.ts";
 import { encodeFrame, FrameReader, OPCODE } from "./frames.ts";
@@ -14,6 +15,8 @@ export interface ConnectOptions {
   readonly path?: string;
   /** Local address that the client connects from, such as 127.0.0.2; default 127.0.0.1. */
   readonly from?: string;
+  /** Connects with TLS. `ca`: the authority that the client trusts. */
+  readonly tls?: Pick<ConnectionOptions, "ca" | "cert" | "key" | "rejectUnauthorized">;
   /** Added to the headers of a valid handshake, or in their place; undefined omits a header. */
   readonly headers?: Readonly<Record<string, string | undefined>>;
 }
@@ -72,11 +75,8 @@ export class WebSocketClient implements Disposable {
       ...options.headers,
     };
     const lines = Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : `${name}: ${value}`));
-    const socket = connect({
-      port,
-      host: "127.0.0.1",
-      ...(options.from !== undefined && { localAddress: options.from }),
-    });
+    const to = { port, host: "127.0.0.1", ...(options.from !== undefined && { localAddress: options.from }) };
+    const socket = options.tls === undefined ? connect(to) : connectTls({ ...to, ...options.tls });
     socket.setNoDelay(true);
     socket.write(`GET ${options.path ?? "/api/v1/segmented"} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
     const response = await withTimeout("the response to the handshake", readResponse(socket));
@@ -97,6 +97,13 @@ export class WebSocketClient implements Disposable {
     socket.on("error", () => this.#finish({ code: 1006, reason: "" }));
     if (rest.length > 0) this.#receive(rest);
     socket.resume();
+  }
+
+  /** SHA-256 of the certificate that the server has shown; undefined without TLS. */
+  get fingerprint(): string | undefined {
+    return "getPeerCertificate" in this.#socket
+      ? (this.#socket as TLSSocket).getPeerCertificate().fingerprint256
+      : undefined;
   }
 
   /** How the connection ended; undefined while it is open. */

@@ -72,14 +72,21 @@ async function run(order: ServeOrder, link: SupervisorLink, options: ServeOption
       config,
       log,
       program: options,
-      metrics,
-      tracing: traceExport?.tracing,
+      telemetry: { metrics, tracing: traceExport?.tracing },
+      tls: order.credentials,
       process: { number, count, places, access: { secret, used, tokens }, listensWhenLoaded, metricsPlace },
     });
   } catch (error) {
     if (error instanceof TokenListError) return link.fail(EXIT.usage, tokenFailure(error));
     return link.fail(EXIT.failure, listenFailure(config.server, error));
   }
+  link.whenCredentials((credentials) => {
+    try {
+      server.useCredentials(credentials);
+    } catch (error) {
+      log.error("certificate_refused", { reason: messageOf(error) });
+    }
+  });
   const snapshot = async () => [...takeSnapshot(metrics.registry), ...(await takeProcessSnapshot())];
   link.answerWith({ pages: server.pages, live: () => server.live(), metrics: snapshot });
   let isStuck = false;

@@ -28,6 +28,12 @@ const FLAGS = {
     valueHint: "HOST:PORT|unix:PATH",
     description: "Loopback address or Unix socket for metrics, readiness and info (default none)",
   },
+  "tls-cert": {
+    type: "string",
+    valueHint: "FILE",
+    description: "Certificate of the server and its issuers, PEM: turns TLS on; is loaded again when it changes",
+  },
+  "tls-key": { type: "string", valueHint: "FILE", description: "Private key of the certificate, PEM" },
   set: {
     type: "string",
     valueHint: "KEY=VALUE...",
@@ -79,6 +85,8 @@ function loadServeConfig(flags: GivenFlags): EffectiveConfig {
         workers: flags.string("workers"),
         processes: flags.string("processes"),
         admin: flags.string("admin"),
+        "tls-cert": flags.string("tls-cert"),
+        "tls-key": flags.string("tls-key"),
         "log-level": flags.string("log-level"),
         "log-format": flags.string("log-format"),
       },

@@ -14,6 +14,7 @@ import { warnOfExposure } from "./exposure.ts";
 import { listenFailure, tokenFailure } from "./listen-failure.ts";
 import { openAdmin } from "./open-admin.ts";
 import { shutdownSignal } from "./signals.ts";
+import { readCredentials, watchCredentials } from "./tls.ts";
 import { surviveUncaught } from "./uncaught.ts";
 
 export interface ServeOptions extends Program {
@@ -27,6 +28,7 @@ export interface ServeOptions extends Program {
 export async function serveSingle({ config, warnings }: EffectiveConfig, options: ServeOptions): Promise<void> {
   // Opens the C library: if that fails, it fails now and not with the first stream.
   native();
+  const credentials = await readCredentials(config);
   const metrics = new ServerMetrics();
   await using console = openConsole(config.log, () => metrics.families.runtime.logDropped.with({}).add());
   const { log } = console;
@@ -42,11 +44,18 @@ export async function serveSingle({ config, warnings }: EffectiveConfig, options
   });
   let server: Server;
   try {
-    server = new Server({ config, log, program: options, metrics, tracing: traceExport?.tracing });
+    server = new Server({
+      config,
+      log,
+      program: options,
+      telemetry: { metrics, tracing: traceExport?.tracing },
+      tls: credentials,
+    });
   } catch (error) {
     if (error instanceof TokenListError) throw new UsageError(tokenFailure(error));
     throw new ExitError(EXIT.failure, listenFailure(config.server, error));
   }
+  using _watch = watchCredentials({ config, credentials, log, metrics: metrics.families.tls, server });
   await warnOfExposure(config, log);
   await using admin = await openAdmin(config, server.pages, server.access, log);
   const stopped = shutdownSignal(log, options.exit);

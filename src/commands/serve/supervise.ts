@@ -11,6 +11,7 @@ import { divisionWarnings } from "../../server/processes/division.ts";
 import { liveOfAll, supervisorPages } from "../../server/processes/supervisor-pages.ts";
 import { Supervisor } from "../../server/processes/supervisor.ts";
 import { routeWarnings } from "../../server/route-warnings.ts";
+import type { TlsCredentials } from "../../server/tls/credentials.ts";
 import type { Logger } from "../../telemetry/log/log.ts";
 import { liveStats } from "../../telemetry/metrics/live-stats.ts";
 import { ServerMetrics } from "../../telemetry/metrics/server-metrics.ts";
@@ -24,6 +25,7 @@ import { openAdmin } from "./open-admin.ts";
 import { Reload } from "./reload.ts";
 import { shutdownSignal } from "./signals.ts";
 import type { ServeOptions } from "./single-server.ts";
+import { readCredentials, watchCredentials } from "./tls.ts";
 import { surviveUncaught } from "./uncaught.ts";
 
 /** Longest time for the answer of a process to the status line. */
@@ -47,6 +49,7 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
   native();
   const { count, effective } = options;
   const { config } = effective;
+  let credentials = await readCredentials(config);
   // Both are needed before the processes can be started, and show what there is then.
   const started: { supervisor?: Supervisor; reload?: Reload } = {};
   await using console = openConsole(config.log, () => started.supervisor?.totals.families.logDropped.with({}).add());
@@ -83,11 +86,17 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
     address: { host: address, port: port.port },
     count,
     command: options.processCommand,
-    shared: { sessions: table, tickets, tokens: () => access.text },
+    shared: { sessions: table, tickets, tokens: () => access.text, credentials: () => credentials },
     log,
     relay: (line) => console.relay(line),
     metricsPlace: metricsPlace(count, admin?.url),
   });
+  const metrics = supervisor.totals.families.tls;
+  const useCredentials = (changed: TlsCredentials): void => {
+    credentials = changed;
+    for (const child of supervisor.children) child.useCredentials(changed);
+  };
+  using _watch = watchCredentials({ config, credentials, log, metrics, server: { useCredentials } });
   const reload = new Reload({ supervisor, log, config, load: options.reload });
   Object.assign(started, { supervisor, reload });
   const exit = (code: number): void => {
@@ -102,7 +111,7 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
   if (failure === undefined) {
     await Promise.all([...supervisor.children].map((child) => child.refreshLoad(LOAD_MS)));
     showStatus(console, supervisor, count);
-    const url = urlOf(config.server.host, port.port);
+    const url = urlOf(credentials === undefined ? "http" : "https", config.server.host, port.port);
     console.print(`listening on ${url}`);
     log.info("ready", {
       url,
@@ -152,8 +161,8 @@ function metricsPlace(count: number, admin: string | undefined): string {
   return `This port is served by ${count} processes. The metrics of all of them are at ${where ?? "server.admin, which is not set"}.`;
 }
 
-function urlOf(host: string, port: number): string {
-  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+function urlOf(scheme: string, host: string, port: number): string {
+  return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 function showProgress(console: ServeConsole, supervisor: Supervisor, count: number): void {

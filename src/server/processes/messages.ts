@@ -2,6 +2,7 @@ import type { Config } from "../../config/config.ts";
 import type { ErrorCode } from "../../protocol/errors.ts";
 import type { LiveStats } from "../../telemetry/metrics/live-stats.ts";
 import type { MetricSnapshot } from "../../telemetry/metrics/metric-snapshot.ts";
+import type { TlsCredentials } from "../tls/credentials.ts";
 
 /** Descriptor of the session table in a process of the server. */
 export const TABLE_FD = 3;
@@ -31,6 +32,8 @@ export interface ServeOrder {
   /** Other processes accept connections while this one loads. */
   readonly listensWhenLoaded: boolean;
   readonly metricsPlace: string;
+  /** Checked by the supervisor. Undefined: connections are not encrypted. */
+  readonly credentials: TlsCredentials | undefined;
 }
 
 /** Current numbers of one process. */
@@ -55,7 +58,11 @@ export interface Answers {
 }
 
 export type ToProcess =
-  ServeOrder | { readonly type: "ask"; readonly id: number; readonly what: keyof Answers } | { readonly type: "drain" };
+  | ServeOrder
+  | { readonly type: "ask"; readonly id: number; readonly what: keyof Answers }
+  /** Other certificates and key for new connections. */
+  | { readonly type: "credentials"; readonly credentials: TlsCredentials }
+  | { readonly type: "drain" };
 
 export type FromProcess =
   | { readonly type: "ready"; readonly url: string }

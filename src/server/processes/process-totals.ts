@@ -1,5 +1,6 @@
 import type { ProcessState } from "../../telemetry/metrics/families/processes.ts";
 import { PROCESS_STATES, processFamilies } from "../../telemetry/metrics/families/processes.ts";
+import { tlsFamilies } from "../../telemetry/metrics/families/tls.ts";
 import type { LiveStats } from "../../telemetry/metrics/live-stats.ts";
 import { mergeMetrics, type ProcessSnapshot, withoutGauges } from "../../telemetry/metrics/merged-metrics.ts";
 import { MetricRegistry } from "../../telemetry/metrics/metric-registry.ts";
@@ -10,7 +11,7 @@ import type { ServerChild } from "./server-child.ts";
 /** The metrics of all processes of a server: those that live, those that have ended, and the supervisor. */
 export class ProcessTotals {
   readonly #registry = new MetricRegistry();
-  readonly families = processFamilies(this.#registry);
+  readonly families = { ...processFamilies(this.#registry), tls: tlsFamilies(this.#registry) };
   /** Counters and histograms of processes that have ended: a total never falls. */
   #ended: readonly MetricSnapshot[] = [];
 

@@ -1,4 +1,5 @@
 import type { MetricSnapshot } from "../../telemetry/metrics/metric-snapshot.ts";
+import type { TlsCredentials } from "../tls/credentials.ts";
 import { relayLines } from "./lines.ts";
 import type { Answers, FromProcess, ProcessHealth, ProcessLoad, ServeOrder, ToProcess } from "./messages.ts";
 
@@ -112,6 +113,11 @@ export class ServerChild {
     this.state = "draining";
     this.isDraining = true;
     this.#send({ type: "drain" });
+  }
+
+  /** Uses other certificates for new connections. */
+  useCredentials(credentials: TlsCredentials): void {
+    if (this.state !== "ended") this.#send({ type: "credentials", credentials });
   }
 
   kill(): void {

@@ -1,6 +1,7 @@
 import type { LiveStats } from "../../telemetry/metrics/live-stats.ts";
 import type { MetricSnapshot } from "../../telemetry/metrics/metric-snapshot.ts";
 import type { PagesHost } from "../pages.ts";
+import type { TlsCredentials } from "../tls/credentials.ts";
 import type { Answers, FromProcess, ServeOrder, ToProcess } from "./messages.ts";
 
 /** What a process reports about itself. */
@@ -18,6 +19,9 @@ export class SupervisorLink {
   readonly #drained: (() => void)[] = [];
   readonly #gone: (() => void)[] = [];
   #report: Report | undefined;
+  /** The newest credentials, and who uses them. */
+  #credentials: TlsCredentials | undefined;
+  #useCredentials: ((credentials: TlsCredentials) => void) | undefined;
 
   constructor() {
     this.order = this.#order.promise;
@@ -36,6 +40,12 @@ export class SupervisorLink {
   /** Calls back when the supervisor has ended. */
   whenGone(callback: () => void): void {
     this.#gone.push(callback);
+  }
+
+  /** Calls back when the certificates have changed since the order; at once, if they already have. */
+  whenCredentials(callback: (credentials: TlsCredentials) => void): void {
+    this.#useCredentials = callback;
+    if (this.#credentials !== undefined) callback(this.#credentials);
   }
 
   /** Answers questions from now on. */
@@ -63,7 +73,10 @@ export class SupervisorLink {
 
   async #receive(message: ToProcess): Promise<void> {
     if (message.type === "serve") this.#order.resolve(message);
-    else if (message.type === "drain") for (const callback of this.#drained) callback();
+    else if (message.type === "credentials") {
+      this.#credentials = message.credentials;
+      this.#useCredentials?.(message.credentials);
+    } else if (message.type === "drain") for (const callback of this.#drained) callback();
     else {
       const value = this.#report && (await answer(message.what, this.#report));
       await this.send({ type: "answer", id: message.id, value });

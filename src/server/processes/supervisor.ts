@@ -172,6 +172,7 @@ export class Supervisor {
       tokens: shared.tokens(),
       listensWhenLoaded,
       metricsPlace,
+      credentials: shared.credentials(),
     };
     const child = new ServerChild({ command, order, tableFd: shared.sessions.fd, ticketsFd: shared.tickets.fd, relay });
     this.#children.add(child);

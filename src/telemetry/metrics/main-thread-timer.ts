@@ -95,6 +95,16 @@ export class MainThreadTimer {
     if (outer === undefined) this.#end();
   }
 
+  /** Runs synchronous work as a stage. */
+  during<Value>(stage: MainThreadStage, work: () => Value): Value {
+    const outer = this.enter(stage);
+    try {
+      return work();
+    } finally {
+      this.leave(outer);
+    }
+  }
+
   /** Counts decoded audio. @param seconds of one channel */
   decoded(seconds: number, channels: number): void {
     this.decodedSeconds += seconds;

@@ -9,6 +9,7 @@ import { serverFamilies } from "./server.ts";
 import { sessionFamilies } from "./sessions.ts";
 import { stageFamilies } from "./stages.ts";
 import { streamFamilies } from "./streams.ts";
+import { tlsFamilies } from "./tls.ts";
 import { trafficFamilies } from "./traffic.ts";
 import { workerFamilies } from "./workers.ts";
 
@@ -29,5 +30,6 @@ export function registerFamilies(registry: MetricRegistry) {
     runtime: runtimeFamilies(registry),
     server: serverFamilies(registry),
     auth: authFamilies(registry),
+    tls: tlsFamilies(registry),
   };
 }
