@@ -108,7 +108,7 @@ function unknownField(key: string, value: string | undefined): TokenLineError {
 function hashFound(hash: string | undefined): string {
   if (hash === undefined) return "nothing";
   if (hasToken(hash)) return "a token, which is not to be stored";
-  return hash.toLowerCase().startsWith("sha256:") ? describeValue(hash) : `${hash.length} other characters`;
+  return hash.toLowerCase().startsWith("sha256:") ? describeValue(hash) : `another text of ${hash.length} characters`;
 }
 
 function describeField(text: string): string {

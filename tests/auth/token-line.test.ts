@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 
-import { formatTokenLine, parseTokenLine } from "../../src/auth/token-line.ts";
+import fc from "fast-check";
+
+import { formatTokenLine, parseTokenLine, TokenLineError } from "../../src/auth/token-line.ts";
 import { newToken } from "../../src/auth/token.ts";
 
 const HASH = "0123456789abcdef".repeat(4);
@@ -13,6 +15,44 @@ function problem(line: string): string {
   }
   return "no problem";
 }
+
+/** Lines that are nearly valid: fields, or parts of them, in any order. */
+const PARTS = [
+  "name",
+  `sha256:${HASH}`,
+  "sha256:",
+  "sessions=",
+  "sessions=3",
+  "models=",
+  "a,b",
+  "expires=2027-06-30",
+  "admin",
+  "=",
+  "#",
+  " ",
+  "\t",
+  "\0",
+  "__proto__=1",
+  "constructor",
+];
+
+test("any text is a grant that can be formatted and parsed again, or a problem, and nothing else is thrown", () => {
+  const line = fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.array(fc.constantFrom(...PARTS)).map((parts) => parts.join(" ")),
+  );
+  fc.assert(
+    fc.property(line, (text) => {
+      try {
+        const grant = parseTokenLine(text);
+        if (grant !== undefined) expect(parseTokenLine(formatTokenLine(grant))).toEqual(grant);
+      } catch (error) {
+        expect(error).toBeInstanceOf(TokenLineError);
+      }
+    }),
+    { numRuns: 2_000 },
+  );
+});
 
 describe("a line of a token file", () => {
   test("has a name and a hash, and allows everything without limits", () => {

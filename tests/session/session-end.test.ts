@@ -79,6 +79,28 @@ describe("a limit", () => {
     expectWhole(connection, 25_600);
   });
 
+  test("that is a token which is not valid any more finishes the stream, too, and names itself", async () => {
+    using harness = new SessionHarness({ "limits.finish_ms": 2_000 });
+    const { session, connection } = harness.start();
+    session.receive(audio(0.8));
+    const limit = { code: "unauthorized", message: "the token of this session is not valid any more" } as const;
+    for (let sweeps = 0; sweeps < 3; sweeps++) session.finish(limit);
+    session.receive(audio(1));
+    await harness.runDeferred();
+    harness.answer();
+    session.sweep((harness.now = 2_000));
+    expect(connection.summaries).toEqual([
+      "started",
+      "segment",
+      "error unauthorized",
+      "error unauthorized",
+      "stopped limit",
+    ]);
+    expect(connection.events.at(-2)).toMatchObject({ ...limit, fatal: true, retryable: false });
+    expect(connection.closed).toEqual({ code: 1008, reason: "unauthorized" });
+    expectWhole(connection, 25_600);
+  });
+
   test("does not take a stop back: the stream ends with reason stop, then comes the error", async () => {
     using harness = new SessionHarness({ "limits.session_ms": 60_000 });
     const { session, connection } = harness.start();

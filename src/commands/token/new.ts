@@ -102,10 +102,11 @@ async function existing(file: string): Promise<string> {
 }
 
 function explanation(file: string | undefined): string {
-  const first = "The first line is the token. It is shown only now: give it to the client, as STREAMER_TOKEN.";
+  const subject = file === undefined ? "The first line" : "This";
+  const first = `${subject} is the token. It is shown only now: give it to the client, as STREAMER_TOKEN.`;
   const where =
     file === undefined
-      ? "The second line belongs into the file that the setting auth.tokens names."
+      ? "The second line belongs in the file that the setting auth.tokens names."
       : `Its hash is in ${file}, for the setting auth.tokens.`;
-  return `${first}\n${where} A running server reads the file again when it changes.`;
+  return `${first}\n${where}\nA running server reads the file again when it changes.`;
 }
