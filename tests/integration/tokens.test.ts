@@ -106,7 +106,8 @@ describe("token new, serve and send", () => {
       token,
     ]);
     expect(bench.code).toBe(1);
-    expect(bench.out + bench.err).toContain("401");
+    expect(bench.out).toContain('"refusals":{"HTTP 401":1}');
+    expect(bench.err).toContain("HTTP 401: the token that was given is not valid there");
     for (const { out, err } of [without, expired, health, bench, server]) expect(out + err).not.toContain(token);
   });
 
@@ -137,6 +138,19 @@ describe("token new, serve and send", () => {
     expect((await executable.run(["health", "--addr", addr])).code).toBe(1);
     expect((await executable.run(["health", "--addr", addr], { env: { STREAMER_TOKEN: token } })).code).toBe(0);
   });
+});
+
+test("bench shows neither the query of the address nor a user in it", async () => {
+  await using server = await executable.serve(QUICK);
+  const addr = `ws://user:s3cret@localhost:${server.port}/api/v1/simple?ticket=s3cret`;
+  const options = ["--streams", "1", "--seconds", "1", "--settle", "0", "--ramp", "0", "--html", "bench.html"];
+  for (const format of ["text", "json"]) {
+    const { code, out, err } = await executable.run(["bench", "--addr", addr, "--format", format, ...options]);
+    expect(code).toBe(0);
+    expect(out).toContain(`ws://localhost:${server.port}/api/v1/simple`);
+    expect(out + err).not.toContain("s3cret");
+  }
+  expect(await readFile(join(executable.folder, "bench.html"), "utf8")).not.toContain("s3cret");
 });
 
 describe("serve", () => {

@@ -2,11 +2,12 @@ import { cpus, loadavg } from "node:os";
 
 import type { CommandDef } from "citty";
 
-import { tokenWarning } from "../terminal/client-token.ts";
+import { tokenWarning, unauthorizedHint } from "../terminal/client-token.ts";
 import { EXIT, ExitError } from "../terminal/exit-codes.ts";
 import { formatNumber } from "../terminal/numbers.ts";
 import { outputFailed, processOutput, usesColour } from "../terminal/output.ts";
 import { Screen } from "../terminal/screen.ts";
+import { printableUrl } from "../terminal/server-address.ts";
 import { CONFIRMING_ROUNDS, findCapacity, type Trial } from "./capacity.ts";
 import { htmlReport } from "./html-report.ts";
 import { ownProgram, PART_ARGUMENT, runPartProgram, runPlan } from "./parts.ts";
@@ -83,11 +84,13 @@ async function measureOnce(settings: BenchSettings, screen: Screen): Promise<num
     line("machine", `load ${load.before} before, ${load.after} after`),
     line("result", found.length === 0 ? "ok" : "failed"),
   ];
-  if (format === "json") await screen.print(JSON.stringify({ plan, ...summary, machine: load, violations: found }));
+  if (format === "json")
+    await screen.print(JSON.stringify({ plan: printable(plan), ...summary, machine: load, violations: found }));
   else for (const text of lines) await screen.print(text);
   for (const text of found) await screen.notice(`problem: ${text}`);
+  if (summary.refusals["HTTP 401"] !== undefined) await screen.notice(`HTTP 401: ${unauthorizedHint(token)}`);
   if (html !== undefined) {
-    const title = `${formatNumber(plan.streams)} streams to ${plan.addr}`;
+    const title = `${formatNumber(plan.streams)} streams to ${printable(plan).addr}`;
     await Bun.write(html, htmlReport(title, [...header, ...lines, ...found], summary, tally));
   }
   return found.length === 0 ? EXIT.success : EXIT.failure;
@@ -111,7 +114,7 @@ async function searchCapacity(settings: BenchSettings, screen: Screen): Promise<
     }
     return trial;
   });
-  if (format === "json") await screen.print(JSON.stringify({ plan, capacity, trials }));
+  if (format === "json") await screen.print(JSON.stringify({ plan: printable(plan), capacity, trials }));
   else {
     const reasons = {
       bounds: "",
@@ -130,10 +133,15 @@ async function headerLines(plan: Plan, token: string | undefined): Promise<strin
   const [{ model } = { model: "unknown processor" }] = cpus();
   const processes = plan.parts > 1 ? `, ${plan.parts} processes of the generator` : "";
   return [
-    line("server", `${plan.addr}${version === undefined ? "" : `, version ${version}`}`),
+    line("server", `${printable(plan).addr}${version === undefined ? "" : `, version ${version}`}`),
     line("machine", `${model}, ${cpus().length} cores${processes}`),
     line("sent", describeAudio(plan.audio)),
   ];
+}
+
+/** Returns a plan for people to read, without credentials and query of the address. */
+function printable(plan: Plan): Plan {
+  return { ...plan, addr: printableUrl(new URL(plan.addr)) };
 }
 
 function machineLoad(): string {
