@@ -7,6 +7,8 @@
 #include "streamer_audio.h"
 
 #include "filter.h"
+#include "image.h"
+#include "state.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -162,6 +164,51 @@ void sa_resampler_reset(sa_resampler *resampler) {
     resampler->remaining = 0;
     resampler->ended = 0;
     if (resampler->filter != NULL) memset(resampler->history, 0, history_length(resampler) * sizeof(float));
+}
+
+int sa_resampler_in_step(const sa_resampler *one, const sa_resampler *other) {
+    return one->phase == other->phase && one->lead == other->lead;
+}
+
+uint32_t sa_resampler_save(const sa_resampler *resampler, uint8_t *image, uint32_t capacity) {
+    if (resampler == NULL || resampler->ended) return 0;
+    sa_image_writer writer = {image, capacity, 0};
+    uint32_t history = resampler->filter == NULL ? 0 : (uint32_t)history_length(resampler);
+    sa_write_u32(&writer, SA_IMAGE_RESAMPLER);
+    sa_write_u32(&writer, resampler->in);
+    sa_write_u32(&writer, resampler->out);
+    sa_write_u32(&writer, resampler->phase);
+    sa_write(&writer, &resampler->lead, sizeof resampler->lead);
+    sa_write_u32(&writer, history);
+    sa_write(&writer, resampler->history, history * sizeof(float));
+    return writer.length;
+}
+
+/* Between two calls no output is ready, and the next one is at most one step behind the last one that was: other leads
+ * would read samples outside the history, or never write again. */
+static int lead_is_possible(const sa_resampler *resampler, uint32_t phase, int64_t lead) {
+    if (resampler->filter == NULL) return phase == 0 && lead == 0;
+    int64_t half = resampler->filter->half;
+    return phase < resampler->out && lead >= -half && lead <= (int64_t)(resampler->in / resampler->out) + 1;
+}
+
+int32_t sa_resampler_restore(sa_resampler *resampler, const uint8_t *image, uint32_t length) {
+    if (resampler == NULL || image == NULL) return -1;
+    sa_image_reader reader = {image, length, 0};
+    uint32_t expected = resampler->filter == NULL ? 0 : (uint32_t)history_length(resampler);
+    if (sa_read_u32(&reader) != SA_IMAGE_RESAMPLER) return -1;
+    if (sa_read_u32(&reader) != resampler->in || sa_read_u32(&reader) != resampler->out) return -1;
+    uint32_t phase = sa_read_u32(&reader);
+    int64_t lead;
+    sa_read(&reader, &lead, sizeof lead);
+    if (sa_read_u32(&reader) != expected || !lead_is_possible(resampler, phase, lead)) return -1;
+    if (reader.failed || reader.left != expected * sizeof(float)) return -1;
+    resampler->phase = phase;
+    resampler->lead = lead;
+    resampler->remaining = 0;
+    resampler->ended = 0;
+    sa_read(&reader, resampler->history, expected * sizeof(float));
+    return 0;
 }
 
 uint32_t sa_resampler_bytes(const sa_resampler *resampler) {

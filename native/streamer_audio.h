@@ -60,7 +60,7 @@ extern "C" {
 #endif
 
 /* Version of this interface. The caller compares the library's with the one that it was written for. */
-#define SA_ABI_VERSION 5u
+#define SA_ABI_VERSION 6u
 
 /* Sample rates, Hz. */
 #define SA_MIN_RATE 4000u
@@ -73,6 +73,13 @@ extern "C" {
 
 /* Returns SA_ABI_VERSION as it was when the library was built. */
 SA_API uint32_t sa_abi_version(void);
+
+/* Images: `save` writes the state of a handle as bytes, and `restore` sets a handle of the same kind to it, so that it
+ * goes on with the same bits. An image is read only by the version of the library, and by handles with the arguments,
+ * that it was written with; every number in it is checked. Its bytes are otherwise nobody's business. For all kinds:
+ *   save     returns the bytes of the image, which is written if it fits into `capacity`; image may be NULL, to learn
+ *            the size; 0 for NULL and after `flush`
+ *   restore  returns 0; -1 when the bytes are no image for this handle, which stays as it was (a chain is reset) */
 
 /* ---- Arena: the memory of all buffered audio --------------------------------------------------------------------- */
 
@@ -189,6 +196,10 @@ SA_API uint32_t sa_inspector_process(sa_inspector *inspector, const float *sampl
  * NULL. */
 SA_API int32_t sa_inspector_channel(const sa_inspector *inspector, uint32_t bit);
 
+/* See "Images". */
+SA_API uint32_t sa_inspector_save(const sa_inspector *inspector, uint8_t *image, uint32_t capacity);
+SA_API int32_t sa_inspector_restore(sa_inspector *inspector, const uint8_t *image, uint32_t length);
+
 SA_API void sa_inspector_reset(sa_inspector *inspector);
 SA_API void sa_inspector_free(sa_inspector *inspector);
 
@@ -223,6 +234,10 @@ SA_API int32_t sa_resampler_process(sa_resampler *resampler, const float *in, ui
  * before `reset`.
  * Returns the number of samples written, 0 to capacity: call again until it is 0; 0 when an argument is NULL. */
 SA_API int32_t sa_resampler_flush(sa_resampler *resampler, float *out, uint32_t out_offset, uint32_t capacity);
+
+/* See "Images". At most 64 bytes more than sa_resampler_bytes. */
+SA_API uint32_t sa_resampler_save(const sa_resampler *resampler, uint8_t *image, uint32_t capacity);
+SA_API int32_t sa_resampler_restore(sa_resampler *resampler, const uint8_t *image, uint32_t length);
 
 SA_API void sa_resampler_reset(sa_resampler *resampler);
 SA_API void sa_resampler_free(sa_resampler *resampler);
@@ -261,6 +276,10 @@ SA_API int32_t sa_vad_process(sa_vad *vad, const float *samples, uint32_t offset
 
 /* Drops the samples of the incomplete window. Returns their number, 0 to window - 1; 0 for NULL. */
 SA_API uint32_t sa_vad_flush(sa_vad *vad);
+
+/* See "Images". The samples of the incomplete window are part of it. */
+SA_API uint32_t sa_vad_save(const sa_vad *vad, uint8_t *image, uint32_t capacity);
+SA_API int32_t sa_vad_restore(sa_vad *vad, const uint8_t *image, uint32_t length);
 
 SA_API void sa_vad_reset(sa_vad *vad);
 SA_API void sa_vad_free(sa_vad *vad);
@@ -313,6 +332,11 @@ SA_API int32_t sa_chain_flush(sa_chain *chain, float *out, const uint32_t *out_o
 
 /* As sa_inspector_channel. */
 SA_API int32_t sa_chain_channel(const sa_chain *chain, uint32_t bit);
+
+/* See "Images". Everything is part of it, detectors too, except for the bytes of an incomplete frame: a restored chain
+ * begins with a whole frame. Detectors are given to the chain before it is restored. */
+SA_API uint32_t sa_chain_save(const sa_chain *chain, uint8_t *image, uint32_t capacity);
+SA_API int32_t sa_chain_restore(sa_chain *chain, const uint8_t *image, uint32_t length);
 
 /* Resets the detectors, too. */
 SA_API void sa_chain_reset(sa_chain *chain);

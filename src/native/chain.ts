@@ -35,6 +35,9 @@ export interface DecidedWindows {
   readonly end: number;
 }
 
+/** Room for the bytes of `save`, which grows to what the largest chain needed. */
+let image = new Uint8Array(4_096);
+
 const decided = { speech, levels, first: 0, end: 0 };
 
 /**
@@ -145,6 +148,30 @@ export class DecodeChain implements Disposable {
   /** See `Inspector.channelOf`. */
   channelOf(bit: number): number {
     return native().sa_chain_channel(this.#handle.pointer, bit);
+  }
+
+  /**
+   * Returns the state as bytes, that of the detectors included, for `restore` of a chain with the same arguments. The
+   * bytes of an incomplete frame are not part of it. Throws after `flush`.
+   */
+  save(): Uint8Array<ArrayBuffer> {
+    const { pointer } = this.#handle;
+    let size = native().sa_chain_save(pointer, image, image.length);
+    if (size === 0) throw new Error("DecodeChain has no state to save after a flush");
+    if (size > image.length) {
+      image = new Uint8Array(size);
+      size = native().sa_chain_save(pointer, image, size);
+    }
+    return image.slice(0, size);
+  }
+
+  /** Goes on from the state that `save` returned. Returns false, and is like new, when the bytes are no such state. */
+  restore(saved: Uint8Array): boolean {
+    const { pointer } = this.#handle;
+    if (saved.length === 0) return false;
+    const restored = native().sa_chain_restore(pointer, saved, saved.length) === 0;
+    this.#spilled = native().sa_chain_spilled(pointer);
+    return restored;
   }
 
   /** Resets the detectors, too. */

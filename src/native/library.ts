@@ -7,7 +7,7 @@ import { copyToFolder, copyToMemory } from "./library-copies.ts";
 import { describeUnpackFailure, NativeLibraryError, temporaryFolder } from "./load-failure.ts";
 
 /** Version of native/streamer_audio.h that the declarations below match. */
-const ABI_VERSION = 5;
+const ABI_VERSION = 6;
 
 /*
  * The functions of native/streamer_audio.h, argument by argument. "buffer" takes a typed array, "ptr" an address or a
@@ -59,6 +59,8 @@ const FUNCTIONS = {
   sa_chain_spilled: { args: ["ptr"], returns: "u32" },
   sa_chain_flush: { args: ["ptr", "ptr", "buffer", "u32", "buffer", "buffer", "buffer"], returns: "i32" },
   sa_chain_channel: { args: ["ptr", "u32"], returns: "i32" },
+  sa_chain_save: { args: ["ptr", "buffer", "u32"], returns: "u32" },
+  sa_chain_restore: { args: ["ptr", "buffer", "u32"], returns: "i32" },
   sa_chain_reset: { args: ["ptr"], returns: "void" },
   sa_chain_free: { args: ["ptr"], returns: "void" },
 

@@ -63,10 +63,17 @@ function inSingleCalls({ format, channels, inRate, outRate, frames }: Shape, byt
   return decoded;
 }
 
-function inOneCall({ format, channels, inRate, outRate }: Shape, pieces: Iterable<Uint8Array>, room: number): Decoded {
-  using chain = new DecodeChain(format, channels, inRate, outRate);
+function chainOf({ format, channels, inRate, outRate }: Shape): [DecodeChain, EnergyVad[]] {
+  const chain = new DecodeChain(format, channels, inRate, outRate);
   const vads = Array.from({ length: channels }, () => new EnergyVad(outRate, 10, -70));
   for (const [channel, vad] of vads.entries()) chain.detect(channel, vad);
+  return [chain, vads];
+}
+
+/** @param renews another chain takes over after every call, from the saved state */
+function inOneCall(shape: Shape, pieces: Iterable<Uint8Array>, room: number, renews = false): Decoded {
+  const { channels } = shape;
+  let [chain, vads] = chainOf(shape);
   const samples = vads.map((): number[] => []);
   const decisions = vads.map((): [number, number][] => []);
   const decoded: Decoded = { samples, decisions, observed: 0, flags: 0, clipped: -1 };
@@ -85,10 +92,17 @@ function inOneCall({ format, channels, inRate, outRate }: Shape, pieces: Iterabl
     for (let offset = 0; offset < piece.length || chain.spilled > 0;) {
       offset += chain.process(piece, offset, piece.length - offset, out, offsets, room);
       take();
+      if (!renews) continue;
+      const image = chain.save();
+      chain[Symbol.dispose]();
+      for (const vad of vads) vad[Symbol.dispose]();
+      [chain, vads] = chainOf(shape);
+      expect(chain.restore(image)).toBe(true);
     }
   }
   while (chain.flush(out, offsets, room) > 0) take();
   decoded.clipped = chain.channelOf(INSPECT_CLIPPING);
+  chain[Symbol.dispose]();
   for (const vad of vads) vad[Symbol.dispose]();
   return decoded;
 }
@@ -106,6 +120,40 @@ test("one call gives the bits of the single calls, however bytes and room are cu
     ),
     { numRuns: 60 },
   );
+});
+
+test("a chain goes on from the saved state of another one with the same bits", () => {
+  fc.assert(
+    fc.property(shapes, fc.integer({ min: 1, max: 2000 }), fc.integer({ min: 1, max: 900 }), (shape, frames, room) => {
+      const bytes = bytesOf(shape);
+      const frameBytes = shape.channels * SAMPLE_FORMATS[shape.format].bytes;
+      // A saved state ends with a whole frame, and so does every piece here.
+      const whole = bytes.subarray(0, shape.frames * frameBytes);
+      const renewed = inOneCall(shape, cut(whole, [frames * frameBytes]), room, true);
+      expect(renewed).toEqual(inSingleCalls(shape, whole));
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test("a saved state of other arguments, a damaged one and none are refused, and the chain is like new", () => {
+  const shape: Shape = { format: "s16", channels: 2, inRate: 48_000, outRate: 16_000, frames: 900, seed: 4 };
+  const bytes = bytesOf(shape);
+  using chain = chainOf(shape)[0];
+  const [out, offsets] = [new Float32Array(2000), Uint32Array.of(0, 1000)];
+  chain.process(bytes, 0, bytes.length, out, offsets, 1000);
+  const image = chain.save();
+  for (const other of [{ format: "s24" }, { channels: 1 }, { inRate: 44_100 }, { outRate: 8000 }] as const) {
+    using another = chainOf({ ...shape, ...other })[0];
+    expect(another.restore(image)).toBe(false);
+  }
+  for (const wrong of [image.slice(1), image.slice(0, -1), new Uint8Array(0), new Uint8Array(image.length)]) {
+    expect(chain.restore(wrong)).toBe(false);
+  }
+  expect(chain.process(bytes, 0, bytes.length, out, offsets, 1000)).toBe(bytes.length);
+  expect(chain.save()).toEqual(image);
+  chain.flush(out, offsets, 1000);
+  expect(() => chain.save()).toThrow("after a flush");
 });
 
 test("room of one sample is enough, also where a frame becomes twelve", () => {
