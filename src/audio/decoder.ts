@@ -34,7 +34,7 @@ export class Decoder implements Disposable {
 
   /**
    * @param outRate the model's rate, Hz
-   * @param stores one for each channel, all of this arena, all empty
+   * @param stores one for each channel, all of this arena, all empty and at the same position
    */
   constructor(format: DecoderFormat, outRate: number, arena: Arena, stores: readonly Store[]) {
     this.#arena = arena;
@@ -87,6 +87,20 @@ export class Decoder implements Disposable {
     this.#detects = true;
   }
 
+  /** Returns the state after `frames`, as bytes, that of the detectors included. Throws after `flush`. */
+  save(): Uint8Array<ArrayBuffer> {
+    return this.#chain.save();
+  }
+
+  /**
+   * Goes on behind so many frames, from the state that another decoder saved there. Detectors must have been given
+   * before. Returns false when the bytes are no such state.
+   */
+  restore(frames: number, saved: Uint8Array): boolean {
+    this.#bytes = frames * this.#frameBytes;
+    return this.#chain.restore(saved);
+  }
+
   /**
    * Returns what the detector of a channel has decided about the samples of the last `push` or `flush`; undefined: there
    * is no detector. Valid until another decoder is used.
@@ -128,6 +142,14 @@ export class Decoder implements Disposable {
   /** Counts bytes as received without decoding them: for a stream that is aborted. */
   discard(byteLength: number): void {
     this.#bytes += byteLength;
+  }
+
+  /** Counts as many frames as received as make `samples`, if there are fewer. See `discard`. */
+  discardTo(samples: number): void {
+    if (this.totalSamples >= samples) return;
+    let frames = Math.floor((samples * this.#inRate) / this.#outRate);
+    while (resampledLength(frames, this.#inRate, this.#outRate) < samples) frames += 1;
+    this.#bytes = frames * this.#frameBytes;
   }
 
   [Symbol.dispose](): void {

@@ -9,12 +9,15 @@ export class Store {
   readonly #arena: Arena;
   #slabs: number[] = [];
   /** Position of the first sample of the first slab held. */
-  #base = 0;
-  #end = 0;
-  #released = 0;
+  #base: number;
+  #end: number;
+  #released: number;
 
-  constructor(arena: Arena) {
+  /** @param start position of the first sample to append */
+  constructor(arena: Arena, start = 0) {
     this.#arena = arena;
+    this.#base = start - (start % Arena.SLAB_SAMPLES);
+    this.#end = this.#released = start;
   }
 
   /** Position behind the last sample: the number of samples appended since the start of the stream. */
@@ -34,7 +37,7 @@ export class Store {
 
   /** Samples that fit into the last slab. When it is 0, call `grow`. */
   get room(): number {
-    return this.#base + this.#slabs.length * Arena.SLAB_SAMPLES - this.#end;
+    return Math.max(0, this.#base + this.#slabs.length * Arena.SLAB_SAMPLES - this.#end);
   }
 
   /** Index in `arena.samples` of the next sample to append. Valid only when there is room. */

@@ -1,8 +1,8 @@
 import { INSPECT_CLIPPING, INSPECT_IDENTICAL, INSPECT_SILENCE } from "../native/inspector.ts";
 import { PCM_NOT_A_NUMBER, PCM_OUT_OF_RANGE } from "../native/pcm.ts";
-import type { WarningCode } from "../protocol/errors.ts";
 import type { Warning } from "../protocol/events.ts";
 import { warningEvent } from "../protocol/warning-event.ts";
+import type { WarningCode } from "../protocol/warnings.ts";
 
 const INSPECTED: readonly [number, WarningCode][] = [
   [INSPECT_CLIPPING, "clipping"],
@@ -24,6 +24,9 @@ export interface Findings {
   channelOf(bit: number): number;
 }
 
+/** Bits INSPECT_* and PCM_* that have been reported. */
+export type Reported = Pick<Findings, "observed" | "flags">;
+
 /** Warnings about a stream's audio. Each kind that is detected here is reported once. */
 export class AudioWarnings {
   readonly #send: (warning: Warning) => void;
@@ -31,14 +34,22 @@ export class AudioWarnings {
   #observed = 0;
   #flags = 0;
 
-  constructor(send: (warning: Warning) => void) {
+  /** @param reported bits that have been reported before */
+  constructor(send: (warning: Warning) => void, reported: Reported = { observed: 0, flags: 0 }) {
     this.#send = send;
+    this.#observed = reported.observed;
+    this.#flags = reported.flags;
+  }
+
+  /** The bits that have been reported. */
+  get reported(): Reported {
+    return { observed: this.#observed, flags: this.#flags };
   }
 
   /** Reports what a decoder has found. To be called after each piece that it decodes. */
   look(decoder: Findings): void {
-    if (decoder.observed !== this.#observed) this.#reportObserved(decoder);
-    if (decoder.flags !== this.#flags) this.#reportFlags(decoder.flags);
+    if ((decoder.observed & ~this.#observed) !== 0) this.#reportObserved(decoder);
+    if ((decoder.flags & ~this.#flags) !== 0) this.#reportFlags(decoder.flags);
   }
 
   /** Sends a warning. @param channel -1: of no single channel; @param message default: that of the code */
@@ -51,13 +62,13 @@ export class AudioWarnings {
     for (const [bit, code] of INSPECTED) {
       if ((observed & ~this.#observed & bit) !== 0) this.report(code, decoder.channelOf(bit));
     }
-    this.#observed = observed;
+    this.#observed |= observed;
   }
 
   #reportFlags(flags: number): void {
     for (const [bit, code] of CONVERTED) {
       if ((flags & ~this.#flags & bit) !== 0) this.report(code);
     }
-    this.#flags = flags;
+    this.#flags |= flags;
   }
 }

@@ -93,6 +93,7 @@ export const SETTINGS = {
       ...list(ROUTE_FORMAT, "routes that need no token", spellRoute),
       default: ["/", "/api/v1/health", "/api/v1/ready"],
     },
+    secret_file: text("none", "file of keys that all servers of a deployment share, to resume streams; none: no file"),
   },
   log: {
     level: choice("info", LOG_LEVELS, "least severe level that is logged", { warn: "warning" }),
@@ -133,6 +134,7 @@ export const SETTINGS = {
     start_timeout_ms: whole(10_000, 10, HOUR_MS, "ms", "longest time from the connection to the first accepted start"),
     idle_timeout_ms: whole(60_000, 10, 24 * HOUR_MS, "ms", "longest time without a message from the client"),
     session_ms: whole(4 * HOUR_MS, 0, 168 * HOUR_MS, "ms", "longest lifetime of a session; 0: no limit"),
+    resume_ms: whole(0, 0, 24 * HOUR_MS, "ms", "longest time after a checkpoint for a stream to resume; 0: it cannot"),
     finish_ms: whole(5_000, 0, HOUR_MS, "ms", "longest time for the results of a stream that the server ends"),
     drain: choice("finish", DRAINS, "streams at shutdown; finish: they go on until they stop; now: they end at once"),
     drain_timeout_ms: whole(30_000, 0, HOUR_MS, "ms", "longest time that running streams go on at shutdown"),

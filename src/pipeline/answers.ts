@@ -13,6 +13,13 @@ export interface Tally {
   errors: number;
 }
 
+/** Up to where a channel is answered, and the account of what lies before: what another stream goes on from. */
+export interface Answered {
+  /** End of the last final that has been returned. */
+  readonly position: number;
+  readonly tally: Readonly<Tally>;
+}
+
 export interface AnswersOptions {
   /** The model's rate, Hz. */
   readonly sampleRate: number;
@@ -45,11 +52,32 @@ export class Answers {
   readonly #options: AnswersOptions;
   readonly #slots: Slot[] = [];
   /** End of the last final. Samples between two finals are silence. */
-  #covered = 0;
+  #covered: number;
+  /** The same, and the account, of the finals that have been returned. */
+  #answered: number;
+  readonly #returned: Pick<Tally, "inferred" | "failed" | "segments" | "errors">;
 
-  constructor(options: AnswersOptions) {
+  /** @param answered where the stream that this one goes on from was answered up to; its finals are not answered again */
+  constructor(options: AnswersOptions, answered?: Answered) {
     this.#options = options;
     this.sampleRate = options.sampleRate;
+    this.#covered = this.#answered = answered?.position ?? 0;
+    Object.assign(this.tally, answered?.tally);
+    const { inferred, failed, segments, errors } = this.tally;
+    this.#returned = { inferred, failed, segments, errors };
+  }
+
+  /** Up to where everything has been answered. */
+  get answered(): Answered {
+    const position = this.#answered;
+    const { inferred, failed } = this.#returned;
+    const { interims } = this.tally;
+    return { position, tally: { ...this.#returned, silent: position - inferred - failed, interims } };
+  }
+
+  /** End of the last final that is expected, or was answered by the stream before. */
+  get covered(): number {
+    return this.#covered;
   }
 
   /** Finals and markers that have not been returned yet. */
@@ -63,8 +91,15 @@ export class Answers {
     return undefined;
   }
 
-  /** Reserves the place of a final. Finals come in order and do not overlap. */
-  expect(job: Job): Job {
+  /**
+   * Reserves the place of a final. Finals come in order and do not overlap. Returns undefined for one that has been
+   * answered by the stream before, and only the rest of one that it answered in part.
+   */
+  expect(job: Job): Job | undefined {
+    if (job.start < this.#covered) {
+      if (job.end <= this.#covered) return undefined;
+      job = { ...job, start: this.#covered };
+    }
     this.silence(job.start);
     this.#covered = job.end;
     this.#slots.push({ job, events: undefined });
@@ -133,10 +168,23 @@ export class Answers {
   #takeReady(): PipelineEvent[] {
     const ready: PipelineEvent[] = [];
     for (let events = this.#slots[0]?.events; events !== undefined; events = this.#slots[0]?.events) {
-      this.#slots.shift();
+      const { job } = this.#slots.shift()!;
+      if (job !== undefined) this.#count(job, events[0]);
       for (const event of events) ready.push(event);
     }
     return ready;
+  }
+
+  #count({ start, end }: Job, event: PipelineEvent | undefined): void {
+    const returned = this.#returned;
+    this.#answered = end;
+    if (event?.type === "error") {
+      returned.failed += end - start;
+      returned.errors += 1;
+    } else {
+      returned.inferred += end - start;
+      if (event?.type === "segment") returned.segments += 1;
+    }
   }
 
   #answer(job: Job, outcome: Outcome): readonly PipelineEvent[] {

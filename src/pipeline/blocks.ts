@@ -1,5 +1,8 @@
+import * as v from "valibot";
+
 import { ProtocolError } from "../protocol/errors.ts";
 import type { PatternContext, PatternStart } from "./pattern.ts";
+import { InvalidState, readState, samples } from "./saved-state.ts";
 
 /** Settings of a pattern that cuts audio into blocks. */
 export interface BlockSettings {
@@ -26,4 +29,17 @@ export function blockLength(
     throw new ProtocolError("invalid_request", message);
   }
   return Math.max(1, Math.round((block_ms * sampleRate) / 1000));
+}
+
+const savedSchema = v.strictObject({ position: samples, blockStart: samples });
+
+/** Where a pattern that cuts audio into blocks is: the samples pushed, and the start of the block that is open. */
+export type BlockPlace = v.InferOutput<typeof savedSchema>;
+
+/** Returns the place in a saved state. Throws InvalidState. */
+export function readPlace(saved: unknown, blockSamples: number): BlockPlace {
+  const place = readState(savedSchema, saved);
+  const open = place.position - place.blockStart;
+  if (open < 0 || open >= blockSamples) throw new InvalidState("a saved block is not open at its position");
+  return place;
 }

@@ -1,7 +1,7 @@
 import type { Started } from "../protocol/events.ts";
 import type { Start } from "../protocol/requests.ts";
 import type { Answers } from "./answers.ts";
-import type { Pipeline } from "./pipeline.ts";
+import type { Pipeline, SavedPipeline } from "./pipeline.ts";
 
 /** The fields of a `start` that a pattern reads. */
 export type PatternStart = Pick<Start, "vad" | "interim_results" | "interim_interval_ms">;
@@ -16,6 +16,12 @@ export interface PatternContext {
   readonly maxHoldMs: number;
 }
 
+/** The state that a pipeline goes on from. */
+export interface PipelineStart {
+  readonly state: SavedPipeline;
+  readonly modelState: { readonly value: unknown } | undefined;
+}
+
 /** A pattern's answer to one `start`. */
 export interface Prepared {
   /** Milliseconds of audio that one channel holds before its oldest sample can be part of a job, at most. */
@@ -24,8 +30,11 @@ export interface Prepared {
   readonly started: Partial<Pick<Started, "vad" | "interim_interval_ms">>;
   /** Fields that every final has besides its bounds and the model's output. */
   readonly finalFields: { readonly is_final?: true };
-  /** Returns a pipeline for one channel, which reports its results to `answers`. */
-  create(answers: Answers): Pipeline;
+  /**
+   * Returns a pipeline for one channel, which reports its results to `answers`.
+   * @param saved the state to go on from. Throws InvalidState when it is none of this kind.
+   */
+  create(answers: Answers, saved?: PipelineStart): Pipeline;
 }
 
 /** One way to use a model on a stream, served at `/api/v1/NAME`. */

@@ -2,8 +2,8 @@ import type { Job, Outcome, ResultAudio } from "../model/job.ts";
 import type { DecidedWindows } from "../native/chain.ts";
 import type { Samples } from "../native/samples.ts";
 import type { EnergyVad } from "../native/vad.ts";
-import type { WarningCode } from "../protocol/errors.ts";
 import type { ChannelEvent } from "../protocol/events.ts";
+import type { WarningCode } from "../protocol/warnings.ts";
 
 /** An event of the protocol without its `channel`, which the stream adds, and the audio that goes with a result. */
 export type PipelineEvent = ChannelEvent & { readonly resultAudio?: ResultAudio };
@@ -22,6 +22,12 @@ export interface Suspicion {
   readonly position: number;
 }
 
+/**
+ * The state of a pipeline at a position: plain data, which another one of the same kind goes on from. It has no jobs:
+ * those that have no answer are found again in the audio.
+ */
+export type SavedPipeline = Readonly<Record<string, unknown>>;
+
 /** The step of most calls. It is shared, so that silence allocates nothing. */
 export const NOTHING: Step = Object.freeze({ events: Object.freeze([]) as never, jobs: Object.freeze([]) as never });
 
@@ -37,6 +43,15 @@ export interface Pipeline extends Disposable {
   readonly undecided: number;
   /** The first suspicious thing found. The stream reports the earliest one of its channels. */
   readonly suspicion?: Suspicion | undefined;
+
+  /**
+   * The state of a model that keeps state, as of the last answer; undefined: there is none yet, or the model keeps
+   * none.
+   */
+  readonly modelState?: { readonly value: unknown } | undefined;
+
+  /** Samples between two positions at which `save` may be called; 1 or more. They count from the start of the stream. */
+  readonly grid: number;
 
   /**
    * The detector that decides about the channel, if it is one of the C library. Whoever decodes the audio may run it in
@@ -55,4 +70,6 @@ export interface Pipeline extends Disposable {
   end(): Step;
   /** Takes the outcome of a job of this pipeline. Outcomes come in any order. */
   resolved(job: Job, outcome: Outcome): Step;
+  /** Returns the state at this position, apart from that of `detector` and of the model. */
+  save(): SavedPipeline;
 }

@@ -12,6 +12,8 @@ import type { Answers } from "./answers.ts";
 import { effectiveVad, startedVad } from "./effective-vad.ts";
 import type { Pattern } from "./pattern.ts";
 import { NOTHING, type Pipeline, type PipelineEvent, type Step, type Suspicion } from "./pipeline.ts";
+import { InvalidState } from "./saved-state.ts";
+import { readSegmentedState, type SegmentedState } from "./segmented-state.ts";
 
 /** The `vad` section of the configuration: what a client may set, and the detector. */
 interface SegmentedSettings extends VadSettings {
@@ -48,11 +50,18 @@ export const segmented: Pattern = {
       holdsMs,
       started: { vad: startedVad(vad, detector), interim_interval_ms: start.interim_interval_ms },
       finalFields: { is_final: true },
-      create: (answers) => {
+      create: (answers, saved) => {
         const instance = detector.create(sampleRate, vad);
         const endpointer = new Endpointer(vad, sampleRate, instance.windowSamples);
         const quiet = detector.usesFloor ? new QuietSpeech(vad, detector.windowMs) : undefined;
-        return new SegmentedPipeline(answers, instance, endpointer, interimEvery, quiet);
+        const pipeline = new SegmentedPipeline(answers, instance, endpointer, interimEvery, quiet);
+        try {
+          if (saved !== undefined) pipeline.restore(readSegmentedState(saved.state, instance.windowSamples));
+        } catch (error) {
+          pipeline[Symbol.dispose]();
+          throw error;
+        }
+        return pipeline;
       },
     };
   },
@@ -82,6 +91,11 @@ export class SegmentedPipeline implements Pipeline {
     this.#endpointer = endpointer;
     this.#interimEvery = interimEvery;
     this.#quiet = quiet;
+  }
+
+  /** Windows count from the start of the stream, so at their borders the detector holds no samples. */
+  get grid(): number {
+    return this.#detector.windowSamples;
   }
 
   get needed(): number {
@@ -130,6 +144,26 @@ export class SegmentedPipeline implements Pipeline {
     return event === undefined ? NOTHING : { events: [event], jobs: [] };
   }
 
+  save(): SegmentedState {
+    return {
+      position: this.#position,
+      decided: this.#decided,
+      interimAt: this.#interimAt,
+      endpointer: this.#endpointer.save(),
+      quiet: this.#quiet?.save(),
+    };
+  }
+
+  /** Goes on from a saved state. To be called first. Throws InvalidState. */
+  restore(state: SegmentedState): void {
+    this.#position = state.position;
+    this.#decided = state.decided;
+    this.#interimAt = state.interimAt;
+    this.#endpointer.restore(state.endpointer);
+    if (state.quiet === undefined) this.#quiet = undefined;
+    else if (this.#quiet?.restore(state.quiet) !== true) throw new InvalidState("a saved state has other levels");
+  }
+
   [Symbol.dispose](): void {
     this.#detector[Symbol.dispose]();
   }
@@ -141,12 +175,15 @@ export class SegmentedPipeline implements Pipeline {
     const start = this.#endpointer.open;
     if (start === undefined || this.#decided < this.#interimAt) return;
     this.#interimAt = this.#decided + this.#interimEvery;
+    // The stream that this one goes on from has answered the utterance.
+    if (start < this.#answers.covered) return;
     this.#jobs.push({ kind: "interim", start, end: this.#decided });
   };
 
   readonly #apply = (transition: Transition): void => {
     if (transition.type === "utterance") {
-      this.#jobs.push(this.#answers.expect({ kind: "final", start: transition.start, end: transition.end }));
+      const job = this.#answers.expect({ kind: "final", start: transition.start, end: transition.end });
+      if (job !== undefined) this.#jobs.push(job);
     } else {
       this.#events.push({ type: transition.type, time: transition.position / this.#answers.sampleRate });
       if (transition.type === "active") this.#interimAt = this.#decided + this.#interimEvery;

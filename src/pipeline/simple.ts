@@ -1,7 +1,7 @@
 import type { Job, Outcome } from "../model/job.ts";
 import type { Samples } from "../native/samples.ts";
 import type { Answers } from "./answers.ts";
-import { blockLength, type BlockSettings } from "./blocks.ts";
+import { blockLength, type BlockPlace, type BlockSettings, readPlace } from "./blocks.ts";
 import type { Pattern } from "./pattern.ts";
 import { NOTHING, type Pipeline, type Step } from "./pipeline.ts";
 
@@ -21,7 +21,8 @@ export const simple: Pattern = {
       holdsMs: section.block_ms,
       started: {},
       finalFields: {},
-      create: (answers) => new SimplePipeline(answers, blockSamples),
+      create: (answers, saved) =>
+        new SimplePipeline(answers, blockSamples, saved && readPlace(saved.state, blockSamples)),
     };
   },
 };
@@ -30,12 +31,18 @@ export class SimplePipeline implements Pipeline {
   readonly #answers: Answers;
   readonly #blockSamples: number;
   /** Samples pushed. */
-  #position = 0;
-  #blockStart = 0;
+  #position: number;
+  #blockStart: number;
 
-  constructor(answers: Answers, blockSamples: number) {
+  constructor(answers: Answers, blockSamples: number, place: BlockPlace = { position: 0, blockStart: 0 }) {
     this.#answers = answers;
     this.#blockSamples = blockSamples;
+    this.#position = place.position;
+    this.#blockStart = place.blockStart;
+  }
+
+  get grid(): number {
+    return this.#blockSamples;
   }
 
   get needed(): number {
@@ -50,14 +57,17 @@ export class SimplePipeline implements Pipeline {
     this.#position += length;
     const jobs: Job[] = [];
     for (let end = this.#blockStart + this.#blockSamples; end <= this.#position; end += this.#blockSamples) {
-      jobs.push(this.#cut(end));
+      this.#cut(end, jobs);
     }
     return jobs.length === 0 ? NOTHING : { events: [], jobs };
   }
 
   /** The partial block ends here, and the grid restarts. */
   flush(): Step {
-    return this.#position === this.#blockStart ? NOTHING : { events: [], jobs: [this.#cut(this.#position)] };
+    if (this.#position === this.#blockStart) return NOTHING;
+    const jobs: Job[] = [];
+    this.#cut(this.#position, jobs);
+    return { events: [], jobs };
   }
 
   end(): Step {
@@ -68,11 +78,15 @@ export class SimplePipeline implements Pipeline {
     return { events: this.#answers.settle(job, outcome), jobs: [] };
   }
 
+  save(): BlockPlace {
+    return { position: this.#position, blockStart: this.#blockStart };
+  }
+
   [Symbol.dispose](): void {}
 
-  #cut(end: number): Job {
-    const job: Job = { kind: "final", start: this.#blockStart, end };
+  #cut(end: number, jobs: Job[]): void {
+    const job = this.#answers.expect({ kind: "final", start: this.#blockStart, end });
     this.#blockStart = end;
-    return this.#answers.expect(job);
+    if (job !== undefined) jobs.push(job);
   }
 }

@@ -1,7 +1,7 @@
 import type { Job, Outcome } from "../model/job.ts";
 import type { Samples } from "../native/samples.ts";
 import type { Answers } from "./answers.ts";
-import { blockLength, type BlockSettings } from "./blocks.ts";
+import { blockLength, type BlockPlace, type BlockSettings, readPlace } from "./blocks.ts";
 import type { Pattern } from "./pattern.ts";
 import { NOTHING, type Pipeline, type Step } from "./pipeline.ts";
 
@@ -23,7 +23,10 @@ export const stateful: Pattern = {
       holdsMs: section.block_ms,
       started: {},
       finalFields: {},
-      create: (answers) => new StatefulPipeline(answers, blockSamples, context.keepsState),
+      create: (answers, saved) => {
+        const place = saved && readPlace(saved.state, blockSamples);
+        return new StatefulPipeline(answers, blockSamples, context.keepsState, place, saved?.modelState);
+      },
     };
   },
 };
@@ -33,19 +36,36 @@ export class StatefulPipeline implements Pipeline {
   readonly #blockSamples: number;
   readonly #keepsState: boolean;
   /** Samples pushed. */
-  #position = 0;
-  #blockStart = 0;
+  #position: number;
+  #blockStart: number;
   /** Blocks that wait for the one before them. */
   readonly #waiting: Job[] = [];
   #running: Job | undefined;
   /** Undefined until a call has succeeded. */
   #state: { readonly value: unknown } | undefined;
 
-  /** @param keepsState false: the model keeps no state and is only called in turn */
-  constructor(answers: Answers, blockSamples: number, keepsState: boolean) {
+  /** @param keepsState false: the model keeps no state and is only called in turn @param state of the model */
+  constructor(
+    answers: Answers,
+    blockSamples: number,
+    keepsState: boolean,
+    place: BlockPlace = { position: 0, blockStart: 0 },
+    state?: { readonly value: unknown },
+  ) {
     this.#answers = answers;
     this.#blockSamples = blockSamples;
     this.#keepsState = keepsState;
+    this.#position = place.position;
+    this.#blockStart = place.blockStart;
+    this.#state = state;
+  }
+
+  get grid(): number {
+    return this.#blockSamples;
+  }
+
+  get modelState(): { readonly value: unknown } | undefined {
+    return this.#state;
   }
 
   get needed(): number {
@@ -90,6 +110,10 @@ export class StatefulPipeline implements Pipeline {
     return { events: [...events, ...next.events], jobs: next.jobs };
   }
 
+  save(): BlockPlace {
+    return { position: this.#position, blockStart: this.#blockStart };
+  }
+
   [Symbol.dispose](): void {}
 
   #cut(end: number): void {
@@ -98,8 +122,8 @@ export class StatefulPipeline implements Pipeline {
   }
 
   #expect(job: Job): void {
-    this.#answers.expect(job);
-    this.#waiting.push(job);
+    const expected = this.#answers.expect(job);
+    if (expected !== undefined) this.#waiting.push(expected);
   }
 
   /** Starts the next block's call when none is running. */

@@ -117,6 +117,12 @@ export const ERRORS = {
     retryable: true,
     retryAfterMs: 1_000,
   },
+  resumed: {
+    meaning: "The stream goes on on another connection.",
+    close: 1008,
+    fatal: true,
+    retryable: false,
+  },
   message_too_big: {
     meaning: "A message is larger than the limit for its kind.",
     close: 1009,
@@ -231,19 +237,3 @@ export class ProtocolError extends Error {
     return ERRORS[this.code];
   }
 }
-
-/** The codes of `warning`, each with its message: something is suspicious but accepted. */
-export const WARNINGS = {
-  wav_header: "A WAV header in the audio was skipped.",
-  wav_data: "A second data chunk of a WAV file was skipped: send its samples, too, without its head.",
-  looks_like: "The audio looks like something other than what the start announced.",
-  too_quiet: "What may be speech is below the level at which speech begins.",
-  clipping: "Samples are at full scale: the recording level is too high.",
-  silence: "A channel has been exactly zero for 10 seconds.",
-  not_a_number: "Samples that were NaN or infinite were replaced by 0.",
-  out_of_range: "Float samples are beyond -1..1; they are kept, limited to -8..8.",
-  identical_channels: "All channels carry the same samples.",
-  draining: "The server is shutting down; an open stream may go on until the deadline.",
-} as const;
-
-export type WarningCode = keyof typeof WARNINGS;

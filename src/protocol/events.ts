@@ -1,9 +1,10 @@
 import * as v from "valibot";
 
 import { describeValue, excerpt } from "../lib/excerpt.ts";
-import { ERRORS, WARNINGS } from "./errors.ts";
+import { ERRORS } from "./errors.ts";
 import { amount, count, flag, text, time } from "./field.ts";
 import { formatSchema } from "./format.ts";
+import { WARNINGS } from "./warnings.ts";
 
 /*
  * Events: the text messages of the server. Objects are loose where a model's output adds fields. Clients ignore fields
@@ -102,6 +103,12 @@ const flushedSchema = v.object({
   channel: channel(),
 });
 
+const checkpointSchema = v.object({
+  type: v.literal("checkpoint"),
+  token: v.pipe(text(), v.description("for `resume` in a start")),
+  position: v.pipe(count(), v.description("frames; those before it need not be kept")),
+});
+
 /** Account of one channel's samples, at the model's rate; `received` counts frames at `received_rate`. */
 const ledgerSchema = v.object({
   channel: channel(),
@@ -160,6 +167,7 @@ export const EVENTS = {
   segment: segmentSchema,
   data: dataSchema,
   flushed: flushedSchema,
+  checkpoint: checkpointSchema,
   stopped: stoppedSchema,
   error: errorSchema,
   warning: warningSchema,
@@ -173,6 +181,7 @@ export const EVENT_TITLES: Readonly<Record<keyof typeof EVENTS, string>> = {
   segment: "A result with a start and an end time; the fields of the model's output stand beside these",
   data: "A result without times; the fields of the model's output stand beside these",
   flushed: "Everything before a flush has been answered",
+  checkpoint: "Everything before a position has been answered; the stream can go on from there at another connection",
   stopped: "The stream has ended; carries its ledger",
   error: "A request or a span failed",
   warning: "Something is suspicious but accepted",

@@ -1,6 +1,6 @@
-import { WARNINGS } from "./errors.ts";
 import type { EVENTS } from "./events.ts";
 import type { REQUESTS } from "./requests.ts";
+import { WARNINGS } from "./warnings.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -35,6 +35,7 @@ export const EXAMPLES: Readonly<Record<keyof typeof REQUESTS | keyof typeof EVEN
   segment: [{ type: "segment", start_time: 0.12, end_time: 2.02, is_final: true, channel: 0, count: 30_400 }],
   data: [{ type: "data", channel: 0, noise_dbfs: -61.2 }],
   flushed: [{ type: "flushed", time: 2.5, channel: 0 }],
+  checkpoint: [{ type: "checkpoint", token: "AQdtYXktMjZ2Q0pPMk9lVWRkRnk", position: 32_000 }],
   stopped: [
     {
       type: "stopped",

@@ -5,6 +5,10 @@
 export const FEATURES = {
   flush_after: "`flush_after_ms` in `start`",
   vad_floor: "`vad.floor_dbfs` in `start`, and the warning `too_quiet`",
+  resume: "`checkpoint` events, and `resume` in `start`, if the server is configured for it",
 } as const;
 
-export const FEATURE_NAMES: readonly string[] = Object.keys(FEATURES);
+/** The features of a server. @param resumes streams can be resumed */
+export function featureNames(resumes: boolean): string[] {
+  return Object.keys(FEATURES).filter((name) => resumes || name !== "resume");
+}

@@ -14,6 +14,11 @@ import { vadSchema } from "./vad-settings.ts";
 export const MAX_OPTIONS_BYTES = 4_096;
 const OPTIONS_ALLOWED = `an object of at most ${MAX_OPTIONS_BYTES} bytes`;
 
+/** Most characters of the token of a checkpoint. */
+export const MAX_TOKEN_CHARACTERS = 32_768;
+const RESUME_ALLOWED = "an object with the token of a checkpoint";
+const TOKEN_ALLOWED = `the token of a checkpoint, 1 to ${MAX_TOKEN_CHARACTERS} characters`;
+
 /** W3C Trace Context: version 00 has exactly these parts, later versions may append more; ids are never all zero. */
 const TRACE_ID =
   /^(?:(?!0{32}$)[0-9a-fA-F]{32}|(?!ff)(?!00-.{53})[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-[\x21-\x7e]*)?)$/;
@@ -42,6 +47,18 @@ function startSchemaFor(maxChannels: number) {
     interim_interval_ms: v.optional(whole(100, 10_000), 500),
     flush_after_ms: v.optional(zeroOr(200, 60_000), 0),
     timing: v.optional(flag(), false),
+    resume: v.exactOptional(
+      v.strictObject(
+        {
+          token: v.pipe(
+            text(TOKEN_ALLOWED),
+            v.minLength(1, TOKEN_ALLOWED),
+            v.maxLength(MAX_TOKEN_CHARACTERS, TOKEN_ALLOWED),
+          ),
+        },
+        RESUME_ALLOWED,
+      ),
+    ),
   });
 }
 

@@ -1,5 +1,5 @@
-import { type WarningCode, WARNINGS } from "./errors.ts";
 import type { Warning } from "./events.ts";
+import { type WarningCode, WARNINGS } from "./warnings.ts";
 
 /**
  * Returns the event that reports a warning.

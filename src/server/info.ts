@@ -1,6 +1,6 @@
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, SAMPLE_FORMAT_NAMES } from "../lib/sample-format.ts";
 import { PATTERNS } from "../pipeline/patterns.ts";
-import { FEATURE_NAMES } from "../protocol/features.ts";
+import { featureNames } from "../protocol/features.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { Services } from "../stream/services.ts";
 import { liveStats } from "../telemetry/metrics/live-stats.ts";
@@ -13,7 +13,7 @@ export function describeServer(services: Services, sessions: Sessions, openedAt:
     models: [...models.values()].map(({ name, sampleRate }) => ({ name, sample_rate: sampleRate })),
     formats: { encodings: SAMPLE_FORMAT_NAMES, sample_rate: { min: MIN_SAMPLE_RATE, max: MAX_SAMPLE_RATE } },
     limits: { ...config.limits, admission: config["limits.admission"] },
-    features: FEATURE_NAMES,
+    features: featureNames(services.resumption !== undefined),
     sessions: sessions.size,
     arena: { used_slabs: arena.used, slabs: arena.capacity },
     live: { uptime_seconds: Math.floor((clock() - openedAt) / 1000), ...liveStats(metrics) },

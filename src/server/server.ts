@@ -31,6 +31,7 @@ import { createRoutes, type RoutesHost } from "./routes.ts";
 import type { ServerOptions } from "./server-options.ts";
 import type { TlsCredentials } from "./tls/credentials.ts";
 import { WebSockets } from "./websocket.ts";
+import { withResumption } from "./with-resumption.ts";
 
 /** Interval between two checks of the deadlines, which is the accuracy of every time limit. */
 const SWEEP_MS = 500;
@@ -65,18 +66,17 @@ export class Server {
   constructor(options: ServerOptions) {
     this.#options = options;
     this.#tls = options.tls;
-    const { config, log, program } = options;
+    const { config, log, program, process: member } = options;
     const { limits } = config;
     const steadyClock = new SteadyClock(SWEEP_MS);
     const clock = options.clock ?? (() => steadyClock.now());
     const metrics = options.telemetry?.metrics ?? new ServerMetrics();
     const { auth } = metrics.families;
-    const { process: member } = options;
     this.#access = new Access({ tokens: config.auth.tokens, log, metrics: auth, shared: member?.access });
     this.#openedAt = clock();
     const { arena, memory, admission, trimmer } = openAudioMemory(config, { log, metrics, clock });
     this.#trimmer = trimmer;
-    this.#services = { config, arena, memory, admission, models: this.#served, log, metrics, clock };
+    this.#services = withResumption({ config, arena, memory, admission, models: this.#served, log, metrics, clock });
     this.#sessions = new Sessions(this.#services, options.process?.places);
     this.#garbage = new GarbageCollector(metrics, clock);
     const handled = (message: string | Uint8Array) => this.#garbage.add(message);

@@ -40,7 +40,7 @@ export class Conversation {
   /** To be called when the first start has come, or will not. */
   readonly #arrived: () => void;
   #stream: Stream | undefined;
-  /** Streams opened so far. */
+  /** Number of the next stream. */
   #count = 0;
   #disconnect = false;
   /** Audio that belongs to no stream has been reported. */
@@ -201,10 +201,11 @@ export class Conversation {
     this.#arrived();
     this.#rates.use(start.format.sample_rate, this.#services.clock());
     const place = { session: this.#owner.id, index: this.#count, pattern: this.#opened.pattern, trace: this.#trace };
-    const { stream, started } = openStream(start, place, this.#owner, this.#services);
+    const { stream, index, events } = openStream(start, place, this.#owner, this.#services);
     this.#stream = stream;
-    this.#count += 1;
+    // A stream that goes on from another connection keeps its number.
+    this.#count = index + 1;
     this.#strayAudioReported = false;
-    this.#owner.send(started);
+    for (const event of events) this.#owner.send(event);
   }
 }

@@ -59,12 +59,13 @@ export class Outbox {
   }
 
   /**
-   * Sends an event and the audio of a result. Returns false when an interim was held back, since the client reads too
-   * slowly.
+   * Sends an event and the audio of a result. Returns false when an interim or a checkpoint was held back, since the
+   * client reads too slowly.
    */
   send(event: ServerEvent, audio?: ResultAudio): boolean {
     // It would be out of date before the client could read it.
-    if (event.type === "segment" && event.is_final === false && this.congested) return false;
+    const isLasting = event.type !== "checkpoint" && (event.type !== "segment" || event.is_final !== false);
+    if (!isLasting && this.congested) return false;
     if (event.type === "error" && event.start_time !== undefined && !this.#namesFailures) return true;
     const messages = this.#dialect.write(event, audio);
     if (messages.length === 0) return true;

@@ -157,14 +157,14 @@ export class Session implements ConversationOwner, Waiting {
   }
 
   /**
-   * Ends the open utterance of a client that has stopped sending and asked for that. To be called about ten times a
-   * second. Returns false when it need not be called again.
+   * Does what depends on the clock in the open stream. To be called about ten times a second. Returns false when it need
+   * not be called again.
    */
   tick(now: number): boolean {
     const { stream } = this.#conversation;
     if (this.#end.over || stream?.watched !== true) return false;
     const reading = !this.#gate.closed && this.#conversation.inputs.empty;
-    this.#guard(() => stream.flushIfQuiet(now, this.#receivedAt, reading));
+    this.#guard(() => stream.tick(now, this.#receivedAt, reading));
     return true;
   }
 
@@ -215,8 +215,8 @@ export class Session implements ConversationOwner, Waiting {
     this.#end.fail("internal", "an internal error of the server; it has been logged");
   }
 
-  evicted(message: string): void {
-    this.#end.fail("overloaded", message);
+  evicted(message: string, code: ErrorCode = "overloaded"): void {
+    this.#end.fail(code, message);
   }
 
   reply(messages: readonly Message[]): void {

@@ -4,13 +4,15 @@ import type { Job, Outcome } from "../model/job.ts";
 import type { DecidedWindows } from "../native/chain.ts";
 import type { EnergyVad } from "../native/vad.ts";
 import { Answers, type Tally } from "../pipeline/answers.ts";
-import type { Pipeline, Step, Suspicion } from "../pipeline/pipeline.ts";
+import type { Pipeline, SavedPipeline, Step, Suspicion } from "../pipeline/pipeline.ts";
 import type { Lane } from "../pool/lane.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { ServerEvent } from "../protocol/events.ts";
 import type { MainThreadTimer } from "../telemetry/metrics/main-thread-timer.ts";
 import type { StreamOwner } from "./owner.ts";
 import type { StreamPlan } from "./plan.ts";
+import { isPlain } from "./resume/plain-state.ts";
+import type { ChannelState } from "./resume/resume-state.ts";
 import type { StreamTelemetry, Submission } from "./stream-telemetry.ts";
 
 /** Bytes of a job and its result, apart from their audio, as a round figure. */
@@ -25,6 +27,8 @@ export interface ChannelHost {
   /** A final was submitted, or has its outcome. */
   submitted(): void;
   settled(submission: Submission, outcome: Outcome): void;
+  /** A result that is not an interim, or a `flushed`, may have been sent. */
+  answered(): void;
   /** Seconds of audio received so far. */
   readonly receivedSeconds: number;
 }
@@ -38,18 +42,27 @@ export class Channel implements Disposable {
   readonly #pipeline: Pipeline;
   readonly #lane: Lane;
   /** Samples that the pipeline has seen. */
-  #position = 0;
+  #position: number;
+  /** Speech events so far, and those of them that have been sent, here or by the stream that this one goes on from. */
+  #speechEvents: number;
+  #speechEventsSent: number;
   #disposed = false;
 
-  constructor(index: number, store: Store, plan: StreamPlan, host: ChannelHost) {
+  /** @param saved the state to go on from. Throws InvalidState. */
+  constructor(index: number, store: Store, plan: StreamPlan, host: ChannelHost, saved?: ChannelState) {
     const { prepared, model } = plan;
     const { sampleRate } = model;
     const lagMs = (position: number) => Math.max(0, (host.receivedSeconds - position / sampleRate) * 1000);
     this.index = index;
     this.store = store;
     this.#host = host;
-    this.#answers = new Answers({ sampleRate, finalFields: prepared.finalFields, ...(plan.timing && { lagMs }) });
-    this.#pipeline = prepared.create(this.#answers);
+    this.#position = store.end;
+    this.#speechEvents = saved?.made ?? 0;
+    this.#speechEventsSent = saved?.sent ?? 0;
+    const options = { sampleRate, finalFields: prepared.finalFields, ...(plan.timing && { lagMs }) };
+    this.#answers = new Answers(options, saved?.answered);
+    const modelState = saved?.model?.kind === "value" ? { value: saved.model.value } : undefined;
+    this.#pipeline = prepared.create(this.#answers, saved && { state: saved.pipeline, modelState });
     this.#lane = model.lane({ caller: host.owner.caller.id, stream: host.owner }, plan.modelOptions);
   }
 
@@ -65,6 +78,30 @@ export class Channel implements Disposable {
   /** Bytes of jobs without a result, and of results that wait for earlier ones. */
   get queuedBytes(): number {
     return this.pending * JOB_BYTES + this.#answers.waitingBytes;
+  }
+
+  /** See `Pipeline.grid`. */
+  get grid(): number {
+    return this.#pipeline.grid;
+  }
+
+  /** Up to where it is answered, or was by the stream that it goes on from. */
+  get answered(): number {
+    return this.#answers.answered.position;
+  }
+
+  /** Returns the state at this position, for a checkpoint that may come later. */
+  save(): { pipeline: SavedPipeline; made: number } {
+    return { pipeline: this.#pipeline.save(), made: this.#speechEvents };
+  }
+
+  /** Returns a state that `save` returned with what has been answered and sent until now. */
+  state(saved: { readonly pipeline: SavedPipeline; readonly made: number }): ChannelState {
+    const { modelState } = this.#pipeline;
+    const value = modelState?.value;
+    const model = isPlain(value) ? ({ kind: "value", value } as const) : ({ kind: "lost" } as const);
+    const sent = this.#speechEventsSent;
+    return { ...saved, answered: this.#answers.answered, sent, ...(modelState && { model }) };
   }
 
   /** The first suspicious thing found in the channel's audio. */
@@ -113,7 +150,9 @@ export class Channel implements Disposable {
    */
   flush(marked: boolean): void {
     this.#apply(this.#pipeline.flush());
-    if (marked) this.#apply({ events: this.#answers.flushed(this.#position), jobs: [] });
+    if (!marked) return;
+    this.#apply({ events: this.#answers.flushed(this.#position), jobs: [] });
+    this.#host.answered();
   }
 
   end(): void {
@@ -148,6 +187,7 @@ export class Channel implements Disposable {
     const { owner, telemetry } = this.#host;
     let sent: boolean | undefined;
     for (const pipelineEvent of step.events) {
+      if (isSpeechEvent(pipelineEvent) && this.#wasSent()) continue;
       const { resultAudio, ...event } = pipelineEvent;
       telemetry.event(this.index, pipelineEvent);
       sent = owner.send({ ...event, channel: this.index } as ServerEvent, resultAudio);
@@ -155,6 +195,14 @@ export class Channel implements Disposable {
     for (const job of step.jobs) this.#submit(job);
     this.store.release(Math.min(this.needed, this.store.end));
     return sent;
+  }
+
+  /** Counts a speech event. Returns whether the stream that this one goes on from has sent it. */
+  #wasSent(): boolean {
+    this.#speechEvents += 1;
+    if (this.#speechEvents <= this.#speechEventsSent) return true;
+    this.#speechEventsSent = this.#speechEvents;
+    return false;
   }
 
   #submit(job: Job): void {
@@ -190,5 +238,10 @@ export class Channel implements Disposable {
     if (!isFinal) return telemetry.interimSettled(submission, outcome, sent);
     const answeredBefore = this.pending === 0 ? Infinity : this.needed;
     telemetry.finalsSent(this.index, answeredBefore, this.#host.receivedSeconds);
+    this.#host.answered();
   }
+}
+
+function isSpeechEvent({ type }: { readonly type: string }): boolean {
+  return type === "active" || type === "inactive";
 }

@@ -9,6 +9,8 @@ import { Channel, type ChannelHost } from "./channel.ts";
 import type { Intake } from "./intake.ts";
 import type { StreamOwner } from "./owner.ts";
 import type { StreamPlan } from "./plan.ts";
+import type { ChannelState, ResumeState } from "./resume/resume-state.ts";
+import type { Snapshot } from "./resume/snapshots.ts";
 
 /** Slabs of a channel in which nobody speaks, at most: the pre-roll and the current window. */
 const SHORT_SLABS = 2;
@@ -20,20 +22,56 @@ export class Channels implements Disposable {
   /** The same. */
   readonly #opened: DisposableStack;
   readonly #owner: StreamOwner;
+  /** The account of the stream that this one goes on from, in seconds. */
+  readonly #before: AudioSeconds | undefined;
   /** A suspicion has been reported. */
-  #warned = false;
+  #warned: boolean;
 
-  /** @param stores one for each channel, empty */
-  constructor(stores: readonly Store[], plan: StreamPlan, host: ChannelHost) {
+  /**
+   * @param stores one for each channel, empty
+   * @param resumed the state to go on from. Throws InvalidState; nothing is held then.
+   */
+  constructor(stores: readonly Store[], plan: StreamPlan, host: ChannelHost, resumed?: ResumeState) {
     this.#plan = plan;
     this.#owner = host.owner;
+    this.#warned = resumed?.reported.suspicion ?? false;
     using opened = new DisposableStack();
-    this.#channels = stores.map((store, index) => opened.use(new Channel(index, store, plan, host)));
+    this.#channels = stores.map((store, index) =>
+      opened.use(new Channel(index, store, plan, host, resumed?.channels[index])),
+    );
+    if (resumed !== undefined) this.#before = this.#sum(resumed.frames / plan.format.sample_rate);
     this.#opened = opened.move();
   }
 
   get count(): number {
     return this.#channels.length;
+  }
+
+  /** Samples between two positions at which the state can be saved. See `Pipeline.grid`. */
+  get grid(): number {
+    return this.#channels[0]?.grid ?? 1;
+  }
+
+  /** A suspicion has been reported. */
+  get warned(): boolean {
+    return this.#warned;
+  }
+
+  /** Up to where a channel is answered, the one that is furthest. */
+  get furthestAnswered(): number {
+    let most = 0;
+    for (const { answered } of this.#channels) most = Math.max(most, answered);
+    return most;
+  }
+
+  /** Returns the state of every channel at this position, for a checkpoint that may come later. */
+  save(): Snapshot["channels"] {
+    return this.#channels.map((channel) => channel.save());
+  }
+
+  /** Returns the state at a snapshot with what has been answered and sent until now. */
+  state({ channels }: Snapshot): ChannelState[] {
+    return channels.map((saved, index) => this.#channels[index]!.state(saved));
   }
 
   /** Samples decoded per channel. */
@@ -144,8 +182,24 @@ export class Channels implements Disposable {
     return this.#channels.map(({ tally, index }) => ({ channel: index, received, received_rate, decoded, ...tally }));
   }
 
-  /** The same in seconds of all channels together. @param received seconds of audio received */
+  /**
+   * The same in seconds of all channels together, without what the stream before had.
+   * @param received seconds of audio received
+   */
   audio(received: number): AudioSeconds {
+    const sum = this.#sum(received);
+    const before = this.#before;
+    if (before === undefined) return sum;
+    return {
+      received: Math.max(0, sum.received - before.received),
+      inferred: Math.max(0, sum.inferred - before.inferred),
+      silent: Math.max(0, sum.silent - before.silent),
+      failed: Math.max(0, sum.failed - before.failed),
+      unanswered: sum.unanswered,
+    };
+  }
+
+  #sum(received: number): AudioSeconds {
     const rate = this.#plan.model.sampleRate;
     const seconds = { received: 0, inferred: 0, silent: 0, failed: 0, unanswered: 0 };
     for (const { tally, pending, needed } of this.#channels) {

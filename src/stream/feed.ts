@@ -2,6 +2,7 @@ import type { MainThreadTimer } from "../telemetry/metrics/main-thread-timer.ts"
 import type { Channels } from "./channels.ts";
 import type { Intake } from "./intake.ts";
 import type { StreamPlan } from "./plan.ts";
+import type { Checkpoints } from "./resume/checkpoints.ts";
 import type { StreamTelemetry } from "./stream-telemetry.ts";
 
 /** `done`: all that was offered has been decoded; `full`: results must come first; `no_memory`: the arena is full. */
@@ -15,12 +16,16 @@ export class Feed {
   readonly #telemetry: StreamTelemetry;
   readonly #thread: MainThreadTimer;
   readonly #mayGrow: () => boolean;
+  readonly #checkpoints: Checkpoints | undefined;
   /** Samples per channel that the pipelines have seen. */
-  #position = 0;
+  #position: number;
   /** A flush waits for the audio in front of it to be decoded. */
   #flush: { readonly marked: boolean } | undefined;
 
-  /** @param mayGrow returns whether the stream may take another slab for each channel now */
+  /**
+   * @param mayGrow returns whether the stream may take another slab for each channel now
+   * @param checkpoints undefined: the stream has none
+   */
   constructor(
     plan: StreamPlan,
     intake: Intake,
@@ -28,6 +33,7 @@ export class Feed {
     telemetry: StreamTelemetry,
     thread: MainThreadTimer,
     mayGrow: () => boolean,
+    checkpoints?: Checkpoints,
   ) {
     this.#plan = plan;
     this.#intake = intake;
@@ -35,6 +41,8 @@ export class Feed {
     this.#telemetry = telemetry;
     this.#thread = thread;
     this.#mayGrow = mayGrow;
+    this.#checkpoints = checkpoints;
+    this.#position = channels.position;
   }
 
   /** There is nothing to do. */
@@ -46,10 +54,16 @@ export class Feed {
     while (!this.#intake.empty) {
       const { room } = this.#channels;
       if (room <= 0) return "full";
-      if (!this.#decode(room)) return "no_memory";
+      // Decoding pauses where a state is to be saved.
+      const pause = this.#checkpoints?.track.room(this.#position) ?? Infinity;
+      if (!this.#decode(Math.min(room, pause))) return "no_memory";
       this.#runPipelines();
+      this.#checkpoints?.pause(this.#position);
     }
-    if (this.#flush !== undefined) this.#channels.flush(this.#flush.marked);
+    if (this.#flush !== undefined) {
+      this.#checkpoints?.track.flushed(this.#position);
+      this.#channels.flush(this.#flush.marked);
+    }
     this.#flush = undefined;
     return "done";
   }

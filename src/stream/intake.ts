@@ -3,7 +3,7 @@ import { Decoder, NO_ROOM } from "../audio/decoder.ts";
 import { foreignMessage, ForeignScanner } from "../audio/foreign-scanner.ts";
 import { LooksLike } from "../audio/looks-like.ts";
 import type { Store } from "../audio/store.ts";
-import { AudioWarnings } from "../audio/warnings.ts";
+import { AudioWarnings, type Reported } from "../audio/warnings.ts";
 import { WavScanner } from "../audio/wav-scanner.ts";
 import type { DecidedWindows } from "../native/chain.ts";
 import type { EnergyVad } from "../native/vad.ts";
@@ -29,9 +29,10 @@ const NO_CHUNK: Chunk = { bytes: NO_BYTES, offset: 0, end: 0 };
  */
 export class Intake implements Disposable {
   readonly #format: AudioFormat;
-  readonly #scanner: WavScanner;
+  /** Undefined: the stream goes on from another one, and has no headers. */
+  readonly #scanner: WavScanner | undefined;
   /** Looks at the first bytes of audio; undefined once they have been judged. */
-  #foreign: ForeignScanner | undefined = new ForeignScanner();
+  #foreign: ForeignScanner | undefined;
   /** Looks at the first second of sound; undefined once it has been judged. */
   #looksLike: LooksLike | undefined;
   /** A second data chunk of a WAV file has been reported. */
@@ -43,6 +44,8 @@ export class Intake implements Disposable {
   /**
    * @param modelRate Hz
    * @param stores one for each channel, empty
+   * @param reported warnings that the stream has had which this one goes on from; nothing is looked for in the bytes of
+   *   such a stream
    */
   constructor(
     format: AudioFormat,
@@ -50,12 +53,16 @@ export class Intake implements Disposable {
     arena: Arena,
     stores: readonly Store[],
     warn: (warning: Warning) => void,
+    reported?: Reported,
   ) {
     this.#format = format;
-    this.#scanner = new WavScanner(format);
-    this.#warnings = new AudioWarnings(warn);
+    this.#warnings = new AudioWarnings(warn, reported);
     const decoded = { sampleFormat: sampleFormat(format), channels: format.channels, sampleRate: format.sample_rate };
-    this.#looksLike = new LooksLike(decoded.sampleFormat, format.channels, format.sample_rate);
+    if (reported === undefined) {
+      this.#scanner = new WavScanner(format);
+      this.#foreign = new ForeignScanner();
+      this.#looksLike = new LooksLike(decoded.sampleFormat, format.channels, format.sample_rate);
+    }
     this.#decoder = new Decoder(decoded, modelRate, arena, stores);
   }
 
@@ -72,6 +79,21 @@ export class Intake implements Disposable {
   /** Runs detectors on what is decoded. See `Decoder.detect`. */
   detect(detectors: readonly EnergyVad[]): void {
     this.#decoder.detect(detectors);
+  }
+
+  /** Warnings that have been sent. */
+  get reported(): Reported {
+    return this.#warnings.reported;
+  }
+
+  /** Returns the state of the decoder and the detectors. See `Decoder.save`. */
+  save(): Uint8Array<ArrayBuffer> {
+    return this.#decoder.save();
+  }
+
+  /** Goes on from that state behind so many frames. See `Decoder.restore`. */
+  restore(frames: number, saved: Uint8Array): boolean {
+    return this.#decoder.restore(frames, saved);
   }
 
   /** Whole frames decoded, at the client's rate. */
@@ -96,7 +118,7 @@ export class Intake implements Disposable {
 
   /** Bytes of WAV headers that were not taken for audio. */
   get skippedBytes(): number {
-    return this.#scanner.skippedBytes;
+    return this.#scanner?.skippedBytes ?? 0;
   }
 
   /**
@@ -105,12 +127,15 @@ export class Intake implements Disposable {
    *   undefined when it can
    */
   offer(bytes: Uint8Array): string | undefined {
-    if (this.#foreign === undefined && this.#scanner.pass(bytes)) return void this.#enqueue(bytes, 0, bytes.length);
+    const scanner = this.#scanner;
+    if (scanner === undefined || (this.#foreign === undefined && scanner.pass(bytes))) {
+      return void this.#enqueue(bytes, 0, bytes.length);
+    }
     let rest = bytes;
     for (;;) {
-      const scan = this.#scanner.scan(rest);
+      const scan = scanner.scan(rest);
       if (scan.skippedHeader) this.#warnings.report("wav_header");
-      if (this.#scanner.skippedData && !this.#skippedData) {
+      if (scanner.skippedData && !this.#skippedData) {
         this.#skippedData = true;
         this.#warnings.report("wav_data");
       }
@@ -133,7 +158,7 @@ export class Intake implements Disposable {
   /** Ends the input: bytes that might have become a header or a foreign file are audio. */
   end(): void {
     this.release();
-    const withheld = this.#scanner.end();
+    const withheld = this.#scanner?.end() ?? NO_BYTES;
     this.#enqueue(withheld, 0, withheld.length);
   }
 
@@ -164,6 +189,11 @@ export class Intake implements Disposable {
   discard(unread: number): void {
     this.#decoder.discard(this.#chunks.reduce((sum, { offset, end }) => sum + end - offset, unread));
     this.#chunks.length = 0;
+  }
+
+  /** Counts at least as many frames as received as make `samples`. See `Decoder.discardTo`. */
+  discardTo(samples: number): void {
+    this.#decoder.discardTo(samples);
   }
 
   [Symbol.dispose](): void {

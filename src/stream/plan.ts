@@ -6,7 +6,7 @@ import type { Pattern, Prepared } from "../pipeline/pattern.ts";
 import type { CallerLimits } from "../protocol/caller.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { Started } from "../protocol/events.ts";
-import { FEATURE_NAMES } from "../protocol/features.ts";
+import { featureNames } from "../protocol/features.ts";
 import type { AudioFormat } from "../protocol/format.ts";
 import type { Start } from "../protocol/requests.ts";
 import type { ServedModel, Services } from "./services.ts";
@@ -41,7 +41,7 @@ export function demandOf({ pattern, model, format }: StreamPlan): Demand {
  * way.
  */
 export function planStream(start: Start, pattern: Pattern, caller: CallerLimits, services: Services): StreamPlan {
-  const { config, arena, models } = services;
+  const { config, arena, models, resumption } = services;
   const { limits } = config;
   const model = chooseModel(start.model, permittedModels(models, caller), pattern);
   const { format } = start;
@@ -76,7 +76,7 @@ export function planStream(start: Start, pattern: Pattern, caller: CallerLimits,
       sample_rate: sampleRate,
       ...prepared.started,
       limits: { max_message_bytes, max_channels: maxChannels, idle_timeout_ms, session_ms },
-      features: [...FEATURE_NAMES],
+      features: featureNames(resumption !== undefined),
     },
   };
 }

@@ -4,6 +4,7 @@ import type { Lane, LaneOwner } from "../pool/lane.ts";
 import type { Logger } from "../telemetry/log/log.ts";
 import type { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
 import type { Memory } from "./memory.ts";
+import type { Resumption } from "./resume/resumption.ts";
 import type { StreamAdmission } from "./stream-admission.ts";
 
 /** A model as streams use it. */
@@ -34,6 +35,8 @@ export interface Services {
   readonly admission: StreamAdmission;
   /** By name; the first is the default. */
   readonly models: ReadonlyMap<string, ServedModel>;
+  /** Undefined: streams cannot be resumed. */
+  readonly resumption?: Resumption | undefined;
   readonly log: Logger;
   readonly metrics: ServerMetrics;
   /** Returns milliseconds, monotonic. */

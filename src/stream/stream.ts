@@ -1,21 +1,14 @@
-import { Store } from "../audio/store.ts";
-import type { StreamLoad } from "../capacity/stream-load.ts";
 import { errorEvent } from "../protocol/error-event.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { ChannelLedger, ErrorEvent, Stopped, StopReason } from "../protocol/events.ts";
 import type { AudioSeconds, MeasuredStream } from "../telemetry/metrics/stream-metrics.ts";
-import { Channels } from "./channels.ts";
-import { Feed } from "./feed.ts";
-import { Intake } from "./intake.ts";
-import { MemoryPlace } from "./memory-place.ts";
 import type { StreamOwner } from "./owner.ts";
-import { demandOf, type StreamPlan } from "./plan.ts";
+import { openParts, type StreamParts, type StreamServices } from "./parts.ts";
+import type { StreamPlan } from "./plan.ts";
 import { QuietTimer } from "./quiet-timer.ts";
-import type { ServedModel, Services } from "./services.ts";
+import type { Resumable } from "./resume/resumable.ts";
+import type { ServedModel } from "./services.ts";
 import type { StreamTelemetry } from "./stream-telemetry.ts";
-
-/** The services that a stream itself uses. */
-export type StreamServices = Pick<Services, "arena" | "memory" | "metrics" | "admission" | "clock">;
 
 /** The end of a stream with errors for everything that has no answer. */
 export interface Abort {
@@ -34,16 +27,14 @@ export interface Abort {
  * pipeline for each channel, jobs to the model, events to the owner. It takes what fits and never waits.
  */
 export class Stream implements MeasuredStream {
+  readonly isResumed: boolean;
   readonly #owner: StreamOwner;
-  readonly #place: MemoryPlace;
-  readonly #load: StreamLoad | undefined;
+  readonly #parts: StreamParts;
   /** Everything to give back. */
   readonly #held: DisposableStack;
   readonly #telemetry: StreamTelemetry;
-  readonly #intake: Intake;
-  readonly #channels: Channels;
-  readonly #feed: Feed;
   readonly #model: ServedModel;
+  readonly #resumable: Resumable | undefined;
   /** Undefined: the client did not ask for it. */
   readonly #quiet: QuietTimer | undefined;
   /** Why no more audio is taken. */
@@ -54,40 +45,22 @@ export class Stream implements MeasuredStream {
   #ended = false;
   #over = false;
 
-  constructor(plan: StreamPlan, owner: StreamOwner, services: StreamServices, telemetry: StreamTelemetry) {
+  /** @param resumable undefined: it cannot be resumed. Throws ProtocolError when it cannot go on from its state. */
+  constructor(
+    plan: StreamPlan,
+    owner: StreamOwner,
+    services: StreamServices,
+    telemetry: StreamTelemetry,
+    resumable?: Resumable,
+  ) {
     this.#owner = owner;
     this.#telemetry = telemetry;
-    const { format, model, flushAfterMs } = plan;
-    const { arena, memory, metrics, admission, clock } = services;
-    using held = new DisposableStack();
-    const stores = Array.from({ length: format.channels }, () => new Store(arena));
-    const intake = new Intake(format, model.sampleRate, arena, stores, (warning) => owner.send(warning));
-    held.use(intake);
-    this.#intake = intake;
-    this.#model = model;
-    this.#quiet = flushAfterMs > 0 ? new QuietTimer(flushAfterMs) : undefined;
-    this.#channels = new Channels(stores, plan, {
-      owner,
-      arena,
-      telemetry,
-      thread: metrics.mainThread,
-      submitted: () => this.#load?.submitted(clock()),
-      settled: ({ submittedAt }, outcome) => this.#load?.settled(outcome, submittedAt, clock()),
-      get receivedSeconds() {
-        return intake.seconds;
-      },
-    });
-    held.use(this.#channels);
-    const { detectors } = this.#channels;
-    if (detectors !== undefined) intake.detect(detectors);
-    const place = new MemoryPlace(memory, this.#channels, owner);
-    held.defer(() => place.leave());
-    this.#place = place;
-    this.#feed = new Feed(plan, intake, this.#channels, telemetry, metrics.mainThread, () => place.mayGrow());
-    const { headroom } = admission;
-    const source = { slabs: () => place.slabs, answeredSeconds: () => place.answered / model.sampleRate };
-    const load = (this.#load = headroom.enter(demandOf(plan), source, clock()));
-    held.defer(() => headroom.leave(load));
+    this.#model = plan.model;
+    this.#resumable = resumable;
+    this.isResumed = resumable?.state !== undefined;
+    this.#quiet = plan.flushAfterMs > 0 ? new QuietTimer(plan.flushAfterMs) : undefined;
+    this.#parts = openParts(plan, owner, services, telemetry, resumable);
+    using held = this.#parts.held;
     telemetry.started(this);
     this.#held = held.move();
   }
@@ -99,35 +72,35 @@ export class Stream implements MeasuredStream {
 
   /** Bytes of jobs without a result, and of results that wait for earlier ones. */
   get queuedBytes(): number {
-    return this.#channels.queuedBytes;
+    return this.#parts.channels.queuedBytes;
   }
 
   get channelCount(): number {
-    return this.#channels.count;
+    return this.#parts.channels.count;
   }
 
   get audio(): AudioSeconds {
-    return this.#channels.audio(this.#intake.seconds);
+    return this.#parts.channels.audio(this.#parts.intake.seconds);
   }
 
   /** Seconds of audio decoded. */
   get decodedSeconds(): number {
-    return this.#intake.seconds;
+    return this.#parts.intake.seconds;
   }
 
   /** Nothing waits for the model or for memory, and the stream is not being finished. */
   get idle(): boolean {
-    return this.#channels.pending === 0 && this.#intake.empty && this.#ending === undefined;
+    return this.#parts.channels.pending === 0 && this.#parts.intake.empty && this.#ending === undefined;
   }
 
   /** All that was offered has been processed, as far as it can be, and more may be offered. */
   get ready(): boolean {
-    return this.#feed.idle && this.#ending === undefined;
+    return this.#parts.feed.idle && this.#ending === undefined;
   }
 
   /** As much is pending as may be: no call that could add to it is allowed. */
   get full(): boolean {
-    return this.#channels.full;
+    return this.#parts.channels.full;
   }
 
   /** `stopped` has been sent. */
@@ -143,7 +116,7 @@ export class Stream implements MeasuredStream {
   /** Takes a message of audio; `advance` decodes it. */
   offer(bytes: Uint8Array): void {
     this.#quiet?.restart();
-    const mismatch = this.#intake.offer(bytes);
+    const mismatch = this.#parts.intake.offer(bytes);
     if (mismatch === undefined) return;
     this.#owner.send(errorEvent({ code: "format_mismatch", message: mismatch }));
     this.end("error");
@@ -155,29 +128,40 @@ export class Stream implements MeasuredStream {
    */
   advance(): boolean {
     if (this.#over) return true;
-    const fed = this.#feed.advance();
-    if (fed === "no_memory") this.#place.wait();
-    if (fed !== "done") return false;
+    const fed = this.#parts.feed.advance();
+    if (fed === "no_memory") this.#parts.place.wait();
+    if (fed !== "done") {
+      this.#parts.checkpoints?.look();
+      return false;
+    }
     if (this.#ending !== undefined) this.#finish(this.#ending);
+    if (!this.#over) this.#parts.checkpoints?.look();
     return this.#ending === undefined || this.#over;
   }
 
   /** Ends the open utterance or partial block of every channel behind what was offered; `flushed` follows. */
   flush(): void {
-    this.#feed.flush(true);
+    this.#parts.feed.flush(true);
     this.advance();
   }
 
-  /** `flushIfQuiet` must be called about ten times a second. */
+  /** `tick` must be called about ten times a second. */
   get watched(): boolean {
-    return this.#quiet !== undefined && this.#ending === undefined;
+    if (this.#over) return false;
+    return this.#parts.checkpoints !== undefined || (this.#quiet !== undefined && this.#ending === undefined);
   }
 
-  /** Flushes, without `flushed`, if the client has sent no audio for the time of its start. See `QuietTimer`. */
-  flushIfQuiet(now: number, receivedAt: number, reading: boolean): void {
+  /**
+   * Sends a checkpoint that is due, and flushes, without `flushed`, if the client has sent no audio for the time of its
+   * start. See `QuietTimer`.
+   * @param now milliseconds @param receivedAt time of the client's last message @param reading no message may wait unread
+   */
+  tick(now: number, receivedAt: number, reading: boolean): void {
+    if (this.#over) return;
+    this.#parts.checkpoints?.tick(now);
     if (this.#quiet === undefined || this.#ending !== undefined) return;
-    if (!this.#quiet.fires(now, receivedAt, reading && this.#intake.empty && !this.full)) return;
-    this.#feed.flush(false);
+    if (!this.#quiet.fires(now, receivedAt, reading && this.#parts.intake.empty && !this.full)) return;
+    this.#parts.feed.flush(false);
     this.advance();
   }
 
@@ -189,8 +173,8 @@ export class Stream implements MeasuredStream {
     if (this.#ending !== undefined) return;
     this.#ending = reason;
     this.#last = last;
-    this.#place.end();
-    this.#intake.end();
+    this.#parts.place.end();
+    this.#parts.intake.end();
   }
 
   /**
@@ -202,8 +186,9 @@ export class Stream implements MeasuredStream {
     this.#telemetry.trace.failed(code, message);
     try {
       this.end(reason);
-      this.#intake.discard(unread);
-      const reported = this.#channels.abort(this.#intake.totalSamples, code, message);
+      this.#parts.intake.discard(unread);
+      this.#parts.intake.discardTo(this.#parts.channels.furthestAnswered);
+      const reported = this.#parts.channels.abort(this.#parts.intake.totalSamples, code, message);
       this.#last = last ?? (reported ? undefined : errorEvent({ code, message }));
       this.#stop(reason, metricsReason);
     } finally {
@@ -218,22 +203,32 @@ export class Stream implements MeasuredStream {
 
   /** The account of every channel's samples so far. */
   ledger(): ChannelLedger[] {
-    return this.#channels.ledger(this.#intake.frames, this.#intake.totalSamples);
+    return this.#parts.channels.ledger(this.#parts.intake.frames, this.#parts.intake.totalSamples);
   }
 
   #finish(reason: StopReason): void {
     if (!this.#ended) {
-      if (!this.#feed.finish()) return this.#place.wait();
+      if (!this.#parts.feed.finish()) return this.#parts.place.wait();
       this.#ended = true;
-      this.#channels.end();
+      this.#parts.channels.end();
     }
-    if (this.#channels.pending > 0) return;
+    if (this.#parts.channels.pending > 0) return;
+    this.#nameMissing();
     if (this.#last !== undefined) this.#telemetry.trace.failed(this.#last.code, this.#last.message);
     this.#stop(reason);
   }
 
+  /** A resumed stream has ended before the frames that were answered before came again: errors name what is missing. */
+  #nameMissing(): void {
+    const { intake, channels } = this.#parts;
+    if (intake.totalSamples >= channels.furthestAnswered) return;
+    intake.discardTo(channels.furthestAnswered);
+    const message = "the stream was resumed, but its frames from the checkpoint on were not all sent again";
+    channels.abort(intake.totalSamples, "invalid_request", message);
+  }
+
   #stop(reason: StopReason, metricsReason: string = reason): void {
-    const { trailingBytes: trailing_bytes, skippedBytes: skipped_bytes } = this.#intake;
+    const { trailingBytes: trailing_bytes, skippedBytes: skipped_bytes } = this.#parts.intake;
     const stopped: Stopped = { type: "stopped", reason, channels: this.ledger(), trailing_bytes, skipped_bytes };
     if (this.#last !== undefined) this.#owner.send(this.#last);
     this.#free(metricsReason);
@@ -245,6 +240,7 @@ export class Stream implements MeasuredStream {
     if (this.#over) return;
     this.#over = true;
     using held = this.#held;
+    held.defer(() => this.#resumable?.release());
     held.defer(() => this.#telemetry.stopped(this, reason));
   }
 }

@@ -1,6 +1,19 @@
 import type { VadSettings } from "../protocol/vad-settings.ts";
 import { LevelHistory } from "./level-history.ts";
 
+/** The state of an endpointer. Positions are samples since the start of the stream. */
+export interface EndpointerState {
+  readonly position: number;
+  readonly speechStart?: number | undefined;
+  readonly speechEnd: number;
+  readonly speechSamples: number;
+  readonly utteranceStart?: number | undefined;
+  readonly utteranceEnd: number;
+  readonly flushed: number;
+  /** Levels of the last windows, as far as a cut may still look at them, dBFS. */
+  readonly levels: Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>;
+}
+
 /** An output of the endpointer. Positions are samples since the start of the stream. */
 export type Transition =
   /** Speech began. `position` is the begin of its first speech window, or where a flush ended the speech before. */
@@ -78,6 +91,34 @@ export class Endpointer {
     const longestBeginning = samples(longestBeginningMs(settings, (windowSamples * 1000) / sampleRate));
     const excess = this.#preRoll + longestBeginning - this.#maxUtterance;
     this.#levels = new LevelHistory(this.#searchWindows + 1 + Math.max(0, Math.ceil(excess / windowSamples)));
+  }
+
+  save(): EndpointerState {
+    const levels = this.#levels.last(Math.ceil((this.#position - this.needed) / this.#window) + 1);
+    const narrow = Float32Array.from(levels);
+    return {
+      position: this.#position,
+      speechStart: this.#speechStart,
+      speechEnd: this.#speechEnd,
+      speechSamples: this.#speechSamples,
+      utteranceStart: this.#utteranceStart,
+      utteranceEnd: this.#utteranceEnd,
+      flushed: this.#flushed,
+      // Levels of the C library are of 32 bits.
+      levels: levels.every((level, index) => level === narrow[index]) ? narrow : levels,
+    };
+  }
+
+  /** Goes on from a state that another endpointer with the same settings has saved. To be called first. */
+  restore(state: EndpointerState): void {
+    this.#position = state.position;
+    this.#speechStart = state.speechStart;
+    this.#speechEnd = state.speechEnd;
+    this.#speechSamples = state.speechSamples;
+    this.#utteranceStart = state.utteranceStart;
+    this.#utteranceEnd = state.utteranceEnd;
+    this.#flushed = state.flushed;
+    for (const level of state.levels) this.#levels.push(level);
   }
 
   /** Begin of the open utterance; undefined in silence. */

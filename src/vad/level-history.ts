@@ -14,6 +14,12 @@ export class LevelHistory {
     this.#count += 1;
   }
 
+  /** Returns the last `count` levels, in order; fewer if fewer are remembered. */
+  last(count: number): Float64Array<ArrayBuffer> {
+    const known = Math.min(count, this.#count, this.#levels.length);
+    return Float64Array.from({ length: known }, (_, index) => this.#level(known - index));
+  }
+
   /**
    * Finds the quietest border between two windows: the one with the lowest sum of the levels (in dB) on its two sides,
    * and of equal ones the latest. Borders are counted backwards in windows from the end of the last one.

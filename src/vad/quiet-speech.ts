@@ -63,6 +63,38 @@ export class QuietSpeech {
     this.#windowMs = windowMs;
   }
 
+  /** Returns the state, as numbers that `restore` reads. */
+  save(): Float64Array<ArrayBuffer> {
+    return Float64Array.of(
+      ...this.#minima,
+      this.#block,
+      this.#boundDb,
+      this.#windows,
+      this.#smoothDb,
+      this.#run,
+      this.#bursts,
+      this.#count,
+      this.#sum,
+      this.#squares,
+      this.#power,
+      this.#quiet,
+      this.#loud,
+    );
+  }
+
+  /** Goes on from the state of another one with the same settings. Returns false, and changes nothing, for others. */
+  restore(saved: Float64Array): boolean {
+    const [block = 0, boundDb = 0, windows = 0, smoothDb = 0, run = 0, bursts = 0, ...sums] = saved.subarray(BLOCKS);
+    const [count = 0, sum = 0, squares = 0, power = 0, quiet = 0, loud = 0] = sums;
+    const isIndex = Number.isInteger(block) && block >= 0 && block < BLOCKS;
+    if (saved.length !== this.save().length || saved.some(Number.isNaN) || !isIndex) return false;
+    this.#minima.set(saved.subarray(0, BLOCKS));
+    [this.#block, this.#boundDb, this.#windows, this.#smoothDb] = [block, boundDb, windows, smoothDb];
+    [this.#run, this.#bursts, this.#count, this.#sum] = [run, bursts, count, sum];
+    [this.#squares, this.#power, this.#quiet, this.#loud] = [squares, power, quiet, loud];
+    return true;
+  }
+
   /** Nothing more is looked for. */
   get done(): boolean {
     return this.#done;

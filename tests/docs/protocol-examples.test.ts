@@ -1,11 +1,12 @@
 import { describe, expect, test } from "bun:test";
 
 import { SAMPLE_FORMATS } from "../../src/lib/sample-format.ts";
-import { type ErrorRow, ERRORS, WARNINGS } from "../../src/protocol/errors.ts";
+import { type ErrorRow, ERRORS } from "../../src/protocol/errors.ts";
 import { EVENTS, parseEvent, STOP_REASONS } from "../../src/protocol/events.ts";
 import { FEATURES } from "../../src/protocol/features.ts";
 import { parseRequest, REQUESTS } from "../../src/protocol/requests.ts";
 import { VAD_DEFAULTS, VAD_RANGES } from "../../src/protocol/vad-settings.ts";
+import { WARNINGS } from "../../src/protocol/warnings.ts";
 
 const page = await Bun.file(new URL("../../docs/protocol.md", import.meta.url)).text();
 

@@ -12,6 +12,7 @@ test("close codes are those of the protocol", () => {
     session_limit: 1008,
     slow_reader: 1008,
     unauthorized: 1008,
+    resumed: 1008,
     message_too_big: 1009,
     internal: 1011,
     overloaded: 1013,

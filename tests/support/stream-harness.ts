@@ -10,6 +10,7 @@ import type { VadSettings } from "../../src/protocol/vad-settings.ts";
 import { Memory } from "../../src/stream/memory.ts";
 import type { StreamOwner } from "../../src/stream/owner.ts";
 import type { StreamPlan } from "../../src/stream/plan.ts";
+import type { Resumable } from "../../src/stream/resume/resumable.ts";
 import type { ServedModel } from "../../src/stream/services.ts";
 import { StreamTelemetry } from "../../src/stream/stream-telemetry.ts";
 import { Stream } from "../../src/stream/stream.ts";
@@ -29,7 +30,7 @@ interface Waiting {
 /** A model without threads: jobs wait until the test lets one, of its choice, be answered. */
 export class FakeModel implements ServedModel {
   readonly name = "fake";
-  readonly keepsState = false;
+  readonly keepsState: boolean;
   readonly sampleRate: number;
   readonly #arena: Arena;
   readonly #reader: SpanReader;
@@ -39,7 +40,8 @@ export class FakeModel implements ServedModel {
   /** Lanes that are open. */
   lanes = 0;
 
-  constructor(arena: Arena, sampleRate: number, failEvery: number) {
+  constructor(arena: Arena, sampleRate: number, failEvery: number, keepsState: boolean) {
+    this.keepsState = keepsState;
     this.#arena = arena;
     this.#reader = new SpanReader(arena.samples);
     this.sampleRate = sampleRate;
@@ -74,7 +76,9 @@ export class FakeModel implements ServedModel {
     const [taken] = this.waiting.splice(Math.floor(choice * this.waiting.length), 1);
     if (taken === undefined) throw new Error("no job waits");
     const { job, settle } = taken;
-    const digest = this.#digest(job.audio);
+    // The results of a model with state depend on everything before them.
+    const before = typeof job.state === "number" ? job.state : 0;
+    const digest = (this.#digest(job.audio) + Math.imul(before, 31)) >>> 0;
     this.#release(job);
     const times = { queueMs: 0, inferMs: 0 };
     if (this.#failEvery > 0 && digest % this.#failEvery === 0) {
@@ -119,6 +123,7 @@ export interface StreamCase {
   readonly budgetSeconds?: number;
   readonly maxPending?: number;
   readonly flushAfterMs?: number;
+  readonly keepsState?: boolean;
 }
 
 /**
@@ -135,11 +140,18 @@ export function holdsMs(streamCase: StreamCase): number {
 }
 
 /** The pattern's plan for a case, as a server with these settings would make it. */
-function prepared({ pattern: name, vad, blockMs = 100, interimIntervalMs, modelRate }: StreamCase): Prepared {
+function prepared({
+  pattern: name,
+  vad,
+  blockMs = 100,
+  interimIntervalMs,
+  modelRate,
+  keepsState = false,
+}: StreamCase): Prepared {
   const pattern = patternOf(name);
   const section = shortSection(pattern, { ...vad, block_ms: blockMs });
   const start = { interim_results: interimIntervalMs !== undefined, interim_interval_ms: interimIntervalMs ?? 500 };
-  const context = { sampleRate: modelRate, keepsState: false, maxHoldMs: Infinity };
+  const context = { sampleRate: modelRate, keepsState, maxHoldMs: Infinity };
   return pattern.prepare(start, section, context);
 }
 
@@ -166,9 +178,12 @@ export class StreamHarness {
   readonly memory: WatchedMemory;
   readonly #next: () => number;
 
-  constructor(slabs: number, modelRate: number, failEvery: number, seed: number) {
+  /** Milliseconds. */
+  now = 0;
+
+  constructor(slabs: number, modelRate: number, failEvery: number, seed: number, keepsState = false) {
     this.arena = new Arena(slabs);
-    this.model = new FakeModel(this.arena, modelRate, failEvery);
+    this.model = new FakeModel(this.arena, modelRate, failEvery, keepsState);
     this.memory = new WatchedMemory(this.arena);
     this.#next = seeded(seed);
   }
@@ -202,7 +217,8 @@ export class DrivenStream {
   #progressing = false;
   readonly #harness: StreamHarness;
 
-  constructor(harness: StreamHarness, streamCase: StreamCase) {
+  /** @param resumable undefined: the stream cannot be resumed */
+  constructor(harness: StreamHarness, streamCase: StreamCase, resumable?: Resumable) {
     this.#harness = harness;
     this.streamCase = streamCase;
     const { pattern: name, modelRate } = streamCase;
@@ -245,8 +261,9 @@ export class DrivenStream {
     const { arena, memory } = harness;
     const metrics = new ServerMetrics();
     const admission = unlimitedAdmission(arena);
-    const telemetry = new StreamTelemetry({ metrics, clock: () => 0 }, trace, name, plan.model);
-    this.stream = new Stream(plan, owner, { arena, memory, metrics, admission, clock: () => 0 }, telemetry);
+    const clock = () => harness.now;
+    const telemetry = new StreamTelemetry({ metrics, clock }, trace, name, plan.model);
+    this.stream = new Stream(plan, owner, { arena, memory, metrics, admission, clock }, telemetry, resumable);
   }
 
   /** As a session does: also from inside of itself. */
@@ -277,23 +294,8 @@ export class DrivenStream {
   }
 
   /** What may not depend on how bytes are cut and how fast results come. */
-  get essence(): { speech: unknown[]; results: unknown[]; warnings: unknown[]; stopped: unknown } {
-    const all = this.events.filter((event) => event.type !== "segment" || event.is_final !== false);
-    const byChannel = (types: readonly string[]): unknown[] =>
-      Array.from({ length: this.streamCase.channels }, (_, channel) =>
-        all.filter((event) => types.includes(event.type) && "channel" in event && event.channel === channel),
-      );
-    const stopped = all.find((event) => event.type === "stopped");
-    return {
-      speech: byChannel(["active", "inactive"]),
-      results: byChannel(["segment", "error", "flushed"]),
-      // Their place among the other events is free.
-      warnings: all
-        .filter(({ type }) => type === "warning")
-        .map((event) => JSON.stringify(event))
-        .toSorted(),
-      stopped: stopped && { ...stopped, channels: stopped.channels.map((ledger) => ({ ...ledger, interims: 0 })) },
-    };
+  get essence(): Essence {
+    return essenceOf(this.events, this.streamCase.channels);
   }
 
   /** Finals and errors in their place, for each channel. */
@@ -339,4 +341,31 @@ export function spoken(streamCase: StreamCase, seed: number, words: readonly num
   );
   const frames = Math.min(...channels.map(({ length }) => length));
   return encode(streamCase.sampleFormat, ...channels.map((samples) => samples.subarray(0, frames)));
+}
+
+export interface Essence {
+  readonly speech: unknown[];
+  readonly results: unknown[];
+  readonly warnings: unknown[];
+  readonly stopped: unknown;
+}
+
+/** What of a stream's events may not depend on how bytes are cut and how fast results come. */
+export function essenceOf(events: readonly ServerEvent[], channels: number): Essence {
+  const all = events.filter((event) => event.type !== "segment" || event.is_final !== false);
+  const byChannel = (types: readonly string[]): unknown[] =>
+    Array.from({ length: channels }, (_, channel) =>
+      all.filter((event) => types.includes(event.type) && "channel" in event && event.channel === channel),
+    );
+  const stopped = all.find((event) => event.type === "stopped");
+  return {
+    speech: byChannel(["active", "inactive"]),
+    results: byChannel(["segment", "data", "error", "flushed"]),
+    // Their place among the other events is free.
+    warnings: all
+      .filter(({ type }) => type === "warning")
+      .map((event) => JSON.stringify(event))
+      .toSorted(),
+    stopped: stopped && { ...stopped, channels: stopped.channels.map((ledger) => ({ ...ledger, interims: 0 })) },
+  };
 }

@@ -1,5 +1,6 @@
 import { createWriteStream, writeFileSync } from "node:fs";
 
+import { KeyringError } from "../../auth/keyring.ts";
 import { TokenListError } from "../../auth/token-list.ts";
 import { MAX_USED_TICKETS, UsedTickets } from "../../auth/used-tickets.ts";
 import { messageOf } from "../../lib/thrown.ts";
@@ -78,6 +79,7 @@ async function run(order: ServeOrder, link: SupervisorLink, options: ServeOption
     });
   } catch (error) {
     if (error instanceof TokenListError) return link.fail(EXIT.usage, tokenFailure(error));
+    if (error instanceof KeyringError) return link.fail(EXIT.usage, `invalid configuration:\n  ${error.message}`);
     return link.fail(EXIT.failure, listenFailure(config.server, error));
   }
   link.whenCredentials((credentials) => {

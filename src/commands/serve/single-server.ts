@@ -1,3 +1,4 @@
+import { KeyringError } from "../../auth/keyring.ts";
 import { TokenListError } from "../../auth/token-list.ts";
 import type { EffectiveConfig } from "../../config/config.ts";
 import { messageOf } from "../../lib/thrown.ts";
@@ -53,6 +54,7 @@ export async function serveSingle({ config, warnings }: EffectiveConfig, options
     });
   } catch (error) {
     if (error instanceof TokenListError) throw new UsageError(tokenFailure(error));
+    if (error instanceof KeyringError) throw new UsageError(`invalid configuration:\n  ${error.message}`);
     throw new ExitError(EXIT.failure, listenFailure(config.server, error));
   }
   using _watch = watchCredentials({ config, credentials, log, metrics: metrics.families.tls, server });

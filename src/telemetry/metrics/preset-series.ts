@@ -1,6 +1,7 @@
 import { JOB_FAILURES } from "../../model/job.ts";
-import { type ErrorCode, type ErrorRow, ERRORS, WARNINGS } from "../../protocol/errors.ts";
+import { type ErrorCode, type ErrorRow, ERRORS } from "../../protocol/errors.ts";
 import { EVENTS } from "../../protocol/events.ts";
+import { WARNINGS } from "../../protocol/warnings.ts";
 import { UNAUTHORIZED_REASONS } from "./families/auth.ts";
 import { SPAN_FATES } from "./families/server.ts";
 import { MAIN_THREAD_STAGES } from "./main-thread-timer.ts";

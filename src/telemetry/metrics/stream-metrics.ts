@@ -18,6 +18,8 @@ type CountedSeconds = Omit<AudioSeconds, "unanswered">;
 /** An open stream, as the metrics read it. */
 export interface MeasuredStream {
   readonly channelCount: number;
+  /** It goes on from a checkpoint. */
+  readonly isResumed?: boolean;
   readonly audio: AudioSeconds;
 }
 
@@ -48,12 +50,14 @@ export class StreamMetrics {
     this.#latency = results.latency.with(labels);
     this.#lag = results.lag.with(labels);
     streams.started.with(labels);
+    streams.resumed.with(labels);
     streams.channelsStarted.with(labels);
     registry.onCollect(() => this.#collect());
   }
 
   started(stream: MeasuredStream): void {
-    const { started, channelsStarted } = this.#families.streams;
+    const { started, resumed, channelsStarted } = this.#families.streams;
+    if (stream.isResumed === true) resumed.with(this.#labels).add();
     this.#open.add(stream);
     started.with(this.#labels).add();
     channelsStarted.with(this.#labels).add(stream.channelCount);

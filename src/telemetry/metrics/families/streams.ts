@@ -7,6 +7,7 @@ export function streamFamilies(registry: MetricRegistry) {
   return {
     active: registry.gauge("streamer_streams_active", "Open streams.", LABELS),
     started: registry.counter("streamer_streams_started_total", "Started streams.", LABELS),
+    resumed: registry.counter("streamer_streams_resumed_total", "Streams that went on here from a checkpoint.", LABELS),
     refused: registry.counter("streamer_streams_refused_total", "Refused starts, by error code.", ["reason"]),
     shed: registry.counter("streamer_streams_shed_total", "Streams that were ended to free audio memory for others."),
     overloaded: registry.counter(
