@@ -7,7 +7,7 @@ import { ConnectionError } from "./errors.ts";
 import { EventQueue } from "./event-queue.ts";
 import { EventReader, type ReceivedEvent } from "./event-reader.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { openSocket } from "./open-socket.ts";
+import { openSocket, type SocketOptions } from "./open-socket.ts";
 import { StartReplies } from "./start-replies.ts";
 
 /** `send` waits while the WebSocket holds more unsent bytes than this. */
@@ -29,7 +29,7 @@ export interface StartFields {
   readonly [field: string]: unknown;
 }
 
-export interface ConnectOptions {
+export interface ConnectOptions extends Pick<SocketOptions, "tls"> {
   /** Subprotocols to offer; default `streamer.v1`. */
   readonly protocols?: readonly string[];
   /** Headers of the upgrade request. Bun's WebSocket can set them, a browser's cannot. */
@@ -54,10 +54,10 @@ export interface ConnectOptions {
  * WebSocket API hides the status and the body of a refusal.
  */
 export async function connect(url: string | URL, start: StartFields, options: ConnectOptions = {}): Promise<Client> {
-  const { signal, credentials: { token, ticket } = {}, protocols = [SUBPROTOCOL] } = options;
+  const { signal, tls, credentials: { token, ticket } = {}, protocols = [SUBPROTOCOL] } = options;
   const headers = token === undefined ? options.headers : { ...options.headers, ...authorization(token) };
   const offered = ticket === undefined ? protocols : [...protocols, ticketProtocol(ticket)];
-  const socket = await openSocket(url, { protocols: offered, headers, signal });
+  const socket = await openSocket(url, { protocols: offered, headers, tls, signal });
   const client = new Client(socket, options);
   client.start(start);
   return client;

@@ -24,6 +24,13 @@ export class ConnectionError extends Error {
   }
 }
 
+/** The handshake of TLS failed. The message says why. */
+export class HandshakeFailed extends ConnectionError {
+  constructor(message: string) {
+    super("cannot_connect", message);
+  }
+}
+
 /** The server refused a `start` with an error event. */
 export class StartRefused extends Error {
   override readonly name = "StartRefused";

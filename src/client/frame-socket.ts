@@ -1,5 +1,6 @@
 import { SUBPROTOCOL } from "../protocol/version.ts";
-import { ConnectionError } from "./errors.ts";
+import { ConnectionError, HandshakeFailed } from "./errors.ts";
+import { type ClientTls, findTlsFault, tlsOptions } from "./tls.ts";
 import { clientFrame, FrameReader, OPCODE } from "./websocket-frames.ts";
 
 /** Appended to the key of the request before it is hashed (RFC 6455, section 1.3). */
@@ -15,6 +16,13 @@ export interface FrameSocketEvents {
   writable(): void;
   /** The connection has ended. `code` is that of the close frame; 1006 without one, as in RFC 6455. */
   closed(code: number, reason: string): void;
+}
+
+export interface FrameSocketOptions {
+  /** Headers of the upgrade request. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** For `wss://`. */
+  readonly tls?: ClientTls | undefined;
 }
 
 /** The server refused the upgrade with an HTTP status. */
@@ -41,6 +49,8 @@ export class FrameSocket {
   readonly #events: FrameSocketEvents;
   readonly #accept: string;
   readonly #opened = Promise.withResolvers<void>();
+  /** Resolved after the handshake of TLS. */
+  readonly #secured = Promise.withResolvers<void>();
   readonly #reader: FrameReader;
   #socket: Bun.Socket<undefined> | undefined;
   /** Bytes of the response to the upgrade; undefined once the connection is open. */
@@ -57,7 +67,7 @@ export class FrameSocket {
     url: URL,
     events: FrameSocketEvents,
     timeoutMs: number,
-    headers: Readonly<Record<string, string>> = {},
+    { headers = {}, tls }: FrameSocketOptions = {},
   ): Promise<FrameSocket> {
     const key = crypto.getRandomValues(new Uint8Array(16)).toBase64();
     const accept = new Bun.CryptoHasher("sha1").update(key + ACCEPT_SUFFIX).digest("base64");
@@ -72,10 +82,11 @@ export class FrameSocket {
       const socket = await Bun.connect({
         hostname,
         port,
-        tls: isSecure,
+        ...(isSecure && { tls: tlsOptions(tls) }),
         data: undefined,
         socket: connection.#handlers(),
       });
+      if (isSecure) await connection.#secured.promise;
       const head = [
         `GET ${url.pathname}${url.search} HTTP/1.1`,
         `Host: ${url.host}`,
@@ -129,6 +140,10 @@ export class FrameSocket {
   #handlers(): Bun.SocketHandler<undefined> {
     return {
       open: (socket) => void (this.#socket = socket),
+      handshake: (_, isAuthorized, fault) => {
+        if (isAuthorized) this.#secured.resolve();
+        else this.#refuse(connectionError(fault));
+      },
       data: (socket, bytes) => {
         try {
           if (this.#response === undefined) this.#reader.push(bytes);
@@ -139,7 +154,10 @@ export class FrameSocket {
       },
       drain: () => this.#drain(),
       close: () => this.#end(),
-      error: () => this.#end(),
+      error: (_, error) => {
+        if (this.#response !== undefined) this.#refuse(connectionError(error));
+        this.#end();
+      },
     };
   }
 
@@ -182,8 +200,10 @@ export class FrameSocket {
   }
 
   #refuse(error: Error): void {
-    this.#opened.reject(error);
-    this.#opened.promise.catch(() => undefined);
+    for (const { promise, reject } of [this.#secured, this.#opened]) {
+      promise.catch(() => undefined);
+      reject(error);
+    }
     this.terminate();
   }
 
@@ -215,4 +235,11 @@ export class FrameSocket {
     const { code, reason } = this.#close ?? { code: 1006, reason: "" };
     this.#events.closed(code, reason);
   }
+}
+
+/** Returns the error of a connection that failed before the upgrade. */
+function connectionError(error: Error | null): ConnectionError {
+  const fault = error === null ? undefined : findTlsFault(error.message);
+  if (fault !== undefined) return new HandshakeFailed(fault.message);
+  return new ConnectionError("cannot_connect", "the connection was closed before the upgrade");
 }

@@ -1,7 +1,9 @@
 import type { ArgsDef, CommandDef } from "citty";
 
+import type { ClientTls } from "../client/tls.ts";
 import { addressFromEnvironment } from "../config/server-address.ts";
 import { messageOf } from "../lib/thrown.ts";
+import { insecureWarning, parseTlsFlags, readClientTls, TLS_FLAGS, type TlsFiles } from "./terminal/client-tls.ts";
 import { takeToken, TOKEN_FLAGS, tokenHeaders, tokenWarning, unauthorizedHint } from "./terminal/client-token.ts";
 import { describeConnectionError, requestDirectly } from "./terminal/direct-request.ts";
 import { EXIT, ExitError, UsageError } from "./terminal/exit-codes.ts";
@@ -16,6 +18,7 @@ const FLAGS = {
     description: "Address of the server (default: this machine, with the host and port that the environment sets)",
   },
   ...TOKEN_FLAGS,
+  ...TLS_FLAGS,
   ready: { type: "boolean", description: "Check that the server accepts streams, not only that it is alive" },
 } as const satisfies ArgsDef;
 
@@ -35,9 +38,11 @@ export const healthCommand: CommandDef = {
     const addr = flags.string("addr");
     const url = routeUrl(addr === undefined ? defaultAddress(process.env) : parseServerAddress("--addr", addr), route);
     const token = takeToken(flags, url);
-    const warning = tokenWarning(url, token);
-    if (warning !== undefined) await writeNotice(`streamer: ${warning}`);
-    const problem = await check(url, token);
+    const given = parseTlsFlags(flags, url);
+    for (const warning of [tokenWarning(url, token), insecureWarning(given)]) {
+      if (warning !== undefined) await writeNotice(`streamer: ${warning}`);
+    }
+    const problem = await check(url, token, await tlsOf(given, addr, token));
     if (problem !== undefined) throw new ExitError(EXIT.failure, `${printableUrl(url)}: ${problem}`);
     await writeOutput(route === "ready" ? "ready\n" : "healthy\n");
   },
@@ -52,18 +57,30 @@ export function defaultAddress(env: Readonly<Record<string, string | undefined>>
   }
 }
 
+/**
+ * Returns how the certificate is checked. That of the server on this machine, at the address of the environment, is not:
+ * it need not have that address as a name. A token is not sent to it then.
+ */
+async function tlsOf(given: TlsFiles, addr: string | undefined, token: string | undefined): Promise<ClientTls> {
+  const tls = await readClientTls(given);
+  return addr === undefined && tls.ca === undefined && token === undefined ? { ...tls, insecure: true } : tls;
+}
+
 /** Requests `url`. Returns undefined for status 200, else the reason. */
-async function check(url: URL, token: string | undefined): Promise<string | undefined> {
+async function check(url: URL, token: string | undefined, tls: ClientTls): Promise<string | undefined> {
   try {
     const { status, body } = await requestDirectly(url, {
       timeoutMs: TIMEOUT_MS,
       headers: tokenHeaders(token),
+      tls,
     });
     if (status === 200) return undefined;
     const hint = status === 401 ? `; ${unauthorizedHint(token)}` : "";
     return `HTTP ${status}: ${body.slice(0, MAX_SHOWN).trim()}${hint}`;
   } catch (error) {
     const timedOut = error instanceof Error && error.name === "TimeoutError";
-    return timedOut ? `no response within ${TIMEOUT_MS / 1000} s` : `cannot connect: ${describeConnectionError(error)}`;
+    return timedOut
+      ? `no response within ${TIMEOUT_MS / 1000} s`
+      : `cannot connect: ${await describeConnectionError(url, error)}`;
   }
 }

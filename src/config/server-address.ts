@@ -12,12 +12,13 @@ export const DEFAULT_PORT = 8_080;
 const UNSPECIFIED: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "[::]": "[::1]" };
 
 /**
- * Returns `HOST:PORT` of the server that the variables of the environment configure, for a client on this machine.
+ * Returns `http://HOST:PORT` or `https://HOST:PORT` of the server that the variables of the environment configure, for a client on this machine.
  * Other settings are not read and not checked. Throws an Error if no server listens there.
  */
 export function addressFromEnvironment(env: Readonly<Record<string, string | undefined>>): string {
   let host = DEFAULT_HOST;
   let port = DEFAULT_PORT;
+  let scheme = "http";
   for (const given of readSources({ env }, [])) {
     const key = given.path.join(".");
     const value = parseScalar(given);
@@ -25,9 +26,10 @@ export function addressFromEnvironment(env: Readonly<Record<string, string | und
       throw new Error(`${given.source}: found ${describeValue(value)}; allowed: ${allowed}`);
     };
     if (key === "server.host") host = hostOf(String(value)) ?? refuse("a host name or an IP address");
+    if (key === "server.tls_cert") scheme = value === "none" ? "http" : "https";
     if (key === "server.port") port = portOf(value) ?? refuse("a whole number from 1 to 65535");
   }
-  return `${UNSPECIFIED[host] ?? host}:${port}`;
+  return `${scheme}://${UNSPECIFIED[host] ?? host}:${port}`;
 }
 
 /** Returns a host as it is written in a URL; undefined if it is not one. */

@@ -88,3 +88,10 @@ test("an address of the environment that no server has is a usage error with the
     'environment variable STREAMER__SERVER__HOST: found "a b"; allowed: a host name or an IP address',
   );
 });
+
+test("the default address has https when the environment turns TLS on", () => {
+  const isSecure = (env: Record<string, string>) => defaultAddress(env).isSecure;
+  expect(isSecure({ STREAMER__SERVER__TLS_CERT: "tls.crt", STREAMER__SERVER__PORT: "443" })).toBe(true);
+  expect(isSecure({ STREAMER__SERVER__TLS_CERT: "none" })).toBe(false);
+  expect(isSecure({})).toBe(false);
+});

@@ -16,6 +16,7 @@ export interface SpeechRun {
 /** A run of the load generator with the built-in speech: mono s16 in messages of 100 ms. */
 export function speechPlan({ addr, streams, ramp, settle, seconds, timeout, sampleRate = 16_000 }: SpeechRun): Plan {
   return {
+    tls: {},
     addr,
     audio: {
       path: undefined,

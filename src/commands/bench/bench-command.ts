@@ -2,6 +2,7 @@ import { cpus, loadavg } from "node:os";
 
 import type { CommandDef } from "citty";
 
+import { insecureWarning, readClientTls } from "../terminal/client-tls.ts";
 import { tokenWarning, unauthorizedHint } from "../terminal/client-token.ts";
 import { EXIT, ExitError } from "../terminal/exit-codes.ts";
 import { formatNumber } from "../terminal/numbers.ts";
@@ -30,8 +31,10 @@ export const benchCommand: CommandDef = {
     );
     const err = processOutput(process.stderr, () => undefined);
     const screen = new Screen(out, err, { colour: usesColour(process.stdout) });
-    const warning = tokenWarning(new URL(settings.plan.addr), settings.token);
-    if (warning !== undefined) await screen.notice(warning);
+    const { plan, token } = settings;
+    for (const warning of [tokenWarning(new URL(plan.addr), token), insecureWarning(plan.tls)]) {
+      if (warning !== undefined) await screen.notice(warning);
+    }
     const work = settings.findCapacity ? searchCapacity(settings, screen) : measureOnce(settings, screen);
     const code = await Promise.race([work, broken.promise]);
     await Promise.race([out.flush(), broken.promise]);
@@ -49,12 +52,13 @@ async function measure(plan: Plan, token: string | undefined, screen: Screen): P
   const addr = new URL(plan.addr);
   const total = (plan.rampMs + plan.settleMs + plan.countMs) / 1000;
   const before = machineLoad();
+  const access = { token, tls: await readClientTls(plan.tls) };
   const uses: Promise<ServerUse>[] = [];
   const result = await runPlan(
     plan,
     ownProgram(),
     {
-      counting: () => uses.push(readServerUse(addr, token)),
+      counting: () => uses.push(readServerUse(addr, access)),
       progress: (open, elapsedMs) => {
         const streams =
           plan.parts > 1 ? `${formatNumber(open * plan.parts)} streams (estimated)` : `${formatNumber(open)} streams`;
@@ -129,7 +133,7 @@ async function searchCapacity(settings: BenchSettings, screen: Screen): Promise<
 }
 
 async function headerLines(plan: Plan, token: string | undefined): Promise<string[]> {
-  const version = await readVersion(new URL(plan.addr), token);
+  const version = await readVersion(new URL(plan.addr), { token, tls: await readClientTls(plan.tls) });
   const [{ model } = { model: "unknown processor" }] = cpus();
   const processes = plan.parts > 1 ? `, ${plan.parts} processes of the generator` : "";
   return [

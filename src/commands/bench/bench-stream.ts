@@ -1,4 +1,6 @@
+import { HandshakeFailed } from "../../client/errors.ts";
 import { FrameSocket, UpgradeRefused } from "../../client/frame-socket.ts";
+import type { ClientTls } from "../../client/tls.ts";
 import { clientFrame, OPCODE } from "../../client/websocket-frames.ts";
 import { messageOf } from "../../lib/thrown.ts";
 import { type ErrorEvent, parseEvent, type ServerEvent } from "../../protocol/events.ts";
@@ -17,6 +19,7 @@ export interface StreamPlan {
   readonly url: URL;
   /** Headers of the upgrade. */
   readonly headers: Readonly<Record<string, string>>;
+  readonly tls: ClientTls;
   /** The frame of the `start` request. */
   readonly start: Uint8Array;
   readonly recording: Recording;
@@ -69,10 +72,10 @@ export class BenchStream {
           closed: (code, reason) => this.#closed(code, reason),
         },
         this.#plan.timeoutMs,
-        this.#plan.headers,
+        { headers: this.#plan.headers, tls: this.#plan.tls },
       );
     } catch (error) {
-      this.#meter.refused(error instanceof UpgradeRefused ? `HTTP ${error.status}` : "cannot connect", this.#elapsed());
+      this.#meter.refused(refusalOf(error), this.#elapsed());
       return this.#finish("refused");
     }
     this.#meter.connected(this.#elapsed());
@@ -208,4 +211,10 @@ export class BenchStream {
     this.#state = state;
     this.#over.resolve();
   }
+}
+
+/** Returns the kind of a refusal, for the report. */
+function refusalOf(error: unknown): string {
+  if (error instanceof UpgradeRefused) return `HTTP ${error.status}`;
+  return error instanceof HandshakeFailed ? `cannot connect: ${error.message}` : "cannot connect";
 }

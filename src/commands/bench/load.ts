@@ -1,3 +1,4 @@
+import type { ClientTls } from "../../client/tls.ts";
 import { clientFrame, OPCODE } from "../../client/websocket-frames.ts";
 import { BenchStream } from "./bench-stream.ts";
 import { Meter } from "./meter.ts";
@@ -13,6 +14,7 @@ export interface Load {
   readonly url: URL;
   /** Headers of every upgrade. */
   readonly headers: Readonly<Record<string, string>>;
+  readonly tls: ClientTls;
   /** Streams take the recordings in turn. All have the same message time. */
   readonly recordings: readonly Recording[];
   /** Fields of `start` besides `format`. */
@@ -69,7 +71,15 @@ export async function runLoad(load: Load, beginAt: number, events: LoadEvents = 
     const recording = recordings[which]!;
     const firstMessage = (place * SHIFT_MESSAGES) % recording.frames.length;
     return new BenchStream(
-      { url: load.url, headers: load.headers, start: starts[which]!, recording, firstMessage, timeoutMs },
+      {
+        url: load.url,
+        headers: load.headers,
+        tls: load.tls,
+        start: starts[which]!,
+        recording,
+        firstMessage,
+        timeoutMs,
+      },
       meter,
       now,
     );

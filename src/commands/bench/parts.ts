@@ -1,3 +1,4 @@
+import { readClientTls } from "../terminal/client-tls.ts";
 import { tokenHeaders } from "../terminal/client-token.ts";
 import { type GeneratorUse, type LoadEvents, type LoadResult, runLoad } from "./load.ts";
 import { loadRecordings, type Plan } from "./plan.ts";
@@ -59,10 +60,11 @@ export async function runPartProgram(): Promise<void> {
 
 /** Reads the audio. Returns a function that runs the streams from a time on, in milliseconds since the epoch. */
 async function preparePart({ plan, part, token }: PartOrder) {
-  const { addr, audio, ...rest } = plan;
+  const { addr, audio, tls, ...rest } = plan;
   const load = {
     ...rest,
     headers: tokenHeaders(token),
+    tls: await readClientTls(tls),
     url: new URL(addr),
     recordings: await loadRecordings(audio),
     part,

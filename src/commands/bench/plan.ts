@@ -1,4 +1,5 @@
 import type { SampleFormat } from "../../lib/sample-format.ts";
+import type { TlsFiles } from "../terminal/client-tls.ts";
 import { openRecording, readRecording } from "../terminal/recording.ts";
 import type { Load } from "./load.ts";
 import { encodeRecording, type Recording } from "./recording.ts";
@@ -24,8 +25,10 @@ export interface BenchAudio {
 }
 
 /** A run, as plain values that can be sent to another process. */
-export interface Plan extends Omit<Load, "url" | "headers" | "recordings" | "part"> {
+export interface Plan extends Omit<Load, "url" | "headers" | "tls" | "recordings" | "part"> {
   readonly addr: string;
+  /** Paths of the files, which every process reads. */
+  readonly tls: TlsFiles;
   readonly audio: BenchAudio;
 }
 

@@ -9,6 +9,7 @@ import {
   type SampleFormat,
 } from "../../lib/sample-format.ts";
 import { setField } from "../send/start-fields.ts";
+import { parseTlsFlags, TLS_FLAGS } from "../terminal/client-tls.ts";
 import { takeToken, TOKEN_FLAGS } from "../terminal/client-token.ts";
 import { type GivenFlags, invalidValue, parseFlags, parseWhole } from "../terminal/flags.ts";
 import { parseStreamUrl, STREAM_URL_FLAGS } from "../terminal/stream-url.ts";
@@ -24,6 +25,7 @@ const DEFAULTS = { streams: 100, capacity: 16_000, ramp: 2, settle: 3, seconds: 
 export const BENCH_FLAGS = {
   ...STREAM_URL_FLAGS,
   ...TOKEN_FLAGS,
+  ...TLS_FLAGS,
   streams: {
     type: "string",
     alias: "n",
@@ -126,6 +128,7 @@ export function parseBenchSettings(args: readonly string[]): BenchSettings {
   const addr = parseStreamUrl(flags);
   const plan: Plan = {
     addr: addr.href,
+    tls: parseTlsFlags(flags, addr),
     audio: {
       path: flags.string("audio"),
       formats: parseFormats(flags),

@@ -1,5 +1,12 @@
+import type { ClientTls } from "../../client/tls.ts";
 import { tokenHeaders } from "../terminal/client-token.ts";
 import { requestDirectly } from "../terminal/direct-request.ts";
+
+/** What a client shows to the server, and how it checks it. */
+export interface TargetAccess {
+  readonly token: string | undefined;
+  readonly tls: ClientTls;
+}
 
 /** Time for each request to the server's HTTP routes. */
 const TIMEOUT_MS = 2_000;
@@ -12,8 +19,8 @@ export interface ServerUse {
 }
 
 /** Returns the server's processor time and memory from its Prometheus metrics. */
-export async function readServerUse(addr: URL, token: string | undefined): Promise<ServerUse> {
-  const text = await get(addr, "/metrics", token);
+export async function readServerUse(addr: URL, access: TargetAccess): Promise<ServerUse> {
+  const text = await get(addr, "/metrics", access);
   const value = (name: string): number | undefined => {
     const found = new RegExp(`^${name}(?:\\{[^}]*\\})? ([\\d.e+-]+)$`, "m").exec(text ?? "")?.[1];
     return found === undefined ? undefined : Number(found);
@@ -22,20 +29,24 @@ export async function readServerUse(addr: URL, token: string | undefined): Promi
 }
 
 /** Returns `version` of the server's `info`, undefined if it has none. */
-export async function readVersion(addr: URL, token: string | undefined): Promise<string | undefined> {
+export async function readVersion(addr: URL, access: TargetAccess): Promise<string | undefined> {
   try {
-    const info = JSON.parse((await get(addr, "/api/v1/info", token)) ?? "") as { version?: unknown };
+    const info = JSON.parse((await get(addr, "/api/v1/info", access)) ?? "") as { version?: unknown };
     return typeof info.version === "string" ? info.version : undefined;
   } catch {
     return undefined;
   }
 }
 
-async function get(addr: URL, path: string, token: string | undefined): Promise<string | undefined> {
+async function get(addr: URL, path: string, access: TargetAccess): Promise<string | undefined> {
   const url = new URL(path, addr);
   url.protocol = addr.protocol === "wss:" ? "https:" : "http:";
   try {
-    const { status, body } = await requestDirectly(url, { timeoutMs: TIMEOUT_MS, headers: tokenHeaders(token) });
+    const { status, body } = await requestDirectly(url, {
+      timeoutMs: TIMEOUT_MS,
+      headers: tokenHeaders(access.token),
+      tls: access.tls,
+    });
     return status === 200 ? body : undefined;
   } catch {
     return undefined;

@@ -1,3 +1,4 @@
+import type { ClientTls } from "../../client/tls.ts";
 import { tokenHeaders, unauthorizedHint } from "../terminal/client-token.ts";
 import { describeConnectionError, requestDirectly } from "../terminal/direct-request.ts";
 import { describeRetry } from "./retry.ts";
@@ -10,7 +11,11 @@ const TIMEOUT_MS = 2_000;
  * API hides the status and the body of a refusal. Returns a phrase for a message; never rejects. Gives up when `signal`
  * is aborted.
  */
-export async function findRefusalReason(addr: URL, token: string | undefined, signal: AbortSignal): Promise<string> {
+export async function findRefusalReason(
+  addr: URL,
+  { token, tls }: { readonly token: string | undefined; readonly tls: ClientTls },
+  signal: AbortSignal,
+): Promise<string> {
   const url = new URL(addr);
   url.protocol = addr.protocol === "wss:" ? "https:" : "http:";
   const headers = {
@@ -21,12 +26,12 @@ export async function findRefusalReason(addr: URL, token: string | undefined, si
     "Sec-WebSocket-Key": btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16)))),
   };
   try {
-    const { status, body } = await requestDirectly(url, { timeoutMs: TIMEOUT_MS, headers, signal });
+    const { status, body } = await requestDirectly(url, { timeoutMs: TIMEOUT_MS, headers, tls, signal });
     if (status === 101) return "the connection failed, but a second attempt succeeded";
     const reason = describeResponse(status, body);
     return status === 401 ? `${reason}; ${unauthorizedHint(token)}` : reason;
   } catch (error) {
-    return describeConnectionError(error);
+    return await describeConnectionError(url, error);
   }
 }
 

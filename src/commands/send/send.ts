@@ -1,7 +1,9 @@
 import { type Client, connect, type StartFields } from "../../client/client.ts";
 import { ConnectionError } from "../../client/errors.ts";
+import type { ClientTls } from "../../client/tls.ts";
 import { excerpt } from "../../lib/excerpt.ts";
 import type { AudioSource } from "../terminal/audio-source.ts";
+import { insecureWarning, readClientTls } from "../terminal/client-tls.ts";
 import { tokenWarning } from "../terminal/client-token.ts";
 import { EXIT, UsageError } from "../terminal/exit-codes.ts";
 import { type Input, openFile, printablePath } from "../terminal/input.ts";
@@ -35,6 +37,7 @@ export async function send(settings: SendSettings, io: SendIo): Promise<number> 
   const reading = AbortSignal.any([io.interrupt, drain.signal, ended.signal]);
   try {
     const { input: path, output: to, raw } = settings;
+    const tls = await readClientTls(settings.tls);
     const show = <Value>(what: string, work: Promise<Value>) => screen.during(`waiting for ${what}`, work);
     await using input = await show(`a writer of ${printablePath(path)}`, openInput(path, io, reading));
     await using source = await show(`audio from ${input.name}`, openAudioSource(input, { raw, interrupt: reading }));
@@ -44,7 +47,7 @@ export async function send(settings: SendSettings, io: SendIo): Promise<number> 
       openOutput(settings, source.format.channels, io),
     );
     const isLive = settings.realTime || input.size === undefined;
-    return await stream({ settings, io, screen, source, isLive, output, drain, ended }, fields);
+    return await stream({ settings, tls, io, screen, source, isLive, output, drain, ended }, fields);
   } catch (error) {
     // An interrupted header is one that ends too early.
     const isInterrupted = io.interrupt.aborted && (error === io.interrupt.reason || error instanceof UsageError);
@@ -57,6 +60,7 @@ export async function send(settings: SendSettings, io: SendIo): Promise<number> 
 /** One run of the command, with its files open. */
 interface Run {
   readonly settings: SendSettings;
+  readonly tls: ClientTls;
   readonly io: SendIo;
   readonly screen: Screen;
   readonly source: AudioSource;
@@ -75,8 +79,9 @@ async function stream(run: Run, fields: StartFields): Promise<number> {
   const report = new StreamReport(source.format, io.clock.now(), isLive);
   using watch = new ServerWatch(io.clock, settings.waits, screen);
   watch.begin();
-  const warning = tokenWarning(settings.addr, settings.token);
-  if (warning !== undefined) await screen.notice(warning, 2);
+  for (const warning of [tokenWarning(settings.addr, settings.token), insecureWarning(settings.tls)]) {
+    if (warning !== undefined) await screen.notice(warning, 2);
+  }
   const client = await connectTo(run, { ...fields, trace_id: trace.traceId }, trace, watch);
   if (client === undefined) return EXIT.unreachable;
   for (const remark of source.takeRemarks()) await screen.notice(`warning: ${remark}`, 2);
@@ -118,7 +123,7 @@ async function stream(run: Run, fields: StartFields): Promise<number> {
 
 /** Returns undefined if there is no connection, which has been explained. Rejects with the reason of an interrupt. */
 async function connectTo(
-  { settings, io, screen }: Run,
+  { settings, tls, io, screen }: Run,
   fields: StartFields,
   trace: SendTrace,
   watch: ServerWatch,
@@ -128,12 +133,20 @@ async function connectTo(
   try {
     const { token } = settings;
     const now = () => io.clock.now();
-    return await connect(settings.addr, fields, { now, signal, credentials: { token }, ...(headers && { headers }) });
+    return await connect(settings.addr, fields, {
+      now,
+      signal,
+      tls,
+      credentials: { token },
+      ...(headers && { headers }),
+    });
   } catch (error) {
     if (!(error instanceof ConnectionError)) throw error;
     trace.failed(error.code, error.message);
     const reason =
-      error.code === "timeout" ? error.message : await findRefusalReason(settings.addr, settings.token, io.interrupt);
+      error.code === "timeout"
+        ? error.message
+        : await findRefusalReason(settings.addr, { token: settings.token, tls }, io.interrupt);
     io.interrupt.throwIfAborted();
     await screen.notice(`cannot connect to ${printableUrl(settings.addr)}: ${excerpt(reason, Infinity)}`, 2);
     return undefined;

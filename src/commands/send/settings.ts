@@ -9,6 +9,7 @@ import {
   SAMPLE_FORMATS,
 } from "../../lib/sample-format.ts";
 import type { AudioFormat } from "../../protocol/format.ts";
+import { parseTlsFlags, TLS_FLAGS, type TlsFiles } from "../terminal/client-tls.ts";
 import { takeToken, TOKEN_FLAGS } from "../terminal/client-token.ts";
 import { UsageError } from "../terminal/exit-codes.ts";
 import { type GivenFlags, invalidValue, parseFlags, parseWhole } from "../terminal/flags.ts";
@@ -32,6 +33,7 @@ export const SEND_FLAGS = {
   },
   ...STREAM_URL_FLAGS,
   ...TOKEN_FLAGS,
+  ...TLS_FLAGS,
   model: { type: "string", valueHint: "NAME", description: "Model of the server to use (default the server's)" },
   timeout: {
     type: "string",
@@ -77,6 +79,7 @@ export interface SendSettings {
   readonly addr: URL;
   /** Shown to the server; undefined: there is none. */
   readonly token: string | undefined;
+  readonly tls: TlsFiles;
   /** Undefined: 100 ms of audio. */
   readonly chunkBytes: number | undefined;
   readonly realTime: boolean;
@@ -110,6 +113,7 @@ export function parseSendSettings(args: readonly string[]): SendSettings {
     input,
     addr,
     token: takeToken(flags, addr),
+    tls: parseTlsFlags(flags, addr),
     chunkBytes: chunkSize === undefined ? undefined : parseWhole("--chunk-size", chunkSize, 1, MAX_CHUNK_BYTES),
     realTime: flags.has("real-time"),
     waits: parseTimeout(flags.string("timeout")),

@@ -21,6 +21,7 @@ test("everything but the input has a default", () => {
     input: "a.wav",
     addr: new URL("ws://localhost:8080/api/v1/segmented"),
     token: undefined,
+    tls: {},
     chunkBytes: undefined,
     realTime: false,
     waits: { startedMs: 10_000, eventMs: 60_000 },
