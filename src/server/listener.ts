@@ -6,7 +6,7 @@ import { ProtocolError } from "../protocol/errors.ts";
 import { refuse } from "./pages.ts";
 import { withCompleteUrl } from "./request-url.ts";
 import type { TlsCredentials } from "./tls/credentials.ts";
-import type { SocketData } from "./websocket.ts";
+import type { SocketData } from "./websocket-connection.ts";
 
 /**
  * Connections that may wait until the server accepts them. Bun 1.4.5 has 512 and no setting: beyond it a client's kernel

@@ -2,7 +2,8 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import type { ServerWebSocket } from "bun";
 
-import { type SocketData, WebSocketConnection } from "../../src/server/websocket.ts";
+import { SharedFrameBudget } from "../../src/server/frame-budget.ts";
+import { type SocketData, WebSocketConnection } from "../../src/server/websocket-connection.ts";
 import { concat, encode, noise, seeded, speech } from "../support/audio.ts";
 import { encodeFrame, OPCODE } from "../support/frames.ts";
 import { InProcessServer, sharedServer } from "../support/in-process-server.ts";
@@ -144,6 +145,37 @@ test("every result arrives before the close, however many are queued", async () 
   expectExactLedger(client.events, { bytes: bytes.length, frameBytes: 2 });
 });
 
+test("a connection that floods with small frames is not read for a while, whatever its session wants; when that is over, it is cut", () => {
+  let now = 0;
+  const calls: string[] = [];
+  const ws = {
+    readyState: 1,
+    isPaused: false,
+    getBufferedAmount: () => 1,
+    pause: () => calls.push("pause"),
+    resume: () => calls.push("resume"),
+    ping: () => calls.push("ping"),
+    terminate: () => calls.push("terminate"),
+  };
+  const budget = new SharedFrameBudget(() => now).open();
+  const connection = new WebSocketConnection(ws as unknown as ServerWebSocket<SocketData>, () => now, budget);
+  const flood = (): void => {
+    for (let i = 0; i < 40_960; i++) connection.countSmallFrame();
+  };
+  flood();
+  expect(new Set(calls)).toEqual(new Set(["pause"]));
+  calls.length = 0;
+  connection.resume();
+  connection.sweep((now = 500));
+  expect(calls).toEqual([]);
+  connection.sweep((now = 2_000));
+  expect(calls).toEqual(["resume"]);
+  flood();
+  connection.close({ ending: "stop", code: 1000, reason: "stop" });
+  flood();
+  expect(calls.at(-1)).toBe("terminate");
+});
+
 test("a close waits for the last messages as long as the client keeps reading", () => {
   let [now, buffered] = [0, 100];
   const calls: string[] = [];
@@ -154,7 +186,11 @@ test("a close waits for the last messages as long as the client keeps reading", 
     close: (code: number) => calls.push(`close ${code}`),
     terminate: () => calls.push("terminate"),
   };
-  const connection = new WebSocketConnection(ws as unknown as ServerWebSocket<SocketData>, () => now);
+  const connection = new WebSocketConnection(
+    ws as unknown as ServerWebSocket<SocketData>,
+    () => now,
+    new SharedFrameBudget(() => now).open(),
+  );
   connection.close({ ending: "stop", code: 1000, reason: "stop" });
   for (now = 0; now <= 60_000; now += 4_000) {
     buffered -= 1;
@@ -174,7 +210,12 @@ test("a client whose session is over is disconnected when it does not read and i
     getBufferedAmount: () => buffered,
     terminate: () => calls.push(`terminate at ${now}`),
   };
-  const connect = () => new WebSocketConnection(ws as unknown as ServerWebSocket<SocketData>, () => now);
+  const connect = () =>
+    new WebSocketConnection(
+      ws as unknown as ServerWebSocket<SocketData>,
+      () => now,
+      new SharedFrameBudget(() => now).open(),
+    );
   const flooding = connect();
   flooding.pinged();
   flooding.close({ ending: "stop", code: 1000, reason: "stop" });
@@ -199,7 +240,11 @@ test("the last messages of a dialect are sent before the close", () => {
     sendText: (text: string) => sent.push(text),
     close: (code: number) => sent.push(code),
   };
-  const connection = new WebSocketConnection(ws as unknown as ServerWebSocket<SocketData>, () => 0);
+  const connection = new WebSocketConnection(
+    ws as unknown as ServerWebSocket<SocketData>,
+    () => 0,
+    new SharedFrameBudget(() => 0).open(),
+  );
   connection.close({ ending: "stop", code: 1000, reason: "stop", last: ["one", "two"] });
   expect(sent).toEqual(["one", "two", 1000]);
 });
