@@ -1,5 +1,6 @@
 import { parse } from "node:path";
 
+import { hideSecret } from "../lib/secrets.ts";
 import { parseAdminAddress } from "./admin-address.ts";
 import { nearMisses } from "./near-misses.ts";
 import { type ConfigEntry, Resolution } from "./resolution.ts";
@@ -168,9 +169,16 @@ function sourceOfProblem(problem: string, prefix: string, resolution: Resolution
   return "";
 }
 
+/** A setting of a model may be a secret; those of the server name files. */
+function shownValue({ key, value }: ConfigEntry): string {
+  const isModels = /^models?\./.test(key);
+  const name = key.slice(key.lastIndexOf(".") + 1);
+  return isModels ? JSON.stringify(hideSecret(name, value), hideSecret) : JSON.stringify(value);
+}
+
 /** Formats the effective configuration as aligned columns, one line for each key: key, value with unit, source. */
 export function formatConfig(entries: readonly ConfigEntry[]): string {
-  const rows = entries.map(({ key, value, unit, source }) => [key, `${JSON.stringify(value)} ${unit}`.trim(), source]);
+  const rows = entries.map((entry) => [entry.key, `${shownValue(entry)} ${entry.unit}`.trim(), entry.source]);
   // A long list would push the sources of all other keys out of the window.
   const isList = entries.map(({ value }) => Array.isArray(value) && value.length > 0);
   const width = (column: number) =>

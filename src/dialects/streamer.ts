@@ -1,6 +1,6 @@
 import type { ResultAudio } from "../model/job.ts";
 import { PATTERNS } from "../pipeline/patterns.ts";
-import { bearerToken, isTicketProtocol, ticketOf, ticketProtocol } from "../protocol/credentials.ts";
+import { bearerToken, ticketOf } from "../protocol/credentials.ts";
 import type { Ended, Ending } from "../protocol/ending.ts";
 import { errorEvent } from "../protocol/error-event.ts";
 import { type ErrorRow, ERRORS, ProtocolError } from "../protocol/errors.ts";
@@ -69,9 +69,8 @@ export const streamer: Route = {
   choose(offered) {
     if (offered.length === 0) return undefined;
     if (offered.some((name) => name.toLowerCase() === SUBPROTOCOL)) return SUBPROTOCOL;
-    const shown = offered.map((name) => (isTicketProtocol(name) ? ticketProtocol("...") : name));
-    const found = shown.join(", ").slice(0, 100);
-    const message = `Sec-WebSocket-Protocol: found "${found}"; allowed: ${SUBPROTOCOL}, or none`;
+    // What was offered may be a secret: browsers have no other header to put a token in.
+    const message = `Sec-WebSocket-Protocol: found only others; allowed: ${SUBPROTOCOL}, or none`;
     return new ProtocolError("invalid_request", message);
   },
   refuse: errorEvent,

@@ -1,5 +1,6 @@
 import { describeValue } from "../lib/excerpt.ts";
 import { nearestName } from "../lib/nearest-name.ts";
+import { hideSecret } from "../lib/secrets.ts";
 import type { ModelModule, SettingDescription } from "./model.ts";
 
 export type SettingDescriptions = Readonly<Record<string, SettingDescription>>;
@@ -41,7 +42,7 @@ function findMisfits(descriptions: SettingDescriptions, configured: Settings): s
     if (!Object.hasOwn(descriptions, name)) return [unknownSetting(name, Object.keys(descriptions))];
     const preset = descriptions[name]?.default;
     if (preset === null || preset === undefined || kindOf(preset) === kindOf(value)) return [];
-    return [`${name}: found ${describeValue(value)}; allowed: ${kindOf(preset)}`];
+    return [`${name}: found ${describeValue(hideSecret(name, value))}; allowed: ${kindOf(preset)}`];
   });
 }
 

@@ -19,8 +19,8 @@ export function authorization(token: string): { readonly Authorization: string }
   return { Authorization: `Bearer ${token}` };
 }
 
-/** Returns true for an offered subprotocol that only carries a ticket. It is never selected, and never shown. */
-export function isTicketProtocol(name: string): boolean {
+/** Returns true for an offered subprotocol that only carries a ticket, which is never selected. */
+function isTicketProtocol(name: string): boolean {
   return name.toLowerCase().startsWith(TICKET_PROTOCOL);
 }
 

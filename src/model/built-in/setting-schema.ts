@@ -1,6 +1,7 @@
 import * as v from "valibot";
 
 import { describeValue } from "../../lib/excerpt.ts";
+import { hideSecret } from "../../lib/secrets.ts";
 import { type SettingDescriptions, unknownSetting } from "../settings.ts";
 
 /** The settings of a model. The message of each is what it allows, in words that follow "allowed: ". */
@@ -37,6 +38,8 @@ export function findProblems(schema: SettingSchema, settings: Readonly<Record<st
     const entry = schema.entries[name];
     if (entry === undefined) return [unknownSetting(name, known)];
     const { issues } = v.safeParse(entry, value);
-    return issues === undefined ? [] : [`${name}: found ${describeValue(value)}; allowed: ${issues[0].message}`];
+    return issues === undefined
+      ? []
+      : [`${name}: found ${describeValue(hideSecret(name, value))}; allowed: ${issues[0].message}`];
   });
 }

@@ -1,5 +1,5 @@
 import { excerpt } from "../../lib/excerpt.ts";
-import { isSecretName, REDACTED, redactSecrets } from "./secrets.ts";
+import { isSecretName, REDACTED, redactSecrets } from "../../lib/secrets.ts";
 
 /** Longest string, in characters; longer ones are cut. Most long strings in a log come from outside. */
 const TEXT_LENGTH = 1_024;

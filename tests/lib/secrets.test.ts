@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { isSecretName, redactSecrets } from "../../../src/telemetry/log/secrets.ts";
+import { hideSecret, isSecretName, redactSecrets } from "../../src/lib/secrets.ts";
 
 test.each([
   ["Authorization: Basic s3cret", "Authorization: Basic [redacted]"],
@@ -33,4 +33,11 @@ test("a field holds a secret when its name contains a word for one", () => {
     expect(isSecretName(name)).toBe(true);
   }
   for (const name of ["model", "trace_id", "session"]) expect(isSecretName(name)).toBe(false);
+});
+
+test("a text in a setting is hidden by its name, numbers and empty texts are not", () => {
+  expect(hideSecret("api_key", "s3cret")).toBe("[redacted]");
+  expect(hideSecret("password", "")).toBe("");
+  expect(hideSecret("max_tokens", 448)).toBe(448);
+  expect(hideSecret("language", "en")).toBe("en");
 });

@@ -14,6 +14,11 @@ export function isSecretName(name: string): boolean {
   return SECRET_NAME.test(name);
 }
 
+/** Returns the value of a setting as it may be shown: a text whose name tells that it is a secret is redacted. */
+export function hideSecret(name: string, value: unknown): unknown {
+  return typeof value === "string" && value !== "" && isSecretName(name) ? REDACTED : value;
+}
+
 /**
  * Redacts tokens, passwords and tickets that follow a telling name or begin with one. Takes time linear in the length of
  * the text.
