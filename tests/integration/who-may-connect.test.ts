@@ -1,7 +1,9 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
 
+import { Authority } from "../support/certificates.ts";
 import { type ServeProcess, sharedExecutable } from "../support/executable.ts";
 import { withTimeout } from "../support/wait.ts";
 
@@ -103,28 +105,47 @@ async function newToken(name: string, ...flags: readonly string[]): Promise<stri
 
 const token = await newToken("client");
 const operator = await newToken("operator", "--admin");
-const server = await executable.serve({
+const SETTINGS = {
   "model.workers": 1,
   "auth.tokens": file,
   "auth.public_routes": PUBLIC.join(","),
   "server.hosts": "streamer.example",
   "server.trusted_proxies": PROXY,
-});
+};
+
+const authority = await Authority.create();
+const { cert, key } = await authority.issue();
+const [certFile, keyFile] = [join(executable.folder, "server.crt"), join(executable.folder, "server.key")];
+await Bun.write(certFile, cert);
+await Bun.write(keyFile, key);
+const TLS = { "server.tls_cert": certFile, "server.tls_key": keyFile };
+
+/** A server, and the tickets that get old while others are tried. */
+interface Place {
+  readonly server: ServeProcess;
+  readonly expired: string;
+  readonly issuedAt: number;
+  used: string;
+}
+
+async function openPlace(settings: Readonly<Record<string, string>>): Promise<Place> {
+  const server = await executable.serve({ ...SETTINGS, ...settings });
+  return { server, expired: await issueTicket(server), issuedAt: performance.now(), used: "" };
+}
 
 async function issueTicket({ url }: ServeProcess): Promise<string> {
   const response = await fetch(`${url}/api/v1/tickets`, {
     method: "POST",
     headers: { authorization: `Bearer ${token}` },
+    tls: { ca: authority.cert },
   });
   return ((await response.json()) as { ticket: string }).ticket;
 }
 
-const expired = await issueTicket(server);
-const issuedAt = performance.now();
-let used = "";
+const PLACES = { http: await openPlace({}), https: await openPlace(TLS) };
 
 /** What a request has to show the credential: a header, which for tickets are only those of handshakes. */
-async function shown(credential: Credential): Promise<string[]> {
+async function shown(credential: Credential, { server, expired, used }: Place): Promise<string[]> {
   const ticket = (value: string): string[] => [`Sec-WebSocket-Protocol: streamer.v1, ticket.${value}`];
   switch (credential) {
     case "no token":
@@ -157,8 +178,11 @@ interface Answer {
 }
 
 /** Sends a request as it stands, and returns the response. The connection is then cut. */
-async function exchange(lines: readonly string[], from: string): Promise<Answer> {
-  const socket: Socket = connect({ port: server.port, host: "127.0.0.1", localAddress: from });
+async function exchange({ server }: Place, lines: readonly string[], from: string): Promise<Answer> {
+  const tcp = connect({ port: server.port, host: "127.0.0.1", localAddress: from });
+  const socket: Socket = server.url.startsWith("https:")
+    ? connectTls({ socket: tcp, servername: "localhost", ca: authority.cert })
+    : tcp;
   socket.write(`${lines.join("\r\n")}\r\n\r\n`);
   let text = "";
   const read = async (): Promise<void> => {
@@ -178,7 +202,10 @@ async function exchange(lines: readonly string[], from: string): Promise<Answer>
   };
 }
 
-async function ask(route: Kind, credential: Credential, origin: Origin, way: Way): Promise<Answer> {
+async function ask(
+  place: Place,
+  [route, credential, origin, way]: readonly [Kind, Credential, Origin, Way],
+): Promise<Answer> {
   const { from, host, own, headers } = WAYS[way];
   const value = ORIGINS[origin];
   const lines = [
@@ -187,10 +214,10 @@ async function ask(route: Kind, credential: Credential, origin: Origin, way: Way
     ...(route.good === 101 ? [...UPGRADE, KEY] : []),
     ...(route.request.startsWith("POST") ? ["Content-Length: 0"] : []),
     ...(value === undefined ? [] : [`Origin: ${value === "own" ? own : value}`]),
-    ...(await shown(credential)),
+    ...(await shown(credential, place)),
     ...headers,
   ];
-  return await exchange(lines, from);
+  return await exchange(place, lines, from);
 }
 
 /** The status by the rules of docs/protocol.md and docs/authentication.md. */
@@ -204,22 +231,24 @@ function allowed(route: Kind, credential: Credential, origin: Origin): number {
   return 401;
 }
 
-describe("who may connect", () => {
+describe.each(["http", "https"] as const)("who may connect over %s", (scheme) => {
+  const place = PLACES[scheme];
   const refusals = new Map<string, Set<string>>();
 
   for (const credential of CREDENTIALS) {
     test(`whoever shows ${credential}, on every route, from every origin, in every way`, async () => {
-      if (credential === "an expired ticket") await Bun.sleep(Math.max(0, issuedAt + EXPIRED_MS - performance.now()));
+      if (credential === "an expired ticket")
+        await Bun.sleep(Math.max(0, place.issuedAt + EXPIRED_MS - performance.now()));
       if (credential === "a used ticket") {
-        used = await issueTicket(server);
+        place.used = await issueTicket(place.server);
         const [segmented] = ROUTES;
-        expect((await ask(segmented!, credential, "no origin", "direct")).status).toBe(101);
+        expect((await ask(place, [segmented!, credential, "no origin", "direct"])).status).toBe(101);
       }
       const problems: string[] = [];
       for (const route of ROUTES) {
         for (const origin of Object.keys(ORIGINS) as Origin[]) {
           for (const way of Object.keys(WAYS) as Way[]) {
-            const answer = await ask(route, credential, origin, way);
+            const answer = await ask(place, [route, credential, origin, way]);
             const wanted = allowed(route, credential, origin);
             if (answer.status !== wanted) {
               problems.push(`${route.request} ${origin}, ${way}: ${answer.status} instead of ${wanted} ${answer.body}`);
@@ -243,13 +272,18 @@ describe("who may connect", () => {
   test("a page that its own server is said to be by a spoofed header is foreign", async () => {
     const lines = ["POST /api/v1/tickets HTTP/1.1", "Host: localhost", "Content-Length: 0"];
     const spoofed = [...lines, `Authorization: Bearer ${token}`, "Origin: https://evil.example"];
-    expect((await exchange([...spoofed, "X-Forwarded-Host: evil.example"], DIRECT)).status).toBe(403);
-    expect((await exchange([...spoofed, 'Forwarded: for=127.0.0.1;host="evil.example"'], DIRECT)).status).toBe(403);
+    expect((await exchange(place, [...spoofed, "X-Forwarded-Host: evil.example"], DIRECT)).status).toBe(403);
+    expect((await exchange(place, [...spoofed, 'Forwarded: for=127.0.0.1;host="evil.example"'], DIRECT)).status).toBe(
+      403,
+    );
   });
 
   test("nobody who was refused had a session", async () => {
     const metrics = await (
-      await fetch(`${server.url}/metrics`, { headers: { authorization: `Bearer ${token}` } })
+      await fetch(`${place.server.url}/metrics`, {
+        headers: { authorization: `Bearer ${token}` },
+        tls: { ca: authority.cert },
+      })
     ).text();
     const opened = [...metrics.matchAll(/^streamer_sessions_opened_total\{.*\} (\d+)$/gm)];
     const sum = opened.reduce((all, [, count]) => all + Number(count), 0);
@@ -266,4 +300,6 @@ describe("who may connect", () => {
   });
 });
 
-afterAll(() => server[Symbol.asyncDispose]());
+afterAll(async () => {
+  for (const { server } of Object.values(PLACES)) await server[Symbol.asyncDispose]();
+});
