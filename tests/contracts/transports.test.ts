@@ -2,14 +2,14 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { parseEvent, type ServerEvent } from "../../src/protocol/events.ts";
 import { concat, encode, freshSeed, noise, seeded, speech } from "../support/audio.ts";
+import { Authority, credentialsOf } from "../support/certificates.ts";
 import { summarize } from "../support/event-summary.ts";
 import { encodeFrame, OPCODE } from "../support/frames.ts";
-import { InProcessServer, type Settings } from "../support/in-process-server.ts";
+import { InProcessServer, type ServerOptions, type Settings } from "../support/in-process-server.ts";
 import { chunkInvariantEvents, expectExactLedger, onlyStream } from "../support/ledgers.ts";
 import { START } from "../support/requests.ts";
-import { ScrapedMetrics } from "../support/scraped-metrics.ts";
 import { waitUntil, withTimeout } from "../support/wait.ts";
-import { WebSocketClient } from "../support/websocket-client.ts";
+import { type ConnectOptions, WebSocketClient } from "../support/websocket-client.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
 setDefaultTimeout(300_000);
@@ -29,26 +29,34 @@ interface Client {
 interface Transport {
   /** Settings of a server that accepts this transport. */
   readonly settings: Settings;
+  readonly options?: ServerOptions;
   /** Connects to the native protocol, with the pattern `segmented`. */
   connect(server: InProcessServer): Promise<Client>;
 }
 
+async function connectWebSocket(server: InProcessServer, options: ConnectOptions = {}): Promise<Client> {
+  const client = await WebSocketClient.connect(server.port, options);
+  return {
+    send: (message) =>
+      client.write(encodeFrame(typeof message === "string" ? OPCODE.text : OPCODE.binary, Buffer.from(message))),
+    get texts() {
+      return client.events.map((event) => JSON.stringify(event));
+    },
+    closed: client.waitForClose(),
+    reset: () => client.reset(),
+  };
+}
+
+const authority = await Authority.create();
+const tls = credentialsOf(await authority.issue());
+
 /** Every transport. */
 const TRANSPORTS: Readonly<Record<string, Transport>> = {
-  websocket: {
+  websocket: { settings: {}, connect: connectWebSocket },
+  "websocket over TLS": {
     settings: {},
-    async connect(server) {
-      const client = await WebSocketClient.connect(server.port);
-      return {
-        send: (message) =>
-          client.write(encodeFrame(typeof message === "string" ? OPCODE.text : OPCODE.binary, Buffer.from(message))),
-        get texts() {
-          return client.events.map((event) => JSON.stringify(event));
-        },
-        closed: client.waitForClose(),
-        reset: () => client.reset(),
-      };
-    },
+    options: { tls },
+    connect: (server) => connectWebSocket(server, { tls: { ca: authority.cert } }),
   },
 };
 
@@ -80,9 +88,9 @@ async function sendAll(client: Client, messages: Iterable<string | Uint8Array>):
   for (const message of messages) await client.send(message);
 }
 
-for (const [name, { settings, connect }] of Object.entries(TRANSPORTS)) {
+for (const [name, { settings, options, connect }] of Object.entries(TRANSPORTS)) {
   describe(`the transport ${name} (seed ${seed})`, () => {
-    const start = (more: Settings = {}) => InProcessServer.start({ ...settings, ...more });
+    const start = (more: Settings = {}) => InProcessServer.start({ ...settings, ...more }, options);
 
     test("delivers all messages in order, whatever their sizes, and closes after the last event", async () => {
       await using server = await start();
@@ -116,7 +124,7 @@ for (const [name, { settings, connect }] of Object.entries(TRANSPORTS)) {
       const bytes = encode("s16", concat(...Array.from({ length: 12 }, () => speech([0.5]))));
       await sendAll(client, [START, ...chunksOf(bytes), DISCONNECT]);
       await withTimeout("the close", client.closed);
-      expect((await ScrapedMetrics.from(server.url)).value("streamer_pauses_total")).toBeGreaterThan(0);
+      expect((await server.metrics()).value("streamer_pauses_total")).toBeGreaterThan(0);
       expectExactLedger(eventsOf(client), { bytes: bytes.length, frameBytes: 2 });
     });
 
@@ -137,7 +145,7 @@ for (const [name, { settings, connect }] of Object.entries(TRANSPORTS)) {
       await waitForEvent(first, "started");
       const second = await connect(server).catch(() => undefined);
       await withTimeout("the refusal", second?.closed ?? Promise.resolve());
-      const metrics = await ScrapedMetrics.from(server.url);
+      const metrics = await server.metrics();
       expect(metrics.value("streamer_sessions_refused_total", { reason: "overloaded" })).toBe(1);
       expect(server.sessions).toBe(1);
       first.reset();

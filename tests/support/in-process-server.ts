@@ -7,6 +7,7 @@ import { Server } from "../../src/server/server.ts";
 import type { TlsCredentials } from "../../src/server/tls/credentials.ts";
 import { openLog } from "../../src/telemetry/log/log.ts";
 import type { Tracing } from "../../src/telemetry/tracing/tracing.ts";
+import { ScrapedMetrics } from "./scraped-metrics.ts";
 import { waitUntil } from "./wait.ts";
 import { type ConnectOptions, WebSocketClient } from "./websocket-client.ts";
 
@@ -118,7 +119,12 @@ export class InProcessServer implements AsyncDisposable {
   }
 
   async fetch(path: string, init: RequestInit = {}): Promise<Response> {
-    return await fetch(`${this.url}${path}`, init);
+    // Whether a client checks the certificate is tested elsewhere.
+    return await fetch(`${this.url}${path}`, { ...init, tls: { rejectUnauthorized: false } });
+  }
+
+  async metrics(): Promise<ScrapedMetrics> {
+    return new ScrapedMetrics(await (await this.fetch("/metrics", { headers: { accept: "text/plain" } })).text());
   }
 
   /** Reads `/api/v1/info`. */
