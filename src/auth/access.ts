@@ -5,12 +5,16 @@ import { ProtocolError } from "../protocol/errors.ts";
 import type { Logger } from "../telemetry/log/log.ts";
 import type { AuthFamilies } from "../telemetry/metrics/families/auth.ts";
 import { type Grant, isExpired } from "./grant.ts";
+import { readKeyring } from "./keyring-file.ts";
+import type { Keyring } from "./keyring.ts";
 import { Refusals } from "./refusals.ts";
 import { TICKET_MS, Tickets } from "./tickets.ts";
 import { TokenFile } from "./token-file.ts";
 import { UsedTickets } from "./used-tickets.ts";
 
 const SECRET_BYTES = 32;
+/** Purpose of the keys that seal tickets. */
+const PURPOSE = "tickets";
 
 /** What the processes of one server share. */
 export interface SharedAccess {
@@ -22,8 +26,8 @@ export interface SharedAccess {
 }
 
 export interface AccessOptions {
-  /** `auth.tokens`: path of the token file, or `none`. */
-  readonly tokens: string;
+  /** Path of the token file, and that of the keys which all servers of a deployment share; `none`: there is none. */
+  readonly auth: { readonly tokens: string; readonly secret_file: string };
   readonly log: Pick<Logger, "info" | "warn" | "error">;
   /** Default: nothing is counted. */
   readonly metrics?: AuthFamilies | undefined;
@@ -44,18 +48,26 @@ export interface IssuedTicket {
  * a token file everybody may, and nothing that a client shows is looked at.
  */
 export class Access implements Disposable {
+  /** The keys of the deployment; undefined: there are none. */
+  readonly keyring: Keyring | undefined;
   readonly #file: TokenFile | undefined;
-  readonly #secret: Uint8Array;
+  readonly #secrets: readonly [Uint8Array, ...Uint8Array[]];
   readonly #now: () => number;
   readonly #metrics: AuthFamilies | undefined;
   readonly #refusals: Refusals;
   #used: UsedTickets | undefined;
   #tickets: Tickets | undefined;
 
-  /** Reads the tokens. Throws TokenListError when they cannot be used. */
-  constructor({ tokens, log, metrics, shared, now = Date.now }: AccessOptions) {
+  /** Reads the tokens and the keys. Throws TokenListError or KeyringError when they cannot be used. */
+  constructor({ auth, log, metrics, shared, now = Date.now }: AccessOptions) {
+    const { tokens, secret_file } = auth;
     this.#file = tokens === "none" ? undefined : new TokenFile({ path: tokens, log, known: shared?.tokens });
-    this.#secret = shared?.secret ?? randomBytes(SECRET_BYTES);
+    this.keyring = readKeyring(secret_file);
+    const [current, ...others] = this.keyring?.keys ?? [];
+    this.#secrets =
+      current === undefined
+        ? [shared?.secret ?? randomBytes(SECRET_BYTES)]
+        : [current.derive(PURPOSE), ...others.map((key) => key.derive(PURPOSE))];
     this.#used = shared?.used;
     this.#now = now;
     this.#metrics = metrics;
@@ -142,7 +154,7 @@ export class Access implements Disposable {
   }
 
   #ticketsOnce(): Tickets {
-    this.#tickets ??= new Tickets(this.#secret, (this.#used ??= UsedTickets.create()));
+    this.#tickets ??= new Tickets(this.#secrets, (this.#used ??= UsedTickets.create()));
     return this.#tickets;
   }
 }

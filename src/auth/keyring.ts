@@ -34,6 +34,11 @@ export class Keyring {
     this.#keys = new Map(keys.map((key) => [key.id, key]));
   }
 
+  /** All keys, the current one first. */
+  get keys(): readonly [SecretKey, ...SecretKey[]] {
+    return [this.current, ...[...this.#keys.values()].filter((key) => key !== this.current)];
+  }
+
   find(id: string): SecretKey | undefined {
     return this.#keys.get(id);
   }

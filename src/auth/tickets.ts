@@ -28,12 +28,13 @@ export interface UsedTicket {
  * life in milliseconds since 1970, and the hash of the token that it was issued for. What is stored is its use.
  */
 export class Tickets {
-  readonly #key: Uint8Array;
+  /** The first one seals, all of them open. */
+  readonly #keys: readonly [Buffer, ...Buffer[]];
   readonly #used: UsedTickets;
 
-  /** @param secret the same in all processes that accept each other's tickets */
-  constructor(secret: Uint8Array, used: UsedTickets) {
-    this.#key = createHmac("sha256", secret).update("streamer tickets 1").digest();
+  /** @param secrets of all servers and processes that accept each other's tickets; the first is for new ones */
+  constructor([current, ...others]: readonly [Uint8Array, ...Uint8Array[]], used: UsedTickets) {
+    this.#keys = [keyOf(current), ...others.map(keyOf)];
     this.#used = used;
   }
 
@@ -43,7 +44,7 @@ export class Tickets {
     const content = Buffer.alloc(TIME_BYTES + HASH_BYTES);
     content.writeUIntBE(now + TICKET_MS, 0, TIME_BYTES);
     content.write(hash, TIME_BYTES, "hex");
-    const cipher = createCipheriv(CIPHER, this.#key, nonce);
+    const cipher = createCipheriv(CIPHER, this.#keys[0], nonce);
     return Buffer.concat([nonce, cipher.update(content), cipher.final(), cipher.getAuthTag()]).toString("base64url");
   }
 
@@ -55,7 +56,7 @@ export class Tickets {
     const sealed = ticket.length === TICKET_CHARACTERS ? Buffer.from(ticket, "base64url") : Buffer.alloc(0);
     // Other characters than those of base64url are skipped, so that one ticket could have many spellings.
     if (sealed.length !== TICKET_BYTES || sealed.toString("base64url") !== ticket) return undefined;
-    const content = this.#open(sealed);
+    const content = this.#keys.map((key) => unseal(sealed, key)).find((each) => each !== undefined);
     if (content === undefined) return undefined;
     const end = content.readUIntBE(0, TIME_BYTES);
     if (end <= now || end > now + TICKET_MEMORY_MS) return undefined;
@@ -64,16 +65,21 @@ export class Tickets {
     if (use === "full") return use;
     return use === "first" ? { hash: content.toString("hex", TIME_BYTES) } : undefined;
   }
+}
 
-  #open(sealed: Buffer): Buffer | undefined {
-    const decipher = createDecipheriv(CIPHER, this.#key, sealed.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
-    decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
-    const content = decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES));
-    try {
-      decipher.final();
-      return content;
-    } catch {
-      return undefined;
-    }
+function keyOf(secret: Uint8Array): Buffer {
+  return createHmac("sha256", secret).update("streamer tickets 1").digest();
+}
+
+/** Returns the content of a ticket; undefined: it was not sealed with this key. */
+function unseal(sealed: Buffer, key: Buffer): Buffer | undefined {
+  const decipher = createDecipheriv(CIPHER, key, sealed.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
+  decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
+  const content = decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES));
+  try {
+    decipher.final();
+    return content;
+  } catch {
+    return undefined;
   }
 }

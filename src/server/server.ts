@@ -71,12 +71,12 @@ export class Server {
     const steadyClock = new SteadyClock(SWEEP_MS);
     const clock = options.clock ?? (() => steadyClock.now());
     const metrics = options.telemetry?.metrics ?? new ServerMetrics();
-    const { auth } = metrics.families;
-    this.#access = new Access({ tokens: config.auth.tokens, log, metrics: auth, shared: member?.access });
+    this.#access = new Access({ auth: config.auth, log, metrics: metrics.families.auth, shared: member?.access });
     this.#openedAt = clock();
     const { arena, memory, admission, trimmer } = openAudioMemory(config, { log, metrics, clock });
     this.#trimmer = trimmer;
-    this.#services = withResumption({ config, arena, memory, admission, models: this.#served, log, metrics, clock });
+    const services = { config, arena, memory, admission, models: this.#served, log, metrics, clock };
+    this.#services = withResumption(services, this.#access.keyring);
     this.#sessions = new Sessions(this.#services, options.process?.places);
     this.#garbage = new GarbageCollector(metrics, clock);
     const handled = (message: string | Uint8Array) => this.#garbage.add(message);

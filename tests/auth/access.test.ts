@@ -42,7 +42,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const open = () => new Access({ tokens: path, log, now: () => now });
+const open = () => new Access({ auth: { tokens: path, secret_file: "none" }, log, now: () => now });
 
 function ticketOf(access: Access): string {
   const issued = access.issue(request(TOKEN), HOST);
@@ -112,12 +112,38 @@ describe("access with a token file", () => {
   });
 });
 
+test("a ticket is valid at all servers with the same keys, and with others at its own only", async () => {
+  const keys = join(folder, "keys");
+  const key = (id: string) => `${id} ${crypto.getRandomValues(new Uint8Array(32)).toHex()}\n`;
+  const [first, second] = [key("first"), key("second")];
+  const openWith = async (text: string) => {
+    await writeFile(keys, text);
+    return new Access({ auth: { tokens: path, secret_file: keys }, log, now: () => now });
+  };
+  using one = await openWith(first + second);
+  using two = await openWith(second + first);
+  using other = await openWith(key("first"));
+  for (const issuer of [one, two]) {
+    const ticket = ticketOf(issuer);
+    expect([one.admit({ ticket }, HOST), two.admit({ ticket }, HOST)]).toMatchObject([
+      { name: "client" },
+      { name: "client" },
+    ]);
+    expect(other.admit({ ticket }, HOST)).toBeInstanceOf(ProtocolError);
+  }
+});
+
 test("the log and the metrics have the reason of a refusal, its address and a known principal, and no secret", () => {
   const records: unknown[] = [];
   const registry = new MetricRegistry();
   const metrics = authFamilies(registry);
   const warn = (event: string, fields: unknown) => void records.push([event, fields]);
-  using access = new Access({ tokens: path, log: { ...log, warn }, metrics, now: () => now });
+  using access = new Access({
+    auth: { tokens: path, secret_file: "none" },
+    log: { ...log, warn },
+    metrics,
+    now: () => now,
+  });
   const attempts = [
     () => access.admit({}, HOST),
     () => access.admit({ token: newToken() }, HOST),
@@ -151,7 +177,7 @@ test("the log and the metrics have the reason of a refusal, its address and a kn
 
 test("a metric tells while the token file cannot be used", async () => {
   const metrics = authFamilies(new MetricRegistry());
-  using access = new Access({ tokens: path, log, metrics, now: () => now });
+  using access = new Access({ auth: { tokens: path, secret_file: "none" }, log, metrics, now: () => now });
   const look = async () => {
     for (let looks = 0; looks < 3; looks++) await access.check();
     return [metrics.fileRefused.with({}).value, metrics.tokens.with({}).value];
@@ -163,7 +189,7 @@ test("a metric tells while the token file cannot be used", async () => {
 });
 
 test("access without a token file requires nothing, and still issues tickets", () => {
-  using access = new Access({ tokens: "none", log });
+  using access = new Access({ auth: { tokens: "none", secret_file: "none" }, log });
   expect([access.required, access.text]).toEqual([false, undefined]);
   expect(access.issue(request("anything"), HOST)).toMatchObject({
     ticket: expect.stringMatching(/^[\w-]{88}$/),

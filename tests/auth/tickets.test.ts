@@ -12,7 +12,7 @@ const secret = crypto.getRandomValues(new Uint8Array(32));
 describe("a ticket", () => {
   test("stands for the token that it was issued for, once", () => {
     using used = UsedTickets.create();
-    const tickets = new Tickets(secret, used);
+    const tickets = new Tickets([secret], used);
     const ticket = tickets.issue(HASH, NOW);
     expect(tickets.use(ticket, NOW + 10)).toEqual({ hash: HASH });
     expect(tickets.use(ticket, NOW + 11)).toBeUndefined();
@@ -21,7 +21,7 @@ describe("a ticket", () => {
 
   test("is valid for 30 seconds", () => {
     using used = UsedTickets.create();
-    const tickets = new Tickets(secret, used);
+    const tickets = new Tickets([secret], used);
     expect(TICKET_MS).toBe(30_000);
     expect(tickets.use(tickets.issue(HASH, NOW), NOW + 30_000)).toBeUndefined();
     expect(tickets.use(tickets.issue(HASH, NOW), NOW + 29_999)).toEqual({ hash: HASH });
@@ -29,16 +29,16 @@ describe("a ticket", () => {
 
   test("can stand in a subprotocol, a URL and a header, and does not show the hash", () => {
     using used = UsedTickets.create();
-    const ticket = new Tickets(secret, used).issue(HASH, NOW);
+    const ticket = new Tickets([secret], used).issue(HASH, NOW);
     expect(ticket).toMatch(/^[A-Za-z0-9_-]{88}$/);
     expect(Buffer.from(ticket, "base64url").toString("hex")).not.toContain(HASH.slice(0, 16));
   });
 
   test("of another server, changed, cut, longer, or in another spelling is not valid", () => {
     using used = UsedTickets.create();
-    const tickets = new Tickets(secret, used);
+    const tickets = new Tickets([secret], used);
     const ticket = tickets.issue(HASH, NOW);
-    const other = new Tickets(crypto.getRandomValues(new Uint8Array(32)), used).issue(HASH, NOW);
+    const other = new Tickets([crypto.getRandomValues(new Uint8Array(32))], used).issue(HASH, NOW);
     const changed = Array.from(ticket, (character, at) => {
       return ticket.slice(0, at) + (character === "A" ? "B" : "A") + ticket.slice(at + 1);
     });
@@ -53,10 +53,23 @@ describe("a ticket", () => {
     const table = SessionTable.create(MAX_USED_TICKETS);
     using one = new UsedTickets(table, 1);
     using two = new UsedTickets(SessionTable.open(table.fd, MAX_USED_TICKETS), 2);
-    const [first, second] = [new Tickets(secret, one), new Tickets(secret, two)];
+    const [first, second] = [new Tickets([secret], one), new Tickets([secret], two)];
     const ticket = first.issue(HASH, NOW);
     expect(second.use(ticket, NOW)).toEqual({ hash: HASH });
     expect([first.use(ticket, NOW), second.use(ticket, NOW)]).toEqual([undefined, undefined]);
+  });
+});
+
+describe("tickets of several servers", () => {
+  test("are valid on all that share a secret, on each machine once, also while the secret is changed", () => {
+    const next = crypto.getRandomValues(new Uint8Array(32));
+    using here = UsedTickets.create();
+    using there = UsedTickets.create();
+    const [old, changed] = [new Tickets([secret, next], here), new Tickets([next, secret], there)];
+    for (const ticket of [old.issue(HASH, NOW), changed.issue(HASH, NOW)]) {
+      expect([old.use(ticket, NOW), changed.use(ticket, NOW)]).toEqual([{ hash: HASH }, { hash: HASH }]);
+      expect([old.use(ticket, NOW), changed.use(ticket, NOW)]).toEqual([undefined, undefined]);
+    }
   });
 });
 
@@ -66,7 +79,7 @@ describe("the list of used tickets", () => {
     using used = new UsedTickets(table, 1);
     // Others fill all places but two.
     for (let place = 2; place < MAX_USED_TICKETS; place++) table.claim(2, place, { all: MAX_USED_TICKETS, key: 0 });
-    const tickets = new Tickets(secret, used);
+    const tickets = new Tickets([secret], used);
     const issue = () => tickets.issue(HASH, NOW);
     const unused = issue();
     expect([tickets.use(issue(), NOW), tickets.use(issue(), NOW)]).toEqual([{ hash: HASH }, { hash: HASH }]);

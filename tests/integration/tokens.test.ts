@@ -182,6 +182,7 @@ describe("serve", () => {
     for (const processes of [1, 2]) {
       await using server = await executable.serve({ ...settings, "server.processes": processes });
       const [ready] = await loggedBy(server, "ready");
+      expect(server.err).toContain('"event":"admin_not_encrypted"');
       const url = String(ready?.["admin"]).replace("0.0.0.0", "127.0.0.1");
       const get = async (path: string, options = {}) => (await fetch(`${url}${path}`, options)).status;
       for (const path of ["/metrics", "/api/v1/health", "/api/v1/info", "/"]) {

@@ -9,6 +9,10 @@ import type { PagesHost } from "../../server/pages.ts";
 import type { Logger } from "../../telemetry/log/log.ts";
 import { EXIT, ExitError } from "../terminal/exit-codes.ts";
 
+const NOT_ENCRYPTED =
+  "operators send their tokens to this address without encryption; use it in a network that nobody else reads, or " +
+  "behind a proxy with TLS";
+
 /** Serves the pages for operators where `server.admin` is set. Throws ExitError when it cannot listen there. */
 export async function openAdmin(
   { server }: Config,
@@ -21,6 +25,7 @@ export async function openAdmin(
   if (address === undefined) return undefined;
   try {
     const isReachable = "host" in address && !address.isLoopback;
+    if (isReachable) log.warn("admin_not_encrypted", { admin, message: NOT_ENCRYPTED });
     const guard = guardOperatorPages(isReachable ? access : undefined);
     const edge = new Edge({ server, tokensExist: () => isReachable, log, clock: () => performance.now() });
     return await AdminServer.open({ address, host, edge, guard, log });

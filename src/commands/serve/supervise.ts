@@ -140,7 +140,7 @@ async function resolveHost(server: Config["server"]): Promise<string> {
 function openAccess(config: Config, log: Logger): Access {
   let access: Access;
   try {
-    access = new Access({ tokens: config.auth.tokens, log });
+    access = new Access({ auth: { ...config.auth, secret_file: "none" }, log });
   } catch (error) {
     throw error instanceof TokenListError ? new UsageError(tokenFailure(error)) : error;
   }
