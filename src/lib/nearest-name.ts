@@ -12,6 +12,8 @@ export function nearestName(name: string, known: Iterable<string>): string | und
   let best: string | undefined;
   let bestDistance = allowed + 1;
   for (const candidate of known) {
+    // The distance is at least the difference of the lengths: a long name is near to none, and costs nothing.
+    if (Math.abs(candidate.length - wanted.length) >= bestDistance) continue;
     const distance = editDistance(wanted, normalized(candidate));
     if (distance < bestDistance) {
       best = candidate;
