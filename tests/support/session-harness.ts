@@ -212,7 +212,10 @@ export class SessionHarness implements Disposable {
         if (closed) return;
         closed = true;
         for (const pending of this.pendingJobs.filter((each) => each.lane === lane)) {
-          queueMicrotask(() => pending.settle({ status: "dropped" }));
+          // The test may have settled it by then.
+          queueMicrotask(() => {
+            if (this.pendingJobs.includes(pending)) pending.settle({ status: "dropped" });
+          });
         }
       },
     };

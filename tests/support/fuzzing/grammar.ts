@@ -352,3 +352,11 @@ export class HostileClient {
 }
 
 const STOPS = ['{"request":"stop"}', '{"request":"stop","disconnect":false}', '{"request":"stop","disconnect":null}'];
+
+/** Describes a message for a report. */
+export function describeSent(message: Sent): string {
+  if (typeof message !== "string")
+    return `${message.length} bytes: ${Buffer.from(message.subarray(0, 16)).toString("hex")}`;
+  const text = JSON.stringify(message);
+  return text.length <= 300 ? text : `${text.slice(0, 300)}... (${message.length} characters)`;
+}

@@ -8,7 +8,7 @@ import { Pipe } from "../pipe.ts";
 import { SessionHarness } from "../session-harness.ts";
 import { ConversationModel, Violation } from "./conversation-model.ts";
 import { type Corpus, type Path, PATHS } from "./corpus.ts";
-import { HostileClient, type Sent } from "./grammar.ts";
+import { describeSent, HostileClient, type Sent } from "./grammar.ts";
 
 /** Messages that were sent last, in the report of a failure. */
 const REPORTED = 12;
@@ -54,7 +54,7 @@ export class FuzzedSessions implements Disposable {
     try {
       await session.run(messages);
     } catch (error) {
-      const sent = session.last.map((message) => `  ${describe(message)}`).join("\n");
+      const sent = session.last.map((message) => `  ${describeSent(message)}`).join("\n");
       const problem = error instanceof Error ? error.message : String(error);
       throw new Error(
         `session ${number} on /${session.path}: ${problem}\nlast messages:\n${sent}\nrepeat with ` +
@@ -173,11 +173,4 @@ class FuzzedSession {
     harness.log.length = 0;
     harness.laneOwners.length = 0;
   }
-}
-
-function describe(message: Sent): string {
-  if (typeof message !== "string")
-    return `${message.length} bytes: ${Buffer.from(message.subarray(0, 16)).toString("hex")}`;
-  const text = JSON.stringify(message);
-  return text.length <= 300 ? text : `${text.slice(0, 300)}... (${message.length} characters)`;
 }
