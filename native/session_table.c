@@ -84,6 +84,8 @@ sa_session_table *sa_session_table_new(uint32_t capacity) {
 sa_session_table *sa_session_table_open(int32_t fd) {
     struct stat status;
     if (fd < 0 || fstat(fd, &status) != 0 || status.st_size < (off_t)(sizeof(shared) + sizeof(word))) return NULL;
+    int seals = fcntl(fd, F_GET_SEALS);
+    if (seals < 0 || (seals & F_SEAL_SHRINK) == 0) return NULL;
     uint64_t capacity = ((uint64_t)status.st_size - sizeof(shared)) / sizeof(word);
     if (capacity > SA_MAX_SESSIONS) return NULL;
     int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -99,8 +101,10 @@ int32_t sa_session_table_fd(const sa_session_table *table) { return table == NUL
 
 static uint32_t owner_of(uint64_t value) { return (uint32_t)(value >> 48) & SA_MAX_OWNER; }
 
+/* At most the capacity, whatever another process has written. */
 static uint32_t used_end(const sa_session_table *table) {
-    return (uint32_t)atomic_load(&table->memory->used_end);
+    uint64_t end = atomic_load(&table->memory->used_end);
+    return end < table->capacity ? (uint32_t)end : table->capacity;
 }
 
 /* Returns a free word in from .. to - 1; `to` when there is none. */

@@ -1,7 +1,10 @@
 /* Arena: any history of copies and of giving back leaves what a plain array would have, and occupies only what it must. */
+#define _GNU_SOURCE
 #include "../streamer_audio.h"
 
 #include "input.h"
+
+#include <unistd.h>
 
 #define MOST_SLABS 24u
 
@@ -11,6 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint32_t length = slabs * SA_SLAB_SAMPLES;
     sa_arena *arena = sa_arena_new(slabs);
     REQUIRE(arena != NULL);
+    REQUIRE(sa_abi_version() == SA_ABI_VERSION);
     float *base = sa_arena_base(arena);
     float *expected = calloc(length, sizeof(float));
     REQUIRE(base != NULL && expected != NULL && sa_arena_resident(arena) == 0);
@@ -40,6 +44,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         free(piece);
     }
     REQUIRE(memcmp(base, expected, length * sizeof(float)) == 0);
+    float last = 1;
+    REQUIRE(pread(sa_arena_fd(arena), &last, sizeof last, (off_t)((length - 1) * sizeof last)) == sizeof last);
+    REQUIRE(last == expected[length - 1]);
     REQUIRE(sa_arena_give_back(arena, 0, slabs) == 0 && sa_arena_resident(arena) == 0);
     for (uint32_t i = 0; i < length; i += 997) REQUIRE(base[i] == 0);
     sa_arena_free(arena);

@@ -51,6 +51,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     REQUIRE(observed == expected);
     for (uint32_t bit = 1; bit <= SA_INSPECT_IDENTICAL; bit *= 2)
         REQUIRE(sa_inspector_channel(cut, bit) == sa_inspector_channel(whole, bit));
+    sa_inspector_reset(cut);
+    REQUIRE(sa_inspector_channel(cut, SA_INSPECT_CLIPPING) == -1 && sa_inspector_channel(cut, SA_INSPECT_SILENCE) == -1);
+    for (uint32_t channel = 0; channel < channels; channel++) offsets[channel] = channel * FRAMES;
+    REQUIRE(sa_inspector_process(cut, samples, offsets, FRAMES) == expected);
     sa_inspector_free(whole);
     sa_inspector_free(cut);
     free(samples);

@@ -52,6 +52,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     REQUIRE(sa_pcm_flags(cut) == sa_pcm_flags(whole));
     REQUIRE(sa_pcm_pending(cut) == length % frame_bytes);
     REQUIRE(sa_pcm_flush(cut) == length % frame_bytes && sa_pcm_pending(cut) == 0);
+    sa_pcm_reset(cut);
+    REQUIRE(sa_pcm_frame_bytes(cut) == frame_bytes && sa_pcm_pending(cut) == 0 && sa_pcm_flags(cut) == 0);
+    for (uint32_t channel = 0; channel < channels; channel++) offsets[channel] = channel * frames;
+    REQUIRE(sa_pcm_process(cut, bytes, 0, length, out, offsets) == (int32_t)frames);
+    REQUIRE(memcmp(out, expected, (size_t)frames * channels * sizeof(float)) == 0);
     sa_pcm_free(whole);
     sa_pcm_free(cut);
     free(offsets);

@@ -73,6 +73,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     written += (uint32_t)flush(cut, two + written, expected - written, 1 + (noise >> 8) % 300);
     REQUIRE(written == expected);
     REQUIRE(memcmp(one, two, expected * sizeof(float)) == 0);
+    sa_resampler_reset(cut);
+    REQUIRE(in_rate > 48000 || sa_resampler_bytes(cut) <= 4096);
+    written = (uint32_t)process(cut, samples, length, two, expected);
+    written += (uint32_t)flush(cut, two + written, expected - written, 1000);
+    REQUIRE(written == expected && memcmp(one, two, expected * sizeof(float)) == 0);
     sa_resampler_free(whole);
     sa_resampler_free(cut);
     free(samples);

@@ -1,23 +1,40 @@
 import { expect, test } from "bun:test";
 
-import { canFuzz, fuzz, fuzzTargets } from "../../../scripts/fuzz.ts";
+import { canFuzz, fuzz, fuzzAll, fuzzTargets } from "../../../scripts/fuzz.ts";
+import { prove, rounds } from "../../support/proof.ts";
 import { reportMissing } from "../../support/requirements.ts";
 
-/** Of each target. */
-const SECONDS = 5;
+/** Runs of all targets together in the long form, which take hours. */
+const RUNS = Number(process.env["STREAMER_FUZZ_RUNS"] ?? rounds(0, 100_000_000));
+/** Of each target: in the long form at most, else exactly. */
+const SECONDS = Number(process.env["STREAMER_FUZZ_SECONDS"] ?? rounds(4, 3_600));
 
 const fuzzable = await canFuzz();
 if (!fuzzable) reportMissing("clang with libFuzzer is not installed (Debian: apt-get install clang libclang-rt-dev)");
 
-test("the C library has targets to fuzz", () => {
-  expect(fuzzTargets().length).toBeGreaterThan(0);
-});
-
-test.skipIf(!fuzzable).each(fuzzTargets())(
+test.skipIf(!fuzzable || RUNS > 0).each(fuzzTargets())(
   `coverage-guided fuzzing of %s finds nothing in ${SECONDS} s`,
   async (target) => {
-    const { passed, report } = await fuzz(target, SECONDS, false);
-    expect(passed ? "" : report).toBe("");
+    await prove("native_fuzzing", async () => {
+      const { passed, report, runs } = await fuzz(target, { seconds: SECONDS }, false);
+      expect(passed ? "" : report).toBe("");
+      return `${target}: ${runs} runs`;
+    });
   },
   1_800_000,
+);
+
+test.skipIf(!fuzzable || RUNS === 0)(
+  `coverage-guided fuzzing of all targets finds nothing in ${RUNS} runs`,
+  async () => {
+    await prove("native_fuzzing", async () => {
+      let total = 0;
+      await fuzzAll(fuzzTargets(), { runs: RUNS, seconds: SECONDS }, false, (_target, { passed, report, runs }) => {
+        expect(passed ? "" : report).toBe("");
+        total += runs;
+      });
+      return `${total} runs of ${fuzzTargets().length} targets, 0 findings`;
+    });
+  },
+  12 * 3_600_000,
 );
