@@ -29,12 +29,20 @@ export interface DeathsFound {
   readonly missing: number;
   /** Spans with an error. */
   readonly errors: number;
-  /** Growth of the process from the first tenth of the deaths to the end, MiB. */
+  /** Growth of the process from the first third of the deaths to the end, MiB: the least of each. */
   readonly growthMib: number;
 }
 
-/** Streams to a server whose workers die in every way at random, until each way has come so many times. */
-export async function streamUnderDeaths(executable: Executable, each: number, seed: number): Promise<DeathsFound> {
+/**
+ * Streams to a server whose workers die in every way at random, until each way has come so many times.
+ * @param settleMs time in which the memory of the idle server settles at the end
+ */
+export async function streamUnderDeaths(
+  executable: Executable,
+  each: number,
+  seed: number,
+  settleMs: number,
+): Promise<DeathsFound> {
   const record = join(executable.folder, `deaths-${seed}`);
   writeFileSync(record, "");
   await using server = await executable.serve({
@@ -53,7 +61,7 @@ export async function streamUnderDeaths(executable: Executable, each: number, se
   };
   const found = { streams: 0, samples: 0, missing: 0, errors: 0 };
   let least = 0;
-  let early: number | undefined;
+  let early = Infinity;
   const load = Array.from({ length: CLIENTS }, async (_, n) => {
     const random = seeded(seed + n);
     for (let round = 0; least < each; round++) {
@@ -68,7 +76,8 @@ export async function streamUnderDeaths(executable: Executable, each: number, se
     while (least < each) {
       await Bun.sleep(200);
       least = Math.min(...Object.values(counts()));
-      if (early === undefined && least >= each / 10) early = residentBytes(server.pid);
+      // The least of some time: it is higher while workers load.
+      if (least >= each / 10 && least < each / 3) early = Math.min(early, residentBytes(server.pid));
     }
   };
   await Promise.all([...load, watch()]);
@@ -78,7 +87,11 @@ export async function streamUnderDeaths(executable: Executable, each: number, se
     return idle === String(WORKERS) && !/^streamer_(?:sessions_active|arena_used_bytes)\b.* [^0]/m.test(text);
   });
   expect((await fetch(`${server.url}/api/v1/ready`)).status).toBe(200);
-  const growthMib = (residentBytes(server.pid) - (early ?? 0)) / MIB;
+  let late = Infinity;
+  for (const until = performance.now() + settleMs; performance.now() < until; await Bun.sleep(500)) {
+    late = Math.min(late, residentBytes(server.pid));
+  }
+  const growthMib = (late - early) / MIB;
   const deaths = counts();
   rmSync(record);
   return { ...found, deaths, growthMib };

@@ -32,6 +32,8 @@ export class LineOutput {
   #waiting = 0;
   #dropped = 0;
   #failing = false;
+  /** The last line could not be written, or not all of it. */
+  #torn = false;
   #gone = false;
   #flushed: (() => void) | undefined;
 
@@ -53,7 +55,8 @@ export class LineOutput {
     const limit = this.#dropped > 0 && this.#waiting > 0 ? OUTPUT_BUFFER_BYTES / 2 : OUTPUT_BUFFER_BYTES;
     if (this.#waiting + bytes > limit) return this.#drop();
     this.#waiting += bytes;
-    this.#write(text, (error) => this.#written(bytes, error));
+    // A part of the line that failed may have been written.
+    this.#write(this.#torn ? `\n${text}` : text, (error) => this.#written(bytes, error));
   }
 
   /** Resolves when everything has been written, when nothing more can be, or after `limitMs`. */
@@ -74,6 +77,7 @@ export class LineOutput {
   #written(bytes: number, error: unknown): void {
     this.#waiting -= bytes;
     if (this.#gone) return;
+    this.#torn = Boolean(error);
     if (error) this.#fail(codeOf(error) ?? messageOf(error));
     else if (this.#dropped > 0 && this.#waiting <= OUTPUT_BUFFER_BYTES / 4) {
       const lines = this.#dropped;

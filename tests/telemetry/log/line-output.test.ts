@@ -101,6 +101,16 @@ describe("the output of a program that does not wait for its reader", () => {
     expect(reader.events.slice(-2)).toEqual(["dropped", { failed: "ENOSPC", isGone: false }]);
   });
 
+  test("begins a new line after one that a full disk has torn", () => {
+    const reader = new Reader();
+    for (let n = 0; n < 2; n++) reader.output.write(`${n}\n`);
+    reader.refuse("ENOSPC");
+    reader.output.write("after\n");
+    reader.take();
+    reader.output.write("later\n");
+    expect(reader.given).toEqual(["0\n", "1\n", "\nafter\n", "later\n"]);
+  });
+
   test("waits at its end until everything has been written, until the reader is gone, or for a limited time", async () => {
     const reader = new Reader();
     await reader.output.flush(60_000);
