@@ -1,12 +1,13 @@
 import { test } from "bun:test";
 
 import { checkPoolUnderDeaths } from "../../support/pool-under-deaths.ts";
+import { rounds } from "../../support/proof.ts";
 import { testStreamsUnderDeaths } from "../../support/streams-under-deaths.ts";
 
 /** Enough that some deaths meet every stage of a call. */
-const POOL_DEATHS = 300;
+const POOL_DEATHS = rounds(100, 300);
 
-testStreamsUnderDeaths(1_000, 8);
+testStreamsUnderDeaths(rounds(300, 1_000), 8);
 
 test("nothing is lost, doubled or kept when workers die at random hundreds of times", async () => {
   await checkPoolUnderDeaths(POOL_DEATHS);

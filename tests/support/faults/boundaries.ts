@@ -6,6 +6,8 @@ import { Store } from "../../../src/audio/store.ts";
 import { AudioWarnings } from "../../../src/audio/warnings.ts";
 import { WavScanner } from "../../../src/audio/wav-scanner.ts";
 import { Access } from "../../../src/auth/access.ts";
+import { Keyring } from "../../../src/auth/keyring.ts";
+import { Refusals } from "../../../src/auth/refusals.ts";
 import { Tickets } from "../../../src/auth/tickets.ts";
 import { TokenFile } from "../../../src/auth/token-file.ts";
 import { Tokens } from "../../../src/auth/tokens.ts";
@@ -30,8 +32,11 @@ import { ArenaTrimmer } from "../../../src/server/arena-trimmer.ts";
 import { DescriptorWatch } from "../../../src/server/descriptors.ts";
 import { Edge } from "../../../src/server/edge/edge.ts";
 import { OwnNames } from "../../../src/server/edge/own-names.ts";
+import { FrameBudget, SharedFrameBudget } from "../../../src/server/frame-budget.ts";
 import { GarbageCollector } from "../../../src/server/gc.ts";
 import { Readiness } from "../../../src/server/readiness.ts";
+import { CredentialsWatch } from "../../../src/server/tls/credentials-watch.ts";
+import { ExpiryLog } from "../../../src/server/tls/expiry-log.ts";
 import { WebSocketConnection } from "../../../src/server/websocket-connection.ts";
 import { WebSockets } from "../../../src/server/websocket.ts";
 import { Conversation } from "../../../src/session/conversation.ts";
@@ -53,6 +58,11 @@ import { Intake } from "../../../src/stream/intake.ts";
 import { MemoryPlace } from "../../../src/stream/memory-place.ts";
 import { Memory } from "../../../src/stream/memory.ts";
 import { QuietTimer } from "../../../src/stream/quiet-timer.ts";
+import { Checkpoints } from "../../../src/stream/resume/checkpoints.ts";
+import { Resumption } from "../../../src/stream/resume/resumption.ts";
+import { TokenSealer } from "../../../src/stream/resume/sealed-token.ts";
+import { Snapshots } from "../../../src/stream/resume/snapshots.ts";
+import { Track } from "../../../src/stream/resume/track.ts";
 import { StreamAdmission } from "../../../src/stream/stream-admission.ts";
 import { StreamTelemetry } from "../../../src/stream/stream-telemetry.ts";
 import { Stream } from "../../../src/stream/stream.ts";
@@ -78,7 +88,7 @@ type Class = { readonly name: string; readonly prototype: object };
 
 /** The classes at each boundary. Each of their methods is a place where a fault can be made to happen. */
 export const BOUNDARIES: Readonly<Record<string, readonly Class[]>> = {
-  transport: [WebSocketConnection, WebSockets],
+  transport: [WebSocketConnection, WebSockets, FrameBudget, SharedFrameBudget],
   session: [
     Sessions,
     Session,
@@ -94,7 +104,8 @@ export const BOUNDARIES: Readonly<Record<string, readonly Class[]>> = {
     Slice,
     LocalPlaces,
   ],
-  admission: [Access, Tokens, TokenFile, Tickets, UsedTickets, Edge, OwnNames],
+  resume: [Checkpoints, Resumption, Snapshots, Track, TokenSealer, Keyring],
+  admission: [Access, Refusals, Tokens, TokenFile, Tickets, UsedTickets, Edge, OwnNames],
   dialect: [StreamerDialect],
   stream: [Stream, Channels, Channel, Feed, Intake, MemoryPlace, Memory, QuietTimer, StreamAdmission, Headroom],
   decoder: [Decoder, DecodeChain, WavScanner, ForeignScanner, LooksLike, AudioWarnings, Arena, Store],
@@ -115,7 +126,7 @@ export const BOUNDARIES: Readonly<Record<string, readonly Class[]>> = {
     OtelTracing,
     CountingProcessor,
   ],
-  server: [Readiness, GarbageCollector, DescriptorWatch, ArenaTrimmer],
+  server: [CredentialsWatch, ExpiryLog, Readiness, GarbageCollector, DescriptorWatch, ArenaTrimmer],
 };
 
 /** One place. */
@@ -144,6 +155,7 @@ export const INSIDE: Readonly<Record<string, readonly string[]>> = {
   "a small structure within one class of a boundary": [
     "ArenaMemory",
     "BlockSampler",
+    "Bucket",
     "FormatGuess",
     "FreeSlabs",
     "Handle",
@@ -194,12 +206,13 @@ export const INSIDE: Readonly<Record<string, readonly string[]>> = {
     "MetricFamily",
     "TurnMeter",
   ],
-  "an error": ["NativeLibraryError", "TokenLineError", "TokenListError"],
+  "an error": ["InvalidState", "KeyringError", "NativeLibraryError", "TlsFault", "TokenLineError", "TokenListError"],
   "a program of its own, or its start and end": [
     "AddonFlag",
     "AdminServer",
     "AdoptingIdGenerator",
     "Listener",
+    "ListeningSocket",
     "ModelThread",
     "ProcessTotals",
     "ProcessWatch",
