@@ -78,7 +78,7 @@ async function run(server: ServerProcess, { pattern, resource }: Case, streams: 
   let metric: Promise<number | undefined> | undefined;
   const counting = (): void => void (metric = resource === undefined ? undefined : capacityMetric(server, resource));
   const result = await runPlan(plan, [executable], { counting });
-  const summary = summarise(result, { cpuSeconds: undefined, rssBytes: server.rssMib * 1024 ** 2 }, plan.countMs);
+  const summary = summarise(result, { cpuSeconds: undefined, rssBytes: server.rssMib * 1024 ** 2 });
   return { ...summary, metric: await metric };
 }
 

@@ -86,10 +86,11 @@ describe("bench", () => {
   );
 
   test(
-    "reports what an overloaded or vanishing server leaves undone",
+    "reports what a vanishing server leaves undone, as soon as no stream is left",
     async () => {
       await using server = await executable.serve(instant);
-      const running = bench(server.port, ["-n", "3"], "segmented", 15);
+      const plannedSeconds = 3_600;
+      const running = bench(server.port, ["-n", "3"], "segmented", plannedSeconds);
       // Each stream sends ten a second: all three have begun, and the end is far away.
       await waitUntil("60 messages of audio", async () => (await audioMessages(server.url)) >= 60);
       server.signal("SIGKILL");
@@ -97,6 +98,19 @@ describe("bench", () => {
       expect(code).toBe(1);
       expect(output.streams).toMatchObject({ admitted: 3, stopped: 0 });
       expect(output.problems).toEqual({ "the connection was closed without `stopped` (1006)": 3 });
+      expect(output.counted_seconds).toBeLessThan(plannedSeconds);
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "ends when every stream is refused",
+    async () => {
+      await using server = await executable.serve({ ...instant, "limits.max_channels": 1 });
+      const { code, output } = await bench(server.port, ["-n", "3", "--channels", "2"], "segmented", 3_600);
+      expect(output.streams).toMatchObject({ offered: 3, admitted: 0, refused: 3 });
+      expect(output.violations).toContain("no stream was admitted");
+      expect(code).toBe(1);
     },
     LIMIT_MS,
   );

@@ -54,7 +54,7 @@ export const RAW_SINK: Case = { name: "raw", command: [process.execPath, `${impo
 
 /** Starts a server, drives it with paced streams of the built-in speech, and ends it. `/metrics` is scraped meanwhile. */
 export async function measureStreams(
-  { command, env }: Case,
+  { name, command, env }: Case,
   { pattern, streams, settle, seconds, sampleRate }: StreamRun,
   executable: string,
 ): Promise<StreamResult> {
@@ -70,7 +70,8 @@ export async function measureStreams(
     const { tally } = await runPlan(plan, [executable], {
       counting: () => readings.push({ cpuMs: server.cpuMs, at: performance.now(), metrics: scrape() }),
     });
-    const [begin, end] = [readings[0]!, readings[1]!];
+    const [begin, end] = readings;
+    if (begin === undefined || end === undefined) throw new Error(`${name}: all streams ended before counting`);
     const cpuMs = (end.cpuMs - begin.cpuMs) / ((streams * (end.at - begin.at)) / 1000);
     return {
       cpuMs,

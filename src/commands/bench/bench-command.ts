@@ -73,7 +73,7 @@ async function measure(plan: Plan, token: string | undefined, screen: Screen): P
     begun?.cpuSeconds === undefined || ended?.cpuSeconds === undefined
       ? undefined
       : ended.cpuSeconds - begun.cpuSeconds;
-  const summary = summarise(result, { cpuSeconds, rssBytes: ended?.rssBytes }, plan.countMs);
+  const summary = summarise(result, { cpuSeconds, rssBytes: ended?.rssBytes });
   return { summary, tally: result.tally, load: { before, after: machineLoad() } };
 }
 
@@ -84,7 +84,7 @@ async function measureOnce(settings: BenchSettings, screen: Screen): Promise<num
   const { summary, tally, load } = await measure(plan, token, screen);
   const found = violations(summary, thresholds);
   const lines = [
-    ...summaryLines(summary),
+    ...summaryLines(summary, plan.countMs / 1000),
     line("machine", `load ${load.before} before, ${load.after} after`),
     line("result", found.length === 0 ? "ok" : "failed"),
   ];

@@ -42,6 +42,8 @@ export interface LoadResult {
   readonly generator: GeneratorUse;
   /** Streams that were open when counting ended. */
   readonly open: number;
+  /** Milliseconds for which streams were counted: less than planned if all of them ended before. */
+  readonly countedMs: number;
 }
 
 export interface LoadEvents {
@@ -54,7 +56,7 @@ export interface LoadEvents {
 /**
  * Runs paced streams on an absolute clock: stream i has place i in every message time, so that messages are spread
  * evenly. A stream that the server does not read falls behind and catches up; the latencies of its results count from
- * when the audio was due, so that waiting is not hidden.
+ * when the audio was due, so that waiting is not hidden. Without any stream left, the run is over.
  */
 export async function runLoad(load: Load, beginAt: number, events: LoadEvents = {}): Promise<LoadResult> {
   const { recordings, streams: total, part, parts, rampMs, settleMs, countMs, timeoutMs } = load;
@@ -87,10 +89,12 @@ export async function runLoad(load: Load, beginAt: number, events: LoadEvents = 
   const end = rampMs + settleMs + countMs;
   let cpu: NodeJS.CpuUsage | undefined;
   let cores = 0;
-  let [opened, nextProgress] = [0, 0];
+  let [opened, over, nextProgress] = [0, 0, 0];
+  for (const { done } of streams) void done.then(() => over++);
+  let elapsed = 0;
   /** Turns taken so far: turn t is stream t % n in message time t / n. */
   let turn = 0;
-  for (let elapsed = 0; elapsed < end; elapsed = now() - beginAt) {
+  for (; elapsed < end && over < streams.length; elapsed = now() - beginAt) {
     while (opened < streams.length && elapsed >= ((places[opened] ?? 0) / total) * rampMs)
       void streams[opened++]!.open();
     if (!meter.counting && elapsed >= rampMs + settleMs) {
@@ -110,15 +114,16 @@ export async function runLoad(load: Load, beginAt: number, events: LoadEvents = 
     }
     await Bun.sleep(TICK_MS);
   }
-  if (cpu !== undefined) {
+  const countedMs = Math.max(0, Math.min(elapsed, end) - rampMs - settleMs);
+  if (cpu !== undefined && countedMs > 0) {
     const { user, system } = process.cpuUsage(cpu);
-    cores = (user + system) / 1000 / countMs;
+    cores = (user + system) / 1000 / countedMs;
   }
+  if (meter.counting) events.counting?.();
   meter.counting = false;
-  events.counting?.();
   const { open } = meter;
   await stopAll(streams, messageMs, timeoutMs);
-  return { tally: meter.tally, generator: { cores, busiest: cores }, open };
+  return { tally: meter.tally, generator: { cores, busiest: cores }, open, countedMs };
 }
 
 /** Ends the streams over one message time, and gives up those that do not end. */

@@ -131,5 +131,10 @@ function merge(results: readonly LoadResult[]): LoadResult {
     generator.cores += result.generator.cores;
     generator.busiest = Math.max(generator.busiest, result.generator.busiest);
   }
-  return { tally, generator, open: results.reduce((sum, { open }) => sum + open, 0) };
+  return {
+    tally,
+    generator,
+    open: results.reduce((sum, { open }) => sum + open, 0),
+    countedMs: Math.max(...results.map(({ countedMs }) => countedMs)),
+  };
 }

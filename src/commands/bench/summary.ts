@@ -17,6 +17,8 @@ export interface Percentiles {
 
 /** The result of a run. Its field names are those of the JSON output. */
 export interface Summary {
+  /** Less than planned if all streams ended before. */
+  readonly counted_seconds: number;
   readonly streams: { offered: number; admitted: number; refused: number; stopped: number; open: number };
   readonly refusals: Counts;
   /** Milliseconds. `final` counts from the message with the deciding sample, `end_of_speech` from that with the end. */
@@ -42,10 +44,11 @@ export interface ServerDelta {
   readonly rssBytes: number | undefined;
 }
 
-export function summarise({ tally, generator, open }: LoadResult, server: ServerDelta, countMs: number): Summary {
+export function summarise({ tally, generator, open, countedMs }: LoadResult, server: ServerDelta): Summary {
   const { cpuSeconds, rssBytes } = server;
   const refused = Object.values(tally.refusals).reduce((sum, times) => sum + times, 0);
   return {
+    counted_seconds: round(countedMs / 1000),
     streams: { offered: tally.offered, admitted: tally.admitted, refused, stopped: tally.stopped, open },
     refusals: tally.refusals,
     latency: {
@@ -68,7 +71,7 @@ export function summarise({ tally, generator, open }: LoadResult, server: Server
     stop_reasons: tally.reasons,
     problems: tally.problems,
     server: {
-      cores: cpuSeconds === undefined ? null : round(cpuSeconds / (countMs / 1000)),
+      cores: cpuSeconds === undefined || countedMs === 0 ? null : round(cpuSeconds / (countedMs / 1000)),
       cpu_us_per_message:
         cpuSeconds === undefined || tally.messages === 0 ? null : round((cpuSeconds * 1e6) / tally.messages),
       rss_bytes: rssBytes ?? null,

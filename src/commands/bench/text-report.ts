@@ -29,8 +29,11 @@ export function line(label: string, text: string): string {
   return `${label.padEnd(LABEL_WIDTH)}  ${text}`;
 }
 
-/** Formats a summary for people: one line for each kind of number. */
-export function summaryLines(summary: Summary): string[] {
+/**
+ * Formats a summary for people: one line for each kind of number.
+ * @param plannedSeconds that were to be counted
+ */
+export function summaryLines(summary: Summary, plannedSeconds: number): string[] {
   const { streams, latency, audio, server, generator } = summary;
   const refused =
     streams.refused === 0 ? "0 refused" : `${formatNumber(streams.refused)} refused (${list(summary.refusals)})`;
@@ -41,6 +44,9 @@ export function summaryLines(summary: Summary): string[] {
     summary.max_held_ms < 1 ? "" : `; audio waited up to ${milliseconds(summary.max_held_ms)} for the server`;
   return [
     line("streams", `${formatNumber(streams.offered)} offered, ${formatNumber(streams.admitted)} admitted, ${refused}`),
+    ...(summary.counted_seconds < plannedSeconds
+      ? [line("", `all had ended after ${formatNumber(summary.counted_seconds)} of ${formatNumber(plannedSeconds)} s`)]
+      : []),
     line("latency ms", ["count", "p50", "p90", "p99", "max"].map((name) => name.padStart(NUMBER_WIDTH)).join("")),
     ...rows,
     line(

@@ -18,7 +18,7 @@ function tally(values: Partial<Tally> = {}): Tally {
 }
 
 function summaryOf(values: Partial<Tally> = {}, busiest = 0.1) {
-  return summarise({ tally: tally(values), generator: { cores: busiest, busiest }, open: 2 }, NONE, 10_000);
+  return summarise({ tally: tally(values), generator: { cores: busiest, busiest }, open: 2, countedMs: 10_000 }, NONE);
 }
 
 describe("percentiles", () => {
@@ -53,8 +53,8 @@ describe("tallies of several processes", () => {
 
 describe("a summary", () => {
   test("has the server's processor time for each message counted", () => {
-    const load = { tally: tally(), generator: { cores: 0, busiest: 0 }, open: 2 };
-    expect(summarise(load, { cpuSeconds: 0.005, rssBytes: 1_000 }, 10_000).server).toEqual({
+    const load = { tally: tally(), generator: { cores: 0, busiest: 0 }, open: 2, countedMs: 10_000 };
+    expect(summarise(load, { cpuSeconds: 0.005, rssBytes: 1_000 }).server).toEqual({
       cores: 0.001,
       cpu_us_per_message: 50,
       rss_bytes: 1_000,

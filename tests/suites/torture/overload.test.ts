@@ -21,7 +21,7 @@ async function offer(server: ServeProcess, pattern: string, streams: number): Pr
   const addr = `ws://127.0.0.1:${server.port}/api/v1/${pattern}`;
   const plan = speechPlan({ addr, streams, ramp: 1, settle: 1, seconds: 4, timeout: 60 });
   const result = await runPlan(plan, [executable.path], {});
-  return summarise(result, { cpuSeconds: undefined, rssBytes: undefined }, plan.countMs);
+  return summarise(result, { cpuSeconds: undefined, rssBytes: undefined });
 }
 
 /** Everybody who was admitted has all results, an exact ledger and `stopped`; everybody else was refused. */
