@@ -1,4 +1,7 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 import { type ErrorCode, ERRORS } from "../../src/protocol/errors.ts";
 import type { ErrorEvent } from "../../src/protocol/events.ts";
@@ -15,13 +18,11 @@ setDefaultTimeout(300_000);
 /** Codes that a client of these tests has received. */
 const received = new Set<ErrorCode>();
 
-/** Codes that no part of the server sends yet. */
-const UNUSED: readonly ErrorCode[] = ["unauthorized"];
+const folders: string[] = [];
 
-afterAll(() => {
-  const missing = Object.keys(ERRORS).filter(
-    (code) => !received.has(code as ErrorCode) && !UNUSED.includes(code as ErrorCode),
-  );
+afterAll(async () => {
+  for (const folder of folders) await rm(folder, { recursive: true });
+  const missing = Object.keys(ERRORS).filter((code) => !received.has(code as ErrorCode));
   if (missing.length > 0) throw new Error(`no test causes ${missing.join(", ")}`);
 });
 
@@ -36,6 +37,14 @@ function checked(event: ErrorEvent): ErrorEvent {
   });
   expect(event.message.length).toBeGreaterThan(0);
   return event;
+}
+
+/** Returns the path of a file with this text, which is removed after the tests. */
+async function temporaryFile(name: string, text: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "streamer-errors-"));
+  folders.push(folder);
+  await writeFile(join(folder, name), text, { mode: 0o600 });
+  return join(folder, name);
 }
 
 const SIMPLE = { path: "/api/v1/simple" };
@@ -274,6 +283,22 @@ describe("a fatal error is sent before stopped and the close", () => {
   });
 });
 
+test("resumed: close code 1008 for the connection of a stream that goes on at another one", async () => {
+  const keys = await temporaryFile("keys", `first ${"0123456789abcdef".repeat(4)}\n`);
+  const settings = { "limits.resume_ms": 60_000, "auth.secret_file": keys };
+  await using server = await InProcessServer.start(settings);
+  const client = await server.connect(SIMPLE);
+  client.start();
+  await client.sendAudio(encode("s16", noise(2)));
+  const { token } = await client.nextEvent("checkpoint");
+  const next = await server.connect(SIMPLE);
+  next.start({ resume: { token } });
+  await next.nextEvent("started");
+  expect(await client.waitForClose()).toEqual({ code: 1008, reason: "resumed" });
+  const errors = client.eventsOf("error").map((error) => checked(error).code);
+  expect(new Set(errors)).toEqual(new Set(["resumed"]));
+});
+
 describe("an upgrade is refused", () => {
   /** Expects an upgrade to be refused with an error of the table, and returns the status. */
   async function refusedStatus(
@@ -301,6 +326,8 @@ describe("an upgrade is refused", () => {
     expect(await refusedStatus(server, { Origin: "https://evil.example" })).toBe(403);
     await server.connect();
     expect(await refusedStatus(server)).toBe(429);
+    await using closed = await InProcessServer.start({ "auth.tokens": await temporaryFile("tokens", "# none\n") });
+    expect(await refusedStatus(closed)).toBe(401);
     await using full = await InProcessServer.start({ "limits.max_sessions": 1 });
     await full.connect();
     expect(await refusedStatus(full)).toBe(503);
