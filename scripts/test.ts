@@ -12,6 +12,9 @@ const root = join(import.meta.dir, "..");
 /** Many tests wait; more processes than cores fill the gaps. */
 const PARALLEL = Math.min(4, availableParallelism() + 1);
 
+/** Tests of suites wait, too, and most of them load more than one core. */
+const SUITE_PARALLEL = 2;
+
 async function runAll(): Promise<TestRun> {
   const suites = chosenSuites(process.env["STREAMER_SUITES"]);
   const checks = await runChecks();
@@ -27,7 +30,7 @@ async function runAll(): Promise<TestRun> {
   for (const suite of suites) {
     const files = await suiteFiles(root, suite);
     console.log(files.length === 0 ? `\nSUITE ${suite}: NO TESTS YET\n` : `suite ${suite}: ${SUITES[suite]}`);
-    if (files.length > 0) add(suite, await runTests(root, { files }));
+    if (files.length > 0) add(suite, await runTests(root, { files, parallel: SUITE_PARALLEL }));
   }
   return total;
 }
