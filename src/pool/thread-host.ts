@@ -1,3 +1,4 @@
+import { childEnvironment } from "../lib/child-environment.ts";
 import { canOpen } from "../lib/descriptors.ts";
 import { messageOf } from "../lib/thrown.ts";
 import { libraryPath } from "../native/library.ts";
@@ -65,7 +66,7 @@ class ThreadHost implements WorkerHost {
     try {
       // Bun 1.4.5 ends the whole process when a thread gets no descriptor.
       if (!canOpen(DESCRIPTORS)) throw new Error(NO_DESCRIPTORS);
-      this.#worker = new Worker(workerUrl);
+      this.#worker = new Worker(workerUrl, { env: childEnvironment() });
     } catch (error) {
       queueMicrotask(() => events.exited({ cause: messageOf(error) }));
       return;

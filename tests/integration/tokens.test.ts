@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { encode, noise } from "../support/audio.ts";
 import { parseEvents, type ServeProcess, sharedExecutable } from "../support/executable.ts";
 import type { Settings } from "../support/in-process-server.ts";
+import { modelPath } from "../support/pool-harness.ts";
 import { loggedBy, ProcessesServer } from "../support/processes.ts";
 import { waitUntil } from "../support/wait.ts";
 import { type ConnectOptions, UpgradeRefused } from "../support/websocket-client.ts";
@@ -173,6 +174,31 @@ describe("serve", () => {
     const environment = readFileSync(`/proc/${server.pid}/environ`, "utf8");
     expect(environment).toContain("OTHER=kept");
     expect(environment).not.toContain("s3cret");
+  });
+
+  test("keeps settings and STREAMER_TOKEN from models and the programs that they start", async () => {
+    const env = {
+      STREAMER__MODEL__API_KEY: "s3cret",
+      STREAMER_TOKEN: "s3cret",
+      OTHER: "kept",
+      PATH: process.env["PATH"] ?? "",
+    };
+    for (const processes of [1, 2]) {
+      const model = modelPath("environment");
+      await using server = await executable.serve(
+        { "model.workers": 2, "server.processes": processes },
+        ["--model", model],
+        env,
+      );
+      const client = await server.connect({ path: "/api/v1/simple" });
+      client.start();
+      await client.sendAudio(encode("s16", noise(0.5)));
+      const { own, child, key } = (await client.nextEvent("segment")) as unknown as Record<string, unknown>;
+      expect(key).toBe("s3cret");
+      expect(own).toContain("OTHER");
+      expect(child).toContain("OTHER=kept");
+      expect(JSON.stringify([own, child])).not.toMatch(/s3cret|STREAMER/);
+    }
   });
 
   test("serves the pages for operators beyond loopback with the token of an operator only", async () => {

@@ -1,3 +1,4 @@
+import { childEnvironment } from "../../lib/child-environment.ts";
 import type { MetricSnapshot } from "../../telemetry/metrics/metric-snapshot.ts";
 import type { TlsCredentials } from "../tls/credentials.ts";
 import { relayLines } from "./lines.ts";
@@ -70,6 +71,8 @@ export class ServerChild {
     const [program = "", ...args] = command;
     this.#child = Bun.spawn([program, ...args, String(order.number)], {
       argv0: "streamer",
+      // The order has its settings.
+      env: childEnvironment(),
       // The last three are TABLE_FD, LAST_LOG_FD and TICKETS_FD.
       stdio: ["ignore", "inherit", "pipe", tableFd, 2, ticketsFd],
       ipc: (message: FromProcess) => this.#receive(message),
