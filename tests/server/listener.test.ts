@@ -139,6 +139,23 @@ test("close ends the connections of all certificates, and frees the port", async
   expect(next.port).toBe(listener.port);
 });
 
+test("a client of an authority that was removed cannot resume its session", async () => {
+  const [before, after] = [await Authority.create(), await Authority.create()];
+  const shown = await before.issue({ client: true });
+  const served = await authority.issue();
+  await using listener = listen(credentialsOf(served, before.cert));
+  const socket = await open(listener.port, shown);
+  const session = new Promise<Buffer>((resolve) => socket.once("session", resolve));
+  expect(await request(socket)).toBe("HTTP/1.1 200 OK");
+  const resumed = await open(listener.port, { ...shown, session: await session });
+  expect(await request(resumed)).toBe("HTTP/1.1 200 OK");
+  expect(resumed.isSessionReused()).toBe(true);
+  listener.useCredentials(credentialsOf(served, after.cert));
+  const refused = open(listener.port, { ...shown, session: await session }).then(request);
+  expect(await refused.catch(() => "refused")).toBe("refused");
+  for (const each of [socket, resumed]) each.destroy();
+});
+
 test("versions before TLS 1.2 are refused", async () => {
   await using listener = listen(first);
   const refused = open(listener.port, { minVersion: "TLSv1", maxVersion: "TLSv1.1" });
