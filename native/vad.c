@@ -230,6 +230,9 @@ void sa_vad_reset(sa_vad *vad) {
     vad->partial = 0;
 }
 
+/* A new field of the state must be in the image, too. */
+_Static_assert(sizeof(sa_vad) == sizeof(void *) + (3 + 8 + BLOCKS + LULL_BLOCKS + 2) * 4, "every field is saved");
+
 /* The settings come first: a state belongs to a detector with the same ones. */
 uint32_t sa_vad_save(const sa_vad *vad, uint8_t *image, uint32_t capacity) {
     if (vad == NULL) return 0;
@@ -246,6 +249,7 @@ uint32_t sa_vad_save(const sa_vad *vad, uint8_t *image, uint32_t capacity) {
     sa_write(&writer, &vad->floor_db, sizeof vad->floor_db);
     sa_write(&writer, &vad->block_minimum, sizeof vad->block_minimum);
     sa_write(&writer, vad->minima, sizeof vad->minima);
+    sa_write(&writer, vad->lowest, sizeof vad->lowest);
     sa_write_u32(&writer, (uint32_t)(vad->speaking ? 1 : 0) | (uint32_t)(vad->partial ? 2 : 0));
     sa_write_u32(&writer, vad->filled);
     sa_write(&writer, vad->pending, vad->filled * sizeof(float));
@@ -261,6 +265,8 @@ static int state_is_possible(const sa_vad *state, const sa_vad *vad) {
     if (!is_level(state->smooth_db) || !is_level(state->floor_db) || !is_level(state->block_minimum)) return 0;
     for (uint32_t i = 0; i < BLOCKS; i++)
         if (!is_level(state->minima[i])) return 0;
+    for (uint32_t i = 0; i < LULL_BLOCKS; i++)
+        if (!is_level(state->lowest[i])) return 0;
     return state->filled < vad->level->window;
 }
 
@@ -278,6 +284,7 @@ int32_t sa_vad_restore(sa_vad *vad, const uint8_t *image, uint32_t length) {
     state.floor_db = sa_read_f32(&reader);
     state.block_minimum = sa_read_f32(&reader);
     sa_read(&reader, state.minima, sizeof state.minima);
+    sa_read(&reader, state.lowest, sizeof state.lowest);
     uint32_t bits = sa_read_u32(&reader);
     state.speaking = (int)(bits & 1);
     state.partial = (int)(bits >> 1);

@@ -1,54 +1,27 @@
-import { messageOf } from "../lib/thrown.ts";
-import { authorization, type Credentials, ticketProtocol } from "../protocol/credentials.ts";
-import type { ServerEvent, Started } from "../protocol/events.ts";
-import type { AudioFormat } from "../protocol/format.ts";
+import { authorization, ticketProtocol } from "../protocol/credentials.ts";
+import type { Started } from "../protocol/events.ts";
 import { SUBPROTOCOL } from "../protocol/version.ts";
+import type { ConnectOptions, StartFields } from "./connect-options.ts";
 import { ConnectionError } from "./errors.ts";
 import { EventQueue } from "./event-queue.ts";
-import { EventReader, type ReceivedEvent } from "./event-reader.ts";
-import { Heartbeat } from "./heartbeat.ts";
-import { openSocket, type SocketOptions } from "./open-socket.ts";
-import { StartReplies } from "./start-replies.ts";
+import type { ReceivedEvent } from "./event-reader.ts";
+import type { Heartbeat } from "./heartbeat.ts";
+import { Link, type LinkOptions } from "./link.ts";
+import { openSocket } from "./open-socket.ts";
 
-/** `send` waits while the WebSocket holds more unsent bytes than this. */
-export const MAX_BUFFERED_BYTES = 1024 * 1024;
+export type { ConnectOptions, ResumeProgress, StartFields } from "./connect-options.ts";
+
 /** Most unread events. Past it the client closes the connection: a browser's WebSocket cannot be paused. */
 export const MAX_QUEUED_EVENTS = 65_536;
 
-const FIRST_POLL_MS = 1;
-const LAST_POLL_MS = 32;
-
-/** Close codes that this client sends; 3000 to 3999 are for libraries (RFC 6455, section 7.4.2). */
-const PROTOCOL_ERROR_CLOSE = 3002;
+/** Close code for events that are not read; 3000 to 3999 are for libraries (RFC 6455, section 7.4.2). */
 const NOT_READ_CLOSE = 3008;
-
-/** The fields of a `start` request. The server has defaults for all but `format`. */
-export interface StartFields {
-  readonly format: Omit<AudioFormat, "encoding"> & Partial<Pick<AudioFormat, "encoding">>;
-  readonly interim_results?: boolean;
-  readonly [field: string]: unknown;
-}
-
-export interface ConnectOptions extends Pick<SocketOptions, "tls"> {
-  /** Subprotocols to offer; default `streamer.v1`. */
-  readonly protocols?: readonly string[];
-  /** Headers of the upgrade request. Bun's WebSocket can set them, a browser's cannot. */
-  readonly headers?: Readonly<Record<string, string>>;
-  /** A token, sent as a header, or a ticket (`POST /api/v1/tickets`), sent as a subprotocol, as browsers can. */
-  readonly credentials?: Credentials;
-  /** The clock for `ReceivedEvent.receivedMs`, in milliseconds; default `performance.now`. */
-  readonly now?: () => number;
-  /** Default MAX_BUFFERED_BYTES. */
-  readonly maxBufferedBytes?: number;
-  /** Default MAX_QUEUED_EVENTS. */
-  readonly maxQueuedEvents?: number;
-  /** Gives up connecting when aborted: `connect` rejects with its reason. No effect on an open connection. */
-  readonly signal?: AbortSignal;
-}
 
 /**
  * Opens a connection and starts a stream on it. Resolves when the socket is open and `start` is sent. Audio can be
  * sent at once, or after `await client.started()`.
+ *
+ * If the server can resume streams, a stream whose connection is lost goes on at another one, see `resumeMs`.
  *
  * Rejects with a ConnectionError (`cannot_connect`) if nothing listens or the server refuses the upgrade. The
  * WebSocket API hides the status and the body of a refusal.
@@ -57,60 +30,61 @@ export async function connect(url: string | URL, start: StartFields, options: Co
   const { signal, tls, credentials: { token, ticket } = {}, protocols = [SUBPROTOCOL] } = options;
   const headers = token === undefined ? options.headers : { ...options.headers, ...authorization(token) };
   const offered = ticket === undefined ? protocols : [...protocols, ticketProtocol(ticket)];
-  const socket = await openSocket(url, { protocols: offered, headers, tls, signal });
-  const client = new Client(socket, options);
+  const socketOptions = { protocols: offered, headers, tls };
+  const open = (given: AbortSignal | undefined) => openSocket(url, { ...socketOptions, signal: given });
+  const client = new Client(await open(signal), { ...options, open });
   client.start(start);
   return client;
 }
 
 /** The client's side of a connection, which carries one stream after another. Created by `connect`. */
 export class Client implements Disposable {
-  readonly heartbeat: Heartbeat;
-  readonly #socket: WebSocket;
-  readonly #reader = new EventReader();
+  readonly #link: Link;
   readonly #events: EventQueue;
-  readonly #starts = new StartReplies();
-  readonly #now: () => number;
-  readonly #maxBufferedBytes: number;
-  /** A stream has started and not stopped. */
-  #streaming = false;
   #sentBytes = 0;
-  #receivedMessages = 0;
-  /** Set when the connection has ended; requests and `send` then fail with it. */
+  /** Set when the connection has ended for good; requests and `send` then fail with it. */
   #closed: ConnectionError | undefined;
 
-  constructor(socket: WebSocket, options: ConnectOptions) {
-    this.#socket = socket;
-    this.heartbeat = new Heartbeat(socket);
-    this.#now = options.now ?? (() => performance.now());
-    this.#maxBufferedBytes = options.maxBufferedBytes ?? MAX_BUFFERED_BYTES;
+  constructor(socket: WebSocket, options: LinkOptions) {
     this.#events = new EventQueue(options.maxQueuedEvents ?? MAX_QUEUED_EVENTS);
-    socket.onmessage = (message: MessageEvent) => this.#receive(message.data);
-    socket.onclose = (close) => this.#handleClose(close.code, close.reason);
+    this.#link = new Link(socket, options, {
+      received: (received) => this.#deliver(received),
+      ended: (error, failure) => this.#end(error, failure),
+    });
+  }
+
+  get heartbeat(): Heartbeat {
+    return this.#link.heartbeat;
   }
 
   /**
    * The server's events in order, for one reader at a time. Leaving a loop keeps the connection open, and the next
    * loop continues with the next event. Ends when the connection closes and no stream is open. Throws a
-   * ConnectionError when the connection closes within a stream, or when the server breaks the protocol.
+   * ConnectionError when the connection closes within a stream that cannot be resumed, or when the server breaks the
+   * protocol. A stream that is resumed has the events of one without interruption.
    */
   get events(): AsyncIterable<ReceivedEvent> {
     return this.#events;
   }
 
-  /** Bytes of audio sent since the last `start`. */
+  /** Bytes of audio sent since the last `start`, each counted once. */
   get sentBytes(): number {
     return this.#sentBytes;
   }
 
   /** Messages received since the connection was opened. */
   get receivedMessages(): number {
-    return this.#receivedMessages;
+    return this.#link.messages;
+  }
+
+  /** How often a stream went on at another connection. */
+  get resumptions(): number {
+    return this.#link.resumptions;
   }
 
   /** Bytes that were sent and that the network has not taken yet. */
   get bufferedBytes(): number {
-    return this.#socket.bufferedAmount;
+    return this.#link.bufferedBytes;
   }
 
   /** Size of the events that have been received and not read. */
@@ -118,15 +92,15 @@ export class Client implements Disposable {
     return this.#events.bytes;
   }
 
-  /** False once the connection has ended. */
+  /** False once the connection has ended for good. */
   get isOpen(): boolean {
-    return this.#closed === undefined && this.#socket.readyState === WebSocket.OPEN;
+    return this.#closed === undefined && this.#link.isOpen;
   }
 
   /** Starts the next stream. The server first ends a stream that is still open (`stopped` with reason `restart`). */
   start(fields: StartFields): void {
-    this.#request({ request: "start", ...fields });
-    this.#starts.sent();
+    this.#assertOpen();
+    this.#link.start(fields);
     this.#sentBytes = 0;
   }
 
@@ -135,24 +109,18 @@ export class Client implements Disposable {
    * ends first.
    */
   started(): Promise<Started> {
-    return this.#starts.reply;
+    return this.#link.starts.reply;
   }
 
   /**
    * Sends audio as one binary message. The array may be reused when the promise resolves. Waits first while more than
-   * `maxBufferedBytes` are buffered. Rejects with a ConnectionError if the connection has ended, or with the reason of
-   * `signal` if that is aborted before; the audio is not sent then.
+   * `maxBufferedBytes` are buffered, and while a lost connection is replaced. Rejects with a ConnectionError if the
+   * connection has ended, or with the reason of `signal` if that is aborted before; the audio is not sent then.
    */
   async send(bytes: Uint8Array<ArrayBuffer>, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
-    // The WebSocket API has no event for a drained buffer.
-    let delay = FIRST_POLL_MS;
-    while (this.isOpen && this.#socket.bufferedAmount > this.#maxBufferedBytes) {
-      await new Promise((resolve) => setTimeout(resolve, delay));
-      delay = Math.min(delay * 2, LAST_POLL_MS);
-      signal?.throwIfAborted();
-    }
+    await this.#link.ready(signal);
     this.#assertOpen();
-    this.#socket.send(bytes);
+    this.#link.audio(bytes);
     this.#sentBytes += bytes.length;
   }
 
@@ -161,22 +129,25 @@ export class Client implements Disposable {
    * connection.
    */
   stop(options: { disconnect?: boolean } = {}): void {
-    this.#request({ request: "stop", ...options });
+    this.#assertOpen();
+    this.#link.request({ request: "stop", ...options });
   }
 
   /** Ends the current utterance or block now. The server sends `flushed` for every channel. */
   flush(): void {
-    this.#request({ request: "flush" });
+    this.#assertOpen();
+    this.#link.request({ request: "flush" });
   }
 
   /** Restarts the server's idle timeout. */
   keepAlive(): void {
-    this.#request({ request: "keep_alive" });
+    this.#assertOpen();
+    this.#link.keepAlive();
   }
 
   /** Closes the connection. Results that have not arrived are lost. */
   close(code = 1000, reason = ""): void {
-    this.#socket.close(code, reason);
+    this.#link.close(code, reason);
   }
 
   /**
@@ -185,66 +156,29 @@ export class Client implements Disposable {
    */
   abort(error: ConnectionError): void {
     this.#end(error, error);
-    this.#socket.close();
+    this.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  #request(body: object): void {
-    this.#assertOpen();
-    this.#socket.send(JSON.stringify(body));
-  }
-
   #assertOpen(): void {
     if (!this.isOpen) throw this.#closed ?? new ConnectionError("closed", "the connection is closed");
   }
 
-  #receive(data: unknown): void {
-    if (this.#closed !== undefined) return;
-    this.#receivedMessages += 1;
-    let received: ReceivedEvent | undefined;
-    try {
-      received = this.#reader.read(data, this.#now());
-    } catch (error) {
-      const message = `the server broke the protocol: ${messageOf(error)}`;
-      this.#refuse(new ConnectionError("protocol", message), PROTOCOL_ERROR_CLOSE);
-      return;
-    }
-    if (received !== undefined) this.#deliver(received);
-  }
-
   #deliver(received: ReceivedEvent): void {
-    this.#track(received.event);
-    if (this.#events.push(received)) return;
-    const message = `too many unread events: more than ${this.#events.limit}`;
-    this.#refuse(new ConnectionError("not_read", message), NOT_READ_CLOSE);
-  }
-
-  #track(event: ServerEvent): void {
-    if (event.type === "started") this.#streaming = true;
-    else if (event.type === "stopped") this.#streaming = false;
-    this.#starts.receive(event);
-  }
-
-  #refuse(error: ConnectionError, closeCode: number): void {
+    if (this.#closed !== undefined || this.#events.push(received)) return;
+    const error = new ConnectionError("not_read", `too many unread events: more than ${this.#events.limit}`);
     this.#end(error, error);
-    this.#socket.close(closeCode, error.code);
-  }
-
-  #handleClose(code: number, reason: string): void {
-    const message = `the connection was closed (${code}${reason && `: ${reason}`})`;
-    const error = new ConnectionError("closed", message, code, reason);
-    const expectsMore = this.#streaming || this.#starts.pending || this.#reader.awaitsAudio;
-    this.#end(error, expectsMore ? error : undefined);
+    this.close(NOT_READ_CLOSE, error.code);
   }
 
   /** Ends the connection once. With a `failure` the events end by throwing it. */
   #end(closed: ConnectionError, failure: ConnectionError | undefined): void {
     if (this.#closed !== undefined) return;
     this.#closed = closed;
-    this.#starts.fail(closed);
+    this.#link.starts.fail(closed);
     this.#events.end(failure);
   }
 }

@@ -1,13 +1,19 @@
 /** The control frames of a connection that show that its peer is alive (RFC 6455, sections 5.5.2 and 5.5.3). */
 export class Heartbeat {
-  readonly #socket: WebSocket;
+  #socket: WebSocket;
   #received = 0;
+  readonly #count = () => void (this.#received += 1);
 
   constructor(socket: WebSocket) {
     this.#socket = socket;
-    const count = () => void (this.#received += 1);
-    socket.addEventListener("ping", count);
-    socket.addEventListener("pong", count);
+    this.follow(socket);
+  }
+
+  /** Goes on with another connection. */
+  follow(socket: WebSocket): void {
+    this.#socket = socket;
+    socket.addEventListener("ping", this.#count);
+    socket.addEventListener("pong", this.#count);
   }
 
   /** Pings and pongs received. A server that reads no audio for a while cannot answer a ping, but may send its own. */

@@ -36,17 +36,22 @@ export class StartReplies {
     this.#pendingCount += 1;
   }
 
-  /** Takes every event. Replies to earlier starts are counted only: `reply` is about the last one. */
-  receive(event: ServerEvent): void {
-    if (this.#pendingCount === 0 || !isReply(event)) return;
+  /**
+   * Takes every event. Replies to earlier starts are counted only: `reply` is about the last one. Returns whether the
+   * event is a reply.
+   */
+  receive(event: ServerEvent): boolean {
+    if (this.#pendingCount === 0 || !isReply(event)) return false;
     this.#pendingCount -= 1;
-    if (this.#pendingCount > 0) return;
+    if (this.#pendingCount > 0) return true;
     if (event.type === "started") this.#reply.resolve(event);
     else this.#reply.reject(new StartRefused(event));
+    return true;
   }
 
-  /** Rejects a reply that has not arrived. */
+  /** Rejects replies that have not arrived: none comes any more. */
   fail(error: Error): void {
+    this.#pendingCount = 0;
     this.#reply.reject(error);
   }
 }

@@ -9,6 +9,7 @@ import { INSPECT_CLIPPING, Inspector } from "../../src/native/inspector.ts";
 import { PcmConverter } from "../../src/native/pcm.ts";
 import { Resampler } from "../../src/native/resampler.ts";
 import { EnergyVad } from "../../src/native/vad.ts";
+import { encode, speech } from "../support/audio.ts";
 import { cut, noise } from "../support/pcm.ts";
 
 /** Everything that a stream's bytes come to. */
@@ -134,6 +135,21 @@ test("a chain goes on from the saved state of another one with the same bits", (
     }),
     { numRuns: 30 },
   );
+});
+
+test("a detector goes on from a state that was saved anywhere in speech and pauses", () => {
+  const audio = new Uint8Array(encode("f32", speech([0.7, 0.4, 1.9, 0.8], { rate: 16_000, seed: 3 })));
+  const shape: Shape = {
+    format: "f32",
+    channels: 1,
+    inRate: 16_000,
+    outRate: 16_000,
+    frames: audio.length / 4,
+    seed: 0,
+  };
+  const whole = inOneCall(shape, [audio], 160);
+  expect(new Set(whole.decisions[0]?.map(([speaks]) => speaks))).toEqual(new Set([0, 1]));
+  expect(inOneCall(shape, [audio], 160, true)).toEqual(whole);
 });
 
 test("a saved state of other arguments, a damaged one and none are refused, and the chain is like new", () => {

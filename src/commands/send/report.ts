@@ -111,7 +111,7 @@ export class StreamReport {
   }
 
   /** Returns a sentence for each fault of the stream and its ledger. `complete`: all audio and `stop` were sent. */
-  problems(complete: boolean): string[] {
+  problems(complete: boolean, isResumed = false): string[] {
     const stopped = this.#stopped;
     if (this.#started === undefined || this.#check === undefined) return ["no stream was started"];
     if (stopped === undefined) return ["results are missing: the server did not send 'stopped'"];
@@ -121,6 +121,7 @@ export class StreamReport {
       channels: this.#format.channels,
       sampleRate: this.#format.sample_rate,
       modelRate: this.#started.sample_rate,
+      isResumed,
     });
     const frames = Math.floor((this.#sentBytes - stopped.skipped_bytes) / this.#frameBytes);
     const missing = Math.max(0, ...stopped.channels.map(({ received }) => frames - received));

@@ -19,6 +19,7 @@ import { openAudioOutput } from "./open-audio-output.ts";
 import { ProgressBar } from "./progress-bar.ts";
 import { findRefusalReason } from "./refusal-reason.ts";
 import { REPORT_INDENT, reportLine, StreamReport } from "./report.ts";
+import { printResume } from "./resume-notice.ts";
 import type { SendIo } from "./send-io.ts";
 import { ServerWatch } from "./server-watch.ts";
 import type { SendSettings } from "./settings.ts";
@@ -101,7 +102,8 @@ async function stream(run: Run, fields: StartFields): Promise<number> {
   const problems = await exchange(client, sender, receiver, run);
   screen.clearLive();
   const isClosedEarly = !sender.hasBegun && problems.length > 0 && report.errors === 0 && !io.interrupt.aborted;
-  if (problems.length === 0 || report.hasStopped) problems.push(...report.problems(sender.complete));
+  if (problems.length === 0 || report.hasStopped)
+    problems.push(...report.problems(sender.complete, client.resumptions > 0));
   for (const problem of problems) trace.failed("problem", problem);
   if (sender.exhausted) {
     for (const remark of source.takeRemarks()) await screen.notice(`warning: ${remark}`, 2);
@@ -138,6 +140,8 @@ async function connectTo(
       signal,
       tls,
       credentials: { token },
+      resumeMs: settings.waits.eventMs,
+      onResume: (progress) => printResume(progress, screen),
       ...(headers && { headers }),
     });
   } catch (error) {

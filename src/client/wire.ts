@@ -1,0 +1,76 @@
+import { messageOf } from "../lib/thrown.ts";
+import { ConnectionError } from "./errors.ts";
+import { EventReader, type ReceivedEvent } from "./event-reader.ts";
+
+/** Close code for a server that breaks the protocol; 3000 to 3999 are for libraries (RFC 6455, section 7.4.2). */
+const PROTOCOL_ERROR_CLOSE = 3002;
+
+/** The client, as its connection reports to it. */
+export interface WireOwner {
+  message(): void;
+  received(event: ReceivedEvent): void;
+  /** The connection has ended. @param isFault by a fault of the server's protocol, or in the middle of a result */
+  ended(error: ConnectionError, isFault: boolean): void;
+}
+
+/** One WebSocket: messages are assembled to events, and it ends once. */
+export class Wire {
+  readonly socket: WebSocket;
+  readonly #owner: WireOwner;
+  readonly #reader = new EventReader();
+  #ended = false;
+
+  /** @param now returns milliseconds */
+  constructor(socket: WebSocket, now: () => number, owner: WireOwner) {
+    this.socket = socket;
+    this.#owner = owner;
+    socket.onmessage = (message: MessageEvent) => this.#receive(message.data, now());
+    socket.onclose = ({ code, reason }) => {
+      const message = `the connection was closed (${code}${reason && `: ${reason}`})`;
+      this.#end(new ConnectionError("closed", message, code, reason), this.#reader.awaitsAudio);
+    };
+  }
+
+  /** Its end has been reported, or it was dropped. */
+  get hasEnded(): boolean {
+    return this.#ended;
+  }
+
+  get isOpen(): boolean {
+    return !this.#ended && this.socket.readyState === WebSocket.OPEN;
+  }
+
+  get bufferedBytes(): number {
+    return this.socket.bufferedAmount;
+  }
+
+  send(data: string | Uint8Array<ArrayBuffer>): void {
+    this.socket.send(data);
+  }
+
+  /** Ends the connection without a report. */
+  drop(code = 1000, reason = ""): void {
+    this.#ended = true;
+    this.socket.close(code, reason);
+  }
+
+  #receive(data: unknown, now: number): void {
+    if (this.#ended) return;
+    this.#owner.message();
+    let received: ReceivedEvent | undefined;
+    try {
+      received = this.#reader.read(data, now);
+    } catch (error) {
+      this.#end(new ConnectionError("protocol", `the server broke the protocol: ${messageOf(error)}`), true);
+      this.socket.close(PROTOCOL_ERROR_CLOSE, "protocol");
+      return;
+    }
+    if (received !== undefined) this.#owner.received(received);
+  }
+
+  #end(error: ConnectionError, isFault: boolean): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#owner.ended(error, isFault);
+  }
+}
