@@ -2,14 +2,17 @@ import { deserialize, serialize } from "bun:jsc";
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 
 import type { Keyring } from "../../auth/keyring.ts";
+import type { Config } from "../../config/config.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
-import { MAX_TOKEN_CHARACTERS } from "../../protocol/requests.ts";
+import { MAX_OPTIONS_BYTES, MAX_TOKEN_CHARACTERS } from "../../protocol/requests.ts";
 import type { StreamOwner } from "../owner.ts";
 import { readResumeState, type ResumeState } from "./resume-state.ts";
 import { newStreamId, openToken, TokenSealer } from "./sealed-token.ts";
 
-/** Bytes that become a token of MAX_TOKEN_CHARACTERS, in base64 and with its head. */
-const MAX_CONTENT_BYTES = Math.floor((MAX_TOKEN_CHARACTERS * 3) / 4) - 128;
+/** Bytes of a token beside its content, at most. */
+const HEAD_BYTES = 128;
+/** Most bytes of a start beside its token: `options`, and the other fields. */
+const START_BYTES = MAX_OPTIONS_BYTES + 2_048;
 /** Most bytes that the content of a token can be inflated to. */
 const MAX_STATE_BYTES = 1024 * 1024;
 
@@ -55,18 +58,28 @@ interface Content {
   readonly state: unknown;
 }
 
+type ResumeLimits = Pick<Config["limits"], "resume_ms" | "max_text_bytes">;
+
 /** Makes and reads the tokens with which streams go on at other connections, and knows which connection has which. */
 export class Resumption {
   readonly #keyring: Keyring;
   readonly #resumeMs: number;
   readonly #now: () => number;
+  /** Most bytes of the content of a token. */
+  readonly #maxBytes: number;
   readonly #holders = new Map<string, Pick<StreamOwner, "evicted">>();
 
-  /** @param resumeMs life of a token @param now milliseconds since 1970 */
-  constructor(keyring: Keyring, resumeMs: number, now: () => number = Date.now) {
+  /**
+   * @param limits.resume_ms life of a token
+   * @param limits.max_text_bytes a start with its token must not be larger
+   * @param now returns milliseconds since 1970
+   */
+  constructor(keyring: Keyring, limits: ResumeLimits, now: () => number = Date.now) {
     this.#keyring = keyring;
-    this.#resumeMs = resumeMs;
+    this.#resumeMs = limits.resume_ms;
     this.#now = now;
+    const characters = Math.min(MAX_TOKEN_CHARACTERS, limits.max_text_bytes - START_BYTES);
+    this.#maxBytes = Math.floor((characters * 3) / 4) - HEAD_BYTES;
   }
 
   newIdentity(): StreamIdentity {
@@ -86,7 +99,7 @@ export class Resumption {
     const sealer = new TokenSealer(this.#keyring, id, caller);
     return (state) => {
       const content: Content = { expires: this.#now() + this.#resumeMs, index, binding, state };
-      const packed = pack(new Uint8Array(serialize(content)));
+      const packed = pack(new Uint8Array(serialize(content)), this.#maxBytes);
       return packed === undefined ? undefined : sealer.seal(packed);
     };
   }
@@ -138,11 +151,11 @@ function refused(message: string): ProtocolError {
 }
 
 /** Deflates only what would not fit otherwise: most states are small, and are made once a second. */
-function pack(bytes: Uint8Array): Uint8Array | undefined {
-  if (bytes.length < MAX_CONTENT_BYTES) return Buffer.concat([Buffer.of(PLAIN), bytes]);
+function pack(bytes: Uint8Array, maxBytes: number): Uint8Array | undefined {
+  if (bytes.length < maxBytes) return Buffer.concat([Buffer.of(PLAIN), bytes]);
   if (bytes.length > MAX_STATE_BYTES) return undefined;
   const deflated = deflateRawSync(bytes, { level: 6 });
-  return deflated.length < MAX_CONTENT_BYTES ? Buffer.concat([Buffer.of(DEFLATED), deflated]) : undefined;
+  return deflated.length < maxBytes ? Buffer.concat([Buffer.of(DEFLATED), deflated]) : undefined;
 }
 
 function unpack(packed: Uint8Array): Content | undefined {
