@@ -16,7 +16,7 @@ import { ServerProcess } from "./support/server-process.ts";
 import { speechPlan } from "./support/speech-plan.ts";
 import { quantile } from "./support/statistics.ts";
 
-const KINDS = ["rates", "bytes", "empty", "nested", "flush", "stop", "keep_alive", "bad-json"];
+const KINDS = ["rates", "bytes", "empty", "nested", "flush", "stop", "keep_alive", "bad-json", "pings"];
 const GOAL_ADDED_MS = 20;
 const GOAL_HEALTH_MS = 100;
 const HEALTH_EVERY_MS = 50;

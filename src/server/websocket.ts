@@ -2,8 +2,7 @@ import type { Server as BunServer, WebSocketHandler } from "bun";
 
 import type { Config } from "../config/config.ts";
 import type { Ended } from "../protocol/ending.ts";
-import type { ErrorCode } from "../protocol/errors.ts";
-import type { Accepted } from "../session/connection.ts";
+import type { Accepted, Violation } from "../session/connection.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { FaultLog } from "../telemetry/log/fault-log.ts";
 import { SharedFrameBudget, SMALL_BYTES } from "./frame-budget.ts";
@@ -22,8 +21,10 @@ const KEEP_OPEN = { idleTimeout: 960, sendPings: true } as const;
 /** The end of a connection for which no session could be opened. */
 const INTERNAL: Ended = { ending: "internal", code: 1011, reason: "internal" };
 
-/** The reasons with which Bun itself closes a connection, and their codes. */
-const VIOLATIONS: Readonly<Record<string, ErrorCode>> = { "Received too big message": "message_too_big" };
+/** The reasons with which Bun itself closes a connection begin like this. Its code is 1006. */
+const BUN_REASON = "Received ";
+const ABNORMAL = 1006;
+const TOO_BIG = "Received too big message";
 
 export interface WebSocketsOptions {
   readonly sessions: Sessions;
@@ -90,12 +91,12 @@ export class WebSockets {
           session?.failed(error);
         }
       },
-      close: ({ data }, _code, reason) => {
+      close: ({ data }, code, reason) => {
         if (data.connection !== undefined) this.#connections.delete(data.connection);
         if (data.session === undefined) return;
         using rest = new DisposableStack();
         rest.adopt(data.session, (session) => sessions.forget(session));
-        sessions.closed(data.session, VIOLATIONS[reason]);
+        sessions.closed(data.session, violationOf(code, reason));
       },
       // What is thrown above, and is no session's.
       error: (error) => faults.record("socket", error),
@@ -113,4 +114,10 @@ export class WebSockets {
       this.#faults.contain("socket", () => connection.sweep(now));
     }
   }
+}
+
+function violationOf(code: number, reason: string): Violation | undefined {
+  // A reason of the client's own comes with the client's code, which cannot be this one.
+  if (code !== ABNORMAL || !reason.startsWith(BUN_REASON)) return undefined;
+  return reason === TOO_BIG ? "message_too_big" : "protocol_error";
 }

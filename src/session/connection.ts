@@ -1,8 +1,12 @@
 import type { Opened } from "../dialects/dialect.ts";
 import type { Caller } from "../protocol/caller.ts";
 import type { Ended } from "../protocol/ending.ts";
+import type { ErrorCode } from "../protocol/errors.ts";
 import type { ConnectionTrace } from "../telemetry/tracing/tracing.ts";
 import type { Place } from "./session-places.ts";
+
+/** Why a transport has closed a connection itself: the client has broken a limit, or the rules of the transport. */
+export type Violation = ErrorCode | "protocol_error";
 
 /**
  * A transport's connection as a session uses it. The transport calls the session in turn: `receive` for each message,

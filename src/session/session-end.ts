@@ -6,6 +6,7 @@ import type { ServerEvent, StopReason } from "../protocol/events.ts";
 import { warningEvent } from "../protocol/warning-event.ts";
 import type { Services } from "../stream/services.ts";
 import type { Abort } from "../stream/stream.ts";
+import type { Violation } from "./connection.ts";
 import type { Conversation } from "./conversation.ts";
 import type { Deadlines, Expired } from "./deadlines.ts";
 import type { Outbox } from "./outbox.ts";
@@ -182,7 +183,7 @@ export class SessionEnd {
    * The connection is gone: queued jobs are dropped, and the ledger goes to the log.
    * @param violation why the transport has closed it; undefined: the client did
    */
-  disconnect(violation: ErrorCode | undefined): void {
+  disconnect(violation: Violation | undefined): void {
     this.#closed = true;
     if (this.#over) return;
     const { conversation, log } = this.#parts;

@@ -1,16 +1,16 @@
 import type { Opened } from "../dialects/dialect.ts";
 import type { Caller } from "../protocol/caller.ts";
-import type { ErrorCode } from "../protocol/errors.ts";
 import type { ChannelLedger, ServerEvent, Started, StopReason } from "../protocol/events.ts";
 import { sampleFormat } from "../protocol/format.ts";
 import type { Logger } from "../telemetry/log/log.ts";
 import { parseTraceparent } from "../telemetry/tracing/traceparent.ts";
+import type { Violation } from "./connection.ts";
 
 /** The end of a stream: the fields of `stopped`, or of the ledger of a client that has vanished. */
 export interface StreamEnd {
   readonly reason: StopReason | "vanished";
   /** Why the transport has closed the connection of a client that has vanished. */
-  readonly violation?: ErrorCode | undefined;
+  readonly violation?: Violation | undefined;
   readonly channels: readonly ChannelLedger[];
   readonly trailing_bytes?: number;
   readonly skipped_bytes?: number;

@@ -4,7 +4,7 @@ import type { Caller } from "../protocol/caller.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { ServerEvent } from "../protocol/events.ts";
 import type { Services } from "../stream/services.ts";
-import type { Accepted, Connection } from "./connection.ts";
+import type { Accepted, Connection, Violation } from "./connection.ts";
 import { Conversation, type ConversationOwner } from "./conversation.ts";
 import { Deadlines, type Expired } from "./deadlines.ts";
 import { MessageMeter } from "./message-meter.ts";
@@ -119,7 +119,7 @@ export class Session implements ConversationOwner, Waiting {
    * The connection is gone: queued jobs are dropped, and the ledger goes to the log.
    * @param violation why the transport has closed it; undefined: the client did, or the network
    */
-  disconnected(violation?: ErrorCode): void {
+  disconnected(violation?: Violation): void {
     this.#end.disconnect(violation);
   }
 

@@ -1,8 +1,8 @@
 import type { Opened } from "../dialects/dialect.ts";
 import type { Caller } from "../protocol/caller.ts";
-import { type ErrorCode, ProtocolError } from "../protocol/errors.ts";
+import { ProtocolError } from "../protocol/errors.ts";
 import type { Services } from "../stream/services.ts";
-import type { Accepted, Connection } from "./connection.ts";
+import type { Accepted, Connection, Violation } from "./connection.ts";
 import type { Expired } from "./deadlines.ts";
 import { firstDemand } from "./first-demand.ts";
 import { openSessionHost, type SessionHost, type Watched } from "./session-host.ts";
@@ -93,7 +93,7 @@ export class Sessions {
   }
 
   /** The connection of a session is gone. See `Session.disconnected`. */
-  closed(session: Session, violation?: ErrorCode): void {
+  closed(session: Session, violation?: Violation): void {
     using rest = new DisposableStack();
     rest.defer(() => this.forget(session));
     rest.defer(() => session.disconnected(violation));

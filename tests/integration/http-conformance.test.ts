@@ -215,6 +215,8 @@ describe.each(TRANSPORTS)("HTTP over $name", ({ connect, settings }) => {
       to([
         `http://localhost${HEALTH}`,
         `HTTP://localhost${HEALTH}`,
+        // The Host header counts, and has been checked.
+        `https://elsewhere.example:99${HEALTH}`,
         "/api/v1/../v1/health",
         "/api/v1/%2e%2e/v1/health",
         "/./api/v1/health",

@@ -9,6 +9,7 @@ import { encodeFrame, OPCODE } from "../support/frames.ts";
 import { InProcessServer, sharedServer } from "../support/in-process-server.ts";
 import { chunkInvariantEvents, expectExactLedger, ledgerProblems, streamsOf } from "../support/ledgers.ts";
 import { S16_MONO } from "../support/requests.ts";
+import { ScrapedMetrics } from "../support/scraped-metrics.ts";
 import { waitUntil } from "../support/wait.ts";
 import type { WebSocketClient } from "../support/websocket-client.ts";
 
@@ -270,6 +271,27 @@ test("a busy client still gets the error, stopped and the close code of a limit,
     expect(stopped).toMatchObject({ reason: "limit", channels: [{ failed: 0 }] });
   });
   await Promise.all(clients);
+});
+
+test("a frame or text that breaks the WebSocket protocol is the cause in the log and in the metrics; a client cannot claim it", async () => {
+  await using server = await InProcessServer.start();
+  const ends = [
+    Buffer.from([0xf1, 0x80, 0, 0, 0, 0]),
+    encodeFrame(OPCODE.text, Buffer.from([0xff])),
+    encodeFrame(OPCODE.close, Buffer.concat([Buffer.from([3, 234]), Buffer.from("Received invalid opcode")])),
+  ];
+  for (const bytes of ends) {
+    const client = await server.connect();
+    client.start();
+    await client.nextEvent("started");
+    await client.write(bytes);
+    await client.waitForClose();
+  }
+  await server.waitUntilIdle();
+  const causes = server.logged("stream_stopped").map(({ violation }) => violation);
+  expect(causes).toEqual(["protocol_error", "protocol_error", undefined]);
+  const metrics = await ScrapedMetrics.from(server.url);
+  expect(metrics.value("streamer_sessions_closed_total", { reason: "protocol_error" })).toBe(2);
 });
 
 test("a message above twice the limit is closed by the transport with 1009; its ledger and the cause are in the log", async () => {

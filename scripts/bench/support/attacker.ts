@@ -43,6 +43,7 @@ const FLOODS: Readonly<Record<string, { first: Uint8Array; then: Uint8Array }>> 
   stop: { first: start(16_000), then: burst(text('{"request":"stop"}')) },
   keep_alive: { first: start(16_000), then: burst(text('{"request":"keep_alive"}')) },
   "bad-json": { first: start(16_000), then: burst(text("{")) },
+  pings: { first: start(16_000), then: burst(clientFrame(OPCODE.ping, new Uint8Array(1))) },
 };
 
 /** Connects again whenever the server ends the connection. */

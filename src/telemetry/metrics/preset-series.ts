@@ -20,7 +20,7 @@ export function presetSeries(metrics: ServerMetrics, patterns: readonly string[]
     if (row.status !== undefined) sessions.refused.with({ reason: code });
     if (row.close !== undefined) sessions.closed.with({ reason: code });
   }
-  for (const reason of ["stop", "client", "vanished"]) sessions.closed.with({ reason });
+  for (const reason of ["stop", "client", "vanished", "protocol_error"]) sessions.closed.with({ reason });
   for (const code of Object.keys(WARNINGS)) traffic.warnings.with({ code });
   for (const type of Object.keys(EVENTS)) traffic.eventsSent.with({ type });
   for (const kind of ["young", "all"]) runtime.collections.with({ kind });

@@ -109,6 +109,7 @@ const found = KINDS[kindName];
 if (found === undefined) throw new Error(`unknown kind ${kindName}; known: ${Object.keys(KINDS).join(", ")}`);
 const kind = found;
 const open = new Set<Peer>();
+let connected = 0;
 let sent = 0;
 let refused = 0;
 
@@ -153,11 +154,13 @@ async function connect(): Promise<void> {
         peer.socket = socket;
         open.add(peer);
         write(peer, kind.head);
+        if (kind.unanswered === true) connected += 1;
         if (kind.unanswered === true) up.resolve();
       },
       data: (_, bytes) => {
         if (peer.upgraded) return;
-        if (!/^HTTP\/1\.1 (101|405)/.test(bytes.toString("latin1"))) refused += 1;
+        if (/^HTTP\/1\.1 (101|405)/.test(bytes.toString("latin1"))) connected += 1;
+        else refused += 1;
         goOn(peer);
         up.resolve();
       },
@@ -190,7 +193,7 @@ const connecting = async (): Promise<void> => {
   for (const _ of queue) await connect().catch(() => void (refused += 1));
 };
 await Promise.all(Array.from({ length: 64 }, connecting));
-console.log(`up ${open.size}`);
+console.log(`up ${connected}`);
 for await (const _ of console) {
   console.log(JSON.stringify({ open: open.size, sent, refused } satisfies PeersReport));
 }
