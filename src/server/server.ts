@@ -82,7 +82,7 @@ export class Server {
     const handled = (message: string | Uint8Array) => this.#garbage.add(message);
     this.#faults = new FaultLog(log);
     this.#websockets = new WebSockets({ sessions: this.#sessions, limits, faults: this.#faults, clock, handled });
-    this.#edge = new Edge({ server: config.server, tokensExist: () => this.#access.required, log, clock });
+    this.#edge = new Edge({ server: config.server, access: this.#access, tls: () => this.#tls, log, clock });
     // Listens before anything is loaded: a port that is taken is reported at once.
     if (options.process?.listensWhenLoaded !== true) this.#listener = this.#listen();
     this.#models = openModels(config, { arena, log, metrics, workerUrl: program.workerUrl, clock: steadyClock });

@@ -40,6 +40,19 @@ async function servedFingerprint(server: ServeProcess): Promise<string | undefin
   return client.fingerprint;
 }
 
+test("a server with TLS goes by the names in its certificate, and by no others", async () => {
+  const paths = await install(await authority.issue({ names: ["localhost", "example.org"] }), "named");
+  const server = await executable.serve({ "model.delay": 0, "model.workers": 1 }, [
+    ...["--tls-cert", paths.cert, "--tls-key", paths.key],
+  ]);
+  const status = async (Host: string): Promise<number> => {
+    const tls = { ca: authority.cert };
+    return (await fetch(`https://localhost:${server.port}/api/v1/health`, { headers: { Host }, tls })).status;
+  };
+  expect(await status("example.org")).toBe(200);
+  expect(await status("evil.example")).toBe(403);
+});
+
 describe.each([1, 2])("a server with TLS and %p process(es)", (processes) => {
   test("serves wss, and new connections get a changed certificate while open sessions go on", async () => {
     const [first, second] = [await authority.issue(), await authority.issue()];

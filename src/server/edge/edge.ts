@@ -25,10 +25,12 @@ export interface Visit {
 
 export interface EdgeOptions {
   readonly server: Pick<Config["server"], "host" | "hosts" | "allowed_origins" | "trusted_proxies">;
-  /** Returns true when clients need a token. Default: nobody needs one. */
-  readonly tokensExist?: (() => boolean) | undefined;
+  /** Whether clients need a token. Default: nobody needs one. */
+  readonly access?: { readonly required: boolean } | undefined;
   /** Name of the machine. Default: as the system has it. */
   readonly machine?: string | undefined;
+  /** Returns the certificate in use. Default: there is no TLS. */
+  readonly tls?: (() => { readonly names: string } | undefined) | undefined;
   readonly log: WarningLog;
   /** Returns milliseconds. */
   readonly clock: () => number;
@@ -42,14 +44,14 @@ export class Edge {
   readonly #names: OwnNames;
   readonly #origins: readonly string[];
   readonly #proxies: IpRanges;
-  readonly #tokensExist: () => boolean;
+  readonly #access: { readonly required: boolean };
   readonly #log: RateLimitedLog;
 
-  constructor({ server, tokensExist = () => false, machine, log, clock }: EdgeOptions) {
-    this.#names = new OwnNames(server, machine);
+  constructor({ server, access = { required: false }, machine, tls, log, clock }: EdgeOptions) {
+    this.#names = new OwnNames(server, machine, () => tls?.()?.names ?? "");
     this.#origins = server.allowed_origins;
     this.#proxies = new IpRanges(server.trusted_proxies);
-    this.#tokensExist = tokensExist;
+    this.#access = access;
     this.#log = new RateLimitedLog(log, { now: clock }, WARNING_INTERVAL_MS);
   }
 
@@ -99,7 +101,7 @@ export class Edge {
 
   #foreignHost({ host }: HostAndPort, { address }: Visit, isPublic = false): ProtocolError | undefined {
     // A page that reaches the server by DNS rebinding has no token.
-    if ((this.#tokensExist() && !isPublic) || this.#names.has(host)) return undefined;
+    if ((this.#access.required && !isPublic) || this.#names.has(host)) return undefined;
     const remedy = "if clients may use this name, add it to server.hosts";
     this.#log.warn("host_refused", { host: excerpt(host), ...(address && { address }), remedy });
     const own = "an IP address, localhost, the name of the machine, or a name in server.hosts";

@@ -15,7 +15,7 @@ interface Setup {
 function edgeOf({ hosts = [], origins = [], proxies = [], tokensExist = false, log, clock }: Setup = {}): Edge {
   return new Edge({
     server: { host: "0.0.0.0", hosts, allowed_origins: origins, trusted_proxies: proxies },
-    tokensExist: () => tokensExist,
+    access: { required: tokensExist },
     machine: "build-1",
     log: log ?? { warn: () => undefined },
     clock: clock ?? (() => 0),

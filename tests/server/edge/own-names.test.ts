@@ -24,6 +24,19 @@ test("addresses, localhost, the name of the machine and the names in server.host
   }
 });
 
+test("the names in the certificate are own names as long as it is in use, since browsers check them", () => {
+  let certificate = "DNS:example.org, DNS:*.example.net, IP Address:192.0.2.1";
+  const own = new OwnNames({ host: "::", hosts: [] }, "build-1", () => certificate);
+  expect(["example.org", "a.example.net", "evil.example", "x.example.org"].map((host) => own.has(host))).toEqual([
+    true,
+    true,
+    false,
+    false,
+  ]);
+  certificate = "DNS:new.example";
+  expect([own.has("new.example"), own.has("example.org")]).toEqual([true, false]);
+});
+
 test("the name that the server listens on is its own, and a star allows every name", () => {
   expect(names([], "box.example").has("box.example")).toBe(true);
   expect(names(["*"]).has("evil.example")).toBe(true);
