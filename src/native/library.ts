@@ -126,11 +126,29 @@ function open(): Functions {
 }
 
 function openBuilt(file: string): Functions {
+  if (!Bun.isMainThread) return openLazily(file);
   try {
     return dlopen(file, FUNCTIONS).symbols;
   } catch (error) {
     throw new NativeLibraryError(`the C library cannot be loaded: ${messageOf(error)}; bun run build builds it`);
   }
+}
+
+/**
+ * Opens each function when it is first used: Bun 1.4.5 keeps what it generates for a function, some 300 bytes, also when
+ * the thread ends that has opened it, and a model may end thousands of threads.
+ */
+function openLazily(file: string): Functions {
+  const functions = {};
+  for (const name of Object.keys(FUNCTIONS) as (keyof typeof FUNCTIONS)[]) {
+    const get = (): unknown => {
+      const value: unknown = dlopen(file, { [name]: FUNCTIONS[name] }).symbols[name];
+      Object.defineProperty(functions, name, { value });
+      return value;
+    };
+    Object.defineProperty(functions, name, { configurable: true, get });
+  }
+  return functions as Functions;
 }
 
 /**
