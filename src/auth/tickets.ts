@@ -61,9 +61,10 @@ export class Tickets {
     const end = content.readUIntBE(0, TIME_BYTES);
     if (end <= now || end > now + TICKET_MEMORY_MS) return undefined;
     const key = createHash("sha256").update(sealed.subarray(0, NONCE_BYTES)).digest().readUIntBE(0, 6);
-    const use = this.#used.use(key, now + TICKET_MEMORY_MS, now);
+    const hash = content.toString("hex", TIME_BYTES);
+    const use = this.#used.use(key, hash, now + TICKET_MEMORY_MS, now);
     if (use === "full") return use;
-    return use === "first" ? { hash: content.toString("hex", TIME_BYTES) } : undefined;
+    return use === "first" ? { hash } : undefined;
   }
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { TICKET_MS, Tickets } from "../../src/auth/tickets.ts";
 import { hashToken } from "../../src/auth/token.ts";
-import { MAX_USED_TICKETS, UsedTickets } from "../../src/auth/used-tickets.ts";
+import { MAX_USED_BY_TOKEN, MAX_USED_TICKETS, UsedTickets } from "../../src/auth/used-tickets.ts";
 import { SessionTable } from "../../src/native/session-table.ts";
 
 const NOW = Date.UTC(2027, 0, 1);
@@ -84,6 +84,19 @@ describe("the list of used tickets", () => {
     const unused = issue();
     expect([tickets.use(issue(), NOW), tickets.use(issue(), NOW)]).toEqual([{ hash: HASH }, { hash: HASH }]);
     expect(tickets.use(unused, NOW)).toBe("full");
+    const later = NOW + 60_000;
+    expect(tickets.use(tickets.issue(HASH, later), later)).toEqual({ hash: HASH });
+  });
+
+  test("has room for an eighth of the tickets of one token, so that others still connect", () => {
+    const table = SessionTable.create(MAX_USED_TICKETS);
+    using used = new UsedTickets(table, 1);
+    const other = hashToken("other").toString("hex");
+    const tickets = new Tickets([secret], used);
+    expect(MAX_USED_BY_TOKEN).toBe(8_192);
+    for (let key = 0; key < MAX_USED_BY_TOKEN; key++) expect(used.use(key, HASH, NOW + 60_000, NOW)).toBe("first");
+    expect(tickets.use(tickets.issue(HASH, NOW), NOW)).toBe("full");
+    expect(tickets.use(tickets.issue(other, NOW), NOW)).toEqual({ hash: other });
     const later = NOW + 60_000;
     expect(tickets.use(tickets.issue(HASH, later), later)).toEqual({ hash: HASH });
   });
