@@ -96,8 +96,7 @@ export class Access implements Disposable {
     }
     const used = this.#ticketsOnce().use(ticket, this.#now());
     if (used === "full") return new ProtocolError("overloaded", "too many tickets are used at the moment");
-    const grant = used && this.#file?.tokens.holds(used.hash, this.#now());
-    return grant ?? this.#refusals.unauthorized("ticket", { address });
+    return (used && this.#client(used.hash)) ?? this.#refusals.unauthorized("ticket", { address });
   }
 
   /** Returns why a client may not request a page; undefined: it may. @param address of the client, for the log */
@@ -124,9 +123,9 @@ export class Access implements Disposable {
     return { ticket, expires_in_ms: TICKET_MS };
   }
 
-  /** Returns true while the token with this hash is valid. */
+  /** Returns true while the token with this hash may have sessions. */
   holds(hash: string): boolean {
-    return this.#file?.tokens.holds(hash, this.#now()) !== undefined;
+    return this.#client(hash) !== undefined;
   }
 
   /** Reads the file again if it has changed. To be called about twice a second. */
@@ -145,6 +144,12 @@ export class Access implements Disposable {
     if (grant === undefined) return this.#refusals.unauthorized("unknown_token", { address });
     const isValid = !isExpired(grant, this.#now());
     return isValid ? grant : this.#refusals.unauthorized("expired_token", { address, caller: grant.name });
+  }
+
+  /** Returns what a token allows that was found before. Its line may have changed since, also to one for operators. */
+  #client(hash: string): Grant | undefined {
+    const grant = this.#file?.tokens.holds(hash, this.#now());
+    return grant?.admin === true ? undefined : grant;
   }
 
   #count(): void {

@@ -100,6 +100,16 @@ describe("access with a token file", () => {
     expect(access.operatorRefusal(request(ADMIN), HOST)).toBeUndefined();
   });
 
+  test("holds a token no more once it is one for operators, and a ticket for it is worthless", async () => {
+    using access = open();
+    const ticket = ticketOf(access);
+    await writeFile(path, line("client", TOKEN, "admin"));
+    for (let looks = 0; looks < 3; looks++) await access.check();
+    expect(access.holds(hashToken(TOKEN).toString("hex"))).toBe(false);
+    expect(access.admit({ ticket }, HOST)).toBeInstanceOf(ProtocolError);
+    expect(access.operatorRefusal(request(TOKEN), HOST)).toBeUndefined();
+  });
+
   test("holds a token no more once it is removed, and a ticket for it is worthless", async () => {
     using access = open();
     const ticket = ticketOf(access);
