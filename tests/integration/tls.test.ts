@@ -134,6 +134,28 @@ describe.each([1, 2])("a server with TLS and %p process(es)", (processes) => {
   });
 });
 
+test("a process that is started again has the certificate of the others, though the files are broken by then", async () => {
+  const issued = await authority.issue();
+  const paths = await install(issued, "restarted");
+  const admin = join(folder, "admin-restarted");
+  const server = await executable.serve({ "model.delay": 0, "model.workers": 1 }, [
+    ...["--processes", "2", "--admin", `unix:${admin}`, "--tls-cert", paths.cert, "--tls-key", paths.key],
+  ]);
+  const pids = async (): Promise<number[]> => {
+    const info = await (await fetch("http://localhost/api/v1/info", { unix: admin })).json();
+    const { processes } = info as { processes: { pid: number; state: string }[] };
+    return processes.filter(({ state }) => state === "ready").map(({ pid }) => pid);
+  };
+  await writeFile(paths.cert, "broken");
+  const before = await pids();
+  for (const pid of before) process.kill(pid, "SIGKILL");
+  await waitUntil("other processes", async () => {
+    const now = await pids();
+    return now.length === 2 && now.every((pid) => !before.includes(pid));
+  });
+  for (let i = 0; i < 10; i++) expect(await servedFingerprint(server)).toBe(credentialsOf(issued).fingerprint);
+});
+
 describe("a server whose files are not valid", () => {
   test("does not start, and names the setting, what was found and what is allowed", async () => {
     const [one, other] = [await authority.issue(), await authority.issue()];

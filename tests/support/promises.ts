@@ -30,6 +30,10 @@ export const PROMISES = {
   slow_readers: { text: "slow readers are closed within their limit, at 1 MiB each at most", goal: "limit + 9 s" },
   fast_senders: { text: "fast senders that do not read stay within their budgets", goal: "memory back" },
   floods: { text: "floods of frames, pings, upgrades, starts and slow headers stop nobody else", goal: "others exact" },
+  renewals: {
+    text: "certificates that are renewed under load refuse no connection and end no session",
+    goal: "0 refused",
+  },
   idle: { text: "idle connections cost little, and nothing afterwards", goal: "memory back" },
   soak: { text: "memory, descriptors and threads stay as they are while streams come and go", goal: "+20 MB at most" },
   resume: { text: "a stream that is cut anywhere and resumed is as if unbroken", goal: "0 differences" },
