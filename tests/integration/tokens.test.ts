@@ -235,6 +235,19 @@ describe("several processes", () => {
     }
   });
 
+  test("accept a used ticket no more when the process that has used it dies", async () => {
+    const file = newFile();
+    const token = await newToken(file, "client");
+    await using processes = await ProcessesServer.start(executable, { "auth.tokens": file });
+    const { server } = processes;
+    const [used, unused] = [await ticketOf(server, token), await ticketOf(server, token)];
+    expect(await status(server, { path: `/api/v1/simple?ticket=${used}` })).toBe(101);
+    for (const { pid } of await processes.processes()) process.kill(pid, "SIGKILL");
+    await processes.logged("process_ready", 2);
+    expect(await status(server, { path: `/api/v1/simple?ticket=${used}` })).toBe(401);
+    expect(await status(server, { path: `/api/v1/simple?ticket=${unused}` })).toBe(101);
+  });
+
   test("count the sessions of a principal together, and end them when its token is removed", async () => {
     const file = newFile();
     const token = await newToken(file, "client", "--sessions", "5");
