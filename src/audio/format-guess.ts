@@ -5,6 +5,7 @@ import { BLOCK_BYTES, isRepetitive, levelOf, type Reading, repeatsSigns, repetit
 /** What the bytes of a stream look like: samples of another kind, or no samples. */
 export type Guess = Reading | "compressed";
 
+const NO_HISTOGRAM = new Uint16Array(0);
 const LOOKS_PER_SECOND = 10;
 /** Looks at sound that decide: one second of it. */
 const SMOOTH_LOOKS = 10;
@@ -71,7 +72,7 @@ export class FormatGuess {
   #declaredSum = 0;
   readonly #otherSums: Float64Array;
   /** Most significant bytes of the samples at random looks. */
-  readonly #histogram = new Uint16Array(256);
+  #histogram = NO_HISTOGRAM;
   #guess: Guess | undefined;
   #done = false;
 
@@ -126,6 +127,8 @@ export class FormatGuess {
       for (const [i, other] of others.entries()) this.#otherSums[i] = (this.#otherSums[i] ?? 0) + other;
     } else if (Math.abs(declared - ROUGH) < RANDOM_SPREAD || SAMPLE_FORMATS[this.#declared.format].is_float) {
       this.#randomLooks += 1;
+      // Most streams need none.
+      if (this.#histogram.length === 0) this.#histogram = new Uint16Array(256);
       for (let at = offset + this.#width - 1; at < offset + BLOCK_BYTES; at += this.#width) {
         const byte = bytes[at] ?? 0;
         this.#histogram[byte] = (this.#histogram[byte] ?? 0) + 1;

@@ -1,12 +1,12 @@
 /** Levels of the last windows, to find the best place to cut speech that has no pause. */
 export class LevelHistory {
-  /** A ring: window n is at n % length. */
-  readonly #levels: Float64Array;
+  /** A ring: window n is at n % length. In single precision, as detectors give them: every stream has one. */
+  readonly #levels: Float32Array;
   #count = 0;
 
   /** @param size windows remembered, 1 or more */
   constructor(size: number) {
-    this.#levels = new Float64Array(size);
+    this.#levels = new Float32Array(size);
   }
 
   push(levelDb: number): void {
