@@ -27,6 +27,8 @@ export class StreamSpans implements StreamTrace {
   readonly #tracer: Tracer;
   readonly #span: Span;
   readonly #recorded: boolean;
+  /** What every job of a stream gets that is not recorded. */
+  readonly #unrecorded: JobTrace;
   readonly #usesVad: boolean;
   /** Started and not ended. */
   readonly #open = new Set<Span>();
@@ -42,6 +44,7 @@ export class StreamSpans implements StreamTrace {
     this.#usesVad = usesVad;
     this.#recorded = span.isRecording();
     this.traceparent = traceparentOf(span);
+    this.#unrecorded = { traceparent: this.traceparent, settled: () => {}, resultSent: () => {} };
   }
 
   decodeStarted(): void {
@@ -57,7 +60,7 @@ export class StreamSpans implements StreamTrace {
   }
 
   jobSubmitted(job: TracedJob): JobTrace {
-    if (!this.#recorded) return { traceparent: this.traceparent, settled: () => {}, resultSent: () => {} };
+    if (!this.#recorded) return this.#unrecorded;
     const now = epochMs();
     const { channel, kind, silence } = job;
     const utterance = this.#usesVad ? (this.#utterances[channel] ?? this.#startUtterance(channel, now)) : undefined;
