@@ -80,6 +80,9 @@ test("a connection that has not begun its handshake when the certificates change
   await new Promise((resolve) => silent.once("connect", resolve));
   await waitUntil("the connection to be accepted", async () => (await servedFingerprint(listener.port)) !== "");
   listener.useCredentials(second);
+  // The network takes a while for the first message of a handshake.
+  await Bun.sleep(100);
+  expect(await servedFingerprint(listener.port)).toBe(second.fingerprint);
   const socket = await new Promise<TLSSocket>((resolve, reject) => {
     const secure: TLSSocket = connect({ socket: silent, ca: authority.cert, servername: "localhost" });
     secure.on("secureConnect", () => resolve(secure)).on("error", reject);
