@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 export const root = join(import.meta.dir, "..", "..");
 
-const AT_THE_ROOT = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"];
+const AT_THE_ROOT = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"];
 
 /** A Markdown file of the repository; `path` is relative to the root. */
 export interface Document {

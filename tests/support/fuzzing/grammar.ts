@@ -144,6 +144,28 @@ const VALID: Readonly<Record<(typeof FIELDS)[number] | (typeof MORE_FIELDS)[numb
   flush_after_ms: ["0", "-0", "200", "60000"],
   timing: ["true", "false"],
 };
+/** Places to go on from, none of which exists. */
+const RESUMES: readonly string[] = [
+  ...[
+    "null",
+    "{}",
+    "[]",
+    '""',
+    '"x"',
+    '{"token":null}',
+    '{"token":""}',
+    '{"token":1}',
+    '{"token":"x"}',
+    '{"tokn":"x"}',
+  ],
+  ...[
+    '{"token":"AQdtYXktMjZ2Q0pPMk9lVWRkRnk"}',
+    '{"token":"AQ=="}',
+    '{"token":"\\ud800"}',
+    '{"token":"x","position":0}',
+  ],
+  ...[`{"token":"${"A".repeat(32_768)}"}`, `{"token":"${"A".repeat(32_769)}"}`, `{"token":"AQE${"A".repeat(200)}"}`],
+];
 /** Formats by the layout of their samples: bits, is_float, encoding. */
 const LAYOUTS = [
   ["8", "false", undefined],
@@ -269,6 +291,7 @@ export class Grammar {
     else if (roll < 0.8) fields[at] = [this.#pick(HOSTILE_NAMES), fields[at]?.[1] ?? "0"];
     else if (roll < 0.85)
       fields.push([this.#pick(["channels", "disconnect", "format", "stop"]), this.#pick(HOSTILE_VALUES)]);
+    else if (roll < 0.88) fields.push(["resume", this.#pick(RESUMES)]);
     else fields.push([this.#pick(this.#chance(0.5) ? FIELDS : MORE_FIELDS), this.#pick(HOSTILE_VALUES)]);
   }
 

@@ -53,7 +53,7 @@ const VAD: Readonly<Record<string, readonly [number, number]>> = {
 const NAMES: Readonly<Record<string, readonly string[]>> = {
   start: [
     ...["request", "format", "interim_results", "trace_id", "tracestate", "model", "options", "vad"],
-    ...["interim_interval_ms", "flush_after_ms", "timing"],
+    ...["interim_interval_ms", "flush_after_ms", "timing", "resume"],
   ],
   stop: ["request", "disconnect"],
   flush: ["request"],
@@ -142,18 +142,20 @@ function otherStages(kind: string, fields: Fields): Stage[] {
 }
 
 function startStages(fields: Fields, server: Server): Stage[] {
-  const { format, vad, options, model } = fields;
+  const { format, vad, options, model, resume } = fields;
   return [
     () => [
       ...unknownNames(fields, NAMES["start"] ?? [], ""),
-      ...["format", "vad", "options"].filter((name) => Array.isArray(fields[name])).map(invalid),
+      ...["format", "vad", "options", "resume"].filter((name) => Array.isArray(fields[name])).map(invalid),
       ...(isObject(format) ? unknownNames(format, FORMAT, "format.") : []),
       ...(isObject(vad) ? unknownNames(vad, Object.keys(VAD), "vad.") : []),
+      ...(isObject(resume) ? unknownNames(resume, ["token"], "resume.") : []),
     ],
     () => [
       ...(isObject(format) ? formatFaults(format, server.maxChannels) : [invalid("format")]),
       ...(vad === undefined || isObject(vad) ? vadFaults(vad ?? {}) : [invalid("vad")]),
       ...optionalFaults(fields),
+      ...(resume === undefined || isObject(resume) ? tokenFaults(resume) : [invalid("resume")]),
     ],
     () => contradictions(format as Fields),
     () => {
@@ -162,6 +164,8 @@ function startStages(fields: Fields, server: Server): Stage[] {
     },
     () => (model === undefined || server.models.includes(model as string) ? [] : [fault("unknown_model", "model")]),
     () => vadContradictions((vad ?? {}) as Record<string, number>, server.path),
+    // The servers that are fuzzed do not resume streams.
+    () => (resume === undefined ? [] : [invalid("resume")]),
   ];
 }
 
@@ -245,6 +249,12 @@ function optionalFaults(fields: Fields): Fault[] {
   check("interim_interval_ms", interval, (ms: unknown) => isWhole(ms, 100, 10_000));
   check("flush_after_ms", quiet, (ms: unknown) => isWhole(ms, 0, 0) || isWhole(ms, 200, 60_000));
   return found;
+}
+
+function tokenFaults(resume: Fields | undefined): Fault[] {
+  if (resume === undefined) return [];
+  const { token } = resume;
+  return typeof token === "string" && token.length >= 1 && token.length <= 32_768 ? [] : [invalid("resume.token")];
 }
 
 function isPrintable(text: string): boolean {
