@@ -8,7 +8,8 @@ const root = join(import.meta.dir, "..");
 /** The layout of docs/architecture.md, and settings that tools require at the root. */
 const TOP_LEVEL = new Set([
   ...["package.json", "bun.lock", "bunfig.toml", "tsconfig.json", ".gitignore", ".npmrc", ".oxlintrc.json"],
-  ...["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Dockerfile", "compose.yaml", ".dockerignore"],
+  ...["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "Dockerfile", "compose.yaml"],
+  ...[".dockerignore"],
   ...["src", "native", "scripts", "tests", "docs", "deploy", "examples", ".ci"],
 ]);
 

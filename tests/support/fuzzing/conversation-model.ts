@@ -109,7 +109,11 @@ export class ConversationModel {
 
   /** Everything that must come has come. */
   get settled(): boolean {
-    return this.#expected.length === 0 && (this.#sending === undefined || this.#answering === this.#sending);
+    if (this.#expected.length > 0) return false;
+    const stream = this.#sending;
+    return (
+      stream === undefined || (this.#answering === stream && stream.flushed === stream.flushes * stream.start.channels)
+    );
   }
 
   /** The client sends a message. */

@@ -190,6 +190,9 @@ const FOREIGN = [
   "TTA1\0",
 ].map((text) => Uint8Array.from({ length: 4_200 }, (_, i) => (i < text.length ? text.charCodeAt(i) : (i * 37) & 0xff)));
 
+/** The largest message that is allowed. */
+const LARGEST = new Uint8Array(1_048_576);
+
 /** Audio, to be cut from: silence, a tone, noise, numbers that are none, text. */
 const SOURCES: readonly Uint8Array[] = [
   new Uint8Array(70_000),
@@ -366,6 +369,7 @@ export class HostileClient {
   #audio(isFirst: boolean): Uint8Array {
     const roll = this.#next();
     if (roll < 0.02 && isFirst) return this.#pick(FOREIGN);
+    if (roll > 0.9999) return LARGEST;
     const source = this.#pick(SOURCES);
     const most = roll < 0.01 ? source.length : roll < 0.1 ? 4_000 : roll < 0.9 ? 400 : 5;
     const length = Math.floor(this.#next() * most);
