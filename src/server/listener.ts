@@ -13,10 +13,7 @@ import type { SocketData } from "./websocket-connection.ts";
  * asks again after a second, also when thousands connect at once that would be refused.
  */
 const BACKLOG = 4_096;
-/**
- * Time after which the handshakes that began with replaced credentials have ended. What has not sent a request by then is
- * closed.
- */
+/** Time after which a server with replaced credentials closes its idle connections: handshakes have ended by then. */
 const HANDSHAKE_MS = 10_000;
 /** Largest body of a request. No route takes one that is large; Bun discards what no route reads. */
 const MAX_BODY_BYTES = 1024 * 1024;
