@@ -148,6 +148,8 @@ describe("the image", () => {
         expect(await withTimeout("the server exits", server.exited)).toBe(0);
         const log = await new Response(server.stderr).text();
         expect(log).toContain('"event":"stream_stopped"');
+        // All machines that reach the port of the container may use it.
+        expect(log).toContain('"event":"open_to_everybody"');
         expect((await run(check)).code).toBe(1);
         expect(await filesBelow(join(image.root, "app"))).toEqual(["LICENSE", "streamer"]);
         if (!canMount) console.warn("NOT TRIED: a read-only file system (needs root and the permission to mount)");
