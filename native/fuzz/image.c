@@ -66,6 +66,76 @@ static uint32_t feed(stream *opened, const uint8_t *bytes, uint32_t length, uint
     return at;
 }
 
+typedef uint32_t save_fn(const void *handle, uint8_t *image, uint32_t capacity);
+typedef int32_t restore_fn(void *handle, const uint8_t *image, uint32_t length);
+
+/* A handle takes its own image, none that is cut, and of any others only those with a state that it can have: it takes
+ * what it then saves. */
+static void single_handle(fuzz_input *input, void *handle, save_fn *save, restore_fn *restore) {
+    uint32_t size = save(handle, NULL, 0);
+    uint8_t *image = block(size), *again = block(size);
+    REQUIRE(save(handle, image, size) == size && restore(handle, image, size) == 0);
+    REQUIRE(restore(handle, image, take(input, 0, size - 1)) == -1);
+    uint32_t damages = take(input, 1, 6);
+    for (uint32_t i = 0; i < damages; i++) image[take(input, 0, size - 1)] = (uint8_t)take(input, 0, 255);
+    if (restore(handle, image, size) == 0) {
+        REQUIRE(save(handle, again, size) == size && restore(handle, again, size) == 0);
+    }
+    free(image);
+    free(again);
+}
+
+static uint32_t save_resampler(const void *handle, uint8_t *image, uint32_t capacity) {
+    return sa_resampler_save(handle, image, capacity);
+}
+static int32_t restore_resampler(void *handle, const uint8_t *image, uint32_t length) {
+    return sa_resampler_restore(handle, image, length);
+}
+static uint32_t save_vad(const void *handle, uint8_t *image, uint32_t capacity) {
+    return sa_vad_save(handle, image, capacity);
+}
+static int32_t restore_vad(void *handle, const uint8_t *image, uint32_t length) {
+    return sa_vad_restore(handle, image, length);
+}
+static uint32_t save_inspector(const void *handle, uint8_t *image, uint32_t capacity) {
+    return sa_inspector_save(handle, image, capacity);
+}
+static int32_t restore_inspector(void *handle, const uint8_t *image, uint32_t length) {
+    return sa_inspector_restore(handle, image, length);
+}
+
+/* After a restored state of any numbers, the next call stays within its buffers. */
+static void single_handles(fuzz_input *input) {
+    float in[700], level_db[8];
+    uint8_t speech[8];
+    uint32_t offset = 0, noise = take(input, 0, UINT32_MAX);
+    for (uint32_t i = 0; i < 700; i++) {
+        noise = noise * 1664525u + 1013904223u;
+        in[i] = (float)(int32_t)noise / (float)(1u << 31);
+    }
+    sa_resampler *resampler = sa_resampler_new(in_rate, out_rate);
+    sa_vad *vad = sa_vad_new(8000, 10, -70);
+    sa_inspector *inspector = sa_inspector_new(in_rate, 1);
+    REQUIRE(resampler != NULL && vad != NULL && inspector != NULL);
+    for (uint32_t round = 0; round < 2; round++) {
+        uint32_t length = take(input, 0, 500), room = sa_resampler_max_output(resampler, length);
+        float *out = block(room * sizeof(float));
+        REQUIRE(sa_resampler_process(resampler, in, 0, length, out, 0) == (int32_t)room);
+        REQUIRE(sa_vad_process(vad, in, 0, length, speech, level_db) <= 8);
+        sa_inspector_process(inspector, in, &offset, length);
+        free(out);
+        single_handle(input, resampler, save_resampler, restore_resampler);
+        single_handle(input, vad, save_vad, restore_vad);
+        single_handle(input, inspector, save_inspector, restore_inspector);
+    }
+    float *rest = block(20000 * sizeof(float));
+    while (sa_resampler_flush(resampler, rest, 0, 20000) == 20000) continue;
+    free(rest);
+    sa_resampler_free(resampler);
+    sa_vad_free(vad);
+    sa_inspector_free(inspector);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz_input input = {data, size};
     format = take(&input, 0, SA_PCM_FORMATS - 1);
@@ -109,6 +179,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     sa_chain_restore(two.chain, image, bytes_needed);
     feed(&two, bytes, length, UINT32_MAX, &after_two);
     free(image);
+    single_handles(&input);
     close_stream(&one);
     close_stream(&two);
     free(bytes);

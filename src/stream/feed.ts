@@ -54,11 +54,12 @@ export class Feed {
     while (!this.#intake.empty) {
       const { room } = this.#channels;
       if (room <= 0) return "full";
+      const checkpoints = this.#checkpoints;
       // Decoding pauses where a state is to be saved.
-      const pause = this.#checkpoints?.track.room(this.#position) ?? Infinity;
-      if (!this.#decode(Math.min(room, pause))) return "no_memory";
+      const fits = checkpoints === undefined ? room : Math.min(room, checkpoints.track.room(this.#position));
+      if (!this.#decode(fits)) return "no_memory";
       this.#runPipelines();
-      this.#checkpoints?.pause(this.#position);
+      checkpoints?.pause(this.#position);
     }
     if (this.#flush !== undefined) {
       this.#checkpoints?.track.flushed(this.#position);
