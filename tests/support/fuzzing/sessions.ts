@@ -13,6 +13,8 @@ import { describeSent, HostileClient, type Sent } from "./grammar.ts";
 /** Messages that were sent last, in the report of a failure. */
 const REPORTED = 12;
 const MOST_EVENTS = 20_000;
+/** Longest pause of a client, less than the time limits of sessions. */
+const MOST_PAUSE_MS = 500;
 
 /** The server's side of sessions, for one after the other. */
 export class FuzzedSessions implements Disposable {
@@ -112,6 +114,7 @@ class FuzzedSession {
         this.#send(this.#client.message(this.#model));
       }
       if (this.#next() < 0.6) await this.#answer();
+      if (this.#next() < 0.3) this.#pass(Math.floor(this.#next() * MOST_PAUSE_MS));
     }
     await this.#end();
   }
@@ -122,6 +125,15 @@ class FuzzedSession {
     this.sent += 1;
     this.#model.sent(message);
     this.#pipe.write(message);
+    this.#check();
+  }
+
+  /** Lets time pass: clients that pause may have asked for a flush. No limit is reached. */
+  #pass(ms: number): void {
+    const { harness, sessions } = this.#host;
+    harness.now += ms;
+    sessions.tick(harness.now);
+    sessions.sweep(harness.now);
     this.#check();
   }
 
