@@ -4,6 +4,12 @@ import { Inbox } from "./inbox.ts";
 const NO_INPUTS: readonly Input[] = [];
 
 /**
+ * Requests that are read when a stream is ended: an inbox may hold 20,000, which take 20 ms, and a hundred sessions may
+ * end at a time. What is behind them does not count as received.
+ */
+const MOST_DRAINED = 256;
+
+/**
  * The client's inputs in order. Messages wait as they came, and the dialect reads each only when its turn has come:
  * what the dialect remembers agrees with what the session has done.
  */
@@ -79,13 +85,15 @@ export class Inputs {
   }
 
   /**
-   * Reads everything up to the first input that ends the open stream.
+   * Reads everything up to the first input that ends the open stream, or up to MOST_DRAINED requests.
    * @returns bytes of audio in it. Nothing can be taken afterwards.
    */
   drainAudio(): number {
     let bytes = 0;
+    let requests = 0;
     for (let input = this.shift(); input !== undefined && !endsStream(input); input = this.shift()) {
       if (input.kind === "audio") bytes += input.bytes.length;
+      else if (++requests === MOST_DRAINED) break;
     }
     this.clear();
     return bytes;

@@ -89,6 +89,17 @@ describe("the inputs of a client", () => {
       expect(inputs.empty).toBe(true);
     },
   );
+
+  test("are read to their end when the stream is ended, but not thousands of requests", () => {
+    const dialect = new DoublingDialect(16);
+    const audio = new Uint8Array(4);
+    const few = Array.from({ length: 100 }, () => [FLUSH, audio]).flat();
+    expect(inputsOf(few).drainAudio()).toBe(400);
+    const inputs = inputsOf([audio, ...Array.from({ length: 20_000 }, () => "{"), audio], dialect);
+    expect(inputs.drainAudio()).toBe(4);
+    expect(dialect.read_.length).toBeLessThan(300);
+    expect(inputs.empty).toBeTrue();
+  });
 });
 
 test("a start counts as one however it is refused", () => {
