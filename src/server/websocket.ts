@@ -1,7 +1,6 @@
 import type { Server as BunServer, WebSocketHandler } from "bun";
 
 import type { Config } from "../config/config.ts";
-import type { Ended } from "../protocol/ending.ts";
 import type { Accepted, Violation } from "../session/connection.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { FaultLog } from "../telemetry/log/fault-log.ts";
@@ -19,7 +18,7 @@ const DROP_MARGIN_BYTES = 64 * 1024 * 1024;
 const KEEP_OPEN = { idleTimeout: 960, sendPings: true } as const;
 
 /** The end of a connection for which no session could be opened. */
-const INTERNAL: Ended = { ending: "internal", code: 1011, reason: "internal" };
+const INTERNAL = { code: 1011, reason: "internal" } as const;
 
 /** The reasons with which Bun itself closes a connection begin like this. Its code is 1006. */
 const BUN_REASON = "Received ";
@@ -53,16 +52,16 @@ export class WebSockets {
       ...KEEP_OPEN,
       perMessageDeflate: false,
       open: (ws) => {
-        const connection = new WebSocketConnection(ws, clock, frames.open());
-        this.#connections.add(connection);
-        ws.data.connection = connection;
         try {
+          const connection = new WebSocketConnection(ws, clock, frames.open());
+          this.#connections.add(connection);
+          ws.data.connection = connection;
           ws.data.session = sessions.open(connection, ws.data.accepted);
           sessions.begin(ws.data.session);
         } catch (error) {
           if (ws.data.session !== undefined) return ws.data.session.failed(error);
           ws.data.accepted.place.release();
-          connection.close(INTERNAL);
+          ws.close(INTERNAL.code, INTERNAL.reason);
           throw error;
         }
       },

@@ -138,6 +138,21 @@ export interface Seam {
   readonly name: string;
 }
 
+/** Methods at the boundary to the host that a worker calls, not the main thread. */
+const OF_WORKERS: ReadonlySet<string> = new Set([
+  "CallRing.countReceived",
+  "CallRing.isAnswered",
+  "CallRing.sleep",
+  "CallRing.take",
+  "ResultRing.signal",
+  "ResultRing.write",
+]);
+
+/** Whether a place is in the threads of workers. */
+export function isOfWorkers({ boundary, name }: Seam): boolean {
+  return boundary === "worker" || OF_WORKERS.has(name);
+}
+
 /** Every place where a fault can be made to happen. */
 export const SEAMS: readonly Seam[] = Object.entries(BOUNDARIES).flatMap(([boundary, classes]) =>
   classes.flatMap((of) => methodsOf(of).map((method) => ({ boundary, of, method, name: `${of.name}.${method}` }))),

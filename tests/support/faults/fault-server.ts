@@ -11,7 +11,7 @@ import { ledgerProblems, onlyStream } from "../ledgers.ts";
 import { OtlpReceiver } from "../otlp.ts";
 import { S16_MONO } from "../requests.ts";
 import { type CloseStatus, UpgradeRefused, WebSocketClient } from "../websocket-client.ts";
-import type { Seam } from "./boundaries.ts";
+import { isOfWorkers, type Seam } from "./boundaries.ts";
 import { FAULT_MESSAGE, type FaultKind } from "./fault-switch.ts";
 
 const SETTINGS = {
@@ -83,6 +83,7 @@ export class FaultServer implements AsyncDisposable {
   static async start(command: readonly string[]): Promise<FaultServer> {
     const folder = await mkdtemp(join(tmpdir(), "streamer-faults-"));
     const receiver = new OtlpReceiver();
+    await Bun.write(join(folder, "keys"), `test ${"11".repeat(32)}\n`, { mode: 0o600 });
     const server = new FaultServer(command, folder, receiver);
     await server.#process.waitUntilReady();
     return server;
@@ -92,7 +93,9 @@ export class FaultServer implements AsyncDisposable {
     this.#folder = folder;
     this.#receiver = receiver;
     this.#socket = join(folder, "faults.sock");
-    const sets = Object.entries(SETTINGS).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
+    // Streams can be resumed, so that they have checkpoints.
+    const keys = { "auth.secret_file": join(folder, "keys"), "limits.resume_ms": 60_000 };
+    const sets = Object.entries({ ...SETTINGS, ...keys }).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     this.#process = new ServeProcess(
       Bun.spawn([...command, "serve", "--port", "0", ...sets], {
         env: { ...receiver.env, STREAMER_TEST_FAULTS: this.#socket },
@@ -119,7 +122,7 @@ export class FaultServer implements AsyncDisposable {
     if (performance.now() - this.#crashedAt < LOG_INTERVAL_MS) await Bun.sleep(LOG_INTERVAL_MS);
     const { fired: before } = await this.#command("/state");
     const logged = this.#process.err.length;
-    const place = seam.boundary === "worker" ? "worker" : "main";
+    const place = isOfWorkers(seam) ? "worker" : "main";
     await this.#command(`/arm?name=${seam.name}&kind=${kind}&skip=${skip}&in=${place}`);
     const fired = async (): Promise<boolean> => (await this.#command("/state")).fired > before;
     const problems: string[] = [];
