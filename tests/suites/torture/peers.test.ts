@@ -211,7 +211,7 @@ alone(
 async function beside(server: Watched, kinds: readonly string[]): Promise<{ p99: number; problems: unknown }> {
   await using stack = new AsyncDisposableStack();
   const peers = kinds.map((kind) => {
-    return stack.use(new Peers(kind, kind.includes("byte by byte") ? 20 : 2, server.address));
+    return stack.use(new Peers(kind, kind.includes("byte by byte") ? 20 : rounds(1, 2), server.address));
   });
   for (const each of peers) await each.up();
   const [streams, seconds] = [rounds(5, 50), rounds(1, 8)];
