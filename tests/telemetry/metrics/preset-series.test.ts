@@ -35,6 +35,6 @@ test("a session can only be refused or closed for a code that has a status or a 
   expect(reasons(refused)).toEqual(codes((row) => "status" in row && row.status !== undefined));
   expect(reasons(closed)).toEqual([
     ...codes((row) => "close" in row && row.close !== undefined),
-    ...["stop", "client", "vanished"],
+    ...["stop", "client", "vanished", "protocol_error"],
   ]);
 });
