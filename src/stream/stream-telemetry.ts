@@ -110,8 +110,9 @@ export class StreamTelemetry {
 
   /** The stream is over. @param reason as `stopped` has it, or `vanished` */
   stopped(stream: MeasuredStream, reason: string): void {
-    for (const waiting of this.#unanswered) for (const { trace } of waiting ?? []) trace.resultSent();
+    // First: a fault of the traces must not leave the stream among those that are open.
     this.#streamMetrics.stopped(stream, reason);
+    for (const waiting of this.#unanswered) for (const { trace } of waiting ?? []) trace.resultSent();
     const { received, inferred, silent, failed } = stream.audio;
     this.trace.ended({
       "streamer.reason": reason,
