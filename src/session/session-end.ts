@@ -189,17 +189,16 @@ export class SessionEnd {
     const { conversation, log } = this.#parts;
     const { stream } = conversation;
     const reason = violation ?? (stream === undefined ? "client" : "vanished");
-    this.#markOver(reason);
-    const abort: Abort = {
-      code: "internal",
-      message: "the client is gone",
-      reason: "error",
-      metricsReason: "vanished",
-    };
-    if (this.#abortStream(abort))
-      log.streamStopped({ reason: "vanished", violation, channels: stream?.ledger() ?? [] });
-    conversation.inputs.clear();
-    log.disconnected(reason);
+    const message = "the client is gone";
+    const abort: Abort = { code: "internal", message, reason: "error", metricsReason: "vanished" };
+    using rest = new DisposableStack();
+    rest.defer(() => log.disconnected(reason));
+    rest.defer(() => conversation.inputs.clear());
+    rest.defer(() => {
+      if (this.#abortStream(abort))
+        log.streamStopped({ reason: "vanished", violation, channels: stream?.ledger() ?? [] });
+    });
+    rest.defer(() => this.#markOver(reason));
   }
 
   #abort(abort: Abort): void {

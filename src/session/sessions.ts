@@ -96,7 +96,17 @@ export class Sessions {
   closed(session: Session, violation?: Violation): void {
     using rest = new DisposableStack();
     rest.defer(() => this.forget(session));
-    rest.defer(() => session.disconnected(violation));
+    rest.defer(() => this.#disconnected(session, violation));
+  }
+
+  /** After a fault it is tried once more, because the stream of the session would stay open. */
+  #disconnected(session: Session, violation: Violation | undefined): void {
+    try {
+      session.disconnected(violation);
+    } catch (error) {
+      session.disconnected(violation);
+      throw error;
+    }
   }
 
   /** Gives the place of a session back. `closed` does it, too. */
