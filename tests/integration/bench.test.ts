@@ -64,7 +64,7 @@ describe("bench", () => {
     "is a gate: it fails with a sentence for each threshold that is exceeded",
     async () => {
       await using server = await executable.serve({ ...instant, "model.delay": 0.03 });
-      const { code, err, output } = await bench(server.port, ["-n", "3", "--p99", "1ms"], "simple");
+      const { code, err, output } = await bench(server.port, ["-n", "3", "--p99", "1ms"], "simple", 5);
       expect(code).toBe(1);
       expect(output.violations).toHaveLength(1);
       expect(err).toMatch(/^problem: final p99: found [\d.]+ ms; allowed: 1 ms$/m);

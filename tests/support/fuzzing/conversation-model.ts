@@ -73,7 +73,7 @@ interface ChannelState {
 export class ConversationModel {
   readonly #path: Path;
   readonly #judge: (path: Path, text: string) => Verdict;
-  readonly #expected: Expected[] = [];
+  #expected: Expected[] = [];
   /** The stream that the client's next audio belongs to. */
   #sending: OpenStream | undefined;
   /** The stream that the server's events belong to. */
@@ -238,7 +238,19 @@ export class ConversationModel {
     this.#answering = stream;
   }
 
+  /**
+   * A message that is too big ends the connection when it comes: what was sent before, and waits until the results of a
+   * stream have been sent, is not read any more, and that stream is ended by it.
+   */
+  #cutShort(): void {
+    const index = this.#expected.findIndex((each) => each.type === "error" && each.fatal);
+    const stream = this.#answering;
+    if (index <= 0 || this.#expected[0]?.type !== "stopped" || stream === undefined) return;
+    this.#expected = [...this.#expected.slice(index, index + 1), { type: "stopped", stream, reason: "limit" }];
+  }
+
   #error(event: Extract<ServerEvent, { type: "error" }>): void {
+    if (event.fatal) this.#cutShort();
     const { faults, fatal } = this.#take("error", event);
     if (!faults.some(({ code, param }) => code === event.code && param === event.param)) {
       throw violation(`expected: one of ${JSON.stringify(faults)}`, event);
@@ -277,6 +289,7 @@ export class ConversationModel {
   }
 
   #stopped(event: Stopped): void {
+    if (event.reason === "limit") this.#cutShort();
     // Errors of spans say it, too, and there is no other then.
     const [end] = this.#expected;
     if (end?.type === "error" && end.fatal && this.#answering?.endedBy === end.faults[0]?.code) this.#expected.shift();
