@@ -9,10 +9,10 @@ import { waitUntil } from "../../support/wait.ts";
 
 const program = tool("prometheus", "prometheus");
 
-/** Returns true for an expression about a server with several processes, which the loaded one is not. */
-function isOfProcesses(expression: string): boolean {
-  return /streamer_process(?:es|_starts_total|_deaths_total)\b/.test(expression);
-}
+/** Series of servers with several processes, with tokens and with TLS, which the loaded one does not have. */
+const OF_OTHERS =
+  /streamer_(?:process(?:es|_starts_total|_deaths_total)|unauthorized_total|tls_(?:certificate_expiry_timestamp_seconds|reloads_total))\b/;
+
 const rules = ["rules.yml", "alerts.yml"].map((name) =>
   join(import.meta.dir, "..", "..", "..", "deploy", "prometheus", name),
 );
@@ -35,7 +35,7 @@ testWith(program)(
         return undefined;
       });
       if (samples === undefined) continue;
-      if (!isOfProcesses(expression) && !samples.some(({ value }) => Number.isFinite(value)))
+      if (!OF_OTHERS.test(expression) && !samples.some(({ value }) => Number.isFinite(value)))
         problems.push(`${where}: no number for ${expression}`);
     }
     expect(problems).toEqual([]);
