@@ -4,13 +4,10 @@
  * Level: that of vad_level.c, without DC, hum and most of the treble.
  *
  * Noise floor: its lower bound is the lowest smoothed level that two windows in a row kept to (one may be half empty,
- * when a device is muted) in the last 2.5 to 2.75 s. A lull is an exception: when the voices of a crowd happen to pause
- * together, the level falls for a moment. What has not been seen in three blocks of 0.25 s lowers the bound by at most
- * LULL_DB below the third-lowest block. The floor is the mean, over about 2 s, of the levels that are not speech and at
- * most NOISE_SPREAD_DB above that bound. Speech falls to the noise between syllables, so it does not lift the bound.
- * Noise that becomes louder does, and the floor follows within 3 s; after noise that becomes softer it follows within
- * 0.75 s. Any sound that holds its level for 3 s is noise by this definition: a held tone, hum, an engine, music without
- * pauses.
+ * when a device is muted) in the last 2.5 to 3 s. The floor is the mean, over about 2 s, of the levels that are not
+ * speech and at most NOISE_SPREAD_DB above that bound. Speech falls to the noise between syllables, so it does not lift
+ * the bound. Noise that becomes louder does, and the floor follows within 3 s. Any sound that holds its level for 3 s
+ * is noise by this definition: a held tone, hum, an engine, music without pauses.
  *
  * Start of a stream: the first windows start the floor, so steady noise that is there from the start is never speech.
  * In a stream that begins in the middle of a word, speech is detected from the first dip of the level on. After 100 ms
@@ -37,10 +34,8 @@
 #define SMOOTHING 0.5f         /* weight of the new window in the smoothed level */
 #define NOISE_SPREAD_DB 12.0f  /* levels up to this far above the bound may be noise */
 #define FLOOR_WINDOWS 200.0f   /* time constant of the floor */
-#define BLOCK_WINDOWS 25u      /* the bound is found from the minima of blocks of 0.25 s */
-#define BLOCKS 10u             /* whole blocks remembered, besides the current one */
-#define LULL_BLOCKS 3u         /* a lull is in fewer blocks: it may be at the edge of two */
-#define LULL_DB 6.0f           /* a lull lowers the bound by this at most */
+#define BLOCK_WINDOWS 50u      /* the bound is the minimum of blocks of 0.5 s */
+#define BLOCKS 5u              /* whole blocks remembered, besides the current one */
 #define WARM_UP_WINDOWS 5.0f   /* a device may fade in: the first windows do not count for the bound */
 
 #define GAP_WINDOWS 10u               /* empty windows in a row that are a gap between words */
@@ -62,60 +57,29 @@ struct sa_vad {
     float floor_db;               /* noise floor */
     float block_minimum;          /* of the current block */
     float minima[BLOCKS];         /* of whole blocks */
-    float lowest[LULL_BLOCKS];    /* the lowest of these, in ascending order */
     int speaking;                 /* the last window was speech */
     int partial;                  /* the last window was empty: the next one may be so in part */
     float pending[];              /* samples of the incomplete window */
 };
 
-/* Puts a level in its place among the lowest ones, in ascending order. */
-static void insert(float *lowest, float level) {
-    for (uint32_t i = 0; i < LULL_BLOCKS; i++) {
-        float other = lowest[i];
-        lowest[i] = level < other ? level : other;
-        level = level < other ? other : level;
-    }
-}
-
-/* The minima of whole blocks have changed. */
-static void sort_minima(sa_vad *vad) {
-    for (uint32_t i = 0; i < LULL_BLOCKS; i++) vad->lowest[i] = SA_HIGHEST_DB;
-    for (uint32_t i = 0; i < BLOCKS; i++) insert(vad->lowest, vad->minima[i]);
-}
-
-/* Adds a level. Returns the bound of the floor: the minimum of all blocks, or LULL_DB below the third-lowest block. */
-static float track_bound(sa_vad *vad, float level) {
+/* Adds a level. Returns the lowest one of the last BLOCKS whole blocks and the current one. */
+static float track_minimum(sa_vad *vad, float level) {
     if (level < vad->block_minimum) vad->block_minimum = level;
-    float lowest[LULL_BLOCKS];
-    memcpy(lowest, vad->lowest, sizeof lowest);
-    insert(lowest, vad->block_minimum);
-    uint32_t last = LULL_BLOCKS - 1;
-    while (last > 0 && lowest[last] == SA_HIGHEST_DB) last--; /* at the start, fewer blocks are known */
-    float least = last == 0 ? lowest[0] : lowest[last] - LULL_DB;
+    float minimum = vad->block_minimum;
+    for (uint32_t i = 0; i < BLOCKS; i++) minimum = vad->minima[i] < minimum ? vad->minima[i] : minimum;
     if (++vad->block_windows == BLOCK_WINDOWS) {
         vad->minima[vad->next_block] = vad->block_minimum;
         vad->next_block = (vad->next_block + 1) % BLOCKS;
         vad->block_windows = 0;
         vad->block_minimum = SA_HIGHEST_DB;
-        sort_minima(vad);
     }
-    return lowest[0] > least ? lowest[0] : least;
-}
-
-/* Makes a floor the bound, as if as many blocks as are no lull had fallen to it. */
-static void hold_floor(sa_vad *vad, float floor) {
-    vad->block_minimum = floor;
-    for (uint32_t i = 1; i < LULL_BLOCKS; i++) {
-        float *before = &vad->minima[(vad->next_block + BLOCKS - i) % BLOCKS];
-        if (floor < *before) *before = floor;
-    }
-    sort_minima(vad);
+    return minimum;
 }
 
 /* After a gap of zeros, such as a gate or a synthesiser leaves between words, the floor still holds. Without this
  * the words themselves would become the lowest level remembered. A mute in noise is not affected. */
 static void confirm_floor(sa_vad *vad) {
-    if (vad->learned > 0.0f && vad->floor_db < vad->block_minimum) hold_floor(vad, vad->floor_db);
+    if (vad->learned > 0.0f && vad->floor_db < vad->block_minimum) vad->block_minimum = vad->floor_db;
 }
 
 /* Starts the floor at the first window that is not empty. */
@@ -124,7 +88,7 @@ static void begin_floor(sa_vad *vad, float level) {
     if (vad->empty < GAP_WINDOWS) return;
     float highest = vad->lowest_db + SILENT_START_DB;
     vad->floor_db = level < highest ? level : highest;
-    hold_floor(vad, vad->floor_db);
+    vad->block_minimum = vad->floor_db;
     vad->learned = FLOOR_WINDOWS;
 }
 
@@ -145,14 +109,14 @@ static int decide(sa_vad *vad, float level) {
     vad->smooth_db += SMOOTHING * (level - vad->smooth_db);
     if (vad->learned < WARM_UP_WINDOWS) vad->block_minimum = SA_HIGHEST_DB;
 
-    float bound = track_bound(vad, vad->smooth_db > before ? vad->smooth_db : before);
+    float minimum = track_minimum(vad, vad->smooth_db > before ? vad->smooth_db : before);
     int quiet = !vad->speaking || vad->smooth_db < vad->floor_db;
-    if (quiet && level <= bound + NOISE_SPREAD_DB) {
+    if (quiet && level <= minimum + NOISE_SPREAD_DB) {
         if (vad->learned < FLOOR_WINDOWS) vad->learned += 1.0f;
         vad->floor_db += (level - vad->floor_db) / vad->learned;
     }
-    if (vad->floor_db < bound) vad->floor_db = bound;
-    if (vad->floor_db > bound + NOISE_SPREAD_DB) vad->floor_db = bound + NOISE_SPREAD_DB;
+    if (vad->floor_db < minimum) vad->floor_db = minimum;
+    if (vad->floor_db > minimum + NOISE_SPREAD_DB) vad->floor_db = minimum + NOISE_SPREAD_DB;
 
     float floor = vad->floor_db > vad->lowest_db ? vad->floor_db : vad->lowest_db;
     vad->speaking = vad->smooth_db >= floor + (vad->speaking ? vad->exit_db : vad->threshold_db);
@@ -225,13 +189,12 @@ void sa_vad_reset(sa_vad *vad) {
     vad->floor_db = SA_LOWEST_DB;
     vad->block_minimum = SA_HIGHEST_DB;
     for (uint32_t i = 0; i < BLOCKS; i++) vad->minima[i] = SA_HIGHEST_DB;
-    sort_minima(vad);
     vad->speaking = 0;
     vad->partial = 0;
 }
 
 /* A new field of the state must be in the image, too. */
-_Static_assert(sizeof(sa_vad) == sizeof(void *) + (3 + 8 + BLOCKS + LULL_BLOCKS + 2) * 4, "every field is saved");
+_Static_assert(sizeof(sa_vad) == sizeof(void *) + (3 + 8 + BLOCKS + 2) * 4, "every field is saved");
 
 /* The settings come first: a state belongs to a detector with the same ones. */
 uint32_t sa_vad_save(const sa_vad *vad, uint8_t *image, uint32_t capacity) {
@@ -249,7 +212,6 @@ uint32_t sa_vad_save(const sa_vad *vad, uint8_t *image, uint32_t capacity) {
     sa_write(&writer, &vad->floor_db, sizeof vad->floor_db);
     sa_write(&writer, &vad->block_minimum, sizeof vad->block_minimum);
     sa_write(&writer, vad->minima, sizeof vad->minima);
-    sa_write(&writer, vad->lowest, sizeof vad->lowest);
     sa_write_u32(&writer, (uint32_t)(vad->speaking ? 1 : 0) | (uint32_t)(vad->partial ? 2 : 0));
     sa_write_u32(&writer, vad->filled);
     sa_write(&writer, vad->pending, vad->filled * sizeof(float));
@@ -265,8 +227,6 @@ static int state_is_possible(const sa_vad *state, const sa_vad *vad) {
     if (!is_level(state->smooth_db) || !is_level(state->floor_db) || !is_level(state->block_minimum)) return 0;
     for (uint32_t i = 0; i < BLOCKS; i++)
         if (!is_level(state->minima[i])) return 0;
-    for (uint32_t i = 0; i < LULL_BLOCKS; i++)
-        if (!is_level(state->lowest[i])) return 0;
     return state->filled < vad->level->window;
 }
 
@@ -284,7 +244,6 @@ int32_t sa_vad_restore(sa_vad *vad, const uint8_t *image, uint32_t length) {
     state.floor_db = sa_read_f32(&reader);
     state.block_minimum = sa_read_f32(&reader);
     sa_read(&reader, state.minima, sizeof state.minima);
-    sa_read(&reader, state.lowest, sizeof state.lowest);
     uint32_t bits = sa_read_u32(&reader);
     state.speaking = (int)(bits & 1);
     state.partial = (int)(bits >> 1);
