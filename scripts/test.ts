@@ -5,15 +5,15 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 
 import { runChecks } from "./check.ts";
-import { chosenSuites, suiteFiles, SUITES } from "./suites.ts";
+import { chosenSuites, type Suite, suiteFiles, SUITES } from "./suites.ts";
 import { runTests, type TestRun } from "./test-run.ts";
 
 const root = join(import.meta.dir, "..");
 /** Many tests wait; more processes than cores fill the gaps. */
 const PARALLEL = Math.min(4, availableParallelism() + 1);
 
-/** Tests of suites wait, too, and most of them load more than one core. */
-const SUITE_PARALLEL = 2;
+/** Files at a time of a suite, if not one: most load more than one core, and some expect one to be free. */
+const SUITE_PARALLEL: Partial<Record<Suite, number>> = { torture: 2 };
 
 async function runAll(): Promise<TestRun> {
   const suites = chosenSuites(process.env["STREAMER_SUITES"]);
@@ -30,7 +30,7 @@ async function runAll(): Promise<TestRun> {
   for (const suite of suites) {
     const files = await suiteFiles(root, suite);
     console.log(files.length === 0 ? `\nSUITE ${suite}: NO TESTS YET\n` : `suite ${suite}: ${SUITES[suite]}`);
-    if (files.length > 0) add(suite, await runTests(root, { files, parallel: SUITE_PARALLEL }));
+    if (files.length > 0) add(suite, await runTests(root, { files, parallel: SUITE_PARALLEL[suite] ?? 1 }));
   }
   return total;
 }

@@ -24,7 +24,9 @@ async function sendStream(server: InProcessServer, pattern: string, model: strin
   expect(await client.waitForClose()).toEqual({ code: 1000, reason: "stop" });
   const sent = { bytes: bytes.length, frameBytes: 2, someUnanswered: BUILT_IN.get(model)?.stateful === true };
   expectExactLedger(client.events, sent);
-  for (const error of client.eventsOf("error")) expect(error.code).toBeOneOf(["worker_crashed", "inference_timeout"]);
+  // Half of all calls are deaths: now and then all workers have so many in a row that the model counts as of no use.
+  const deaths = ["worker_crashed", "inference_timeout", "model_unavailable"];
+  for (const error of client.eventsOf("error")) expect(error.code).toBeOneOf(deaths);
   return client.eventsOf("error").length;
 }
 
