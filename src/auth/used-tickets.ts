@@ -3,7 +3,7 @@ import { MAX_OWNER, SessionTable } from "../native/session-table.ts";
 /** Most tickets that are remembered as used: those of 2,000 connections a second for as long as tickets are valid. */
 export const MAX_USED_TICKETS = 65_536;
 
-/** Most of them for one token, in one process, so that a single client cannot take the room of all others. */
+/** Most of them for one token, so that a single client cannot take the room of all others. Processes divide it. */
 export const MAX_USED_BY_TOKEN = MAX_USED_TICKETS / 8;
 
 /** The result of using a ticket: it was not used before; it was; there is no room to remember it. */
@@ -16,6 +16,7 @@ export type Use = "first" | "again" | "full";
 export class UsedTickets implements Disposable {
   readonly #table: SessionTable;
   readonly #owner: number;
+  readonly #mostByToken: number;
   /** Places of the table, and when they are free again, the earliest first. */
   readonly #used: { readonly place: number; readonly token: string; readonly until: number }[] = [];
   /** Number of them by token. */
@@ -26,10 +27,14 @@ export class UsedTickets implements Disposable {
     return new UsedTickets(SessionTable.create(MAX_USED_TICKETS), MAX_OWNER);
   }
 
-  /** @param table of MAX_USED_TICKETS places, the list's own from now on @param owner number of this process in it */
-  constructor(table: SessionTable, owner: number) {
+  /**
+   * @param table of MAX_USED_TICKETS places, the list's own from now on @param owner number of this process in it
+   * @param processes that share the table
+   */
+  constructor(table: SessionTable, owner: number, processes = 1) {
     this.#table = table;
     this.#owner = owner;
+    this.#mostByToken = Math.ceil(MAX_USED_BY_TOKEN / processes);
   }
 
   /**
@@ -40,7 +45,7 @@ export class UsedTickets implements Disposable {
   use(key: number, token: string, until: number, now: number): Use {
     this.#forget(now);
     const count = this.#byToken.get(token) ?? 0;
-    if (count >= MAX_USED_BY_TOKEN) return "full";
+    if (count >= this.#mostByToken) return "full";
     const place = this.#table.claim(this.#owner, key, { all: MAX_USED_TICKETS, key: 1 });
     if (place === "key") return "again";
     if (place === "all") return "full";

@@ -100,4 +100,13 @@ describe("the list of used tickets", () => {
     const later = NOW + 60_000;
     expect(tickets.use(tickets.issue(HASH, later), later)).toEqual({ hash: HASH });
   });
+
+  test("divide the room of one token by the processes that share the table", () => {
+    using table = SessionTable.create(MAX_USED_TICKETS);
+    using used = new UsedTickets(SessionTable.open(table.fd, MAX_USED_TICKETS), 1, 8);
+    const most = MAX_USED_BY_TOKEN / 8;
+    for (let key = 0; key < most; key++) expect(used.use(key, HASH, NOW + 60_000, NOW)).toBe("first");
+    expect(used.use(most, HASH, NOW + 60_000, NOW)).toBe("full");
+    expect(used.use(most, "another", NOW + 60_000, NOW)).toBe("first");
+  });
 });

@@ -65,7 +65,7 @@ async function run(order: ServeOrder, link: SupervisorLink, options: ServeOption
   });
   using table = SessionTable.open(TABLE_FD, order.capacity);
   const { owner, secret, tokens, count, listensWhenLoaded, metricsPlace } = order;
-  const used = new UsedTickets(SessionTable.open(TICKETS_FD, MAX_USED_TICKETS), owner);
+  const used = new UsedTickets(SessionTable.open(TICKETS_FD, MAX_USED_TICKETS), owner, count);
   const places = new SharedPlaces({ table, owner, limit: config.limits.max_sessions, secret });
   let server: Server;
   try {
