@@ -1,10 +1,9 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { connect } from "node:net";
 
 import { type ServeProcess, sharedExecutable } from "../support/executable.ts";
+import { exchange } from "../support/http-exchange.ts";
 import { LOOPBACK_IS_LIMITED, type Settings } from "../support/in-process-server.ts";
 import { reportMissing, testWith } from "../support/requirements.ts";
-import { withTimeout } from "../support/wait.ts";
 import { UpgradeRefused } from "../support/websocket-client.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
@@ -30,35 +29,6 @@ function hasIPv6(): true | undefined {
   }
 }
 
-interface Answer {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly body: string;
-}
-
-/** Sends a request as it stands, and returns the response. The connection is then cut. */
-async function exchange({ port }: ServeProcess, lines: readonly string[], from = "127.0.0.1"): Promise<Answer> {
-  const socket = connect({ port, host: "127.0.0.1", localAddress: from });
-  socket.write(`${lines.join("\r\n")}\r\n\r\n`);
-  let text = "";
-  const read = async (): Promise<void> => {
-    for await (const part of socket) {
-      text += String(part);
-      const [head = "", body] = text.split("\r\n\r\n");
-      const length = Number(/^content-length: *(\d+)/im.exec(head)?.[1] ?? 0);
-      if (body !== undefined && Buffer.byteLength(body) >= length) return;
-    }
-  };
-  await withTimeout(`the response to ${lines[0]}`, read()).finally(() => socket.destroy());
-  const [head = "", body = ""] = text.split("\r\n\r\n");
-  const [first = "", ...rest] = head.split("\r\n");
-  const fields = rest.map((line): [string, string] => [
-    line.slice(0, line.indexOf(":")),
-    line.slice(line.indexOf(":") + 2),
-  ]);
-  return { status: Number(first.split(" ")[1]), headers: new Headers(fields), body };
-}
-
 const UPGRADE = [
   "Connection: Upgrade",
   "Upgrade: websocket",
@@ -80,7 +50,7 @@ const GOOD: Readonly<Record<string, number>> = { upgrade: 101, nothing: 404, opt
 /** The statuses of all routes with these headers. */
 async function statuses(headers: readonly string[], from?: string): Promise<Record<string, number>> {
   const found = Object.entries(ROUTES).map(async ([name, lines]): Promise<[string, number]> => {
-    return [name, (await exchange(server, [...lines, ...headers], from)).status];
+    return [name, (await exchange(server, [...lines, ...headers], { from })).status];
   });
   return Object.fromEntries(await Promise.all(found));
 }

@@ -1,11 +1,9 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { connect, type Socket } from "node:net";
 import { join } from "node:path";
-import { connect as connectTls } from "node:tls";
 
 import { Authority } from "../support/certificates.ts";
 import { type ServeProcess, sharedExecutable } from "../support/executable.ts";
-import { withTimeout } from "../support/wait.ts";
+import { type Answer, exchange } from "../support/http-exchange.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
 setDefaultTimeout(300_000);
@@ -171,37 +169,6 @@ async function shown(credential: Credential, { server, expired, used }: Place): 
   }
 }
 
-interface Answer {
-  readonly status: number;
-  readonly body: string;
-  readonly authenticate: string | undefined;
-}
-
-/** Sends a request as it stands, and returns the response. The connection is then cut. */
-async function exchange({ server }: Place, lines: readonly string[], from: string): Promise<Answer> {
-  const tcp = connect({ port: server.port, host: "127.0.0.1", localAddress: from });
-  const socket: Socket = server.url.startsWith("https:")
-    ? connectTls({ socket: tcp, servername: "localhost", ca: authority.cert })
-    : tcp;
-  socket.write(`${lines.join("\r\n")}\r\n\r\n`);
-  let text = "";
-  const read = async (): Promise<void> => {
-    for await (const part of socket) {
-      text += String(part);
-      const [head = "", body] = text.split("\r\n\r\n");
-      const length = Number(/^content-length: *(\d+)/im.exec(head)?.[1] ?? 0);
-      if (body !== undefined && Buffer.byteLength(body) >= length) return;
-    }
-  };
-  await withTimeout(`the response to ${lines[0]}`, read()).finally(() => socket.destroy());
-  const [head = "", body = ""] = text.split("\r\n\r\n");
-  return {
-    status: Number(head.split(" ")[1]),
-    body,
-    authenticate: /^www-authenticate: *(.*)$/im.exec(head)?.[1]?.trim(),
-  };
-}
-
 async function ask(
   place: Place,
   [route, credential, origin, way]: readonly [Kind, Credential, Origin, Way],
@@ -217,7 +184,7 @@ async function ask(
     ...(await shown(credential, place)),
     ...headers,
   ];
-  return await exchange(place, lines, from);
+  return await exchange(place.server, lines, { from, ca: authority.cert });
 }
 
 /** The status by the rules of docs/protocol.md and docs/authentication.md. */
@@ -255,7 +222,7 @@ describe.each(["http", "https"] as const)("who may connect over %s", (scheme) =>
             }
             if (answer.status !== 401) continue;
             const words = refusals.get(route.request) ?? new Set();
-            refusals.set(route.request, words.add(`${answer.authenticate} ${answer.body}`));
+            refusals.set(route.request, words.add(`${answer.headers.get("www-authenticate")} ${answer.body}`));
           }
         }
       }
@@ -272,10 +239,16 @@ describe.each(["http", "https"] as const)("who may connect over %s", (scheme) =>
   test("a page that its own server is said to be by a spoofed header is foreign", async () => {
     const lines = ["POST /api/v1/tickets HTTP/1.1", "Host: localhost", "Content-Length: 0"];
     const spoofed = [...lines, `Authorization: Bearer ${token}`, "Origin: https://evil.example"];
-    expect((await exchange(place, [...spoofed, "X-Forwarded-Host: evil.example"], DIRECT)).status).toBe(403);
-    expect((await exchange(place, [...spoofed, 'Forwarded: for=127.0.0.1;host="evil.example"'], DIRECT)).status).toBe(
-      403,
-    );
+    expect(
+      (await exchange(place.server, [...spoofed, "X-Forwarded-Host: evil.example"], { ca: authority.cert })).status,
+    ).toBe(403);
+    expect(
+      (
+        await exchange(place.server, [...spoofed, 'Forwarded: for=127.0.0.1;host="evil.example"'], {
+          ca: authority.cert,
+        })
+      ).status,
+    ).toBe(403);
   });
 
   test("nobody who was refused had a session", async () => {
