@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 
+import { machineUptime } from "../lib/machine-uptime.ts";
 import { bearerToken, type Credentials } from "../protocol/credentials.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { Logger } from "../telemetry/log/log.ts";
@@ -8,7 +9,7 @@ import { type Grant, isExpired } from "./grant.ts";
 import { readKeyring } from "./keyring-file.ts";
 import type { Keyring } from "./keyring.ts";
 import { Refusals } from "./refusals.ts";
-import { TICKET_MS, Tickets } from "./tickets.ts";
+import { type Issuer, type Moment, TICKET_MS, Tickets } from "./tickets.ts";
 import { TokenFile } from "./token-file.ts";
 import { UsedTickets } from "./used-tickets.ts";
 
@@ -21,6 +22,8 @@ export interface SharedAccess {
   /** Secret of the server. */
   readonly secret: Uint8Array;
   readonly used: UsedTickets;
+  /** When the server was started, milliseconds of uptime. */
+  readonly startedAt: number;
   /** The text of the token file that the supervisor uses; undefined: no file is configured. */
   readonly tokens: string | undefined;
 }
@@ -33,8 +36,10 @@ export interface AccessOptions {
   readonly metrics?: AuthFamilies | undefined;
   /** Default: the server has one process. */
   readonly shared?: SharedAccess | undefined;
-  /** Returns milliseconds since 1970. */
+  /** Returns milliseconds since 1970: the clock on the wall, by which tokens expire. */
   readonly now?: () => number;
+  /** Returns milliseconds since the machine was started. */
+  readonly uptime?: () => number;
 }
 
 /** A ticket, and the milliseconds for which it is valid. */
@@ -52,26 +57,30 @@ export class Access implements Disposable {
   readonly keyring: Keyring | undefined;
   readonly #file: TokenFile | undefined;
   readonly #secrets: readonly [Uint8Array, ...Uint8Array[]];
+  readonly #issuer: Issuer;
   readonly #now: () => number;
+  readonly #uptime: () => number;
   readonly #metrics: AuthFamilies | undefined;
   readonly #refusals: Refusals;
   #used: UsedTickets | undefined;
   #tickets: Tickets | undefined;
 
   /** Reads the tokens and the keys. Throws TokenListError or KeyringError when they cannot be used. */
-  constructor({ auth, log, metrics, shared, now = Date.now }: AccessOptions) {
+  constructor({ auth, log, metrics, shared, now = Date.now, uptime = machineUptime }: AccessOptions) {
     const { tokens, secret_file } = auth;
     this.#file = tokens === "none" ? undefined : new TokenFile({ path: tokens, log, known: shared?.tokens });
     this.keyring = readKeyring(secret_file);
+    this.#issuer = { secret: shared?.secret ?? randomBytes(SECRET_BYTES), startedAt: shared?.startedAt ?? uptime() };
     const [current, ...others] = this.keyring?.keys ?? [];
     this.#secrets =
       current === undefined
-        ? [shared?.secret ?? randomBytes(SECRET_BYTES)]
+        ? [this.#issuer.secret]
         : [current.derive(PURPOSE), ...others.map((key) => key.derive(PURPOSE))];
     this.#used = shared?.used;
     this.#now = now;
+    this.#uptime = uptime;
     this.#metrics = metrics;
-    this.#refusals = new Refusals(log, now, metrics);
+    this.#refusals = new Refusals(log, uptime, metrics);
     this.#count();
   }
 
@@ -94,7 +103,7 @@ export class Access implements Disposable {
       const grant = this.#find(token, address);
       return isOperator(grant) ? this.#refusals.unauthorized("operator_token", { address, caller: grant.name }) : grant;
     }
-    const used = this.#ticketsOnce().use(ticket, this.#now());
+    const used = this.#ticketsOnce().use(ticket, this.#moment());
     if (used === "full") return new ProtocolError("overloaded", "too many tickets are used at the moment");
     return (used && this.#client(used.hash)) ?? this.#refusals.unauthorized("ticket", { address });
   }
@@ -119,7 +128,7 @@ export class Access implements Disposable {
   issue({ headers }: Request, address: string): IssuedTicket | ProtocolError {
     const grant = this.required ? this.admit({ token: bearerToken(headers) }, address) : undefined;
     if (grant instanceof ProtocolError) return grant;
-    const ticket = this.#ticketsOnce().issue(grant?.hash ?? "", this.#now());
+    const ticket = this.#ticketsOnce().issue(grant?.hash ?? "", this.#moment());
     return { ticket, expires_in_ms: TICKET_MS };
   }
 
@@ -159,8 +168,12 @@ export class Access implements Disposable {
   }
 
   #ticketsOnce(): Tickets {
-    this.#tickets ??= new Tickets(this.#secrets, (this.#used ??= UsedTickets.create()));
+    this.#tickets ??= new Tickets(this.#secrets, (this.#used ??= UsedTickets.create()), this.#issuer);
     return this.#tickets;
+  }
+
+  #moment(): Moment {
+    return { wall: this.#now(), uptime: this.#uptime() };
   }
 }
 

@@ -40,7 +40,7 @@ export class UsedTickets implements Disposable {
   /**
    * Uses a ticket.
    * @param key 48 bits that stand for it @param token stands for its token
-   * @param until time up to which it is remembered @param now both in milliseconds
+   * @param until time up to which it is remembered @param now both in milliseconds of a clock that nobody can set
    */
   use(key: number, token: string, until: number, now: number): Use {
     this.#forget(now);

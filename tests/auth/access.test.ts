@@ -15,7 +15,9 @@ const log = { info: () => {}, warn: () => {}, error: () => {} };
 
 let folder: string;
 let path: string;
+/** The clock on the wall, and one that nobody can set. */
 let now: number;
+let uptime: number;
 
 const line = (name: string, token: string, fields = "") => {
   return `${name} sha256:${hashToken(token).toString("hex")} ${fields}\n`;
@@ -30,6 +32,7 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "streamer-access-"));
   path = join(folder, "tokens");
   now = Date.UTC(2027, 0, 1);
+  uptime = 1_000_000;
   const lines = [
     line("client", TOKEN, "sessions=3"),
     line("ops", ADMIN, "admin"),
@@ -42,7 +45,14 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const open = () => new Access({ auth: { tokens: path, secret_file: "none" }, log, now: () => now });
+const CLOCKS = { now: () => now, uptime: () => uptime };
+const open = () => new Access({ auth: { tokens: path, secret_file: "none" }, log, ...CLOCKS });
+
+/** Lets time pass, on both clocks. */
+function pass(ms: number): void {
+  now += ms;
+  uptime += ms;
+}
 
 function ticketOf(access: Access): string {
   const issued = access.issue(request(TOKEN), HOST);
@@ -65,7 +75,7 @@ describe("access with a token file", () => {
     using access = open();
     const [used, late] = [ticketOf(access), ticketOf(access)];
     access.admit({ ticket: used }, HOST);
-    now += 30_000;
+    pass(30_000);
     const wrong = [
       {},
       { token: newToken() },
@@ -128,7 +138,7 @@ test("a ticket is valid at all servers with the same keys, and with others at it
   const [first, second] = [key("first"), key("second")];
   const openWith = async (text: string) => {
     await writeFile(keys, text);
-    return new Access({ auth: { tokens: path, secret_file: keys }, log, now: () => now });
+    return new Access({ auth: { tokens: path, secret_file: keys }, log, ...CLOCKS });
   };
   using one = await openWith(first + second);
   using two = await openWith(second + first);
@@ -143,6 +153,58 @@ test("a ticket is valid at all servers with the same keys, and with others at it
   }
 });
 
+test("a server that starts again with the keys of before refuses the tickets of before, used or not", async () => {
+  const keys = join(folder, "keys");
+  await writeFile(keys, `key ${"11".repeat(32)}\n`, { mode: 0o600 });
+  const start = () => new Access({ auth: { tokens: path, secret_file: keys }, log, ...CLOCKS });
+  using first = start();
+  const [used, unused] = [ticketOf(first), ticketOf(first)];
+  expect(first.admit({ ticket: used }, HOST)).toMatchObject({ name: "client" });
+  pass(1_000);
+  using second = start();
+  for (const ticket of [used, unused]) expect(second.admit({ ticket }, HOST)).toBeInstanceOf(ProtocolError);
+  expect(second.admit({ ticket: ticketOf(second) }, HOST)).toMatchObject({ name: "client" });
+});
+
+describe("when the clock on the wall is set", () => {
+  const DAY = 86_400_000;
+  const admits = (access: Access, token: string) => !(access.admit({ token }, HOST) instanceof ProtocolError);
+
+  test("forwards, tokens expire at once, their sessions end, and tickets for them are worthless; back, they are valid", async () => {
+    await writeFile(path, line("client", TOKEN, "expires=2027-01-02"));
+    using access = open();
+    const ticket = ticketOf(access);
+    const hash = hashToken(TOKEN).toString("hex");
+    expect([admits(access, TOKEN), access.holds(hash)]).toEqual([true, true]);
+    now += 3 * DAY;
+    expect([admits(access, TOKEN), access.holds(hash)]).toEqual([false, false]);
+    expect(access.admit({ ticket }, HOST)).toBeInstanceOf(ProtocolError);
+    now -= 3 * DAY;
+    expect([admits(access, TOKEN), access.holds(hash)]).toEqual([true, true]);
+  });
+
+  test("back, a token that has expired is valid until the clock is there again", () => {
+    using access = open();
+    expect(admits(access, LAPSED)).toBe(false);
+    now -= 2 * 365 * DAY;
+    expect(admits(access, LAPSED)).toBe(true);
+  });
+
+  test("tickets are used as before, once, and refusals are logged as before", () => {
+    const records: unknown[] = [];
+    const warn = (event: string) => void records.push(event);
+    using access = new Access({ auth: { tokens: path, secret_file: "none" }, log: { ...log, warn }, ...CLOCKS });
+    for (const jump of [DAY, -2 * DAY, DAY]) {
+      const ticket = ticketOf(access);
+      now += jump;
+      expect(access.admit({ ticket }, HOST)).toMatchObject({ name: "client" });
+      expect(access.admit({ ticket }, HOST)).toBeInstanceOf(ProtocolError);
+      uptime += 10_000;
+    }
+    expect(records).toEqual(["unauthorized", "unauthorized", "unauthorized"]);
+  });
+});
+
 test("the log and the metrics have the reason of a refusal, its address and a known principal, and no secret", () => {
   const records: unknown[] = [];
   const registry = new MetricRegistry();
@@ -152,7 +214,7 @@ test("the log and the metrics have the reason of a refusal, its address and a kn
     auth: { tokens: path, secret_file: "none" },
     log: { ...log, warn },
     metrics,
-    now: () => now,
+    ...CLOCKS,
   });
   const attempts = [
     () => access.admit({}, HOST),
@@ -163,12 +225,12 @@ test("the log and the metrics have the reason of a refusal, its address and a kn
     () => access.operatorRefusal(request(TOKEN), HOST),
   ];
   for (const attempt of attempts) {
-    now += 10_000;
+    pass(10_000);
     attempt();
   }
   // At most one in ten seconds; the next has the number of those that were left out.
   for (let index = 0; index < 3; index++) access.admit({}, HOST);
-  now += 10_000;
+  pass(10_000);
   access.admit({}, HOST);
   expect(records).toEqual([
     ["unauthorized", { reason: "no_token", address: HOST }],
@@ -187,7 +249,7 @@ test("the log and the metrics have the reason of a refusal, its address and a kn
 
 test("a metric tells while the token file cannot be used", async () => {
   const metrics = authFamilies(new MetricRegistry());
-  using access = new Access({ auth: { tokens: path, secret_file: "none" }, log, metrics, now: () => now });
+  using access = new Access({ auth: { tokens: path, secret_file: "none" }, log, metrics, ...CLOCKS });
   const look = async () => {
     for (let looks = 0; looks < 3; looks++) await access.check();
     return [metrics.fileRefused.with({}).value, metrics.tokens.with({}).value];
@@ -202,7 +264,7 @@ test("access without a token file requires nothing, and still issues tickets", (
   using access = new Access({ auth: { tokens: "none", secret_file: "none" }, log });
   expect([access.required, access.text]).toEqual([false, undefined]);
   expect(access.issue(request("anything"), HOST)).toMatchObject({
-    ticket: expect.stringMatching(/^[\w-]{88}$/),
+    ticket: expect.stringMatching(/^[\w-]{107}$/),
     expires_in_ms: 30_000,
   });
 });

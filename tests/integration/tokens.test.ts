@@ -9,6 +9,7 @@ import type { Settings } from "../support/in-process-server.ts";
 import { modelPath } from "../support/pool-harness.ts";
 import { loggedBy, ProcessesServer } from "../support/processes.ts";
 import { waitUntil } from "../support/wait.ts";
+import { WallClock } from "../support/wall-clock.ts";
 import { type ConnectOptions, UpgradeRefused } from "../support/websocket-client.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
@@ -218,6 +219,56 @@ describe("serve", () => {
       }
       expect((await fetch(`${server.url}/metrics`, bearer(admin))).status).toBe(404);
     }
+  });
+});
+
+describe("a server that starts again with the same auth.secret_file", () => {
+  test("accepts a ticket of before no more, also within its 30 s, and whether it was used or not", async () => {
+    const file = newFile();
+    const token = await newToken(file, "client");
+    const keys = `${file}.keys`;
+    await writeFile(keys, `key ${"11".repeat(32)}\n`, { mode: 0o600 });
+    for (const processes of [1, 2]) {
+      const settings = { ...QUICK, "auth.tokens": file, "auth.secret_file": keys, "server.processes": processes };
+      const path = (ticket: string) => ({ path: `/api/v1/simple?ticket=${ticket}` });
+      const tickets: string[] = [];
+      {
+        await using before = await executable.serve(settings);
+        // One that shares the keys accepts them, too.
+        await using other = await executable.serve(settings);
+        tickets.push(await ticketOf(before, token), await ticketOf(before, token));
+        const [used = ""] = tickets;
+        const statuses = [before, other, before, other].map((server) => status(server, path(used)));
+        expect((await Promise.all(statuses)).toSorted()).toEqual([101, 101, 401, 401]);
+      }
+      await using since = await executable.serve(settings);
+      for (const ticket of tickets) expect(await status(since, path(ticket))).toBe(401);
+      expect(await status(since, path(await ticketOf(since, token)))).toBe(101);
+    }
+  });
+});
+
+describe("a clock on the wall that is set while the server runs", () => {
+  test("decides whether a token has expired, and lets a ticket be used once within its 30 s as before", async () => {
+    await using clock = await WallClock.create();
+    const file = newFile();
+    const day = 86_400;
+    const tomorrow = new Date(Date.now() + day * 1_000).toISOString().slice(0, 10);
+    const token = await newToken(file, "client", "--expires", tomorrow);
+    const [stays, jumps] = [await newToken(file, "stays"), [day / 24, -day, 3 * day]];
+    await using server = await executable.serve({ ...QUICK, "auth.tokens": file }, [], clock.env);
+    const client = await server.connect({ path: "/api/v1/simple", ...bearer(token) });
+    for (const jump of jumps) {
+      const path = `/api/v1/simple?ticket=${await ticketOf(server, stays)}`;
+      clock.set(jump);
+      const statuses = [await status(server, { path }), await status(server, { path })];
+      expect([jump, ...statuses]).toEqual([jump, 101, 401]);
+    }
+    // Three days ahead.
+    expect(await client.waitForClose()).toEqual({ code: 1008, reason: "unauthorized" });
+    expect([await status(server, bearer(token)), await status(server, bearer(stays))]).toEqual([401, 101]);
+    clock.set(0);
+    expect(await status(server, bearer(token))).toBe(101);
   });
 });
 

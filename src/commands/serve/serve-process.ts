@@ -64,7 +64,7 @@ async function run(order: ServeOrder, link: SupervisorLink, options: ServeOption
     spanCounter: (fate) => metrics.families.server.spans.with({ fate }),
   });
   using table = SessionTable.open(TABLE_FD, order.capacity);
-  const { owner, secret, tokens, count, listensWhenLoaded, metricsPlace } = order;
+  const { owner, secret, startedAt, tokens, count, listensWhenLoaded, metricsPlace } = order;
   const used = new UsedTickets(SessionTable.open(TICKETS_FD, MAX_USED_TICKETS), owner, count);
   const places = new SharedPlaces({ table, owner, limit: config.limits.max_sessions, secret });
   let server: Server;
@@ -75,7 +75,7 @@ async function run(order: ServeOrder, link: SupervisorLink, options: ServeOption
       program: options,
       telemetry: { metrics, tracing: traceExport?.tracing },
       tls: order.credentials,
-      process: { number, count, places, access: { secret, used, tokens }, listensWhenLoaded, metricsPlace },
+      process: { number, count, places, access: { secret, startedAt, used, tokens }, listensWhenLoaded, metricsPlace },
     });
   } catch (error) {
     if (error instanceof TokenListError) return link.fail(EXIT.usage, tokenFailure(error));

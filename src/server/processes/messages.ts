@@ -27,6 +27,8 @@ export interface ServeOrder {
   readonly capacity: number;
   /** Secret with which the keys of callers are computed, and tickets sealed. */
   readonly secret: Uint8Array;
+  /** When the supervisor was started, milliseconds since the machine was. */
+  readonly startedAt: number;
   /** Text of the token file that the supervisor uses; undefined: there are no tokens. */
   readonly tokens: string | undefined;
   /** Other processes accept connections while this one loads. */

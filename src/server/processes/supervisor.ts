@@ -1,5 +1,6 @@
 import { TICKET_MEMORY_MS } from "../../auth/tickets.ts";
 import type { Config } from "../../config/config.ts";
+import { machineUptime } from "../../lib/machine-uptime.ts";
 import { MAX_OWNER } from "../../native/session-table.ts";
 import { GOODBYE_MS } from "../../session/sessions.ts";
 import type { Logger } from "../../telemetry/log/log.ts";
@@ -50,6 +51,7 @@ export class Supervisor {
   /** All processes that live, those that drain included. */
   readonly #children = new Set<ServerChild>();
   readonly #secret = crypto.getRandomValues(new Uint8Array(32));
+  readonly #startedAt = machineUptime();
   readonly #watch: ProcessWatch;
   #phase: "starting" | "running" | "draining" = "starting";
   #owner = 0;
@@ -169,6 +171,7 @@ export class Supervisor {
       owner: this.#nextOwner(),
       capacity: shared.sessions.capacity,
       secret: this.#secret,
+      startedAt: this.#startedAt,
       tokens: shared.tokens(),
       listensWhenLoaded,
       metricsPlace,
