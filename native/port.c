@@ -6,12 +6,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 static int set_option(int fd, int level, int option, int value) {
@@ -36,31 +33,20 @@ static socklen_t parse_address(const char *address, uint32_t port, struct sockad
     return 0;
 }
 
-/* Takes the lock of those who reserve this port. Returns a descriptor, or -1 with errno. */
-static int lock_port(uint32_t port) {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) return -1;
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    /* An abstract name, which begins with a zero: like a port, it belongs to the network namespace. */
-    int length = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "streamer-port-%u", (unsigned)port);
-    if (bind(fd, (struct sockaddr *)&name, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)) == 0)
-        return fd;
-    int error = errno;
-    close(fd);
-    errno = error;
-    return -1;
-}
-
-/* Binds a socket that shares the port with nobody, except with connections of earlier servers that linger, and then
- * permits sharing. Between the two, another one that does the same would not notice this socket: hence the lock. */
-static int bind_shared(const struct sockaddr_storage *address, socklen_t length) {
+/* Binds a socket that shares the port with nobody, and then permits sharing to processes of the same user.
+ * Connections of earlier servers that linger do no harm: hence SO_REUSEADDR. But two that bind so at the same time would
+ * not notice each other. At most one of them can listen, which the kernel decides; from then on, all others are refused.
+ * Whoever connects meanwhile is refused, too, as before. */
+static int bind_shared(const struct sockaddr_storage *address, socklen_t length, int chosen) {
     int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) return -1;
-    /* Both may fail without harm: where there is no IPv6, and the second is for connections of earlier servers only. */
+    /* May fail without harm, where there is no IPv6. */
     if (address->ss_family == AF_INET6) set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-    set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    if (bind(fd, (const struct sockaddr *)address, length) == 0 && set_option(fd, SOL_SOCKET, SO_REUSEADDR, 0) == 0 &&
-        set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) == 0)
+    /* A port that the kernel chooses is nobody's, and would be given back with the end of listening. */
+    if (chosen) set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (bind(fd, (const struct sockaddr *)address, length) == 0 && (!chosen || listen(fd, 0) == 0) &&
+        set_option(fd, SOL_SOCKET, SO_REUSEADDR, 0) == 0 && set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) == 0 &&
+        (!chosen || shutdown(fd, SHUT_RD) == 0))
         return fd;
     int error = errno;
     close(fd);
@@ -72,12 +58,8 @@ int32_t sa_port_reserve(const char *address, uint32_t port) {
     struct sockaddr_storage parsed;
     socklen_t length = address == NULL || port > UINT16_MAX ? 0 : parse_address(address, port, &parsed);
     if (length == 0) return -EINVAL;
-    int lock = lock_port(port);
-    if (lock < 0 && port != 0) return -errno;
-    int fd = bind_shared(&parsed, length);
-    int32_t result = fd < 0 ? -errno : fd;
-    if (lock >= 0) close(lock);
-    return result;
+    int fd = bind_shared(&parsed, length, port != 0);
+    return fd < 0 ? -errno : fd;
 }
 
 int32_t sa_port_number(int32_t fd) {

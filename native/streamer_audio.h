@@ -391,9 +391,10 @@ SA_API void sa_session_table_free(sa_session_table *table);
 
 /* ---- Port: shared by the processes of one server, and by nobody else --------------------------------------------- */
 
-/* Reserves a TCP port without listening, so that processes of this user can listen with SO_REUSEPORT as long as the
- * descriptor is open. Another reservation, and a server without SO_REUSEPORT, fails. address: numeric, IPv4 or IPv6, zero
- * terminated. port: 0 to 65535; 0 selects a free one.
+/* Reserves a TCP port, so that processes of this user can listen with SO_REUSEPORT as long as the descriptor is open.
+ * Another reservation, a server without SO_REUSEPORT and one of another user fail. The reservation itself does not
+ * listen, but for a moment before it is returned. address: numeric, IPv4 or IPv6, zero terminated. port: 0 to 65535; 0
+ * selects a free one.
  * Returns a descriptor, which the caller closes; -EINVAL when an argument is NULL or out of range, -EADDRINUSE when the
  * port is in use, or another negative errno. */
 SA_API int32_t sa_port_reserve(const char *address, uint32_t port);

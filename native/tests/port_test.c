@@ -23,6 +23,18 @@ static int listener(int32_t port, int option) {
     return -1;
 }
 
+/* Returns a socket that has the port like a reservation that is being made, or -1. */
+static int half_reserved(int32_t port) {
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int on = 1;
+    REQUIRE(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) == 0) return fd;
+    close(fd);
+    return -1;
+}
+
 /* Leaves a connection in TIME_WAIT on the server's side. */
 static void linger(int server, int32_t port) {
     int client = socket(AF_INET, SOCK_STREAM, 0);
@@ -65,7 +77,18 @@ int main(void) {
     first = listener(port, SO_REUSEPORT);
     REQUIRE(first >= 0);
     close(first);
+    REQUIRE(half_reserved(port) == -1);
     close(fd);
+    /* Of two reservations at the same time, the one that listens first has the port. */
+    int other = half_reserved(port);
+    fd = sa_port_reserve("127.0.0.1", (uint32_t)port);
+    REQUIRE(other >= 0 && fd >= 0 && listen(other, 0) == -1 && errno == EADDRINUSE);
+    close(other);
+    close(fd);
+    other = half_reserved(port);
+    REQUIRE(other >= 0 && listen(other, 0) == 0);
+    REQUIRE(sa_port_reserve("127.0.0.1", (uint32_t)port) == -EADDRINUSE);
+    close(other);
     fd = sa_port_reserve("::1", 0);
     REQUIRE(fd < 0 || sa_port_number(fd) > 0);
     if (fd >= 0) close(fd);

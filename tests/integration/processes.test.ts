@@ -1,5 +1,7 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { once } from "node:events";
 import { rename, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 
 import { encode, freshSeed, seeded, speech } from "../support/audio.ts";
@@ -281,6 +283,19 @@ describe("the start of several processes", () => {
     await using single = await executable.serve(QUICK_MODEL);
     const { code, err } = await executable.run(["serve", "--port", String(single.port), "--processes", "2"]);
     expect([code, err]).toEqual([1, expect.stringContaining("is in use")]);
+  });
+
+  test("another user of the machine who holds a name for their port does not keep them from starting", async () => {
+    const probe = createServer().listen(0, "127.0.0.1");
+    await once(probe, "listening");
+    const { port } = probe.address() as AddressInfo;
+    probe.close();
+    await once(probe, "close");
+    const held = createServer().listen(`\0streamer-port-${port}`);
+    await once(held, "listening");
+    await using server = await ProcessesServer.start(executable, { "server.port": port });
+    expect(server.server.port).toBe(port);
+    held.close();
   });
 
   test("a model that cannot be loaded ends the start with the exit code and the message of one process", async () => {
