@@ -31,6 +31,9 @@ const INFO = "/api/v1/info";
 const METRICS = "/metrics";
 const CONTRACT = "/api/v1/asyncapi.json";
 
+/** Pages that tell whether the server works, and nothing about what it does. */
+export const PROBES: readonly string[] = [HEALTH, READY];
+
 /** The paths that `addPages` adds. */
 export const PAGES = [HEALTH, READY, INFO, METRICS, CONTRACT] as const;
 

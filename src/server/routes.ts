@@ -7,7 +7,7 @@ import { ProtocolError } from "../protocol/errors.ts";
 import type { Edge } from "./edge/edge.ts";
 import { addressOf, type GuardedEnv, guardRequests } from "./edge/guard.ts";
 import { guardPublicPages } from "./page-guard.ts";
-import { addPages, PAGES, type PagesHost, refuse } from "./pages.ts";
+import { addPages, PAGES, type PagesHost, PROBES, refuse } from "./pages.ts";
 import { connect, type UpgradeHost } from "./upgrade.ts";
 
 /** The server, as its routes use it. */
@@ -33,10 +33,12 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[]): Routes
   for (const route of routes) {
     for (const path of route.paths) app.get(path, (c) => connect({ request: c.req.raw, ...c.env, route, path }, host));
   }
-  app.use(guardRequests(host.edge));
   const frontPage = frontPageOf(host.version, routes);
   const { access, config } = host;
   const { public_routes: publicRoutes } = config.auth;
+  // A page on the web that reaches them by DNS rebinding learns no more than that a server is here.
+  const discreet = [FRONT_PAGE, ...PROBES];
+  app.use(guardRequests(host.edge, (path) => publicRoutes.includes(path) && !discreet.includes(path)));
   const guard = guardPublicPages({ access, publicRoutes, adminOnly: config.server.admin_only });
   app.get(FRONT_PAGE, guard(FRONT_PAGE), (c) => c.text(frontPage));
   addPages(app, host, guard);

@@ -302,6 +302,32 @@ describe("an address that other machines reach", () => {
   });
 });
 
+test("public pages are protected from DNS rebinding, also when others need a token; those that tell nothing answer any Host", async () => {
+  const [metrics, info] = ["/metrics", "/api/v1/info"];
+  const discreet = ["/", "/api/v1/health", "/api/v1/ready"];
+  const closed = "/api/v1/asyncapi.json";
+  const settings = {
+    ...QUICK,
+    "auth.tokens": "tokens.txt",
+    "auth.public_routes": [metrics, info, ...discreet].join(","),
+    "server.hosts": "streamer.example",
+  };
+  await using server = await executable.serve(settings);
+  const statusAt = (host: string) => async (path: string) =>
+    [path, (await exchange(server, [`GET ${path} HTTP/1.1`, `Host: ${host}`])).status] as const;
+  const statuses = (host: string, paths: readonly string[]) => Promise.all(paths.map(statusAt(host)));
+  for (const host of ["localhost", "127.0.0.1", "streamer.example"]) {
+    const all = [metrics, info, "//metrics/", ...discreet];
+    expect(await statuses(host, all)).toEqual(all.map((path) => [path, 200]));
+  }
+  const hidden = [metrics, info, "//metrics/", "/api/v1/info/"];
+  expect(await statuses("evil.example", hidden)).toEqual(hidden.map((path) => [path, 403]));
+  expect(await statuses("evil.example", discreet)).toEqual(discreet.map((path) => [path, 200]));
+  // A page that needs a token is not for whoever has none, by whatever name.
+  expect(await statuses("evil.example", [closed])).toEqual([[closed, 401]]);
+  expect(server.err).toContain('"event":"host_refused"');
+});
+
 test("several processes go by the same names, and the one that they listen on", async () => {
   const settings = { ...QUICK, "server.processes": 2, "server.hosts": "streamer.example" };
   await using several = await executable.serve(settings, ["--host", "localhost"]);

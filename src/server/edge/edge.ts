@@ -75,9 +75,12 @@ export class Edge {
     }
   }
 
-  /** Returns why a request is refused that only reads, such as GET; undefined: it is not. */
-  refusesRead(visit: Visit): ProtocolError | undefined {
-    return visit.host === undefined ? undefined : this.#foreignHost(visit.host, visit);
+  /**
+   * Returns why a request is refused that only reads, such as GET; undefined: it is not.
+   * @param isPublic its route needs no token, although there are tokens
+   */
+  refusesRead(visit: Visit, isPublic = false): ProtocolError | undefined {
+    return visit.host === undefined ? undefined : this.#foreignHost(visit.host, visit, isPublic);
   }
 
   /**

@@ -29,15 +29,17 @@ const PREFLIGHT = {
 /**
  * Refuses requests by their name and their origin. Permits web pages of other origins to read the answers (CORS), if
  * they may use the server. It needs no cookies, so pages get no permission to send any.
+ * @param isPublic returns true for the path of a page that needs no token, although there are tokens
  */
-export function guardRequests(edge: Edge): MiddlewareHandler<GuardedEnv> {
+export function guardRequests(edge: Edge, isPublic = (_: string): boolean => false): MiddlewareHandler<GuardedEnv> {
   return async (context, next) => {
     const { env, req } = context;
     const { visit } = env;
     if (visit instanceof ProtocolError) return refusalOf(visit, { refuse: errorEvent });
     const isPreflight = req.method === "OPTIONS" && req.header("access-control-request-method") !== undefined;
     const reads = READS.includes(req.method) && !isPreflight;
-    const refused = reads ? edge.refusesRead(visit) : edge.refusesUse(visit);
+    const open = isPublic(req.path);
+    const refused = reads ? edge.refusesRead(visit, open) : edge.refusesUse(visit, open);
     if (refused !== undefined) return refusalOf(refused, { refuse: errorEvent });
     if (isPreflight) context.res = new Response(null, { status: 204, headers: PREFLIGHT });
     else await next();

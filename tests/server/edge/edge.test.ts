@@ -96,7 +96,10 @@ describe("the name that a request comes by", () => {
     const closed = edgeOf({ tokensExist: true });
     expect(decisions(closed, { host: "any.example" })).toEqual(["open", "open"]);
     expect(closed.refusesUse(visit(closed, { host: "any.example" }), true)?.code).toBe("host_not_allowed");
-    expect(closed.refusesUse(visit(closed, { host: "localhost" }), true)).toBeUndefined();
+    expect(closed.refusesRead(visit(closed, { host: "any.example" }), true)?.code).toBe("host_not_allowed");
+    for (const refuses of ["refusesUse", "refusesRead"] as const) {
+      expect(closed[refuses](visit(closed, { host: "localhost" }), true)).toBeUndefined();
+    }
   });
 
   test("may be missing when nothing is changed, as in health checks over HTTP/1.0", () => {
