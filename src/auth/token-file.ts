@@ -2,6 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 
 import { messageOf } from "../lib/thrown.ts";
+import { worldReadableMode, worldReadableWarning } from "../lib/world-readable.ts";
 import type { Logger } from "../telemetry/log/log.ts";
 import type { Grant } from "./grant.ts";
 import { parseTokenList, TokenListError } from "./token-list.ts";
@@ -10,7 +11,6 @@ import { Tokens } from "./tokens.ts";
 /** Largest token file. */
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 const OTHERS_WRITE = 0o002;
-const OTHERS_READ = 0o004;
 
 export interface TokenFileOptions {
   /** Path of the file. */
@@ -56,7 +56,7 @@ export class TokenFile {
       this.#handled = signatureOf(status);
       checkStatus(status, path);
       this.#use(readFileSync(path, "utf8"));
-      this.#warnOf(status);
+      this.#warn();
     } catch (error) {
       const problems = problemsOf(error, path);
       if (known === undefined) throw new TokenListError(problems);
@@ -105,12 +105,11 @@ export class TokenFile {
     }
     let text: string;
     try {
-      const status = await stat(path, { bigint: true });
-      checkStatus(status, path);
+      checkStatus(await stat(path, { bigint: true }), path);
       text = await readFile(path, "utf8");
       if ((await stateOf(path)) !== now) return false;
       this.#handled = now;
-      return this.#reload(text, status);
+      return this.#reload(text);
     } catch (error) {
       this.#handled = now;
       this.#report(problemsOf(error, path));
@@ -118,10 +117,10 @@ export class TokenFile {
     }
   }
 
-  #reload(text: string, status: FileStatus): boolean {
+  #reload(text: string): boolean {
     const before = this.#tokens;
     this.#use(text);
-    this.#warnOf(status);
+    this.#warn();
     const added = count(this.#tokens.grants, (grant) => !before.has(grant.hash));
     const removed = count(before.grants, (grant) => !this.#tokens.has(grant.hash));
     this.#options.log.info("token_file_loaded", { file: this.#options.path, valid: this.#tokens.size, added, removed });
@@ -141,12 +140,12 @@ export class TokenFile {
     log.error("token_file_refused", { file: path, problems, kept: this.#tokens.size });
   }
 
-  #warnOf({ mode }: FileStatus): void {
-    const { path, log } = this.#options;
-    const warnings: string[] = [];
-    if (Number(mode) & OTHERS_READ) {
-      warnings.push(`${path}: found mode ${modeOf(mode)}, so that every user can read it; better: chmod o-r`);
-    }
+  #warn(): void {
+    const { path, log, known } = this.#options;
+    // One of several processes: the supervisor, which has the same file, warns for all.
+    if (known !== undefined) return;
+    const mode = worldReadableMode(path);
+    const warnings = mode === undefined ? [] : [worldReadableWarning(path, mode)];
     if (this.#tokens.size === 0) warnings.push(`${path}: has no token, so that nobody can connect`);
     const text = warnings.join("\n");
     if (text !== this.#warned) for (const message of warnings) log.warn("token_file_warning", { message });

@@ -170,6 +170,10 @@ describe("a token file", () => {
     ]);
     await chmod(path, 0o644);
     expect(namesOf(new TokenFile({ path, log }))).toEqual(["a"]);
+    // Its folder keeps others from it.
+    expect(events).toEqual([]);
+    await chmod(folder, 0o755);
+    expect(namesOf(new TokenFile({ path, log }))).toEqual(["a"]);
     const message = `${path}: found mode 0644, so that every user can read it; better: chmod o-r`;
     expect(events).toEqual([["warn", "token_file_warning", { message }]]);
   });

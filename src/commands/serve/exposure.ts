@@ -2,6 +2,7 @@ import { lookup } from "node:dns/promises";
 
 import type { Config } from "../../config/config.ts";
 import { canonicalAddress, isLoopbackAddress } from "../../lib/ip-address.ts";
+import { worldReadableMode, worldReadableWarning } from "../../lib/world-readable.ts";
 import type { Logger } from "../../telemetry/log/log.ts";
 
 /** Warns if other machines can use the server although nobody needs a token or a certificate. */
@@ -12,6 +13,18 @@ export async function warnOfExposure({ server, auth }: Config, log: Pick<Logger,
     "every machine that reaches this address can use the server, because nobody needs a token; " +
     "set auth.tokens, or listen on 127.0.0.1";
   log.warn("open_to_everybody", { host, message });
+}
+
+/** Warns if every user of the machine can read the keys of the deployment, or that of the certificate. */
+export function warnOfReadableSecrets({ server, auth }: Config, log: Pick<Logger, "warn">): void {
+  warnIfReadable("auth.secret_file", auth.secret_file, log);
+  warnIfReadable("server.tls_key", server.tls_key, log);
+}
+
+/** Warns if every user of the machine can read a file with a secret. @param path none: there is no file */
+export function warnIfReadable(setting: string, path: string, log: Pick<Logger, "warn">): void {
+  const mode = path === "none" ? undefined : worldReadableMode(path);
+  if (mode !== undefined) log.warn("secret_readable", { message: `${setting}: ${worldReadableWarning(path, mode)}` });
 }
 
 /** Returns true if only programs of this machine reach the address. */

@@ -11,7 +11,7 @@ import { otelProblems } from "../../telemetry/tracing/otel-environment.ts";
 import { openTraceExport } from "../../telemetry/tracing/trace-export.ts";
 import { EXIT, ExitError, UsageError } from "../terminal/exit-codes.ts";
 import { openConsole } from "./console.ts";
-import { warnOfExposure } from "./exposure.ts";
+import { warnOfExposure, warnOfReadableSecrets } from "./exposure.ts";
 import { listenFailure, tokenFailure } from "./listen-failure.ts";
 import { openAdmin } from "./open-admin.ts";
 import { shutdownSignal } from "./signals.ts";
@@ -59,6 +59,7 @@ export async function serveSingle({ config, warnings }: EffectiveConfig, options
   }
   using _watch = watchCredentials({ config, credentials, log, metrics: metrics.families.tls, server });
   await warnOfExposure(config, log);
+  warnOfReadableSecrets(config, log);
   await using admin = await openAdmin(config, server.pages, server.access, log);
   const stopped = shutdownSignal(log, options.exit);
   console.showLoading(() => server.loadProgress());

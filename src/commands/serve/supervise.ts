@@ -19,7 +19,7 @@ import { otelProblems } from "../../telemetry/tracing/otel-environment.ts";
 import { EXIT, ExitError, UsageError } from "../terminal/exit-codes.ts";
 import { openConsole, type ServeConsole } from "./console.ts";
 import { hasControllingTerminal } from "./controlling-terminal.ts";
-import { warnOfExposure } from "./exposure.ts";
+import { warnOfExposure, warnOfReadableSecrets } from "./exposure.ts";
 import { listenFailure, tokenFailure } from "./listen-failure.ts";
 import { openAdmin } from "./open-admin.ts";
 import { Reload } from "./reload.ts";
@@ -68,6 +68,7 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
   using tickets = SessionTable.create(MAX_USED_TICKETS);
   using access = openAccess(config, log);
   await warnOfExposure(config, log);
+  warnOfReadableSecrets(config, log);
   const startedAt = performance.now();
   await using admin = await openAdmin(
     config,

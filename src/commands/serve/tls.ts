@@ -5,6 +5,7 @@ import { loadCredentials } from "../../server/tls/tls-files.ts";
 import type { Logger } from "../../telemetry/log/log.ts";
 import type { TlsFamilies } from "../../telemetry/metrics/families/tls.ts";
 import { UsageError } from "../terminal/exit-codes.ts";
+import { warnIfReadable } from "./exposure.ts";
 
 /** Reads and checks certificate and key. Returns undefined when none is configured. Throws UsageError with all faults. */
 export async function readCredentials({ server }: Config): Promise<TlsCredentials | undefined> {
@@ -37,7 +38,10 @@ export function watchCredentials({
   server,
 }: WatchOptions): CredentialsWatch | undefined {
   if (credentials === undefined) return undefined;
-  const use = (changed: TlsCredentials) => server.useCredentials(changed);
+  const use = (changed: TlsCredentials): void => {
+    server.useCredentials(changed);
+    warnIfReadable("server.tls_key", config.server.tls_key, log);
+  };
   const watch = new CredentialsWatch({ settings: config.server, credentials, log, metrics, use });
   watch.begin();
   return watch;

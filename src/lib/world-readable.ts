@@ -1,0 +1,60 @@
+import { readFileSync, realpathSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+
+/** Permissions of every user: to read a file, and to open what is in a folder. */
+const OTHERS_READ = 0o004;
+const OTHERS_SEARCH = 0o001;
+
+/**
+ * Returns the mode of a file that every user of the machine can read, such as `0644`; undefined: not every user can, it
+ * is no file, or it is on a read-only mount. Such are secrets in containers, whose mode is 0444 or 0644 by default: it
+ * is that of the mount, which cannot be changed from inside, and the server is the only user there.
+ *
+ * Permission of the group does not count: it is how a file that belongs to root is given to one server.
+ * @param mounts those of the process, as /proc/self/mountinfo has them
+ */
+export function worldReadableMode(path: string, mounts = readMounts()): string | undefined {
+  try {
+    const file = realpathSync(path);
+    const { mode } = statSync(file);
+    if ((mode & OTHERS_READ) === 0 || isReadOnly(file, mounts)) return undefined;
+    for (let folder = dirname(file); ; folder = dirname(folder)) {
+      if ((statSync(folder).mode & OTHERS_SEARCH) === 0) return undefined;
+      if (folder === dirname(folder)) return (mode & 0o7777).toString(8).padStart(4, "0");
+    }
+  } catch {
+    // A pipe, or a file that is being replaced.
+    return undefined;
+  }
+}
+
+/** Returns the sentence of a warning. @param mode as `worldReadableMode` returns it */
+export function worldReadableWarning(path: string, mode: string): string {
+  return `${path}: found mode ${mode}, so that every user can read it; better: chmod o-r`;
+}
+
+function readMounts(): string {
+  try {
+    return readFileSync("/proc/self/mountinfo", "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/** Returns true if a file is on a read-only mount. @param file an absolute path without symbolic links */
+function isReadOnly(file: string, mounts: string): boolean {
+  let longest = "";
+  let options: readonly string[] = [];
+  for (const line of mounts.split("\n")) {
+    const [, , , , point = "", own = ""] = line.split(" ");
+    const folder = point.replaceAll(/\\([0-7]{3})/g, (_, code: string) =>
+      String.fromCharCode(Number.parseInt(code, 8)),
+    );
+    const holds = folder === "/" || folder === file || file.startsWith(`${folder}/`);
+    // Of several mounts at one place the last one is seen.
+    if (folder === "" || !holds || folder.length < longest.length) continue;
+    longest = folder;
+    options = own.split(",");
+  }
+  return options.includes("ro");
+}
