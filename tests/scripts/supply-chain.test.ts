@@ -6,7 +6,7 @@ import addFormats from "ajv-formats";
 
 import manifest from "../../package.json" with { type: "json" };
 import advisories from "../../scripts/advisories.json" with { type: "json" };
-import { affectedPackages } from "../../scripts/audit.ts";
+import { affectedPackages, type Checklist, uncheckedPackages } from "../../scripts/audit.ts";
 import { type LockFile, productionPackages, readLockFile } from "../../scripts/lock-file.ts";
 import { billOfMaterials } from "../../scripts/sbom.ts";
 
@@ -84,12 +84,35 @@ describe("the stored advisories", () => {
     expect(affectedPackages(lock)).toEqual([]);
   });
 
-  test("would affect an old version, and name packages that are used", () => {
+  test("would affect an old version", () => {
     expect(affectedPackages(locked("hono", "4.12.0")).length).toBeGreaterThan(3);
     expect(affectedPackages(locked("valibot", "1.1.0"))[0]).toStartWith("valibot 1.1.0: GHSA-vqpr-j7v3-hqw9");
-    expect(advisories.checked).toMatch(/^\d{4}-\d\d-\d\d$/);
+  });
+
+  test("have every package that the executable contains, with the day and the place of the look-up, and no other", () => {
+    const list: Checklist = advisories.packages;
+    expect(uncheckedPackages(lock)).toEqual([]);
     const names = productionPackages(lock).map(({ name }) => name);
-    expect(advisories.advisories.filter((one) => !names.includes(one.package))).toEqual([]);
+    for (const name of Object.keys(manifest.dependencies)) expect(names).toContain(name);
+    expect(Object.keys(list).filter((name) => !names.includes(name))).toEqual([]);
+    for (const [name, { checked, source, advisories: all }] of Object.entries(list)) {
+      expect([name, checked, source]).toEqual([
+        name,
+        expect.stringMatching(/^20\d\d-\d\d-\d\d$/),
+        expect.stringMatching(/./),
+      ]);
+      expect([name, Number.isNaN(Date.parse(checked))]).toEqual([name, false]);
+      for (const { id, affected } of all) {
+        expect([name, id]).toEqual([name, expect.stringMatching(/^(GHSA(-\w{4}){3}|CVE-\d{4}-\d{4,})$/)]);
+        // A range that no version satisfies would hide its advisory.
+        expect([id, Bun.semver.satisfies("0.0.1", affected.split(" ").at(-1) ?? "")]).toEqual([id, true]);
+      }
+    }
+  });
+
+  test("are missed when a package has no entry", () => {
+    const others = Object.entries(advisories.packages).filter(([name]) => name !== "hono");
+    expect(uncheckedPackages(lock, Object.fromEntries(others))).toEqual(["hono"]);
   });
 });
 
