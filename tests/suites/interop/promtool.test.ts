@@ -24,8 +24,10 @@ testPromtool("every alert fires when it should and not before", async () => {
 });
 
 testPromtool("promtool accepts the configuration of Prometheus", async () => {
-  const { code, text } = await output([promtool!, "check", "config", "--syntax-only", "prometheus.yml"], folder);
-  expect([code, text]).toEqual([0, expect.stringContaining("SUCCESS")]);
+  for (const file of ["prometheus.yml", "prometheus.tls.yml"]) {
+    const { code, text } = await output([promtool!, "check", "config", "--syntax-only", file], folder);
+    expect([file, code, text]).toEqual([file, 0, expect.stringContaining("SUCCESS")]);
+  }
 });
 
 testPromtool("promtool accepts the metrics, before and after a load", async () => {
