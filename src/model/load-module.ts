@@ -59,6 +59,9 @@ const NAME_LENGTH: FieldCheck = [
   (value) => typeof value !== "string" || value.trim() === "" || NAME.test(value),
 ];
 
+/** Most options that a model declares. */
+const MAX_OPTIONS = 64;
+
 const OPTIONAL_FIELDS: Readonly<Record<string, FieldCheck>> = {
   sampleRate: [
     `an integer from ${MIN_SAMPLE_RATE} to ${MAX_SAMPLE_RATE}`,
@@ -70,6 +73,7 @@ const OPTIONAL_FIELDS: Readonly<Record<string, FieldCheck>> = {
   stateful: ["true or false", isBoolean],
   traces: ["true or false", isBoolean],
   settings: ["an object of { default, unit, meaning } by name", isDescription],
+  options: [`an array of at most ${MAX_OPTIONS} different names that are not empty`, isOptionList],
   validate: ["a function", isFunction],
 };
 
@@ -90,6 +94,11 @@ function findProblems(exported: unknown): string[] {
 function isDescription(value: unknown): boolean {
   const isObject = (found: unknown) => typeof found === "object" && found !== null && !Array.isArray(found);
   return isObject(value) && Object.values(value as object).every((entry) => isObject(entry) && "default" in entry);
+}
+
+function isOptionList(value: unknown): boolean {
+  if (!Array.isArray(value) || value.length > MAX_OPTIONS || new Set(value).size < value.length) return false;
+  return value.every((name) => typeof name === "string" && name !== "");
 }
 
 function isWithin(value: unknown, min: number, max: number): boolean {

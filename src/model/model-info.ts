@@ -12,6 +12,8 @@ export interface ModelInfo {
   readonly maxBatchWaitMs: number;
   /** A call may be repeated. Finals are called once more when their worker ends during the call. */
   readonly idempotent: boolean;
+  /** Names of the options that the model takes; undefined: it does not say, and takes all. */
+  readonly options?: readonly string[];
   /** The model has loaded a native add-on (Node-API), which cannot be interrupted. */
   readonly nativeAddon: boolean;
   /** Duration of the warm-up. */

@@ -118,6 +118,12 @@ export interface ModelModule {
    * of another type than the default, are refused. Without this table, `load` gets all settings as configured.
    */
   readonly settings?: Readonly<Record<string, SettingDescription>>;
+  /**
+   * Names of the fields in `options` of a client's `start` that the model takes, such as `["language"]`. Others are
+   * refused with their name, so that a misspelled option does not go unnoticed. Without this list all are passed on;
+   * with an empty one, none is.
+   */
+  readonly options?: readonly string[];
   /** Returns one sentence for each problem with the settings. Runs before `load`. */
   validate?(settings: Record<string, unknown>): string[];
   /** Loads the model. Runs once in every worker. An error stops the start of the server, with its message. */

@@ -58,9 +58,16 @@ function checkNames(schema: unknown, value: unknown, path: string): void {
   }
 }
 
+/** Throws ProtocolError `invalid_request` for the first option that a model does not take. */
+export function checkOptions(options: object | undefined, known: readonly string[]): void {
+  for (const key of Object.keys(options ?? {})) {
+    if (!known.includes(key)) throw unknownField("options.", key, known);
+  }
+}
+
 function unknownField(path: string, key: string, known: readonly string[]): ProtocolError {
   const meant = nearestName(key, known);
-  const hint = meant === undefined ? `allowed: ${known.join(", ")}` : `did you mean "${path}${meant}"?`;
+  const hint = meant === undefined ? `allowed: ${known.join(", ") || "none"}` : `did you mean "${path}${meant}"?`;
   const param = `${path}${excerpt(key)}`;
   return refused(param, `unknown field "${param}"; ${hint}`);
 }

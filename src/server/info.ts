@@ -2,7 +2,7 @@ import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, SAMPLE_FORMAT_NAMES } from "../lib/sa
 import { PATTERNS } from "../pipeline/patterns.ts";
 import { featureNames } from "../protocol/features.ts";
 import type { Sessions } from "../session/sessions.ts";
-import type { Services } from "../stream/services.ts";
+import type { ServedModel, Services } from "../stream/services.ts";
 import { liveStats } from "../telemetry/metrics/live-stats.ts";
 
 /** The part of `info` that describes this server: models, formats and limits, and the load at the moment. */
@@ -10,12 +10,27 @@ export function describeServer(services: Services, sessions: Sessions, openedAt:
   const { config, models, arena, metrics, clock } = services;
   return {
     patterns: Object.keys(PATTERNS),
-    models: [...models.values()].map(({ name, sampleRate }) => ({ name, sample_rate: sampleRate })),
+    models: [...models.values()].map(describeModel),
     formats: { encodings: SAMPLE_FORMAT_NAMES, sample_rate: { min: MIN_SAMPLE_RATE, max: MAX_SAMPLE_RATE } },
     limits: { ...config.limits, admission: config["limits.admission"] },
     features: featureNames(services.resumption !== undefined),
     sessions: sessions.size,
     arena: { used_slabs: arena.used, slabs: arena.capacity },
     live: { uptime_seconds: Math.floor((clock() - openedAt) / 1000), ...liveStats(metrics) },
+  };
+}
+
+function describeModel(model: ServedModel): Record<string, unknown> {
+  const { name, ownName, sampleRate, keepsState, options, maxBatch, generation } = model;
+  const patterns = Object.values(PATTERNS).filter((pattern) => pattern.keepsState || !keepsState);
+  return {
+    name,
+    own_name: ownName,
+    sample_rate: sampleRate,
+    patterns: patterns.map((pattern) => pattern.name),
+    stateful: keepsState,
+    ...(options && { options }),
+    max_batch: maxBatch,
+    generation,
   };
 }

@@ -155,7 +155,11 @@ function served(entry: TierEntry): ServedModel {
     name: nameOf(entry),
     ...(alias !== undefined && { alias }),
     sampleRate: pool.info.sampleRate,
+    ownName: pool.info.name,
+    generation: 1,
     keepsState: pool.info.stateful,
+    options: pool.info.options,
+    maxBatch: pool.info.maxBatch,
     get unavailable() {
       return pool.unavailable?.reason;
     },

@@ -7,6 +7,7 @@ import type { CallerLimits } from "../protocol/caller.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { Started } from "../protocol/events.ts";
 import { featureNames } from "../protocol/features.ts";
+import { checkOptions } from "../protocol/field-checks.ts";
 import type { AudioFormat } from "../protocol/format.ts";
 import type { Start } from "../protocol/requests.ts";
 import type { ServedModel, Services } from "./services.ts";
@@ -44,6 +45,7 @@ export function planStream(start: Start, pattern: Pattern, caller: CallerLimits,
   const { config, arena, models, resumption } = services;
   const { limits } = config;
   const model = chooseModel(start.model, permittedModels(models, caller), pattern);
+  if (model.options !== undefined) checkOptions(start.options, model.options);
   const { format } = start;
   const maxChannels = Math.min(limits.max_channels, caller.maxChannels ?? Infinity);
   if (format.channels > maxChannels) {

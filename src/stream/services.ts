@@ -13,10 +13,18 @@ export interface ServedModel {
   readonly name: string;
   /** A further name for a start, which no other model has. */
   readonly alias?: string;
+  /** The name that the model itself exports. */
+  readonly ownName: string;
+  /** Counts the loads of the model: 1 for the first, one more for each reload. */
+  readonly generation: number;
   /** Hz. Every stream is resampled to it. */
   readonly sampleRate: number;
   /** The model keeps state: it can only be called in turn. */
   readonly keepsState: boolean;
+  /** Names of the options that a start may have; undefined: all are passed on. */
+  readonly options?: readonly string[] | undefined;
+  /** Pieces of audio in one call at most. */
+  readonly maxBatch: number;
   /** Why no stream can be started, for people; undefined: one can. */
   readonly unavailable?: string | undefined;
   /** The model has no worker and gets none: all of its jobs fail. */

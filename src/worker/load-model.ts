@@ -45,6 +45,7 @@ export async function loadModel(message: LoadMessage): Promise<LoadedModel> {
     maxBatch: stateful ? 1 : (module.maxBatch ?? 1),
     maxBatchWaitMs: module.maxBatchWaitMs ?? 0,
     idempotent: module.idempotent ?? false,
+    ...(module.options && { options: [...module.options] }),
     nativeAddon: new AddonFlag(message.addonFlag).isSet,
     // A busy machine does not make the model look slow.
     warmUpMs: Math.max(0, warmMs - loadedMs - (runDelayMs() - delayMs)),

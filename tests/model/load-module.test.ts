@@ -44,6 +44,24 @@ test("a name that is too long for a request and a metrics label, or cannot be re
   }
 });
 
+test("options of a module are an array of different names, and everything else is refused with its value", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "streamer-options-"));
+  try {
+    const load = async (options: unknown): Promise<unknown> => {
+      const path = join(folder, `${crypto.randomUUID()}.ts`);
+      await Bun.write(path, `export default { name: "a", options: ${JSON.stringify(options)}, load() {} };`);
+      return (await loadModule(path)).options;
+    };
+    for (const options of [[], ["language"], ["language", "prompt"]]) expect(await load(options)).toEqual(options);
+    const tooMany = Array.from({ length: 65 }, (_, i) => `${i}`);
+    for (const options of ["language", {}, [""], [1], ["a", "a"], tooMany]) {
+      await expect(load(options)).rejects.toThrow("allowed: an array of at most 64 different names that are not empty");
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
 describe("the message of a model file that cannot be loaded has the place of", () => {
   const places: readonly [what: string, files: Readonly<Record<string, string>>, message: string][] = [
     [

@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 import { encode, noise } from "../support/audio.ts";
 import { InProcessServer, type Settings } from "../support/in-process-server.ts";
+import { waitUntil } from "../support/wait.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
 setDefaultTimeout(300_000);
@@ -40,7 +41,7 @@ describe("the name of a model", () => {
   test("of the default is the one that its file exports: in info, in started, in metrics and in the log", async () => {
     const path = await modelFile("file-name.ts", "exported name");
     await using server = await InProcessServer.start({ "model.name": path });
-    expect(await names(server)).toEqual([{ name: "exported name", sample_rate: 16_000 }]);
+    expect(await names(server)).toMatchObject([{ name: "exported name", sample_rate: 16_000 }]);
     for (const name of [undefined, "exported name"]) {
       expect(await ask(server, name)).toEqual({ model: "exported name", from: "file-name.ts" });
     }
@@ -79,6 +80,69 @@ describe("the name of a model", () => {
         "allowed: another key, or another exported name",
     );
     expect((await server.fetch("/api/v1/ready")).status).toBe(503);
+  });
+});
+
+test("info has for each model its own name, its patterns, whether it keeps state, its options, batch and generation", async () => {
+  const path = join(folder, "described.ts");
+  await Bun.write(
+    path,
+    `export default {
+      name: "own", sampleRate: 8000, maxBatch: 4, options: ["language", "prompt"],
+      load: () => ({ infer: () => ({}), inferBatch: (all) => all.map(() => ({})) }),
+    };`,
+  );
+  const settings: Settings = { "models.served.name": path, "models.served.workers": 1, "models.denoise.workers": 1 };
+  await using server = await InProcessServer.start(settings);
+  const all = ["simple", "stateful", "segmented"];
+  const usual = { sample_rate: 16_000, patterns: all, stateful: false, max_batch: 1, generation: 1 };
+  expect(await names(server)).toEqual([
+    { name: "simulated", own_name: "simulated", ...usual },
+    { name: "served", own_name: "own", ...usual, sample_rate: 8_000, options: ["language", "prompt"], max_batch: 4 },
+    { name: "denoise", own_name: "denoise", ...usual, patterns: ["stateful"], stateful: true },
+  ]);
+});
+
+describe("options of a start that the model", () => {
+  async function ask(declared: string, options: object): Promise<Record<string, unknown>> {
+    const path = join(folder, `options-${crypto.randomUUID()}.ts`);
+    const infer = "(_, call) => ({ got: call.options ?? null })";
+    await Bun.write(path, `export default { name: "asked", ${declared} load: () => ({ infer: ${infer} }) };`);
+    await using server = await InProcessServer.start({ "model.name": path });
+    const client = await server.connect({ path: "/api/v1/simple" });
+    client.start({ options });
+    await client.sendAudio(encode("s16", noise(0.6)));
+    client.stop({ disconnect: true });
+    await waitUntil("an answer", () => client.events.some(({ type }) => type === "error" || type === "segment"));
+    const [first] = client.events.filter(({ type }) => type === "error" || type === "segment");
+    return { ...first };
+  }
+
+  test("does not declare are refused by their name, with the nearest one", async () => {
+    expect(await ask('options: ["language", "prompt"],', { prompt: "x", languag: "en" })).toMatchObject({
+      type: "error",
+      code: "invalid_request",
+      fatal: false,
+      param: "options.languag",
+      message: 'unknown field "options.languag"; did you mean "options.language"?',
+    });
+    expect(await ask('options: ["language", "prompt"],', { zzzzzz: 1 })).toMatchObject({
+      message: 'unknown field "options.zzzzzz"; allowed: language, prompt',
+    });
+    expect(await ask("options: [],", { language: "en" })).toMatchObject({
+      message: 'unknown field "options.language"; allowed: none',
+    });
+  });
+
+  test("declares are passed on, and null counts as absent", async () => {
+    expect(await ask('options: ["language"],', { language: "en", languag: null })).toMatchObject({
+      type: "segment",
+      got: { language: "en" },
+    });
+  });
+
+  test("could not declare are passed on as they are", async () => {
+    expect(await ask("", { anything: [1] })).toMatchObject({ type: "segment", got: { anything: [1] } });
   });
 });
 

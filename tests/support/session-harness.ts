@@ -88,6 +88,7 @@ export class SessionHarness implements Disposable {
   readonly log: Record<string, unknown>[] = [];
   readonly metrics = new ServerMetrics();
   readonly services: Services;
+  readonly #models = new Map<string, ServedModel>();
   /** Owners of all lanes, in the order in which lanes were opened. */
   readonly laneOwners: LaneOwner[] = [];
   readonly #log: Logger & Disposable;
@@ -109,13 +110,19 @@ export class SessionHarness implements Disposable {
       arena: this.arena,
       memory: this.memory,
       admission: unlimitedAdmission(this.arena),
-      models: new Map([["simulated", this.#model()]]),
+      models: this.#models,
       log: this.#log,
       metrics: this.metrics,
       clock: () => (this.now += this.readingMs),
     };
+    this.addModel("simulated");
     const turns = new Turns(this.services.clock, (task) => this.#nextTurn.push(task));
     this.#host = openSessionHost(this.services, () => {}, turns);
+  }
+
+  /** Adds a model of this name. @param options those that it takes; undefined: all */
+  addModel(name: string, options?: readonly string[]): void {
+    this.#models.set(name, this.#model(name, options));
   }
 
   /** Begins the next turn of the event loop. */
@@ -177,10 +184,14 @@ export class SessionHarness implements Disposable {
     return this.pendingJobs.filter(({ job }) => job.kind === "final").length;
   }
 
-  #model(): ServedModel {
+  #model(name: string, options: readonly string[] | undefined): ServedModel {
     const finalsPending = (): number => this.#finalsPending;
     return {
-      name: "simulated",
+      name,
+      ownName: name,
+      options,
+      generation: 1,
+      maxBatch: 1,
       keepsState: false,
       sampleRate: 16_000,
       get finalsPending() {

@@ -30,6 +30,9 @@ interface Waiting {
 /** A model without threads: jobs wait until the test lets one, of its choice, be answered. */
 export class FakeModel implements ServedModel {
   readonly name = "fake";
+  readonly ownName = "fake";
+  readonly generation = 1;
+  readonly maxBatch = 1;
   readonly keepsState: boolean;
   readonly sampleRate: number;
   readonly #arena: Arena;

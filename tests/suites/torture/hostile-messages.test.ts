@@ -1,5 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 
 import { freshSeed, seeded } from "../../support/audio.ts";
 import { sharedExecutable } from "../../support/executable.ts";
@@ -24,6 +25,10 @@ const executable = await sharedExecutable();
 const seed = freshSeed();
 
 const MODEL = { "model.workers": 2, "model.delay": 0, "model.warmup_penalty": 1, "model.failure_rate": 0.05 };
+const STRICT = {
+  "models.strict.name": fileURLToPath(new URL("../../support/models/strict.ts", import.meta.url)),
+  "models.strict.workers": 1,
+};
 const LIMITS = { "simple.block_ms": 200, "limits.arena_mb": 64 };
 
 async function residentMib(pid: number): Promise<number> {
@@ -33,7 +38,7 @@ async function residentMib(pid: number): Promise<number> {
 
 test(`${MESSAGES} hostile messages over the wire: each violation gets its error, and nothing is left (seed ${seed})`, async () => {
   await prove("protocol_fuzzing", async () => {
-    const server = await executable.serve({ ...MODEL, ...LIMITS });
+    const server = await executable.serve({ ...MODEL, ...STRICT, ...LIMITS });
     const corpus = new Corpus(seeded(seed), TEXTS);
     let [messages, refusals, streams, sessions] = [0, 0, 0, 0];
     const client = async (until: number): Promise<void> => {

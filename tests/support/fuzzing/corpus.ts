@@ -6,6 +6,9 @@ export const PATHS: readonly Path[] = ["simple", "stateful", "segmented"];
 /** Rates of the audio, Hz: as many as a session may ask for at once. */
 const RATES = [16_000, 8_000, 44_100, 48_000];
 
+/** The model `strict` of tests/support/models/strict.ts, and the options that it takes. */
+export const STRICT = { strict: ["language"] } as const;
+
 /** Texts of clients, each with its verdict on each path: made once for many sessions, since both take a while. */
 export class Corpus {
   readonly starts: readonly string[];
@@ -25,7 +28,7 @@ export class Corpus {
   judge(path: Path, text: string): Verdict {
     const known = this.#verdicts[path].get(text);
     if (known !== undefined) return known;
-    const verdict = judge(text, { path, maxChannels: 16, models: ["simulated"] });
+    const verdict = judge(text, { path, maxChannels: 16, models: ["simulated", "strict"], options: STRICT });
     this.#verdicts[path].set(text, verdict);
     return verdict;
   }

@@ -7,7 +7,7 @@ import { seeded } from "../audio.ts";
 import { Pipe } from "../pipe.ts";
 import { SessionHarness } from "../session-harness.ts";
 import { ConversationModel, Violation } from "./conversation-model.ts";
-import { type Corpus, type Path, PATHS } from "./corpus.ts";
+import { type Corpus, type Path, PATHS, STRICT } from "./corpus.ts";
 import { describeSent, HostileClient, type Sent } from "./grammar.ts";
 
 /** Messages that were sent last, in the report of a failure. */
@@ -29,6 +29,7 @@ export class FuzzedSessions implements Disposable {
 
   constructor(corpus: Corpus) {
     this.corpus = corpus;
+    this.harness.addModel("strict", STRICT.strict);
   }
 
   /** Forgets what was kept to save time. */

@@ -30,6 +30,8 @@ export interface Server {
   readonly path: "simple" | "stateful" | "segmented";
   readonly maxChannels: number;
   readonly models: readonly string[];
+  /** The options that a model takes, by the name of the model; one that is not here takes all. */
+  readonly options: Readonly<Record<string, readonly string[]>>;
 }
 
 type Fields = Record<string, unknown>;
@@ -163,6 +165,10 @@ function startStages(fields: Fields, server: Server): Stage[] {
       return bytes > MOST_OPTIONS_BYTES ? [invalid("options")] : [];
     },
     () => (model === undefined || server.models.includes(model as string) ? [] : [fault("unknown_model", "model")]),
+    () => {
+      const known = server.options[model as string];
+      return known === undefined ? [] : unknownNames((options ?? {}) as Fields, known, "options.");
+    },
     () => vadContradictions((vad ?? {}) as Record<string, number>, server.path),
     // The servers that are fuzzed do not resume streams.
     () => (resume === undefined ? [] : [invalid("resume")]),

@@ -38,8 +38,8 @@ export async function checkModel(options: CheckOptions, onFinding: (finding: Fin
   } finally {
     clearInterval(loading);
   }
-  const { name, sampleRate, stateful, nativeAddon, loadMs } = harness.pool.info;
-  const kind = stateful ? "with state" : "without state";
+  const { name, sampleRate, stateful, options: taken, nativeAddon, loadMs } = harness.pool.info;
+  const kind = `${stateful ? "with" : "without"} state${taken ? `, options: ${taken.join(", ") || "none"}` : ""}`;
   report("ok", "load", `"${name}", ${sampleRate} Hz, ${kind}; loaded and warm in ${Math.round(loadMs)} ms`);
   if (nativeAddon) {
     const advice = "a call that takes too long cannot be interrupted, and a crash in it ends the server";

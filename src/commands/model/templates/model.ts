@@ -35,6 +35,8 @@ export default {
   sampleRate: 16_000,
   /** The same audio gives the same result, so a call can be repeated if its worker dies. */
   idempotent: true,
+  /** Options of a client's `start` that the model takes, such as "language"; others are refused with their name. */
+  options: [],
   settings: {
     loud_db: { default: -30, unit: "dBFS", meaning: "level above which audio counts as loud" },
   },

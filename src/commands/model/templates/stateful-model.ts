@@ -59,6 +59,8 @@ export default {
   sampleRate: SAMPLE_RATE,
   /** A step from the same state gives the same result, so it can be repeated if its worker dies. */
   idempotent: true,
+  /** Options of a client's `start` that the model takes, such as "language"; others are refused with their name. */
+  options: [],
   settings: {
     memory: { default: 0.1, unit: "of 1", meaning: "share of the loudness that is left after one second" },
   },
