@@ -1,8 +1,5 @@
 /* Decodes messages of one stream: the other functions of the library in one call. See streamer_audio.h. */
-#include "streamer_audio.h"
-
-#include "image.h"
-#include "state.h"
+#include "chain.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,28 +8,6 @@
  * second-level cache. A mono stream's stay in the first-level cache. */
 #define SCRATCH 32768u
 #define MOST_BLOCK 4096u
-
-struct sa_chain {
-    sa_pcm *pcm;
-    sa_inspector *inspector;
-    uint32_t format;
-    uint32_t channels;
-    uint32_t frame_bytes;
-    uint32_t resamples;  /* the rates differ */
-    uint32_t ended;      /* flush has been called */
-    uint32_t observed;   /* bits SA_INSPECT_* */
-    uint32_t flags;      /* bits SA_PCM_* of the stream before it was restored */
-    uint32_t block;      /* frames converted at a time before they are resampled */
-    uint32_t spill_room; /* most samples of one frame; 0 when that is one */
-    uint32_t spilled;    /* samples of each channel's spill that have not been written to its run */
-    uint32_t spill_from; /* index of the first of these */
-    float *spill;        /* samples of the last frame that found no room; spill_room for each channel */
-    uint32_t *scratch_offsets;
-    struct {
-        sa_resampler *resampler;
-        sa_vad *vad; /* borrowed; NULL: none */
-    } channel[];
-};
 
 sa_chain *sa_chain_new(uint32_t format, uint32_t channels, uint32_t in_rate, uint32_t out_rate) {
     if (channels == 0 || channels > SA_MAX_CHANNELS || out_rate < SA_MIN_RATE || out_rate > SA_MAX_RATE) return NULL;
@@ -187,85 +162,6 @@ uint32_t sa_chain_spilled(const sa_chain *chain) { return chain == NULL ? 0 : ch
 
 int32_t sa_chain_channel(const sa_chain *chain, uint32_t bit) {
     return chain == NULL ? -1 : sa_inspector_channel(chain->inspector, bit);
-}
-
-/* Writes the image of a part of the chain behind its length. */
-#define WRITE_PART(writer, save, handle)                                                                               \
-    do {                                                                                                               \
-        uint32_t size = save(handle, NULL, 0);                                                                         \
-        sa_write_u32(writer, size);                                                                                    \
-        int fits = (writer)->bytes != NULL && (writer)->length <= (writer)->capacity &&                                \
-                   size <= (writer)->capacity - (writer)->length;                                                      \
-        if (fits) save(handle, (writer)->bytes + (writer)->length, size);                                              \
-        (writer)->length += size;                                                                                      \
-    } while (0)
-
-uint32_t sa_chain_save(const sa_chain *chain, uint8_t *image, uint32_t capacity) {
-    if (chain == NULL || chain->ended) return 0;
-    sa_image_writer writer = {image, capacity, 0};
-    sa_write_u32(&writer, SA_IMAGE_CHAIN);
-    sa_write_u32(&writer, chain->format);
-    sa_write_u32(&writer, chain->channels);
-    sa_write_u32(&writer, chain->flags | sa_pcm_flags(chain->pcm));
-    WRITE_PART(&writer, sa_inspector_save, chain->inspector);
-    sa_write_u32(&writer, chain->spilled);
-    for (uint32_t channel = 0; channel < chain->channels; channel++) {
-        sa_resampler *resampler = chain->channel[channel].resampler;
-        sa_vad *vad = chain->channel[channel].vad;
-        if (chain->spilled > 0)
-            sa_write(&writer, chain->spill + (size_t)channel * chain->spill_room + chain->spill_from,
-                     chain->spilled * sizeof(float));
-        if (resampler != NULL) WRITE_PART(&writer, sa_resampler_save, resampler);
-        sa_write_u32(&writer, vad != NULL);
-        if (vad != NULL) WRITE_PART(&writer, sa_vad_save, vad);
-    }
-    return writer.length;
-}
-
-/* Restores one channel. Returns 0 when the image is not one of it. */
-static int restore_channel(sa_chain *chain, uint32_t channel, uint32_t spilled, sa_image_reader *reader) {
-    sa_resampler *resampler = chain->channel[channel].resampler;
-    sa_vad *vad = chain->channel[channel].vad;
-    if (spilled > 0) sa_read(reader, chain->spill + (size_t)channel * chain->spill_room, spilled * sizeof(float));
-    if (resampler != NULL) {
-        sa_image_reader part = sa_read_part(reader, sa_read_u32(reader));
-        if (reader->failed || sa_resampler_restore(resampler, part.bytes, part.left) != 0) return 0;
-    }
-    if (sa_read_u32(reader) != (vad != NULL) || reader->failed) return 0;
-    if (vad == NULL) return 1;
-    sa_image_reader part = sa_read_part(reader, sa_read_u32(reader));
-    return !reader->failed && sa_vad_restore(vad, part.bytes, part.left) == 0;
-}
-
-static int restore(sa_chain *chain, sa_image_reader *reader) {
-    if (sa_read_u32(reader) != SA_IMAGE_CHAIN || sa_read_u32(reader) != chain->format) return 0;
-    if (sa_read_u32(reader) != chain->channels) return 0;
-    uint32_t flags = sa_read_u32(reader);
-    if (flags > (SA_PCM_NOT_A_NUMBER | SA_PCM_OUT_OF_RANGE)) return 0;
-    sa_image_reader part = sa_read_part(reader, sa_read_u32(reader));
-    if (reader->failed || sa_inspector_restore(chain->inspector, part.bytes, part.left) != 0) return 0;
-    uint32_t spilled = sa_read_u32(reader);
-    if (spilled > chain->spill_room) return 0;
-    for (uint32_t channel = 0; channel < chain->channels; channel++)
-        if (!restore_channel(chain, channel, spilled, reader)) return 0;
-    /* Every resampler is at the same place: the first one decides how much is converted for all of them. */
-    for (uint32_t channel = 1; channel < chain->channels && chain->resamples; channel++)
-        if (!sa_resampler_in_step(chain->channel[0].resampler, chain->channel[channel].resampler)) return 0;
-    if (!sa_read_all(reader)) return 0;
-    chain->flags = flags;
-    chain->observed = sa_inspector_observed(chain->inspector);
-    chain->spilled = spilled;
-    chain->spill_from = 0;
-    return 1;
-}
-
-int32_t sa_chain_restore(sa_chain *chain, const uint8_t *image, uint32_t length) {
-    if (chain == NULL || image == NULL) return -1;
-    sa_chain_reset(chain);
-    sa_image_reader reader = {image, length, 0};
-    if (restore(chain, &reader)) return 0;
-    sa_chain_reset(chain);
-    return -1;
 }
 
 void sa_chain_reset(sa_chain *chain) {

@@ -2,11 +2,11 @@
 #define _GNU_SOURCE
 #include "streamer_audio.h"
 
-#include <dirent.h>
+#include "descriptors.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -17,20 +17,6 @@ struct watch {
     int epoll;
     struct epoll_event event;
 };
-
-/* Calls back with every open descriptor, until one returns other than 0. Returns that, 0, or a negative errno. */
-static int each_descriptor(int (*call)(int fd, void *context), void *context) {
-    DIR *folder = opendir("/proc/self/fd");
-    if (folder == NULL) return -errno;
-    int result = 0;
-    for (struct dirent *entry = readdir(folder); entry != NULL && result == 0; entry = readdir(folder)) {
-        char *end;
-        long fd = strtol(entry->d_name, &end, 10);
-        if (end != entry->d_name && *end == '\0' && fd != dirfd(folder)) result = call((int)fd, context);
-    }
-    closedir(folder);
-    return result;
-}
 
 struct listener_search {
     int32_t port;
@@ -51,7 +37,7 @@ static int match_listener(int fd, void *context) {
 int32_t sa_listener_find(uint32_t port) {
     if (port == 0 || port > UINT16_MAX) return -EINVAL;
     struct listener_search search = {.port = (int32_t)port, .found = -ENOENT};
-    int result = each_descriptor(match_listener, &search);
+    int result = sa_each_descriptor(match_listener, &search);
     return result < 0 ? result : search.found;
 }
 
@@ -87,7 +73,7 @@ static int match_watch(int fd, void *context) {
 /* Finds the one event loop that watches a descriptor. Returns 0 or a negative errno. */
 static int find_watch(int fd, struct watch *watch) {
     struct watch_search search = {.fd = fd};
-    int result = each_descriptor(match_watch, &search);
+    int result = sa_each_descriptor(match_watch, &search);
     if (result < 0) return result;
     if (search.count != 1) return -ENOENT;
     *watch = search.watch;

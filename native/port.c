@@ -2,11 +2,11 @@
 #define _GNU_SOURCE
 #include "streamer_audio.h"
 
+#include "descriptors.h"
+
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -86,21 +86,27 @@ static int32_t backlog_of(int fd) {
     return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 ? (int32_t)info.tcpi_sacked : 0;
 }
 
+struct backlog_change {
+    int32_t port;
+    int backlog;
+    int32_t least; /* of what the kernel allows */
+};
+
+static int change_backlog(int fd, void *context) {
+    struct backlog_change *change = context;
+    if (sa_port_number(fd) != change->port || option_of(fd, SOL_SOCKET, SO_ACCEPTCONN) != 1 ||
+        option_of(fd, SOL_SOCKET, SO_PROTOCOL) != IPPROTO_TCP)
+        return 0;
+    /* On a socket that listens already this changes the limit and nothing else. */
+    if (listen(fd, change->backlog) != 0) return 0;
+    int32_t allowed = backlog_of(fd);
+    if (change->least == 0 || allowed < change->least) change->least = allowed;
+    return 0;
+}
+
 int32_t sa_port_set_backlog(uint32_t port, uint32_t backlog) {
     if (port == 0 || port > UINT16_MAX || backlog == 0 || backlog > INT32_MAX) return -EINVAL;
-    DIR *folder = opendir("/proc/self/fd");
-    if (folder == NULL) return -errno;
-    int32_t least = 0;
-    for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
-        int fd = atoi(entry->d_name);
-        if (sa_port_number(fd) != (int32_t)port || option_of(fd, SOL_SOCKET, SO_ACCEPTCONN) != 1 ||
-            option_of(fd, SOL_SOCKET, SO_PROTOCOL) != IPPROTO_TCP)
-            continue;
-        /* On a socket that listens already this changes the limit and nothing else. */
-        if (listen(fd, (int)backlog) != 0) continue;
-        int32_t allowed = backlog_of(fd);
-        if (least == 0 || allowed < least) least = allowed;
-    }
-    closedir(folder);
-    return least;
+    struct backlog_change change = {.port = (int32_t)port, .backlog = (int)backlog};
+    int result = sa_each_descriptor(change_backlog, &change);
+    return result < 0 ? result : change.least;
 }

@@ -4,9 +4,6 @@
 
 #include "streamer_audio.h"
 
-/* Returns the bits SA_INSPECT_* observed so far. */
-uint32_t sa_inspector_observed(const sa_inspector *inspector);
-
 /* Returns 1 when both handles, of the same rates, have read and written as much as each other. */
 int sa_resampler_in_step(const sa_resampler *one, const sa_resampler *other);
 

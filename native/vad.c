@@ -16,10 +16,7 @@
  *
  * The lowest floor moves all other levels with it: quieter audio with a lower floor gives the same decisions.
  */
-#include "streamer_audio.h"
-
-#include "image.h"
-#include "vad_level.h"
+#include "vad.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,43 +30,18 @@
  * noise, less takes babble for speech. */
 #define SMOOTHING 0.5f         /* weight of the new window in the smoothed level */
 #define NOISE_SPREAD_DB 12.0f  /* levels up to this far above the bound may be noise */
-#define FLOOR_WINDOWS 200.0f   /* time constant of the floor */
-#define BLOCK_WINDOWS 50u      /* the bound is the minimum of blocks of 0.5 s */
-#define BLOCKS 5u              /* whole blocks remembered, besides the current one */
 #define WARM_UP_WINDOWS 5.0f   /* a device may fade in: the first windows do not count for the bound */
 
-#define GAP_WINDOWS 10u               /* empty windows in a row that are a gap between words */
-#define SILENT_START_DB 10.0f         /* highest first floor after a gap at the start, above the lowest floor */
+#define SILENT_START_DB 10.0f  /* highest first floor after a gap at the start, above the lowest floor */
 
-struct sa_vad {
-    const sa_level *level; /* shared */
-    float threshold_db; /* above the floor, where speech begins */
-    float exit_db;      /* above the floor, where speech ends */
-    float lowest_db;    /* lowest floor */
-
-    /* The state of the stream, which `reset` clears. */
-    uint32_t filled;              /* samples of `pending` */
-    uint32_t empty;               /* empty windows in a row, up to GAP_WINDOWS */
-    float learned;                /* windows that the floor is the mean of, up to FLOOR_WINDOWS */
-    uint32_t block_windows;       /* windows of the current block */
-    uint32_t next_block;          /* index of the oldest of `minima` */
-    float smooth_db;              /* smoothed level, which decides */
-    float floor_db;               /* noise floor */
-    float block_minimum;          /* of the current block */
-    float minima[BLOCKS];         /* of whole blocks */
-    int speaking;                 /* the last window was speech */
-    int partial;                  /* the last window was empty: the next one may be so in part */
-    float pending[];              /* samples of the incomplete window */
-};
-
-/* Adds a level. Returns the lowest one of the last BLOCKS whole blocks and the current one. */
+/* Adds a level. Returns the lowest one of the last SA_VAD_BLOCKS whole blocks and the current one. */
 static float track_minimum(sa_vad *vad, float level) {
     if (level < vad->block_minimum) vad->block_minimum = level;
     float minimum = vad->block_minimum;
-    for (uint32_t i = 0; i < BLOCKS; i++) minimum = vad->minima[i] < minimum ? vad->minima[i] : minimum;
-    if (++vad->block_windows == BLOCK_WINDOWS) {
+    for (uint32_t i = 0; i < SA_VAD_BLOCKS; i++) minimum = vad->minima[i] < minimum ? vad->minima[i] : minimum;
+    if (++vad->block_windows == SA_VAD_BLOCK_WINDOWS) {
         vad->minima[vad->next_block] = vad->block_minimum;
-        vad->next_block = (vad->next_block + 1) % BLOCKS;
+        vad->next_block = (vad->next_block + 1) % SA_VAD_BLOCKS;
         vad->block_windows = 0;
         vad->block_minimum = SA_HIGHEST_DB;
     }
@@ -85,17 +57,17 @@ static void confirm_floor(sa_vad *vad) {
 /* Starts the floor at the first window that is not empty. */
 static void begin_floor(sa_vad *vad, float level) {
     vad->smooth_db = level;
-    if (vad->empty < GAP_WINDOWS) return;
+    if (vad->empty < SA_VAD_GAP_WINDOWS) return;
     float highest = vad->lowest_db + SILENT_START_DB;
     vad->floor_db = level < highest ? level : highest;
     vad->block_minimum = vad->floor_db;
-    vad->learned = FLOOR_WINDOWS;
+    vad->learned = SA_VAD_FLOOR_WINDOWS;
 }
 
 /* Returns 1 when a window of this level is speech, else 0. */
 static int decide(sa_vad *vad, float level) {
     if (level < vad->lowest_db - EMPTY_BELOW_DB) {
-        if (vad->empty < GAP_WINDOWS && ++vad->empty == GAP_WINDOWS) confirm_floor(vad);
+        if (vad->empty < SA_VAD_GAP_WINDOWS && ++vad->empty == SA_VAD_GAP_WINDOWS) confirm_floor(vad);
         vad->smooth_db = vad->floor_db;
         vad->speaking = 0;
         vad->partial = 1;
@@ -112,7 +84,7 @@ static int decide(sa_vad *vad, float level) {
     float minimum = track_minimum(vad, vad->smooth_db > before ? vad->smooth_db : before);
     int quiet = !vad->speaking || vad->smooth_db < vad->floor_db;
     if (quiet && level <= minimum + NOISE_SPREAD_DB) {
-        if (vad->learned < FLOOR_WINDOWS) vad->learned += 1.0f;
+        if (vad->learned < SA_VAD_FLOOR_WINDOWS) vad->learned += 1.0f;
         vad->floor_db += (level - vad->floor_db) / vad->learned;
     }
     if (vad->floor_db < minimum) vad->floor_db = minimum;
@@ -188,71 +160,9 @@ void sa_vad_reset(sa_vad *vad) {
     vad->smooth_db = SA_LOWEST_DB;
     vad->floor_db = SA_LOWEST_DB;
     vad->block_minimum = SA_HIGHEST_DB;
-    for (uint32_t i = 0; i < BLOCKS; i++) vad->minima[i] = SA_HIGHEST_DB;
+    for (uint32_t i = 0; i < SA_VAD_BLOCKS; i++) vad->minima[i] = SA_HIGHEST_DB;
     vad->speaking = 0;
     vad->partial = 0;
-}
-
-/* A new field of the state must be in the image, too. */
-_Static_assert(sizeof(sa_vad) == sizeof(void *) + (3 + 8 + BLOCKS + 2) * 4, "every field is saved");
-
-/* The settings come first: a state belongs to a detector with the same ones. */
-uint32_t sa_vad_save(const sa_vad *vad, uint8_t *image, uint32_t capacity) {
-    if (vad == NULL) return 0;
-    sa_image_writer writer = {image, capacity, 0};
-    sa_write_u32(&writer, SA_IMAGE_VAD);
-    sa_write_u32(&writer, vad->level->sample_rate);
-    sa_write(&writer, &vad->threshold_db, sizeof vad->threshold_db);
-    sa_write(&writer, &vad->lowest_db, sizeof vad->lowest_db);
-    sa_write_u32(&writer, vad->empty);
-    sa_write(&writer, &vad->learned, sizeof vad->learned);
-    sa_write_u32(&writer, vad->block_windows);
-    sa_write_u32(&writer, vad->next_block);
-    sa_write(&writer, &vad->smooth_db, sizeof vad->smooth_db);
-    sa_write(&writer, &vad->floor_db, sizeof vad->floor_db);
-    sa_write(&writer, &vad->block_minimum, sizeof vad->block_minimum);
-    sa_write(&writer, vad->minima, sizeof vad->minima);
-    sa_write_u32(&writer, (uint32_t)(vad->speaking ? 1 : 0) | (uint32_t)(vad->partial ? 2 : 0));
-    sa_write_u32(&writer, vad->filled);
-    sa_write(&writer, vad->pending, vad->filled * sizeof(float));
-    return writer.length;
-}
-
-/* Averages of levels may leave the range of levels by their rounding. */
-static int is_level(float db) { return db >= SA_LOWEST_DB - 1 && db <= SA_HIGHEST_DB + 1; }
-
-static int state_is_possible(const sa_vad *state, const sa_vad *vad) {
-    if (state->empty > GAP_WINDOWS || !(state->learned >= 0.0f && state->learned <= FLOOR_WINDOWS)) return 0;
-    if (state->block_windows >= BLOCK_WINDOWS || state->next_block >= BLOCKS) return 0;
-    if (!is_level(state->smooth_db) || !is_level(state->floor_db) || !is_level(state->block_minimum)) return 0;
-    for (uint32_t i = 0; i < BLOCKS; i++)
-        if (!is_level(state->minima[i])) return 0;
-    return state->filled < vad->level->window;
-}
-
-int32_t sa_vad_restore(sa_vad *vad, const uint8_t *image, uint32_t length) {
-    if (vad == NULL || image == NULL) return -1;
-    sa_image_reader reader = {image, length, 0};
-    if (sa_read_u32(&reader) != SA_IMAGE_VAD || sa_read_u32(&reader) != vad->level->sample_rate) return -1;
-    if (sa_read_f32(&reader) != vad->threshold_db || sa_read_f32(&reader) != vad->lowest_db) return -1;
-    sa_vad state = *vad;
-    state.empty = sa_read_u32(&reader);
-    state.learned = sa_read_f32(&reader);
-    state.block_windows = sa_read_u32(&reader);
-    state.next_block = sa_read_u32(&reader);
-    state.smooth_db = sa_read_f32(&reader);
-    state.floor_db = sa_read_f32(&reader);
-    state.block_minimum = sa_read_f32(&reader);
-    sa_read(&reader, state.minima, sizeof state.minima);
-    uint32_t bits = sa_read_u32(&reader);
-    state.speaking = (int)(bits & 1);
-    state.partial = (int)(bits >> 1);
-    state.filled = sa_read_u32(&reader);
-    if (bits > 3 || !state_is_possible(&state, vad)) return -1;
-    if (reader.failed || reader.left != state.filled * sizeof(float)) return -1;
-    *vad = state;
-    sa_read(&reader, vad->pending, state.filled * sizeof(float));
-    return 0;
 }
 
 void sa_vad_free(sa_vad *vad) {
