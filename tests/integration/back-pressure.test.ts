@@ -1,12 +1,12 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { encode, noise, seeded } from "../support/audio.ts";
+import { expectAllReadSlowly, Flood, INBOX_BYTES, inboxBytes, MANY_RESULTS } from "../support/back-pressure.ts";
 import { encodeFrame, OPCODE } from "../support/frames.ts";
 import { InProcessServer } from "../support/in-process-server.ts";
 import { expectExactLedger, ledgerProblems, streamsOf } from "../support/ledgers.ts";
 import { S16_MONO } from "../support/requests.ts";
 import { waitUntil } from "../support/wait.ts";
-import type { WebSocketClient } from "../support/websocket-client.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
 setDefaultTimeout(300_000);
@@ -14,58 +14,14 @@ setDefaultTimeout(300_000);
 const MIB = 1024 * 1024;
 const SIMPLE = { path: "/api/v1/simple" };
 
-/** Inbox of a session by default: limits.inbox_bytes. */
-const INBOX_BYTES = 262_144;
-
-/** Bytes of received messages that no session has decoded, with what keeping each costs. */
-async function inboxBytes(server: InProcessServer): Promise<number> {
-  const metrics = await (await server.fetch("/metrics")).text();
-  return Number(/^streamer_inbox_bytes (\d+)$/m.exec(metrics)?.[1]);
-}
-
-/** A client that sends the same chunk again and again, as fast as the kernel takes it. */
-class Flood {
-  /** Bytes of audio that the kernel has taken. */
-  sentBytes = 0;
-  #stopped = false;
-  readonly #done: Promise<void>;
-
-  constructor(client: WebSocketClient, chunk: Uint8Array) {
-    this.#done = this.#send(client, chunk);
-  }
-
-  /** Stops sending and returns the number of bytes sent. */
-  async stop(): Promise<number> {
-    this.#stopped = true;
-    await this.#done;
-    return this.sentBytes;
-  }
-
-  async #send(client: WebSocketClient, chunk: Uint8Array): Promise<void> {
-    const frame = encodeFrame(OPCODE.binary, chunk);
-    try {
-      while (!this.#stopped) {
-        await client.write(frame);
-        this.sentBytes += chunk.length;
-      }
-    } catch {
-      // The connection has ended.
-    }
-  }
-}
-
 describe("a client that sends faster than the model works", () => {
   test("is slowed down by TCP flow control, and memory use does not grow with what it sends", async () => {
     await using server = await InProcessServer.start({ "model.delay": 0.002, "limits.read_ahead_seconds": 2 });
     const client = await server.connect(SIMPLE);
     client.start();
     const flood = new Flood(client, encode("s16", noise(1)));
-    await waitUntil("5 MiB to be sent", () => flood.sentBytes > 5 * MIB);
-    let most = 0;
-    await waitUntil("30 MiB to be sent", async () => {
-      most = Math.max(most, await inboxBytes(server));
-      return flood.sentBytes > 30 * MIB;
-    });
+    await flood.until(5 * MIB, server);
+    const most = await flood.until(30 * MIB, server);
     // One message of 32,000 bytes may exceed the limit, and Bun has read up to 512 KiB when it is paused.
     expect(most).toBeWithin(INBOX_BYTES / 2, INBOX_BYTES + MIB);
     expect((await server.info()).arena.used_slabs).toBeLessThanOrEqual(Math.ceil(40_000 / 4_096) + 2);
@@ -115,33 +71,12 @@ describe("a client that sends faster than the model works", () => {
 
 describe("a client that reads its results slowly", () => {
   test("but steadily gets all of them", async () => {
-    await using server = await InProcessServer.start({ "simple.block_ms": 20, "limits.outbox_bytes": 65_536 });
-    const client = await server.connect(SIMPLE);
-    client.start();
-    await client.nextEvent("started");
-    const bytes = encode("s16", noise(200));
-    client.pause();
-    const sending = client.sendInChunks(bytes, () => 64_000);
-    for (let i = 0; i < 10; i++) {
-      await Bun.sleep(20);
-      client.resume();
-      await Bun.sleep(5);
-      client.pause();
-    }
-    client.resume();
-    await sending;
-    client.stop();
-    await client.nextEvent("stopped");
-    expect(client.eventsOf("segment")).toHaveLength(10_000);
-    expectExactLedger(client.events, { bytes: bytes.length, frameBytes: 2 });
+    await using server = await InProcessServer.start(MANY_RESULTS);
+    await expectAllReadSlowly(server, SIMPLE, 200);
   });
 
   test("and then not at all is no longer read from, however much it sends", async () => {
-    await using server = await InProcessServer.start({
-      "simple.block_ms": 20,
-      "limits.outbox_bytes": 65_536,
-      "limits.read_ahead_seconds": 0.5,
-    });
+    await using server = await InProcessServer.start({ ...MANY_RESULTS, "limits.read_ahead_seconds": 0.5 });
     const clients = await Promise.all(Array.from({ length: 4 }, () => server.connect(SIMPLE)));
     const chunk = Buffer.alloc(16 * 40_000, 128);
     const floods: Flood[] = [];

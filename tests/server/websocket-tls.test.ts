@@ -1,6 +1,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 
 import { concat, encode, freshSeed, noise, seeded, speech } from "../support/audio.ts";
+import { expectAllReadSlowly, Flood, INBOX_BYTES, MANY_RESULTS } from "../support/back-pressure.ts";
 import { Authority, credentialsOf } from "../support/certificates.ts";
 import { encodeFrame, OPCODE } from "../support/frames.ts";
 import { InProcessServer, type Settings } from "../support/in-process-server.ts";
@@ -55,48 +56,26 @@ test("a client that floods a slow model is paused and resumed, and nothing is lo
   await using server = await start({ "model.delay": 0.002, "limits.read_ahead_seconds": 2 });
   const client = await server.connect(SIMPLE);
   client.start();
-  const chunk = encode("s16", noise(1));
-  const frame = encodeFrame(OPCODE.binary, chunk);
-  let most = 0;
-  let sent = 0;
-  for (; sent < 6 * MIB; sent += chunk.length) {
-    await client.write(frame);
-    if (sent % (10 * chunk.length) === 0) most = Math.max(most, (await server.metrics()).value("streamer_inbox_bytes"));
-  }
+  const flood = new Flood(client, encode("s16", noise(1)));
+  const most = await flood.until(6 * MIB, server);
+  const bytes = await flood.stop();
   client.stop();
   await client.nextEvent("stopped");
-  expectExactLedger(client.events, { bytes: sent, frameBytes: 2 });
+  expectExactLedger(client.events, { bytes, frameBytes: 2 });
   expect((await server.metrics()).value("streamer_pauses_total")).toBeGreaterThan(1);
   // The limit of the inbox, a message, and what Bun had read and decrypted when it was paused.
-  expect(most).toBeLessThan(262_144 + 2 * MIB);
+  expect(most).toBeLessThan(INBOX_BYTES + 2 * MIB);
 });
 
 test("a client that reads slowly but steadily gets all results", async () => {
-  await using server = await start({ "simple.block_ms": 20, "limits.outbox_bytes": 65_536 });
-  const client = await server.connect(SIMPLE);
-  client.start();
-  await client.nextEvent("started");
-  const bytes = encode("s16", noise(30));
-  client.pause();
-  const sending = client.sendInChunks(bytes, () => 64_000);
-  for (let i = 0; i < 10; i++) {
-    await Bun.sleep(20);
-    client.resume();
-    await Bun.sleep(5);
-    client.pause();
-  }
-  client.resume();
-  await sending;
-  client.stop();
-  await client.nextEvent("stopped");
-  expect(client.eventsOf("segment")).toHaveLength(1_500);
-  expectExactLedger(client.events, { bytes: bytes.length, frameBytes: 2 });
+  await using server = await start(MANY_RESULTS);
+  await expectAllReadSlowly(server, SIMPLE, 30);
 });
 
 test("a client that reads nothing is closed as a slow reader, and its memory is free", async () => {
   // Ten times as fast: what is not read is waited for, for seconds.
   const clock = (): number => performance.now() * 10;
-  const settings = { "simple.block_ms": 20, "limits.outbox_bytes": 65_536, "limits.slow_reader_ms": 5_000 };
+  const settings = { ...MANY_RESULTS, "limits.slow_reader_ms": 5_000 };
   await using server = await InProcessServer.start(settings, { tls, clock });
   const client = await server.connect(SIMPLE);
   client.start();
