@@ -88,7 +88,8 @@ export class WorkerCalls {
     }
     if (index > 0) return call;
     const [next] = this.#calls;
-    if (next !== undefined) this.#start(next, this.#endOf(call, now, inferMs), now);
+    // The end was reported late when the next call was given out after it.
+    if (next !== undefined) this.#start(next, Math.max(next.assignedMs, this.#endOf(call, now, inferMs)), now);
     return next;
   }
 

@@ -268,6 +268,15 @@ describe("a call ahead", () => {
     expect(scheduler.start(1)).toHaveLength(65);
   });
 
+  test("that came after the end of the one before it, which was reported late, started when it came", () => {
+    const scheduler = busy();
+    const job: AudioJob = { kind: "final", start: 0, end: 0, audio: NO_AUDIO };
+    scheduler.submit(scheduler.lane(), job, () => {}, 100);
+    expect(scheduler.next(100)?.jobs).toMatchObject([{ job }]);
+    scheduler.callEnded(0, 0, 50, 200);
+    expect(scheduler.callEnded(0, 1, 10, 300)?.jobs).toMatchObject([{ job, queueMs: 0, startedMs: 100 }]);
+  });
+
   test("is taken back when its lane is closed: the job is dropped and not counted as run", () => {
     const scheduler = busy();
     const [lane, other] = [scheduler.lane(), scheduler.lane()];
