@@ -103,28 +103,27 @@ export class TokenFile {
       this.#pending = now;
       return false;
     }
-    let text: string;
+    const before = this.#tokens;
     try {
       checkStatus(await stat(path, { bigint: true }), path);
-      text = await readFile(path, "utf8");
+      const text = await readFile(path, "utf8");
       if ((await stateOf(path)) !== now) return false;
       this.#handled = now;
-      return this.#reload(text);
+      this.#use(text);
     } catch (error) {
       this.#handled = now;
       this.#report(problemsOf(error, path));
       return false;
     }
+    this.#loaded(before);
+    return true;
   }
 
-  #reload(text: string): boolean {
-    const before = this.#tokens;
-    this.#use(text);
+  #loaded(before: Tokens): void {
     this.#warn();
     const added = count(this.#tokens.grants, (grant) => !before.has(grant.hash));
     const removed = count(before.grants, (grant) => !this.#tokens.has(grant.hash));
     this.#options.log.info("token_file_loaded", { file: this.#options.path, valid: this.#tokens.size, added, removed });
-    return true;
   }
 
   /** Throws TokenListError. */

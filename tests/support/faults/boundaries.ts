@@ -261,3 +261,93 @@ export const LEFT_OUT: Readonly<Record<string, readonly string[]>> = {
     "StreamMetrics.stopped",
   ],
 };
+
+/**
+ * Methods that no client reaches while the test looks, so that no fault is made there, by the reason. The long run fails
+ * for a method that is neither reached nor here.
+ */
+export const NOT_REACHED: Readonly<Record<string, readonly string[]>> = {
+  "it is called when the process starts": [
+    "Headroom.modelLoaded",
+    "ModelMetrics.observePool",
+    "MetricRegistry.counter",
+    "MetricRegistry.gauge",
+    "MetricRegistry.histogram",
+    "MetricRegistry.onCollect",
+    "PoolTelemetry.modelLoaded",
+    "CredentialsWatch.begin",
+    "Readiness.loaded",
+    "Readiness.loadProgress",
+    "DescriptorWatch.sessionLimit",
+  ],
+  "it is called when the process drains or ends": [
+    "Sessions.drain",
+    "Session.drain",
+    "Session.abortForShutdown",
+    "SessionEnd.drain",
+    "ModelPool.close",
+    "Dispatcher.close",
+    "Workers.close",
+    "WorkerSlot.close",
+    "WakeTimer.cancel",
+    "Readiness.draining",
+  ],
+  "it is called when another fault has been caught": [
+    "Session.failed",
+    "SessionLog.crashed",
+    "Stream.crashed",
+    "StreamSpans.crashed",
+    "PoolTelemetry.faulted",
+    "PoolTelemetry.settleThrew",
+  ],
+  "only other transports, dialects and detectors call it": [
+    "Session.finished",
+    "Session.reply",
+    "Inputs.finish",
+    "FixedThreshold.push",
+  ],
+  "the C library does its work for the main thread, which calls it in tests and benchmarks only": [
+    "DecodeChain.reset",
+    "Arena.references",
+    "Store.runLength",
+    "EnergyVad.maxWindows",
+    "EnergyVad.process",
+    "EnergyVad.flush",
+    "EnergyVad.reset",
+    "EnergyDetector.push",
+  ],
+  "it is called when the audio memory is full, or after minutes with much audio": [
+    "MemoryPlace.wait",
+    "MemoryPlace.evict",
+    "Memory.wait",
+    "Arena.whenFree",
+    "Store.shrink",
+  ],
+  "it is called when a client takes nothing for long, or cannot be given its results in time": [
+    "Session.writable",
+    "SessionEnd.giveUp",
+    "Outbox.withholdFailures",
+  ],
+  "it is called when a call takes too long, a model cannot be loaded, or no worker is left": [
+    "Dispatcher.failWaiting",
+    "Scheduler.call",
+    "Scheduler.withdrawFrom",
+    "Scheduler.takeWaiting",
+    "Outcomes.failUnstarted",
+    "Workers.replace",
+    "WorkerSlot.replace",
+    "WorkerSlot.unblock",
+    "WorkerSlot.terminateAbandoned",
+    "CallRing.isAnswered",
+    "PoolTelemetry.callTimedOut",
+    "PoolTelemetry.loadFailed",
+    "PoolTelemetry.workerStuck",
+  ],
+  "it is called for a model with options, with messages of its own, or whose state is lost or cannot be copied": [
+    "Answers.skip",
+    "Workers.forget",
+    "WorkerSlot.forget",
+    "PoolTelemetry.stateUncloned",
+    "PoolTelemetry.strangeMessage",
+  ],
+};

@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import type { ErrorEvent } from "../../../src/protocol/events.ts";
@@ -10,9 +8,10 @@ import { ADMIT_ALL } from "../in-process-server.ts";
 import { ledgerProblems, onlyStream } from "../ledgers.ts";
 import { OtlpReceiver } from "../otlp.ts";
 import { S16_MONO } from "../requests.ts";
-import { type CloseStatus, UpgradeRefused, WebSocketClient } from "../websocket-client.ts";
+import { type CloseStatus, type ConnectOptions, UpgradeRefused, WebSocketClient } from "../websocket-client.ts";
 import { isOfWorkers, type Seam } from "./boundaries.ts";
 import { FAULT_MESSAGE, type FaultKind } from "./fault-switch.ts";
+import { GuardedAccess } from "./guarded-access.ts";
 
 const SETTINGS = {
   ...ADMIT_ALL,
@@ -37,12 +36,17 @@ const SETTINGS = {
 /** Longest time of one client, far beyond what a stream takes. */
 const CLIENT_MS = 6_000;
 const PAGES = ["/metrics", "/api/v1/info", "/api/v1/ready", "/api/v1/health", "/api/v1/asyncapi.json"];
-/** Where the clients stream, with their channels. */
+/** Where the clients stream, with their channels and what they show. The second route is public. */
 const ROUTES = [
-  ["segmented", 1],
-  ["simple", 2],
-  ["stateful", 1],
+  ["segmented", 1, "token"],
+  ["simple", 2, "nothing"],
+  ["stateful", 1, "ticket"],
 ] as const;
+type Route = (typeof ROUTES)[number];
+/** Boundaries of what happens when the files of tokens and certificates change, which takes seconds. */
+const OF_FILES: readonly string[] = ["admission", "server", "session"];
+/** Longest time until changed files are in use. */
+const FILES_MS = 6_000;
 /** A line of a gauge that is 0 when nothing is open, with another value. */
 const GAUGES =
   /^streamer_(?:(?:sessions|streams|channels)_active|sessions_paused|inference_waiting|arena_used_bytes|arena_waiting_streams|inbox_bytes|queued_job_bytes|outbox_bytes)\b.* [^0]/;
@@ -75,27 +79,25 @@ export interface FaultReport {
 export class FaultServer implements AsyncDisposable {
   readonly #process: ServeProcess;
   readonly #receiver: OtlpReceiver;
-  readonly #folder: string;
+  readonly #access: GuardedAccess;
   readonly #socket: string;
   #crashedAt = -Infinity;
 
   /** Starts a server and waits until it is ready. @param command that runs the program with the switch */
   static async start(command: readonly string[]): Promise<FaultServer> {
-    const folder = await mkdtemp(join(tmpdir(), "streamer-faults-"));
     const receiver = new OtlpReceiver();
-    await Bun.write(join(folder, "keys"), `test ${"11".repeat(32)}\n`, { mode: 0o600 });
-    const server = new FaultServer(command, folder, receiver);
+    const server = new FaultServer(command, await GuardedAccess.create(), receiver);
     await server.#process.waitUntilReady();
     return server;
   }
 
-  private constructor(command: readonly string[], folder: string, receiver: OtlpReceiver) {
-    this.#folder = folder;
+  private constructor(command: readonly string[], access: GuardedAccess, receiver: OtlpReceiver) {
+    this.#access = access;
     this.#receiver = receiver;
-    this.#socket = join(folder, "faults.sock");
+    this.#socket = join(access.folder, "faults.sock");
     // Streams can be resumed, so that they have checkpoints.
-    const keys = { "auth.secret_file": join(folder, "keys"), "limits.resume_ms": 60_000 };
-    const sets = Object.entries({ ...SETTINGS, ...keys }).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
+    const all = { ...SETTINGS, ...access.settings, "limits.resume_ms": 60_000 };
+    const sets = Object.entries(all).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     this.#process = new ServeProcess(
       Bun.spawn([...command, "serve", "--port", "0", ...sets], {
         env: { ...receiver.env, STREAMER_TEST_FAULTS: this.#socket },
@@ -139,15 +141,16 @@ export class FaultServer implements AsyncDisposable {
         problem(page, error);
       }
     });
-    const clients = ROUTES.map(async ([route, channels], n) => {
+    const clients = ROUTES.map(async (route, n) => {
       try {
-        record(route, await this.#stream(route, channels, n));
+        record(route[0], await this.#stream(route, n));
       } catch (error) {
-        problem(route, error);
+        problem(route[0], error);
       }
     });
     await Promise.all([...pages, ...clients]);
     if (!this.ended && !(await fired())) await this.#behaveOddly();
+    if (!this.ended && OF_FILES.includes(seam.boundary) && !(await fired())) await this.#changeFiles(logged, fired);
     const hasFired = this.ended || (await fired());
     if (this.ended)
       return {
@@ -163,7 +166,7 @@ export class FaultServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#process[Symbol.asyncDispose]();
     await this.#receiver[Symbol.asyncDispose]();
-    await rm(this.#folder, { recursive: true });
+    await this.#access[Symbol.asyncDispose]();
   }
 
   /** Sentences about what the fault has left behind. */
@@ -198,7 +201,7 @@ export class FaultServer implements AsyncDisposable {
     let last = "";
     const deadline = performance.now() + 8_000;
     for (;;) {
-      const response = await fetch(`${this.#process.url}/metrics`);
+      const response = await this.#fetch("/metrics");
       const text = await response.text();
       const left = text.split("\n").filter((line) => GAUGES.test(line));
       if (left.length === 0) return;
@@ -209,17 +212,36 @@ export class FaultServer implements AsyncDisposable {
   }
 
   async #get(page: string): Promise<Fate> {
-    const response = await fetch(this.#process.url + page);
+    const response = await this.#fetch(page);
     await response.text();
     if (response.ok) return "unharmed";
     if (response.status === 500) return "refused";
     throw new Error(`status ${response.status}`);
   }
 
-  async #stream(route: string, channels: number, n: number): Promise<Fate> {
+  async #fetch(path: string, method = "GET"): Promise<Response> {
+    const { tls } = this.#access;
+    return await fetch(this.#process.url + path, { method, headers: this.#access.headers(), tls });
+  }
+
+  /** Returns the options of a connection; undefined: no ticket is issued, because of the fault. */
+  async #optionsOf([route, , shown]: Route): Promise<ConnectOptions | undefined> {
+    const options = { path: `/api/v1/${route}`, tls: this.#access.tls };
+    if (shown === "nothing") return options;
+    if (shown === "token") return { ...options, headers: this.#access.headers() };
+    const response = await this.#fetch("/api/v1/tickets", "POST");
+    if (response.status === 500) return undefined;
+    const { ticket } = (await response.json()) as { ticket: string };
+    return { ...options, headers: { "Sec-WebSocket-Protocol": `streamer.v1, ticket.${ticket}` } };
+  }
+
+  async #stream(route: Route, n: number): Promise<Fate> {
+    const [, channels] = route;
     let client: WebSocketClient;
     try {
-      client = await WebSocketClient.connect(this.#process.port, { path: `/api/v1/${route}` });
+      const options = await this.#optionsOf(route);
+      if (options === undefined) return "refused";
+      client = await WebSocketClient.connect(this.#process.port, options);
     } catch (error) {
       if (error instanceof UpgradeRefused && error.status === 500) return "refused";
       throw error;
@@ -254,10 +276,14 @@ export class FaultServer implements AsyncDisposable {
 
   /** Clients that do what others do rarely, for as long as the server takes to look twice. */
   async #behaveOddly(): Promise<void> {
-    const path = { path: "/api/v1/segmented" };
-    const open = async (act: (client: WebSocketClient) => Promise<unknown> | void): Promise<void> => {
+    const { tls, operator } = this.#access;
+    const known = { path: "/api/v1/segmented", tls, headers: this.#access.headers() };
+    const open = async (
+      act: (client: WebSocketClient) => Promise<unknown> | void,
+      options: ConnectOptions = known,
+    ): Promise<void> => {
       try {
-        using client = await WebSocketClient.connect(this.#process.port, path);
+        using client = await WebSocketClient.connect(this.#process.port, options);
         await act(client);
         await Bun.sleep(1_200);
         client.reset();
@@ -294,7 +320,60 @@ export class FaultServer implements AsyncDisposable {
         client.reset();
       }),
       open((client) => client.sendAudio(Buffer.alloc(1_100_000))),
+      open((client) => this.#resume(client, bytes)),
+      open((client) => client.start({ model: "unknown" })),
+      open(async (client) => {
+        client.start();
+        // Nothing but zeros for more than ten seconds, which gives a warning.
+        await client.sendAudio(Buffer.alloc(11 * 32_000));
+      }),
+      // A stranger, and an operator at the address for operators.
+      open(() => {}, { ...known, headers: {} }),
+      open(() => {}, { ...known, headers: { Origin: "https://evil.example" } }),
+      ...[this.#access.token, operator].map(async (token) => {
+        const admin = /"admin":"(http[^"]+)"/.exec(this.#process.err)?.[1]?.replace("0.0.0.0", "127.0.0.1");
+        await fetch(`${admin}/api/v1/info`, { headers: this.#access.headers(token) }).then(
+          (response) => response.text(),
+          () => "the fault",
+        );
+      }),
     ]);
+  }
+
+  /** Streams until there is a checkpoint, then goes on with the stream over another connection. */
+  async #resume(client: WebSocketClient, bytes: Uint8Array): Promise<void> {
+    client.start();
+    await client.sendAudio(bytes);
+    client.flush();
+    const { token, position } = await client.nextEvent("checkpoint");
+    using next = await WebSocketClient.connect(this.#process.port, {
+      path: "/api/v1/segmented",
+      tls: this.#access.tls,
+      headers: this.#access.headers(),
+    });
+    next.start({ resume: { token } });
+    await next.sendAudio(bytes.subarray(2 * position));
+    next.stop();
+    await next.nextEvent("stopped");
+  }
+
+  /** Changes the files of tokens and certificates, and waits until they are in use or the fault has been made. */
+  async #changeFiles(logged: number, fired: () => Promise<boolean>): Promise<void> {
+    const { tls, leaving } = this.#access;
+    const headers = this.#access.headers(leaving);
+    const client = await WebSocketClient.connect(this.#process.port, { tls, headers }).catch(() => undefined);
+    using _ = client;
+    client?.start();
+    await client?.sendAudio(encode("s16", speech(WORDS)));
+    await this.#access.changeTokens();
+    await this.#access.renewCertificate();
+    const isUsed = (event: string): boolean => this.#process.err.slice(logged).includes(`"event":"${event}"`);
+    const deadline = performance.now() + FILES_MS;
+    while (!this.ended && performance.now() < deadline && !(await fired())) {
+      const isOver = client === undefined || client.closed !== undefined;
+      if (isUsed("token_file_loaded") && isUsed("certificate_loaded") && isOver) break;
+      await Bun.sleep(100);
+    }
   }
 
   async #command(path: string): Promise<{ fired: number; rss: number }> {
