@@ -176,6 +176,11 @@ function shownValue({ key, value }: ConfigEntry): string {
   return isModels ? JSON.stringify(hideSecret(name, value), hideSecret) : JSON.stringify(value);
 }
 
+/** Returns the entries whose values are secrets, which are not shown. */
+export function secretEntries(entries: readonly ConfigEntry[]): ConfigEntry[] {
+  return entries.filter((entry) => shownValue(entry) !== JSON.stringify(entry.value));
+}
+
 /** Formats the effective configuration as aligned columns, one line for each key: key, value with unit, source. */
 export function formatConfig(entries: readonly ConfigEntry[]): string {
   const rows = entries.map((entry) => [entry.key, `${shownValue(entry)} ${entry.unit}`.trim(), entry.source]);

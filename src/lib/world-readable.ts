@@ -28,9 +28,9 @@ export function worldReadableMode(path: string, mounts = readMounts()): string |
   }
 }
 
-/** Returns the sentence of a warning. @param mode as `worldReadableMode` returns it */
-export function worldReadableWarning(path: string, mode: string): string {
-  return `${path}: found mode ${mode}, so that every user can read it; better: chmod o-r`;
+/** Returns the sentence of a warning. @param mode as `worldReadableMode` returns it @param what is secret in the file */
+export function worldReadableWarning(path: string, mode: string, what = "it"): string {
+  return `${path}: found mode ${mode}, so that every user can read ${what}; better: chmod o-r`;
 }
 
 function readMounts(): string {

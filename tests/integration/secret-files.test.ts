@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 import { Authority } from "../support/certificates.ts";
 import { type ServeProcess, sharedExecutable } from "../support/executable.ts";
+import { modelPath } from "../support/pool-harness.ts";
 import { loggedBy } from "../support/processes.ts";
 import { reportMissing, testWith } from "../support/requirements.ts";
 
@@ -20,7 +21,9 @@ const [keys, cert, key, tokens] = ["keys", "tls.crt", "tls.key", "tokens"].map((
   string,
   string,
 ];
-const SECRETS = [keys, key, tokens];
+/** A configuration file with a secret of a model. */
+const config = join(folder, "config.json");
+const SECRETS = [keys, key, tokens, config];
 const authority = await Authority.create();
 
 /** Runs a command after it has mounted the folder read-only, as containers mount secrets. */
@@ -35,6 +38,7 @@ function canMount(): true | undefined {
 
 beforeAll(async () => {
   await writeFile(keys, `key ${"11".repeat(32)}\n`);
+  await writeFile(config, JSON.stringify({ model: { name: modelPath("environment"), api_key: "s3cret" } }));
   await installCertificate();
   expect((await executable.run(["token", "new", "client", "--file", tokens])).code).toBe(0);
 });
@@ -54,7 +58,6 @@ async function permit(mode: number, ofFolder = 0o755): Promise<void> {
 async function start(processes: number, under: readonly string[] = []): Promise<ServeProcess> {
   const settings = {
     "model.workers": 1,
-    "model.delay": 0,
     "log.format": "json",
     "server.processes": processes,
     "auth.tokens": tokens,
@@ -63,7 +66,7 @@ async function start(processes: number, under: readonly string[] = []): Promise<
     "server.tls_key": key,
   };
   // A new session has no controlling terminal, so that SIGHUP reloads, wherever the tests run.
-  const server = await executable.serve(settings, [], {}, [...under, "setsid"]);
+  const server = await executable.serve(settings, ["--config", config], {}, [...under, "setsid"]);
   // What it logs at its start is there when this is.
   await loggedBy(server, "ready");
   return server;
@@ -77,13 +80,15 @@ function warnings({ log }: ServeProcess): string[] {
   return records.map(({ message }) => String(message)).sort();
 }
 
-const found = (path: string) => `${path}: found mode 0644, so that every user can read it; better: chmod o-r`;
-const OF_KEYS = `auth.secret_file: ${found(keys)}`;
-const OF_KEY = `server.tls_key: ${found(key)}`;
-const ALL = [found(tokens), OF_KEYS, OF_KEY].sort();
+const found = (path: string, what: string) =>
+  `${path}: found mode 0644, so that every user can read ${what}; better: chmod o-r`;
+const OF_TOKENS = found(tokens, "it");
+const OF_KEYS = found(keys, "auth.secret_file");
+const OF_KEY = found(key, "server.tls_key");
+const ALL = [OF_TOKENS, OF_KEYS, OF_KEY, found(config, "model.api_key")].sort();
 
 describe.each([1, 2])("a server with %p process(es)", (processes) => {
-  test("warns once of each file with a secret that every user can read: tokens, keys, the key of TLS", async () => {
+  test("warns once of each file with a secret that every user can read: tokens, keys, the key of TLS, a configuration", async () => {
     await permit(0o644);
     await using server = await start(processes);
     expect(warnings(server)).toEqual(ALL);
@@ -117,11 +122,11 @@ describe.each([1, 2])("a server with %p process(es)", (processes) => {
     await loggedBy(server, "certificate_loaded");
     await loggedBy(server, "secret_readable");
     await loggedBy(server, "token_file_warning");
-    expect(warnings(server)).toEqual([found(tokens), OF_KEY].sort());
+    expect(warnings(server)).toEqual([OF_TOKENS, OF_KEY].sort());
     if (processes === 1) return;
-    // Only the new processes of a reload read the keys again.
+    // A reload reads the keys again.
     server.signal("SIGHUP");
     await loggedBy(server, "reloaded");
-    expect(warnings(server)).toEqual(ALL);
+    expect(warnings(server)).toEqual([...ALL, OF_KEY].sort());
   });
 });

@@ -1,6 +1,6 @@
 import { lookup } from "node:dns/promises";
 
-import type { Config } from "../../config/config.ts";
+import { type Config, type EffectiveConfig, secretEntries } from "../../config/config.ts";
 import { canonicalAddress, isLoopbackAddress } from "../../lib/ip-address.ts";
 import { worldReadableMode, worldReadableWarning } from "../../lib/world-readable.ts";
 import type { Logger } from "../../telemetry/log/log.ts";
@@ -15,16 +15,22 @@ export async function warnOfExposure({ server, auth }: Config, log: Pick<Logger,
   log.warn("open_to_everybody", { host, message });
 }
 
-/** Warns if every user of the machine can read the keys of the deployment, or that of the certificate. */
-export function warnOfReadableSecrets({ server, auth }: Config, log: Pick<Logger, "warn">): void {
-  warnIfReadable("auth.secret_file", auth.secret_file, log);
-  warnIfReadable("server.tls_key", server.tls_key, log);
+/**
+ * Warns if every user of the machine can read the keys of the deployment, that of the certificate, or a configuration
+ * file with secrets of models.
+ */
+export function warnOfReadableSecrets({ config, entries }: EffectiveConfig, log: Pick<Logger, "warn">): void {
+  warnIfReadable("auth.secret_file", config.auth.secret_file, log);
+  warnIfReadable("server.tls_key", config.server.tls_key, log);
+  // One of each file. What comes from elsewhere, such as an environment variable, has a source that is no file.
+  const files = new Map(secretEntries(entries).map(({ key, source }) => [source, key]));
+  for (const [source, key] of files) warnIfReadable(key, source, log);
 }
 
 /** Warns if every user of the machine can read a file with a secret. @param path none: there is no file */
 export function warnIfReadable(setting: string, path: string, log: Pick<Logger, "warn">): void {
   const mode = path === "none" ? undefined : worldReadableMode(path);
-  if (mode !== undefined) log.warn("secret_readable", { message: `${setting}: ${worldReadableWarning(path, mode)}` });
+  if (mode !== undefined) log.warn("secret_readable", { message: worldReadableWarning(path, mode, setting) });
 }
 
 /** Returns true if only programs of this machine reach the address. */

@@ -4,7 +4,7 @@ import type { Config, EffectiveConfig } from "../../config/config.ts";
 import { messageOf } from "../../lib/thrown.ts";
 import type { Supervisor } from "../../server/processes/supervisor.ts";
 import type { Logger } from "../../telemetry/log/log.ts";
-import { warnIfReadable } from "./exposure.ts";
+import { warnOfReadableSecrets } from "./exposure.ts";
 
 /** Sections that the supervisor itself uses, and keeps until it is started again. */
 const FIXED = ["server", "auth", "log"] as const;
@@ -61,9 +61,8 @@ export class Reload {
       log.warn("setting_ignored", { message });
     }
     const { server, auth, log: logSettings } = this.#config;
-    // The new processes read it again.
-    warnIfReadable("auth.secret_file", auth.secret_file, log);
     const config = { ...loaded.config, server, auth, log: logSettings };
+    warnOfReadableSecrets({ ...loaded, config }, log);
     if (!(await supervisor.replaceAll(config))) return;
     this.#config = config;
     log.info("reloaded");

@@ -26,7 +26,8 @@ export interface ServeOptions extends Program {
 }
 
 /** Serves until the first signal, then shuts down gracefully. A second signal ends the process at once. */
-export async function serveSingle({ config, warnings }: EffectiveConfig, options: ServeOptions): Promise<void> {
+export async function serveSingle(effective: EffectiveConfig, options: ServeOptions): Promise<void> {
+  const { config, warnings } = effective;
   // Opens the C library: if that fails, it fails now and not with the first stream.
   native();
   const credentials = await readCredentials(config);
@@ -59,7 +60,7 @@ export async function serveSingle({ config, warnings }: EffectiveConfig, options
   }
   using _watch = watchCredentials({ config, credentials, log, metrics: metrics.families.tls, server });
   await warnOfExposure(config, log);
-  warnOfReadableSecrets(config, log);
+  warnOfReadableSecrets(effective, log);
   await using admin = await openAdmin(config, server.pages, server.access, log);
   const stopped = shutdownSignal(log, options.exit);
   console.showLoading(() => server.loadProgress());

@@ -68,7 +68,7 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
   using tickets = SessionTable.create(MAX_USED_TICKETS);
   using access = openAccess(config, log);
   await warnOfExposure(config, log);
-  warnOfReadableSecrets(config, log);
+  warnOfReadableSecrets(effective, log);
   const startedAt = performance.now();
   await using admin = await openAdmin(
     config,
