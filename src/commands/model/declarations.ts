@@ -1,6 +1,5 @@
 import * as source from "../../model/model.ts" with { type: "text" };
 
-export const DECLARATIONS_FILE = "streamer-model.d.ts";
 /** First words of the declaration file. A file that starts with them may be overwritten. */
 export const DECLARATIONS_MARK = "// The model interface of Streamer";
 

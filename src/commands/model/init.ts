@@ -7,26 +7,24 @@ import { codeOf, messageOf } from "../../lib/thrown.ts";
 import { UsageError } from "../terminal/exit-codes.ts";
 import { invalidValue, parseFlags } from "../terminal/flags.ts";
 import { writeOutput } from "../terminal/output.ts";
-import { DECLARATIONS_FILE, DECLARATIONS_MARK, modelDeclarations } from "./declarations.ts";
-import statelessTemplate from "./templates/model.ts" with { type: "text" };
-import statefulTemplate from "./templates/stateful-model.ts" with { type: "text" };
+import { type Language, PYTHON, TYPESCRIPT } from "./language.ts";
 
 const FLAGS = {
   // Not required by citty, which would report a missing one with a stack.
   name: { type: "positional", required: false, description: "Name of the model, such as my-model" },
   stateful: { type: "boolean", description: "Create a model that keeps state from block to block of a stream" },
+  python: { type: "boolean", description: "Create a model in Python" },
 } as const satisfies ArgsDef;
 
 /** A name that is valid for a file, in a start request and as a configuration key. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
-/** The line of the templates that has the model's name. */
-const TEMPLATE_NAME = 'name: "my-model"';
-
 export interface InitOptions {
-  /** The model's name; a folder before it and `.ts` after it are accepted. */
+  /** The model's name; a folder before it, and `.ts` or `.py` after it, are accepted. */
   readonly name: string;
   readonly stateful: boolean;
+  /** By default, the extension of the name decides. */
+  readonly python?: boolean;
   /** The command that runs this program, for the examples. */
   readonly program: string;
   /** The current folder. */
@@ -34,32 +32,34 @@ export interface InitOptions {
 }
 
 /**
- * Creates a model file from a template, and the type declarations of its interface next to it. Never overwrites a
- * model. Returns the text to print. Throws UsageError.
+ * Creates a model file from a template, and the types of its interface next to it. Never overwrites a model. Returns the
+ * text to print. Throws UsageError.
  */
-export async function initModel({ name, stateful, program, folder }: InitOptions): Promise<string> {
+export async function initModel({ name, stateful, python = false, program, folder }: InitOptions): Promise<string> {
   const target = parse(resolve(folder, name));
-  const base = target.ext === ".ts" ? target.name : target.base;
-  if (!NAME.test(base)) throw invalidValue("name", name, "1 to 64 letters, digits, - and _, such as my-model");
-  const [model, declarations] = [join(target.dir, `${base}.ts`), join(target.dir, DECLARATIONS_FILE)];
+  const language = python || target.ext === PYTHON.extension ? PYTHON : TYPESCRIPT;
+  const base = target.ext === language.extension ? target.name : target.base;
+  checkName(base, name, language);
+  const model = join(target.dir, `${language.fileName(base)}${language.extension}`);
+  const types = join(target.dir, language.typesFile);
   const shorten = (path: string): string => {
     const short = relative(folder, path);
     return short.startsWith("..") ? path : `./${short}`;
   };
   if (!(await isFolder(target.dir))) throw new UsageError(`${target.dir}: no such folder`);
-  if (!(await isReplaceable(declarations))) {
-    throw new UsageError(`${shorten(declarations)} was not created by this command and is not overwritten`);
+  if (!(await isReplaceable(types, language.typesMark))) {
+    throw new UsageError(`${shorten(types)} was not created by this command and is not overwritten`);
   }
   const commands = [
     `${program} model check ${shorten(model)}`,
     `${program} serve --model ${shorten(model)}`,
     `${program} send -i RECORDING.wav${stateful ? " --addr ws://localhost:8080/api/v1/stateful" : ""}`,
   ];
-  await writeNew(model, shorten(model), modelText(base, stateful, commands));
-  await writeFile(declarations, modelDeclarations());
+  await writeNew(model, shorten(model), language.modelText(base, stateful, commands));
+  await writeFile(types, language.types());
   return `Created ${shorten(model)}, a working model to start from.
-Created ${shorten(declarations)}, the types of the model interface.
-
+Created ${shorten(types)}, the types of the model interface.
+${language.needs === undefined ? "" : `\n${language.needs}\n`}
 Next steps:
   ${commands[0]}
   ${commands[1]}
@@ -68,14 +68,11 @@ and, while the server runs, in another terminal:
 `;
 }
 
-function modelText(name: string, stateful: boolean, commands: readonly string[]): string {
-  // The imports give text at run time; the type checker sees modules.
-  const template = (stateful ? statefulTemplate : statelessTemplate) as unknown as string;
-  return `/// <reference path="./${DECLARATIONS_FILE}" />
-// A model for Streamer. ${DECLARATIONS_FILE} documents the interface. Try it:
-${commands.map((command) => `//   ${command}`).join("\n")}
-
-${template.replace(TEMPLATE_NAME, `name: ${JSON.stringify(name)}`)}`;
+function checkName(base: string, given: string, { takenNames, fileName, extension }: Language): void {
+  if (!NAME.test(base)) throw invalidValue("name", given, "1 to 64 letters, digits, - and _, such as my-model");
+  if (!takenNames.includes(fileName(base))) return;
+  const file = `${fileName(base)}${extension}`;
+  throw invalidValue("name", given, `another name, because ${file} would hide a module that the model imports`);
 }
 
 async function isFolder(path: string): Promise<boolean> {
@@ -86,9 +83,9 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 /** Returns true if the file does not exist, or if this command created it. */
-async function isReplaceable(path: string): Promise<boolean> {
+async function isReplaceable(path: string, mark: string): Promise<boolean> {
   return await readFile(path, "utf8").then(
-    (text) => text.startsWith(DECLARATIONS_MARK),
+    (text) => text.startsWith(mark),
     () => true,
   );
 }
@@ -117,6 +114,7 @@ export const modelInitCommand: CommandDef = {
     const text = await initModel({
       name,
       stateful: flags.has("stateful"),
+      python: flags.has("python"),
       program: programName(),
       folder: process.cwd(),
     });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +7,7 @@ import { checkModel, type Finding } from "../../../src/commands/model/checks/che
 import { modelDeclarations } from "../../../src/commands/model/declarations.ts";
 import { initModel } from "../../../src/commands/model/init.ts";
 import { workerUrl } from "../../support/pool-harness.ts";
+import { testWith, tool } from "../../support/requirements.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
 setDefaultTimeout(300_000);
@@ -23,8 +24,8 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-function init(name: string, stateful = false): Promise<string> {
-  return initModel({ name, stateful, program: "./streamer", folder });
+function init(name: string, stateful = false, python = false): Promise<string> {
+  return initModel({ name, stateful, python, program: "./streamer", folder });
 }
 
 for (const stateful of [false, true]) {
@@ -92,4 +93,66 @@ test("an existing file is not overwritten, except for declarations of this comma
 test.each(["no/such/folder", "two words", ".hidden", "a.b"])("%p is refused", async (name) => {
   await expect(init(name)).rejects.toMatchObject({ code: 2 });
   expect(await readdir(folder)).toEqual([]);
+});
+
+describe("a model in Python", () => {
+  const testHere = testWith(tool("python3", "python3"));
+
+  test("gets a file with underscores, keeps its name, and says what to install and which commands follow", async () => {
+    const printed = await init("my-model", false, true);
+    expect((await readdir(folder)).sort()).toEqual(["my_model.py", "streamer_model.pyi"]);
+    expect(printed).toBe(`Created ./my_model.py, a working model to start from.
+Created ./streamer_model.pyi, the types of the model interface.
+
+It needs Python 3.9 or newer and NumPy. A folder .venv beside the model is used by itself:
+  python3 -m venv .venv && .venv/bin/pip install numpy
+
+Next steps:
+  ./streamer model check ./my_model.py
+  ./streamer serve --model ./my_model.py
+and, while the server runs, in another terminal:
+  ./streamer send -i RECORDING.wav
+`);
+    const text = await readFile(join(folder, "my_model.py"), "utf8");
+    expect(text).toStartWith('"""A model for Streamer.');
+    expect(text).toContain('\nname = "my-model"\n');
+    expect(text).toContain("\n  ./streamer model check ./my_model.py\n");
+  });
+
+  test("is also created for a name that ends in .py, beside one in TypeScript", async () => {
+    expect(await init("echo.py", true)).toContain("/api/v1/stateful");
+    await init("echo.ts");
+    const names = ["echo.py", "echo.ts", "streamer-model.d.ts", "streamer_model.pyi"];
+    expect((await readdir(folder)).sort()).toEqual(names);
+    expect(await readFile(join(folder, "echo.py"), "utf8")).toContain("def step(");
+  });
+
+  test("is not overwritten, and neither are types that this command did not write", async () => {
+    await init("my-model", false, true);
+    await expect(init("my_model", true, true)).rejects.toThrow("./my_model.py already exists and is not overwritten");
+    await writeFile(join(folder, "streamer_model.pyi"), "mine");
+    await expect(init("other.py")).rejects.toThrow("./streamer_model.pyi was not created by this command");
+    expect((await readdir(folder)).sort()).toEqual(["my_model.py", "streamer_model.pyi"]);
+  });
+
+  test.each(["numpy", "streamer-model", "a.b", "model.ts"])("is refused by the name %p", async (name) => {
+    await expect(init(name, false, true)).rejects.toMatchObject({ code: 2 });
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  testHere("does not import its types when it runs", async () => {
+    for (const [name, stateful] of [
+      ["one.py", false],
+      ["two.py", true],
+    ] as const) {
+      await init(name, stateful);
+      await rm(join(folder, "streamer_model.pyi"));
+      // Stands in for NumPy, which need not be installed here.
+      await writeFile(join(folder, "numpy.py"), "");
+      const script = `import ${name.replace(".py", "")} as model; print(model.name, model.Model.__name__)`;
+      const child = Bun.spawn(["python3", "-c", script], { cwd: folder, stdout: "pipe", stderr: "pipe" });
+      const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+      expect({ out, err, code }).toEqual({ out: `${name.replace(".py", "")} Model\n`, err: "", code: 0 });
+    }
+  });
 });
