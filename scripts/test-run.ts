@@ -4,6 +4,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { killTree } from "./process-tree.ts";
+
 export interface TestRun {
   passed: number;
   failed: number;
@@ -17,11 +19,14 @@ export interface TestRunOptions {
   readonly files?: readonly string[];
   /** Files that run at a time, each in a process of its own. */
   readonly parallel?: number;
-  readonly output?: "inherit" | "ignore";
+  /** Where the output of the tests goes: a number is a descriptor. */
+  readonly output?: "inherit" | "ignore" | number;
   /** Variables besides those of this process. */
   readonly env?: Readonly<Record<string, string>>;
   /** A run that hangs ends after this time, in milliseconds. */
   readonly limitMs?: number;
+  /** Ends the run at once, with all that the tests have started. */
+  readonly signal?: AbortSignal;
 }
 
 /** Default limit of a run. At ten times the load that a machine can carry, a run takes 20 minutes. */
@@ -34,7 +39,7 @@ const TEST_LIMIT_MS = 300_000;
  * failure.
  */
 export async function runTests(root: string, options: TestRunOptions = {}): Promise<TestRun> {
-  const { files, parallel = 1, output = "inherit", env, limitMs = LIMIT_MS } = options;
+  const { files, parallel = 1, output = "inherit", env, limitMs = LIMIT_MS, signal } = options;
   const folder = await mkdtemp(join(tmpdir(), "streamer-tests-"));
   try {
     const report = join(folder, "junit.xml");
@@ -49,9 +54,15 @@ export async function runTests(root: string, options: TestRunOptions = {}): Prom
       stdin: "ignore",
       stdout: output,
       stderr: output,
-      timeout: limitMs,
-      killSignal: "SIGKILL",
+      // In a session of its own, a Ctrl-C does not end it before those that it has started are known.
+      detached: signal !== undefined,
     });
+    using ended = new DisposableStack();
+    const end = (): void => killTree(child.pid);
+    ended.adopt(setTimeout(end, limitMs), clearTimeout);
+    signal?.addEventListener("abort", end);
+    ended.defer(() => signal?.removeEventListener("abort", end));
+    if (signal?.aborted === true) end();
     const code = await child.exited;
     const run = await readReport(report);
     if (run.failed > run.problems.length) run.problems.push(`${run.failed} of the tests`);

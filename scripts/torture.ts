@@ -1,38 +1,35 @@
-// The long forms of everything that is promised about faults, load and hostile input, on the compiled executable:
+// Everything that is promised about faults, load and hostile input, proven on the compiled executable:
 //
-//   npm run torture -- [--seed N] [--short] [--only PROMISE,PROMISE] [--write]
+//   npm run torture -- [--short | --endless] [--seed N] [--only PROMISE,PROMISE] [--write] [--resume FILE]
 //
-// Prints a table of promises and figures, and exits with 1 when one is broken or was not proven. `--write` puts the
-// table into docs/reliability.md. The names of promises are in tests/support/promises.ts.
+// Prints a line for each promise as it ends, then a table of promises and figures, and exits with 1 when one is broken
+// or was not proven. After a Ctrl-C the table has the rows that there are. `--write` puts the table into
+// docs/reliability.md. `--resume` keeps the rows in a file, and takes those of the same commit from there that passed.
+// The names of promises are in tests/support/promises.ts.
 
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { cpus, loadavg, tmpdir, totalmem } from "node:os";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-import { type PromiseName, PROMISES } from "../tests/support/promises.ts";
-import type { Proof } from "../tests/support/proof.ts";
-import { runTests } from "./test-run.ts";
+import type { PromiseName } from "../tests/support/promises.ts";
+import type { Form } from "../tests/support/proof.ts";
+import { EarlierRows } from "./torture/earlier-rows.ts";
+import { commitOf, load, machine } from "./torture/machine.ts";
+import { expectedMinutes, NAMES, planFor } from "./torture/plan.ts";
+import { type Row, rowOf, tableOf, writePage } from "./torture/rows.ts";
+import { TortureRun } from "./torture/torture-run.ts";
 
 const root = join(import.meta.dir, "..");
-const page = join(root, "docs", "reliability.md");
-const NAMES = Object.keys(PROMISES).filter((name): name is PromiseName => name in PROMISES);
-/** The table stands between these lines of the page. */
-const MARKS = ["<!-- torture -->", "<!-- /torture -->"] as const;
-/** The native fuzzing of the long form alone takes hours. */
-const LIMIT_MS = 12 * 3_600_000;
-
-interface Row {
-  readonly name: PromiseName;
-  readonly figure: string;
-  readonly passed: boolean;
-}
+/** Exit code of a program that is ended by Ctrl-C. */
+const INTERRUPTED = 130;
 
 interface Flags {
   readonly seed: number;
-  readonly short: boolean;
+  readonly form: Form;
   readonly only: readonly PromiseName[];
   readonly write: boolean;
+  readonly resume: string | undefined;
 }
 
 function readFlags(): Flags {
@@ -40,16 +37,21 @@ function readFlags(): Flags {
     options: {
       seed: { type: "string", default: String(Math.floor(Math.random() * 2 ** 32)) },
       short: { type: "boolean", default: false },
+      endless: { type: "boolean", default: false },
       only: { type: "string" },
       write: { type: "boolean", default: false },
+      resume: { type: "string" },
     },
   });
   const seed = Number(values.seed);
   if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32) {
     throw new Error(`--seed: found ${values.seed}; allowed: 0..${2 ** 32 - 1}`);
   }
-  const only = values.only?.split(",") ?? NAMES;
-  return { seed, short: values.short, write: values.write, only: only.map(promiseNamed) };
+  if (values.short && values.endless) throw new Error("--short: found --endless beside it; allowed: one of them");
+  const form = values.short ? "short" : values.endless ? "endless" : "long";
+  const named = values.only?.split(",").map(promiseNamed);
+  const only = NAMES.filter((name) => named === undefined || named.includes(name));
+  return { seed, form, only, write: values.write, resume: values.resume };
 }
 
 function promiseNamed(text: string): PromiseName {
@@ -58,86 +60,51 @@ function promiseNamed(text: string): PromiseName {
   return found;
 }
 
-/** The files of tests that prove one of these promises, relative to the root. */
-async function filesProving(names: readonly PromiseName[]): Promise<string[]> {
-  const all = (await readdir(join(root, "tests"), { recursive: true })).filter((file) => file.endsWith(".test.ts"));
-  const found: string[] = [];
-  for (const file of all.sort()) {
-    const text = await readFile(join(root, "tests", file), "utf8");
-    if (names.some((name) => text.includes(`prove("${name}"`))) found.push(join("tests", file));
-  }
-  return found;
-}
+/** Returns the exit code. */
+async function torture({ seed, form, only, write, resume }: Flags): Promise<number> {
+  const commit = await commitOf(root);
+  const kept = resume === undefined ? undefined : new EarlierRows(resume, commit, form);
+  const rows: Row[] = ((await kept?.read()) ?? []).filter(({ name }) => only.includes(name));
+  const found = (name: PromiseName): Row | undefined => rows.find((row) => row.name === name);
+  const left = only.filter((name) => found(name) === undefined);
+  const plan = await planFor(root, left);
+  const files = plan.together.length + plan.alone.length;
+  const time = form === "long" ? `, about ${Math.ceil(expectedMinutes(plan))} min on two idle cores` : "";
+  console.log(`seed ${seed}, ${form} form: ${left.length} promises in ${files} files of tests${time}`);
+  for (const { name, earlier } of rows) console.log(`${name}: has passed in the ${earlier ?? "same run"}`);
 
-async function readProofs(path: string): Promise<Proof[]> {
-  const lines = (await readFile(path, "utf8").catch(() => "")).split("\n").filter((line) => line !== "");
-  return lines.map((line) => JSON.parse(line) as Proof);
-}
-
-function rowOf(name: PromiseName, proofs: readonly Proof[]): Row {
-  const own = proofs.filter(({ promise }) => promise === name);
-  if (own.length === 0) return { name, figure: "not proven", passed: false };
-  const broken = own.filter(({ passed }) => !passed);
-  const shown = broken.length > 0 ? broken : own;
-  return { name, figure: shown.map(({ figure }) => oneLine(figure)).join("; "), passed: broken.length === 0 };
-}
-
-function oneLine(text: string): string {
-  const plain = Bun.stripANSI(text).replaceAll(/\s+/g, " ").trim();
-  return plain.length > 300 ? `${plain.slice(0, 297)}...` : plain;
-}
-
-async function machine(): Promise<string> {
-  const commit = await Bun.$`git rev-parse --short HEAD`.cwd(root).nothrow().quiet().text();
-  const changed = (await Bun.$`git status --porcelain`.cwd(root).nothrow().quiet().text()) !== "";
-  const [cpu] = cpus();
-  const gib = Math.round(totalmem() / 2 ** 30);
-  const load = loadavg()[0]?.toFixed(1) ?? "";
-  const state = `commit ${commit.trim() || "unknown"}${changed ? " with changes" : ""}`;
-  return `${cpus().length} x ${cpu?.model.trim() ?? "unknown"}, ${gib} GiB, ${state}, load at the end ${load}`;
-}
-
-function tableOf(rows: readonly Row[]): string {
-  const cells = rows.map(({ name, figure, passed }) => {
-    const { text, goal } = PROMISES[name];
-    return `| ${text} | ${goal} | ${figure.replaceAll("|", "\\|")} | ${passed ? "pass" : "**FAIL**"} |`;
-  });
-  return ["| Promise | Goal | Figure | |", "| --- | --- | --- | --- |", ...cells].join("\n");
-}
-
-async function writePage(text: string): Promise<void> {
-  const before = await readFile(page, "utf8");
-  const [start, end] = [before.indexOf(MARKS[0]), before.indexOf(MARKS[1])];
-  if (start < 0 || end < start) throw new Error(`${page}: found no place for the table; allowed: ${MARKS.join(" ")}`);
-  await writeFile(page, `${before.slice(0, start + MARKS[0].length)}\n\n${text}\n\n${before.slice(end)}`);
-  await Bun.spawn([process.execPath, "run", "fmt"], { cwd: root, stdio: ["ignore", "ignore", "ignore"] }).exited;
-}
-
-async function torture({ seed, short, only, write }: Flags): Promise<boolean> {
   const folder = await mkdtemp(join(tmpdir(), "streamer-torture-"));
-  try {
-    const path = join(folder, "proofs");
-    const files = await filesProving(only);
-    console.log(`seed ${seed}, ${short ? "short" : "long"} form, ${files.length} files of tests`);
-    const started = performance.now();
-    const env = { STREAMER_PROOFS: path, STREAMER_SEED: String(seed), STREAMER_TORTURE: short ? "short" : "long" };
-    const run = await runTests(root, { files, env, limitMs: LIMIT_MS });
-    const proofs = await readProofs(path);
-    const rows = only.map((name) => rowOf(name, proofs));
-    const minutes = ((performance.now() - started) / 60_000).toFixed(0);
-    const form = `${short ? "Short" : "Long"} form, seed ${seed}, ${minutes} min, ${await machine()}.`;
-    const text = `${form}\n\n${tableOf(rows)}`;
-    console.log(`\n${text}\n`);
-    for (const problem of run.problems) console.log(`failed: ${problem}`);
-    if (write) await writePage(text);
-    return run.failed === 0 && rows.every(({ passed }) => passed);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => stop.abort());
+  const [begunAt, loadBefore] = [performance.now(), load()];
+  const done = (row: Row): void => {
+    rows.push(row);
+    kept?.add(row);
+  };
+  const run = new TortureRun({ root, folder, form, seed, plan, signal: stop.signal, print: console.log, done });
+  await run.run();
+
+  const minutes = ((performance.now() - begunAt) / 60_000).toFixed(0);
+  const isOver = !stop.signal.aborted;
+  // A promise that no test proves counts as broken.
+  const shown = only.flatMap((name) => found(name) ?? (isOver ? rowOf(name, []) : []));
+  const loads = `load ${loadBefore.toFixed(1)} before`;
+  const text = `${title(form)} form, seed ${seed}, ${minutes} min, ${machine()}, ${commit}, ${loads}.\n\n${tableOf(shown)}`;
+  console.log(`\n${text}\n`);
+  for (const problem of run.problems) console.log(`failed: ${problem}`);
+  if (!isOver) console.log(`stopped before: ${only.filter((name) => found(name) === undefined).join(", ")}`);
+  if (write && isOver) await writePage(root, text);
+  if (run.problems.length === 0) await rm(folder, { recursive: true });
+  if (!isOver) return INTERRUPTED;
+  return run.problems.length === 0 && shown.every(({ passed }) => passed) ? 0 : 1;
+}
+
+function title(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
 try {
-  if (!(await torture(readFlags()))) process.exitCode = 1;
+  process.exitCode = await torture(readFlags());
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 2;

@@ -4,10 +4,10 @@ import { canFuzz, fuzz, fuzzAll, fuzzTargets } from "../../../scripts/fuzz.ts";
 import { prove, rounds } from "../../support/proof.ts";
 import { reportMissing } from "../../support/requirements.ts";
 
-/** Runs of all targets together in the long form, which take hours. */
-const RUNS = Number(process.env["STREAMER_FUZZ_RUNS"] ?? rounds(0, 100_000_000));
-/** Of each target: in the long form at most, else exactly. */
-const SECONDS = Number(process.env["STREAMER_FUZZ_SECONDS"] ?? rounds(4, 3_600));
+/** Runs of all targets together in the endless form, which take hours. 0: the time decides. */
+const RUNS = Number(process.env["STREAMER_FUZZ_RUNS"] ?? rounds(0, 0, 100_000_000));
+/** Of each target: in the endless form at most, else exactly. */
+const SECONDS = Number(process.env["STREAMER_FUZZ_SECONDS"] ?? rounds(4, 15, 3_600));
 
 const fuzzable = await canFuzz();
 if (!fuzzable) reportMissing("clang with libFuzzer is not installed (Debian: apt-get install clang libclang-rt-dev)");

@@ -11,7 +11,7 @@ import { ScrapedMetrics } from "../../support/scraped-metrics.ts";
 import { waitUntil } from "../../support/wait.ts";
 
 /** STREAMER_FUZZ_MESSAGES selects another number. */
-const MESSAGES = Number(process.env["STREAMER_FUZZ_MESSAGES"] ?? rounds(50_000, 10_000_000));
+const MESSAGES = Number(process.env["STREAMER_FUZZ_MESSAGES"] ?? rounds(50_000, 1_000_000, 10_000_000));
 const MESSAGES_A_SESSION = 2_000;
 const CLIENTS = 8;
 const TEXTS = 20_000;
@@ -19,7 +19,7 @@ const TEXTS = 20_000;
 const GROWTH_MIB = 100;
 
 // Far longer than these runs take, so that a busy machine does not fail them.
-setDefaultTimeout(4 * 3_600_000);
+setDefaultTimeout(rounds(1, 1, 12) * 3_600_000);
 
 const executable = await sharedExecutable();
 const seed = freshSeed();
