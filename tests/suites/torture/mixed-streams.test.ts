@@ -5,7 +5,7 @@ import { checkMixedStreams } from "../../support/mixed-streams.ts";
 import { prove, rounds } from "../../support/proof.ts";
 
 const seed = freshSeed();
-const RUNS = rounds(1, 20);
+const RUNS = rounds(1, 10, 100);
 
 test(`the ledgers of 200 streams through 2 workers add up, every failed span is named (seed ${seed})`, async () => {
   await prove("ledger", async () => {
