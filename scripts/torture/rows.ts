@@ -30,11 +30,22 @@ export function rowOf(name: PromiseName, proofs: readonly Proof[]): Row {
   const shown = broken.length > 0 ? broken : own;
   return {
     name,
-    figure: own.length === 0 ? "not proven" : shown.map(({ figure }) => oneLine(figure)).join("; "),
+    figure: own.length === 0 ? "not proven" : added(shown.map(({ figure }) => oneLine(figure))).join("; "),
     passed: own.length > 0 && broken.length === 0,
     minutes: own.reduce((sum, { seconds }) => sum + seconds / 60, 0),
     load: Math.max(0, ...own.map(({ load }) => load)),
   };
+}
+
+/** Adds up figures that begin with a number and are alike otherwise, such as `3 cases` and `4 cases`. */
+function added(figures: readonly string[]): string[] {
+  const sums = new Map<string, number | undefined>();
+  for (const figure of figures) {
+    const [, number, rest] = /^(\d+)( .*)$/.exec(figure) ?? [];
+    if (number === undefined || rest === undefined) sums.set(figure, undefined);
+    else sums.set(rest, (sums.get(rest) ?? 0) + Number(number));
+  }
+  return [...sums].map(([rest, sum]) => `${sum ?? ""}${rest}`);
 }
 
 function oneLine(text: string): string {

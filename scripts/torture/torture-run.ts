@@ -1,7 +1,7 @@
 // One run of files of tests that prove promises. A line is printed for each promise as it ends.
 
 import { closeSync, openSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 
 import type { PromiseName } from "../../tests/support/promises.ts";
@@ -53,6 +53,7 @@ export class TortureRun {
     };
     await Promise.all([lane(), lane()]);
     for (const file of alone) await this.#runFile(file);
+    await rm(join(this.#options.folder, "tmp"), { recursive: true, force: true });
   }
 
   async #runFile({ path, promises }: PlannedFile): Promise<void> {
@@ -64,7 +65,11 @@ export class TortureRun {
       .replace(/\.test\.ts$/, "");
     const file = join(folder, `${name}.proofs`);
     const log = join(folder, `${name}.log`);
+    // Tests that are killed leave their files behind.
+    const temporary = join(folder, "tmp");
+    await mkdir(temporary, { recursive: true });
     const env = {
+      TMPDIR: temporary,
       STREAMER_PROOFS: file,
       STREAMER_PROMISES: promises.join(","),
       STREAMER_SEED: String(seed),

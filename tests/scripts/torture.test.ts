@@ -35,6 +35,7 @@ test("a row has the figures of all tests of its promise, or only those that fail
   expect(rowOf("ledger", [PROOF, other, { ...PROOF, promise: "soak" }])).toEqual(row);
   const broken = { ...other, passed: false, figure: "1\n missing" };
   expect(rowOf("ledger", [PROOF, broken])).toMatchObject({ figure: "1 missing", passed: false });
+  expect(rowOf("ledger", [PROOF, other, other]).figure).toBe("0 missing; 40 streams");
   expect(rowOf("ledger", [])).toMatchObject({ figure: "not proven", passed: false });
 });
 
