@@ -1,4 +1,5 @@
-/* Listening sockets of this process: which there are, and moving one from a server to another in the same event loop. */
+/* Listening sockets of this process: which there are, moving one from a server to another in the same event loop, and
+ * what a server accepts. */
 #define _GNU_SOURCE
 #include "streamer_audio.h"
 
@@ -105,4 +106,23 @@ int32_t sa_listener_move(int32_t from, int32_t to) {
     }
     close(deaf);
     return result;
+}
+
+int32_t sa_listener_watch(int32_t fd, uint64_t *watch) {
+    struct watch found;
+    if (watch == NULL) return -EINVAL;
+    int result = find_watch(fd, &found);
+    if (result < 0) return result;
+    watch[0] = (uint64_t)found.epoll;
+    watch[1] = found.event.events;
+    watch[2] = found.event.data.u64;
+    return 0;
+}
+
+int32_t sa_listener_accept(int32_t fd, const uint64_t *watch, uint32_t mode) {
+    if (watch == NULL || watch[0] > INT32_MAX || mode > SA_ACCEPT_ALL) return -EINVAL;
+    struct epoll_event event = {.events = 0, .data.u64 = watch[2]};
+    if (mode == SA_ACCEPT_ALL) event.events = (uint32_t)watch[1];
+    if (mode == SA_ACCEPT_ONCE) event.events = EPOLLIN | EPOLLONESHOT;
+    return epoll_ctl((int)watch[0], EPOLL_CTL_MOD, fd, &event) == 0 ? 0 : -errno;
 }

@@ -60,7 +60,7 @@ extern "C" {
 #endif
 
 /* Version of this interface. The caller compares the library's with the one that it was written for. */
-#define SA_ABI_VERSION 6u
+#define SA_ABI_VERSION 7u
 
 /* Sample rates, Hz. */
 #define SA_MIN_RATE 4000u
@@ -421,6 +421,44 @@ SA_API int32_t sa_listener_find(uint32_t port);
  * Returns 0; -ENOENT when one of them is not watched, or by more than one epoll; or another negative errno. Nothing has
  * changed then, except that `to` may be lost. */
 SA_API int32_t sa_listener_move(int32_t from, int32_t to);
+
+/* Reads how the event loop of a server watches its listening socket. watch: SA_WATCH_WORDS words, for the next function.
+ * Returns 0; -ENOENT when no epoll of this process watches the descriptor, or more than one; -EINVAL when `watch` is
+ * NULL; or another negative errno. */
+#define SA_WATCH_WORDS 3u
+SA_API int32_t sa_listener_watch(int32_t fd, uint64_t *watch);
+
+/* Sets how many connections the server of a listening socket accepts. watch: as it was read from that socket.
+ *   SA_ACCEPT_NONE  those that come wait in the kernel
+ *   SA_ACCEPT_ONCE  those that wait now, or the next ones if none does; then none
+ *   SA_ACCEPT_ALL   all, as before
+ * Needs no free descriptor. Returns 0, -EINVAL when an argument is out of range, or another negative errno. */
+#define SA_ACCEPT_NONE 0u
+#define SA_ACCEPT_ONCE 1u
+#define SA_ACCEPT_ALL 2u
+SA_API int32_t sa_listener_accept(int32_t fd, const uint64_t *watch, uint32_t mode);
+
+/* ---- Connections: those of a server of this process ------------------------------------------------------------- */
+
+#define SA_MAX_CONNECTIONS (1u << 22)
+#define SA_CONNECTION_WORDS 8u
+
+/* Returns the descriptors that this process has open; -1 where the kernel does not count them (before Linux 6.2). */
+SA_API int32_t sa_descriptors_open(void);
+
+/* Lists the connections that have come to a TCP port and are open on this side. Needs no free descriptor.
+ * list: SA_CONNECTION_WORDS words for each: its descriptor; the milliseconds since a byte has gone in either direction,
+ * 0 while some of the client's are not read; the client's port; 0; the 16 bytes of the client's address, IPv4 as
+ * ::ffff:a.b.c.d.
+ * Returns the number of connections, of which the first `capacity` are in the list; -EINVAL when an argument is NULL or
+ * out of range, or another negative errno. */
+SA_API int32_t sa_connections_list(uint32_t port, uint32_t *list, uint32_t capacity);
+
+/* Ends a connection that has come to a TCP port. Whoever has the descriptor sees the end of the connection, and closes
+ * it; the client gets an end, then a reset, and what is on its way to it is lost.
+ * Returns 0; -ENOTCONN when the descriptor is no open connection of that port, -EINVAL when the port is not 1 to 65535,
+ * or another negative errno. */
+SA_API int32_t sa_connection_close(int32_t fd, uint32_t port);
 
 #ifdef __cplusplus
 }

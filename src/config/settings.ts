@@ -7,12 +7,12 @@ import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log/log.ts";
 import { DEFAULT_DETECTOR, DETECTOR_NAMES, DETECTORS } from "../vad/detectors.ts";
 import { parseAdminAddress } from "./admin-address.ts";
 import { autoArena, MOST_ARENA_MIB } from "./auto-arena.ts";
+import { CONNECTION_LIMITS } from "./connection-limits.ts";
 import { HOST_FORMAT, spellHost } from "./host-pattern.ts";
 import { ORIGIN_FORMAT, spellOrigin } from "./origin-pattern.ts";
 import { ROUTE_FORMAT, spellRoute } from "./route-path.ts";
 import { DEFAULT_HOST, DEFAULT_PORT } from "./server-address.ts";
 import {
-  type AutoValue,
   choice,
   list,
   type ListSetting,
@@ -49,10 +49,6 @@ const ADMIN_FORMAT: TextFormat = {
 const QUERY_TOKENS = ["refuse", "accept"] as const;
 /** What happens to running streams at shutdown. */
 const DRAINS = ["finish", "now"] as const;
-/** Returns the most sessions of one address for `limits.max_sessions_per_address` auto. */
-function autoPerAddress(maxSessions: number): AutoValue {
-  return { value: Math.ceil(maxSessions / 10), reason: "auto: a tenth of limits.max_sessions" };
-}
 
 const NOISE_FLOORS = Object.entries(DETECTORS)
   .map(([name, { noiseFloor }]) => `${name} ${noiseFloor}`)
@@ -120,17 +116,7 @@ export const SETTINGS = {
     max_text_bytes: whole(65_536, 8_192, 1_048_576, "bytes", "largest text message"),
     max_channels: whole(16, 1, MAX_CHANNELS, "channels", "most channels in one stream"),
     max_sessions: whole(10_000, 1, 1_000_000, "sessions", "most sessions open at a time"),
-    max_sessions_per_address: {
-      ...whole(
-        0,
-        0,
-        1_000_000,
-        "sessions",
-        "most open sessions of one address; 0: no limit; auto: a tenth of limits.max_sessions",
-      ),
-      default: "auto",
-      auto: (valueOf) => autoPerAddress(Number(valueOf("limits.max_sessions"))),
-    },
+    ...CONNECTION_LIMITS,
     start_timeout_ms: whole(10_000, 10, HOUR_MS, "ms", "longest time from the connection to the first accepted start"),
     idle_timeout_ms: whole(60_000, 10, 24 * HOUR_MS, "ms", "longest time without a message from the client"),
     session_ms: whole(4 * HOUR_MS, 0, 168 * HOUR_MS, "ms", "longest lifetime of a session; 0: no limit"),

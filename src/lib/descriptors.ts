@@ -1,4 +1,4 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 
 import { codeOf } from "./thrown.ts";
 
@@ -18,5 +18,18 @@ export function canOpen(count: number): boolean {
     throw error;
   } finally {
     opened.forEach(closeSync);
+  }
+}
+
+/**
+ * Returns the most files that the process may have open; undefined where it is not known. Bun 1.4.5 raises the soft
+ * limit to the hard one when it starts.
+ */
+export function descriptorLimit(): number | undefined {
+  try {
+    const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
+    return soft === undefined ? undefined : Number(soft);
+  } catch {
+    return undefined;
   }
 }

@@ -7,7 +7,7 @@ import { copyToFolder, copyToMemory } from "./library-copies.ts";
 import { describeUnpackFailure, NativeLibraryError, temporaryFolder } from "./load-failure.ts";
 
 /** Version of native/streamer_audio.h that the declarations below match. */
-const ABI_VERSION = 6;
+const ABI_VERSION = 7;
 
 /*
  * The functions of native/streamer_audio.h, argument by argument. "buffer" takes a typed array, "ptr" an address or a
@@ -88,6 +88,12 @@ const FUNCTIONS = {
 
   sa_listener_find: { args: ["u32"], returns: "i32" },
   sa_listener_move: { args: ["i32", "i32"], returns: "i32" },
+  sa_listener_watch: { args: ["i32", "buffer"], returns: "i32" },
+  sa_listener_accept: { args: ["i32", "buffer", "u32"], returns: "i32" },
+
+  sa_descriptors_open: { args: [], returns: "i32" },
+  sa_connections_list: { args: ["u32", "buffer", "u32"], returns: "i32" },
+  sa_connection_close: { args: ["i32", "u32"], returns: "i32" },
 } as const satisfies Record<string, FFIFunction>;
 
 type Functions = Library<typeof FUNCTIONS>["symbols"];

@@ -5,11 +5,14 @@ import { Hono } from "hono";
 import type { AdminAddress } from "../config/admin-address.ts";
 import { codeOf } from "../lib/thrown.ts";
 import type { Logger } from "../telemetry/log/log.ts";
+import { limitPort } from "./connections/port-limit.ts";
 import type { Edge } from "./edge/edge.ts";
 import { type GuardedEnv, guardRequests } from "./edge/guard.ts";
 import { addPages, PAGES, type PagesHost, type PathGuard } from "./pages.ts";
 import { withCompleteUrl } from "./request-url.ts";
 
+/** Most connections at a TCP address: fewer than the file descriptors that connections of clients leave over. */
+const MAX_CONNECTIONS = 12;
 /** Longest time for the answer to a connection that finds out whether a socket file is in use. */
 const PROBE_MS = 1_000;
 
@@ -26,6 +29,7 @@ export class AdminServer implements AsyncDisposable {
   /** The address as an operator would write it: a URL, or `unix:PATH`. */
   readonly url: string;
   readonly #bun: Bun.Server<undefined>;
+  readonly #limit: Disposable | undefined;
 
   /** Listens. Throws when it cannot. */
   static async open(options: AdminServerOptions): Promise<AdminServer> {
@@ -61,12 +65,14 @@ export class AdminServer implements AsyncDisposable {
       this.url = `unix:${address.path}`;
     } else {
       this.#bun = Bun.serve({ ...options, hostname: address.host, port: address.port, reusePort: false });
-      const { hostname = "", port } = this.#bun;
+      const { hostname = "", port = 0 } = this.#bun;
+      this.#limit = limitPort(port, MAX_CONNECTIONS);
       this.url = `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#limit?.[Symbol.dispose]();
     await this.#bun.stop(true);
   }
 }

@@ -3,6 +3,8 @@ import type { Server as BunServer, WebSocketHandler } from "bun";
 import { setBacklog } from "../native/backlog.ts";
 import { ListeningSocket } from "../native/listening-socket.ts";
 import { ProtocolError } from "../protocol/errors.ts";
+import type { ConnectionLimit } from "./connections/connection-limit.ts";
+import { openServedPort } from "./connections/served-port.ts";
 import { refuse } from "./pages.ts";
 import { withCompleteUrl } from "./request-url.ts";
 import type { TlsCredentials } from "./tls/credentials.ts";
@@ -30,6 +32,8 @@ export interface ListenerOptions {
   /** A request has failed by a fault of the server. */
   readonly failed: (error: unknown) => void;
   readonly websocket: WebSocketHandler<SocketData>;
+  /** Limits the connections. Default: nothing does. */
+  readonly connections?: ConnectionLimit | undefined;
 }
 
 /** The HTTP server of a process, with its WebSockets. Listens when it is constructed. Throws when it cannot listen. */
@@ -51,6 +55,7 @@ export class Listener {
     // Bun 1.4.5 forgets it when it stops listening.
     this.port = this.#bun.port ?? 0;
     setBacklog(this.port, BACKLOG);
+    this.#watch();
     const { hostname = "" } = this.#bun;
     const scheme = options.tls === undefined ? "http" : "https";
     this.url = `${scheme}://${hostname.includes(":") ? `[${hostname}]` : hostname}:${this.port}`;
@@ -91,17 +96,25 @@ export class Listener {
       old,
       setTimeout(() => this.#stopReplaced(old), HANDSHAKE_MS),
     );
+    this.#watch();
   }
 
   /** Accepts no more connections. Those that are open stay. */
   stopListening(): void {
+    this.#options.connections?.stop();
     void this.#bun.stop(false);
   }
 
   /** Closes everything now. */
   async close(): Promise<void> {
+    this.#options.connections?.stop();
     for (const timer of this.#replaced.values()) clearTimeout(timer);
     await Promise.all(this.#all().map((bun) => bun.stop(true)));
+  }
+
+  #watch(): void {
+    const endIdle = (): void => this.#all().forEach((bun) => void bun.closeIdleConnections());
+    this.#options.connections?.watch(openServedPort(this.port, endIdle));
   }
 
   #all(): BunServer<SocketData>[] {
@@ -126,7 +139,9 @@ export class Listener {
         const complete = withCompleteUrl(request);
         if (complete === undefined) return invalidHost();
         this.#servers.set(complete, bun);
-        return fetch(complete);
+        const answer = fetch(complete);
+        if (this.#options.connections?.isScarce !== true) return answer;
+        return answer instanceof Promise ? answer.then(closing) : closing(answer);
       },
       error: (error) => {
         failed(error);
@@ -140,6 +155,12 @@ export class Listener {
 /** The least version is TLS 1.2, Bun's own. With authorities, the handshake fails without a certificate of theirs. */
 function tlsOptions({ cert, key, clientCa }: TlsCredentials): Bun.TLSOptions {
   return { cert, key, ...(clientCa !== undefined && { ca: clientCa, requestCert: true, rejectUnauthorized: true }) };
+}
+
+/** Returns an answer that ends its connection. */
+function closing(answer: Response): Response {
+  answer.headers.set("connection", "close");
+  return answer;
 }
 
 function invalidHost(): Response {

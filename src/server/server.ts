@@ -15,8 +15,8 @@ import { admitByAddress } from "./admission.ts";
 import type { ArenaTrimmer } from "./arena-trimmer.ts";
 import { openAudioMemory } from "./audio-memory.ts";
 import { admitByToken } from "./authentication.ts";
+import { ConnectionLimit } from "./connections/connection-limit.ts";
 import { contractOf } from "./contract.ts";
-import { DescriptorWatch } from "./descriptors.ts";
 import { Edge } from "./edge/edge.ts";
 import { waitForPeers } from "./farewell.ts";
 import { collectGauges } from "./gauges.ts";
@@ -53,7 +53,7 @@ export class Server {
   readonly #sessions: Sessions;
   readonly #websockets: WebSockets;
   readonly #runtime: RuntimeMonitor;
-  readonly #descriptors: DescriptorWatch;
+  readonly #connections: ConnectionLimit;
   readonly #trimmer: ArenaTrimmer;
   readonly #garbage: GarbageCollector;
   readonly #edge: Edge;
@@ -83,17 +83,13 @@ export class Server {
     this.#faults = new FaultLog(log);
     this.#websockets = new WebSockets({ sessions: this.#sessions, limits, faults: this.#faults, clock, handled });
     this.#edge = new Edge({ server: config.server, access: this.#access, tls: () => this.#tls, log, clock });
+    this.#connections = new ConnectionLimit({ config, sessions: this.#websockets, log, metrics, clock });
     // Listens before anything is loaded: a port that is taken is reported at once.
     if (options.process?.listensWhenLoaded !== true) this.#listener = this.#listen();
     this.#models = openModels(config, { arena, log, metrics, workerUrl: program.workerUrl, clock: steadyClock });
     this.#readiness = new Readiness({ models: this.#models, stuckExitMs: limits.stuck_exit_ms, log });
-    this.#runtime = new RuntimeMonitor({
-      metrics,
-      log,
-      maxSessions: () => this.#sessions.limit,
-      carried: () => admission.headroom.carried,
-    });
-    this.#descriptors = new DescriptorWatch(log, clock);
+    const maxSessions = (): number => this.#sessions.limit;
+    this.#runtime = new RuntimeMonitor({ metrics, log, maxSessions, carried: () => admission.headroom.carried });
     metrics.registry.onCollect(() => {
       collectGauges(this.#services, this.#sessions, this.#readiness.unready() === undefined, program.version);
     });
@@ -143,7 +139,7 @@ export class Server {
     for (const [name, model] of await this.#models.ready) this.#served.set(name, model);
     for (const [name, size] of this.#models.sizes) admission.headroom.modelLoaded(name, size);
     presetModelSeries(metrics, Object.keys(PATTERNS), this.#served.keys());
-    this.#sessions.limit = this.#descriptors.sessionLimit(this.#sessions.limit, this.#options.process?.count);
+    this.#sessions.limit = this.#connections.settle(this.#sessions.limit, this.#options.process?.count);
     this.#readiness.loaded();
     this.#listener ??= this.#listen();
   }
@@ -189,6 +185,7 @@ export class Server {
       fetch: (request) => mainThread.during("http", () => routes(request)),
       failed: (error) => log.error("request_failed", { error }),
       websocket: this.#websockets.handler,
+      connections: this.#connections,
     });
   }
 
@@ -196,6 +193,7 @@ export class Server {
     const now = this.#services.clock();
     this.#faults.contain("tick", () => this.#sessions.tick(now));
     this.#faults.contain("load", () => sampleLoad(this.#services, now));
+    this.#faults.contain("connections", () => this.#connections.check(now));
   }
 
   /** A fault of one part does not keep the others from their turn. */
@@ -212,7 +210,7 @@ export class Server {
     faults.contain("socket", () => this.#websockets.sweep(now));
     faults.contain("memory", () => memory.check(now));
     faults.contain("trim", () => this.#trimmer.check(now));
-    faults.contain("descriptors", () => this.#descriptors.check(this.#sessions.size));
+    faults.contain("descriptors", () => this.#connections.checkDescriptors());
     faults.contain("readiness", () => this.#readiness.check(now));
     metrics.mainThread.leave(outer);
     faults.contain("collect", () => this.#garbage.check(now, memory.streams));
@@ -242,7 +240,7 @@ export class Server {
       },
       refused: (code) => metrics.sessionRefused(code),
       metricsPlace: member?.metricsPlace,
-      metrics: (accept) => renderMetrics(metrics.registry, accept),
+      metrics: (accept) => this.#connections.descriptorsAvailable().then(() => renderMetrics(metrics.registry, accept)),
       describe: () => describeServer(this.#services, this.#sessions, this.#openedAt),
       contract: () => contractOf(version),
     };

@@ -21,6 +21,8 @@ const OPEN = 1;
 /** The data of a Bun socket. */
 export interface SocketData {
   readonly accepted: Accepted;
+  /** The client's end of the connection, as `peerName` spells it. */
+  readonly peer: string;
   /** Set once the socket is open. */
   connection: WebSocketConnection | undefined;
   session: Session | undefined;
@@ -56,6 +58,11 @@ export class WebSocketConnection implements Connection {
     this.#ws = ws;
     this.#clock = clock;
     this.#frames = frames;
+  }
+
+  /** The client's end of the connection. */
+  get peer(): string {
+    return this.#ws.data.peer;
   }
 
   get buffered(): number {

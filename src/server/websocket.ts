@@ -1,9 +1,11 @@
 import type { Server as BunServer, WebSocketHandler } from "bun";
 
 import type { Config } from "../config/config.ts";
+import { canonicalAddress } from "../lib/ip-address.ts";
 import type { Accepted, Violation } from "../session/connection.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { FaultLog } from "../telemetry/log/fault-log.ts";
+import { peerName } from "./connections/connection-limit.ts";
 import { SharedFrameBudget, SMALL_BYTES } from "./frame-budget.ts";
 import { type SocketData, WebSocketConnection } from "./websocket-connection.ts";
 
@@ -104,7 +106,19 @@ export class WebSockets {
 
   /** Upgrades a request whose client has been accepted. Returns false when it is no valid handshake. */
   upgrade(bun: BunServer<SocketData>, request: Request, headers: Record<string, string>, accepted: Accepted): boolean {
-    return bun.upgrade(request, { headers, data: { accepted, connection: undefined, session: undefined } });
+    const { address = "", port = 0 } = bun.requestIP(request) ?? {};
+    const peer = peerName(canonicalAddress(address) ?? "", port);
+    return bun.upgrade(request, { headers, data: { accepted, peer, connection: undefined, session: undefined } });
+  }
+
+  /** Connections that are open. */
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  /** The clients' ends of the connections that are open. */
+  peers(): ReadonlySet<string> {
+    return new Set([...this.#connections].map(({ peer }) => peer));
   }
 
   /** Checks every socket. To be called a few times a second. @param now milliseconds of the clock */

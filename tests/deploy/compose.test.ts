@@ -22,6 +22,7 @@ interface Service {
   readonly cap_drop?: readonly string[];
   readonly security_opt?: readonly string[];
   readonly stop_grace_period?: string;
+  readonly ulimits?: { readonly nofile?: number };
   readonly healthcheck?: unknown;
   readonly depends_on?: readonly string[] | Readonly<Record<string, { condition: string }>>;
 }
@@ -95,7 +96,7 @@ describe("compose.yaml", () => {
   });
 
   test("runs Streamer without privileges, with a writable /tmp for its models, and gives it time to drain", () => {
-    const { cap_drop, security_opt, tmpfs, stop_grace_period = "", build } = services["streamer"] ?? {};
+    const { cap_drop, security_opt, tmpfs, stop_grace_period = "", build, ulimits } = services["streamer"] ?? {};
     expect(build?.context).toBe(".");
     expect(cap_drop).toEqual(["ALL"]);
     expect(security_opt).toEqual(["no-new-privileges:true"]);
@@ -103,6 +104,8 @@ describe("compose.yaml", () => {
     const { drain_timeout_ms, finish_ms } = SETTINGS.limits;
     const graceMs = drain_timeout_ms.default + finish_ms.default + GOODBYE_MS;
     expect(stop_grace_period).toBe(`${graceMs / 1000}s`);
+    // As many connections again as sessions, and everything else.
+    expect(ulimits?.nofile).toBeGreaterThanOrEqual(2 * SETTINGS.limits.max_sessions.default + 1_024);
   });
 });
 

@@ -1,3 +1,4 @@
+import { memoryUsage } from "../../lib/memory-usage.ts";
 import type { LiveStats } from "../../telemetry/metrics/live-stats.ts";
 import type { MetricSnapshot } from "../../telemetry/metrics/metric-snapshot.ts";
 import type { PagesHost } from "../pages.ts";
@@ -87,7 +88,7 @@ export class SupervisorLink {
 async function answer(what: keyof Answers, { pages, live, metrics }: Report): Promise<Answers[keyof Answers]> {
   if (what === "metrics") return await metrics();
   if (what === "info") return await pages.describe();
-  if (what === "load") return { live: live(), memory: process.memoryUsage.rss() };
+  if (what === "load") return { live: live(), memory: memoryUsage().rss };
   const unready = pages.unready();
   return unready === undefined ? {} : { unready: { code: unready.code, message: unready.message } };
 }

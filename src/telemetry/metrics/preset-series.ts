@@ -3,6 +3,7 @@ import { type ErrorCode, type ErrorRow, ERRORS } from "../../protocol/errors.ts"
 import { EVENTS } from "../../protocol/events.ts";
 import { WARNINGS } from "../../protocol/warnings.ts";
 import { UNAUTHORIZED_REASONS } from "./families/auth.ts";
+import { CONNECTION_LIMITS } from "./families/connections.ts";
 import { SPAN_FATES } from "./families/server.ts";
 import { MAIN_THREAD_STAGES } from "./main-thread-timer.ts";
 import { INTERIM_FATES, WORKER_DEATH_CAUSES } from "./model-metrics.ts";
@@ -14,7 +15,7 @@ import type { ServerMetrics } from "./server-metrics.ts";
  * as an increase from 0.
  */
 export function presetSeries(metrics: ServerMetrics, patterns: readonly string[]): void {
-  const { sessions, streams, traffic, runtime, server } = metrics.families;
+  const { connections, sessions, streams, traffic, runtime, server } = metrics.families;
   for (const [code, row] of Object.entries(ERRORS) as [ErrorCode, ErrorRow][]) {
     traffic.errors.with({ code });
     if (row.status !== undefined) sessions.refused.with({ reason: code });
@@ -32,6 +33,7 @@ export function presetSeries(metrics: ServerMetrics, patterns: readonly string[]
     runtime.blocked.with({ stage });
     runtime.blockedSeconds.with({ stage });
   }
+  for (const limit of CONNECTION_LIMITS) connections.closed.with({ limit });
   for (const pattern of patterns) sessions.opened.with({ pattern });
   streams.shed.with({});
 }

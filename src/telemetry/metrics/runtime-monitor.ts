@@ -1,5 +1,6 @@
 import { cpus } from "node:os";
 
+import { memoryUsage } from "../../lib/memory-usage.ts";
 import type { Logger } from "../log/log.ts";
 import { RateLimitedLog } from "../log/rate-limited-log.ts";
 import { CapacityEstimator, type CarriedStreams, RESOURCES } from "./capacity-estimator.ts";
@@ -142,7 +143,7 @@ export class RuntimeMonitor implements Disposable {
     runtime.mainThreadCpu.with({}).value = threadCpuSeconds();
     runtime.loopUtilization.with({}).set(this.#utilization);
     // heapStats() of bun:jsc counts every object, which takes milliseconds (Bun 1.4.5).
-    const { heapUsed, heapTotal, external } = process.memoryUsage();
+    const { heapUsed, heapTotal, external } = memoryUsage();
     runtime.heap.with({ kind: "used" }).set(heapUsed);
     runtime.heap.with({ kind: "capacity" }).set(heapTotal);
     runtime.heap.with({ kind: "external" }).set(external);

@@ -29,7 +29,8 @@ import { WakeTimer } from "../../../src/pool/wake-timer.ts";
 import { WorkerSlot } from "../../../src/pool/worker-slot.ts";
 import { Workers } from "../../../src/pool/workers.ts";
 import { ArenaTrimmer } from "../../../src/server/arena-trimmer.ts";
-import { DescriptorWatch } from "../../../src/server/descriptors.ts";
+import { ConnectionLimit } from "../../../src/server/connections/connection-limit.ts";
+import { DescriptorWatch } from "../../../src/server/connections/descriptors.ts";
 import { Edge } from "../../../src/server/edge/edge.ts";
 import { OwnNames } from "../../../src/server/edge/own-names.ts";
 import { FrameBudget, SharedFrameBudget } from "../../../src/server/frame-budget.ts";
@@ -126,7 +127,7 @@ export const BOUNDARIES: Readonly<Record<string, readonly Class[]>> = {
     OtelTracing,
     CountingProcessor,
   ],
-  server: [CredentialsWatch, ExpiryLog, Readiness, GarbageCollector, DescriptorWatch, ArenaTrimmer],
+  server: [CredentialsWatch, ExpiryLog, Readiness, GarbageCollector, ConnectionLimit, DescriptorWatch, ArenaTrimmer],
 };
 
 /** One place. */

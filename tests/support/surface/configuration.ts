@@ -48,6 +48,8 @@ interface Entry {
 function preset(key: string, value: string): string {
   if (key.startsWith("models.") && key.endsWith(".name")) return "NAME";
   if (key === "limits.arena_mb") return value.replace(/^\d+/, "a third of all memory,");
+  if (key === "limits.max_connections") return value.replace(/^\d+/, "as there are file descriptors,");
+  if (key.endsWith("_per_address")) return value.replace(/^\d+/, "a tenth,");
   return key.endsWith(".workers") ? value.replace(/^\d+/, "one a core,") : value;
 }
 

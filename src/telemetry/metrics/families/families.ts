@@ -2,6 +2,7 @@ import type { MetricRegistry } from "../metric-registry.ts";
 import { audioFamilies } from "./audio.ts";
 import { authFamilies } from "./auth.ts";
 import { bufferFamilies } from "./buffers.ts";
+import { connectionFamilies } from "./connections.ts";
 import { inferenceFamilies } from "./inference.ts";
 import { resultFamilies } from "./results.ts";
 import { runtimeFamilies } from "./runtime.ts";
@@ -18,6 +19,7 @@ export type MetricFamilies = ReturnType<typeof registerFamilies>;
 /** Registers every metric of Streamer, one file of this folder a subject. `docs/metrics.md` explains each. */
 export function registerFamilies(registry: MetricRegistry) {
   return {
+    connections: connectionFamilies(registry),
     sessions: sessionFamilies(registry),
     streams: streamFamilies(registry),
     traffic: trafficFamilies(registry),

@@ -1,8 +1,10 @@
-import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync } from "node:fs";
 
-import { codeOf } from "../lib/thrown.ts";
-import type { Logger } from "../telemetry/log/log.ts";
-import { RateLimitedLog } from "../telemetry/log/rate-limited-log.ts";
+import { descriptorLimit } from "../../lib/descriptors.ts";
+import { codeOf } from "../../lib/thrown.ts";
+import { openDescriptors } from "../../native/connections.ts";
+import type { Logger } from "../../telemetry/log/log.ts";
+import { RateLimitedLog } from "../../telemetry/log/rate-limited-log.ts";
 
 /** While no file descriptor is left, this is logged once in this time. */
 const LOG_INTERVAL_MS = 300_000;
@@ -10,6 +12,12 @@ const LOG_INTERVAL_MS = 300_000;
 const RECOVERED_CHECKS = 20;
 /** Descriptors that sessions leave over: for health checks and metrics, for new connections, and what models open. */
 const RESERVE = 32;
+/** Descriptors that all connections leave over: for the address for operators, new workers, and what models open. */
+export const HELD_BACK = 16;
+/** Descriptors that are enough for what is short-lived, and how long, and how often, they are waited for. */
+const FEW = 4;
+const AVAILABLE_MS = 500;
+const WAIT_MS = 5;
 
 const REMEDY =
   "raise the limit of open files (ulimit -n, LimitNOFILE= of systemd, --ulimit nofile of docker) or lower limits.max_sessions";
@@ -18,25 +26,16 @@ const REMEDY =
 export interface DescriptorSource {
   /** Most descriptors that the process may have open; undefined where it is not known. */
   limit(): number | undefined;
-  /** Number of descriptors that are open. Takes time linear in it, and a descriptor: throws when there is none. */
+  /** Number of descriptors that are open. Before Linux 6.2 it takes a descriptor: throws when there is none. */
   open(): number;
   /** Opens a file and closes it. Throws when there is no descriptor for it. */
   probe(): void;
 }
 
-/**
- * The descriptors of this process. Bun 1.4.5 raises the soft limit to the hard one when it starts.
- */
+/** The descriptors of this process. */
 const processDescriptors: DescriptorSource = {
-  limit() {
-    try {
-      const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
-      return soft === undefined ? undefined : Number(soft);
-    } catch {
-      return undefined;
-    }
-  },
-  open: () => readdirSync("/proc/self/fd").length,
+  limit: descriptorLimit,
+  open: () => openDescriptors() ?? readdirSync("/proc/self/fd").length,
   probe: () => closeSync(openSync("/dev/null", "r")),
 };
 
@@ -65,10 +64,11 @@ export class DescriptorWatch {
    * Returns how many of `maxSessions` the process has descriptors for, at least 1, and warns when these are fewer than
    * its share. To be called when everything else is open.
    * @param processes processes that share the sessions
+   * @param connections those of clients that are open already
    */
-  sessionLimit(maxSessions: number, processes = 1): number {
+  sessionLimit(maxSessions: number, processes = 1, connections = 0): number {
     if (this.#limit === undefined) return maxSessions;
-    const inUse = this.#inUse(this.#limit);
+    const inUse = this.open() - connections;
     const left = this.#limit - inUse - RESERVE;
     if (maxSessions <= left) return maxSessions;
     const sessions = Math.max(1, left);
@@ -78,14 +78,37 @@ export class DescriptorWatch {
     return sessions;
   }
 
+  /**
+   * Returns how many of `maxConnections` the process has descriptors for, at least 1. To be called when everything else
+   * is open. @param connections those of clients that are open already
+   */
+  connectionLimit(maxConnections: number, connections: number): number {
+    return Math.max(1, Math.min(maxConnections, this.left() + connections - HELD_BACK));
+  }
+
   /** Descriptors that are open; all of them, if none is left to count them. */
-  #inUse(limit: number): number {
+  open(): number {
     try {
       return this.#source.open();
     } catch (error) {
       if (!isLack(codeOf(error))) throw error;
-      return limit;
+      return this.#limit ?? 0;
     }
+  }
+
+  /** Descriptors that are left; Infinity where the limit is not known. 0 as well when the machine has none. */
+  left(): number {
+    try {
+      this.#source.probe();
+    } catch (error) {
+      if (isLack(codeOf(error))) return 0;
+    }
+    return this.#limit === undefined ? Infinity : Math.max(0, this.#limit - this.open());
+  }
+
+  /** Waits until there is a descriptor for something else than connections, for half a second at most. */
+  async available(): Promise<void> {
+    for (let waited = 0; waited < AVAILABLE_MS && this.left() < FEW; waited += WAIT_MS) await Bun.sleep(WAIT_MS);
   }
 
   /** Checks whether a connection could be accepted. To be called a few times a second. */

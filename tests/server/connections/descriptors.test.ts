@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { type DescriptorSource, DescriptorWatch } from "../../src/server/descriptors.ts";
+import { type DescriptorSource, DescriptorWatch } from "../../../src/server/connections/descriptors.ts";
 
 /** A process with as many descriptors as the test says. @param open undefined: none is left to count them */
 function watch(limit: number | undefined, open: number | undefined) {

@@ -1,0 +1,46 @@
+import {
+  countConnections,
+  endConnection,
+  listConnections,
+  MAX_LISTED,
+  type OpenConnection,
+} from "../../native/connections.ts";
+import { ListeningGate } from "../../native/listening-socket.ts";
+
+/** Which connections a server accepts: none, those that wait now and then none, or all. */
+export type Acceptance = Parameters<ListeningGate["accept"]>[0];
+
+/** The connections to a TCP port of this process, as the operating system and Bun have them. */
+export interface ServedPort {
+  count(): number;
+  list(): readonly OpenConnection[];
+  end(connection: OpenConnection): boolean;
+  /** Ends all that have been answered and ask for nothing. */
+  endIdle(): void;
+  /** Connections that are not accepted wait in the kernel. */
+  accept(which: Acceptance): void;
+}
+
+/**
+ * Opens the connections of a port that a server of this process listens on.
+ * @param endIdle Bun's own way to end connections that have been answered
+ */
+export function openServedPort(port: number, endIdle: () => void): ServedPort {
+  const gate = openGate(port);
+  return {
+    endIdle,
+    count: () => countConnections(port),
+    list: () => listConnections(port, Math.min(MAX_LISTED, countConnections(port) + 1)),
+    end: (connection) => endConnection(connection, port),
+    accept: (which) => void gate?.accept(which),
+  };
+}
+
+/** Without it, a server that has no descriptors left tries to accept connections all the time. */
+function openGate(port: number): ListeningGate | undefined {
+  try {
+    return new ListeningGate(port);
+  } catch {
+    return undefined;
+  }
+}
