@@ -228,6 +228,7 @@ export const INSIDE: Readonly<Record<string, readonly string[]>> = {
     "AdminServer",
     "AdoptingIdGenerator",
     "Listener",
+    "ListeningGate",
     "ListeningSocket",
     "ModelThread",
     "ProcessTotals",
@@ -280,6 +281,9 @@ export const NOT_REACHED: Readonly<Record<string, readonly string[]>> = {
     "Readiness.loaded",
     "Readiness.loadProgress",
     "DescriptorWatch.sessionLimit",
+    "DescriptorWatch.connectionLimit",
+    "ConnectionLimit.settle",
+    "ConnectionLimit.watch",
   ],
   "it is called when the process drains or ends": [
     "Sessions.drain",
@@ -292,6 +296,12 @@ export const NOT_REACHED: Readonly<Record<string, readonly string[]>> = {
     "WorkerSlot.close",
     "WakeTimer.cancel",
     "Readiness.draining",
+    "ConnectionLimit.stop",
+  ],
+  "it is called when there are too many connections, or for a page of metrics": [
+    "WebSockets.peers",
+    "ConnectionLimit.descriptorsAvailable",
+    "DescriptorWatch.available",
   ],
   "it is called when another fault has been caught": [
     "Session.failed",
