@@ -299,6 +299,21 @@ describe("several processes", () => {
     expect(await status(server, { path: `/api/v1/simple?ticket=${unused}` })).toBe(101);
   });
 
+  test("that replace others accept tickets which another server with the same keys issued before, as those did", async () => {
+    const file = newFile();
+    const token = await newToken(file, "client");
+    const keys = `${file}.keys`;
+    await writeFile(keys, `key ${"22".repeat(32)}\n`, { mode: 0o600 });
+    const settings = { "auth.tokens": file, "auth.secret_file": keys };
+    await using processes = await ProcessesServer.start(executable, settings);
+    await using other = await executable.serve({ ...QUICK, ...settings });
+    const ticket = await ticketOf(other, token);
+    for (const { pid } of await processes.processes()) process.kill(pid, "SIGKILL");
+    await processes.logged("process_ready", 2);
+    const path = `/api/v1/simple?ticket=${ticket}`;
+    expect([await status(processes.server, { path }), await status(processes.server, { path })]).toEqual([101, 401]);
+  });
+
   test("count the sessions of a principal together, and end them when its token is removed", async () => {
     const file = newFile();
     const token = await newToken(file, "client", "--sessions", "5");
