@@ -124,6 +124,13 @@ export const SETTINGS = {
     finish_ms: whole(5_000, 0, HOUR_MS, "ms", "longest time for the results of a stream that the server ends"),
     drain: choice("finish", DRAINS, "streams at shutdown; finish: they go on until they stop; now: they end at once"),
     drain_timeout_ms: whole(30_000, 0, HOUR_MS, "ms", "longest time that running streams go on at shutdown"),
+    model_generations: whole(
+      3,
+      2,
+      100,
+      "generations",
+      "loads of one model that may be in memory at a time, while it is reloaded and open streams use earlier ones",
+    ),
     stuck_exit_ms: whole(
       30_000,
       0,

@@ -1,11 +1,8 @@
-import { dirname } from "node:path";
-
 import { messageOf } from "../lib/thrown.ts";
+import { importsOf, ownFiles } from "./own-files.ts";
 import { importPlace, readSource, stackPlace, textPlace } from "./source-place.ts";
 
 const MAX_ERRORS = 10;
-/** Files that are searched for an import. */
-const MAX_FILES = 200;
 
 /**
  * Describes what the import of a model file threw, with the place of each error as `FILE:LINE:COLUMN` and the package
@@ -96,39 +93,6 @@ function brokenJson(path: string): string | undefined {
     }
   }
   return undefined;
-}
-
-/** Iterates over the model file and the files of its own that it imports. */
-function* ownFiles(path: string): Generator<string> {
-  const files = [path];
-  for (let i = 0; i < files.length && i < MAX_FILES; i++) {
-    const file = files[i]!;
-    yield file;
-    for (const [, resolved] of importsOf(file)) {
-      if (!resolved.includes("/node_modules/") && !files.includes(resolved)) files.push(resolved);
-    }
-  }
-}
-
-/** Returns the specifiers that a file imports, each with the path of its module. */
-function importsOf(path: string): [specifier: string, path: string][] {
-  try {
-    const imports = new Bun.Transpiler({ loader: "ts" }).scanImports(readSource(path));
-    return imports.flatMap(({ path: specifier }): [string, string][] => {
-      const resolved = resolveFrom(path, specifier);
-      return resolved === undefined ? [] : [[specifier, resolved]];
-    });
-  } catch {
-    return [];
-  }
-}
-
-function resolveFrom(path: string, specifier: string): string | undefined {
-  try {
-    return Bun.resolveSync(specifier, dirname(path));
-  } catch {
-    return undefined;
-  }
 }
 
 function suffix(place: string | undefined): string {

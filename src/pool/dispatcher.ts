@@ -67,6 +67,11 @@ export class Dispatcher {
     });
   }
 
+  /** A lane is open, a call runs, or a state is being disposed of. */
+  get isUsed(): boolean {
+    return this.#lanes.size > 0 || this.scheduler.busyWorkers > 0 || this.#disposals?.isIdle === false;
+  }
+
   /** Opens a lane for one channel. @param options of the `start`, for the model; undefined: none */
   lane(owner: LaneOwner, options: unknown): Lane {
     const schedulerLane = this.scheduler.openLane(owner, options);

@@ -27,6 +27,11 @@ export class Disposals {
     this.#dispose = dispose;
   }
 
+  /** No state of a lane is kept, nor disposed of at the moment. */
+  get isIdle(): boolean {
+    return this.#held.size === 0 && this.#disposing === 0;
+  }
+
   /** Resolves when all lanes are closed and their states disposed of, at the latest after a time. To be called once. */
   idle(clock: Clock, graceMs: number): Promise<void> {
     return new Promise((resolve) => {
@@ -85,6 +90,6 @@ export class Disposals {
   }
 
   #checkIdle(): void {
-    if (this.#held.size === 0 && this.#disposing === 0) this.#idle?.();
+    if (this.isIdle) this.#idle?.();
   }
 }

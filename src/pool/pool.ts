@@ -6,6 +6,7 @@ import type { Lane, LaneOwner } from "./lane.ts";
 import type { ModelPoolOptions } from "./pool-options.ts";
 import { LOAD_TIMEOUT_MS } from "./pool-options.ts";
 import { PoolTelemetry } from "./pool-telemetry.ts";
+import { ofSameModel } from "./same-model.ts";
 import { type Unavailable, Workers } from "./workers.ts";
 
 /** A model on a fixed number of workers, from the start of their load to their end. */
@@ -22,6 +23,8 @@ export class ModelPool {
   /** Undefined until a worker is ready. */
   #dispatcher: Dispatcher | undefined;
   #closing: Promise<void> | undefined;
+  /** Ends what the metrics show of the pool. */
+  #observed: Disposable | undefined;
 
   constructor(options: ModelPoolOptions) {
     const { model, settings, limits, arena, startHost, log, clock = systemClock } = options;
@@ -30,7 +33,10 @@ export class ModelPool {
     this.#workers = new Workers({
       count: limits.workers,
       model,
-      startHost: (spawn, events) => startHost({ model, settings, arena, spawn }, events),
+      startHost: ofSameModel(
+        (spawn, events) => startHost({ model, settings, arena, spawn }, events),
+        () => this.#info,
+      ),
       loadTimeoutMs: limits.loadTimeoutMs ?? LOAD_TIMEOUT_MS,
       clock,
       events: {
@@ -65,6 +71,16 @@ export class ModelPool {
   /** Finals that are queued or running. */
   get finalsPending(): number {
     return this.#dispatcher?.scheduler.finalsPending ?? 0;
+  }
+
+  /** Streams with open lanes. */
+  get openStreams(): number {
+    return this.#dispatcher?.scheduler.openStreams ?? 0;
+  }
+
+  /** A lane is open, or something of a lane that was closed is not over: `close` would cut it short. */
+  get isUsed(): boolean {
+    return this.#dispatcher?.isUsed === true;
   }
 
   /** Why no stream should be started; undefined: nothing is known against it. */
@@ -104,6 +120,7 @@ export class ModelPool {
   async #close(): Promise<void> {
     await this.#dispatcher?.close();
     await this.#workers.close();
+    this.#observed?.[Symbol.dispose]();
   }
 
   #workerReady(worker: number, info: ModelInfo): void {
@@ -114,7 +131,7 @@ export class ModelPool {
   #modelLoaded(info: ModelInfo): Dispatcher {
     const { limits, arena, metrics, clock = systemClock } = this.#options;
     const modelMetrics = metrics?.(info.name);
-    modelMetrics?.observePool(limits.workers, () => this.load);
+    this.#observed = modelMetrics?.observePool(limits.workers, () => this.load);
     this.#info = info;
     this.#telemetry.modelLoaded(info.name, modelMetrics);
     return new Dispatcher({ info, limits, arena, workers: this.#workers, telemetry: this.#telemetry, clock });

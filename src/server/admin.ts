@@ -9,6 +9,7 @@ import { limitPort } from "./connections/port-limit.ts";
 import type { Edge } from "./edge/edge.ts";
 import { type GuardedEnv, guardRequests } from "./edge/guard.ts";
 import { addPages, PAGES, type PagesHost, type PathGuard } from "./pages.ts";
+import { addReload, RELOAD, type ReloadHost } from "./reload-page.ts";
 import { withCompleteUrl } from "./request-url.ts";
 
 /** Most connections at a TCP address: fewer than the file descriptors that connections of clients leave over. */
@@ -16,9 +17,12 @@ const MAX_CONNECTIONS = 12;
 /** Longest time for the answer to a connection that finds out whether a socket file is in use. */
 const PROBE_MS = 1_000;
 
+/** The server, as its address for operators uses it. */
+export interface AdminHost extends PagesHost, ReloadHost {}
+
 export interface AdminServerOptions {
   readonly address: AdminAddress;
-  readonly host: PagesHost;
+  readonly host: AdminHost;
   readonly edge: Edge;
   readonly guard: PathGuard;
   readonly log: Logger;
@@ -42,7 +46,8 @@ export class AdminServer implements AsyncDisposable {
     // No web page can reach a Unix socket.
     if (!("path" in address)) app.use(guardRequests(edge));
     addPages(app, host, guard);
-    const pages = PAGES.map((path) => `  GET ${path}\n`).join("");
+    addReload(app, host, guard);
+    const pages = [...PAGES.map((path) => `  GET ${path}\n`), `  POST ${RELOAD}\n`].join("");
     app.get("/", guard("/"), (c) => c.text(`Streamer ${host.version}, for operators:\n${pages}`));
     app.notFound((c) => c.text(`There is nothing here. Pages:\n${pages}`, 404));
     app.onError((error) => {
@@ -51,8 +56,10 @@ export class AdminServer implements AsyncDisposable {
     const options = {
       development: false,
       // Proxies that clients come by are none of this address.
-      fetch: (request: Request) => {
+      fetch: (request: Request, server: Bun.Server<undefined>) => {
         const complete = withCompleteUrl(request) ?? request;
+        // A load takes as long as `load_timeout_ms` permits.
+        if (request.method === "POST") server.timeout(request, 0);
         return app.fetch(complete, { visit: edge.read(complete, "") });
       },
       error: (error: Error) => {

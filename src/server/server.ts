@@ -1,16 +1,15 @@
 import { Access } from "../auth/access.ts";
 import { ROUTES } from "../dialects/dialects.ts";
 import { SteadyClock } from "../lib/steady-clock.ts";
-import { PATTERNS } from "../pipeline/patterns.ts";
 import { GOODBYE_MS, Sessions } from "../session/sessions.ts";
 import type { ServedModel, Services } from "../stream/services.ts";
 import { FaultLog } from "../telemetry/log/fault-log.ts";
 import { renderMetrics } from "../telemetry/metrics/exposition.ts";
 import { type LiveStats, liveStats } from "../telemetry/metrics/live-stats.ts";
-import { presetAuthSeries, presetModelSeries, presetSeries } from "../telemetry/metrics/preset-series.ts";
-import { RuntimeMonitor } from "../telemetry/metrics/runtime-monitor.ts";
+import { presetAuthSeries } from "../telemetry/metrics/preset-series.ts";
 import { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
 import { NO_TRACING } from "../telemetry/tracing/no-tracing.ts";
+import type { AdminHost } from "./admin.ts";
 import { admitByAddress } from "./admission.ts";
 import type { ArenaTrimmer } from "./arena-trimmer.ts";
 import { openAudioMemory } from "./audio-memory.ts";
@@ -19,13 +18,13 @@ import { ConnectionLimit } from "./connections/connection-limit.ts";
 import { contractOf } from "./contract.ts";
 import { Edge } from "./edge/edge.ts";
 import { waitForPeers } from "./farewell.ts";
-import { collectGauges } from "./gauges.ts";
 import { GarbageCollector } from "./gc.ts";
 import { describeServer } from "./info.ts";
 import { Listener } from "./listener.ts";
 import { sampleLoad } from "./load-sample.ts";
 import { type ModelTier, openModels } from "./models.ts";
-import type { PagesHost } from "./pages.ts";
+import { observeServer } from "./observe-server.ts";
+import { publishModels } from "./publish-models.ts";
 import { Readiness } from "./readiness.ts";
 import { createRoutes, type RoutesHost } from "./routes.ts";
 import type { ServerOptions } from "./server-options.ts";
@@ -52,7 +51,7 @@ export class Server {
   readonly #readiness: Readiness;
   readonly #sessions: Sessions;
   readonly #websockets: WebSockets;
-  readonly #runtime: RuntimeMonitor;
+  readonly #runtime: Disposable;
   readonly #connections: ConnectionLimit;
   readonly #trimmer: ArenaTrimmer;
   readonly #garbage: GarbageCollector;
@@ -86,14 +85,13 @@ export class Server {
     this.#connections = new ConnectionLimit({ config, sessions: this.#websockets, log, metrics, clock });
     // Listens before anything is loaded: a port that is taken is reported at once.
     if (options.process?.listensWhenLoaded !== true) this.#listener = this.#listen();
-    this.#models = openModels(config, { arena, log, metrics, workerUrl: program.workerUrl, clock: steadyClock });
-    this.#readiness = new Readiness({ models: this.#models, stuckExitMs: limits.stuck_exit_ms, log });
-    const maxSessions = (): number => this.#sessions.limit;
-    this.#runtime = new RuntimeMonitor({ metrics, log, maxSessions, carried: () => admission.headroom.carried });
-    metrics.registry.onCollect(() => {
-      collectGauges(this.#services, this.#sessions, this.#readiness.unready() === undefined, program.version);
+    this.#models = openModels(config, {
+      ...{ arena, log, metrics, workerUrl: program.workerUrl, clock: steadyClock },
+      publish: (models) => publishModels(models, this.#models.sizes, this.#served, this.#services),
+      refusal: () => this.#readiness.refusal(),
     });
-    presetSeries(metrics, Object.keys(PATTERNS));
+    this.#readiness = new Readiness({ models: this.#models, stuckExitMs: limits.stuck_exit_ms, log });
+    this.#runtime = observeServer(this.#services, this.#sessions, this.#readiness, program.version);
     if (this.#access.required) presetAuthSeries(metrics);
     this.#timers = [setInterval(() => this.#sweep(), SWEEP_MS), setInterval(() => this.#tick(), TICK_MS)];
   }
@@ -118,14 +116,19 @@ export class Server {
     return this.#sessions.size;
   }
 
+  /** The models, which can be reloaded. */
+  get models(): Pick<ModelTier, "reload"> {
+    return this.#models;
+  }
+
   /** Who may connect. */
   get access(): Access {
     return this.#access;
   }
 
   /** What the pages for operators show, wherever they are served. */
-  get pages(): PagesHost {
-    return this.#routesHost();
+  get pages(): AdminHost {
+    return { ...this.#routesHost(), reload: (model) => this.#models.reload(model) };
   }
 
   /** The load at the moment. */
@@ -135,10 +138,7 @@ export class Server {
 
   /** Loads and warms the models. Streams are accepted afterwards. Throws when a model cannot be loaded. */
   async load(): Promise<void> {
-    const { metrics, admission } = this.#services;
-    for (const [name, model] of await this.#models.ready) this.#served.set(name, model);
-    for (const [name, size] of this.#models.sizes) admission.headroom.modelLoaded(name, size);
-    presetModelSeries(metrics, Object.keys(PATTERNS), this.#served.keys());
+    await this.#models.ready;
     this.#sessions.limit = this.#connections.settle(this.#sessions.limit, this.#options.process?.count);
     this.#readiness.loaded();
     this.#listener ??= this.#listen();
@@ -211,6 +211,7 @@ export class Server {
     faults.contain("memory", () => memory.check(now));
     faults.contain("trim", () => this.#trimmer.check(now));
     faults.contain("descriptors", () => this.#connections.checkDescriptors());
+    faults.contain("models", () => this.#models.retire());
     faults.contain("readiness", () => this.#readiness.check(now));
     metrics.mainThread.leave(outer);
     faults.contain("collect", () => this.#garbage.check(now, memory.streams));

@@ -143,9 +143,9 @@ describe("signals", () => {
     expect(onlyStream(client.events).stopped).toMatchObject({ reason: "drain", channels: [{ failed: 0 }] });
   });
 
-  test("SIGHUP shuts the server down gracefully, as closing its terminal does", async () => {
+  test("SIGQUIT shuts the server down gracefully, as Ctrl-\\ does", async () => {
     const server = await executable.serve();
-    server.signal("SIGHUP");
+    server.signal("SIGQUIT");
     expect(await server.waitForExit()).toEqual({ code: 0, signal: null });
     expect(server.log.some((record) => record["event"] === "draining")).toBeTrue();
   });
@@ -155,7 +155,7 @@ describe("signals", () => {
       ["SIGTERM", "SIGTERM", 143],
       ["SIGINT", "SIGTERM", 143],
       ["SIGTERM", "SIGINT", 130],
-      ["SIGINT", "SIGHUP", 129],
+      ["SIGINT", "SIGQUIT", 131],
     ] as const) {
       const server = await executable.serve({ "model.workers": 1, "model.delay": 60, "model.warmup_penalty": 0 });
       const client = await server.connect({ path: "/api/v1/simple" });
@@ -178,7 +178,7 @@ describe("signals", () => {
     await client.sendAudio(encode("s16", noise(0.3)));
     await client.nextEvent("started");
     server.signal("SIGTERM");
-    server.signal("SIGHUP");
+    server.signal("SIGQUIT");
     await client.nextEvent("warning");
     await client.sendAudio(encode("s16", noise(0.3)));
     client.stop();

@@ -432,11 +432,4 @@ describe("SIGHUP without a controlling terminal", () => {
     expect((await server.processes()).map(({ pid }) => pid)).toEqual(before.map(({ pid }) => pid));
     expect((await connectAll(server, 2)).accepted).toHaveLength(2);
   });
-
-  test("one process shuts down by it, as ever", async () => {
-    await using server = await executable.serve(QUICK_MODEL, [], {}, ["setsid"]);
-    server.signal("SIGHUP");
-    expect(await server.waitForExit()).toEqual({ code: 0, signal: null });
-    expect((await loggedBy(server, "draining"))[0]).toMatchObject({ signal: "SIGHUP" });
-  });
 });

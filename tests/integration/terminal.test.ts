@@ -206,6 +206,14 @@ test("the status line of several processes sums up all of them, and a record has
   expect(await server.stop()).toBe(0);
 });
 
+test("SIGHUP from its terminal shuts a server down gracefully, because it means that the terminal is closed", async () => {
+  await using server = new ServerTerminal();
+  await server.port();
+  server.child.kill("SIGHUP");
+  expect(await server.child.exited).toBe(0);
+  expect(server.text).toContain("draining signal=SIGHUP");
+});
+
 test("SIGHUP from the terminal of several processes shuts them down, because it means that the terminal is closed", async () => {
   await using server = new ServerTerminal("--processes", "2");
   await server.port();

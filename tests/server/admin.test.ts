@@ -6,10 +6,9 @@ import { join } from "node:path";
 import type { Access } from "../../src/auth/access.ts";
 import type { AdminAddress } from "../../src/config/admin-address.ts";
 import { ProtocolError } from "../../src/protocol/errors.ts";
-import { AdminServer } from "../../src/server/admin.ts";
+import { type AdminHost, AdminServer } from "../../src/server/admin.ts";
 import { Edge } from "../../src/server/edge/edge.ts";
 import { guardOperatorPages } from "../../src/server/page-guard.ts";
-import type { PagesHost } from "../../src/server/pages.ts";
 import { openLog } from "../../src/telemetry/log/log.ts";
 import { configure } from "../support/in-process-server.ts";
 
@@ -20,13 +19,14 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const LOOPBACK: AdminAddress = { host: "127.0.0.1", port: 0, isLoopback: true };
 
-async function openAdmin(address: AdminAddress, host: Partial<PagesHost> = {}, access?: Access): Promise<AdminServer> {
-  const pages: PagesHost = {
+async function openAdmin(address: AdminAddress, host: Partial<AdminHost> = {}, access?: Access): Promise<AdminServer> {
+  const pages: AdminHost = {
     version: "1.2.3",
     unready: () => undefined,
     metrics: async (accept) => ({ contentType: "text/plain", body: `for ${accept}\n` }),
     describe: () => ({ sessions: 7 }),
     contract: () => ({ asyncapi: "3" }),
+    reload: async () => [],
     ...host,
   };
   const log = openLog({ level: "error", write: () => undefined });

@@ -3,6 +3,7 @@ import { afterAll } from "bun:test";
 import { type Config, loadConfig } from "../../src/config/config.ts";
 import { validateModelSettings } from "../../src/model/models.ts";
 import type { Admit } from "../../src/server/admission.ts";
+import type { ReloadResult } from "../../src/server/model-entry.ts";
 import { Server } from "../../src/server/server.ts";
 import type { TlsCredentials } from "../../src/server/tls/credentials.ts";
 import { openLog } from "../../src/telemetry/log/log.ts";
@@ -105,6 +106,11 @@ export class InProcessServer implements AsyncDisposable {
 
   async load(): Promise<void> {
     await this.#server.load();
+  }
+
+  /** Loads a model again; default: all that are from files. */
+  async reload(model?: string): Promise<readonly ReloadResult[]> {
+    return await this.#server.models.reload(model);
   }
 
   async drain(): Promise<void> {

@@ -2,10 +2,9 @@ import type { Access } from "../../auth/access.ts";
 import { parseAdminAddress } from "../../config/admin-address.ts";
 import type { Config } from "../../config/config.ts";
 import { codeOf, messageOf } from "../../lib/thrown.ts";
-import { AdminServer } from "../../server/admin.ts";
+import { type AdminHost, AdminServer } from "../../server/admin.ts";
 import { Edge } from "../../server/edge/edge.ts";
 import { guardOperatorPages } from "../../server/page-guard.ts";
-import type { PagesHost } from "../../server/pages.ts";
 import type { Logger } from "../../telemetry/log/log.ts";
 import { EXIT, ExitError } from "../terminal/exit-codes.ts";
 
@@ -16,7 +15,7 @@ const NOT_ENCRYPTED =
 /** Serves the pages for operators where `server.admin` is set. Throws ExitError when it cannot listen there. */
 export async function openAdmin(
   { server }: Config,
-  host: PagesHost,
+  host: AdminHost,
   access: Access,
   log: Logger,
 ): Promise<AdminServer | undefined> {

@@ -49,6 +49,10 @@ const FLAGS = {
     valueHint: "FORMAT",
     description: "Log format: json, pretty, or auto (default; pretty on a terminal, else json)",
   },
+  watch: {
+    type: "boolean",
+    description: "Load model files again when they change, for authors: new streams get the new model",
+  },
   "print-config": { type: "boolean", description: "Print the effective configuration and exit" },
 } as const satisfies ArgsDef;
 
@@ -60,9 +64,10 @@ export function serveCommand(options: ServeOptions): CommandDef {
       const effective = loadServeConfig(flags);
       if (flags.has("print-config")) return await printConfig(effective);
       const count = processCount(effective.config.server.processes);
-      if (count === 1) return await serveSingle(effective, options);
+      const watch = flags.has("watch");
+      if (count === 1) return await serveSingle(effective, { ...options, watch });
       const { supervise } = await import("./supervise.ts");
-      await supervise({ ...options, effective, count, reload: () => loadServeConfig(flags) });
+      await supervise({ ...options, watch, effective, count, reload: () => loadServeConfig(flags) });
     },
   };
 }

@@ -11,9 +11,12 @@ import { otelProblems } from "../../telemetry/tracing/otel-environment.ts";
 import { openTraceExport } from "../../telemetry/tracing/trace-export.ts";
 import { EXIT, ExitError, UsageError } from "../terminal/exit-codes.ts";
 import { openConsole } from "./console.ts";
+import { hasControllingTerminal } from "./controlling-terminal.ts";
 import { warnOfExposure, warnOfReadableSecrets } from "./exposure.ts";
 import { listenFailure, tokenFailure } from "./listen-failure.ts";
+import { ModelWatch } from "./model-watch.ts";
 import { openAdmin } from "./open-admin.ts";
+import { reloadModels } from "./reload-models.ts";
 import { shutdownSignal } from "./signals.ts";
 import { readCredentials, watchCredentials } from "./tls.ts";
 import { surviveUncaught } from "./uncaught.ts";
@@ -25,8 +28,13 @@ export interface ServeOptions extends Program {
   readonly processCommand: readonly string[];
 }
 
+export interface SingleServerOptions extends ServeOptions {
+  /** Reloads models when their files change. */
+  readonly watch: boolean;
+}
+
 /** Serves until the first signal, then shuts down gracefully. A second signal ends the process at once. */
-export async function serveSingle(effective: EffectiveConfig, options: ServeOptions): Promise<void> {
+export async function serveSingle(effective: EffectiveConfig, options: SingleServerOptions): Promise<void> {
   const { config, warnings } = effective;
   // Opens the C library: if that fails, it fails now and not with the first stream.
   native();
@@ -62,12 +70,17 @@ export async function serveSingle(effective: EffectiveConfig, options: ServeOpti
   await warnOfExposure(config, log);
   warnOfReadableSecrets(effective, log);
   await using admin = await openAdmin(config, server.pages, server.access, log);
-  const stopped = shutdownSignal(log, options.exit);
+  const reload = (model?: string) => server.models.reload(model);
+  const hangup = hasControllingTerminal() ? undefined : () => void reloadModels(reload, log);
+  const stopped = shutdownSignal(log, options.exit, { hangup });
   console.showLoading(() => server.loadProgress());
   try {
     if (await loadModels(server, stopped)) {
       console.showStatus({ live: () => server.live(), memory: () => process.memoryUsage.rss() });
       console.print(`listening on ${server.url}`);
+      using _models = options.watch
+        ? new ModelWatch({ config, reload, print: (line) => console.print(line) })
+        : undefined;
       const { arena_mb } = config.limits;
       log.info("ready", { url: server.url, version: options.version, arena_mb, ...(admin && { admin: admin.url }) });
       const stuck = server.stuck.then((reason) => new ExitError(EXIT.failure, `${reason}; the server exits`));

@@ -8,8 +8,10 @@ import { native } from "../../native/library.ts";
 import { ReservedPort } from "../../native/reserved-port.ts";
 import { MAX_SESSIONS, SessionTable } from "../../native/session-table.ts";
 import { divisionWarnings } from "../../server/processes/division.ts";
+import { reloadProcesses } from "../../server/processes/reload-processes.ts";
 import { liveOfAll, supervisorPages } from "../../server/processes/supervisor-pages.ts";
 import { Supervisor } from "../../server/processes/supervisor.ts";
+import { ReloadQueue } from "../../server/reload-queue.ts";
 import { routeWarnings } from "../../server/route-warnings.ts";
 import type { TlsCredentials } from "../../server/tls/credentials.ts";
 import type { Logger } from "../../telemetry/log/log.ts";
@@ -21,6 +23,7 @@ import { openConsole, type ServeConsole } from "./console.ts";
 import { hasControllingTerminal } from "./controlling-terminal.ts";
 import { warnOfExposure, warnOfReadableSecrets } from "./exposure.ts";
 import { listenFailure, tokenFailure } from "./listen-failure.ts";
+import { ModelWatch } from "./model-watch.ts";
 import { openAdmin } from "./open-admin.ts";
 import { Reload } from "./reload.ts";
 import { shutdownSignal } from "./signals.ts";
@@ -37,6 +40,8 @@ export interface SuperviseOptions extends ServeOptions {
   readonly effective: EffectiveConfig;
   /** Processes to run, 2 or more. */
   readonly count: number;
+  /** Reloads models when their files change. */
+  readonly watch: boolean;
   /** Reads the configuration again. Throws UsageError. */
   readonly reload: () => EffectiveConfig;
 }
@@ -70,6 +75,9 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
   await warnOfExposure(config, log);
   warnOfReadableSecrets(effective, log);
   const startedAt = performance.now();
+  const models = new ReloadQueue((model) => {
+    return reloadProcesses(() => started.supervisor?.children ?? [], started.reload?.config ?? config, model);
+  });
   await using admin = await openAdmin(
     config,
     supervisorPages({
@@ -78,6 +86,7 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
       version: options.version,
       config: () => started.reload?.config ?? config,
       uptime: () => (performance.now() - startedAt) / 1000,
+      reload: (model) => models.request(model),
     }),
     access,
     log,
@@ -107,6 +116,7 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
   const hangup = hasControllingTerminal() ? undefined : () => void reload.request();
   const stopped = shutdownSignal(log, exit, { hangup });
   showProgress(console, supervisor, count);
+  using watch = new DisposableStack();
   const failure = await Promise.race([supervisor.start(), stopped]);
   if (typeof failure === "object") throw new ExitError(failure.code, failure.message);
   if (failure === undefined) {
@@ -114,6 +124,8 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
     showStatus(console, supervisor, count);
     const url = urlOf(credentials === undefined ? "http" : "https", config.server.host, port.port);
     console.print(`listening on ${url}`);
+    const print = (line: string): void => console.print(line);
+    if (options.watch) watch.use(new ModelWatch({ config, reload: (model) => models.request(model), print }));
     log.info("ready", {
       url,
       version: options.version,

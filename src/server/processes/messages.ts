@@ -2,6 +2,7 @@ import type { Config } from "../../config/config.ts";
 import type { ErrorCode } from "../../protocol/errors.ts";
 import type { LiveStats } from "../../telemetry/metrics/live-stats.ts";
 import type { MetricSnapshot } from "../../telemetry/metrics/metric-snapshot.ts";
+import type { ReloadResult } from "../model-entry.ts";
 import type { TlsCredentials } from "../tls/credentials.ts";
 
 /** Descriptor of the session table in a process of the server. */
@@ -51,17 +52,25 @@ export interface ProcessHealth {
   readonly unready?: { readonly code: ErrorCode; readonly message: string } | undefined;
 }
 
+/** The reload of models in one process. */
+export type ProcessReload =
+  | { readonly results: readonly ReloadResult[] }
+  | { readonly refused: { readonly code: ErrorCode; readonly message: string } };
+
 /** What a process can be asked for, and its answers. Only the first costs next to nothing. */
 export interface Answers {
   health: ProcessHealth;
   load: ProcessLoad;
   metrics: readonly MetricSnapshot[];
   info: Readonly<Record<string, unknown>>;
+  /** Loads models again, and so takes a while. */
+  reload: ProcessReload;
 }
 
 export type ToProcess =
   | ServeOrder
-  | { readonly type: "ask"; readonly id: number; readonly what: keyof Answers }
+  /** `model`: the one to reload; undefined: all. */
+  | { readonly type: "ask"; readonly id: number; readonly what: keyof Answers; readonly model?: string | undefined }
   /** Other certificates and key for new connections. */
   | { readonly type: "credentials"; readonly credentials: TlsCredentials }
   | { readonly type: "drain" };

@@ -84,14 +84,21 @@ export class ServerChild {
     this.#send(order);
   }
 
-  /** Asks for something. Resolves with undefined when the process does not answer in time, or has ended. */
-  async ask<What extends keyof Answers>(what: What, timeoutMs: number): Promise<Answers[What] | undefined> {
+  /**
+   * Asks for something. Resolves with undefined when the process does not answer in time, or has ended.
+   * @param model to reload; undefined: all
+   */
+  async ask<What extends keyof Answers>(
+    what: What,
+    timeoutMs: number,
+    model?: string,
+  ): Promise<Answers[What] | undefined> {
     if (this.state === "ended") return undefined;
     const id = ++this.#lastId;
     const { promise, resolve } = Promise.withResolvers<unknown>();
     this.#asked.set(id, resolve);
     const timer = setTimeout(() => resolve(undefined), timeoutMs);
-    this.#send({ type: "ask", id, what });
+    this.#send({ type: "ask", id, what, model });
     const value = await promise;
     clearTimeout(timer);
     this.#asked.delete(id);

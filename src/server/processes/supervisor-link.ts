@@ -1,13 +1,15 @@
 import { memoryUsage } from "../../lib/memory-usage.ts";
+import { messageOf } from "../../lib/thrown.ts";
+import { ProtocolError } from "../../protocol/errors.ts";
 import type { LiveStats } from "../../telemetry/metrics/live-stats.ts";
 import type { MetricSnapshot } from "../../telemetry/metrics/metric-snapshot.ts";
-import type { PagesHost } from "../pages.ts";
+import type { AdminHost } from "../admin.ts";
 import type { TlsCredentials } from "../tls/credentials.ts";
-import type { Answers, FromProcess, ServeOrder, ToProcess } from "./messages.ts";
+import type { Answers, FromProcess, ProcessReload, ServeOrder, ToProcess } from "./messages.ts";
 
 /** What a process reports about itself. */
 export interface Report {
-  readonly pages: Pick<PagesHost, "unready" | "describe">;
+  readonly pages: Pick<AdminHost, "unready" | "describe" | "reload">;
   live(): LiveStats;
   metrics(): Promise<readonly MetricSnapshot[]>;
 }
@@ -79,16 +81,29 @@ export class SupervisorLink {
       this.#useCredentials?.(message.credentials);
     } else if (message.type === "drain") for (const callback of this.#drained) callback();
     else {
-      const value = this.#report && (await answer(message.what, this.#report));
+      const value = this.#report && (await answer(message, this.#report));
       await this.send({ type: "answer", id: message.id, value });
     }
   }
 }
 
-async function answer(what: keyof Answers, { pages, live, metrics }: Report): Promise<Answers[keyof Answers]> {
+async function answer(
+  { what, model }: Pick<Extract<ToProcess, { type: "ask" }>, "what" | "model">,
+  { pages, live, metrics }: Report,
+): Promise<Answers[keyof Answers]> {
   if (what === "metrics") return await metrics();
   if (what === "info") return await pages.describe();
+  if (what === "reload") return await reload(pages, model);
   if (what === "load") return { live: live(), memory: memoryUsage().rss };
   const unready = pages.unready();
   return unready === undefined ? {} : { unready: { code: unready.code, message: unready.message } };
+}
+
+async function reload(pages: Report["pages"], model: string | undefined): Promise<ProcessReload> {
+  try {
+    return { results: await pages.reload(model) };
+  } catch (error) {
+    const { code, message } = error instanceof ProtocolError ? error : new ProtocolError("internal", messageOf(error));
+    return { refused: { code, message } };
+  }
 }

@@ -3,8 +3,8 @@ import type { SessionTable } from "../../native/session-table.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { renderSnapshots } from "../../telemetry/metrics/exposition.ts";
 import type { LiveStats } from "../../telemetry/metrics/live-stats.ts";
+import type { AdminHost } from "../admin.ts";
 import { contractOf } from "../contract.ts";
-import type { PagesHost } from "../pages.ts";
 import { sumOfLive } from "./process-totals.ts";
 import type { ServerChild } from "./server-child.ts";
 import type { Supervisor } from "./supervisor.ts";
@@ -21,10 +21,11 @@ export interface SupervisorPagesOptions {
   readonly config: () => Config;
   /** Returns the seconds since the start. */
   readonly uptime: () => number;
+  readonly reload: AdminHost["reload"];
 }
 
 /** Returns the pages about all processes of a server. */
-export function supervisorPages(options: SupervisorPagesOptions): PagesHost {
+export function supervisorPages(options: SupervisorPagesOptions): AdminHost {
   return {
     version: options.version,
     unready: () => whyUnready(options.supervisor()),
@@ -37,6 +38,7 @@ export function supervisorPages(options: SupervisorPagesOptions): PagesHost {
     },
     describe: () => describe(options),
     contract: () => contractOf(options.version),
+    reload: (model) => options.reload(model),
   };
 }
 

@@ -14,4 +14,8 @@ export class Gauge {
   set(value: number): void {
     this.value = value;
   }
+
+  add(amount: number): void {
+    this.value += amount;
+  }
 }

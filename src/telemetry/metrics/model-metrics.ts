@@ -36,12 +36,26 @@ export interface PoolLoad {
   readonly spawns: number;
 }
 
-/** Metrics of one model and its pool of workers. */
+interface ObservedPool {
+  /** Configured number of threads. */
+  readonly workers: number;
+  readonly load: () => PoolLoad;
+}
+
+function countsOf({ workers, load }: ObservedPool): { readonly starts: number; readonly restarts: number } {
+  const { spawns } = load();
+  return { starts: spawns, restarts: Math.max(0, spawns - workers) };
+}
+
+/** Metrics of one model and its pools of workers. */
 export class ModelMetrics {
   /** The label `model` of all series. */
   readonly model: string;
-  readonly #registry: MetricRegistry;
   readonly #families: MetricFamilies;
+  /** Of several pools while the model is reloaded, and as long as streams use earlier ones. */
+  readonly #pools = new Set<ObservedPool>();
+  /** Threads that pools which have ended had started, and those of them that replaced another. */
+  readonly #ended = { starts: 0, restarts: 0 };
   readonly #queueSeconds: Readonly<Record<JobKind, Histogram>>;
   readonly #computeSeconds: Readonly<Record<JobKind, Histogram>>;
   readonly #batchSize: Histogram;
@@ -53,8 +67,8 @@ export class ModelMetrics {
       final: family.with({ model, kind: "final" }),
       interim: family.with({ model, kind: "interim" }),
     });
-    this.#registry = registry;
     this.#families = families;
+    registry.onCollect(() => this.#collect());
     this.model = model;
     this.#queueSeconds = byKind(queueSeconds);
     this.#computeSeconds = byKind(computeSeconds);
@@ -62,21 +76,43 @@ export class ModelMetrics {
     this.#stage = stageInstruments(families.stages, "inference");
   }
 
-  /** Reads the state of the pool whenever the metrics are read. @param workers configured number of threads */
-  observePool(workers: number, load: () => PoolLoad): void {
+  /**
+   * Reads the state of a pool whenever the metrics are read, and adds it to that of the model's other pools. When it is
+   * disposed of, what the pool has counted stays.
+   * @param workers configured number of threads
+   */
+  observePool(workers: number, load: () => PoolLoad): Disposable {
+    const pool: ObservedPool = { workers, load };
+    this.#pools.add(pool);
+    return {
+      [Symbol.dispose]: () => {
+        if (!this.#pools.delete(pool)) return;
+        const { starts, restarts } = countsOf(pool);
+        this.#ended.starts += starts;
+        this.#ended.restarts += restarts;
+      },
+    };
+  }
+
+  #collect(): void {
     const { model } = this;
     const { workers: family, inference } = this.#families;
-    this.#registry.onCollect(() => {
-      const { workersReady, workersBusy, workersAbandoned, finalsWaiting, interimsWaiting, spawns } = load();
-      family.starts.with({ model }).value = spawns;
-      family.restarts.with({ model }).value = Math.max(0, spawns - workers);
-      family.count.with({ model, state: "busy" }).set(workersBusy);
-      family.count.with({ model, state: "idle" }).set(Math.max(0, workersReady - workersBusy));
-      family.count.with({ model, state: "starting" }).set(Math.max(0, workers - workersReady));
-      family.abandoned.with({ model }).set(workersAbandoned);
-      inference.waiting.with({ model, kind: "final" }).set(finalsWaiting);
-      inference.waiting.with({ model, kind: "interim" }).set(interimsWaiting);
-    });
+    if (this.#pools.size === 0 && this.#ended.starts === 0) return;
+    let { starts, restarts } = this.#ended;
+    for (const pool of this.#pools) {
+      const { workersReady, workersBusy, workersAbandoned, finalsWaiting, interimsWaiting } = pool.load();
+      const counts = countsOf(pool);
+      starts += counts.starts;
+      restarts += counts.restarts;
+      family.count.with({ model, state: "busy" }).add(workersBusy);
+      family.count.with({ model, state: "idle" }).add(Math.max(0, workersReady - workersBusy));
+      family.count.with({ model, state: "starting" }).add(Math.max(0, pool.workers - workersReady));
+      family.abandoned.with({ model }).add(workersAbandoned);
+      inference.waiting.with({ model, kind: "final" }).add(finalsWaiting);
+      inference.waiting.with({ model, kind: "interim" }).add(interimsWaiting);
+    }
+    family.starts.with({ model }).value = starts;
+    family.restarts.with({ model }).value = restarts;
   }
 
   /** Records the queue time of a job that a worker starts. @param traceparent of the job */

@@ -4,6 +4,7 @@ import { EVENTS } from "../../protocol/events.ts";
 import { WARNINGS } from "../../protocol/warnings.ts";
 import { UNAUTHORIZED_REASONS } from "./families/auth.ts";
 import { CONNECTION_LIMITS } from "./families/connections.ts";
+import { RELOAD_RESULTS } from "./families/models.ts";
 import { SPAN_FATES } from "./families/server.ts";
 import { MAIN_THREAD_STAGES } from "./main-thread-timer.ts";
 import { INTERIM_FATES, WORKER_DEATH_CAUSES } from "./model-metrics.ts";
@@ -44,11 +45,12 @@ export function presetAuthSeries(metrics: ServerMetrics): void {
 }
 
 /** Creates the series of the models in the same way. Their names are known when they are loaded. */
-export function presetModelSeries(metrics: ServerMetrics, patterns: readonly string[], models: Iterable<string>): void {
-  const { inference, workers } = metrics.families;
-  for (const model of models) {
+export function presetModelSeries(metrics: ServerMetrics, patterns: readonly string[], names: Iterable<string>): void {
+  const { inference, models, workers } = metrics.families;
+  for (const model of names) {
     for (const fate of INTERIM_FATES) inference.interims.with({ model, fate });
     for (const cause of WORKER_DEATH_CAUSES) workers.deaths.with({ model, cause });
+    for (const result of RELOAD_RESULTS) models.reloads.with({ model, result });
     for (const code of JOB_FAILURES) inference.failures.with({ model, code });
     for (const pattern of patterns) metrics.stream(pattern, model);
   }

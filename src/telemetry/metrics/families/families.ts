@@ -4,6 +4,7 @@ import { authFamilies } from "./auth.ts";
 import { bufferFamilies } from "./buffers.ts";
 import { connectionFamilies } from "./connections.ts";
 import { inferenceFamilies } from "./inference.ts";
+import { modelFamilies } from "./models.ts";
 import { resultFamilies } from "./results.ts";
 import { runtimeFamilies } from "./runtime.ts";
 import { serverFamilies } from "./server.ts";
@@ -29,6 +30,7 @@ export function registerFamilies(registry: MetricRegistry) {
     results: resultFamilies(registry),
     buffers: bufferFamilies(registry),
     workers: workerFamilies(registry),
+    models: modelFamilies(registry),
     runtime: runtimeFamilies(registry),
     server: serverFamilies(registry),
     auth: authFamilies(registry),
