@@ -1,0 +1,178 @@
+"""The model file: imports it, and reads what it declares."""
+
+import importlib.machinery
+import importlib.util
+import inspect
+import math
+import os
+import re
+import sys
+
+from streamer_host import arrays
+from streamer_host.failures import ModelFault, describe, place_of
+
+# Names of a model file, as the server gets them.
+FIELDS = (
+    "name",
+    "sample_rate",
+    "max_batch",
+    "max_batch_wait_ms",
+    "idempotent",
+    "stateful",
+    "traces",
+    "settings",
+    "options",
+)
+MAX_LISTED = 8
+
+
+class _SourceLoader(importlib.machinery.SourceFileLoader):
+    """Compiles the file itself: bytecode in a cache may be of a version that was saved in the same second."""
+
+    def get_code(self, fullname):
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
+def import_model(path):
+    """Imports the model file under the name of the file, so that pickle finds its classes in every worker."""
+    # Neighbours of a file that is linked are where it is, as for every program in Python.
+    sys.path.insert(0, os.path.dirname(os.path.realpath(path)))
+    sys.argv[:] = [path]
+    stem = os.path.splitext(os.path.basename(path))[0]
+    # A file such as json.py must not replace a module that others use.
+    name = stem if stem not in sys.modules and "." not in stem else "streamer_model_%s" % stem.replace(".", "_")
+    loader = _SourceLoader(name, path)
+    module = importlib.util.module_from_spec(importlib.util.spec_from_file_location(name, path, loader=loader))
+    sys.modules[name] = module
+    try:
+        loader.exec_module(module)
+    except BaseException as error:
+        raise ModelFault(_describe_import(error, path, stem)) from error
+    return module
+
+
+def _describe_import(error, path, stem):
+    """Describes what the import has raised. The words follow "model X cannot be loaded: "."""
+    if isinstance(error, SyntaxError):
+        file = error.filename if error.filename and not error.filename.startswith("<") else path
+        place = "%s:%s" % (file, error.lineno) if error.lineno else file
+        return "it cannot be parsed: %s (%s%s)" % (error.msg, place, ":%d" % error.offset if error.offset else "")
+    folder = os.path.dirname(os.path.realpath(path))
+    place = place_of(error, folder) or place_of(error, os.path.dirname(path)) or path
+    text = "its import raises %s (%s)" % (describe(error), place)
+    if isinstance(error, (AttributeError, ImportError)) and re.search("(module|from( partially.*)?) '%s'" % re.escape(stem), str(error)):
+        return "%s; the file has the name of a module that it imports: rename it" % text
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return "%s; %s" % (text, _describe_missing(error.name.split(".")[0]))
+    return text
+
+
+def _describe_missing(package):
+    version = ".".join(map(str, sys.version_info[:3]))
+    return "the interpreter is %s (Python %s): `%s -m pip install %s` installs it there if the package has the name of its module, and model.python chooses another interpreter" % (
+        sys.executable,
+        version,
+        sys.executable,
+        package,
+    )
+
+
+def declaration(module):
+    """Returns what the file declares, as far as JSON has it, the types of other values, and strange spellings."""
+    values, kinds = {}, {}
+    for field in FIELDS:
+        value = getattr(module, field, None)
+        if value is None or (field in ("name", "settings", "options") and inspect.ismodule(value)):
+            continue
+        try:
+            values[field] = _declared(value)
+        except _Undeclarable as problem:
+            kinds[field] = str(problem)
+    misspelled = [_camel(field) for field in FIELDS if "_" in field and hasattr(module, _camel(field))]
+    return {"values": values, "kinds": kinds, "misspelled": misspelled}
+
+
+class _Undeclarable(Exception):
+    pass
+
+
+def _declared(value, depth=0):
+    if isinstance(value, (str, bool, int)) or value is None:
+        return value
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return value
+        raise _Undeclarable(repr(value))
+    if isinstance(value, dict) and depth < 8 and all(isinstance(name, str) for name in value):
+        return {name: _declared(inner, depth + 1) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)) and depth < 8:
+        return [_declared(inner, depth + 1) for inner in value]
+    if arrays.numpy is not None and isinstance(value, arrays.numpy.generic):
+        return _declared(value.item(), depth)
+    raise _Undeclarable("a value of the type %s" % type(value).__name__)
+
+
+def _camel(field):
+    first, *others = field.split("_")
+    return first + "".join(other.capitalize() for other in others)
+
+
+def find_class(module, path):
+    """Returns the class Model. Raises ModelFault with what the file has instead."""
+    found = getattr(module, "Model", None)
+    if inspect.isclass(found):
+        return found
+    if found is not None:
+        raise ModelFault("Model: found %s; allowed: a class (%s)" % (_kind(found), path))
+    own = [value for value in vars(module).values() if getattr(value, "__module__", None) == module.__name__]
+    classes = [value.__name__ for value in own if inspect.isclass(value)]
+    functions = [value.__name__ for value in own if inspect.isfunction(value)]
+    parts = ["%s %s" % (kind, ", ".join(names[:MAX_LISTED])) for kind, names in _named(classes, functions)]
+    raise ModelFault("the file has no class Model; found: %s (%s)" % ("; ".join(parts) or "no class", path))
+
+
+def _named(classes, functions):
+    for singular, plural, names in (("class", "classes", classes), ("function", "functions", functions)):
+        if names:
+            yield "the %s" % (singular if len(names) == 1 else plural), names
+
+
+def _kind(value):
+    return "a function" if inspect.isfunction(value) else "a value of the type %s" % type(value).__name__
+
+
+def construct(model_class, settings, context):
+    """Makes the model. `__init__` takes the settings, or the settings and `context`, or nothing."""
+    try:
+        parameters = inspect.signature(model_class).parameters.values()
+    except (TypeError, ValueError):
+        return model_class(settings)
+    named = {"context": context} if any(parameter.name == "context" for parameter in parameters) else {}
+    takes = [
+        parameter
+        for parameter in parameters
+        if parameter.name != "context"
+        and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD, parameter.VAR_POSITIONAL)
+    ]
+    return model_class(settings, **named) if takes else model_class(**named)
+
+
+def find_problem(model, stateful, max_batch):
+    """Returns what a model lacks, in words; None: nothing."""
+
+    def has(name):
+        return callable(getattr(model, name, None))
+
+    if has("step") or stateful:
+        for name in ("start", "step"):
+            if not has(name):
+                return "a stateful model needs a method %s(); Model has none" % name
+    elif not has("infer"):
+        return "a model needs a method infer(), or start() and step() if it is stateful"
+    elif max_batch > 1 and not has("infer_batch"):
+        return "a model with max_batch %d needs a method infer_batch()" % max_batch
+    for name in ("finish", "dispose", "warm_up", "close"):
+        found = getattr(model, name, None)
+        if found is not None and not callable(found):
+            return "%s: found %s; allowed: a method" % (name, _kind(found))
+    return None
