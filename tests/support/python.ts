@@ -1,6 +1,7 @@
 // Interpreters of Python for tests.
 
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, realpathSync } from "node:fs";
+import { homedir } from "node:os";
 import { join } from "node:path";
 
 import { reportMissing } from "./requirements.ts";
@@ -26,6 +27,22 @@ function findPython(): string | undefined {
   if (path !== "") return path;
   reportMissing("models in Python: there is no python3 of version 3.9 or newer on the PATH");
   return undefined;
+}
+
+/** Paths of other interpreters, of any version: those on the PATH, and those of pyenv. */
+export function otherPythons(): string[] {
+  const names = ["python2", "python3", ...Array.from({ length: 15 }, (_, minor) => `python3.${minor}`), "pypy3"];
+  const onPath = names.flatMap((name) => Bun.which(name) ?? []);
+  const versions = join(process.env["PYENV_ROOT"] ?? join(homedir(), ".pyenv"), "versions");
+  const ofPyenv = existsSync(versions)
+    ? readdirSync(versions).map((name) => join(versions, name, "bin", "python"))
+    : [];
+  const print = "import sys; print(sys.executable)";
+  const found = [...onPath, ...ofPyenv].flatMap((path) => {
+    const { exitCode, stdout } = Bun.spawnSync([path, "-c", print], { stderr: "ignore" });
+    return exitCode === 0 ? [realpathSync(stdout.toString().trim())] : [];
+  });
+  return [...new Set(found)];
 }
 
 /** Returns the path of an interpreter that has NumPy, in an environment of its own; undefined: it cannot be had. */

@@ -122,7 +122,8 @@ def _hint(value):
         return " (dataclasses.asdict() makes a dict of it)"
     if isinstance(value, (set, frozenset)):
         return " (a list is)"
-    if callable(getattr(type(value), "tolist", None)):
+    own = type(value).__module__.split(".")[0] != "numpy"
+    if own and callable(getattr(type(value), "tolist", None)):
         return " (its .tolist() is)"
     return ""
 
