@@ -55,12 +55,11 @@ export class AdminServer implements AsyncDisposable {
     });
     const options = {
       development: false,
-      // Proxies that clients come by are none of this address.
-      fetch: (request: Request, server: Bun.Server<undefined>) => {
+      fetch: (request: Request, bun: Bun.Server<undefined>) => {
         const complete = withCompleteUrl(request) ?? request;
         // A load takes as long as `load_timeout_ms` permits.
-        if (request.method === "POST") server.timeout(request, 0);
-        return app.fetch(complete, { visit: edge.read(complete, "") });
+        if (request.method === "POST") bun.timeout(request, 0);
+        return app.fetch(complete, { visit: edge.read(complete, bun.requestIP(request)?.address ?? "") });
       },
       error: (error: Error) => {
         log.error("request_failed", { error });

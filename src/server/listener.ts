@@ -36,6 +36,12 @@ export interface ListenerOptions {
   readonly connections?: ConnectionLimit | undefined;
 }
 
+/** A request as Bun knows it. */
+interface Origin {
+  readonly bun: BunServer<SocketData>;
+  readonly received: Request;
+}
+
 /** The HTTP server of a process, with its WebSockets. Listens when it is constructed. Throws when it cannot listen. */
 export class Listener {
   readonly port: number;
@@ -46,8 +52,8 @@ export class Listener {
   #bun: BunServer<SocketData>;
   /** Servers with replaced credentials, which keep their connections, and the timers that stop them. */
   readonly #replaced = new Map<BunServer<SocketData>, Timer>();
-  /** Which server has which request. */
-  readonly #servers = new WeakMap<Request, BunServer<SocketData>>();
+  /** Where the requests come from, also those that have been replaced by complete ones. */
+  readonly #origins = new WeakMap<Request, Origin>();
 
   constructor(options: ListenerOptions) {
     this.#options = options;
@@ -63,12 +69,13 @@ export class Listener {
 
   /** The server that a request came to. */
   serverOf(request: Request): BunServer<SocketData> {
-    return this.#servers.get(request) ?? this.#bun;
+    return this.#origins.get(request)?.bun ?? this.#bun;
   }
 
   /** Network address of a client; empty when it is not known. */
   address(request: Request): string {
-    return this.serverOf(request).requestIP(request)?.address ?? "";
+    const { bun, received } = this.#origins.get(request) ?? { bun: this.#bun, received: request };
+    return bun.requestIP(received)?.address ?? "";
   }
 
   /** Requests that have not been answered. */
@@ -138,7 +145,7 @@ export class Listener {
       fetch: (request, bun) => {
         const complete = withCompleteUrl(request);
         if (complete === undefined) return invalidHost();
-        this.#servers.set(complete, bun);
+        this.#origins.set(complete, { bun, received: request });
         const answer = fetch(complete);
         if (this.#options.connections?.isScarce !== true) return answer;
         return answer instanceof Promise ? answer.then(closing) : closing(answer);

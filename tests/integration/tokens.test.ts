@@ -1,6 +1,8 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { appendFile, readFile, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { join } from "node:path";
 
 import { encode, noise } from "../support/audio.ts";
@@ -8,7 +10,7 @@ import { parseEvents, type ServeProcess, sharedExecutable } from "../support/exe
 import type { Settings } from "../support/in-process-server.ts";
 import { modelPath } from "../support/pool-harness.ts";
 import { loggedBy, ProcessesServer } from "../support/processes.ts";
-import { waitUntil } from "../support/wait.ts";
+import { waitUntil, withTimeout } from "../support/wait.ts";
 import { WallClock } from "../support/wall-clock.ts";
 import { type ConnectOptions, UpgradeRefused } from "../support/websocket-client.ts";
 
@@ -33,6 +35,15 @@ const remove = async (file: string, name: string) => {
   const lines = (await readFile(file, "utf8")).split("\n");
   await writeFile(file, lines.filter((line) => !line.startsWith(`${name} `)).join("\n"));
 };
+
+/** Requests a page over HTTP/1.0 without a Host header, as health checks of proxies do, from 127.0.0.3. */
+async function requestOverHttp10(port: number, path: string): Promise<string> {
+  const socket = connect({ port, host: "127.0.0.1", localAddress: "127.0.0.3" });
+  socket.write(`GET ${path} HTTP/1.0\r\n\r\n`);
+  const [bytes] = (await withTimeout(`the answer of ${path}`, once(socket, "data"))) as [Buffer];
+  socket.destroy();
+  return bytes.toString().split("\r\n")[0] ?? "";
+}
 
 async function status(server: ServeProcess, options: ConnectOptions): Promise<number> {
   try {
@@ -337,5 +348,25 @@ describe("several processes", () => {
     await processes.logged("process_ready", 2);
     await waitUntil("a connection", async () => (await status(processes.server, bearer(token)).catch(() => 0)) === 101);
     expect(await status(processes.server, bearer("wrong"))).toBe(401);
+  });
+});
+
+describe("the log of refused credentials", () => {
+  const refused = (server: ServeProcess) => server.log.filter(({ event }) => event === "unauthorized");
+
+  test("has the address of a client that sends HTTP/1.0 without a Host header, at the port and for operators", async () => {
+    const file = newFile();
+    await newToken(file, "client");
+    const settings = { ...QUICK, "auth.tokens": file };
+    await using port = await executable.serve(settings);
+    expect(await requestOverHttp10(port.port, "/metrics")).toContain(" 401 ");
+    expect(refused(port)).toMatchObject([{ reason: "no_token", address: "127.0.0.3" }]);
+
+    await using admin = await executable.serve({ ...settings, "server.admin": "0.0.0.0:0" });
+    const ready = () => admin.log.find(({ event }) => event === "ready");
+    await waitUntil("the record", () => ready() !== undefined);
+    const adminPort = Number(new URL(String(ready()?.["admin"])).port);
+    expect(await requestOverHttp10(adminPort, "/metrics")).toContain(" 401 ");
+    expect(refused(admin)).toMatchObject([{ reason: "no_token", address: "127.0.0.3" }]);
   });
 });

@@ -61,6 +61,31 @@ test("the URL of a listener with TLS has https, and connections get its certific
   expect(plain.url).toBe(`http://127.0.0.1:${plain.port}`);
 });
 
+test("the address of a client is known, also when it sends HTTP/1.0 without a Host header", async () => {
+  const addresses: string[] = [];
+  const listener: Listener = new Listener({
+    host: "127.0.0.1",
+    port: 0,
+    shared: false,
+    fetch: (received) => {
+      addresses.push(listener.address(received));
+      return new Response("hello");
+    },
+    failed: (error) => {
+      throw error;
+    },
+    websocket: { message: () => undefined },
+  });
+  for (const head of ["GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"]) {
+    const socket = connectTcp(listener.port, "127.0.0.1");
+    socket.write(head);
+    await withTimeout("the answer", new Promise((resolve) => socket.once("data", resolve)));
+    socket.destroy();
+  }
+  await listener.close();
+  expect(addresses).toEqual(["127.0.0.1", "127.0.0.1"]);
+});
+
 test("new connections get other certificates once they are in use; open ones stay as they are", async () => {
   await using listener = listen(first);
   const before = await open(listener.port);
