@@ -12,6 +12,8 @@ export interface PlannedFile {
   /** Relative to the root. */
   readonly path: string;
   readonly promises: readonly PromiseName[];
+  /** Of the long form on two idle cores, about. */
+  readonly minutes: number;
 }
 
 export interface Plan {
@@ -24,29 +26,26 @@ export interface Plan {
 /** Finds the files that prove some of these promises. */
 export async function planFor(root: string, names: readonly PromiseName[]): Promise<Plan> {
   const all = (await readdir(join(root, "tests"), { recursive: true })).filter((file) => file.endsWith(".test.ts"));
-  const found: PlannedFile[] = [];
+  const found: Omit<PlannedFile, "minutes">[] = [];
   for (const file of all.sort()) {
     const text = await readFile(join(root, "tests", file), "utf8");
     const promises = names.filter((name) => text.includes(`prove("${name}"`));
     if (promises.length > 0) found.push({ path: join("tests", file), promises });
   }
-  const isAlone = ({ promises }: PlannedFile): boolean => promises.some((name) => isJudgedAlone(name));
+  const filesOf = (name: PromiseName): number => found.filter(({ promises }) => promises.includes(name)).length;
+  const files = found.map(({ path, promises }) => {
+    const minutes = promises.reduce((sum, name) => sum + PROMISES[name].minutes / filesOf(name), 0);
+    return { path, promises, minutes };
+  });
+  const isAlone = ({ promises }: PlannedFile): boolean => promises.some((name) => PROMISES[name].alone);
   return {
-    together: found.filter((file) => !isAlone(file)).toSorted((a, b) => minutesOf(b) - minutesOf(a)),
-    alone: found.filter(isAlone),
+    together: files.filter((file) => !isAlone(file)).toSorted((a, b) => b.minutes - a.minutes),
+    alone: files.filter(isAlone),
   };
 }
 
 /** The minutes of the long form on two idle cores, about. */
 export function expectedMinutes({ together, alone }: Plan): number {
-  const sum = (files: readonly PlannedFile[]): number => files.reduce((all, file) => all + minutesOf(file), 0);
+  const sum = (files: readonly PlannedFile[]): number => files.reduce((all, { minutes }) => all + minutes, 0);
   return sum(together) / 2 + sum(alone);
-}
-
-function minutesOf({ promises }: PlannedFile): number {
-  return promises.reduce((sum, name) => sum + PROMISES[name].minutes, 0);
-}
-
-function isJudgedAlone(name: PromiseName): boolean {
-  return PROMISES[name].alone;
 }

@@ -65,7 +65,7 @@ describe("a run", () => {
     await mkdir(join(root, "tests"));
     const path = join("tests", "some.test.ts");
     await Bun.write(join(root, path), imports + text);
-    const plan: Plan = { together: [{ path, promises }], alone: [] };
+    const plan: Plan = { together: [{ path, promises, minutes: 1 }], alone: [] };
     const [lines, rows]: [string[], Row[]] = [[], []];
     const found = { print: (line: string) => void lines.push(line), done: (row: Row) => void rows.push(row) };
     const run = new TortureRun({ root, folder: root, form: "short", seed: 7, plan, signal, ...found });

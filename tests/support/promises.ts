@@ -17,13 +17,13 @@ export const PROMISES = {
   ledger: {
     text: "the ledger adds up to the sample, by the client's own count",
     goal: "0 samples missing",
-    minutes: 2,
+    minutes: 2.5,
     ...TOGETHER,
   },
   deaths: {
     text: "workers that die in every way, at random under load, lose nothing",
     goal: "0 missing, +20 MB at most",
-    minutes: 8,
+    minutes: 5,
     ...ALONE,
   },
   crash_loop: {
@@ -35,19 +35,19 @@ export const PROMISES = {
   poison: {
     text: "audio that kills its worker is tried once more at most",
     goal: "2 deaths an utterance at most",
-    minutes: 1,
+    minutes: 0.2,
     ...TOGETHER,
   },
   boundaries: {
     text: "a throw or rejection at any boundary costs its session only",
     goal: "others exact",
-    minutes: 6,
-    ...ALONE,
+    minutes: 10,
+    ...TOGETHER,
   },
   shutdowns: {
     text: "SIGTERM at a random moment under load loses no result",
     goal: "0 results lost",
-    minutes: 10,
+    minutes: 6,
     ...TOGETHER,
   },
   processes: {
@@ -67,7 +67,7 @@ export const PROMISES = {
     text: "a collector of traces that is dead harms nobody",
     goal: "0 streams harmed",
     minutes: 4,
-    ...ALONE,
+    ...TOGETHER,
   },
   clock_jumps: {
     text: "a clock on the wall that jumps ends nothing",
@@ -78,7 +78,7 @@ export const PROMISES = {
   scheduler: {
     text: "random histories of the scheduler keep order, fairness, bounds and every job",
     goal: "0 broken",
-    minutes: 2,
+    minutes: 1.5,
     ...TOGETHER,
   },
   overload: {
@@ -114,7 +114,7 @@ export const PROMISES = {
   renewals: {
     text: "certificates that are renewed under load refuse no connection and end no session",
     goal: "0 refused",
-    minutes: 2,
+    minutes: 1.5,
     ...TOGETHER,
   },
   idle: { text: "idle connections cost little, and nothing afterwards", goal: "memory back", minutes: 2.5, ...ALONE },
@@ -127,25 +127,25 @@ export const PROMISES = {
   resume: {
     text: "a stream that is cut anywhere and resumed is as if unbroken",
     goal: "0 differences",
-    minutes: 8,
+    minutes: 6,
     ...TOGETHER,
   },
   conformance: {
     text: "the WebSocket protocol is obeyed, also against clients that do not",
     goal: "all cases",
-    minutes: 0.5,
+    minutes: 0.2,
     ...TOGETHER,
   },
   protocol_fuzzing: {
     text: "no sequence of messages crashes, leaks or goes unanswered",
     goal: "0 findings",
-    minutes: 3,
+    minutes: 1.8,
     ...TOGETHER,
   },
   native_fuzzing: {
     text: "no input of the C library breaks a sanitizer",
     goal: "0 findings",
-    minutes: 3.5,
+    minutes: 3,
     ...TOGETHER,
   },
 } as const satisfies Record<string, Promised>;

@@ -11,7 +11,7 @@ import { checkResumingClients } from "../../support/resuming-clients.ts";
 setDefaultTimeout(3_600_000);
 
 const seed = freshSeed();
-const runs = rounds(4, 1_000);
+const runs = rounds(4, 500, 5_000);
 
 for (const pattern of ["simple", "segmented", "stateful"]) {
   test(`${runs} streams of the pattern ${pattern} that are cut at random places are as if unbroken (seed ${seed})`, async () => {
@@ -20,10 +20,10 @@ for (const pattern of ["simple", "segmented", "stateful"]) {
 }
 
 test(`clients whose connections are cut notice nothing, with two servers that share a key (seed ${seed})`, async () => {
-  await prove("resume", () => checkResumingClients({ rounds: rounds(1, 20), channels: rounds(2, 16), seed }));
+  await prove("resume", () => checkResumingClients({ rounds: rounds(1, 12, 60), channels: rounds(2, 16), seed }));
 });
 
 test(`servers that are killed in mid-stream cost no sample (seed ${seed})`, async () => {
   const executable = await sharedExecutable();
-  await prove("resume", () => checkKilledServers(executable, rounds(1, 20), seed));
+  await prove("resume", () => checkKilledServers(executable, rounds(1, 15, 60), seed));
 });
