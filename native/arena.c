@@ -64,6 +64,15 @@ uint32_t sa_arena_resident(const sa_arena *arena) {
     return (uint32_t)(status.st_blocks / 2); /* blocks of 512 bytes, whatever st_blksize is */
 }
 
+const float *sa_arena_map(int32_t fd, uint32_t slabs) {
+    struct stat status;
+    if (slabs == 0 || slabs > SA_MAX_SLABS || fstat(fd, &status) != 0) return NULL;
+    /* Reading beyond the end of a file ends the process. */
+    if ((uint64_t)status.st_size < bytes_of(slabs)) return NULL;
+    void *base = mmap(NULL, bytes_of(slabs), PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    return base == MAP_FAILED ? NULL : base;
+}
+
 void sa_arena_free(sa_arena *arena) {
     if (arena == NULL) return;
     munmap(arena->base, bytes_of(arena->slabs));

@@ -60,7 +60,7 @@ extern "C" {
 #endif
 
 /* Version of this interface. The caller compares the library's with the one that it was written for. */
-#define SA_ABI_VERSION 7u
+#define SA_ABI_VERSION 8u
 
 /* Sample rates, Hz. */
 #define SA_MIN_RATE 4000u
@@ -112,6 +112,11 @@ SA_API uint32_t sa_arena_resident(const sa_arena *arena);
 
 /* Unmaps the memory. No thread may use it any more. */
 SA_API void sa_arena_free(sa_arena *arena);
+
+/* Maps the memory of an arena in a child process, which has inherited its file, for reading. It stays mapped.
+ * Returns the address of the first sample; NULL when slabs is not 1 to SA_MAX_SLABS, the file is smaller, or it cannot be
+ * mapped. */
+SA_API const float *sa_arena_map(int32_t fd, uint32_t slabs);
 
 /* Copies from[from_index .. from_index + length) to `to`, from to[to_index] on. Copies nothing when a buffer is NULL. */
 SA_API void sa_copy(const float *from, uint32_t from_index, float *to, uint32_t to_index, uint32_t length);
@@ -459,6 +464,15 @@ SA_API int32_t sa_connections_list(uint32_t port, uint32_t *list, uint32_t capac
  * Returns 0; -ENOTCONN when the descriptor is no open connection of that port, -EINVAL when the port is not 1 to 65535,
  * or another negative errno. */
 SA_API int32_t sa_connection_close(int32_t fd, uint32_t port);
+
+/* ---- Child: a process that runs a model --------------------------------------------------------------------------- */
+
+/* Makes this process end with its parent, whatever it does then: also within native code, or in an endless loop. It
+ * becomes the leader of a process group, which gets SIGKILL when the parent's thread that has started it ends
+ * (PR_SET_PDEATHSIG), or when the other end of the channel is closed, which a thread of its own waits for. Processes that
+ * leave the group are not reached. channel: a connected socket, from which the thread reads nothing. parent: process ID.
+ * Returns 0; -EINVAL when an argument is out of range, -ESRCH when the parent has ended, or another negative errno. */
+SA_API int32_t sa_child_guard(int32_t channel, int32_t parent);
 
 #ifdef __cplusplus
 }

@@ -4,6 +4,7 @@
 
 #include "input.h"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define MOST_SLABS 24u
@@ -47,6 +48,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     float last = 1;
     REQUIRE(pread(sa_arena_fd(arena), &last, sizeof last, (off_t)((length - 1) * sizeof last)) == sizeof last);
     REQUIRE(last == expected[length - 1]);
+    REQUIRE(sa_arena_map(sa_arena_fd(arena), slabs + 1) == NULL && sa_arena_map(-1, slabs) == NULL);
+    const float *mapped = sa_arena_map(sa_arena_fd(arena), slabs);
+    REQUIRE(mapped != NULL && memcmp(mapped, expected, length * sizeof(float)) == 0);
+    REQUIRE(munmap((void *)mapped, length * sizeof(float)) == 0);
     REQUIRE(sa_arena_give_back(arena, 0, slabs) == 0 && sa_arena_resident(arena) == 0);
     for (uint32_t i = 0; i < length; i += 997) REQUIRE(base[i] == 0);
     sa_arena_free(arena);

@@ -7,7 +7,7 @@ import { copyToFolder, copyToMemory } from "./library-copies.ts";
 import { describeUnpackFailure, NativeLibraryError, temporaryFolder } from "./load-failure.ts";
 
 /** Version of native/streamer_audio.h that the declarations below match. */
-const ABI_VERSION = 7;
+const ABI_VERSION = 8;
 
 /*
  * The functions of native/streamer_audio.h, argument by argument. "buffer" takes a typed array, "ptr" an address or a
@@ -22,6 +22,7 @@ const FUNCTIONS = {
   sa_arena_fd: { args: ["ptr"], returns: "i32" },
   sa_arena_give_back: { args: ["ptr", "u32", "u32"], returns: "i32" },
   sa_arena_resident: { args: ["ptr"], returns: "u32" },
+  sa_arena_map: { args: ["i32", "u32"], returns: "ptr" },
   sa_arena_free: { args: ["ptr"], returns: "void" },
   sa_copy: { args: ["ptr", "u32", "ptr", "u32", "u32"], returns: "void" },
 
@@ -94,6 +95,9 @@ const FUNCTIONS = {
   sa_descriptors_open: { args: [], returns: "i32" },
   sa_connections_list: { args: ["u32", "buffer", "u32"], returns: "i32" },
   sa_connection_close: { args: ["i32", "u32"], returns: "i32" },
+
+
+  sa_child_guard: { args: ["i32", "i32"], returns: "i32" },
 } as const satisfies Record<string, FFIFunction>;
 
 type Functions = Library<typeof FUNCTIONS>["symbols"];
