@@ -64,7 +64,7 @@ const COMMANDS: Commands = {
       },
       check: {
         description: "Run the contract checks on a model",
-        load: async () => (await import("./commands/model/check.ts")).modelCheckCommand({ workerUrl }),
+        load: async () => (await import("./commands/model/check.ts")).modelCheckCommand(PROGRAMS),
       },
     },
   },
@@ -73,12 +73,20 @@ const COMMANDS: Commands = {
 /** The command that a supervisor starts its processes with. It is not for people, and not listed. */
 const PROCESS_COMMAND = "serve-process";
 
+/** The command that runs a model in a process of its own. */
+const MODEL_COMMAND = "model-process";
+
+// Not by the path of the executable: a new version may stand there by now.
+const PROGRAM = ["/proc/self/exe", ...(Bun.isStandaloneExecutable ? [] : [Bun.main])];
+
+/** How models are run. */
+const PROGRAMS = { workerUrl, modelCommand: [...PROGRAM, MODEL_COMMAND] };
+
 const SERVE_OPTIONS = {
   version,
-  workerUrl,
+  ...PROGRAMS,
   exit: (code: number) => process.exit(code),
-  // Not by the path of the executable: a new version may stand there by now.
-  processCommand: ["/proc/self/exe", ...(Bun.isStandaloneExecutable ? [] : [Bun.main]), PROCESS_COMMAND],
+  processCommand: [...PROGRAM, PROCESS_COMMAND],
 };
 
 const HELP = new Set(["--help", "-h", "help"]);
@@ -111,6 +119,10 @@ async function run(path: readonly string[], group: CommandGroup, args: string[])
   if (path.length === 0 && name === PROCESS_COMMAND && process.connected) {
     const { serveProcess } = await import("./commands/serve/serve-process.ts");
     return await serveProcess(SERVE_OPTIONS);
+  }
+  if (path.length === 0 && name === MODEL_COMMAND) {
+    const { isModelProcess, modelProcess } = await import("./commands/model-process.ts");
+    if (isModelProcess()) return await modelProcess();
   }
   const found = Object.hasOwn(group.commands, name) ? group.commands[name] : undefined;
   if (found === undefined) {

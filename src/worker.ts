@@ -1,9 +1,8 @@
 import { Console } from "node:console";
 import { Writable } from "node:stream";
 
-import { plugin } from "bun";
-
 import { LineOutput } from "./telemetry/log/line-output.ts";
+import { resolveModelTypes } from "./worker/model-types.ts";
 import type { WorkerPort } from "./worker/serve-model.ts";
 import { serveModel } from "./worker/serve-model.ts";
 
@@ -23,10 +22,5 @@ const stream = new Writable({
 });
 Object.assign(console, new Console(stream, stream));
 process.stdout.write = process.stderr.write = stream.write.bind(stream);
-// A model file may import `streamer/model`, which has types only, and a compiler may keep that import. Here it resolves
-// to an empty module, so that nothing needs to be installed.
-plugin({
-  name: "streamer/model",
-  setup: (build) => void build.module("streamer/model", () => ({ loader: "object", exports: {} })),
-});
+resolveModelTypes();
 serveModel(self);

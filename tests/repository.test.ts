@@ -92,8 +92,9 @@ test("only src/native/library.ts opens the native library, and library-copies.ts
 });
 
 test("only src/main.ts ends the process", () => {
-  // On a worker, where these two run, the same call ends the worker and nothing else.
-  const workers = ["src/worker/serve-model.ts", "src/model/built-in/simulated.ts"];
+  // On a worker, where these run, the same call ends the worker and nothing else.
+  const workers = ["serve-model.ts", "child/model-process.ts"].map((name) => `src/worker/${name}`);
+  workers.push("src/model/built-in/simulated.ts");
   const enders = matching(/\bprocess\s*\.\s*(?:exit|abort|reallyExit)\s*\(/, "src/");
   expect(enders.filter((path) => !workers.includes(path))).toEqual(["src/main.ts"]);
 });

@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint32_t kind = take(&input, 0, 15);
     int32_t number = (int32_t)take(&input, 0, UINT32_MAX);
     /* Nothing is changed in this process by arguments that are out of range. */
-    if (number > 0) number = -number;
+    if (number >= 0) number = -1 - number;
     REQUIRE(sa_child_guard(number, 1) == -EINVAL && sa_child_guard(0, number) == -EINVAL);
     /* Processes are slow: a part of the inputs starts one. */
     if (kind > 1) return 0;

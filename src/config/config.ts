@@ -101,6 +101,7 @@ function buildConfig(resolution: Resolution): Config {
     Object.fromEntries(Object.keys(table).map((key) => [key, resolution.value(`${name}.${key}`)]));
   const model = (prefix: string) => ({
     ...section(prefix, MODEL_SETTINGS),
+    env: resolution.variables(prefix),
     settings: resolution.ownSettings(prefix),
   });
   const sections = Object.entries(SETTINGS).map(([name, table]) => [name, section(name, table)]);

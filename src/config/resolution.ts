@@ -25,6 +25,13 @@ type NestedObject = Record<string, unknown>;
 /** A name that is valid in a `start` request and in an environment variable. */
 const MODEL_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
+/** A variable that every program can read. */
+const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,255}$/;
+const MAX_VARIABLE_CHARACTERS = 4_096;
+const VARIABLES_ALLOWED =
+  "an object of environment variables: names of 1 to 256 letters, digits and _, and their values";
+const VARIABLE_ALLOWED = `a text of at most ${MAX_VARIABLE_CHARACTERS} characters, or a number`;
+
 /**
  * Merges given values over the defaults. Collects the value and the source of every key, and one sentence for every
  * unknown key and every value that is not allowed.
@@ -74,6 +81,13 @@ export class Resolution {
     return settings;
   }
 
+  /** Returns the environment variables below `prefix` (`model` or `models.NAME`). */
+  variables(prefix: string): Record<string, string> {
+    const start = `${prefix}.env.`;
+    const entries = [...this.entries.values()].filter(({ key }) => key.startsWith(start));
+    return Object.fromEntries(entries.map(({ key, value }) => [key.slice(start.length), String(value)]));
+  }
+
   #addModel(prefix: readonly string[], rest: readonly string[], given: GivenValue): void {
     const [key] = rest;
     if (key === undefined && isEmptySection(given.value)) return;
@@ -83,11 +97,26 @@ export class Resolution {
         prefix.join("."),
         `an object with ${Object.keys(MODEL_SETTINGS).join(", ")} and the model's own keys`,
       );
+    } else if (key === "env") {
+      this.#addVariable(prefix, rest.slice(1), given);
     } else if (rest.length === 1 && Object.hasOwn(MODEL_SETTINGS, key)) {
       this.#set([...prefix, key], MODEL_SETTINGS[key as keyof typeof MODEL_SETTINGS], given);
     } else {
       this.#setOwn(prefix, rest, given);
     }
+  }
+
+  /** Adds an environment variable of the model's processes. */
+  #addVariable(prefix: readonly string[], [name, ...further]: readonly string[], given: GivenValue): void {
+    const section = [...prefix, "env"].join(".");
+    if (name === undefined && isEmptySection(given.value)) return;
+    const value = variableValue(given.value);
+    if (name === undefined || further.length > 0 || !VARIABLE_NAME.test(name)) {
+      return this.#rejectValue(name === undefined ? given : { ...given, value: name }, section, VARIABLES_ALLOWED);
+    }
+    const key = `${section}.${name}`;
+    if (value === undefined) return this.#rejectValue(given, key, VARIABLE_ALLOWED);
+    this.entries.set(key, { key, value, unit: "", source: given.source });
   }
 
   #addFurtherModel(path: readonly string[], given: GivenValue): void {
@@ -180,6 +209,13 @@ function sectionSettings(): KnownSetting[] {
   return Object.entries(SETTINGS).flatMap(([section, table]) =>
     Object.entries(table).map(([key, setting]) => ({ path: [...section.split("."), key], setting })),
   );
+}
+
+/** Returns the value of an environment variable; undefined: it cannot have this one. */
+function variableValue(value: unknown): string | undefined {
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  if (typeof value !== "string" || value.length > MAX_VARIABLE_CHARACTERS || value.includes("\0")) return undefined;
+  return value;
 }
 
 /** Returns the value that is given, by the type of its setting: text may stand for a number or a list. */

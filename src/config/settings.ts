@@ -49,6 +49,8 @@ const ADMIN_FORMAT: TextFormat = {
 const QUERY_TOKENS = ["refuse", "accept"] as const;
 /** What happens to running streams at shutdown. */
 const DRAINS = ["finish", "now"] as const;
+/** Where the workers of a model run. */
+const ISOLATIONS = ["thread", "process"] as const;
 
 const NOISE_FLOORS = Object.entries(DETECTORS)
   .map(([name, { noiseFloor }]) => `${name} ${noiseFloor}`)
@@ -198,6 +200,7 @@ export const MODEL_SETTINGS = {
   workers: whole(Math.min(256, availableParallelism()), 1, 256, "threads", "worker threads that run the model"),
   inference_timeout_ms: whole(30_000, 1, 24 * HOUR_MS, "ms", "longest time for one call; then its worker is replaced"),
   load_timeout_ms: whole(120_000, 1, 24 * HOUR_MS, "ms", "longest time for a worker to load and warm up the model"),
+  isolation: choice("thread", ISOLATIONS, "what a worker is; process: a crash of native code ends the call alone"),
 } as const satisfies Record<string, Setting>;
 
 type Values<Table extends Record<string, Setting>> = {
@@ -212,6 +215,8 @@ type Values<Table extends Record<string, Setting>> = {
 
 /** One model and its settings. */
 export interface ModelConfig extends Values<typeof MODEL_SETTINGS> {
+  /** Environment variables of the model's processes. */
+  readonly env: Readonly<Record<string, string>>;
   /** The keys that belong to the model, as given: defaults are not filled in. */
   readonly settings: Readonly<Record<string, unknown>>;
 }

@@ -104,7 +104,11 @@ function fromEnvironment(env: Readonly<Record<string, string | undefined>>): Giv
   const given: GivenValue[] = [];
   for (const [name, value] of Object.entries(env)) {
     if (value === undefined || !name.toUpperCase().startsWith(PREFIX)) continue;
-    const path = name.slice(PREFIX.length).toLowerCase().split("__");
+    const written = name.slice(PREFIX.length).split("__");
+    const lower = written.map((part) => part.toLowerCase());
+    // Below `model.env` and `models.NAME.env` are names of variables, whose case counts.
+    const variable = lower.indexOf("env", 1) + 1 || lower.length;
+    const path = [...lower.slice(0, variable), ...written.slice(variable)];
     given.push({ path, value, isText: true, source: `environment variable ${name}` });
   }
   return given;

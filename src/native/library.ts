@@ -96,7 +96,6 @@ const FUNCTIONS = {
   sa_connections_list: { args: ["u32", "buffer", "u32"], returns: "i32" },
   sa_connection_close: { args: ["i32", "u32"], returns: "i32" },
 
-
   sa_child_guard: { args: ["i32", "i32"], returns: "i32" },
 } as const satisfies Record<string, FFIFunction>;
 

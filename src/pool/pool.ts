@@ -34,7 +34,7 @@ export class ModelPool {
       count: limits.workers,
       model,
       startHost: ofSameModel(
-        (spawn, events) => startHost({ model, settings, arena, spawn }, events),
+        (start, events) => startHost({ model, settings, arena, ...start }, events),
         () => this.#info,
       ),
       loadTimeoutMs: limits.loadTimeoutMs ?? LOAD_TIMEOUT_MS,

@@ -1,5 +1,8 @@
 import type { ModelInfo } from "../model/model-info.ts";
-import type { HostEvents, WorkerHost } from "./worker-host.ts";
+import type { WorkerHost } from "./worker-host.ts";
+import type { WorkersOptions } from "./workers.ts";
+
+type StartWorker = WorkersOptions["startHost"];
 
 /** Properties on which the streams of a pool rely. */
 const RELIED_ON = ["sampleRate", "stateful", "disposes", "maxBatch"] as const;
@@ -9,13 +12,10 @@ const RELIED_ON = ["sampleRate", "stateful", "disposes", "maxBatch"] as const;
  * a worker that is replaced would answer with a model that its streams were not started for.
  * @param known returns the properties of the first; undefined: it is not ready
  */
-export function ofSameModel(
-  start: (spawn: number, events: HostEvents) => WorkerHost,
-  known: () => ModelInfo | undefined,
-): (spawn: number, events: HostEvents) => WorkerHost {
-  return (spawn, events) => {
+export function ofSameModel(start: StartWorker, known: () => ModelInfo | undefined): StartWorker {
+  return (place, events) => {
     let difference: string | undefined;
-    const host: WorkerHost = start(spawn, {
+    const host: WorkerHost = start(place, {
       ready: (info) => {
         difference = differenceOf(known() ?? info, info);
         if (difference === undefined) events.ready(info);

@@ -12,6 +12,8 @@ export interface HostOptions {
   readonly arena: Arena;
   /** Hosts that the pool started before this one. */
   readonly spawn: number;
+  /** Index of the worker, for the log; default 0. */
+  readonly worker?: number;
 }
 
 /** A job and the lane that it came through. A host gets the options of a lane with each of its jobs. */
@@ -70,6 +72,13 @@ export interface WorkerHost {
    * gets a call when it has ended the last one.
    */
   readonly ahead: number;
+  /**
+   * Another one starts in its place only when this one has ended: what it occupies, such as memory of a GPU, is not there
+   * twice. `terminate` ends such a host in a short time, whatever it does. Default: false.
+   */
+  readonly exclusive?: boolean;
+  /** Process of the host; undefined: it has none, or has ended. */
+  readonly pid?: number | undefined;
   /**
    * Queues a call behind those that have not ended. The samples may be read, and must not be written, until `done`,
    * `exited`, or `withdraw` returns true.

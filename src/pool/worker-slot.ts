@@ -1,13 +1,9 @@
 import type { Clock } from "../lib/clock.ts";
 import type { ModelInfo } from "../model/model-info.ts";
+import { AbandonedHosts, LEAVE_GRACE_MS } from "./abandoned-hosts.ts";
 import { Restarts } from "./restarts.ts";
 import type { CallResult, HostEvents, HostExit, LaneJob, WorkerHost } from "./worker-host.ts";
 
-/**
- * Time that an abandoned worker has to end by itself, unless its place is needed before. It is long, because a worker
- * that is interrupted cannot release what its model holds.
- */
-export const LEAVE_GRACE_MS = 5000;
 /** Time that a model has to close when the pool is closed. */
 export const CLOSE_GRACE_MS = 1000;
 /** A host that has not ended by this time after `terminate` is stuck in native code. */
@@ -59,14 +55,14 @@ export class WorkerSlot {
   readonly #restarts = new Restarts();
   /** A worker is to be started as soon as enough of the abandoned ones have ended. */
   #crowded = false;
-  /** Hosts that were abandoned and have not ended, each with the task for its end. */
-  readonly #abandoned = new Map<WorkerHost, () => void>();
+  readonly #abandoned: AbandonedHosts;
   #cancelTimer = (): void => {};
   readonly #ended = Promise.withResolvers<void>();
   #closed = false;
 
   constructor(options: SlotOptions) {
     this.#options = options;
+    this.#abandoned = new AbandonedHosts(options.clock);
     this.#start();
   }
 
@@ -82,6 +78,16 @@ export class WorkerSlot {
   /** Calls that the worker may have besides the one that it runs. */
   get ahead(): number {
     return this.#host?.ahead ?? 0;
+  }
+
+  /** A process must end before another worker starts here. */
+  get waitsForProcess(): boolean {
+    return this.#abandoned.areExclusive;
+  }
+
+  /** Process of the worker, if it has one. */
+  get pid(): number | undefined {
+    return this.#host?.pid;
   }
 
   /** Queues a call. The worker must be ready. */
@@ -114,7 +120,7 @@ export class WorkerSlot {
 
   /** Starts a worker if the slot waits for the end of abandoned ones, and one may be started. */
   unblock(): void {
-    if (!this.#crowded || !this.#options.mayStart()) return;
+    if (!this.#crowded || !this.#mayStart()) return;
     this.#crowded = false;
     this.#cancelTimer();
     this.#state = "starting";
@@ -123,7 +129,7 @@ export class WorkerSlot {
 
   /** Terminates the abandoned workers as soon as that does no harm. */
   terminateAbandoned(): void {
-    for (const host of this.#abandoned.keys()) host.terminate();
+    this.#abandoned.terminate();
   }
 
   /** Ends the worker. Resolves when it and all abandoned ones have ended, or are stuck. */
@@ -174,13 +180,8 @@ export class WorkerSlot {
   }
 
   #exited(host: WorkerHost, exit: HostExit): void {
-    const onEnd = this.#abandoned.get(host);
-    if (onEnd === undefined) this.#currentExited(exit);
-    else {
-      this.#abandoned.delete(host);
-      onEnd();
-      if (!this.#closed) this.#options.events.left();
-    }
+    if (!this.#abandoned.ended(host)) this.#currentExited(exit);
+    else if (!this.#closed) this.#options.events.left();
     if (this.#closed && this.#host === undefined && this.#abandoned.size === 0) this.#ended.resolve();
   }
 
@@ -200,22 +201,18 @@ export class WorkerSlot {
     }
   }
 
-  /** Lets the current host end by itself. */
   #abandon(onEnd: () => void): void {
-    const { clock, events } = this.#options;
     const host = this.#host;
     if (host === undefined) return;
     this.#host = undefined;
     this.#state = "starting";
-    const cancelGrace = clock.after(LEAVE_GRACE_MS, () => {
-      if (!this.#closed) events.stuck();
-      host.terminate();
+    this.#abandoned.add(host, onEnd, () => {
+      if (!this.#closed) this.#options.events.stuck();
     });
-    this.#abandoned.set(host, () => {
-      cancelGrace();
-      onEnd();
-    });
-    host.close();
+  }
+
+  #mayStart(): boolean {
+    return !this.#abandoned.areExclusive && this.#options.mayStart();
   }
 
   #loadFailed(exit: HostExit): void {
@@ -238,11 +235,13 @@ export class WorkerSlot {
 
   #refill(): void {
     if (this.#closed || this.#host !== undefined) return;
-    const { mayStart, clock, events } = this.#options;
-    if (mayStart()) return this.#start();
+    const { clock, events } = this.#options;
+    if (this.#mayStart()) return this.#start();
     this.#crowded = true;
-    events.crowded();
-    this.#cancelTimer = clock.after(TERMINATE_GRACE_MS, () => {
+    const { areExclusive } = this.#abandoned;
+    // An exclusive one is ending already.
+    if (!areExclusive) events.crowded();
+    this.#cancelTimer = clock.after(areExclusive ? LEAVE_GRACE_MS : TERMINATE_GRACE_MS, () => {
       this.#state = "blocked";
       events.blocked();
     });

@@ -24,7 +24,8 @@ export interface WorkersOptions {
   readonly count: number;
   /** Name of the model for messages. */
   readonly model: string;
-  readonly startHost: (spawn: number, events: HostEvents) => WorkerHost;
+  /** @param spawn hosts that were started before */
+  readonly startHost: (start: { readonly spawn: number; readonly worker: number }, events: HostEvents) => WorkerHost;
   readonly loadTimeoutMs: number;
   readonly clock: Clock;
   readonly events: WorkersEvents;
@@ -88,6 +89,10 @@ export class Workers {
   get unavailable(): Unavailable | undefined {
     if (this.#slots.some(({ state }) => state === "blocked")) {
       const { abandoned } = this;
+      if (this.#slots.some(({ waitsForProcess }) => waitsForProcess)) {
+        const processes = abandoned === 1 ? "1 process does" : `${abandoned} processes do`;
+        return { cause: "stuck", reason: `${processes} not end, so no more workers are started` };
+      }
       const threads = abandoned === 1 ? "1 thread does" : `${abandoned} threads do`;
       return { cause: "stuck", reason: `${threads} not return from the model, so no more workers are started` };
     }
@@ -144,7 +149,7 @@ export class Workers {
   #createSlot(worker: number): WorkerSlot {
     const { startHost, loadTimeoutMs, clock, events } = this.#options;
     return new WorkerSlot({
-      startHost: (hostEvents) => startHost(this.#spawns++, hostEvents),
+      startHost: (hostEvents) => startHost({ spawn: this.#spawns++, worker }, hostEvents),
       loadTimeoutMs,
       clock,
       mayStart: () => this.#closing === undefined && this.abandoned <= this.#options.count,

@@ -3,8 +3,9 @@ import type { ModelSize } from "../capacity/model-load.ts";
 import type { Config, ModelConfig } from "../config/config.ts";
 import type { Clock } from "../lib/clock.ts";
 import { fileName, isModelPath } from "../model/models.ts";
+import { hostFor, type HostPrograms } from "../pool/host-for.ts";
+import { logOutput } from "../pool/output-log.ts";
 import { ModelPool } from "../pool/pool.ts";
-import { threadHost } from "../pool/thread-host.ts";
 import type { Unavailable } from "../pool/workers.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { ServedModel } from "../stream/services.ts";
@@ -56,7 +57,7 @@ export interface TierOptions {
   readonly arena: Arena;
   readonly log: Logger;
   readonly metrics: ServerMetrics;
-  readonly workerUrl: string;
+  readonly programs: HostPrograms;
   readonly clock: Clock;
   /** Receives the models by the name that a start names, the default first: when all are loaded, and after a reload. */
   readonly publish: (models: ReadonlyMap<string, ServedModel>) => void;
@@ -66,7 +67,6 @@ export interface TierOptions {
 
 export function openModels(config: Config, options: TierOptions): ModelTier {
   const { log, metrics } = options;
-  const startHost = threadHost(options.workerUrl);
   const openPool = (key: string | undefined, model: ModelConfig): ModelPool =>
     new ModelPool({
       model: model.name,
@@ -78,7 +78,7 @@ export function openModels(config: Config, options: TierOptions): ModelTier {
         maxInFlight: config.limits.max_in_flight_per_channel,
       },
       arena: options.arena,
-      startHost,
+      startHost: hostFor(model, options.programs, logOutput(log, key ?? model.name)),
       log,
       metrics: (exported) => metrics.model(key ?? exported),
       clock: options.clock,

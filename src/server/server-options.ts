@@ -11,6 +11,8 @@ export interface Program {
   readonly version: string;
   /** URL of `worker.ts`. */
   readonly workerUrl: string;
+  /** Command line of a process that runs a TypeScript model. */
+  readonly modelCommand: readonly string[];
 }
 
 export interface ServerOptions {

@@ -86,7 +86,7 @@ export class Server {
     // Listens before anything is loaded: a port that is taken is reported at once.
     if (options.process?.listensWhenLoaded !== true) this.#listener = this.#listen();
     this.#models = openModels(config, {
-      ...{ arena, log, metrics, workerUrl: program.workerUrl, clock: steadyClock },
+      ...{ arena, log, metrics, programs: program, clock: steadyClock },
       publish: (models) => publishModels(models, this.#models.sizes, this.#served, this.#services),
       refusal: () => this.#readiness.refusal(),
     });

@@ -16,6 +16,9 @@ import type { LoadMessage } from "./messages.ts";
 
 const DEFAULT_SAMPLE_RATE = 16_000;
 
+/** What is to be loaded, and where it shows that it has loaded a native add-on. */
+export type ModelToLoad = Pick<LoadMessage, "model" | "settings" | "spawn" | "addonFlag">;
+
 export interface LoadedModel {
   readonly model: AnyModel;
   readonly info: ModelInfo;
@@ -23,7 +26,7 @@ export interface LoadedModel {
 }
 
 /** Loads a model and warms it up. Throws an error for its author; the message follows "model X cannot be loaded: ". */
-export async function loadModel(message: LoadMessage): Promise<LoadedModel> {
+export async function loadModel(message: ModelToLoad): Promise<LoadedModel> {
   const startedMs = performance.now();
   const module = await loadModule(message.model);
   const run = <T>(part: string, task: () => T | Promise<T>) => runPart(part, message.model, task);

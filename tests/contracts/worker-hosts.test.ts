@@ -7,12 +7,13 @@ import { Arena } from "../../src/audio/arena.ts";
 import type { ModelInfo } from "../../src/model/model-info.ts";
 import { viewOf } from "../../src/native/samples.ts";
 import type { AudioJob } from "../../src/pool/lane.ts";
+import { processHost } from "../../src/pool/process-host.ts";
 import { threadHost } from "../../src/pool/thread-host.ts";
 import type { CallResult, HostExit, LaneJob, StartHost, WorkerHost } from "../../src/pool/worker-host.ts";
 import { ADDON_IMPORTS, addonModel, BLOCK, buildAddon, WAIT } from "../support/blocking-addon.ts";
 import { inlineHost } from "../support/inline-host.ts";
 import { ORDERS } from "../support/models/puppet.ts";
-import { modelPath, testPool, workerUrl, writeSpan } from "../support/pool-harness.ts";
+import { launchProcess, modelPath, testPool, workerUrl, writeSpan } from "../support/pool-harness.ts";
 import { waitUntil } from "../support/wait.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
@@ -118,6 +119,7 @@ const LANE = { number: 7, options: undefined };
 
 const HOSTS: readonly [name: string, startHost: StartHost][] = [
   ["thread", threadHost(workerUrl)],
+  ["process", processHost(launchProcess, () => {})],
   ["inline", inlineHost],
 ];
 

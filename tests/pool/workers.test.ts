@@ -1,8 +1,9 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
+import { LEAVE_GRACE_MS } from "../../src/pool/abandoned-hosts.ts";
 import { CRASHES_AT_ONCE, FIRST_BACKOFF_MS, LONGEST_BACKOFF_MS } from "../../src/pool/restarts.ts";
 import type { LaneJob } from "../../src/pool/worker-host.ts";
-import { CLOSE_GRACE_MS, LEAVE_GRACE_MS, TERMINATE_GRACE_MS } from "../../src/pool/worker-slot.ts";
+import { CLOSE_GRACE_MS, TERMINATE_GRACE_MS } from "../../src/pool/worker-slot.ts";
 import { Workers } from "../../src/pool/workers.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { ScriptedHosts } from "../support/scripted-host.ts";

@@ -24,7 +24,7 @@ describe("a server", () => {
     using log = openLog({ level: "error", write: () => {} });
     const free = configure();
     const config = { ...free, server: { ...free.server, port: server.port } };
-    expect(() => new Server({ config, log, program: { version: "0", workerUrl } })).toThrow(
+    expect(() => new Server({ config, log, program: { version: "0", workerUrl, modelCommand: [] } })).toThrow(
       `port ${server.port} in use`,
     );
   });

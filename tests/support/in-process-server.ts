@@ -1,4 +1,5 @@
 import { afterAll } from "bun:test";
+import { join } from "node:path";
 
 import { type Config, loadConfig } from "../../src/config/config.ts";
 import { validateModelSettings } from "../../src/model/models.ts";
@@ -12,6 +13,8 @@ import { ScrapedMetrics } from "./scraped-metrics.ts";
 import { waitUntil } from "./wait.ts";
 import { type ConnectOptions, WebSocketClient } from "./websocket-client.ts";
 
+/** Command line of a process that runs a model. */
+const modelCommand = [process.execPath, join(import.meta.dir, "../../src/main.ts"), "model-process"];
 export const workerUrl = new URL("../../src/worker.ts", import.meta.url).href;
 
 /** Values by configuration key, such as `"limits.idle_timeout_ms"`. */
@@ -90,7 +93,7 @@ export class InProcessServer implements AsyncDisposable {
       ...(tracing && { telemetry: { tracing } }),
       ...(tls && { tls }),
     };
-    this.#server = new Server({ config, log, program: { version: "0.0.0", workerUrl }, ...given });
+    this.#server = new Server({ config, log, program: { version: "0.0.0", workerUrl, modelCommand }, ...given });
     this.url = this.#server.url;
     this.port = Number(new URL(this.url).port);
   }

@@ -1,5 +1,4 @@
 import { messageOf } from "../../src/lib/thrown.ts";
-import { libraryPath } from "../../src/native/library.ts";
 import type {
   CallResult,
   HostEvents,
@@ -10,11 +9,9 @@ import type {
   WorkerHost,
 } from "../../src/pool/worker-host.ts";
 import { AddonFlag } from "../../src/worker/addon-flag.ts";
-import { CallRing } from "../../src/worker/call-ring.ts";
 import { isStateful, type LoadedModel, loadModel } from "../../src/worker/load-model.ts";
 import { decodeResults, type JobMessage, type WorkerResult } from "../../src/worker/messages.ts";
 import { ModelCaller } from "../../src/worker/model-caller.ts";
-import { ResultRing } from "../../src/worker/result-ring.ts";
 import { SpanReader } from "../../src/worker/span-reader.ts";
 
 /** Starts a host that runs its model on this thread. A call that does not return cannot be terminated. */
@@ -33,13 +30,7 @@ class InlineHost implements WorkerHost {
 
   constructor({ model, settings, arena, spawn }: HostOptions, events: HostEvents) {
     this.#events = events;
-    const shared = {
-      addonFlag: new AddonFlag().buffer,
-      calls: new CallRing().buffer,
-      results: new ResultRing().buffer,
-    };
-    const library = libraryPath();
-    loadModel({ type: "load", library, arena: arena.samples, ...shared, model, settings, spawn }).then(
+    loadModel({ model, settings, spawn, addonFlag: new AddonFlag().buffer }).then(
       (loaded) => {
         if (this.#ended) return;
         this.#model = loaded.model;

@@ -1,9 +1,11 @@
 import { join } from "node:path";
 
 import { Arena, type AudioSpan } from "../../src/audio/arena.ts";
+import { modelVariables } from "../../src/lib/model-variables.ts";
 import type { JobFailure, Outcome } from "../../src/model/job.ts";
 import { copySamples } from "../../src/native/samples.ts";
 import type { AudioJob, Lane } from "../../src/pool/lane.ts";
+import type { Launch } from "../../src/pool/launch.ts";
 import type { ModelPoolOptions, PoolLimits } from "../../src/pool/pool-options.ts";
 import { ModelPool } from "../../src/pool/pool.ts";
 import { threadHost } from "../../src/pool/thread-host.ts";
@@ -12,9 +14,16 @@ import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
 import { waitUntil } from "./wait.ts";
 
 export const workerUrl = new URL("../../src/worker.ts", import.meta.url);
+/** Command line of a process that runs a model. */
+export const modelCommand = [process.execPath, join(import.meta.dir, "../../src/main.ts"), "model-process"];
 
 export function modelPath(name: string): string {
   return join(import.meta.dir, "models", `${name}.ts`);
+}
+
+/** Returns the program of a process that runs a model. */
+export function launchProcess(): Launch {
+  return { command: modelCommand, environment: modelVariables({}) };
 }
 
 /** Writes samples to the arena, from the 11th sample of a slab. The slabs have one reference each. */

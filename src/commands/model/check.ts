@@ -2,6 +2,8 @@ import type { ArgsDef, CommandDef } from "citty";
 
 import { ConfigError, loadConfig, type ModelConfig } from "../../config/config.ts";
 import { validateModelSettings } from "../../model/models.ts";
+import { hostFor, type HostPrograms } from "../../pool/host-for.ts";
+import type { OutputLine } from "../../pool/process-host.ts";
 import { EXIT, ExitError, UsageError } from "../terminal/exit-codes.ts";
 import { type GivenFlags, parseFlags } from "../terminal/flags.ts";
 import { formatCount } from "../terminal/numbers.ts";
@@ -36,7 +38,7 @@ const MAX_WORKERS = 2;
 const VERDICT_WIDTH = 4;
 const CHECK_WIDTH = 13;
 
-export function modelCheckCommand({ workerUrl }: { readonly workerUrl: string }): CommandDef {
+export function modelCheckCommand(programs: HostPrograms): CommandDef {
   return {
     args: FLAGS,
     async run({ rawArgs }) {
@@ -57,7 +59,7 @@ export function modelCheckCommand({ workerUrl }: { readonly workerUrl: string })
           workers: Math.min(MAX_WORKERS, model.workers),
           inferenceTimeoutMs: model.inference_timeout_ms,
           loadTimeoutMs: model.load_timeout_ms,
-          workerUrl,
+          startHost: hostFor(model, programs, printOutput),
           onLoading: (text) => void process.stderr.write(`${text}\n`),
           ...(recording && { speech: recording }),
         },
@@ -73,6 +75,12 @@ export function modelCheckCommand({ workerUrl }: { readonly workerUrl: string })
       if (counts.FAIL > 0) throw new ExitError(EXIT.failure);
     },
   };
+}
+
+/** Writes what a model prints to standard error, as it does itself in a thread. */
+function printOutput({ text, leftOut }: OutputLine): void {
+  if (leftOut > 0) process.stderr.write(`${leftOut} lines of the model's output were dropped\n`);
+  if (text !== "") process.stderr.write(`${text}\n`);
 }
 
 function findingLine({ verdict, check, text }: Finding): string {

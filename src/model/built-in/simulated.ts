@@ -1,5 +1,6 @@
 import * as v from "valibot";
 
+import { isWorker } from "../../lib/worker-process.ts";
 import { numberWithin } from "../../protocol/field.ts";
 import type { Call, Model, ModelModule } from "../model.ts";
 import { random } from "./random.ts";
@@ -64,9 +65,9 @@ export class Simulated implements Model<{ count: number }> {
   }
 }
 
-/** Ends the worker. On the main thread, where this would end the program, it throws an error instead. */
+/** Ends the worker. In no worker, where this would end the program, it throws an error instead. */
 function panic(): void {
-  if (Bun.isMainThread) throw new Error("simulated crash");
+  if (!isWorker()) throw new Error("simulated crash");
   process.exit(1);
 }
 

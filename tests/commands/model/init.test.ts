@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { checkModel, type Finding } from "../../../src/commands/model/checks/check-model.ts";
 import { modelDeclarations } from "../../../src/commands/model/declarations.ts";
 import { initModel } from "../../../src/commands/model/init.ts";
+import { threadHost } from "../../../src/pool/thread-host.ts";
 import { workerUrl } from "../../support/pool-harness.ts";
 import { testWith, tool } from "../../support/requirements.ts";
 
@@ -36,7 +37,14 @@ for (const stateful of [false, true]) {
     const findings: Finding[] = [];
     const model = join(folder, "my-model.ts");
     await checkModel(
-      { model, settings: {}, workers: 2, workerUrl, inferenceTimeoutMs: 10_000, loadTimeoutMs: 10_000 },
+      {
+        model,
+        settings: {},
+        workers: 2,
+        startHost: threadHost(workerUrl),
+        inferenceTimeoutMs: 10_000,
+        loadTimeoutMs: 10_000,
+      },
       (finding) => findings.push(finding),
     );
     expect(findings.filter(({ verdict }) => verdict !== "ok")).toEqual([]);

@@ -2,6 +2,7 @@ import { expect } from "bun:test";
 
 import { connect } from "../../../src/client/client.ts";
 import { checkModel, type Finding } from "../../../src/commands/model/checks/check-model.ts";
+import { threadHost } from "../../../src/pool/thread-host.ts";
 import type { Segment } from "../../../src/protocol/events.ts";
 import { concat, encode, noise } from "../../support/audio.ts";
 import { example, samplesOf } from "../../support/example-harness.ts";
@@ -51,7 +52,7 @@ testHere(
   async () => {
     const findings: Finding[] = [];
     const limits = { workers: 2, inferenceTimeoutMs: PATIENCE_MS, loadTimeoutMs: PATIENCE_MS };
-    const options = { model: path, settings: { vocabulary: "digits" }, ...limits, workerUrl };
+    const options = { model: path, settings: { vocabulary: "digits" }, ...limits, startHost: threadHost(workerUrl) };
     await checkModel(options, (found) => findings.push(found));
     // A slow machine may be slower than real time.
     expect(findings.filter(({ verdict, check }) => verdict !== "ok" && check !== "time")).toEqual([]);

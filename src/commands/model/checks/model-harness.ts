@@ -4,7 +4,6 @@ import { copySamples } from "../../../native/samples.ts";
 import type { AudioJob, Lane } from "../../../pool/lane.ts";
 import type { ModelPoolOptions, PoolLimits } from "../../../pool/pool-options.ts";
 import { ModelPool } from "../../../pool/pool.ts";
-import { threadHost } from "../../../pool/thread-host.ts";
 import type { Result } from "./result.ts";
 
 /** 64 MiB: half a minute of audio at the highest sample rate. */
@@ -20,10 +19,7 @@ export class ChecksAborted extends Error {
 }
 
 export interface ModelHarnessOptions
-  extends Pick<ModelPoolOptions, "model" | "settings">, Omit<PoolLimits, "maxInFlight"> {
-  /** URL of `src/worker.ts`. */
-  readonly workerUrl: string | URL;
-}
+  extends Pick<ModelPoolOptions, "model" | "settings" | "startHost">, Omit<PoolLimits, "maxInFlight"> {}
 
 /** Runs a model in a worker pool, as a server does, and calls it with chosen audio. */
 export class ModelHarness implements AsyncDisposable {
@@ -36,7 +32,7 @@ export class ModelHarness implements AsyncDisposable {
   #uncloned: string | undefined;
   #timeouts = 0;
 
-  constructor({ model, settings, workerUrl, ...limits }: ModelHarnessOptions) {
+  constructor({ model, settings, startHost, ...limits }: ModelHarnessOptions) {
     this.#timeoutMs = limits.inferenceTimeoutMs;
     const warn = (event: string, fields?: Record<string, unknown>): void => {
       if (event === "worker_crashed") this.#crashCause = String(fields?.["cause"]);
@@ -47,7 +43,7 @@ export class ModelHarness implements AsyncDisposable {
       settings,
       limits: { ...limits, maxInFlight: 1 },
       arena: this.#arena,
-      startHost: threadHost(workerUrl),
+      startHost,
       log: { warn },
     });
   }

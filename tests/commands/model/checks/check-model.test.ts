@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 import { checkModel, type Finding } from "../../../../src/commands/model/checks/check-model.ts";
 import { builtInModels } from "../../../../src/model/models.ts";
+import { threadHost } from "../../../../src/pool/thread-host.ts";
 import { ADDON_IMPORTS, addonModel, buildAddon } from "../../../support/blocking-addon.ts";
 import { modelPath, workerUrl } from "../../../support/pool-harness.ts";
 
@@ -15,7 +16,14 @@ const QUICK = { delay: 0, constant_factor: 0, jitter: 0 };
 
 async function findingsOf(model: string, settings: Record<string, unknown> = {}, workers = 1): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const options = { model, settings, workers, workerUrl, inferenceTimeoutMs: 10_000, loadTimeoutMs: 10_000 };
+  const options = {
+    model,
+    settings,
+    workers,
+    startHost: threadHost(workerUrl),
+    inferenceTimeoutMs: 10_000,
+    loadTimeoutMs: 10_000,
+  };
   await checkModel(options, (finding) => findings.push(finding));
   return findings;
 }
@@ -75,7 +83,12 @@ describe("faults of a model without state are found", () => {
   for (const how of ["hangs", "loops"]) {
     test(`${how}: result`, async () => {
       const findings: Finding[] = [];
-      const model = { model: modelPath("misbehaving"), settings: { how }, workers: 1, workerUrl };
+      const model = {
+        model: modelPath("misbehaving"),
+        settings: { how },
+        workers: 1,
+        startHost: threadHost(workerUrl),
+      };
       await checkModel({ ...model, inferenceTimeoutMs: 50, loadTimeoutMs: 10_000 }, (found) => findings.push(found));
       expect(findingOf(findings, "result")).toMatch(/^FAIL: timeout: no result within 50 ms \(inference_timeout_ms\)/);
     });
@@ -177,7 +190,13 @@ test("a load that takes long is shown with the workers that are ready, until it 
       void writeFile(file, "");
     };
     await checkModel(
-      { model: modelPath("broken"), settings: { how: "slow", file }, ...limits, workerUrl, onLoading },
+      {
+        model: modelPath("broken"),
+        settings: { how: "slow", file },
+        ...limits,
+        startHost: threadHost(workerUrl),
+        onLoading,
+      },
       (finding) => findings.push(finding),
     );
     expect(lines[0]).toMatch(/^loading: 0 of 1 workers ready, \d+ s$/);
@@ -195,7 +214,7 @@ test("a recording replaces the synthetic speech, at the model's sample rate", as
       model: modelPath("misbehaving-stream"),
       settings: {},
       workers: 1,
-      workerUrl,
+      startHost: threadHost(workerUrl),
       inferenceTimeoutMs: 10_000,
       speech: (sampleRate) => {
         rates.push(sampleRate);

@@ -1,0 +1,213 @@
+import { canOpen } from "../lib/descriptors.ts";
+import { messageOf } from "../lib/thrown.ts";
+import type { ModelInfo } from "../model/model-info.ts";
+import { Channel } from "../worker/child/channel.ts";
+import { CHANNEL_FD, type DeclaredMessage, type ReadyMessage } from "../worker/child/child-messages.ts";
+import type { Frame } from "../worker/child/frames.ts";
+import { type ChildEnd, ChildProcess } from "./child-process.ts";
+import { isModelInfo, readDone, readExit } from "./child-reports.ts";
+import { encodeCall } from "./encoded-call.ts";
+import type { Launch } from "./launch.ts";
+import { loadMessage } from "./load-message.ts";
+import type { CallResult, HostEvents, HostExit, HostOptions, LaneJob, StartHost, WorkerHost } from "./worker-host.ts";
+
+/** File descriptors of a child, and as many for what its start needs for a moment. */
+const DESCRIPTORS = 12;
+const NO_DESCRIPTORS = "too few file descriptors are left for its process (ulimit -n)";
+/** Time that a channel has to be read to its end when its process has ended. */
+const CHANNEL_REST_MS = 500;
+
+/** Receives what a model prints. */
+export type ModelOutput = (line: OutputLine) => void;
+
+export interface OutputLine {
+  /** The name that the model exports; undefined: it is not loaded. */
+  readonly name: string | undefined;
+  readonly worker: number;
+  readonly stream: "stdout" | "stderr";
+  readonly text: string;
+  /** Lines before this one that were too many. */
+  readonly leftOut: number;
+}
+
+/**
+ * Returns a `StartHost` for processes. It must be called on the main thread: a child ends with the thread that has started
+ * it.
+ * @param launch returns the program for a model. Throws what the author of the model is to know.
+ */
+export function processHost(launch: (options: HostOptions) => Launch, output: ModelOutput): StartHost {
+  return (options, events) => new ProcessHost(launch, options, events, output);
+}
+
+/** A process that runs a model, from its start to its end. Calls and results travel over its channel. */
+class ProcessHost implements WorkerHost {
+  /** A call could not be taken back. */
+  readonly ahead = 0;
+  readonly exclusive = true;
+  readonly #events: HostEvents;
+  readonly #options: HostOptions;
+  #launch: Launch | undefined;
+  #child: ChildProcess | undefined;
+  #channel: Channel | undefined;
+  #exit: HostExit | undefined;
+  #info: ModelInfo | undefined;
+  #closing = false;
+  #end: ChildEnd | undefined;
+  #channelEnded = false;
+  #reported = false;
+  /** The call without a result, and its number of jobs. */
+  #call: { readonly call: number; readonly jobs: number } | undefined;
+  /** Lanes whose options the process has. */
+  readonly #lanes = new Set<number>();
+
+  constructor(launch: (options: HostOptions) => Launch, options: HostOptions, events: HostEvents, output: ModelOutput) {
+    this.#events = events;
+    this.#options = options;
+    try {
+      if (!canOpen(DESCRIPTORS)) throw new Error(NO_DESCRIPTORS);
+      this.#launch = launch(options);
+      const { worker = 0 } = options;
+      this.#child = new ChildProcess(this.#launch, options.arena, {
+        ended: (end) => this.#attempt(() => this.#ended(end)),
+        output: (line) => output({ ...line, name: this.#info?.name, worker }),
+      });
+    } catch (error) {
+      this.#reported = true;
+      queueMicrotask(() => events.exited({ cause: messageOf(error) }));
+      return;
+    }
+    this.#channel = new Channel(this.#child.channelFd, {
+      frame: (frame) => this.#attempt(() => this.#receive(frame)),
+      closed: (problem) => this.#attempt(() => this.#closed(problem)),
+    });
+    if (this.#launch.program !== undefined) this.#channel.sendBytes(this.#launch.program);
+    this.#channel.send(loadMessage(options));
+  }
+
+  get pid(): number | undefined {
+    return this.#end === undefined ? this.#child?.pid : undefined;
+  }
+
+  call(call: number, jobs: readonly LaneJob[]): void {
+    if (this.#reported) return;
+    for (const { lane } of jobs) {
+      if (lane.options === undefined || this.#lanes.has(lane.number)) continue;
+      this.#channel?.send({ type: "options", lane: lane.number, options: lane.options });
+      this.#lanes.add(lane.number);
+    }
+    const { header, blobs } = encodeCall(call, jobs);
+    this.#call = { call, jobs: jobs.length };
+    this.#channel?.send(header, blobs);
+  }
+
+  /** Each call is taken at once. */
+  withdraw(): boolean {
+    return false;
+  }
+
+  poll(): readonly CallResult[] {
+    return [];
+  }
+
+  forget(lane: number): void {
+    if (this.#lanes.delete(lane)) this.#channel?.send({ type: "forget", lane });
+  }
+
+  close(): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    this.#channel?.send({ type: "close", unanswered: this.#call === undefined ? [] : [this.#call.call] });
+  }
+
+  terminate(): void {
+    this.#closing = true;
+    this.#child?.terminate();
+  }
+
+  /** Does something of this host alone. After a fault the host ends, because a call or a result may be lost. */
+  #attempt(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#exit ??= { cause: messageOf(error), fault: error };
+      this.#child?.kill();
+    }
+  }
+
+  #receive({ header, blob }: Frame): void {
+    if (this.#closing) return;
+    const { type } = header;
+    if (type === "done" && this.#call !== undefined) return this.#done({ header, blob }, this.#call);
+    if (type === "crashed") return void (this.#exit ??= readExit(header));
+    if (this.#info === undefined) {
+      if (type === "ready") return this.#ready(header as Partial<ReadyMessage>);
+      if (type === "load_failed") return this.#loadFailed(readExit(header));
+      if (type === "declared" && this.#launch?.declared !== undefined)
+        return this.#declared(header as Partial<DeclaredMessage>);
+    }
+    this.#breach(`a message of the type ${JSON.stringify(type)?.slice(0, 40)} came out of turn`);
+  }
+
+  #done({ header, blob }: Frame, open: { readonly call: number; readonly jobs: number }): void {
+    const result = readDone(header, blob, open);
+    if (typeof result === "string") return this.#breach(result);
+    this.#call = undefined;
+    this.#events.done([result]);
+  }
+
+  #ready({ info }: Readonly<Partial<Record<keyof ReadyMessage, unknown>>>): void {
+    if (!isModelInfo(info)) return this.#breach("ready: the description of the model is incomplete");
+    this.#info = info;
+    this.#events.ready(info);
+  }
+
+  #loadFailed(exit: HostExit): void {
+    this.#exit = exit;
+    this.close();
+  }
+
+  #declared({ module }: Partial<DeclaredMessage>): void {
+    try {
+      const answer = this.#launch?.declared?.(module, this.#options.settings);
+      this.#channel?.send({ type: "open", ...answer });
+    } catch (error) {
+      this.#exit ??= { cause: messageOf(error) };
+      this.terminate();
+    }
+  }
+
+  /** The process has sent what it must not, and ends. */
+  #breach(problem: string): void {
+    this.#exit ??= { cause: `its process sent a broken message over descriptor ${CHANNEL_FD}: ${problem}` };
+    this.#closing = true;
+    this.#child?.kill();
+  }
+
+  #closed(problem: string | undefined): void {
+    this.#channelEnded = true;
+    if (problem !== undefined && !this.#closing && this.#end === undefined) this.#breach(problem);
+    // Without a channel the process is of no use.
+    if (this.#end === undefined) this.#child?.terminate();
+    this.#report();
+  }
+
+  #ended(end: ChildEnd): void {
+    this.#end = end;
+    if (this.#channelEnded) return this.#report();
+    // A process that it has started may have the channel, too.
+    setTimeout(() => this.#report(), CHANNEL_REST_MS);
+  }
+
+  #report(): void {
+    if (this.#reported || this.#end === undefined) return;
+    this.#reported = true;
+    this.#channel?.close();
+    this.#events.exited(this.#exit ?? { cause: describeEnd(this.#end, this.#info !== undefined) });
+  }
+}
+
+function describeEnd({ code, signal }: ChildEnd, wasReady: boolean): string {
+  const what = signal === undefined ? `ended with exit code ${code}` : `was ended by ${signal}`;
+  const hint = signal === "SIGKILL" ? ", as by the system when memory runs out" : "";
+  return `the process ${what}${hint}${wasReady ? "" : " before it was ready"}`;
+}

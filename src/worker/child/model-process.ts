@@ -1,0 +1,180 @@
+import { deserialize } from "bun:jsc";
+import { closeSync, fstatSync } from "node:fs";
+
+import { guardChild, mapArena } from "../../native/child.ts";
+import { adoptLibrary, native } from "../../native/library.ts";
+import { AddonFlag } from "../addon-flag.ts";
+import { isStateful, type LoadedModel, loadModel } from "../load-model.ts";
+import type { JobMessage, WorkerResult } from "../messages.ts";
+import { describeError, ModelCaller } from "../model-caller.ts";
+import { SpanReader } from "../span-reader.ts";
+import { disposeUnsent } from "../stream-steps.ts";
+import { Channel } from "./channel.ts";
+import {
+  ARENA_FD,
+  type CallMessage,
+  CHANNEL_FD,
+  type CloseMessage,
+  type CrashedMessage,
+  LIBRARY_FD,
+  type LoadFailedMessage,
+  type LoadMessage,
+  type ReadyMessage,
+  type ToChild,
+} from "./child-messages.ts";
+import type { Frame } from "./frames.ts";
+import { encodeResults } from "./results.ts";
+
+/** Longest description of a load that failed. It may list several errors. */
+const MAX_LOAD_ERROR_LENGTH = 4_000;
+
+/** Returns whether a server has started this process and waits at its channel. */
+export function hasChannel(): boolean {
+  try {
+    return fstatSync(CHANNEL_FD).isSocket() && fstatSync(ARENA_FD).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/** Serves one model in this process until it ends. Its end comes with that of the channel, at the latest. */
+export function serveModelProcess(): void {
+  new ModelProcess();
+}
+
+class ModelProcess {
+  readonly #channel: Channel;
+  readonly #options = new Map<number, unknown>();
+  #loaded: LoadedModel | undefined;
+  #caller: ModelCaller | undefined;
+  /** The model is being loaded, or runs a call. */
+  #busy = true;
+  /** The last state that a call has started, which the server may not have. */
+  #started: { readonly call: number; readonly state: unknown } | undefined;
+  #close: CloseMessage | undefined;
+
+  constructor() {
+    this.#channel = new Channel(CHANNEL_FD, {
+      frame: (frame) => this.#receive(frame),
+      closed: () => process.exit(0),
+    });
+    process.on("uncaughtException", (error) => this.#crash(error));
+    process.on("unhandledRejection", (error) => this.#crash(error));
+  }
+
+  #receive({ header, blob }: Frame): void {
+    const message = header as unknown as ToChild;
+    switch (message.type) {
+      case "load":
+        return void this.#load(message);
+      case "options":
+        return void this.#options.set(message.lane, message.options);
+      case "forget":
+        return void this.#options.delete(message.lane);
+      case "call":
+        return this.#call(message, blob);
+      case "close":
+        this.#close = message;
+        if (!this.#busy) void this.#leave(message);
+    }
+  }
+
+  async #load({ model, settings, spawn, arena, parent, tracing }: LoadMessage): Promise<void> {
+    try {
+      const samples = this.#open(parent, arena.slabs);
+      // The libraries of OpenTelemetry read them from there.
+      Object.assign(process.env, tracing);
+      this.#loaded = await loadModel({ model, settings, spawn, addonFlag: new AddonFlag().buffer });
+      this.#caller = new ModelCaller(this.#loaded, samples, this.#options);
+      const ready: ReadyMessage = { type: "ready", info: this.#loaded.info };
+      this.#channel.send(ready);
+    } catch (error) {
+      const failed: LoadFailedMessage = { type: "load_failed", ...describeError(error, MAX_LOAD_ERROR_LENGTH) };
+      this.#channel.send(failed);
+    }
+    this.#becomeIdle();
+  }
+
+  /** Takes what the process has inherited. Throws when the server has ended meanwhile. */
+  #open(parent: number, slabs: number): SpanReader {
+    const library = `/proc/self/fd/${LIBRARY_FD}`;
+    const inherited = isOpen(LIBRARY_FD);
+    if (inherited) adoptLibrary(library);
+    native();
+    guardChild(CHANNEL_FD, parent);
+    const reader = new SpanReader(mapArena(ARENA_FD, slabs));
+    closeSync(ARENA_FD);
+    if (inherited) closeSync(LIBRARY_FD);
+    return reader;
+  }
+
+  #call({ call, jobs }: CallMessage, blob: Uint8Array): void {
+    if (this.#caller === undefined) return;
+    const startedMs = performance.now();
+    this.#busy = true;
+    const done = (results: WorkerResult[]): void => {
+      const { json, blobs, hasStates } = encodeResults(results);
+      const inferMs = performance.now() - startedMs;
+      this.#channel.send(`{"type":"done","call":${call},"inferMs":${inferMs},"results":${json}}`, blobs);
+      const state = jobs[0]?.step === "start" ? results[0]?.state : undefined;
+      this.#started = state === undefined || !hasStates ? undefined : { call, state };
+      if (state !== undefined && !hasStates) void this.#dispose(state);
+      this.#becomeIdle();
+    };
+    const results = this.#caller.run(readJobs(jobs, blob));
+    if (results instanceof Promise) void results.then(done);
+    else done(results);
+  }
+
+  #becomeIdle(): void {
+    this.#busy = false;
+    if (this.#close !== undefined) void this.#leave(this.#close);
+  }
+
+  /** Closes the model and ends the process. */
+  async #leave({ unanswered }: CloseMessage): Promise<void> {
+    this.#busy = true;
+    try {
+      if (this.#started !== undefined && unanswered.includes(this.#started.call))
+        await this.#dispose(this.#started.state);
+      await this.#loaded?.model.close?.();
+      await this.#loaded?.tracing.close();
+    } catch (error) {
+      console.error(`close() failed: ${String(error)}`);
+    }
+    process.exit(this.#loaded === undefined ? 1 : 0);
+  }
+
+  async #dispose(state: unknown): Promise<void> {
+    const model = this.#loaded?.model;
+    if (model !== undefined && isStateful(model)) await disposeUnsent(model, state);
+  }
+
+  /** Reports an error outside of a call, which ends the process. */
+  #crash(error: unknown): void {
+    console.error(error);
+    const crashed: CrashedMessage = { type: "crashed", ...describeError(error) };
+    this.#channel.send(crashed);
+    process.exit(1);
+  }
+}
+
+function readJobs(jobs: CallMessage["jobs"], blob: Uint8Array): JobMessage[] {
+  let at = 0;
+  return jobs.map(({ state, ...job }): JobMessage => {
+    if (state === undefined) return job;
+    // Not `slice`, which is a view of a Buffer.
+    const bytes = new Uint8Array(state);
+    bytes.set(blob.subarray(at, at + state));
+    at += state;
+    return { ...job, state: deserialize(bytes.buffer) };
+  });
+}
+
+function isOpen(fd: number): boolean {
+  try {
+    return fstatSync(fd).isFile();
+  } catch {
+    return false;
+  }
+}
