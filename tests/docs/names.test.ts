@@ -22,6 +22,8 @@ async function describedInFiles(): Promise<string[]> {
 
 const modelKeys = new Set([
   ...Object.keys(MODEL_SETTINGS),
+  // Variables, which have no table.
+  "env",
   ...builtInModels.flatMap((name) => Object.keys(describeModelSettings(name))),
   ...(await describedInFiles()),
 ]);
@@ -38,7 +40,7 @@ const SECTIONS = ["model", ...Object.keys(SETTINGS).toSorted((a, b) => b.length 
 /** A configuration key such as `limits.arena_mb`; not a file (`model.ts`, `server/x.ts`) or a part of a longer name. */
 const KEY = new RegExp(`(?<![\\w./-])(${SECTIONS})\\.([a-z][a-z_]*)(?![\\w(])`, "g");
 const VARIABLE = new RegExp(`\\bSTREAMER__(${SECTIONS.toUpperCase().replaceAll(".", "__")})__([A-Z_]+)`, "g");
-const ENDINGS = new Set(["c", "h", "js", "json", "md", "ts"]);
+const ENDINGS = new Set(["c", "h", "js", "json", "md", "py", "ts"]);
 
 /**
  * Configuration keys in a text that do not exist. JSON fences are excluded: they show the protocol, which has its own
