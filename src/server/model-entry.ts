@@ -120,7 +120,7 @@ export class ModelEntry {
    */
   async reload(check: (name: string) => void): Promise<ReloadResult> {
     this.retire();
-    await Promise.all([...this.#earlier.values()].flatMap(({ leaving }) => leaving ?? []));
+    await Promise.allSettled([...this.#earlier.values()].flatMap(({ leaving }) => leaving ?? []));
     const { maxGenerations } = this.#options;
     if (this.generations >= maxGenerations) return this.#failed("refused", this.#crowded());
     const startedMs = performance.now();
@@ -160,8 +160,11 @@ export class ModelEntry {
   }
 
   async #leave(generation: number, earlier: EarlierGeneration): Promise<void> {
-    await earlier.pool.close();
-    earlier.left = true;
+    try {
+      await earlier.pool.close();
+    } finally {
+      earlier.left = true;
+    }
     const { workersAbandoned: stuck } = earlier.pool.load;
     this.#options.log.info("model_retired", { model: this.name, generation, ...(stuck > 0 && { stuck }) });
     this.retire();

@@ -8,6 +8,7 @@ import type { AdminAddress } from "../../src/config/admin-address.ts";
 import { ProtocolError } from "../../src/protocol/errors.ts";
 import { type AdminHost, AdminServer } from "../../src/server/admin.ts";
 import { Edge } from "../../src/server/edge/edge.ts";
+import type { ReloadResult } from "../../src/server/model-entry.ts";
 import { guardOperatorPages } from "../../src/server/page-guard.ts";
 import { openLog } from "../../src/telemetry/log/log.ts";
 import { configure } from "../support/in-process-server.ts";
@@ -102,4 +103,42 @@ test("a file that is no socket is not removed for a Unix socket", async () => {
   writeFileSync(path, "keep");
   expect(openAdmin({ path })).rejects.toThrow();
   expect(await Bun.file(path).text()).toBe("keep");
+});
+
+test("a POST to the admin address reloads models, and its status says what has become of it", async () => {
+  const asked: (string | undefined)[] = [];
+  let results: ReloadResult["result"][] = [];
+  await using admin = await openAdmin(LOOPBACK, {
+    reload: async (model) => {
+      asked.push(model);
+      if (model === "gone") throw new ProtocolError("draining", "the server is shutting down");
+      return results.map((result) => ({ model: "m", result, generation: 2, earlier: [] }));
+    },
+  });
+  const post = async (query = "") => await fetch(`${admin.url}/api/v1/reload${query}`, { method: "POST" });
+  for (const [status, ...found] of [
+    [200, "loaded", "loaded"],
+    [422, "loaded", "failed"],
+    [409, "loaded", "refused"],
+    [422, "refused", "failed"],
+    [200],
+  ] as const) {
+    results = [...found];
+    const answer = await post("?model=a%20b");
+    expect(answer.status).toBe(status);
+    expect(((await answer.json()) as { models: ReloadResult[] }).models.map(({ result }) => result)).toEqual(results);
+  }
+  expect((await post("?model=gone")).status).toBe(503);
+  await post();
+  expect((await post("?model=a&model=b")).status).toBe(400);
+  expect(asked).toEqual(["a b", "a b", "a b", "a b", "a b", "gone", undefined]);
+});
+
+test("a reload beyond loopback needs the token of an operator", async () => {
+  const access = { operatorRefusal: () => new ProtocolError("unauthorized", "no") } as unknown as Access;
+  let reloads = 0;
+  const reload = async () => (reloads++, []);
+  await using admin = await openAdmin(LOOPBACK, { reload }, access);
+  expect((await fetch(`${admin.url}/api/v1/reload`, { method: "POST" })).status).toBe(401);
+  expect(reloads).toBe(0);
 });

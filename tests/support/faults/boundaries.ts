@@ -244,6 +244,7 @@ export const INSIDE: Readonly<Record<string, readonly string[]>> = {
     "ThreadHost",
     "WavAudio",
   ],
+  "a reload of models, whose faults are its answer": ["ModelEntry", "ReloadQueue"],
   "what logs a fault, and its limits": ["FaultLog", "LineOutput", "RateLimitedLog"],
   "looks at the others and is looked at by timers of its own": [
     "CountingExporter",

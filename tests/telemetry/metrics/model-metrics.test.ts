@@ -55,4 +55,28 @@ describe("the metrics of a model", () => {
     expect(inference.waiting.with({ model: "m", kind: "final" }).value).toBe(5);
     expect(inference.waiting.with({ model: "m", kind: "interim" }).value).toBe(7);
   });
+
+  test("add up the pools of all generations, and keep what one has counted when it ends", () => {
+    const metrics = new ServerMetrics();
+    const { workers, inference } = metrics.families;
+    const rest = { workersAbandoned: 0, interimsWaiting: 0 };
+    const earlier = { workersReady: 2, workersBusy: 1, finalsWaiting: 3, spawns: 5, ...rest };
+    const newest = { workersReady: 1, workersBusy: 1, finalsWaiting: 4, spawns: 2, ...rest };
+    const model = metrics.model("m");
+    const observed = model.observePool(2, () => earlier);
+    model.observePool(2, () => newest);
+    const read = () => {
+      metrics.registry.collect();
+      const state = (name: string): number => workers.count.with({ model: "m", state: name }).value;
+      return {
+        states: [state("busy"), state("idle"), state("starting")],
+        waiting: inference.waiting.with({ model: "m", kind: "final" }).value,
+        counts: [workers.starts.with({ model: "m" }).value, workers.restarts.with({ model: "m" }).value],
+      };
+    };
+    expect(read()).toEqual({ states: [2, 1, 1], waiting: 7, counts: [7, 3] });
+    observed[Symbol.dispose]();
+    observed[Symbol.dispose]();
+    expect(read()).toEqual({ states: [1, 0, 1], waiting: 4, counts: [7, 3] });
+  });
 });
