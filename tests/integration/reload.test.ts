@@ -64,40 +64,43 @@ async function versionOf(server: ServeProcess): Promise<unknown> {
 
 const seed = freshSeed();
 
-test(`models are reloaded under load, and no stream loses a sample or its connection (seed ${seed})`, async () => {
-  const random = seeded(seed);
-  const model = await Model.create();
-  await using served = await serve(model, { "model.workers": 2 });
-  const { server, admin } = served;
-  let isOver = false;
-  const load = Array.from({ length: 9 }, (_, i) => keepStreaming(server, PATHS[i % 3] ?? "", random, () => isOver));
-  const loaded: ReloadResult[] = [];
-  for (let version = 2; version < 8; version++) {
-    await model.write(version);
-    // Streams are shorter than this takes, so that few generations are in use.
-    await waitUntil("a reload", async () => {
-      const { status, models } = await post(admin);
-      if (status === 200) loaded.push(...models);
-      return status === 200;
+test.each(["thread", "process"])(
+  `models in a %s are reloaded under load, and no stream loses a sample or its connection (seed ${seed})`,
+  async (isolation) => {
+    const random = seeded(seed);
+    const model = await Model.create();
+    await using served = await serve(model, { "model.workers": 2, "model.isolation": isolation });
+    const { server, admin } = served;
+    let isOver = false;
+    const load = Array.from({ length: 9 }, (_, i) => keepStreaming(server, PATHS[i % 3] ?? "", random, () => isOver));
+    const loaded: ReloadResult[] = [];
+    for (let version = 2; version < 8; version++) {
+      await model.write(version);
+      // Streams are shorter than this takes, so that few generations are in use.
+      await waitUntil("a reload", async () => {
+        const { status, models } = await post(admin);
+        if (status === 200) loaded.push(...models);
+        return status === 200;
+      });
+      expect(await versionOf(server)).toBe(version);
+    }
+    isOver = true;
+    const totals = await Promise.all(load);
+    const sum = (key: keyof (typeof totals)[number]) => totals.reduce((all, each) => all + each[key], 0);
+    expect([sum("broken"), sum("unaccepted")]).toEqual([0, 0]);
+    expect(sum("streams")).toBeGreaterThan(0);
+    expect(loaded.map(({ generation }) => generation)).toEqual([2, 3, 4, 5, 6, 7]);
+    expect(loaded.some(({ earlier }) => earlier.some(({ streams }) => streams > 0))).toBeTrue();
+    await waitUntil("the end of all earlier generations", async () => {
+      return (await ScrapedMetrics.from(server.url)).value("streamer_model_generations_loaded") === 1;
     });
-    expect(await versionOf(server)).toBe(version);
-  }
-  isOver = true;
-  const totals = await Promise.all(load);
-  const sum = (key: keyof (typeof totals)[number]) => totals.reduce((all, each) => all + each[key], 0);
-  expect([sum("broken"), sum("unaccepted")]).toEqual([0, 0]);
-  expect(sum("streams")).toBeGreaterThan(0);
-  expect(loaded.map(({ generation }) => generation)).toEqual([2, 3, 4, 5, 6, 7]);
-  expect(loaded.some(({ earlier }) => earlier.some(({ streams }) => streams > 0))).toBeTrue();
-  await waitUntil("the end of all earlier generations", async () => {
-    return (await ScrapedMetrics.from(server.url)).value("streamer_model_generations_loaded") === 1;
-  });
-  const { value } = await ScrapedMetrics.from(server.url);
-  expect(value("streamer_streams_started_total")).toBe(sum("streams") + 6);
-  expect(value("streamer_workers", { state: "idle" }) + value("streamer_workers", { state: "busy" })).toBe(2);
-  expect(value("streamer_worker_deaths_total")).toBe(0);
-  expect(server.log.filter(({ event }) => event === "model_retired")).toHaveLength(6);
-});
+    const { value } = await ScrapedMetrics.from(server.url);
+    expect(value("streamer_streams_started_total")).toBe(sum("streams") + 6);
+    expect(value("streamer_workers", { state: "idle" }) + value("streamer_workers", { state: "busy" })).toBe(2);
+    expect(value("streamer_worker_deaths_total")).toBe(0);
+    expect(server.log.filter(({ event }) => event === "model_retired")).toHaveLength(6);
+  },
+);
 
 describe("POST /api/v1/reload", () => {
   test("answers with the generation, or with the reason why the earlier one goes on, and twice at once loads in turn", async () => {

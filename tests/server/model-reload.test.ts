@@ -250,3 +250,28 @@ test("a worker that is replaced after its file has changed is not used if it has
   expect(await server.reload()).toMatchObject([{ result: "loaded", generation: 2 }]);
   expect(await versionOf(await open(server))).toBe(2);
 });
+
+test("a thread that does not return keeps its generation counted until it has", async () => {
+  const fifo = join(folder, "fifo");
+  await Bun.spawn(["mkfifo", fifo]).exited;
+  const file = new ModelFile();
+  await file.write(1, { infer: `if (audio[0] !== 0) require("node:fs").readFileSync("${fifo}");` });
+  await using server = await InProcessServer.start({
+    "model.name": file.path,
+    "model.inference_timeout_ms": 200,
+    "limits.model_generations": 2,
+  });
+  const client = await open(server);
+  await client.sendAudio(encode("s16", noise(0.1)));
+  client.stop({ disconnect: true });
+  await client.waitForClose();
+  expect(client.eventsOf("error").map(({ code }) => code)).toEqual(["inference_timeout"]);
+  await file.write(2);
+  expect(await server.reload()).toMatchObject([{ result: "loaded", generation: 2 }]);
+  await waitUntil("the end of the others", () => server.logged("model_retired").length > 0);
+  expect(server.logged("model_retired")).toMatchObject([{ generation: 1, stuck: 1 }]);
+  expect(await server.reload()).toMatchObject([{ result: "refused", generation: 2 }]);
+  await Bun.write(fifo, "");
+  await waitUntil("the end of the thread", async () => (await generations(server)) === 1);
+  expect(await server.reload()).toMatchObject([{ result: "loaded", generation: 3 }]);
+});
