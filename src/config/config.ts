@@ -1,6 +1,7 @@
 import { parse } from "node:path";
 
 import { hideSecret } from "../lib/secrets.ts";
+import { isPythonPath } from "../model/models.ts";
 import { parseAdminAddress } from "./admin-address.ts";
 import { nearMisses } from "./near-misses.ts";
 import { type ConfigEntry, Resolution } from "./resolution.ts";
@@ -52,11 +53,13 @@ export function loadConfig(sources: ConfigSources & ModelSettingsHooks = {}): Ef
   const resolution = new Resolution();
   for (const given of readSources(sources, resolution.problems)) resolution.add(given);
   resolution.resolveAuto();
+  const hostProblems = resolveIsolation(resolution);
 
   const config = buildConfig(resolution);
   const problems = [
     ...resolution.problems,
     ...contradictions(config, resolution),
+    ...hostProblems,
     ...modelProblems(config, resolution, sources.validateModelSettings),
   ];
   if (problems.length > 0) throw new ConfigError(problems);
@@ -148,6 +151,19 @@ function contradictions(config: Config, resolution: Resolution): string[] {
     }
   }
   return problems;
+}
+
+/** Makes each model in Python run in processes. Returns a sentence for each that is to run otherwise. */
+function resolveIsolation(resolution: Resolution): string[] {
+  const prefixes = ["model", ...[...resolution.models].map((name) => `models.${name}`)];
+  return prefixes.flatMap((prefix) => {
+    const key = `${prefix}.isolation`;
+    const entry = resolution.entries.get(key);
+    if (entry?.value !== "thread" || !isPythonPath(String(resolution.value(`${prefix}.name`)))) return [];
+    if (entry.source !== "default") return [`${key}: found thread (${entry.source}); allowed for a .py file: process`];
+    resolution.entries.set(key, { ...entry, value: "process" });
+    return [];
+  });
 }
 
 function modelProblems(config: Config, resolution: Resolution, validate: ValidateModelSettings | undefined): string[] {

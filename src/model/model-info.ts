@@ -22,4 +22,17 @@ export interface ModelInfo {
   readonly warmedByCall: boolean;
   /** Duration of load and warm-up. */
   readonly loadMs: number;
+  /** What runs a model in Python. */
+  readonly python?: PythonInfo;
+}
+
+/** An interpreter of Python, and its NumPy. */
+interface PythonInfo {
+  readonly executable: string;
+  /** Such as "3.11.7". */
+  readonly version: string;
+  /** Such as "CPython". */
+  readonly implementation: string;
+  /** Version of NumPy; undefined: there is none, and audio is a memoryview. */
+  readonly numpy?: string;
 }

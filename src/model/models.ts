@@ -21,6 +21,11 @@ export function isModelPath(nameOrPath: string): boolean {
   return /[/\\]|\.(?:[cm]?[jt]s|py)$/.test(nameOrPath);
 }
 
+/** Returns true for the path of a model file in Python. */
+export function isPythonPath(nameOrPath: string): boolean {
+  return nameOrPath.endsWith(".py");
+}
+
 /** Returns the name of a model file without folder and extension; undefined for the name of a built-in model. */
 export function fileName(nameOrPath: string): string | undefined {
   return isModelPath(nameOrPath) ? parse(nameOrPath).name : undefined;

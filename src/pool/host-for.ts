@@ -1,5 +1,7 @@
 import { modelVariables } from "../lib/model-variables.ts";
+import { isPythonPath } from "../model/models.ts";
 import { type ModelOutput, processHost } from "./process-host.ts";
+import { pythonLaunch } from "./python-launch.ts";
 import { threadHost } from "./thread-host.ts";
 import type { StartHost } from "./worker-host.ts";
 
@@ -8,6 +10,8 @@ export interface HostedModel {
   /** Name of a built-in model or path of a model file. */
   readonly name: string;
   readonly isolation: "thread" | "process";
+  /** Interpreter of a model in Python, by name or path; "auto": see `findInterpreter`. */
+  readonly python: string;
   /** Variables of its processes, beside those that pass. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -23,6 +27,9 @@ export interface HostPrograms {
 /** Returns where the workers of a model run. @param output receives what models in processes print */
 export function hostFor(model: HostedModel, programs: HostPrograms, output: ModelOutput): StartHost {
   if (model.isolation === "thread") return threadHost(programs.workerUrl);
-  const launch = { command: programs.modelCommand, argv0: "streamer-model", environment: modelVariables(model.env) };
+  const { env } = model;
+  if (isPythonPath(model.name))
+    return processHost(({ model: path }) => pythonLaunch(path, model.python, modelVariables(env)), output);
+  const launch = { command: programs.modelCommand, argv0: "streamer-model", environment: modelVariables(env) };
   return processHost(() => launch, output);
 }

@@ -1,37 +1,36 @@
-import { accessSync, constants, existsSync, realpathSync, statSync } from "node:fs";
+import { accessSync, closeSync, constants, existsSync, openSync, readSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
+import { resolvePythonSettings } from "../model/python-module.ts";
 import { BOOTSTRAP, hostProgram } from "../worker/python/program.ts";
+import type { Launch } from "./launch.ts";
+
+/** Longest first line of a script that Linux reads. */
+const SCRIPT_LINE_BYTES = 256;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** How a worker in Python is started. */
-export interface PythonLaunch {
-  readonly command: readonly string[];
-  /** What is written to the channel before the first frame. */
-  readonly program: Uint8Array;
-}
-
-export interface PythonLaunchOptions {
-  /** Path of the model file. */
-  readonly model: string;
-  /** `model.python`: path or name of the interpreter; undefined: see `findInterpreter`. */
-  readonly python: string | undefined;
-  /** Environment of the worker. */
-  readonly env: Environment;
-}
-
-/** Returns how a worker is started for a model file. Throws an error for its author when there is no interpreter. */
-export function pythonLaunch(options: PythonLaunchOptions): PythonLaunch {
-  return { command: [findInterpreter(options), "-c", BOOTSTRAP], program: hostProgram() };
+/**
+ * Returns the program for a model file in Python. Throws an error for its author when there is no interpreter.
+ * @param python interpreter by name or path; "auto": see `findInterpreter`
+ * @param environment of the worker
+ */
+export function pythonLaunch(model: string, python: string, environment: Launch["environment"]): Launch {
+  const interpreter = findInterpreter(model, python, environment);
+  return {
+    command: [interpreter, "-c", BOOTSTRAP],
+    environment,
+    program: hostProgram(),
+    declared: (module, settings) => resolvePythonSettings(module, settings, resolve(model)),
+  };
 }
 
 /**
- * Returns the path of the interpreter: `model.python`, or else that of `.venv` beside the model, or else that of the
+ * Returns the path of the interpreter. "auto" is that of `.venv` beside the model, or else that of the
  * virtual environment that is active, or else `python3`.
  */
-export function findInterpreter({ model, python, env }: PythonLaunchOptions): string {
-  if (python !== undefined) return configured(python, env);
+export function findInterpreter(model: string, python: string, env: Environment): string {
+  if (python !== "auto") return configured(python, env);
   const path = resolve(model);
   for (const folder of new Set([dirname(path), dirname(realPath(path))])) {
     const venv = join(folder, ".venv");
@@ -80,9 +79,31 @@ function findProblem(path: string): string | undefined {
   }
   try {
     accessSync(path, constants.X_OK);
-    return undefined;
   } catch {
     return "it is not executable";
+  }
+  return findScriptProblem(path);
+}
+
+/** Returns why a script cannot be run: the system says of it what it says of a file that is missing. */
+function findScriptProblem(path: string): string | undefined {
+  const [, program] = /^#![ \t]*([^ \t\n]+)/.exec(firstBytes(path)) ?? [];
+  if (program === undefined || existsSync(program)) return undefined;
+  const hint = program.endsWith("\r") ? ", because its lines end as on Windows" : "";
+  return `its first line starts ${JSON.stringify(program)}, which does not exist${hint}`;
+}
+
+function firstBytes(path: string): string {
+  try {
+    const file = openSync(path, "r");
+    try {
+      const bytes = Buffer.alloc(SCRIPT_LINE_BYTES);
+      return bytes.toString("latin1", 0, readSync(file, bytes));
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return "";
   }
 }
 

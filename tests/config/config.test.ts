@@ -525,13 +525,27 @@ describe("formatConfig", () => {
     const sets = ["models.far.workers=3", "model.odd=true", "model.delay=1"];
     const { config, entries } = loadConfig({ sets, describeModelSettings });
     const shown = formatConfig(
-      entries.filter(({ key }) => key.startsWith("model") && !/name|_ms|\.workers|isolation/.test(key)),
+      entries.filter(({ key }) => key.startsWith("model") && !/name|_ms|\.workers|isolation|python/.test(key)),
     );
     expect(shown.replaceAll(/ {2,}/g, " | ")).toBe(
       "model.odd | true | --set\nmodel.delay | 1 s | --set\nmodels.far.delay | 0.5 s | default\nmodels.far.place | null | default\n",
     );
     // The model fills in its own defaults.
     expect(config.models["far"]?.settings).toEqual({});
+  });
+
+  test("a model in Python runs in processes, and cannot be told otherwise", () => {
+    const { config } = loadConfig({ sets: ["models.a.name=./a.py", "models.b.name=./b.ts"] });
+    expect([config.model, config.models["a"], config.models["b"]].map((model) => model?.isolation)).toEqual([
+      "thread",
+      "process",
+      "thread",
+    ]);
+    expect(config.models["a"]?.python).toBe("auto");
+    const sets = ["models.a.name=./a.py", "models.a.isolation=thread"];
+    expect(() => loadConfig({ sets })).toThrow(
+      "models.a.isolation: found thread (--set); allowed for a .py file: process",
+    );
   });
 
   test("a further model cannot have the name of the default model's file", () => {

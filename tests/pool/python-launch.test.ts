@@ -17,9 +17,9 @@ function file(name: string, executable = true): string {
 }
 
 /** The interpreter for a model, or the words of the error. */
-function find(model: string, python?: string, env: Record<string, string> = {}): string {
+function find(model: string, python = "auto", env: Record<string, string> = {}): string {
   try {
-    return findInterpreter({ model: join(folder, model), python, env });
+    return findInterpreter(join(folder, model), python, env);
   } catch (error) {
     return (error as Error).message;
   }
@@ -61,11 +61,16 @@ test.each([
     "FOLDER/venv",
     `python: found "FOLDER/venv": it is a folder; its interpreter is FOLDER/venv/bin/python; looked for FOLDER/venv`,
   ],
+  [
+    "FOLDER/strange",
+    `python: found "FOLDER/strange": its first line starts "/bin/no-shell\\r", which does not exist, because its lines end as on Windows; looked for FOLDER/strange`,
+  ],
   ["FOLDER/empty", `python: found "FOLDER/empty": it is a folder; looked for FOLDER/empty`],
 ])("model.python %j is refused: %s", (python, message) => {
   file("plain", false);
   file("venv/bin/python");
   mkdirSync(join(folder, "empty"), { recursive: true });
+  writeFileSync(join(folder, "strange"), "#! /bin/no-shell\r\n", { mode: 0o755 });
   const inFolder = (text: string) => text.replaceAll("FOLDER", folder);
   expect(find("x.py", inFolder(python))).toBe(inFolder(message));
 });
@@ -85,10 +90,10 @@ test("without any interpreter the ways to name one are listed", () => {
 });
 
 test("the command line is short, because `ps` shows it: the host comes over the channel", () => {
-  const { command, program } = pythonLaunch({ model: "x.py", python: file("own"), env: {} });
+  const { command, program } = pythonLaunch("x.py", file("own"), {});
   expect(command.slice(0, 2)).toEqual([join(folder, "own"), "-c"]);
   expect(command.join(" ").length).toBeLessThan(400);
-  expect(parseInt(Buffer.from(program.subarray(0, 8)).toString(), 16)).toBe(program.length - 8);
+  expect(parseInt(Buffer.from(program!.subarray(0, 8)).toString(), 16)).toBe(program!.length - 8);
   // Old versions of Python read it, too.
-  expect(program.every((byte) => byte < 128)).toBe(true);
+  expect(program!.every((byte) => byte < 128)).toBe(true);
 });
