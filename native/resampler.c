@@ -3,9 +3,11 @@
  * Output k is at input position k * in / out, with the rates divided by their greatest common divisor: a whole
  * sample plus phase / out, in exact integers. Positions are relative to the samples read so far, so no number grows
  * with the stream. Each output is one sum over `taps` input samples that end `half` samples after the whole one,
- * always in the same order (sums.c), wherever the samples are: in the history, in the input or across both. */
+ * always in the same order (sums.c, decimate.c), wherever the samples are: in the history, in the input or across
+ * both. */
 #include "streamer_audio.h"
 
+#include "decimate.h"
 #include "filter.h"
 #include "image.h"
 #include "state.h"
@@ -97,6 +99,28 @@ static void write_outputs(sa_resampler *resampler, const float *samples, int64_t
     resampler->phase = (uint32_t)(travelled % resampler->out);
 }
 
+/* Writes `count` outputs whose samples are in the history and the input. */
+static void decimate(sa_resampler *resampler, const float *input, uint64_t count, float *out) {
+    const sa_filter *filter = resampler->filter;
+    size_t history = history_length(resampler);
+    int64_t first = resampler->lead + (int64_t)filter->half + 1 - (int64_t)filter->taps;
+    size_t before = first < 0 ? (size_t)-first : 0;
+    sa_decimate(filter, resampler->history + history - before, before, input + (first > 0 ? first : 0), count, out);
+    resampler->lead += (int64_t)(count * resampler->in);
+}
+
+/* Counts the input as read, and keeps its end. */
+static void keep_history(sa_resampler *resampler, const float *input, uint32_t length) {
+    size_t history = history_length(resampler);
+    if (length >= history) {
+        memcpy(resampler->history, input + length - history, history * sizeof(float));
+    } else {
+        memmove(resampler->history, resampler->history + length, (history - length) * sizeof(float));
+        memcpy(resampler->history + history - length, input, length * sizeof(float));
+    }
+    resampler->lead -= (int64_t)length;
+}
+
 int32_t sa_resampler_process(sa_resampler *resampler, const float *in, uint32_t in_offset, uint32_t length, float *out,
                              uint32_t out_offset) {
     if (resampler == NULL || in == NULL || out == NULL || length > SA_MAX_LENGTH || resampler->ended) return -1;
@@ -109,6 +133,12 @@ int32_t sa_resampler_process(sa_resampler *resampler, const float *in, uint32_t 
     uint64_t ready = outputs_ready(resampler, length);
     if (ready > INT32_MAX) return -1;
     size_t history = history_length(resampler);
+
+    if (sa_decimates(resampler->filter)) {
+        decimate(resampler, input, ready, output);
+        keep_history(resampler, input, length);
+        return (int32_t)ready;
+    }
 
     /* Outputs whose samples begin in the history are computed from a copy of the history followed by the input. */
     int64_t border = (int64_t)history - (int64_t)resampler->filter->half;
@@ -123,13 +153,7 @@ int32_t sa_resampler_process(sa_resampler *resampler, const float *in, uint32_t 
     }
     if (ready > across) write_outputs(resampler, input, 0, ready - across, output + across);
 
-    if (length >= history) {
-        memcpy(resampler->history, input + length - history, history * sizeof(float));
-    } else {
-        memmove(resampler->history, resampler->history + length, (history - length) * sizeof(float));
-        memcpy(resampler->history + history - length, input, length * sizeof(float));
-    }
-    resampler->lead -= (int64_t)length;
+    keep_history(resampler, input, length);
     return (int32_t)ready;
 }
 

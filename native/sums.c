@@ -5,6 +5,7 @@
  * call, on the outputs that share a row, or on the width of the processor's registers. */
 #include "filter.h"
 
+#include "decimate.h"
 #include "kernel.h"
 
 #include <stddef.h>
@@ -102,7 +103,9 @@ static SA_KERNEL void run_between(const sa_filter *filter, uint32_t phase, const
 }
 
 uint64_t sa_filter_run(const sa_filter *filter, uint32_t phase, const float *samples, uint64_t count, float *out) {
-    if (filter->exact)
+    if (sa_decimates(filter))
+        sa_decimate(filter, samples, 0, samples, count, out);
+    else if (filter->exact)
         run_exact(filter, phase, samples, count, out);
     else
         run_between(filter, phase, samples, count, out);

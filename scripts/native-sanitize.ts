@@ -81,7 +81,7 @@ export async function sanitizeMemory(runs: number, seed: number): Promise<Saniti
 
 /** The tests with several threads, and the sources that each needs. */
 const THREADED: Readonly<Record<string, readonly string[]>> = {
-  threads_test: ["arena.c", "filter.c", "sums.c", "resampler.c"],
+  threads_test: ["arena.c", "filter.c", "sums.c", "decimate.c", "resampler.c"],
   sessions_test: ["session_table.c"],
 };
 

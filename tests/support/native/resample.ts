@@ -75,4 +75,5 @@ export const PAIRS: readonly (readonly [number, number])[] = [
   [4000, 384000],
   [4001, 383987],
   [383987, 384000],
+  [384000, 16000],
 ];
