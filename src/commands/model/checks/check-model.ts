@@ -1,4 +1,5 @@
 import { messageOf } from "../../../lib/thrown.ts";
+import type { ModelInfo } from "../../../model/model-info.ts";
 import type { Finding, ReportFinding } from "./finding.ts";
 import { ChecksAborted, ModelHarness, type ModelHarnessOptions } from "./model-harness.ts";
 import { speechLike } from "./signals.ts";
@@ -10,6 +11,8 @@ export type { Finding, Verdict } from "./finding.ts";
 export interface CheckOptions extends ModelHarnessOptions {
   /** Returns speech at the model's sample rate, one second or longer. By default a synthetic signal. */
   readonly speech?: (sampleRate: number) => Float32Array;
+  /** The workers are processes. */
+  readonly isolated?: boolean;
   /** Receives a line now and then while the model loads. */
   readonly onLoading?: (text: string) => void;
 }
@@ -38,12 +41,13 @@ export async function checkModel(options: CheckOptions, onFinding: (finding: Fin
   } finally {
     clearInterval(loading);
   }
-  const { name, sampleRate, stateful, options: taken, nativeAddon, loadMs } = harness.pool.info;
+  const { name, sampleRate, stateful, options: taken, nativeAddon, loadMs, python } = harness.pool.info;
   const kind = `${stateful ? "with" : "without"} state${taken ? `, options: ${taken.join(", ") || "none"}` : ""}`;
   report("ok", "load", `"${name}", ${sampleRate} Hz, ${kind}; loaded and warm in ${Math.round(loadMs)} ms`);
-  if (nativeAddon) {
-    const advice = "a call that takes too long cannot be interrupted, and a crash in it ends the server";
-    report("note", "native add-on", `the model loads one: ${advice}`);
+  if (python !== undefined) reportPython(python, report);
+  if (nativeAddon && options.isolated !== true) {
+    const risk = "a call that takes too long cannot be interrupted, and a crash in it ends the server";
+    report("note", "native add-on", `the model loads one: ${risk}; with isolation=process it ends one call`);
   }
   const speech = options.speech?.(sampleRate) ?? speechLike(sampleRate, SPEECH_SECONDS);
   try {
@@ -52,4 +56,14 @@ export async function checkModel(options: CheckOptions, onFinding: (finding: Fin
     if (!(error instanceof ChecksAborted)) throw error;
     report("FAIL", "aborted", error.message);
   }
+}
+
+function reportPython(
+  { executable, implementation, version, numpy }: NonNullable<ModelInfo["python"]>,
+  report: ReportFinding,
+): void {
+  const interpreter = `${implementation} ${version}, ${executable}`;
+  if (numpy !== undefined) return report("ok", "interpreter", `${interpreter}, with NumPy ${numpy}`);
+  const install = `\`${executable} -m pip install numpy\` installs it`;
+  report("note", "interpreter", `${interpreter}, without NumPy: audio is a memoryview of floats; ${install}`);
 }

@@ -21,6 +21,18 @@ export class ChecksAborted extends Error {
 export interface ModelHarnessOptions
   extends Pick<ModelPoolOptions, "model" | "settings" | "startHost">, Omit<PoolLimits, "maxInFlight"> {}
 
+/** Words that depend on the language of a model. */
+interface Words {
+  readonly false: string;
+  /** The declaration of a model whose calls may be repeated. */
+  readonly idempotent: string;
+  /** What happens to a state between two calls. */
+  readonly copied: string;
+}
+
+const TYPESCRIPT_WORDS: Words = { false: "false", idempotent: "idempotent: true", copied: "cloned" };
+const PYTHON_WORDS: Words = { false: "False", idempotent: "idempotent = True", copied: "pickled" };
+
 /** Runs a model in a worker pool, as a server does, and calls it with chosen audio. */
 export class ModelHarness implements AsyncDisposable {
   readonly pool: ModelPool;
@@ -46,6 +58,11 @@ export class ModelHarness implements AsyncDisposable {
       startHost,
       log: { warn },
     });
+  }
+
+  /** How the language of the model says things, for advice to its author. */
+  get words(): Words {
+    return this.pool.info.python === undefined ? TYPESCRIPT_WORDS : PYTHON_WORDS;
   }
 
   /** What in the state of a stream loses its methods when it is cloned; undefined: nothing was found. */

@@ -24,7 +24,7 @@ export async function checkStateful(harness: ModelHarness, speech: Float32Array,
   }
   reportResults(first, report);
   reportTiming(first.factors, BLOCK_SECONDS, report);
-  reportState(first, report);
+  reportState(harness, first, report);
   reportUncloned(harness, "note", report);
   if (await checkDeterminism(harness, speech, block, first, report)) {
     await checkTwoStreams(harness, speech, block, first, report);
@@ -43,10 +43,11 @@ function reportResults({ blocks, end }: StreamRun, report: ReportFinding): void 
   report("ok", "finish", end.output === undefined ? "no result at the end of a stream" : describeResult(end));
 }
 
-function reportState({ states }: StreamRun, report: ReportFinding): void {
-  const sizes = states.map((state) => serialize(state).byteLength);
+function reportState({ words }: ModelHarness, { states }: StreamRun, report: ReportFinding): void {
+  // A state that comes from another process is encoded.
+  const sizes = states.map((state) => (state instanceof Uint8Array ? state : serialize(state)).byteLength);
   const [first = 0, last = 0, largest] = [sizes[0], sizes.at(-1), Math.max(...sizes)];
-  const text = `can be cloned; at most ${largest} bytes per block`;
+  const text = `can be ${words.copied}; at most ${largest} bytes per block`;
   if (largest > LARGE_STATE_BYTES) report("note", "state", `${text}; copying it takes time and memory: keep it small`);
   else if (last > 2 * first + 256) report("note", "state", `${text}; it grows from ${first} to ${last} bytes`);
   else report("ok", "state", text);
@@ -148,7 +149,7 @@ async function checkRepeatedStep(
   }
   const same = compareResults([result as Result], [again as Result]) !== "different";
   if (same && !idempotent) {
-    const advice = "with `idempotent: true`, a server repeats a step if its worker dies";
+    const advice = `with \`${harness.words.idempotent}\`, a server repeats a step if its worker dies`;
     report("note", "idempotent", `not declared, but a repeated step gives the same result: ${advice}`);
   } else if (same) report("ok", "idempotent", "a repeated step gives the same result");
   else if (idempotent) report("FAIL", "idempotent", "declared, but a repeated step gives another result");

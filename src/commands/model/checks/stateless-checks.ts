@@ -82,7 +82,7 @@ async function checkDeterminism(
     report("note", "deterministic", "up to rounding: the same audio gives almost the same result");
   else report("ok", "deterministic", "the same audio gives the same result");
   if (!info.idempotent) {
-    const advice = "with `idempotent: true`, a server repeats a call if its worker dies";
+    const advice = `with \`${harness.words.idempotent}\`, a server repeats a call if its worker dies`;
     report("note", "idempotent", `not declared, but results repeat: ${advice}`);
   }
 }
@@ -126,8 +126,9 @@ async function checkBatch(harness: ModelHarness, report: ReportFinding): Promise
 async function checkInterim(harness: ModelHarness, speech: Float32Array, report: ReportFinding): Promise<void> {
   const piece = speech.subarray(0, Math.floor(harness.pool.sampleRate / 2));
   const outcome = await harness.call(harness.openLane(), piece, { kind: "interim" });
-  if (outcome.status === "ok") report("ok", "interim", `${describeResult(outcome)} with call.final false`);
-  else report("FAIL", "interim", `with call.final false: ${harness.describeFailure(outcome)}`);
+  if (outcome.status === "ok")
+    report("ok", "interim", `${describeResult(outcome)} with call.final ${harness.words.false}`);
+  else report("FAIL", "interim", `with call.final ${harness.words.false}: ${harness.describeFailure(outcome)}`);
 }
 
 async function checkEdgeCases(harness: ModelHarness, report: ReportFinding): Promise<void> {
