@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 import { parseSendSettings } from "../../src/commands/send/settings.ts";
 import { commandLines, untriedFences } from "../support/command-lines.ts";
@@ -10,7 +10,12 @@ import { example } from "../support/example-harness.ts";
 const root = example("..");
 
 /** Set-up commands of an example. Its own test, or the set-up of the machine, runs them. */
-const SET_UP = [/^sudo apt-get install /, /^\(cd examples\/\S+ && bun install\)$/];
+const SET_UP = [
+  /^sudo apt-get install /,
+  /^\(cd examples\/\S+ && bun install\)$/,
+  /^python3 -m venv (examples\/\S+\/\.venv)(?: && \1\/bin\/pip install numpy)?$/,
+  /^(examples\/\S+)\/\.venv\/bin\/pip install --no-deps -r \1\/requirements\.txt$/,
+];
 
 const readmes = (await readdir(example(), { recursive: true }))
   .filter((path) => /^[^/]+\/README\.md$/.test(path))
@@ -28,8 +33,8 @@ test.each(readmes)("examples/%s serves its own model and sends a file that exist
   for (const { text } of commandLines(markdown)) {
     const [program, command, ...args] = text.split(" ");
     if (program === "./streamer" && command === "serve") {
-      expect(args).toEqual(["--model", `./examples/${readme.replace("README.md", "model.ts")}`]);
-      expect(existsSync(join(root, args[1]!))).toBe(true);
+      const file = ["model.ts", "model.py"].find((name) => existsSync(example(dirname(readme), name)));
+      expect(args).toEqual(["--model", `./examples/${dirname(readme)}/${file}`]);
       served += 1;
     } else if (program === "./streamer" && command === "send") {
       expect(existsSync(join(root, parseSendSettings(args).input))).toBe(true);

@@ -15,7 +15,7 @@ export interface Document {
 export async function filesBelow(folder: string, ending: string): Promise<string[]> {
   const paths = await readdir(join(root, folder), { recursive: true });
   return paths
-    .filter((path) => path.endsWith(ending) && !path.includes("node_modules"))
+    .filter((path) => path.endsWith(ending) && !/(?:^|\/)(?:node_modules|\.venv)\//.test(path))
     .map((path) => `${folder}/${path}`)
     .sort();
 }
