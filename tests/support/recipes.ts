@@ -1,6 +1,6 @@
 import { cp, mkdtemp, readdir, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 
 import { root } from "./documents.ts";
 
@@ -39,13 +39,18 @@ export function readRecipes(page: string): Recipe[] {
     });
 }
 
+/** Names of fences that are not those of file extensions. */
+const LANGUAGES: Readonly<Record<string, string>> = { ".py": "python", ".md": "md" };
+
 function readStep(item: string, recipe: string): Step {
   // The last item ends where the text is no longer indented.
-  const [step = ""] = item.split(/\n\n(?! )/);
-  const [, path = "", mark] = /`((?:src|native|tests|docs|deploy)\/[\w./-]+\.\w+)`( \(new\))?/.exec(step) ?? [];
+  const [step = ""] = item.split(/\n\n(?![ \n])/);
+  const [, path = "", mark] =
+    /`((?:src|native|tests|docs|deploy|examples)\/[\w./-]+\.\w+)`( \(new\))?/.exec(step) ?? [];
   const isNew = mark !== undefined;
   const below = recipe.split(`<details><summary><code>${path}</code></summary>\n`)[1];
-  const content = isNew ? (codeBlocks(step, "ts")[0] ?? codeBlocks(below ?? "", "ts")[0]) : undefined;
+  const language = LANGUAGES[extname(path)] ?? "ts";
+  const content = isNew ? (codeBlocks(step, language)[0] ?? codeBlocks(below ?? "", language)[0]) : undefined;
   return { path, isNew, content, edits: codeBlocks(step, "diff") };
 }
 
