@@ -10,14 +10,17 @@ import { filesBelow, readDocuments, root } from "../support/documents.ts";
 const documents = await readDocuments();
 const manifest: { scripts: Record<string, string> } = await Bun.file(join(root, "package.json")).json();
 
-/** Settings that model files declare: the names before `: { default:` in examples and templates. */
+/** Settings that model files declare: the names before `: { default:` in examples, templates and documents. */
 async function describedInFiles(): Promise<string[]> {
   const files = [
     ...(await filesBelow("examples", "model.ts")),
+    ...(await filesBelow("examples", "model.py")),
     ...(await filesBelow("src/commands/model/templates", ".ts")),
+    ...(await filesBelow("src/commands/model/templates", ".py")),
+    ...documents.map(({ path }) => path),
   ];
   const texts = await Promise.all(files.map((file) => Bun.file(join(root, file)).text()));
-  return texts.flatMap((text) => [...text.matchAll(/(\w+): \{ default:/g)].map(([, name = ""]) => name));
+  return texts.flatMap((text) => [...text.matchAll(/(\w+)"?: \{ ?"?default"?:/g)].map(([, name = ""]) => name));
 }
 
 const modelKeys = new Set([
@@ -54,10 +57,10 @@ function unknownKeys(text: string): string[] {
     .map(([name]) => name);
 }
 
-/** Metrics in a text that do not exist. Names of files and C functions are excluded. */
+/** Metrics in a text that do not exist. Names of files and C functions are excluded, and programs in Python. */
 function unknownMetrics(text: string): string[] {
   const known = new Set(allMetricNames().flatMap((name) => [name, baseName(name)]));
-  const named = text.matchAll(/(?<![\w/.-])streamer_[a-z_]+(?![\w./-])/g);
+  const named = text.replace(/```python[\s\S]*?```/g, "").matchAll(/(?<![\w/.-])streamer_[a-z_]+(?![\w./-])/g);
   return [...named].map(([name]) => name).filter((name) => !known.has(name));
 }
 
