@@ -139,7 +139,7 @@ export class ModelEntry {
     this.#generation += 1;
     const result = { ...this.#result("loaded"), load_ms: Math.round(performance.now() - startedMs) };
     const { model, generation, load_ms } = result;
-    this.#options.log.info("model_reloaded", { model, generation, load_ms, earlier: result.earlier });
+    this.#options.log.info("model_reloaded", { model, generation, load_ms, earlier_streams: this.#earlierStreams });
     this.retire();
     return result;
   }
@@ -182,9 +182,14 @@ export class ModelEntry {
     return { model: this.name, result, generation: this.#generation, earlier };
   }
 
+  /** Streams that use earlier generations. */
+  get #earlierStreams(): number {
+    return [...this.#earlier.values()].reduce((sum, { pool }) => sum + pool.openStreams, 0);
+  }
+
   #crowded(): string {
     const { maxGenerations } = this.#options;
-    const streams = [...this.#earlier.values()].reduce((sum, { pool }) => sum + pool.openStreams, 0);
+    const streams = this.#earlierStreams;
     return (
       `${this.generations} generations of the model are loaded, the earlier ones for ${streams === 1 ? "1 stream" : `${streams} streams`}; ` +
       `allowed: ${maxGenerations} together with the next one (limits.model_generations)`
