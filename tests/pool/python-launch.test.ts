@@ -1,9 +1,19 @@
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 
+import { modelVariables } from "../../src/lib/model-variables.ts";
+import type { Outcome } from "../../src/model/job.ts";
+import { processHost } from "../../src/pool/process-host.ts";
 import { findInterpreter, pythonLaunch } from "../../src/pool/python-launch.ts";
+import { ORDERS } from "../support/models/puppet.ts";
+import { testPool } from "../support/pool-harness.ts";
+import { python, pythonModel } from "../support/python.ts";
+import { testWith } from "../support/requirements.ts";
+
+// Far longer than these tests take, so that a busy machine does not fail them.
+setDefaultTimeout(300_000);
 
 const folder = mkdtempSync(join(tmpdir(), "streamer python "));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -96,4 +106,45 @@ test("the command line is short, because `ps` shows it: the host comes over the 
   expect(parseInt(Buffer.from(program!.subarray(0, 8)).toString(), 16)).toBe(program!.length - 8);
   // Old versions of Python read it, too.
   expect(program!.every((byte) => byte < 128)).toBe(true);
+});
+
+describe("a pool of workers in Python", () => {
+  const startHost = processHost(
+    ({ model }) => pythonLaunch(model, python!, modelVariables({})),
+    () => {},
+  );
+  const start = () => testPool({ model: pythonModel("batching"), startHost });
+  const together = (outcomes: readonly Outcome[]) =>
+    outcomes.map((outcome) => (outcome.status === "ok" ? outcome.output?.["together"] : outcome.status));
+
+  testWith(python)("gives 8 channels that wait at the same time one call with a batch of 8", async () => {
+    await using kit = await start();
+    const lanes = Array.from({ length: 8 }, () => kit.lane());
+    for (let round = 0; round < 20; round++) {
+      const outcomes = await Promise.all(lanes.map((lane) => kit.submit(lane, [0, round])));
+      expect(together(outcomes)).toEqual(lanes.map(() => 8));
+    }
+  });
+
+  testWith(python)(
+    "gives 8 channels that each send the next piece when they have the last result full batches",
+    async () => {
+      await using kit = await start();
+      const sizes: unknown[] = [];
+      await Promise.all(
+        Array.from({ length: 8 }, async () => {
+          const lane = kit.lane();
+          for (let piece = 0; piece < 50; piece++) sizes.push(...together([await kit.submit(lane, [0, piece])]));
+        }),
+      );
+      expect(sizes).toEqual(Array.from({ length: 400 }, () => 8));
+    },
+  );
+
+  testWith(python)("repeats what a worker that dies during a batch has left, each alone", async () => {
+    await using kit = await start();
+    const pieces = [0, 0, ORDERS.exit, 0];
+    const outcomes = await Promise.all(pieces.map((order) => kit.submit(kit.lane(), [order])));
+    expect(outcomes.map(({ status }) => status)).toEqual(["ok", "ok", "failed", "ok"]);
+  });
 });

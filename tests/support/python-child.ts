@@ -27,6 +27,8 @@ export interface ChildOptions {
   /** A command that starts the interpreter. */
   readonly under?: readonly string[];
   readonly parent?: number;
+  /** Variables of OpenTelemetry. */
+  readonly tracing?: Readonly<Record<string, string>>;
 }
 
 export interface ChildJob {
@@ -59,9 +61,9 @@ export class PythonChild implements AsyncDisposable {
     const child = new PythonChild(options);
     await child.#connect();
     child.#write(hostProgram());
-    const { model, settings = {}, parent = process.pid } = options;
+    const { model, settings = {}, parent = process.pid, tracing = {} } = options;
     const arena = { slabs: 64 };
-    child.send({ type: "load", model, settings, spawn: 0, arena, slabSamples: Arena.SLAB_SAMPLES, parent });
+    child.send({ type: "load", model, settings, spawn: 0, arena, slabSamples: Arena.SLAB_SAMPLES, parent, tracing });
     return child;
   }
 

@@ -19,6 +19,17 @@ const ROUTES = ["simple", "segmented", "stateful"];
 const ALLOWED = new Set(["worker_crashed", "inference_timeout", "inference_failed", "model_unavailable"]);
 const MIB = 1024 * 1024;
 
+/** A model whose workers die. */
+export interface DoomedModel {
+  readonly path: string;
+  /** The byte of the file `record` for each kind of death. */
+  readonly deaths: Readonly<Record<string, string>>;
+  /** Settings of the server besides. */
+  readonly settings?: Readonly<Record<string, string | number>>;
+}
+
+const DOOMED: DoomedModel = { path: modelPath("doomed"), deaths: DEATHS };
+
 /** What a run has come to. */
 export interface DeathsFound {
   /** By kind. */
@@ -42,11 +53,12 @@ export async function streamUnderDeaths(
   each: number,
   seed: number,
   settleMs: number,
+  doomed = DOOMED,
 ): Promise<DeathsFound> {
   const record = join(executable.folder, `deaths-${seed}`);
   writeFileSync(record, "");
   await using server = await executable.serve({
-    "model.name": modelPath("doomed"),
+    "model.name": doomed.path,
     "model.workers": WORKERS,
     "model.inference_timeout_ms": DEADLINE_MS,
     "model.seed": seed,
@@ -54,10 +66,13 @@ export async function streamUnderDeaths(
     "simple.block_ms": 100,
     "limits.finish_ms": 120_000,
     "limits.max_sessions_per_address": 1_000,
+    ...doomed.settings,
   });
   const counts = (): Record<string, number> => {
     const text = readFileSync(record, "latin1");
-    return Object.fromEntries(Object.entries(DEATHS).map(([death, byte]) => [death, text.split(byte).length - 1]));
+    return Object.fromEntries(
+      Object.entries(doomed.deaths).map(([death, byte]) => [death, text.split(byte).length - 1]),
+    );
   };
   const found = { streams: 0, samples: 0, missing: 0, errors: 0 };
   let least = 0;

@@ -9,11 +9,19 @@ CHANNEL = 3
 ARENA = 4
 LIBRARY = 5
 
+# The limits of src/worker/child/frames.ts.
+MAX_HEADER_BYTES = 64 * 1024 * 1024
+MAX_BLOB_BYTES = 256 * 1024 * 1024
+
 READ_BYTES = 64 * 1024
 # Frames up to this size are joined and written at once.
 JOINED_BYTES = 64 * 1024
 
 _SIZES = struct.Struct("<II")
+
+
+class FrameTooLong(Exception):
+    """Results that are larger than a frame may be."""
 
 
 class Channel:
@@ -41,11 +49,17 @@ class Channel:
             self._data += part
 
     def send(self, header, blobs=()):
-        """Sends a header, which is JSON text or an object, and the bytes of buffers of which none is empty."""
+        """Sends a header, which is JSON text or an object, and the bytes of buffers of which none is empty.
+
+        Raises FrameTooLong, and has sent nothing.
+        """
         text = header if isinstance(header, str) else json.dumps(header, separators=(",", ":"))
         head = text.encode("utf-8")
         views = [memoryview(blob).cast("B") for blob in blobs]
         size = sum(view.nbytes for view in views)
+        for part, length, limit in (("JSON", len(head), MAX_HEADER_BYTES), ("audio and state", size, MAX_BLOB_BYTES)):
+            if length > limit:
+                raise FrameTooLong("the results of a call have %d bytes of %s; allowed: %d" % (length, part, limit))
         start = _SIZES.pack(len(head), size) + head
         if size <= JOINED_BYTES:
             self._write(b"".join([start, *views]))

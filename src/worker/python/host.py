@@ -10,10 +10,11 @@ import time
 
 from streamer_host import arrays
 from streamer_host.caller import Call, Job
-from streamer_host.channel import CHANNEL, Channel
+from streamer_host.channel import CHANNEL, Channel, FrameTooLong
 from streamer_host.failures import MAX_LOAD_ERROR_LENGTH, ModelFault, describe, stack_of
 from streamer_host.guard import end_with_server, isolate
 from streamer_host.loading import Closed, Loader
+from streamer_host.output import Result
 from streamer_host.tasks import Tasks
 
 # Longest wait for handlers at the exit, seconds.
@@ -80,7 +81,10 @@ class Host:
         self._started = None if started is None else (number, started[0])
         # The log has what the model has printed, whatever happens next.
         _flush()
-        self._channel.send(*_encode(number, infer_ms, results))
+        try:
+            self._channel.send(*_encode(number, infer_ms, results))
+        except FrameTooLong as error:
+            self._channel.send(*_encode(number, infer_ms, [Result(error=str(error)) for _ in jobs]))
 
     def _jobs(self, messages, blob):
         jobs, at = [], 0

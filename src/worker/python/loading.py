@@ -47,7 +47,11 @@ class Loader:
         arrays.find_numpy()
         self._channel.send({"type": "declared", "module": model_file.declaration(module)})
         settings = self._wait_for_settings(module)
-        traces = Traces() if getattr(module, "traces", False) else NoTraces()
+        traces = NoTraces()
+        if getattr(module, "traces", False):
+            # They may have secrets, so only a model that exports spans has them.
+            os.environ.update(self._message.get("tracing", {}))
+            traces = Traces()
         model = self._construct(module, settings)
         stateful = callable(getattr(model, "step", None))
         sample_rate = int(getattr(module, "sample_rate", None) or DEFAULT_SAMPLE_RATE)

@@ -169,11 +169,12 @@ describe("a model in Python", () => {
     const order = `
 import os, subprocess, threading
 threading.Thread(target=threading.Event().wait).start()
-names = lambda pid: sorted(int(name) for name in os.listdir('/proc/%s/fd' % pid))
+files = lambda pid: subprocess.run(['ls', '-l', '/proc/%s/fd' % pid], capture_output=True, text=True).stdout
+channel = os.readlink('/proc/self/fd/3')
 inherited = subprocess.Popen(['sleep', '60'], close_fds=False)
-result = {'own': [3 in names('self')], 'inherited': names(inherited.pid)}
+result = {'channel': channel[:7], 'inherited': channel in files(inherited.pid), 'own': channel in files(os.getpid())}
 inherited.kill(); inherited.wait()`;
-    expect((await child.order(order)).output).toEqual({ own: [true], inherited: [0, 1, 2] });
+    expect((await child.order(order)).output).toEqual({ channel: "socket:", inherited: false, own: true });
   });
 
   testHere("may fork: the fork has no channel and ends when it returns, and the call has one result", async () => {
@@ -325,7 +326,7 @@ class Model:
 testHere("a model in Python that traces has the span of its call as the current one", async () => {
   // The interface of opentelemetry-api, which is not installed here.
   const text = `
-import sys, types
+import os, sys, types
 current = []
 def module(name, **values):
     sys.modules[name] = types.ModuleType(name)
@@ -340,13 +341,17 @@ module("opentelemetry.trace.propagation.tracecontext", TraceContextTextMapPropag
 name = "x"
 traces = True
 class Model:
+    def __init__(self): self.endpoint = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
     def infer(self, audio, call):
         if len(audio) == 1: raise ValueError()
-        return {"current": list(current)}
+        return {"current": list(current), "endpoint": self.endpoint}
 `;
-  await using child = await ready(write("traced.py", text));
+  const tracing = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector" };
+  await using child = await PythonChild.ready({ python: python!, model: write("traced.py", text), tracing });
   const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-  expect(await child.call({ traceparent })).toEqual([{ output: { current: [{ traceparent }] } }]);
+  expect(await child.call({ traceparent })).toEqual([
+    { output: { current: [{ traceparent }], endpoint: "http://collector" } },
+  ]);
   expect(await child.call({ traceparent, samples: [1] })).toMatchObject([{ error: "ValueError" }]);
-  expect(await child.call({})).toEqual([{ output: { current: [] } }]);
+  expect(await child.call({})).toEqual([{ output: { current: [], endpoint: "http://collector" } }]);
 });
