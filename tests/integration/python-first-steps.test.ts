@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { encode, speech, wav } from "../support/audio.ts";
 import { parseEvents, sharedExecutable } from "../support/executable.ts";
 import { BarePython, testWithPython } from "../support/python-environment.ts";
+import { python } from "../support/python.ts";
 import { S16_MONO } from "../support/requests.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
@@ -34,6 +35,34 @@ testWithPython("without NumPy, check and serve say where the new model needs it,
   expect(words).toContain("/.venv/bin/python -m pip install numpy`");
   const served = await executable.run(["serve", "--port", "0", "--model", "./my_model.py"]);
   expect(served).toEqual({ code: 2, out: "", err: `streamer: ${words}\n` });
+});
+
+testWithPython("check takes the interpreter and the environment that serve would, and refuses a thread", async () => {
+  await writeFile(
+    join(executable.folder, "where.py"),
+    `import os, sys
+
+name = "where"
+idempotent = True
+
+class Model:
+    def infer(self, audio, call):
+        return {"python": sys.executable, "weights": os.environ.get("WEIGHTS"), "secret": os.environ.get("SECRET")}
+`,
+  );
+  const sets = ["--set", `python=${python}`, "--set", "model.env.WEIGHTS=here"];
+  const options = { env: { SECRET: "hidden" } };
+  const { code, out } = await executable.run(["model", "check", "./where.py", ...sets], options);
+  expect(code).toBe(0);
+  expect(out).toContain(`, ${python}, with`);
+  expect(out).toContain(`{"python":"${python}","weights":"here","secret":null}`);
+  for (const [set, code, words] of [
+    ["isolation=thread", 2, "model.isolation: found thread (--set); allowed for a .py file: process"],
+    ["python=./nowhere", 1, "./nowhere"],
+  ] as const) {
+    const refused = await executable.run(["model", "check", "./where.py", "--set", set]);
+    expect(refused).toMatchObject({ code, [code === 1 ? "out" : "err"]: expect.stringContaining(words) });
+  }
 });
 
 testWithPython("a model without packages is checked, served and called", async () => {

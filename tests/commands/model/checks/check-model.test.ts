@@ -5,9 +5,10 @@ import { join } from "node:path";
 
 import { checkModel, type Finding } from "../../../../src/commands/model/checks/check-model.ts";
 import { builtInModels } from "../../../../src/model/models.ts";
+import { hostFor } from "../../../../src/pool/host-for.ts";
 import { threadHost } from "../../../../src/pool/thread-host.ts";
 import { ADDON_IMPORTS, addonModel, buildAddon } from "../../../support/blocking-addon.ts";
-import { modelPath, workerUrl } from "../../../support/pool-harness.ts";
+import { modelCommand, modelPath, workerUrl } from "../../../support/pool-harness.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
 setDefaultTimeout(300_000);
@@ -164,14 +165,22 @@ test("a model without `dispose` has no finding about it, and one that releases s
   }
 });
 
-test("a native add-on is noted", async () => {
+test("a native add-on is noted with the advice to isolate it, but not in a process", async () => {
   const folder = await mkdtemp(join(tmpdir(), "streamer-check-"));
   try {
     await buildAddon(join(folder, "blocking.node"));
     await writeFile(join(folder, "addon.ts"), addonModel(ADDON_IMPORTS.require));
     const findings = await findingsOf(join(folder, "addon.ts"));
-    expect(findingOf(findings, "native add-on")).toStartWith("note: the model loads one: ");
+    expect(findingOf(findings, "native add-on")).toMatch(/^note: the model loads one: .*; with isolation=process /);
     expect(failed(findings)).toEqual([]);
+
+    const model = join(folder, "addon.ts");
+    const hosted = { name: model, isolation: "process", python: "auto", env: {} } as const;
+    const startHost = hostFor(hosted, { workerUrl, modelCommand }, () => {});
+    const limits = { workers: 1, inferenceTimeoutMs: 60_000, loadTimeoutMs: 60_000 };
+    const isolated: Finding[] = [];
+    await checkModel({ model, settings: {}, ...limits, startHost, isolated: true }, (found) => isolated.push(found));
+    expect([findingOf(isolated, "native add-on"), failed(isolated)]).toEqual(["nothing: ", []]);
   } finally {
     await rm(folder, { recursive: true });
   }
