@@ -234,6 +234,9 @@ async function beside(server: Watched, kinds: readonly string[]): Promise<{ p99:
   return { p99: quantile(tally.finals, 0.99), problems: { ...tally.problems, missing: tally.missing } };
 }
 
+/** Goal for the rise of the others' p99, in milliseconds. */
+const GOAL_RISE_MS = 20;
+
 const FLOODS = [
   "pings",
   "empty messages",
@@ -256,14 +259,20 @@ test("floods of frames, pings, fragments, upgrades, starts and stops, and slow h
       return `others exact beside ${FLOODS.length} kinds at once, ${await server.back()}`;
     }
     const before = await beside(server, []);
-    const rises: string[] = [];
+    const rises: { readonly kind: string; readonly ms: number }[] = [];
     for (const kind of FLOODS) {
       const { p99, problems } = await beside(server, [kind]);
       expect({ kind, problems }).toEqual({ kind, problems: { missing: 0 } });
-      rises.push(`${kind} ${(p99 - before.p99).toFixed(1)}`);
+      rises.push({ kind, ms: p99 - before.p99 });
     }
     const left = await server.back();
-    return `others exact; p99 alone ${before.p99.toFixed(1)} ms, rises by ms: ${rises.join(", ")}; ${left}`;
+    // Floods and victims share the processors of the machine: `bun run bench attacks` judges the rise.
+    const above = rises.filter(({ ms }) => ms > GOAL_RISE_MS).length;
+    const list = rises.map(({ kind, ms }) => `${kind} ${ms.toFixed(1)}`).join(", ");
+    return (
+      `others exact; p99 alone ${before.p99.toFixed(1)} ms, rises by ms: ${list} ` +
+      `(${above} of ${rises.length} above ${GOAL_RISE_MS}, not judged); ${left}`
+    );
   });
 });
 
