@@ -1,8 +1,9 @@
 /* A child process that ends with the process that has started it. See streamer_audio.h. */
-#define _GNU_SOURCE /* POLLRDHUP, pipe2 */
+#define _GNU_SOURCE /* POLLRDHUP */
 #include "streamer_audio.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -13,10 +14,19 @@
 /* Everything that a channel can report but data. */
 #define ENDS (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)
 #define STACK_BYTES (64 * 1024)
+/* Sent by the kernel when the parent ends. Not SIGKILL, which would reach this process alone, and before its thread could
+ * kill the group. Its default action ends a process, too. */
+#define PARENT_ENDED (SIGRTMAX - 3)
 
 static _Noreturn void kill_group(void) {
     kill(0, SIGKILL);
     _exit(128 + SIGKILL);
+}
+
+/* Runs on any thread, whatever that does. */
+static void parent_ended(int signal) {
+    (void)signal;
+    kill_group();
 }
 
 static void *watch(void *channel) {
@@ -48,7 +58,10 @@ static int start_watch(int32_t channel) {
 int32_t sa_child_guard(int32_t channel, int32_t parent) {
     struct pollfd now = {.fd = channel, .events = POLLRDHUP};
     if (channel < 0 || parent <= 0 || poll(&now, 1, 0) < 0 || now.revents & POLLNVAL) return -EINVAL;
-    if (setpgid(0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return -errno;
+    struct sigaction action = {.sa_handler = parent_ended, .sa_flags = SA_ONSTACK | SA_RESTART};
+    if (setpgid(0, 0) != 0 || sigaction(PARENT_ENDED, &action, NULL) != 0) return -errno;
+    /* Programs that it starts must not hold the channel open. */
+    if (fcntl(channel, F_SETFD, FD_CLOEXEC) != 0 || prctl(PR_SET_PDEATHSIG, PARENT_ENDED) != 0) return -errno;
     /* It may have ended before the signal was asked for. */
     if (getppid() != parent) return -ESRCH;
     return -start_watch(channel);

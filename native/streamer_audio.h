@@ -469,8 +469,9 @@ SA_API int32_t sa_connection_close(int32_t fd, uint32_t port);
 
 /* Makes this process end with its parent, whatever it does then: also within native code, or in an endless loop. It
  * becomes the leader of a process group, which gets SIGKILL when the parent's thread that has started it ends
- * (PR_SET_PDEATHSIG), or when the other end of the channel is closed, which a thread of its own waits for. Processes that
- * leave the group are not reached. channel: a connected socket, from which the thread reads nothing. parent: process ID.
+ * (PR_SET_PDEATHSIG with a real-time signal), or when the other end of the channel is closed, which a thread of its own
+ * waits for. Processes that leave the group are not reached. channel: a connected socket, from which the thread reads
+ * nothing, and which is closed on exec from now on. parent: process ID.
  * Returns 0; -EINVAL when an argument is out of range, -ESRCH when the parent has ended, or another negative errno. */
 SA_API int32_t sa_child_guard(int32_t channel, int32_t parent);
 

@@ -3,8 +3,7 @@ import { readFileSync, writeSync } from "node:fs";
 
 import type { Call, Model, ModelModule } from "../../../src/model/model.ts";
 
-/** Actions of the model, by the first sample of the audio: what ends a process, or keeps it from ending. */
-export const PERILS = {
+const NUMBERS = {
   answer: 0,
   segfault: 1,
   abort: 2,
@@ -34,6 +33,14 @@ export const PERILS = {
   memoryMaps: 18,
   hang: 19,
 } as const;
+
+/**
+ * Actions of the model, by the first sample of the audio: what ends a process, or keeps it from ending. They are small,
+ * because a server limits samples.
+ */
+export const PERILS = Object.fromEntries(
+  Object.entries(NUMBERS).map(([name, number]) => [name, number / 64]),
+) as Readonly<Record<keyof typeof NUMBERS, number>>;
 
 const libc = dlopen("libc.so.6", {
   abort: { args: [], returns: "void" },
