@@ -172,9 +172,9 @@ threading.Thread(target=threading.Event().wait).start()
 files = lambda pid: subprocess.run(['ls', '-l', '/proc/%s/fd' % pid], capture_output=True, text=True).stdout
 channel = os.readlink('/proc/self/fd/3')
 inherited = subprocess.Popen(['sleep', '60'], close_fds=False)
-result = {'channel': channel[:7], 'inherited': channel in files(inherited.pid), 'own': channel in files(os.getpid())}
+result = {'kind': channel[:7], 'inherited': channel in files(inherited.pid), 'own': channel in files(os.getpid())}
 inherited.kill(); inherited.wait()`;
-    expect((await child.order(order)).output).toEqual({ channel: "socket:", inherited: false, own: true });
+    expect(await child.order(order)).toEqual({ output: { kind: "socket:", inherited: false, own: true } });
   });
 
   testHere("may fork: the fork has no channel and ends when it returns, and the call has one result", async () => {
