@@ -135,10 +135,13 @@ function failure(error: unknown): WorkerResult {
 
 /**
  * Returns the message of a thrown value, cut if it is long, and its stack if it has one. Errors of Bun's parser have no
- * stack: their places take its place.
+ * stack, or one without their places, which stand before it.
  */
 export function describeError(error: unknown, maxLength = MAX_ERROR_LENGTH): { message: string; stack?: string } {
   const message = messageOf(error).slice(0, maxLength);
-  const stack = (error instanceof Error ? error.stack : undefined) ?? describeBuildError(error);
+  const parts = [describeBuildError(error), error instanceof Error ? error.stack : undefined];
+  const stack = parts.some((part) => part !== undefined)
+    ? parts.filter((part) => part !== undefined).join("\n")
+    : undefined;
   return stack === undefined ? { message } : { message, stack };
 }

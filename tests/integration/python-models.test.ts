@@ -241,6 +241,20 @@ describe("a server with a model in Python does not start, and gives the reason",
     expect(await reason([...args, "model.python=/bin/true"])).toContain("exit code 0 before it was ready");
   });
 
+  testHere("for a file whose import ends the process, in whatever way", async () => {
+    write("ending.py", "import os\nprint('so far')\nos._exit(7)");
+    const err = await reason(["--model", "./ending.py", "--set", path]);
+    expect(err).toContain(
+      `model "./ending.py" cannot be loaded: the process ended with exit code 7 before it was ready`,
+    );
+    write("ending.py", "import ctypes\nctypes.string_at(0)");
+    expect(await reason(["--model", "./ending.py", "--set", path])).toContain("SIGSEGV before it was ready");
+    write("ending.py", "import sys\nsys.exit('no weights')");
+    expect(await reason(["--model", "./ending.py", "--set", path])).toContain(
+      "its import raises SystemExit: no weights",
+    );
+  });
+
   testHere("for isolation: thread", async () => {
     expect(await reason(["--model", "./fine.py", "--set", "model.isolation=thread"])).toContain(
       "model.isolation: found thread (--set); allowed for a .py file: process",

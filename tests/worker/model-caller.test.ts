@@ -1,4 +1,7 @@
 import { describe, expect, spyOn, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 import { Arena } from "../../src/audio/arena.ts";
 import type { ModelInfo } from "../../src/model/model-info.ts";
@@ -55,6 +58,21 @@ test("errors become results, thrown or rejected", async () => {
   expect(thrown.run([job([1])])).toEqual([{ error: "e".repeat(500), stack: expect.any(String) }]);
   const rejected = callerOf({ infer: () => Promise.reject(new TypeError("late")) });
   expect(await rejected.run([job([1])])).toEqual([{ error: "late", stack: expect.any(String) }]);
+});
+
+test("a call that imports a file with several errors has the place of each in the stack", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "streamer-import-"));
+  try {
+    const file = join(folder, "torn.ts");
+    writeFileSync(file, "let a;\nlet a;\nlet b;\nlet b;\n");
+    const caller = callerOf({ infer: async () => (await import(file)) as object });
+    const [result] = await caller.run([job([1])]);
+    expect(result?.stack).toStartWith(
+      `it has 2 errors:\n  "a" has already been declared (${file}:2:5)\n  "b" has already been declared (${file}:4:5)`,
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 describe("an object of a class in a state", () => {

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 
 from streamer_host import arrays
 from streamer_host.caller import Call, Job
@@ -24,7 +25,16 @@ EXIT_SECONDS = 0.5
 def main():
     isolate()
     _open_output()
-    channel = Channel(CHANNEL)
+    try:
+        _run(Channel(CHANNEL))
+    except BaseException:
+        # A signal handler of the model has raised it outside of a call, for example. Part of a frame may be lost.
+        traceback.print_exc()
+        _flush()
+        os._exit(1)
+
+
+def _run(channel):
     tasks = Tasks()
     message, _ = channel.receive() or end_with_server()
     try:
@@ -55,13 +65,9 @@ class Host:
     def serve(self):
         """Returns when the server closes the worker."""
         while True:
-            try:
-                if self._channel.waits:
-                    self._tasks.wait(CHANNEL)
-                received = self._channel.receive()
-            except KeyboardInterrupt:
-                continue
-            header, blob = received or end_with_server()
+            if self._channel.waits:
+                self._tasks.wait(CHANNEL)
+            header, blob = self._channel.receive() or end_with_server()
             kind = header["type"]
             if kind == "call":
                 self._call(header, blob)

@@ -37,6 +37,30 @@ testHere.each([
   expect(child.headers.map(({ type }) => type)).toEqual(["declared", "ready"]);
 });
 
+testHere.each([
+  ["signal.signal(signal.SIGALRM, lambda *_: 1 / 0)\nsignal.setitimer(signal.ITIMER_REAL, 0.05)", "ZeroDivisionError"],
+  ["threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()", "KeyboardInterrupt"],
+])(
+  "a signal that raises an error between calls ends the worker, whatever threads are left: %j",
+  async (order, line) => {
+    await using child = await ready();
+    const thread = "import os, signal, threading\nthreading.Thread(target=threading.Event().wait).start()";
+    expect((await child.order(`${thread}\n${order}\nresult = {'fine': 1}`)).output).toEqual({ fine: 1 });
+    expect(await child.ended()).toBe(1);
+    expect(child.err).toContain(line);
+  },
+);
+
+testHere("a handler of the model for a signal runs, and so does the next call", async () => {
+  await using child = await ready();
+  const order =
+    "import os, signal\nfor s in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD): signal.signal(s, lambda *_: print('handled', _[0]))\nos.kill(os.getpid(), signal.SIGTERM)";
+  await child.order(order);
+  child.kill("SIGHUP");
+  await waitUntil("both signals", () => /handled (15|.*SIGTERM)[^]*handled (1\b|.*SIGHUP)/.test(child.out));
+  expect((await child.order("result = {'fine': 1}")).output).toEqual({ fine: 1 });
+});
+
 testHere("a call that needs more memory than there is fails with MemoryError, and the worker goes on", async () => {
   const limit =
     "import resource\nresource.setrlimit(resource.RLIMIT_AS, (1 << 30, resource.getrlimit(resource.RLIMIT_AS)[1]))";
