@@ -1,9 +1,13 @@
 // Which files of tests prove which promise, and in which order they run.
 
 import { readdir, readFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 
 import { type PromiseName, PROMISES } from "../../tests/support/promises.ts";
+
+/** Files at a time, where none judges memory or time. Many wait; one more than cores fills the gaps. */
+export const LANES = Math.min(4, availableParallelism() + 1);
 
 export const NAMES = Object.keys(PROMISES).filter((name): name is PromiseName => name in PROMISES);
 
@@ -17,7 +21,7 @@ export interface PlannedFile {
 }
 
 export interface Plan {
-  /** Files that run two at a time, the longest first. */
+  /** Files of which LANES run at a time, the longest first. */
   readonly together: readonly PlannedFile[];
   /** Files that judge memory, time or what a machine carries, one at a time. */
   readonly alone: readonly PlannedFile[];
@@ -47,5 +51,5 @@ export async function planFor(root: string, names: readonly PromiseName[]): Prom
 /** The minutes of the long form on two idle cores, about. */
 export function expectedMinutes({ together, alone }: Plan): number {
   const sum = (files: readonly PlannedFile[]): number => files.reduce((all, { minutes }) => all + minutes, 0);
-  return sum(together) / 2 + sum(alone);
+  return Math.max(sum(together) / LANES, together[0]?.minutes ?? 0) + sum(alone);
 }

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { PromiseName } from "../../tests/support/promises.ts";
 import type { Form, Proof } from "../../tests/support/proof.ts";
 import { runTests } from "../test-run.ts";
-import type { Plan, PlannedFile } from "./plan.ts";
+import { LANES, type Plan, type PlannedFile } from "./plan.ts";
 import { type Row, rowOf } from "./rows.ts";
 
 /** A file that hangs ends after this time. */
@@ -51,7 +51,7 @@ export class TortureRun {
     const lane = async (): Promise<void> => {
       for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) await this.#runFile(file);
     };
-    await Promise.all([lane(), lane()]);
+    await Promise.all(Array.from({ length: LANES }, lane));
     for (const file of alone) await this.#runFile(file);
     await rm(join(this.#options.folder, "tmp"), { recursive: true, force: true });
   }

@@ -41,7 +41,7 @@ export const PROMISES = {
   boundaries: {
     text: "a throw or rejection at any boundary costs its session only",
     goal: "others exact",
-    minutes: 10,
+    minutes: 18,
     ...TOGETHER,
   },
   shutdowns: {
