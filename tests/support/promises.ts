@@ -41,7 +41,7 @@ export const PROMISES = {
   boundaries: {
     text: "a throw or rejection at any boundary costs its session only",
     goal: "others exact",
-    minutes: 18,
+    minutes: 5,
     ...TOGETHER,
   },
   shutdowns: {
@@ -72,7 +72,7 @@ export const PROMISES = {
   clock_jumps: {
     text: "a clock on the wall that jumps ends nothing",
     goal: "0 streams harmed",
-    minutes: 1,
+    minutes: 0.4,
     ...TOGETHER,
   },
   scheduler: {
