@@ -1,5 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import type { ReloadResult } from "../../src/server/model-entry.ts";
@@ -7,6 +7,8 @@ import { encode, freshSeed, noise, seeded } from "../support/audio.ts";
 import { type ServeProcess, sharedExecutable } from "../support/executable.ts";
 import type { Settings } from "../support/in-process-server.ts";
 import { keepStreaming, loggedBy, ProcessesServer } from "../support/processes.ts";
+import { python } from "../support/python.ts";
+import { testWith } from "../support/requirements.ts";
 import { ScrapedMetrics } from "../support/scraped-metrics.ts";
 import { waitUntil } from "../support/wait.ts";
 
@@ -197,6 +199,42 @@ describe("serve --watch", () => {
     expect(await versionOf(server)).toBe(5);
   });
 });
+
+testWith(python)(
+  "a model in Python is reloaded with the modules beside it, also when they were saved in the same second",
+  async () => {
+    const folder = join(executable.folder, "python-model");
+    await mkdir(join(folder, "parts"), { recursive: true });
+    const path = join(folder, "tried.py");
+    const model = `name = "tried"
+from helper import VERSION
+from parts.inner import PART
+class Model:
+    def __init__(self, settings): pass
+    def infer(self, audio, call): return {"version": [VERSION, PART]}
+`;
+    const helper = async (version: number) => await writeFile(join(folder, "helper.py"), `VERSION = ${version}\n`);
+    const inner = async (part: number) => await writeFile(join(folder, "parts", "inner.py"), `PART = ${part}\n`);
+    await writeFile(path, model);
+    await Promise.all([helper(1), inner(1)]);
+    const settings = { ...SETTINGS, "model.name": path, "model.python": python! };
+    await using server = await executable.serve(settings, ["--watch"], {}, ["setsid"]);
+    await waitUntil("the watch", () => server.out.includes("tried.py and 2 files that it imports\n"));
+    expect(await versionOf(server)).toEqual([1, 1]);
+    for (let version = 2; version < 6; version++) {
+      await helper(version);
+      await waitUntil("the reload", () => server.out.includes(`tried: generation ${version} serves new streams`));
+      expect(await versionOf(server)).toEqual([version, 1]);
+    }
+    await inner(2);
+    await waitUntil("the reload", () =>
+      server.out.includes("inner.py has changed: loading tried.py\ntried: generation 6"),
+    );
+    expect(await versionOf(server)).toEqual([5, 2]);
+    // No cache of bytecode is written beside the files of the author.
+    expect((await readdir(folder)).sort()).toEqual(["helper.py", "parts", "tried.py"]);
+  },
+);
 
 describe("several processes", () => {
   test("reload one after the other by POST and --watch, and stop at the first in which a model cannot be loaded", async () => {

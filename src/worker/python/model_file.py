@@ -33,10 +33,32 @@ class _SourceLoader(importlib.machinery.SourceFileLoader):
         return self.source_to_code(self.get_data(self.path), self.path)
 
 
+def _compile_anew(folder):
+    """Has modules in the folder of the model compiled without a cache, too, but not those of packages installed in it."""
+    open_finder = importlib.machinery.FileFinder.path_hook(
+        (importlib.machinery.ExtensionFileLoader, importlib.machinery.EXTENSION_SUFFIXES),
+        (_SourceLoader, importlib.machinery.SOURCE_SUFFIXES),
+    )
+    library = os.path.dirname(os.path.realpath(os.__file__))
+
+    def hook(path):
+        place = os.path.realpath(path)
+        if not (place + os.sep).startswith(os.path.join(folder, "")) or "site-packages" in place.split(os.sep):
+            raise ImportError(path)
+        if (place + os.sep).startswith(library + os.sep):
+            raise ImportError(path)
+        return open_finder(path)
+
+    sys.path_hooks.insert(0, hook)
+    sys.path_importer_cache.clear()
+
+
 def import_model(path):
     """Imports the model file under the name of the file, so that pickle finds its classes in every worker."""
     # Neighbours of a file that is linked are where it is, as for every program in Python.
-    sys.path.insert(0, os.path.dirname(os.path.realpath(path)))
+    folder = os.path.dirname(os.path.realpath(path))
+    sys.path.insert(0, folder)
+    _compile_anew(folder)
     sys.argv[:] = [path]
     stem = os.path.splitext(os.path.basename(path))[0]
     # A file such as json.py must not replace a module that others use.
