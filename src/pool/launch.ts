@@ -5,6 +5,8 @@ export interface Launch {
   readonly command: readonly string[];
   /** The name of the process in `ps`; default: the first word of the command. */
   readonly argv0?: string;
+  /** What to know when it ends before the model is loaded. */
+  readonly note?: string;
   readonly environment: Readonly<Record<string, string>>;
   /** What the program reads from the channel before the first frame. */
   readonly program?: Uint8Array;

@@ -202,12 +202,14 @@ class ProcessHost implements WorkerHost {
     if (this.#reported || this.#end === undefined) return;
     this.#reported = true;
     this.#channel?.close();
-    this.#events.exited(this.#exit ?? { cause: describeEnd(this.#end, this.#info !== undefined) });
+    this.#events.exited(this.#exit ?? { cause: describeEnd(this.#end, this.#info !== undefined, this.#launch?.note) });
   }
 }
 
-function describeEnd({ code, signal }: ChildEnd, wasReady: boolean): string {
+function describeEnd({ code, signal }: ChildEnd, wasReady: boolean, note?: string): string {
   const what = signal === undefined ? `ended with exit code ${code}` : `was ended by ${signal}`;
   const hint = signal === "SIGKILL" ? ", as by the system when memory runs out" : "";
-  return `the process ${what}${hint}${wasReady ? "" : " before it was ready"}`;
+  const cause = `the process ${what}${hint}`;
+  if (wasReady) return cause;
+  return `${cause} before it was ready${note === undefined ? "" : ` (${note})`}`;
 }

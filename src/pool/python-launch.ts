@@ -19,6 +19,7 @@ export function pythonLaunch(model: string, python: string, environment: Launch[
   const interpreter = findInterpreter(model, python, environment);
   return {
     command: [interpreter, "-c", BOOTSTRAP],
+    note: `its interpreter is ${interpreter}`,
     environment,
     program: hostProgram(),
     declared: (module, settings) => resolvePythonSettings(module, settings, resolve(model)),

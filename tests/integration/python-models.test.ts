@@ -238,7 +238,9 @@ describe("a server with a model in Python does not start, and gives the reason",
     expect(await reason([...args, "model.python=./windows"])).toContain(
       "which does not exist, because its lines end as on Windows",
     );
-    expect(await reason([...args, "model.python=/bin/true"])).toContain("exit code 0 before it was ready");
+    expect(await reason([...args, "model.python=/bin/true"])).toContain(
+      "the process ended with exit code 0 before it was ready (its interpreter is /bin/true)",
+    );
   });
 
   testHere("for a file whose import ends the process, in whatever way", async () => {
