@@ -1,5 +1,5 @@
-// Round trip of 0.5 s of audio to a worker thread and back, beside a worker that is a process. Goal: p50 at most 100 us to
-// a process.
+// Round trip of 0.5 s of audio to a worker thread and back, beside workers that are processes, in TypeScript and in Python.
+// Goals: p50 at most 100 us to a process, and at most 300 us to Python.
 //
 //   bun run bench isolation
 //
@@ -14,6 +14,7 @@ import { Arena, type AudioSpan } from "../../src/audio/arena.ts";
 import { modelVariables } from "../../src/lib/model-variables.ts";
 import { ModelPool } from "../../src/pool/pool.ts";
 import { processHost } from "../../src/pool/process-host.ts";
+import { pythonLaunch } from "../../src/pool/python-launch.ts";
 import { threadHost } from "../../src/pool/thread-host.ts";
 import type { StartHost } from "../../src/pool/worker-host.ts";
 import { reportFigure } from "./support/figures.ts";
@@ -33,24 +34,36 @@ const MANY = 4;
 
 const source = join(import.meta.dir, "../../src");
 const command = [process.execPath, join(source, "main.ts"), "model-process"];
-const HOSTS: Readonly<Record<string, StartHost>> = {
-  thread: threadHost(new URL("../../src/worker.ts", import.meta.url)),
-  process: processHost(
-    () => ({ command, environment: modelVariables({}) }),
-    ({ text }) => console.error(text),
-  ),
+const print = ({ text }: { readonly text: string }): void => console.error(text);
+const environment = modelVariables({});
+
+/** Where a model runs that does nothing, and how. */
+interface Place {
+  readonly startHost: StartHost;
+  readonly model: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+const simulated = { model: "simulated", settings: { delay: 0, constant_factor: 0, jitter: 0 } };
+const python: Place = {
+  startHost: processHost(({ model }) => pythonLaunch(model, "auto", environment), print),
+  model: join(import.meta.dir, "support", "zero.py"),
+  settings: {},
+};
+const PLACES: Readonly<Record<string, Place>> = {
+  thread: { startHost: threadHost(new URL("../../src/worker.ts", import.meta.url)), ...simulated },
+  process: { startHost: processHost(() => ({ command, environment }), print), ...simulated },
+  ...(Bun.which("python3") !== null && { Python: python }),
 };
 
 const arena = new Arena(16);
 const audio: AudioSpan = { slabs: [arena.take(), arena.take()], offset: 0, length: SAMPLES };
 
-function openPool(startHost: StartHost, workers: number): ModelPool {
+function openPool(place: Place, workers: number): ModelPool {
   return new ModelPool({
-    model: "simulated",
-    settings: { delay: 0, constant_factor: 0, jitter: 0 },
+    ...place,
     limits: { workers, inferenceTimeoutMs: 10_000, maxInFlight: 1 },
     arena,
-    startHost,
     log: { warn: console.error },
   });
 }
@@ -109,10 +122,10 @@ function memory(): number {
 
 printMachine();
 const memoryOf: Record<string, number> = {};
-for (const [name, startHost] of Object.entries(HOSTS)) {
+for (const [name, place] of Object.entries(PLACES)) {
   await using stack = new AsyncDisposableStack();
   const open = async (workers: number): Promise<number> => {
-    const pool = openPool(startHost, workers);
+    const pool = openPool(place, workers);
     stack.defer(() => pool.close());
     await pool.ready;
     Bun.gc(true);
@@ -123,7 +136,7 @@ for (const [name, startHost] of Object.entries(HOSTS)) {
   memoryOf[name] = (more - one) / MANY;
 }
 
-const pools = Object.entries(HOSTS).map(([name, startHost]) => ({ name, pool: openPool(startHost, 1) }));
+const pools = Object.entries(PLACES).map(([name, place]) => ({ name, pool: openPool(place, 1) }));
 await Promise.all(pools.map(({ pool }) => pool.ready));
 const callers = new Map(pools.map(({ name, pool }) => [name, caller(pool)]));
 const rounds: Record<string, { p50: number[]; p99: number[]; calls: number[]; cpu: number[] }> = {};
@@ -150,6 +163,7 @@ for (const [name, { p50, p99, calls, cpu }] of Object.entries(rounds)) {
   console.log(`${name.padEnd(8)} ${latency}, ${rest}, ${memoryOf[name]?.toFixed(1)} MiB a worker`);
 }
 reportFigure("isolation/process_p50_us", median(rounds["process"]?.p50 ?? []));
-console.log("goal: p50 of a process at most 100 us");
+if (rounds["Python"] !== undefined) reportFigure("isolation/python_p50_us", median(rounds["Python"].p50));
+console.log("goals: p50 of a process at most 100 us, of Python at most 300 us");
 await Promise.all(pools.map(({ pool }) => pool.close()));
 process.exit(0);
