@@ -54,7 +54,7 @@ export const PYTHON: Language = {
   modelText(name, stateful, commands) {
     return `"""A model for Streamer. ${this.typesFile} documents the interface. Try it:
 
-${commands.map((command) => `  ${command}`).join("\n")}
+${commands.join("\n")}
 """
 
 ${(stateful ? pythonStateful : pythonStateless).replace('name = "my-model"', `name = ${JSON.stringify(name)}`)}`;

@@ -123,7 +123,7 @@ and, while the server runs, in another terminal:
     const text = await readFile(join(folder, "my_model.py"), "utf8");
     expect(text).toStartWith('"""A model for Streamer.');
     expect(text).toContain('\nname = "my-model"\n');
-    expect(text).toContain("\n  ./streamer model check ./my_model.py\n");
+    expect(text).toContain("\n./streamer model check ./my_model.py\n");
   });
 
   test("is also created for a name that ends in .py, beside one in TypeScript", async () => {

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-if TYPE_CHECKING:  # Types for editors and mypy: not imported when the model runs.
-    from streamer_model import Audio, Call, Output, Settings
+if TYPE_CHECKING:  # Types for editors, mypy and pyright: not imported when the model runs.
+    from streamer_model import Audio, Call, Output, Settings  # pyright: ignore[reportMissingModuleSource]
 
 # The name in requests, metrics and the log.
 name = "my-model"

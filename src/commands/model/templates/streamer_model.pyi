@@ -96,9 +96,7 @@ class Stateful(Protocol[State]):
     def start(self, call: Call) -> MaybeAwaitable[State]:
         """Returns the state at the start of a stream."""
 
-    def step(
-        self, audio: Audio, state: State, call: Call
-    ) -> MaybeAwaitable[tuple[Union[Output, None], State]]:
+    def step(self, audio: Audio, state: State, call: Call) -> MaybeAwaitable[tuple[Union[Output, None], State]]:
         """Processes the next block. Returns a result, or None for none, and the new state."""
 
 class Finishing(Protocol[LastState]):
