@@ -24,8 +24,6 @@ const KEPT_MIB = 40;
 const GARBAGE_MIB = 200;
 /** What a promise gives beyond a limit, in milliseconds. */
 const GRACE_MS = 9_000;
-/** Time between two looks at the connections of a server. */
-const LOOK_MS = 250;
 const INSTANT = { "model.delay": 0, "model.constant_factor": 0, "model.jitter": 0, "model.warmup_penalty": 1 };
 const MANY = { "limits.max_sessions": 12_000, "limits.max_sessions_per_address": 0, "limits.caller_share": 1 };
 
@@ -168,12 +166,11 @@ networked(
       await using peers = new Peers("requests without reading", count, server.address, network.underClient);
       expect(await peers.up()).toBe(count);
       // A thousand peers are not stuck at the same time: the server answers what they send one after the other.
-      const stuck = server.stuckPeers();
+      using stuck = server.stuckPeers();
       let most = 0;
       await waitUntil("the end of all sessions", async () => {
-        stuck.look();
         most = Math.max(most, server.grownMib);
-        await Bun.sleep(LOOK_MS);
+        await Bun.sleep(250);
         return (await server.sessions()) === 0;
       });
       stuck.look();

@@ -12,20 +12,28 @@ interface Watched {
 
 const ESTABLISHED = "01";
 
+/** Interval between two looks, whatever the server is busy with. */
+const LOOK_MS = 100;
+
 /**
  * Watch of the connections to a server, by the tables of its kernel: since when nothing has left for a peer, and when
- * its connection has ended. To be looked at a few times a second.
+ * its connection has ended.
  */
-export class StuckPeers {
+export class StuckPeers implements Disposable {
   readonly #connections = new Map<string, Watched>();
   readonly #table: string;
   readonly #suffix: string;
+  readonly #timer = setInterval(() => this.look(), LOOK_MS);
   #lookedAt = performance.now();
 
   /** @param pid of the server, which is in a network of its own; @param port that it listens on */
   constructor(pid: number, port: number) {
     this.#table = `/proc/${pid}/net/tcp`;
     this.#suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
   }
 
   look(): void {
