@@ -13,8 +13,10 @@ export function publishModels(
   served: Map<string, ServedModel>,
   { admission, metrics }: Pick<Services, "admission" | "metrics">,
 ): void {
+  // What has been measured of a model that was not reloaded stays.
+  const loaded = [...sizes].filter(([name]) => models.get(name)?.generation !== served.get(name)?.generation);
+  for (const [name, size] of loaded) admission.headroom.modelLoaded(name, size);
   served.clear();
   for (const [name, model] of models) served.set(name, model);
-  for (const [name, size] of sizes) admission.headroom.modelLoaded(name, size);
   presetModelSeries(metrics, Object.keys(PATTERNS), models.keys());
 }

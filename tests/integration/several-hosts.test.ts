@@ -160,7 +160,7 @@ describe("one server with a model in a thread, one in a process and one in Pytho
         for (let n = 0; !isOver; n++) errors.push(...(await stream(server, model, PATHS[(i + n) % 3]!, random)).errors);
         return errors;
       });
-      for (let round = 0; round < 8; round++) {
+      for (let round = 0; round < 4; round++) {
         const before = children(server.pid);
         process.kill(before[Math.floor(random() * before.length)]!, "SIGKILL");
         await waitUntil("another process", () => {
