@@ -1,4 +1,5 @@
 import { systemClock } from "../lib/clock.ts";
+import { residentBytes } from "../lib/process-memory.ts";
 import type { ModelInfo } from "../model/model-info.ts";
 import type { PoolLoad } from "../telemetry/metrics/model-metrics.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -131,7 +132,11 @@ export class ModelPool {
   #modelLoaded(info: ModelInfo): Dispatcher {
     const { limits, arena, metrics, clock = systemClock } = this.#options;
     const modelMetrics = metrics?.(info.name);
-    this.#observed = modelMetrics?.observePool(limits.workers, () => this.load);
+    this.#observed = modelMetrics?.observePool(
+      limits.workers,
+      () => this.load,
+      () => residentBytes(this.#workers.pids),
+    );
     this.#info = info;
     this.#telemetry.modelLoaded(info.name, modelMetrics);
     return new Dispatcher({ info, limits, arena, workers: this.#workers, telemetry: this.#telemetry, clock });

@@ -102,6 +102,11 @@ export class Workers {
     return { cause: "load", reason: `${what}; the log has the cause` };
   }
 
+  /** The processes of the workers that have one and have not ended, without abandoned ones. */
+  get pids(): number[] {
+    return this.#slots.flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
+  }
+
   /** Hosts started so far. */
   get spawns(): number {
     return this.#spawns;

@@ -187,6 +187,13 @@ test("a pool that is closed while a model is stuck ends in bounded time, and lea
   await waitUntil("all have ended", () => [...children, ...grandchildren].every((pid) => !isAlive(pid)));
 });
 
+test("the memory of processes is in the metrics of their model, as long as they run", async () => {
+  await using kit = await processPool({ workers: 2 });
+  expect(kit.processBytes).toBeGreaterThan(20 * 1024 * 1024);
+  await kit.pool.close();
+  expect(kit.processBytes).toBe(0);
+});
+
 test("a process and what it holds are gone when it has ended: no descriptor is left after many deaths", async () => {
   await using kit = await processPool();
   await kit.submit(kit.lane(), [PERILS.exit]);

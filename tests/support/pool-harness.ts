@@ -80,6 +80,12 @@ export class TestPool {
     return this.#metrics.families.workers.deaths.with({ model: "test", cause }).value;
   }
 
+  /** Memory of the workers that are processes, as the metrics have it, bytes. */
+  get processBytes(): number {
+    this.#metrics.registry.collect();
+    return this.#metrics.families.workers.memory.with({ model: "test" }).value;
+  }
+
   failures(code: JobFailure): number {
     return this.#metrics.families.inference.failures.with({ model: "test", code }).value;
   }

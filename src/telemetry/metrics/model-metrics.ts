@@ -40,6 +40,7 @@ interface ObservedPool {
   /** Configured number of threads. */
   readonly workers: number;
   readonly load: () => PoolLoad;
+  readonly memory: () => number;
 }
 
 function countsOf({ workers, load }: ObservedPool): { readonly starts: number; readonly restarts: number } {
@@ -79,10 +80,11 @@ export class ModelMetrics {
   /**
    * Reads the state of a pool whenever the metrics are read, and adds it to that of the model's other pools. When it is
    * disposed of, what the pool has counted stays.
-   * @param workers configured number of threads
+   * @param workers configured number of workers
+   * @param memory returns the bytes of the workers that are processes
    */
-  observePool(workers: number, load: () => PoolLoad): Disposable {
-    const pool: ObservedPool = { workers, load };
+  observePool(workers: number, load: () => PoolLoad, memory: () => number = () => 0): Disposable {
+    const pool: ObservedPool = { workers, load, memory };
     this.#pools.add(pool);
     return {
       [Symbol.dispose]: () => {
@@ -108,6 +110,7 @@ export class ModelMetrics {
       family.count.with({ model, state: "idle" }).add(Math.max(0, workersReady - workersBusy));
       family.count.with({ model, state: "starting" }).add(Math.max(0, pool.workers - workersReady));
       family.abandoned.with({ model }).add(workersAbandoned);
+      family.memory.with({ model }).add(pool.memory());
       inference.waiting.with({ model, kind: "final" }).add(finalsWaiting);
       inference.waiting.with({ model, kind: "interim" }).add(interimsWaiting);
     }
