@@ -220,20 +220,28 @@ test("a failed call and a crashed worker are errors of the span of the call, not
   }
 });
 
-test("spans that a model creates are children of the span of its call", async () => {
-  await using otlp = new OtlpReceiver();
-  const model = join(import.meta.dir, "..", "support", "models", "traced.ts");
-  await using server = await executable.serve({ "model.workers": 1, "model.name": model }, [], otlp.env);
-  const { trace_id } = await runStream(server);
-  // The warm-up belongs to no stream and has another trace.
-  const named = (name: string) => otlp.named(name).filter(({ traceId }) => traceId === (trace_id.split("-")[1] ?? ""));
-  await waitUntil("all spans", () => named("stream segmented").length > 0 && named("search").length > 0);
-  const [inference] = named("inference");
-  const [search, ...more] = named("search");
-  if (search === undefined || inference === undefined) throw new Error("the model or the call has no span");
-  expectChild(search, inference);
-  expect([more, search.attributes["samples"]]).toEqual([[], expect.any(Number)]);
-});
+test.each(["thread", "process"])(
+  "spans that a model creates are children of the span of its call (%s)",
+  async (isolation) => {
+    await using otlp = new OtlpReceiver();
+    const model = join(import.meta.dir, "..", "support", "models", "traced.ts");
+    await using server = await executable.serve(
+      { "model.workers": 1, "model.name": model, "model.isolation": isolation },
+      [],
+      otlp.env,
+    );
+    const { trace_id } = await runStream(server);
+    // The warm-up belongs to no stream and has another trace.
+    const named = (name: string) =>
+      otlp.named(name).filter(({ traceId }) => traceId === (trace_id.split("-")[1] ?? ""));
+    await waitUntil("all spans", () => named("stream segmented").length > 0 && named("search").length > 0);
+    const [inference] = named("inference");
+    const [search, ...more] = named("search");
+    if (search === undefined || inference === undefined) throw new Error("the model or the call has no span");
+    expectChild(search, inference);
+    expect([more, search.attributes["samples"]]).toEqual([[], expect.any(Number)]);
+  },
+);
 
 test("an unreachable or unresponsive collector delays neither results nor the exit of the server", async () => {
   const hang = Promise.withResolvers<void>();

@@ -37,6 +37,7 @@ describe("a model that ends its process costs one call", () => {
     ["abort", /SIGABRT|SIGTRAP|SIGILL/],
     ["exit", /^the process ended with exit code 7$/],
     ["memory", /SIG|exit code/],
+    ["malloc", /SIG|exit code/],
     ["killed", /^the process was ended by SIGKILL, as by the system when memory runs out$/],
     ["uncaught", /^outside of any call$/],
     ["scribble", /SIGSEGV|SIGTRAP|SIGILL|SIGABRT|SIGBUS/],

@@ -24,3 +24,14 @@ export function childrenOf(parent: number): number[] {
     .map(Number)
     .filter(isAlive);
 }
+
+/** Returns the processes whose environment contains a text. */
+export function processesWith(text: string): string[] {
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/environ`, "latin1").includes(text);
+    } catch {
+      return false;
+    }
+  });
+}

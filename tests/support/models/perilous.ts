@@ -32,6 +32,8 @@ const NUMBERS = {
   parent: 17,
   memoryMaps: 18,
   hang: 19,
+  /** A C library gets no memory, and does not look. */
+  malloc: 20,
 } as const;
 
 /**
@@ -48,6 +50,7 @@ const libc = dlopen("libc.so.6", {
   setrlimit: { args: ["i32", "buffer"], returns: "i32" },
   signal: { args: ["i32", "usize"], returns: "usize" },
   sleep: { args: ["u32"], returns: "u32" },
+  malloc: { args: ["usize"], returns: "usize" },
   memset: { args: ["usize", "i32", "usize"], returns: "usize" },
   mprotect: { args: ["usize", "usize", "i32"], returns: "i32" },
 }).symbols;
@@ -72,6 +75,9 @@ class Perilous implements Model<object> {
       case PERILS.memory:
         exhaustMemory();
         break;
+      case PERILS.malloc:
+        limitMemory(64 * 1024 * 1024);
+        for (;;) libc.memset(libc.malloc(16 * 1024 * 1024), 1, 16 * 1024 * 1024);
       case PERILS.killed:
         process.kill(process.pid, SIGKILL);
         break;
@@ -134,11 +140,16 @@ class Perilous implements Model<object> {
 
 /** Allocates until the process has no address space left. */
 function exhaustMemory(): void {
-  const bytes = Number(/^VmSize:\s+(\d+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1]) * 1024;
-  const limit = BigInt(bytes + 64 * 1024 * 1024);
-  libc.setrlimit(RLIMIT_AS, new BigUint64Array([limit, limit]));
+  limitMemory(64 * 1024 * 1024);
   const kept: unknown[] = [];
   for (;;) kept.push(Array.from({ length: 1000 }, (_, i) => ({ i, kept: [i] })));
+}
+
+/** Limits the address space to so many bytes more than it has. */
+function limitMemory(more: number): void {
+  const bytes = Number(/^VmSize:\s+(\d+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1]) * 1024;
+  const limit = BigInt(bytes + more);
+  libc.setrlimit(RLIMIT_AS, new BigUint64Array([limit, limit]));
 }
 
 function arenaMaps(): string[] {
