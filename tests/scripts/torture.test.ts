@@ -24,6 +24,7 @@ test("every promise has a test, and none that judges memory or time runs beside 
   const { together, alone } = await planFor(ROOT, NAMES);
   const proven = new Set([...together, ...alone].flatMap(({ promises }) => promises));
   expect([...NAMES].filter((name) => !proven.has(name))).toEqual([]);
+  expect([...together, ...alone].map(({ path }) => path)).not.toContain(join("tests", "scripts", "torture.test.ts"));
   const beside = together.flatMap(({ promises }) => promises);
   expect(beside.filter((name) => ["soak", "deaths", "idle", "overload", "floods"].includes(name))).toEqual([]);
 });
@@ -55,9 +56,10 @@ test("rows that passed are gone on with on the same commit and in the same form 
 });
 
 describe("a run", () => {
+  // By another name: this file is none of those that prove a promise.
   const imports = `
     import { test } from "bun:test";
-    import { prove } from ${JSON.stringify(join(ROOT, "tests", "support", "proof.ts"))};`;
+    import { prove as proving } from ${JSON.stringify(join(ROOT, "tests", "support", "proof.ts"))};`;
 
   /** A run of one file of tests in a project of its own. */
   async function running(text: string, promises: readonly PromiseName[], signal = new AbortController().signal) {
@@ -74,9 +76,9 @@ describe("a run", () => {
 
   test("prints a line for each promise with its minutes and figure, and gives the tests form and seed", async () => {
     const text = `
-      test("one", () => prove("ledger", () => process.env.STREAMER_TORTURE + " " + process.env.STREAMER_SEED));
-      test("two", () => prove("scheduler", () => "none broken"));
-      test("not asked for", () => prove("soak", () => { throw new Error("has been run"); }));`;
+      test("one", () => proving("ledger", () => process.env.STREAMER_TORTURE + " " + process.env.STREAMER_SEED));
+      test("two", () => proving("scheduler", () => "none broken"));
+      test("not asked for", () => proving("soak", () => { throw new Error("has been run"); }));`;
     const { ended, run, lines, rows } = await running(text, ["ledger", "scheduler"]);
     await ended;
     expect(run.problems).toEqual([]);
@@ -93,7 +95,7 @@ describe("a run", () => {
 
   test("whose file crashes after a proof counts its promises as broken, with the reason", async () => {
     const text = `
-      test("one", () => prove("ledger", () => "0 missing"));
+      test("one", () => proving("ledger", () => "0 missing"));
       test("crash", () => process.kill(process.pid, "SIGKILL"));`;
     const { ended, run, rows } = await running(text, ["ledger", "scheduler"]);
     await ended;

@@ -26,6 +26,12 @@ export const PROMISES = {
     minutes: 5,
     ...ALONE,
   },
+  python_deaths: {
+    text: "workers of models in Python that die in every way, at random under load, lose nothing",
+    goal: "0 missing",
+    minutes: 4,
+    ...TOGETHER,
+  },
   crash_loop: {
     text: "a crash loop backs off, is said by `ready`, and ends when the model works",
     goal: "recovered",

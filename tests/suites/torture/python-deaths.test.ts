@@ -52,7 +52,7 @@ function left(): string[] {
 testWith(python)(
   `workers in Python that die ${each} times in each way there is lose nothing (seed ${seed})`,
   async () => {
-    await prove("deaths", async () => {
+    await prove("python_deaths", async () => {
       const found = await streamUnderDeaths(executable, each, seed, SETTLE_MS, DOOMED);
       expect(found.missing).toBe(0);
       expect(Math.min(...Object.values(found.deaths))).toBeGreaterThanOrEqual(each);

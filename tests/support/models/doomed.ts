@@ -31,7 +31,7 @@ export default {
     const note = (death: Death): void => {
       if (record !== "") appendFileSync(String(record), DEATHS[death]);
     };
-    if (spawn >= SPARED && draw() < Number(rate) / 2) {
+    if (spawn >= SPARED && draw() < Number(rate) * 0.75) {
       note("load");
       throw new Error("a load that fails");
     }
