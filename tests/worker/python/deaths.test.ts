@@ -1,8 +1,9 @@
 import { afterAll, expect, setDefaultTimeout } from "bun:test";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { isAlive } from "../../support/processes.ts";
 import { type ChildOptions, PythonChild } from "../../support/python-child.ts";
 import { python, pythonModel } from "../../support/python.ts";
 import { testWith } from "../../support/requirements.ts";
@@ -70,13 +71,6 @@ testHere("a call that needs more memory than there is fails with MemoryError, an
   expect((await child.order("result = {'fine': 1}")).output).toEqual({ fine: 1 });
 });
 
-/** Whether a process runs: one that has ended and was not waited for does not. */
-function runs(pid: number): boolean {
-  return (
-    existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(Bun.spawnSync(["cat", `/proc/${pid}/status`]).stdout.toString())
-  );
-}
-
 testHere.each([
   ["waits for a call", undefined],
   ["runs a loop in Python", "while True: pass"],
@@ -91,15 +85,15 @@ testHere.each([
   }
   child.disconnect();
   await child.ended();
-  expect(runs(child.pid)).toBe(false);
+  expect(isAlive(child.pid)).toBe(false);
 });
 
 testHere("programs that a model has started end with it", async () => {
   await using child = await ready();
   const order = "import subprocess, sys\np = subprocess.Popen(['sleep', '1000'])\nresult = {'pid': p.pid}";
   const pid = Number((await child.order(order)).output?.["pid"]);
-  expect(runs(pid)).toBe(true);
+  expect(isAlive(pid)).toBe(true);
   child.disconnect();
   await child.ended();
-  await waitUntil("the end of the program", () => !runs(pid));
+  await waitUntil("the end of the program", () => !isAlive(pid));
 });

@@ -219,6 +219,41 @@ class Model:
   expect(await child.call({ final: false }, { final: false })).toEqual([{ output: {} }, bad]);
 });
 
+testHere("results of a batch that are too large together are refused, and the worker goes on", async () => {
+  const text = `
+name = "x"
+max_batch = 16
+class Model:
+    def infer(self, audio, call): return {}
+    def infer_batch(self, audios, calls):
+        if not calls[0].final: return [{} for _ in calls]
+        return [{"audio": memoryview(bytes(1 << 25)).cast("f")} for _ in calls]
+`;
+  await using child = await ready(write("large.py", text));
+  const jobs = Array.from({ length: 9 }, () => ({}));
+  const error = `the results of a call have ${9 * 2 ** 25} bytes of audio and state; allowed: ${2 ** 28}`;
+  expect(await child.call(...jobs)).toEqual(jobs.map(() => ({ error })));
+  const interims = jobs.map(() => ({ final: false }));
+  expect(await child.call(...interims)).toEqual(jobs.map(() => ({ output: {} })));
+});
+
+testHere("a model in Python may run functions of its file in processes of its own, forked or new", async () => {
+  const text = `
+import multiprocessing
+name = "x"
+def doubled(x): return 2 * x
+class Model:
+    def warm_up(self): pass
+    def infer(self, audio, call):
+        with multiprocessing.get_context(call.options).Pool(1) as pool: return {"doubled": pool.map(doubled, [1, 2])}
+`;
+  await using child = await ready(write("own-pool.py", text));
+  for (const method of ["fork", "spawn"]) {
+    child.setOptions(1, method);
+    expect(await child.call({})).toEqual([{ output: { doubled: [2, 4] } }]);
+  }
+});
+
 testHere(
   "every method of a model in Python may be `async def`, on one event loop that also runs its own tasks",
   async () => {

@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { type Header, PythonChild } from "../../support/python-child.ts";
 import { python, pythonModel } from "../../support/python.ts";
 import { testWith } from "../../support/requirements.ts";
+import { waitUntil } from "../../support/wait.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
 setDefaultTimeout(300_000);
@@ -201,6 +202,27 @@ testHere("`__init__` takes the settings, the settings and the context, the conte
   );
   expect(found).toEqual(expected);
 });
+
+testHere(
+  "without NumPy audio is a memoryview of floats; if it cannot be imported, the log has the reason",
+  async () => {
+    const body = `{"kind": type(audio).__name__, "format": audio.format, "readonly": audio.readonly}`;
+    const line = "NumPy cannot be imported, so audio is a memoryview: ";
+    for (const [name, statement, logged] of [
+      ["absent", `raise ModuleNotFoundError("No module named 'numpy'", name="numpy")`, ""],
+      ["torn", `raise ImportError("no libopenblas\\nmore")`, `${line}ImportError: no libopenblas\n`],
+      ["other", "", `${line}AttributeError: `],
+    ] as const) {
+      write(`${name}/numpy.py`, statement);
+      const model = write(`${name}/x.py`, `name = "x"\n${MODEL.replace("{}", body)}`);
+      await using child = await PythonChild.ready({ python: python!, model });
+      expect(await child.call({})).toEqual([{ output: { kind: "memoryview", format: "f", readonly: false } }]);
+      expect(child.info["python"]).not.toHaveProperty("numpy");
+      await waitUntil("the line in the log", () => child.err.startsWith(logged));
+      expect(child.err === "").toBe(logged === "");
+    }
+  },
+);
 
 testHere(
   "the model's folder is searched first, that of the file behind a link, and the working folder not at all",
