@@ -275,3 +275,24 @@ test("a thread that does not return keeps its generation counted until it has", 
   await waitUntil("the end of the thread", async () => (await generations(server)) === 1);
   expect(await server.reload()).toMatchObject([{ result: "loaded", generation: 3 }]);
 });
+
+test("the state of a stream that ends by itself on an earlier model is disposed of before that model is closed", async () => {
+  const file = new ModelFile();
+  const record = join(folder, "record");
+  const append = (text: string) => `require("node:fs").appendFileSync("${record}", "${text} ")`;
+  await Bun.write(
+    file.path,
+    `export default { name: "kept", load: () => ({
+      warmUp() {}, start: () => 0, step: (audio, state) => [{ state }, state + 1],
+      dispose(state) { ${append("disposed")} }, close() { ${append("closed")} },
+    }) };`,
+  );
+  await using server = await InProcessServer.start({ "model.name": file.path });
+  const client = await open(server, {}, "/api/v1/stateful");
+  await client.sendAudio(BLOCK);
+  await client.nextEvent("segment");
+  expect(await server.reload()).toMatchObject([{ generation: 2, earlier: [{ streams: 1 }] }]);
+  client.reset();
+  await waitUntil("the end of the earlier generation", () => server.logged("model_retired").length > 0);
+  expect(await Bun.file(record).text()).toBe("disposed closed ");
+});
