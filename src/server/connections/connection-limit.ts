@@ -22,6 +22,8 @@ const REST_MS = 18;
 const RECOVERED_MS = 2_000;
 /** A look at thousands of connections takes milliseconds: the next one waits for so many times as long. */
 const COST_SHARE = 20;
+/** A look that takes long, as on a machine that is suspended meanwhile, does not put off the next one for longer. */
+const LONGEST_PAUSE_MS = 2_000;
 /** Connections that are counted for a page of metrics; of more, the descriptors are. */
 const COUNTED = 1_000;
 const WARNING_INTERVAL_MS = 10_000;
@@ -138,9 +140,9 @@ export class ConnectionLimit {
   }
 
   #look(port: ServedPort, now: number): void {
-    const { config, sessions } = this.#options;
+    const { config, sessions, clock } = this.#options;
     const descriptors = this.#descriptors;
-    const begun = performance.now();
+    const begun = clock();
     const left = descriptors.left();
     this.#connections = Math.max(0, descriptors.open() - this.#others);
     const share = config.limits.max_connections_per_address;
@@ -149,7 +151,8 @@ export class ConnectionLimit {
     if (left < HELD_BACK / 2) this.#turns = { recovering: undefined };
     else if (left < HELD_BACK && this.#turns !== undefined) this.#turns.recovering = undefined;
     else if (this.#turns !== undefined) this.#turns.recovering ??= now;
-    this.#nextLookAt = now + COST_SHARE * (performance.now() - begun);
+    const ended = clock();
+    this.#nextLookAt = ended + Math.min(LONGEST_PAUSE_MS, COST_SHARE * (ended - begun));
   }
 
   #endExcess(port: ServedPort, left: number): void {
@@ -196,7 +199,7 @@ export class ConnectionLimit {
       port.accept("none");
       const now = clock();
       this.#look(port, now);
-      after(Math.max(REST_MS, this.#nextLookAt - now), () => this.#turn(port));
+      after(Math.max(REST_MS, this.#nextLookAt - clock()), () => this.#turn(port));
     });
   }
 }

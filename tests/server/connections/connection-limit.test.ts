@@ -25,6 +25,8 @@ class Simulation implements ServedPort {
   /** Connections that have been answered and ask for nothing. */
   readonly idle = new Set<OpenConnection>();
   acceptance: Acceptance = "all";
+  /** Milliseconds that a list of the connections takes. */
+  listMs = 0;
   /** Fewest descriptors that were left while the server was not to accept anything. */
   leastLeft = Infinity;
   #rests = false;
@@ -93,6 +95,7 @@ class Simulation implements ServedPort {
   }
 
   list(): readonly OpenConnection[] {
+    this.clock.advance(this.listMs);
     return this.open;
   }
 
@@ -192,6 +195,21 @@ describe("the limit of connections", () => {
     it.pass(3_000);
     expect([it.acceptance, it.left]).toEqual(["all", expect.any(Number)]);
     expect(it.left).toBeGreaterThanOrEqual(16);
+  });
+
+  test("looks less often when a look takes long, but again after two seconds", () => {
+    const pauseOf = (listMs: number): number => {
+      const it = new Simulation(1_000, { "limits.max_connections_per_address": 10 });
+      it.listMs = listMs;
+      it.connect("192.0.2.1", 11, 5_000);
+      it.pass(100);
+      expect(it.ended).toHaveLength(1);
+      it.connect("192.0.2.1", 1, 5_000);
+      const begun = it.clock.now();
+      while (it.ended.length < 2) it.pass(100 - (it.clock.now() % 100));
+      return it.clock.now() - listMs - begun;
+    };
+    expect([pauseOf(0), pauseOf(20), pauseOf(5_000)]).toEqual([100, 480, 2_000]);
   });
 
   test("is what the descriptors allow, of which sessions leave some to others", () => {
