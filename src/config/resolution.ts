@@ -110,12 +110,14 @@ export class Resolution {
   #addVariable(prefix: readonly string[], [name, ...further]: readonly string[], given: GivenValue): void {
     const section = [...prefix, "env"].join(".");
     if (name === undefined && isEmptySection(given.value)) return;
-    const value = variableValue(given.value);
-    if (name === undefined || further.length > 0 || !VARIABLE_NAME.test(name)) {
+    if (name === undefined || !VARIABLE_NAME.test(name)) {
       return this.#rejectValue(name === undefined ? given : { ...given, value: name }, section, VARIABLES_ALLOWED);
     }
     const key = `${section}.${name}`;
-    if (value === undefined) return this.#rejectValue(given, key, VARIABLE_ALLOWED);
+    const value = further.length > 0 ? undefined : variableValue(given.value);
+    if (value === undefined) {
+      return this.#rejectValue(further.length > 0 ? { ...given, value: {} } : given, key, VARIABLE_ALLOWED);
+    }
     this.entries.set(key, { key, value, unit: "", source: given.source });
   }
 

@@ -78,7 +78,7 @@ export function openModels(config: Config, options: TierOptions): ModelTier {
         maxInFlight: config.limits.max_in_flight_per_channel,
       },
       arena: options.arena,
-      startHost: hostFor(model, options.programs, logOutput(log, key ?? model.name)),
+      startHost: hostFor(model, options.programs, logOutput(log, key, model.name)),
       log,
       metrics: (exported) => metrics.model(key ?? exported),
       clock: options.clock,

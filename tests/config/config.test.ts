@@ -617,3 +617,30 @@ test("the number of processes is 1 by default, a number, or auto", () => {
     'server.processes: found "many"; allowed: a whole number from 1 to 64, or auto (--processes)',
   ]);
 });
+
+describe("variables of processes of models", () => {
+  test("come from every source, and keep the case of their names", () => {
+    const env = { STREAMER__MODEL__ENV__OMP_NUM_THREADS: "2", streamer__models__b__env__Mixed_Case: "x" };
+    const path = file(
+      "variables.yaml",
+      "model:\n  env: { HF_HOME: /srv, OMP_NUM_THREADS: 1 }\nmodels:\n  b: { env: {} }\n",
+    );
+    const { config } = loadConfig({ file: path, env, sets: ["model.env.CUDA_VISIBLE_DEVICES=0,1", "models.b.env.A="] });
+    expect(config.model.env).toEqual({ HF_HOME: "/srv", OMP_NUM_THREADS: "2", CUDA_VISIBLE_DEVICES: "0,1" });
+    expect(config.models["b"]?.env).toEqual({ Mixed_Case: "x", A: "" });
+    expect(loadConfig({}).config.model.env).toEqual({});
+  });
+
+  test("are refused by key when they cannot be variables", () => {
+    const path = file("no-variables.json", { model: { env: { A: [1], "B-C": "x", D: { e: 1 } } } });
+    expect(problems({ file: path })).toEqual([
+      `model.env.A: found an array; allowed: a text of at most 4096 characters, or a number (${path})`,
+      expect.stringMatching(/^model\.env: found "B-C"; allowed: an object of environment variables: names /),
+      `model.env.D: found an object; allowed: a text of at most 4096 characters, or a number (${path})`,
+    ]);
+    expect(problems({ sets: ["model.env=x"] })).toEqual([
+      expect.stringMatching(/^model\.env: found "x"; allowed: an object of environment variables/),
+    ]);
+    expect(problems({ sets: [`model.env.A=${"x".repeat(4_097)}`] })).toHaveLength(1);
+  });
+});

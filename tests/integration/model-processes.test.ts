@@ -133,7 +133,7 @@ test("what a model prints in its process is in the log, and on no other output",
   const lines = server.log.filter(({ event }) => event === "model_output");
   expect(lines).toContainEqual({
     ...{ level: "info", time: expect.any(String), event: "model_output", worker: 0 },
-    ...{ model: modelPath("perilous"), stream: "stdout", text: "to standard output" },
+    ...{ model: "perilous", stream: "stdout", text: "to standard output" },
   });
   expect(server.out.trim().split("\n").length).toBe(1);
 });

@@ -25,7 +25,7 @@ class WorkersHarness {
     this.workers = new Workers({
       count,
       model: "m",
-      startHost: (spawn, events) => this.hosts.start({ spawn } as never, events),
+      startHost: (start, events) => this.hosts.start(start as never, events),
       loadTimeoutMs: LOAD_TIMEOUT_MS,
       clock: this.clock,
       events: {
@@ -52,6 +52,63 @@ class WorkersHarness {
     return this.reports.splice(0);
   }
 }
+
+describe("workers of which there is one at a time in each place, such as processes", () => {
+  function exclusive(count: number): WorkersHarness {
+    const harness = WorkersHarness.started(count);
+    for (const host of harness.hosts.started) host.exclusive = true;
+    return harness;
+  }
+
+  test("are terminated at once when a call takes too long, and replaced when they have ended", () => {
+    const { workers, hosts } = exclusive(1);
+    let ended = false;
+    workers.replace(0, () => (ended = true));
+    expect([hosts.last.terminated, hosts.started.length, workers.abandoned, ended]).toEqual([true, 1, 1, false]);
+    hosts.started[0]!.exit();
+    expect([hosts.started.length, workers.abandoned, ended]).toEqual([2, 0, true]);
+    hosts.last.becomeReady();
+    expect([workers.readyCount, workers.unavailable]).toEqual([1, undefined]);
+  });
+
+  test("do not wait for each other", () => {
+    const { workers, hosts } = exclusive(2);
+    workers.replace(0, () => {});
+    workers.replace(1, () => {});
+    expect(hosts.started.length).toBe(2);
+    hosts.started[1]!.exit();
+    expect([hosts.started.length, workers.abandoned]).toEqual([3, 1]);
+    hosts.started[0]!.exit();
+    expect([hosts.started.length, workers.abandoned]).toEqual([4, 0]);
+  });
+
+  test("that do not end make the model unavailable after a time, until they do", () => {
+    const { workers, hosts, clock } = exclusive(1);
+    workers.replace(0, () => {});
+    clock.advance(LEAVE_GRACE_MS - 1);
+    expect([workers.unavailable, workers.none]).toEqual([undefined, false]);
+    clock.advance(1);
+    expect(workers.unavailable?.reason).toBe("1 process does not end, so no more workers are started");
+    expect(workers.none).toBeTrue();
+    hosts.started[0]!.exit();
+    hosts.last.becomeReady();
+    expect([workers.unavailable, workers.none, workers.readyCount]).toEqual([undefined, false, 1]);
+  });
+
+  test("end before the next one when their load takes too long", () => {
+    const harness = new WorkersHarness(1);
+    harness.hosts.last.becomeReady();
+    harness.hosts.last.exit();
+    harness.clock.advance(FIRST_BACKOFF_MS);
+    expect(harness.hosts.started.length).toBe(2);
+    harness.hosts.last.exclusive = true;
+    harness.clock.advance(LOAD_TIMEOUT_MS);
+    harness.clock.advance(LONGEST_BACKOFF_MS);
+    expect([harness.hosts.last.terminated, harness.hosts.started.length]).toEqual([true, 2]);
+    harness.hosts.last.exit();
+    expect(harness.hosts.started.length).toBe(3);
+  });
+});
 
 test("a number of workers that is not an integer from 1 is refused", () => {
   for (const count of [0, -1, 1.5, NaN]) expect(() => new WorkersHarness(count)).toThrow(RangeError);

@@ -24,6 +24,7 @@ interface HostCall {
 /** A host without a model: the test decides when it is ready, answers and ends. */
 export class ScriptedHost implements WorkerHost {
   ahead = 0;
+  exclusive = false;
   /** Number of the last call that the model has taken; undefined: each is taken at once. */
   taken: number | undefined;
   readonly calls: HostCall[] = [];
