@@ -21,6 +21,8 @@ export class SupervisorLink {
   readonly #order = Promise.withResolvers<ServeOrder | undefined>();
   readonly #drained: (() => void)[] = [];
   readonly #gone: (() => void)[] = [];
+  /** Ends the wait for messages that are not with the kernel. */
+  readonly #sending = new Set<() => void>();
   #report: Report | undefined;
   /** The newest credentials, and who uses them. */
   #credentials: TlsCredentials | undefined;
@@ -31,7 +33,7 @@ export class SupervisorLink {
     process.on("message", (message: ToProcess) => void this.#receive(message));
     process.on("disconnect", () => {
       this.#order.resolve(undefined);
-      for (const callback of this.#gone) callback();
+      for (const callback of [...this.#gone, ...this.#sending]) callback();
     });
   }
 
@@ -56,14 +58,20 @@ export class SupervisorLink {
     this.#report = report;
   }
 
-  /** Resolves when the message is with the kernel. Does nothing without a supervisor. */
+  /** Resolves when the message is with the kernel, or the supervisor has ended. */
   async send(message: FromProcess): Promise<void> {
     if (!process.connected) return;
     await new Promise<void>((resolve) => {
-      try {
-        process.send?.(message, undefined, undefined, () => resolve());
-      } catch {
+      const sent = (): void => {
+        this.#sending.delete(sent);
         resolve();
+      };
+      // Bun 1.4.5 does not call back when the supervisor ends meanwhile.
+      this.#sending.add(sent);
+      try {
+        process.send?.(message, undefined, undefined, sent);
+      } catch {
+        sent();
       }
     });
   }
