@@ -24,6 +24,8 @@ const RECOVERED_MS = 2_000;
 const COST_SHARE = 20;
 /** A look that takes long, as on a machine that is suspended meanwhile, does not put off the next one for longer. */
 const LONGEST_PAUSE_MS = 2_000;
+/** Time after which the connections are counted again: what else has descriptors may have got more of them, or fewer. */
+const RECOUNT_MS = 10_000;
 /** Connections that are counted for a page of metrics; of more, the descriptors are. */
 const COUNTED = 1_000;
 const WARNING_INTERVAL_MS = 10_000;
@@ -66,11 +68,12 @@ export class ConnectionLimit {
   readonly #proxies: IpRanges;
   #all: number;
   #port: ServedPort | undefined;
-  /** Fewest descriptors seen that are no connection of the port. */
+  /** Fewest descriptors seen, since the last count, that are no connection of the port. */
   #others = 0;
   /** Connections, at most. */
   #connections = 0;
   #nextLookAt = 0;
+  #nextCountAt = 0;
   #isStopped = false;
   /** Connections are accepted in turns, and since when there are enough descriptors again. Undefined: all are. */
   #turns: { recovering: number | undefined } | undefined;
@@ -144,6 +147,10 @@ export class ConnectionLimit {
     const descriptors = this.#descriptors;
     const begun = clock();
     const left = descriptors.left();
+    if (now >= this.#nextCountAt) {
+      this.#others = descriptors.open() - port.count();
+      this.#nextCountAt = now + RECOUNT_MS;
+    }
     this.#connections = Math.max(0, descriptors.open() - this.#others);
     const share = config.limits.max_connections_per_address;
     const isBeyondShare = share > 0 && this.#connections - sessions.size > share;

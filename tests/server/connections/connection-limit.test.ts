@@ -8,7 +8,7 @@ import type { Acceptance, ServedPort } from "../../../src/server/connections/ser
 import { ServerMetrics } from "../../../src/telemetry/metrics/server-metrics.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
-/** Descriptors that a server without connections has open. */
+/** Descriptors that a server without connections has open at first. */
 const OWN = 20;
 
 /** A server, its operating system and those who connect to it. */
@@ -25,6 +25,8 @@ class Simulation implements ServedPort {
   /** Connections that have been answered and ask for nothing. */
   readonly idle = new Set<OpenConnection>();
   acceptance: Acceptance = "all";
+  /** Descriptors that are no connection. */
+  own = OWN;
   /** Milliseconds that a list of the connections takes. */
   listMs = 0;
   /** Fewest descriptors that were left while the server was not to accept anything. */
@@ -42,7 +44,7 @@ class Simulation implements ServedPort {
     const now = () => this.clock.now();
     const source = {
       limit: () => descriptors,
-      open: () => OWN + this.open.length,
+      open: () => this.own + this.open.length,
       probe: () => {
         if (this.left === 0) throw Object.assign(new Error("open"), { code: "EMFILE" });
       },
@@ -61,7 +63,7 @@ class Simulation implements ServedPort {
   }
 
   get left(): number {
-    return this.#descriptors - OWN - this.open.length;
+    return this.#descriptors - this.own - this.open.length;
   }
 
   /** Clients connect, and the server accepts them as far as it may. */
@@ -210,6 +212,21 @@ describe("the limit of connections", () => {
       return it.clock.now() - listMs - begun;
     };
     expect([pauseOf(0), pauseOf(20), pauseOf(5_000)]).toEqual([100, 480, 2_000]);
+  });
+
+  test("counts connections again within ten seconds when the server has opened or closed other descriptors", () => {
+    const it = new Simulation(1_000, { "limits.max_connections": 40, "limits.max_connections_per_address": 0 });
+    it.connect("192.0.2.1", 5, 5_000);
+    it.pass(100);
+    it.own += 30;
+    it.pass(10_000);
+    expect(it.limit.isScarce).toBe(false);
+    expect(it.ended).toEqual([]);
+    it.own -= 40;
+    it.pass(10_000);
+    it.connect("192.0.2.1", 36, 5_000);
+    it.pass(100);
+    expect(it.open).toHaveLength(30);
   });
 
   test("is what the descriptors allow, of which sessions leave some to others", () => {
