@@ -13,6 +13,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+/* So many closed descriptors in a row end the search where the kernel does not count the open ones. */
+#define LONGEST_GAP 65536u
+
 /* Not those that this side has closed, and not the listening socket itself. */
 static int is_open_state(int state) { return state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT; }
 
@@ -62,13 +65,18 @@ int32_t sa_connections_list(uint32_t port, uint32_t *list, uint32_t capacity) {
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return -errno;
     int32_t open = sa_descriptors_open();
     uint32_t left = open < 0 ? UINT32_MAX : (uint32_t)open;
-    uint32_t count = 0;
+    uint32_t count = 0, gap = 0;
     /* The kernel gives the lowest number that is free: the open ones are close together. */
     for (int fd = 0; left > 0 && (rlim_t)fd < limit.rlim_max && (uint32_t)fd < SA_MAX_CONNECTIONS; fd++) {
         struct tcp_info info;
         errno = 0;
         int found = connection_info(fd, port, &info);
-        if (errno != EBADF) left--;
+        if (errno == EBADF) {
+            if (open < 0 && ++gap == LONGEST_GAP) break;
+            continue;
+        }
+        left--;
+        gap = 0;
         if (!found) continue;
         if (count < capacity) {
             uint32_t *entry = list + (size_t)count * SA_CONNECTION_WORDS;

@@ -84,6 +84,19 @@ static void test_without_descriptors(void) {
     REQUIRE(close(served) == 0 && close(client) == 0 && close(listener) == 0 && close(loop) == 0);
 }
 
+/* A connection is found behind descriptors that have been closed. */
+static void test_gap(void) {
+    int listener = listen_anywhere(AF_INET);
+    uint32_t port = port_of(listener), list[SA_CONNECTION_WORDS];
+    int client = connect_from("127.0.0.1", (int32_t)port), served = accept(listener, NULL, NULL);
+    struct rlimit limit;
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    int high = limit.rlim_cur > 60000 ? 60000 : (int)limit.rlim_cur - 1;
+    REQUIRE(dup2(served, high) == high && close(served) == 0);
+    REQUIRE(sa_connections_list(port, list, 1) == 1 && (int)list[0] == high);
+    REQUIRE(close(high) == 0 && close(client) == 0 && close(listener) == 0);
+}
+
 static void test_gate(void) {
     int loop = epoll_create1(0), listener = listen_anywhere(AF_INET);
     int32_t port = sa_port_number(listener);
@@ -108,6 +121,7 @@ int main(void) {
     REQUIRE(sa_connections_list(1, NULL, 0) == -EINVAL);
     test_list(AF_INET);
     test_list(AF_INET6);
+    test_gap();
     test_without_descriptors();
     test_gate();
     return 0;

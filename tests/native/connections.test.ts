@@ -20,6 +20,8 @@ function open(port: number, from: { localAddress?: string; host?: string } = {})
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: "127.0.0.1", ...from });
     socket.once("connect", () => resolve(socket)).on("error", reject);
+    // The kernel keeps a connection on which nothing comes for a second.
+    socket.write("G");
   });
 }
 
