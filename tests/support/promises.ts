@@ -59,7 +59,7 @@ export const PROMISES = {
   processes: {
     text: "processes that are killed, drained and replaced cost their own streams only",
     goal: "others exact",
-    minutes: 2,
+    minutes: 4,
     ...TOGETHER,
   },
   freezes: { text: "a server that is frozen ends no session by it", goal: "0 sessions ended", minutes: 2, ...TOGETHER },
