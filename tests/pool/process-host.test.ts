@@ -7,6 +7,7 @@ import { MAX_OUTPUT_LINE, MAX_OUTPUT_LINES } from "../../src/pool/child-output.t
 import { type OutputLine, processHost } from "../../src/pool/process-host.ts";
 import { MAX_HEADER_BYTES } from "../../src/worker/child/frames.ts";
 import { PERILS } from "../support/models/perilous.ts";
+import { ORDERS } from "../support/models/puppet.ts";
 import { launchProcess, modelPath, type TestPool, testPool, type TestPoolOptions } from "../support/pool-harness.ts";
 import { childrenOf, isAlive } from "../support/process-tree.ts";
 import { waitUntil } from "../support/wait.ts";
@@ -186,6 +187,21 @@ test("a pool that is closed while a model is stuck ends in bounded time, and lea
   const grandchildren = children.flatMap(childrenOf);
   await kit.pool.close();
   await waitUntil("all have ended", () => [...children, ...grandchildren].every((pid) => !isAlive(pid)));
+});
+
+test("a state that cannot be passed between processes fails its step with the reason, and the process goes on", async () => {
+  await using kit = await processPool({ model: modelPath("summing") });
+  const lane = kit.lane();
+  const started = await kit.submit(lane, [0, 1], { step: "start" });
+  const state = started.status === "ok" ? started.state : undefined;
+  expect(state).toBeInstanceOf(Uint8Array);
+  const strange = await kit.submit(lane, [ORDERS.bigint], { step: "step", state });
+  expect(strange).toMatchObject({
+    code: "inference_failed",
+    message: "the model's state cannot be passed between workers by structured clone: state.strange is a function",
+  });
+  expect(await kit.submit(lane, [0, 2], { step: "step", state })).toMatchObject({ status: "ok", output: { sum: 3 } });
+  expect(kit.crashes).toBe(0);
 });
 
 test("the memory of processes is in the metrics of their model, as long as they run", async () => {
