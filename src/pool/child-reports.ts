@@ -1,3 +1,4 @@
+import { MAX_SAMPLE_RATE } from "../lib/sample-format.ts";
 import type { JobResult } from "../model/job.ts";
 import type { ModelInfo } from "../model/model-info.ts";
 import { RESERVED_FIELDS } from "../protocol/events.ts";
@@ -106,7 +107,8 @@ function readResult(result: Fields, reader: BlobReader): JobResult | undefined {
 function readAudio(audio: unknown, reader: BlobReader): JobResult["audio"] {
   if (!isFields(audio)) return undefined;
   const { length, sampleRate } = audio;
-  if (!isCount(length, MAX_AUDIO_SAMPLES) || !isCount(sampleRate, 2 ** 31) || sampleRate === 0) return undefined;
+  if (!isCount(length, MAX_AUDIO_SAMPLES) || !isCount(sampleRate, MAX_SAMPLE_RATE) || sampleRate === 0)
+    return undefined;
   const bytes = reader.take(length * Float32Array.BYTES_PER_ELEMENT);
   return bytes && { samples: new Float32Array(bytes.buffer), sampleRate };
 }

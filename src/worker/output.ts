@@ -1,3 +1,4 @@
+import { MAX_SAMPLE_RATE } from "../lib/sample-format.ts";
 import type { ResultAudio } from "../model/job.ts";
 import { RESERVED_FIELDS } from "../protocol/events.ts";
 import type { WorkerResult } from "./messages.ts";
@@ -34,6 +35,9 @@ function checkAudio(audio: unknown, sampleRate: number): ResultAudio {
   if (isPlain(audio)) {
     const { samples, sample_rate: rate } = audio;
     if (samples instanceof Float32Array && typeof rate === "number" && Number.isInteger(rate) && rate > 0) {
+      if (rate > MAX_SAMPLE_RATE) {
+        throw new Error(`the output's "audio" has the sample_rate ${rate}; allowed: 1 to ${MAX_SAMPLE_RATE} Hz`);
+      }
       return { samples: copySamples(samples), sampleRate: rate };
     }
   }

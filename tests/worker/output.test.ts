@@ -36,6 +36,7 @@ for (const [words, output] of [
   ['"a".b[1] is a symbol', { a: { b: [1, Symbol("s")] } }],
   ['"audio" must be', { audio: [1, 2] }],
   ['"audio" must be', { audio: { samples: Float32Array.of(1), sample_rate: 0 } }],
+  ["the sample_rate 384001; allowed: 1 to 384000 Hz", { audio: { samples: Float32Array.of(1), sample_rate: 384_001 } }],
   ["characters of JSON", { text: "a".repeat(MAX_OUTPUT_LENGTH) }],
   ["8388609 samples", { audio: new Float32Array(MAX_AUDIO_SAMPLES + 1) }],
 ] as const) {

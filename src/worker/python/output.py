@@ -10,6 +10,7 @@ from streamer_host.failures import ModelFault
 # The limits of src/worker/output.ts.
 MAX_OUTPUT_LENGTH = 512 * 1024
 MAX_AUDIO_SAMPLES = 8 * 1024 * 1024
+MAX_SAMPLE_RATE = 384_000
 MAX_DEPTH = 32
 # The largest integer that a double, which every number of JSON is to most readers, represents exactly.
 MAX_INTEGER = 2**53 - 1
@@ -135,6 +136,9 @@ def _check_audio(audio, sample_rate):
         whole = isinstance(rate, int) or (numpy is not None and isinstance(rate, numpy.integer))
         if isinstance(rate, bool) or not whole or rate <= 0:
             raise ModelFault('the output\'s "audio" must be %s; found the sample_rate %.60r' % (_AUDIO_SHAPES, rate))
+        if rate > MAX_SAMPLE_RATE:
+            limits = "allowed: 1 to %d Hz" % MAX_SAMPLE_RATE
+            raise ModelFault("the output's \"audio\" has the sample_rate %.60r; %s" % (int(rate), limits))
         return _samples(samples), int(rate)
     return _samples(audio), sample_rate
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout } from "bun:test";
 
+import { MAX_SAMPLE_RATE } from "../../../src/lib/sample-format.ts";
 import { MAX_AUDIO_SAMPLES, MAX_OUTPUT_LENGTH } from "../../../src/worker/output.ts";
 import { PythonChild } from "../../support/python-child.ts";
 import { python, pythonModel } from "../../support/python.ts";
@@ -119,3 +120,14 @@ testHere("the audio of an output is limited in length", async () => {
     `the output's "audio" has ${MAX_AUDIO_SAMPLES + 1} samples; allowed: ${MAX_AUDIO_SAMPLES}`,
   );
 });
+
+testHere.each(["384_001", "10**12", "10**400"])(
+  "audio with a sample rate of %s costs its call, not the worker",
+  async (rate) => {
+    const { error } = await child.order(`result = {"audio": {"samples": audio, "sample_rate": ${rate}}}`);
+    expect(error).toStartWith('the output\'s "audio" has the sample_rate ');
+    expect(error).toEndWith("; allowed: 1 to 384000 Hz");
+    const highest = await child.order(`result = {"audio": {"samples": audio, "sample_rate": 384_000}}`);
+    expect(highest.audio?.sampleRate).toBe(MAX_SAMPLE_RATE);
+  },
+);
