@@ -1,5 +1,5 @@
 import { canOpen } from "../lib/descriptors.ts";
-import { messageOf } from "../lib/thrown.ts";
+import { codeOf, messageOf } from "../lib/thrown.ts";
 import type { ModelInfo } from "../model/model-info.ts";
 import { Channel } from "../worker/child/channel.ts";
 import { CHANNEL_FD, type DeclaredMessage, type ReadyMessage } from "../worker/child/child-messages.ts";
@@ -73,7 +73,8 @@ class ProcessHost implements WorkerHost {
       });
     } catch (error) {
       this.#reported = true;
-      queueMicrotask(() => events.exited({ cause: messageOf(error) }));
+      const cause = describeStart(error, this.#launch);
+      queueMicrotask(() => events.exited({ cause }));
       return;
     }
     this.#channel = new Channel(this.#child.channelFd, {
@@ -204,6 +205,13 @@ class ProcessHost implements WorkerHost {
     this.#channel?.close();
     this.#events.exited(this.#exit ?? { cause: describeEnd(this.#end, this.#info !== undefined, this.#launch?.note) });
   }
+}
+
+/** Describes why a process could not be started. */
+function describeStart(error: unknown, launch: Launch | undefined): string {
+  if (launch === undefined || codeOf(error) !== "ENOEXEC") return messageOf(error);
+  // A text without a first line for the system, or a program for another processor.
+  return `${launch.command[0]} cannot be run: it is no program for this system (ENOEXEC)`;
 }
 
 function describeEnd({ code, signal }: ChildEnd, wasReady: boolean, note?: string): string {

@@ -1,5 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -97,6 +97,23 @@ describe("a process whose model cannot be loaded", () => {
 
   test("by a segmentation fault: the pool reports how it ended", async () => {
     await expect(launch("segfault")).rejects.toThrow(/cannot be loaded: the process .* before it was ready$/);
+  });
+
+  test("because its program is none for this system is reported in words", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "streamer-program-"));
+    try {
+      const path = join(folder, "python");
+      writeFileSync(path, "hello\n", { mode: 0o755 });
+      const startHost = processHost(
+        () => ({ command: [path], environment: {} }),
+        () => {},
+      );
+      await expect(processPool({ startHost })).rejects.toThrow(
+        `cannot be loaded: ${path} cannot be run: it is no program for this system (ENOEXEC)`,
+      );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   test("because it is stuck in native code is ended when the time for the load is over", async () => {
