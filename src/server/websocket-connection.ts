@@ -71,8 +71,9 @@ export class WebSocketConnection implements Connection {
 
   send(message: string | Uint8Array): void {
     const sent = typeof message === "string" ? this.#ws.sendText(message) : this.#ws.sendBinary(message);
-    // Bun returns 0 when it has dropped a message, which may only happen once the connection is gone.
-    if (sent === 0 && this.#ws.readyState === OPEN) throw new Error("websocket: a message was dropped");
+    // Bun returns 0 when it has dropped a message, which may only happen once the connection is gone, and for an empty one.
+    if (sent === 0 && message.length > 0 && this.#ws.readyState === OPEN)
+      throw new Error("websocket: a message was dropped");
   }
 
   pause(): void {

@@ -1,4 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 import type { ServerWebSocket } from "bun";
 
@@ -175,6 +178,41 @@ test("a connection that floods with small frames is not read for a while, whatev
   connection.close({ ending: "stop", code: 1000, reason: "stop" });
   flood();
   expect(calls.at(-1)).toBe("terminate");
+});
+
+test("a result with empty sound is sent with an empty binary message, and its session goes on", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "streamer-empty-sound-"));
+  try {
+    const path = join(folder, "quiet.ts");
+    writeFileSync(
+      path,
+      'export default { name: "quiet", load: () => ({ infer: () => ({ audio: new Float32Array(0) }) }) };',
+    );
+    await using server = await InProcessServer.start({ "model.name": path });
+    using client = await server.connect({ path: "/api/v1/simple" });
+    client.start();
+    await client.sendAudio(encode("s16", noise(2)));
+    client.stop();
+    await client.nextEvent("stopped");
+    const segments = client.events.filter(({ type }) => type === "segment");
+    expect(segments.length).toBeGreaterThan(1);
+    for (const segment of segments) expect(segment).toMatchObject({ audio: { bytes: 0, sample_rate: 16_000 } });
+    expect(client.binaryMessages.map(({ length }) => length)).toEqual(segments.map(() => 0));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("a message that Bun drops is an error while the connection is open; for an empty one it returns the same", () => {
+  const ws = { readyState: 1, sendBinary: () => 0, sendText: () => 0 };
+  const connection = new WebSocketConnection(
+    ws as unknown as ServerWebSocket<SocketData>,
+    () => 0,
+    new SharedFrameBudget(() => 0).open(),
+  );
+  expect(() => connection.send(new Uint8Array(0))).not.toThrow();
+  expect(() => connection.send(new Uint8Array(1))).toThrow("websocket: a message was dropped");
+  expect(() => connection.send("text")).toThrow("websocket: a message was dropped");
 });
 
 test("a close waits for the last messages as long as the client keeps reading", () => {
