@@ -20,6 +20,12 @@ const PROBE_MS = 1_000;
 /** The server, as its address for operators uses it. */
 export interface AdminHost extends PagesHost, ReloadHost {}
 
+/**
+ * Limits of a Unix socket. In Bun 1.4.5 the time limit of one request has no effect there, and that of the server has,
+ * which its types do not say.
+ */
+const UNIX_LIMITS: object = { idleTimeout: 0 };
+
 export interface AdminServerOptions {
   readonly address: AdminAddress;
   readonly host: AdminHost;
@@ -67,7 +73,7 @@ export class AdminServer implements AsyncDisposable {
       },
     };
     if ("path" in address) {
-      this.#bun = Bun.serve({ ...options, unix: address.path });
+      this.#bun = Bun.serve({ ...options, unix: address.path, ...UNIX_LIMITS });
       this.url = `unix:${address.path}`;
     } else {
       this.#bun = Bun.serve({ ...options, hostname: address.host, port: address.port, reusePort: false });
