@@ -56,7 +56,7 @@ class ModelProcess {
   constructor() {
     this.#channel = new Channel(CHANNEL_FD, {
       frame: (frame) => this.#receive(frame),
-      closed: () => process.exit(0),
+      closed: endGroup,
     });
     process.on("uncaughtException", (error) => this.#crash(error));
     process.on("unhandledRejection", (error) => this.#crash(error));
@@ -157,6 +157,19 @@ class ModelProcess {
     this.#channel.send(crashed);
     process.exit(1);
   }
+}
+
+/**
+ * Ends this process and those that the model has started, since the server has ended. The thread of `guardChild` does it,
+ * too, but may see it later than the event loop.
+ */
+function endGroup(): never {
+  try {
+    process.kill(-process.pid, "SIGKILL");
+  } catch {
+    // The process leads no group yet.
+  }
+  process.exit(1);
 }
 
 function readJobs(jobs: CallMessage["jobs"], blob: Uint8Array): JobMessage[] {
