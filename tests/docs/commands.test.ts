@@ -161,6 +161,7 @@ describe("documents", () => {
       { text: "npm test", line: 7 },
       { text: "d", line: 13 },
     ]);
+    expect(commandLines("````md\n```sh\na\n```\n````\n```sh\nb\n```\n")).toEqual([{ text: "b", line: 7 }]);
     expect(untriedFences("```bash\nls\n```\n")).toEqual(["```bash"]);
   });
 });

@@ -9,10 +9,16 @@ export interface CommandLine {
 export function commandLines(markdown: string): CommandLine[] {
   const commands: CommandLine[] = [];
   let inside = false;
+  /** The mark of the longer fence that is open, which shows a document with fences of its own. */
+  let shown: string | undefined;
   let begun: CommandLine | undefined;
   for (const [index, raw] of markdown.split("\n").entries()) {
     const text = raw.trim();
-    if (text.startsWith("```")) inside = !inside && text === "```sh";
+    const longer = /^`{4,}/.exec(text)?.[0];
+    if (longer !== undefined && (shown === undefined || longer === shown)) {
+      shown = shown === undefined ? longer : undefined;
+    } else if (shown !== undefined) continue;
+    else if (text.startsWith("```")) inside = !inside && text === "```sh";
     else if (inside && text !== "" && !text.startsWith("#")) {
       const part = text.replace(/\s*\\$/, "");
       begun = begun === undefined ? { text: part, line: index + 1 } : { ...begun, text: `${begun.text} ${part}` };
