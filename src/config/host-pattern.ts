@@ -2,7 +2,7 @@ import { canonicalHost, inBrackets } from "../lib/host-name.ts";
 import type { TextFormat } from "./setting.ts";
 
 /** The pattern that every host matches. */
-const ANY = "*";
+export const ANY_HOST = "*";
 const WILDCARD = "*.";
 
 export const HOST_FORMAT: TextFormat = {
@@ -15,7 +15,7 @@ export const HOST_FORMAT: TextFormat = {
  * Undefined: the text is none.
  */
 export function parseHostPattern(text: string): string | undefined {
-  if (text === ANY) return ANY;
+  if (text === ANY_HOST) return ANY_HOST;
   if (!text.startsWith(WILDCARD)) return canonicalHost(inBrackets(text));
   const name = canonicalHost(text.slice(WILDCARD.length));
   return name === undefined ? undefined : WILDCARD + name;
@@ -28,6 +28,6 @@ export function spellHost(text: string): string {
 
 /** @param pattern in canonical form; @param host in canonical form */
 export function matchesHost(pattern: string, host: string): boolean {
-  if (pattern === ANY || pattern === host) return true;
+  if (pattern === ANY_HOST || pattern === host) return true;
   return pattern.startsWith(WILDCARD) && host.endsWith(pattern.slice(1));
 }

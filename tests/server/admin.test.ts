@@ -31,7 +31,8 @@ async function openAdmin(address: AdminAddress, host: Partial<AdminHost> = {}, a
     ...host,
   };
   const log = openLog({ level: "error", write: () => undefined });
-  const edge = new Edge({ server: configure({ "server.hosts": "admin.example" }).server, log, clock: () => 0 });
+  const { server } = configure({ "server.hosts": "admin.example" });
+  const edge = new Edge({ server, forOperators: true, log, clock: () => 0 });
   return await AdminServer.open({ address, host: pages, edge, guard: guardOperatorPages(access), log });
 }
 

@@ -26,9 +26,13 @@ export async function openAdmin(
     const isReachable = "host" in address && !address.isLoopback;
     if (isReachable) log.warn("admin_not_encrypted", { admin, message: NOT_ENCRYPTED });
     const guard = guardOperatorPages(isReachable ? access : undefined);
-    // Proxies that clients come by are none of this address.
-    const own = { ...server, trusted_proxies: [] };
-    const edge = new Edge({ server: own, access: { required: isReachable }, log, clock: () => performance.now() });
+    const edge = new Edge({
+      server,
+      access: { required: isReachable },
+      forOperators: true,
+      log,
+      clock: () => performance.now(),
+    });
     return await AdminServer.open({ address, host, edge, guard, log });
   } catch (error) {
     const reason = codeOf(error) === "EADDRINUSE" ? "it is in use" : messageOf(error);

@@ -1,4 +1,5 @@
 import type { Config } from "../../config/config.ts";
+import { ANY_HOST } from "../../config/host-pattern.ts";
 import { matchesOrigin, parseOrigin } from "../../config/origin-pattern.ts";
 import { describeValue, excerpt } from "../../lib/excerpt.ts";
 import { type HostAndPort, isLoopbackHost, parseHostAndPort } from "../../lib/host-name.ts";
@@ -27,6 +28,8 @@ export interface EdgeOptions {
   readonly server: Pick<Config["server"], "host" | "hosts" | "allowed_origins" | "trusted_proxies">;
   /** Whether clients need a token. Default: nobody needs one. */
   readonly access?: { readonly required: boolean } | undefined;
+  /** The address for operators: proxies, pages and `*` for names, which are for clients, do not count. Default: no. */
+  readonly forOperators?: boolean | undefined;
   /** Name of the machine. Default: as the system has it. */
   readonly machine?: string | undefined;
   /** Returns the certificate in use. Default: there is no TLS. */
@@ -45,13 +48,16 @@ export class Edge {
   readonly #origins: readonly string[];
   readonly #proxies: IpRanges;
   readonly #access: { readonly required: boolean };
+  readonly #forOperators: boolean;
   readonly #log: RateLimitedLog;
 
-  constructor({ server, access = { required: false }, machine, tls, log, clock }: EdgeOptions) {
-    this.#names = new OwnNames(server, machine, () => tls?.()?.names ?? "");
-    this.#origins = server.allowed_origins;
-    this.#proxies = new IpRanges(server.trusted_proxies);
+  constructor({ server, access = { required: false }, forOperators = false, machine, tls, log, clock }: EdgeOptions) {
+    const hosts = forOperators ? server.hosts.filter((host) => host !== ANY_HOST) : server.hosts;
+    this.#names = new OwnNames({ host: server.host, hosts }, machine, () => tls?.()?.names ?? "");
+    this.#origins = forOperators ? [] : server.allowed_origins;
+    this.#proxies = new IpRanges(forOperators ? [] : server.trusted_proxies);
     this.#access = access;
+    this.#forOperators = forOperators;
     this.#log = new RateLimitedLog(log, { now: clock }, WARNING_INTERVAL_MS);
   }
 
@@ -105,20 +111,23 @@ export class Edge {
   #foreignHost({ host }: HostAndPort, { address }: Visit, isPublic = false): ProtocolError | undefined {
     // A page that reaches the server by DNS rebinding has no token.
     if ((this.#access.required && !isPublic) || this.#names.has(host)) return undefined;
-    const remedy = "if clients may use this name, add it to server.hosts";
+    const remedy = `if ${this.#forOperators ? "operators" : "clients"} may use this name, add it to server.hosts`;
     this.#log.warn("host_refused", { host: excerpt(host), ...(address && { address }), remedy });
     const own = "an IP address, localhost, the name of the machine, or a name in server.hosts";
-    return new ProtocolError("host_not_allowed", `Host: found ${describeValue(host)}; allowed: ${own}`);
+    const except = this.#forOperators ? ` other than ${ANY_HOST}` : "";
+    return new ProtocolError("host_not_allowed", `Host: found ${describeValue(host)}; allowed: ${own}${except}`);
   }
 
   #foreignOrigin(visit: Visit): ProtocolError | undefined {
     if (this.allowsOrigin(visit)) return undefined;
     const { origin = "", address } = visit;
-    const remedy = "if you trust this web page, add its origin to server.allowed_origins";
+    const remedy = this.#forOperators
+      ? "no page of another origin may use the address for operators; server.allowed_origins is for the port of clients"
+      : "if you trust this web page, add its origin to server.allowed_origins";
     this.#log.warn("origin_refused", { origin: excerpt(origin), address, remedy });
     const found = `Origin: found ${describeValue(origin)}`;
-    const message = `${found}; allowed: pages of this server, and the origins in server.allowed_origins`;
-    return new ProtocolError("origin_not_allowed", message);
+    const listed = this.#forOperators ? "" : ", and the origins in server.allowed_origins";
+    return new ProtocolError("origin_not_allowed", `${found}; allowed: pages of this server${listed}`);
   }
 }
 

@@ -8,14 +8,17 @@ interface Setup {
   readonly origins?: string[];
   readonly proxies?: string[];
   readonly tokensExist?: boolean;
+  readonly forOperators?: boolean;
   readonly log?: EdgeOptions["log"];
   readonly clock?: () => number;
 }
 
-function edgeOf({ hosts = [], origins = [], proxies = [], tokensExist = false, log, clock }: Setup = {}): Edge {
+function edgeOf({ hosts = [], origins = [], proxies = [], tokensExist = false, ...rest }: Setup = {}): Edge {
+  const { forOperators, log, clock } = rest;
   return new Edge({
     server: { host: "0.0.0.0", hosts, allowed_origins: origins, trusted_proxies: proxies },
     access: { required: tokensExist },
+    forOperators,
     machine: "build-1",
     log: log ?? { warn: () => undefined },
     clock: clock ?? (() => 0),
@@ -222,6 +225,48 @@ describe("what a proxy reports", () => {
     expect(visit(proxied, { host: "10.0.0.3" }, "::1").isLocal).toBe(true);
     const local = edgeOf({ proxies: ["127.0.0.1/32"] });
     expect(visit(local, { host: "10.0.0.3" }, "127.0.0.1").isLocal).toBe(false);
+  });
+});
+
+describe("the address for operators", () => {
+  const setup: Setup = {
+    hosts: ["*", "admin.example"],
+    origins: ["*", "null", "https://app.example"],
+    proxies: ["192.0.2.1/32"],
+  };
+  const clients = edgeOf(setup);
+  const operators = edgeOf({ ...setup, forOperators: true });
+
+  test.each([
+    [undefined, "localhost", OPEN, OPEN],
+    [undefined, "admin.example", OPEN, OPEN],
+    [undefined, "evil.example", OPEN, FOREIGN_HOST],
+    ["http://localhost:3000", "127.0.0.1:9091", OPEN, OPEN],
+    ["https://admin.example", "admin.example", OPEN, OPEN],
+    ["https://evil.example", "localhost", OPEN, FOREIGN_ORIGIN],
+    ["https://app.example", "localhost", OPEN, FOREIGN_ORIGIN],
+    ["null", "localhost", OPEN, FOREIGN_ORIGIN],
+    ["https://evil.example", "evil.example", OPEN, FOREIGN_HOST],
+  ])("does not open to pages and names that may use the port for clients: %s at %s", (origin, host, open, refused) => {
+    expect(decisions(clients, { origin, host })).toEqual(open as [Decision, Decision]);
+    expect(decisions(operators, { origin, host })).toEqual(refused as [Decision, Decision]);
+  });
+
+  test("does not let pages of others read its answers, nor believe the proxies of clients", () => {
+    const headers = { host: "localhost", origin: "https://app.example", "x-forwarded-for": "198.51.100.4" };
+    expect(clients.allowsOrigin(visit(clients, headers))).toBe(true);
+    expect(operators.allowsOrigin(visit(operators, headers))).toBe(false);
+    expect(visit(clients, headers).address).toBe("198.51.100.4");
+    expect(visit(operators, headers).address).toBe("192.0.2.1");
+  });
+
+  test("refuses in words that name no setting which has no effect there", () => {
+    expect(operators.refusesUse(visit(operators, { host: "localhost", origin: "https://app.example" }))?.message).toBe(
+      'Origin: found "https://app.example"; allowed: pages of this server',
+    );
+    expect(operators.refusesRead(visit(operators, { host: "evil.example" }))?.message).toEndWith(
+      "or a name in server.hosts other than *",
+    );
   });
 });
 
