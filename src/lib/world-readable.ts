@@ -1,8 +1,9 @@
 import { readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 
-/** Permissions of every user: to read a file, and to open what is in a folder. */
+/** Permissions of every user: to read a file, to write to a file or a folder, and to open what is in a folder. */
 const OTHERS_READ = 0o004;
+const OTHERS_WRITE = 0o002;
 const OTHERS_SEARCH = 0o001;
 
 /**
@@ -14,10 +15,20 @@ const OTHERS_SEARCH = 0o001;
  * @param mounts those of the process, as /proc/self/mountinfo has them
  */
 export function worldReadableMode(path: string, mounts = readMounts()): string | undefined {
+  return modeForAll(path, OTHERS_READ, mounts);
+}
+
+/** Returns the mode of a file or folder that every user can write to, as `worldReadableMode` does. */
+export function worldWritableMode(path: string, mounts = readMounts()): string | undefined {
+  return modeForAll(path, OTHERS_WRITE, mounts);
+}
+
+/** Returns the mode of a file that gives a permission to every user, if its path and its mount do so, too. */
+function modeForAll(path: string, permission: number, mounts: string): string | undefined {
   try {
     const file = realpathSync(path);
     const { mode } = statSync(file);
-    if ((mode & OTHERS_READ) === 0 || isReadOnly(file, mounts)) return undefined;
+    if ((mode & permission) === 0 || isReadOnly(file, mounts)) return undefined;
     for (let folder = dirname(file); ; folder = dirname(folder)) {
       if ((statSync(folder).mode & OTHERS_SEARCH) === 0) return undefined;
       if (folder === dirname(folder)) return (mode & 0o7777).toString(8).padStart(4, "0");

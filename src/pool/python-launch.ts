@@ -3,6 +3,7 @@ import { dirname, join, resolve } from "node:path";
 
 import { resolvePythonSettings } from "../model/python-module.ts";
 import { BOOTSTRAP, hostProgram } from "../worker/python/program.ts";
+import { findForeignPart } from "./environment-owner.ts";
 import type { Launch } from "./launch.ts";
 
 /** Longest first line of a script that Linux reads. */
@@ -28,14 +29,18 @@ export function pythonLaunch(model: string, python: string, environment: Launch[
 
 /**
  * Returns the path of the interpreter. "auto" is that of `.venv` beside the model, or else that of the
- * virtual environment that is active, or else `python3`.
+ * virtual environment that is active, or else `python3`. A `.venv` that another user may have put there is refused.
  */
 export function findInterpreter(model: string, python: string, env: Environment): string {
   if (python !== "auto") return configured(python, env);
   const path = resolve(model);
   for (const folder of new Set([dirname(path), dirname(realPath(path))])) {
     const venv = join(folder, ".venv");
-    if (existsSync(venv)) return ofEnvironment(venv);
+    if (!existsSync(venv)) continue;
+    const foreign = findForeignPart(venv, path);
+    if (foreign === undefined) return ofEnvironment(venv);
+    const remedy = `if you trust it, choose ${join(venv, "bin", "python")} by model.python`;
+    throw new Error(`python: the virtual environment ${venv} is not used: ${foreign}; ${remedy}`);
   }
   const active = env["VIRTUAL_ENV"];
   if (active !== undefined && active !== "" && existsSync(active)) return ofEnvironment(active);

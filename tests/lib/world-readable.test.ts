@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { worldReadableMode } from "../../src/lib/world-readable.ts";
+import { worldReadableMode, worldWritableMode } from "../../src/lib/world-readable.ts";
 
 const root = mkdtempSync(join(tmpdir(), "streamer-readable-"));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -40,6 +40,18 @@ test("a file in a folder that others cannot open is not readable for them, howev
   expect(worldReadableMode(file)).toBe("0644");
   chmodSync(root, 0o750);
   expect(worldReadableMode(file)).toBeUndefined();
+});
+
+test("a file or folder that every user may write to is found by its mode, unless it is mounted read-only", () => {
+  expect([worldWritableMode(file), worldWritableMode(folder)]).toEqual([undefined, undefined]);
+  chmodSync(file, 0o666);
+  // Also with the sticky bit others may add files.
+  chmodSync(folder, 0o1777);
+  expect([worldWritableMode(file), worldWritableMode(folder)]).toEqual(["0666", "1777"]);
+  const mounts = `${ROOT}\n36 24 0:40 / ${folder} ro,relatime - tmpfs tmpfs rw\n`;
+  expect([worldWritableMode(file, mounts), worldWritableMode(folder, mounts)]).toEqual([undefined, undefined]);
+  chmodSync(root, 0o700);
+  expect([worldWritableMode(file), worldWritableMode(folder)]).toEqual([undefined, undefined]);
 });
 
 test("a secret that a container has mounted read-only is not found, be it the file, its folder or one above", () => {

@@ -1,8 +1,11 @@
 import { lookup } from "node:dns/promises";
+import { realpathSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 
 import { type Config, type EffectiveConfig, secretEntries } from "../../config/config.ts";
 import { canonicalAddress, isLoopbackAddress } from "../../lib/ip-address.ts";
-import { worldReadableMode, worldReadableWarning } from "../../lib/world-readable.ts";
+import { worldReadableMode, worldReadableWarning, worldWritableMode } from "../../lib/world-readable.ts";
+import { isModelPath } from "../../model/models.ts";
 import type { Logger } from "../../telemetry/log/log.ts";
 
 /** Warns if other machines can use the server although nobody needs a token or a certificate. */
@@ -31,6 +34,26 @@ export function warnOfReadableSecrets({ config, entries }: EffectiveConfig, log:
 export function warnIfReadable(setting: string, path: string, log: Pick<Logger, "warn">): void {
   const mode = path === "none" ? undefined : worldReadableMode(path);
   if (mode !== undefined) log.warn("secret_readable", { message: worldReadableWarning(path, mode, setting) });
+}
+
+/** Warns if every user of the machine can change a model file, or the folder that it imports from. */
+export function warnOfWritableModels({ model, models }: Config, log: Pick<Logger, "warn">): void {
+  const files = [model, ...Object.values(models)].flatMap(({ name }) => (isModelPath(name) ? resolve(name) : []));
+  for (const place of new Set(files.flatMap((file) => [file, dirname(file), dirname(targetOf(file))]))) {
+    const mode = worldWritableMode(place);
+    if (mode === undefined) continue;
+    const message = `${place}: found mode ${mode}, so that every user can change the model; better: chmod o-w`;
+    log.warn("model_writable", { message });
+  }
+}
+
+/** Returns what a path leads to; the path itself if there is nothing. */
+function targetOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
 }
 
 /** Returns true if only programs of this machine reach the address. */

@@ -4,7 +4,7 @@ import type { Config, EffectiveConfig } from "../../config/config.ts";
 import { messageOf } from "../../lib/thrown.ts";
 import type { Supervisor } from "../../server/processes/supervisor.ts";
 import type { Logger } from "../../telemetry/log/log.ts";
-import { warnOfReadableSecrets } from "./exposure.ts";
+import { warnOfReadableSecrets, warnOfWritableModels } from "./exposure.ts";
 
 /** Sections that the supervisor itself uses, and keeps until it is started again. */
 const FIXED = ["server", "auth", "log"] as const;
@@ -63,6 +63,7 @@ export class Reload {
     const { server, auth, log: logSettings } = this.#config;
     const config = { ...loaded.config, server, auth, log: logSettings };
     warnOfReadableSecrets({ ...loaded, config }, log);
+    warnOfWritableModels(config, log);
     if (!(await supervisor.replaceAll(config))) return;
     this.#config = config;
     log.info("reloaded");

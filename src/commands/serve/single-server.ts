@@ -12,7 +12,7 @@ import { openTraceExport } from "../../telemetry/tracing/trace-export.ts";
 import { EXIT, ExitError, UsageError } from "../terminal/exit-codes.ts";
 import { openConsole } from "./console.ts";
 import { hasControllingTerminal } from "./controlling-terminal.ts";
-import { warnOfExposure, warnOfReadableSecrets } from "./exposure.ts";
+import { warnOfExposure, warnOfReadableSecrets, warnOfWritableModels } from "./exposure.ts";
 import { listenFailure, tokenFailure } from "./listen-failure.ts";
 import { ModelWatch } from "./model-watch.ts";
 import { openAdmin } from "./open-admin.ts";
@@ -69,6 +69,7 @@ export async function serveSingle(effective: EffectiveConfig, options: SingleSer
   using _watch = watchCredentials({ config, credentials, log, metrics: metrics.families.tls, server });
   await warnOfExposure(config, log);
   warnOfReadableSecrets(effective, log);
+  warnOfWritableModels(config, log);
   await using admin = await openAdmin(config, server.pages, server.access, log);
   const reload = (model?: string) => server.models.reload(model);
   const hangup = hasControllingTerminal() ? undefined : () => void reloadModels(reload, log);

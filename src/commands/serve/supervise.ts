@@ -21,7 +21,7 @@ import { otelProblems } from "../../telemetry/tracing/otel-environment.ts";
 import { EXIT, ExitError, UsageError } from "../terminal/exit-codes.ts";
 import { openConsole, type ServeConsole } from "./console.ts";
 import { hasControllingTerminal } from "./controlling-terminal.ts";
-import { warnOfExposure, warnOfReadableSecrets } from "./exposure.ts";
+import { warnOfExposure, warnOfReadableSecrets, warnOfWritableModels } from "./exposure.ts";
 import { listenFailure, tokenFailure } from "./listen-failure.ts";
 import { ModelWatch } from "./model-watch.ts";
 import { openAdmin } from "./open-admin.ts";
@@ -74,6 +74,7 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
   using access = openAccess(config, log);
   await warnOfExposure(config, log);
   warnOfReadableSecrets(effective, log);
+  warnOfWritableModels(config, log);
   const startedAt = performance.now();
   const models = new ReloadQueue((model) => {
     return reloadProcesses(() => started.supervisor?.children ?? [], started.reload?.config ?? config, model);

@@ -1,6 +1,9 @@
-import { expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
-import { warnOfExposure } from "../../../src/commands/serve/exposure.ts";
+import { warnOfExposure, warnOfWritableModels } from "../../../src/commands/serve/exposure.ts";
 import { configure, type Settings } from "../../support/in-process-server.ts";
 
 async function warnings(settings: Settings): Promise<unknown[]> {
@@ -22,4 +25,41 @@ test("loopback is not warned of, in any spelling; a name that leads nowhere may 
     expect([host, await warnings({ "server.host": host })]).toEqual([host, []]);
   }
   expect(await warnings({ "server.host": "nowhere.invalid" })).toHaveLength(1);
+});
+
+test("a model file, or a folder of models, that every user can change is warned of, once", () => {
+  const root = mkdtempSync(join(tmpdir(), "streamer-writable-"));
+  afterAll(() => rmSync(root, { recursive: true }));
+  chmodSync(root, 0o755);
+  const place = (folder: string, mode: number, file: string, ofFile = 0o644): string => {
+    const path = join(root, folder, file);
+    mkdirSync(join(root, folder), { recursive: true });
+    writeFileSync(path, "");
+    chmodSync(join(root, folder), mode);
+    chmodSync(path, ofFile);
+    return path;
+  };
+  const closed = place("closed", 0o755, "model.ts");
+  const group = place("group", 0o775, "model.py", 0o664);
+  const sticky = place("sticky", 0o1777, "one.py");
+  const other = place("sticky", 0o1777, "two.py");
+  const open = place("open", 0o755, "model.ts", 0o666);
+  const link = join(root, "closed", "link.py");
+  symlinkSync(sticky, link);
+  const warned: unknown[] = [];
+  const warn = (model: string, others: Settings = {}): unknown[] => {
+    warned.length = 0;
+    const log = { warn: (event: string, fields?: object) => void warned.push([event, fields]) };
+    warnOfWritableModels(configure({ "model.name": model, ...others }), log);
+    return warned;
+  };
+  const found = (path: string, mode: string) => {
+    const message = `${path}: found mode ${mode}, so that every user can change the model; better: chmod o-w`;
+    return ["model_writable", { message }];
+  };
+  expect([...warn(closed), ...warn(group), ...warn("levels")]).toEqual([]);
+  expect(warn(open)).toEqual([found(open, "0666")]);
+  // In a folder with the sticky bit others may add what the model imports.
+  expect(warn(sticky, { "models.other.name": other })).toEqual([found(join(root, "sticky"), "1777")]);
+  expect(warn(link)).toEqual([found(join(root, "sticky"), "1777")]);
 });
