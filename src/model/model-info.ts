@@ -6,6 +6,8 @@ export interface ModelInfo {
   readonly stateful: boolean;
   /** The model has `dispose`: states that are dropped must be given to it. */
   readonly disposes: boolean;
+  /** States are bytes that only processes of the model can read: see `EncodedState`. */
+  readonly encodesStates?: boolean;
   /** Jobs in one call, from 1; 1 for stateful models. */
   readonly maxBatch: number;
   /** Time for which a job that could run waits for others to join its batch. */

@@ -5,6 +5,7 @@ import { RESERVED_FIELDS } from "../protocol/events.ts";
 import type { CrashedMessage, DoneMessage, LoadFailedMessage } from "../worker/child/child-messages.ts";
 import { MAX_STATE_BYTES } from "../worker/child/frames.ts";
 import { MAX_AUDIO_SAMPLES } from "../worker/output.ts";
+import { EncodedState } from "./encoded-state.ts";
 import type { CallResult, HostExit } from "./worker-host.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -35,7 +36,7 @@ export function readExit({ message, stack }: Unchecked<LoadFailedMessage | Crash
 }
 
 /**
- * Reads the end of a call that a process has sent. States stay bytes.
+ * Reads the end of a call that a process has sent. States stay encoded.
  * @param open the call without a result
  * @returns what is wrong with it, if it is not the end of that call
  */
@@ -99,7 +100,7 @@ function readResult(result: Fields, reader: BlobReader): JobResult | undefined {
   return {
     ...(output !== undefined && { output }),
     ...(samples !== undefined && { audio: samples }),
-    ...(bytes !== undefined && { state: bytes }),
+    ...(bytes !== undefined && { state: new EncodedState(bytes) }),
     ...(typeof uncloned === "string" && { uncloned }),
   };
 }

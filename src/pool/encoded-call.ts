@@ -1,11 +1,18 @@
+import { EncodedState } from "./encoded-state.ts";
 import type { LaneJob } from "./worker-host.ts";
 
-/** Returns a call as a process gets it: the state of each job, which is bytes, follows in a blob. */
+/** Neither pickle nor a structured clone begins so: the call fails. An empty one would be null to JavaScript. */
+const UNREADABLE = Uint8Array.of(0);
+
+/**
+ * Returns a call as a process gets it: the state of each job, which is bytes, follows in a blob. A state that no process
+ * has encoded becomes an unreadable one.
+ */
 export function encodeCall(call: number, jobs: readonly LaneJob[]): { header: string; blobs: readonly Uint8Array[] } {
   const blobs: Uint8Array[] = [];
   const messages = jobs.map(({ job: { kind, audio, step, state, traceparent }, lane }) => {
-    // A state is what `readDone` has returned.
-    if (state instanceof Uint8Array) blobs.push(state);
+    const bytes = bytesOf(state);
+    if (bytes !== undefined) blobs.push(bytes);
     return {
       lane: lane.number,
       final: kind === "final",
@@ -13,9 +20,14 @@ export function encodeCall(call: number, jobs: readonly LaneJob[]): { header: st
       offset: audio.offset,
       length: audio.length,
       step,
-      state: state instanceof Uint8Array ? state.byteLength : undefined,
+      state: bytes?.byteLength,
       traceparent,
     };
   });
   return { header: JSON.stringify({ type: "call", call, jobs: messages }), blobs };
+}
+
+function bytesOf(state: unknown): Uint8Array | undefined {
+  if (state === undefined) return undefined;
+  return state instanceof EncodedState ? state.bytes : UNREADABLE;
 }

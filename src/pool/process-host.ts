@@ -158,8 +158,8 @@ class ProcessHost implements WorkerHost {
 
   #ready({ info }: Readonly<Partial<Record<keyof ReadyMessage, unknown>>>): void {
     if (!isModelInfo(info)) return this.#breach("ready: the description of the model is incomplete");
-    this.#info = info;
-    this.#events.ready(info);
+    this.#info = { ...info, encodesStates: true };
+    this.#events.ready(this.#info);
   }
 
   #loadFailed(exit: HostExit): void {

@@ -91,7 +91,7 @@ export class ModelEntry {
   served(): ServedModel {
     const pool = this.#pool;
     const alias = this.key === undefined ? fileName(this.config.name) : undefined;
-    const { name: ownName, sampleRate, stateful, options, maxBatch } = pool.info;
+    const { name: ownName, sampleRate, stateful, encodesStates, options, maxBatch } = pool.info;
     return {
       name: this.name,
       ...(alias !== undefined && { alias }),
@@ -99,6 +99,7 @@ export class ModelEntry {
       generation: this.#generation,
       sampleRate,
       keepsState: stateful,
+      encodesStates,
       options,
       maxBatch,
       get unavailable() {

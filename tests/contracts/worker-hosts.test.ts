@@ -7,6 +7,7 @@ import { Arena } from "../../src/audio/arena.ts";
 import { modelVariables } from "../../src/lib/model-variables.ts";
 import type { ModelInfo } from "../../src/model/model-info.ts";
 import { viewOf } from "../../src/native/samples.ts";
+import { EncodedState } from "../../src/pool/encoded-state.ts";
 import type { AudioJob } from "../../src/pool/lane.ts";
 import type { Launch } from "../../src/pool/launch.ts";
 import { processHost } from "../../src/pool/process-host.ts";
@@ -210,6 +211,20 @@ describe.each(HOSTS)("%s host", (hostName, startHost, modelPath) => {
     const [finished] = await harness.call(harness.job([], { step: "finish", state: again?.state }));
     expect(finished?.output).toEqual({ total: 6 });
   });
+
+  if (hostName === "process" || hostName === "Python") {
+    test("fails a call whose state cannot be decoded, or was not encoded by a process, and continues", async () => {
+      await using harness = await start("summing").loaded();
+      for (const state of [new EncodedState(Uint8Array.of(1, 2, 3)), Uint8Array.of(1, 2, 3), { sum: 1, history: [] }]) {
+        const [result] = await harness.call(harness.job([0, 1], { step: "step", state }));
+        expect(result?.error).toStartWith("the model's state cannot be restored");
+        expect(result?.state).toBeUndefined();
+      }
+      const [started] = await harness.call(harness.job([0, 2], { step: "start" }));
+      expect(started?.output).toMatchObject({ sum: 2 });
+      expect(harness.exit).toBeUndefined();
+    });
+  }
 
   test("returns an error of the model as the result and continues", async () => {
     await using harness = await start("puppet").loaded();

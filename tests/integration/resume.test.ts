@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -7,7 +7,9 @@ import type { ErrorEvent } from "../../src/protocol/events.ts";
 import { encode, speech, wav } from "../support/audio.ts";
 import { InProcessServer, type Settings, sharedServer } from "../support/in-process-server.ts";
 import { modelPath } from "../support/pool-harness.ts";
+import { python } from "../support/python.ts";
 import { S16_MONO } from "../support/requests.ts";
+import { testWith } from "../support/requirements.ts";
 import type { WebSocketClient } from "../support/websocket-client.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
@@ -181,13 +183,15 @@ describe("resume", () => {
 describe("a model with state", () => {
   const stateful: Settings = { ...RESUMES, "model.name": modelPath("keeping"), "model.workers": 1 };
 
-  async function resumed(kind: string): Promise<WebSocketClient> {
-    await using place = await InProcessServer.start(stateful);
+  /** Streams to one server, and resumes the stream at another one. Returns the second client. */
+  async function resumed(options: object, from = stateful, to = from): Promise<WebSocketClient> {
+    await using origin = await InProcessServer.start(from);
     const path = "/api/v1/stateful";
-    const fields = { options: { kind } };
-    using first = await place.connect({ path });
+    const fields = { options };
+    using first = await origin.connect({ path });
     const { token, position } = await checkpointAfter(first, 3, fields);
-    using second = await place.connect({ path });
+    await using goal = await InProcessServer.start(to);
+    using second = await goal.connect({ path });
     second.start({ resume: { token }, ...fields });
     await second.nextEvent("started");
     await second.sendAudio(SPEECH.subarray(position * 2, 4 * SECOND));
@@ -197,17 +201,49 @@ describe("a model with state", () => {
   }
 
   test("goes on with it if it is plain data", async () => {
-    const client = await resumed("plain");
+    const client = await resumed({ kind: "plain" });
     expect(client.eventsOf("warning").map(({ code }) => code)).not.toContain("state_lost");
     expect(client.eventsOf("segment").at(-1)).toMatchObject({ block: 39 });
     expect(client.eventsOf("data")).toMatchObject([{ blocks: 40 }]);
   });
 
   test("begins anew if it is not, with a warning state_lost behind started", async () => {
-    const client = await resumed("shared");
-    expect(client.events.slice(0, 2)).toMatchObject([{ type: "started" }, { type: "warning", code: "state_lost" }]);
-    expect(client.eventsOf("segment")[0]).toMatchObject({ block: 0 });
-    expect(client.eventsOf("stopped")[0]?.channels[0]).toMatchObject({ received: 64_000, inferred: 64_000, failed: 0 });
+    expectLost(await resumed({ kind: "shared" }));
+  });
+
+  const isolated: Settings = { ...stateful, "model.isolation": "process" };
+  test.each([
+    ["from a process to a process", isolated, isolated],
+    ["from a thread to a process", stateful, isolated],
+    ["from a process to a thread", isolated, stateful],
+  ])("begins anew %s, with a warning state_lost", async (_way, from, to) => {
+    expectLost(await resumed({ kind: "plain" }, from, to));
+  });
+
+  testWith(python)("that is bytes of a client never gets to Python, where they could be a program", async () => {
+    const [onThread, inPython] = [join(folder, "keeper.ts"), join(folder, "keeper.py")];
+    const state = "new TextEncoder().encode(options?.bytes ?? '')";
+    writeFileSync(
+      onThread,
+      `export default {
+        name: "keeper", stateful: true,
+        load: () => ({ start: ({ options }) => ${state}, step: (_audio, state) => [{}, state] }),
+      };`,
+    );
+    writeFileSync(
+      inPython,
+      `
+name = "keeper"
+class Model:
+    def start(self, call): return 0
+    def step(self, audio, state, call): return {"block": state}, state + 1
+`,
+    );
+    const made = join(folder, "made");
+    const from = { ...stateful, "model.name": onThread };
+    const to = { ...stateful, "model.name": inPython, "model.python": python! };
+    expectLost(await resumed({ bytes: `cposix\nsystem\n(S'touch ${made}'\ntR.` }, from, to));
+    expect(existsSync(made)).toBe(false);
   });
 
   test("that is too large gives no checkpoint, and one warning not_resumable", async () => {
@@ -223,6 +259,13 @@ describe("a model with state", () => {
     expect(client.eventsOf("warning")).toHaveLength(1);
   });
 });
+
+/** The model has begun anew, and the account of the stream has no gap. */
+function expectLost(client: WebSocketClient): void {
+  expect(client.events.slice(0, 2)).toMatchObject([{ type: "started" }, { type: "warning", code: "state_lost" }]);
+  expect(client.eventsOf("segment")[0]).toMatchObject({ block: 0 });
+  expect(client.eventsOf("stopped")[0]?.channels[0]).toMatchObject({ received: 64_000, inferred: 64_000, failed: 0 });
+}
 
 test("a stream with a WAV header has no checkpoints, and a warning says why", async () => {
   using client = await server.connect({ path: "/api/v1/simple" });

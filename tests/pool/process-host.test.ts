@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { MAX_OUTPUT_LINE, MAX_OUTPUT_LINES } from "../../src/pool/child-output.ts";
+import { EncodedState } from "../../src/pool/encoded-state.ts";
 import { type OutputLine, processHost } from "../../src/pool/process-host.ts";
 import { MAX_HEADER_BYTES } from "../../src/worker/child/frames.ts";
 import { PERILS } from "../support/models/perilous.ts";
@@ -211,7 +212,7 @@ test("a state that cannot be passed between processes fails its step with the re
   const lane = kit.lane();
   const started = await kit.submit(lane, [0, 1], { step: "start" });
   const state = started.status === "ok" ? started.state : undefined;
-  expect(state).toBeInstanceOf(Uint8Array);
+  expect(state).toBeInstanceOf(EncodedState);
   const strange = await kit.submit(lane, [ORDERS.bigint], { step: "step", state });
   expect(strange).toMatchObject({
     code: "inference_failed",

@@ -48,7 +48,17 @@ export function prepareResume(
   return {
     index: number,
     seal: resumption.sealer(identity, caller, binding, number),
-    state: from?.state,
+    state: plan.model.encodesStates === true ? withoutModelStates(from?.state) : from?.state,
     release: () => resumption.release(identity, owner),
   };
+}
+
+/** A process that runs a model must not decode what comes from a client, not even through a token: it could run code. */
+function withoutModelStates(state: ResumeState | undefined): ResumeState | undefined {
+  if (state === undefined) return undefined;
+  const lost = { kind: "lost" } as const;
+  const channels = state.channels.map((channel) =>
+    channel.model === undefined ? channel : { ...channel, model: lost },
+  );
+  return { ...state, channels };
 }

@@ -121,7 +121,7 @@ class ModelProcess {
       if (state !== undefined && !hasStates) void this.#dispose(state);
       this.#becomeIdle();
     };
-    const results = this.#caller.run(readJobs(jobs, blob));
+    const results = runCall(this.#caller, jobs, blob);
     if (results instanceof Promise) void results.then(done);
     else done(results);
   }
@@ -170,6 +170,18 @@ function endGroup(): never {
     // The process leads no group yet.
   }
   process.exit(1);
+}
+
+/** Runs a call. One whose states cannot be decoded fails, and costs nothing else. */
+function runCall(caller: ModelCaller, jobs: CallMessage["jobs"], blob: Uint8Array): ReturnType<ModelCaller["run"]> {
+  let read: JobMessage[];
+  try {
+    read = readJobs(jobs, blob);
+  } catch (error) {
+    const message = `the model's state cannot be restored: ${describeError(error).message}`;
+    return jobs.map(() => ({ error: message }));
+  }
+  return caller.run(read);
 }
 
 function readJobs(jobs: CallMessage["jobs"], blob: Uint8Array): JobMessage[] {

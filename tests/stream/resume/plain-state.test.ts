@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 
+import { EncodedState } from "../../../src/pool/encoded-state.ts";
 import { isPlain } from "../../../src/stream/resume/plain-state.ts";
 
 test("plain data is what a structured clone copies whole", () => {
@@ -12,7 +13,7 @@ test("plain data is what a structured clone copies whole", () => {
   expect(isPlain(circle)).toBe(true);
 });
 
-test("memory that is shared, objects of a class and functions are none, at any depth", () => {
+test("memory that is shared, objects of a class, functions and states of processes are none, at any depth", () => {
   class Handle {}
   for (const value of [
     new SharedArrayBuffer(4),
@@ -21,6 +22,7 @@ test("memory that is shared, objects of a class and functions are none, at any d
     Symbol("x"),
     new WeakMap(),
     Promise.resolve(),
+    new EncodedState(Uint8Array.of(1)),
   ]) {
     expect(isPlain(value)).toBe(false);
     expect(isPlain({ deep: [new Map([["key", value]])] })).toBe(false);

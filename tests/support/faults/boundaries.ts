@@ -173,6 +173,7 @@ export const INSIDE: Readonly<Record<string, readonly string[]>> = {
     "BlobReader",
     "BlockSampler",
     "Bucket",
+    "EncodedState",
     "FormatGuess",
     "FrameReader",
     "FreeSlabs",

@@ -1,6 +1,7 @@
 import { serialize } from "node:v8";
 
 import type { Outcome } from "../../../model/job.ts";
+import { EncodedState } from "../../../pool/encoded-state.ts";
 import type { ReportFinding } from "./finding.ts";
 import type { ModelHarness } from "./model-harness.ts";
 import { compareResults, describeResult, type Result } from "./result.ts";
@@ -44,8 +45,7 @@ function reportResults({ blocks, end }: StreamRun, report: ReportFinding): void 
 }
 
 function reportState({ words }: ModelHarness, { states }: StreamRun, report: ReportFinding): void {
-  // A state that comes from another process is encoded.
-  const sizes = states.map((state) => (state instanceof Uint8Array ? state : serialize(state)).byteLength);
+  const sizes = states.map((state) => (state instanceof EncodedState ? state.bytes : serialize(state)).byteLength);
   const [first = 0, last = 0, largest] = [sizes[0], sizes.at(-1), Math.max(...sizes)];
   const text = `can be ${words.copied}; at most ${largest} bytes per block`;
   if (largest > LARGE_STATE_BYTES) report("note", "state", `${text}; copying it takes time and memory: keep it small`);
