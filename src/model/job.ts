@@ -26,9 +26,11 @@ export interface JobResult {
   readonly state?: unknown;
   /** What in the state loses its methods when it is cloned. Reported with one of the first results of a worker. */
   readonly uncloned?: string;
-  /** Message of the error. A result with an error has nothing else but its stack. */
+  /** Message of the error. A result with an error has nothing else but the two fields below. */
   readonly error?: string;
   readonly stack?: string;
+  /** The error is that of a whole batch: its words may have come from any of the jobs. */
+  readonly wholeBatch?: boolean;
 }
 
 /** Reasons for a job without a result: the model threw, took too long, its worker ended, or none could be started. */

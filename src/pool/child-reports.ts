@@ -86,10 +86,14 @@ class BlobReader {
 
 /** Returns undefined when the result is malformed. */
 function readResult(result: Fields, reader: BlobReader): JobResult | undefined {
-  const { output, error, stack, audio, state, uncloned } = result;
+  const { output, error, stack, wholeBatch, audio, state, uncloned } = result;
   if (error !== undefined) {
     if (typeof error !== "string") return undefined;
-    return typeof stack === "string" ? { error, stack } : { error };
+    return {
+      error,
+      ...(typeof stack === "string" && { stack }),
+      ...(wholeBatch === true && { wholeBatch }),
+    };
   }
   if (output !== undefined && !(isFields(output) && RESERVED_FIELDS.every((name) => !(name in output))))
     return undefined;

@@ -70,6 +70,9 @@ export class Outcomes {
 
 export const FAULT_MESSAGE = "an internal error of the server; it has been logged";
 
+/** In place of the words of a model that may be about the audio or the options of another caller. The log has those. */
+const BATCH_FAILED = "the batch that had this call failed";
+
 /** Returns the outcome of a job whose result is lost by a fault of the server. */
 export function faultOutcome({ queueMs }: QueuedJob): Outcome {
   return { status: "failed", code: "worker_crashed", message: FAULT_MESSAGE, queueMs, inferMs: 0 };
@@ -77,9 +80,12 @@ export function faultOutcome({ queueMs }: QueuedJob): Outcome {
 
 /** Returns the outcome of a job that the model has answered, or for which it threw an error. */
 function resultOutcome(job: QueuedJob, result: JobResult, call: AssignedCall, inferMs: number): Outcome {
-  const { error, output, audio, state } = result;
+  const { error, wholeBatch, output, audio, state } = result;
   const { queueMs } = job;
-  if (error !== undefined) return { status: "failed", code: "inference_failed", message: error, queueMs, inferMs };
+  if (error !== undefined) {
+    const message = wholeBatch === true && hasOtherCallers(job, call) ? BATCH_FAILED : error;
+    return { status: "failed", code: "inference_failed", message, queueMs, inferMs };
+  }
   return {
     status: "ok",
     output,
@@ -90,4 +96,8 @@ function resultOutcome(job: QueuedJob, result: JobResult, call: AssignedCall, in
     worker: call.worker,
     batchSize: call.jobs.length,
   };
+}
+
+function hasOtherCallers({ lane }: QueuedJob, { jobs }: AssignedCall): boolean {
+  return jobs.some((other) => other.lane.stream.caller.caller !== lane.stream.caller.caller);
 }

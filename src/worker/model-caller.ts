@@ -102,7 +102,7 @@ export class ModelCaller {
       }
       return outputs.map((output) => checkResult(output, sampleRate));
     } catch (error) {
-      if (!idempotent) throw error;
+      if (!idempotent) return jobs.map(() => ({ ...failure(error), wholeBatch: true }));
       // Once, so that the log shows if every batch fails.
       if (!this.#batchFailed) console.error(`inferBatch() failed; its jobs are called one by one: ${String(error)}`);
       this.#batchFailed = true;

@@ -1,6 +1,6 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
-import type { Outcome } from "../../src/model/job.ts";
+import type { JobResult, Outcome } from "../../src/model/job.ts";
 import type { ModelInfo } from "../../src/model/model-info.ts";
 import type { Lane } from "../../src/pool/lane.ts";
 import { TERMINATE_GRACE_MS } from "../../src/pool/worker-slot.ts";
@@ -235,6 +235,33 @@ test("callers take turns, whatever the number of their streams", async () => {
     await turn();
   }
   expect(served.slice(0, 8)).toEqual(["many", "one", "many", "one", "many", "one", "many", "one"]);
+});
+
+describe("an error of a whole batch", () => {
+  const error = "KeyError: what one caller has sent";
+
+  async function messages(callers: readonly string[], result: JobResult): Promise<[unknown[], ScriptedPool]> {
+    const kit = new ScriptedPool({ maxBatch: 2 });
+    for (const caller of callers) {
+      void kit.submit(kit.pool.lane({ caller, stream: {} }, undefined), [0]).then((end) => kit.outcomes.push(end));
+    }
+    await turn();
+    kit.hosts.last.answer(result, result);
+    await turn();
+    return [kit.outcomes.map((outcome) => ("message" in outcome ? outcome.message : outcome.status)), kit];
+  }
+
+  test("has neutral words for the callers that share it, and its own in the log", async () => {
+    const [found, kit] = await messages(["one", "other"], { error, stack: "at line 1", wholeBatch: true });
+    expect(found).toEqual(Array(2).fill("the batch that had this call failed"));
+    expect(kit.outcomes).toMatchObject(Array(2).fill({ status: "failed", code: "inference_failed" }));
+    expect(kit.logged[0]).toMatchObject({ event: "inference_failed", fields: { error, stack: "at line 1" } });
+  });
+
+  test("has its own words for a caller that is alone in it, and so has the error of one call", async () => {
+    expect((await messages(["one", "one"], { error, wholeBatch: true }))[0]).toEqual([error, error]);
+    expect((await messages(["one", "other"], { error }))[0]).toEqual([error, error]);
+  });
 });
 
 test("a lane of a model refuses steps unless the model is stateful", () => {

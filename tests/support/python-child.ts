@@ -12,6 +12,7 @@ export interface ChildResult {
   readonly output?: Record<string, unknown>;
   readonly error?: string;
   readonly stack?: string;
+  readonly wholeBatch?: boolean;
   readonly audio?: { readonly samples: Float32Array; readonly sampleRate: number };
   readonly state?: Uint8Array;
 }

@@ -179,6 +179,7 @@ describe("a batch", () => {
       expect(results.map(({ error }) => error)).toEqual(
         Array(2).fill(name === "throws" ? "bad batch" : "inferBatch() must return an array of 2 outputs"),
       );
+      expect(results.map(({ wholeBatch }) => wholeBatch)).toEqual([true, true]);
     });
   }
 });

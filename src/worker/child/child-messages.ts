@@ -103,6 +103,7 @@ export interface ChildResult {
   readonly output?: Readonly<Record<string, unknown>>;
   readonly error?: string;
   readonly stack?: string;
+  readonly wholeBatch?: boolean;
   readonly audio?: {
     /** Samples. */
     readonly length: number;

@@ -40,8 +40,8 @@ class Job:
         self.call = call
 
 
-def failure(error):
-    return Result(error=describe(error), stack=stack_of(error))
+def failure(error, whole_batch=False):
+    return Result(error=describe(error), stack=stack_of(error), whole_batch=whole_batch)
 
 
 class ModelCaller:
@@ -96,7 +96,8 @@ class ModelCaller:
             return [self._checked(output) for output in outputs]
         except BaseException as error:
             if not self._idempotent:
-                raise
+                end_fork(error)
+                return [failure(error, whole_batch=True) for _ in jobs]
             # Once, so that the log shows if every batch fails.
             if not self._batch_failed:
                 print("infer_batch() failed; its jobs are called one by one: %s" % describe(error), file=sys.stderr)

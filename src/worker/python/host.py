@@ -118,6 +118,8 @@ def _encode(call, infer_ms, results):
             fields["error"] = result.error
         if result.stack is not None:
             fields["stack"] = result.stack
+        if result.whole_batch:
+            fields["wholeBatch"] = True
         if result.audio is not None:
             audio = memoryview(result.audio)
             fields["audio"] = {"length": audio.nbytes // arrays.SAMPLE_BYTES, "sampleRate": result.sample_rate}

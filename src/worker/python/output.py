@@ -23,9 +23,9 @@ _AUDIO_SHAPES = "a float32 array of one dimension, or {'samples': array, 'sample
 class Result:
     """What the server gets for a job."""
 
-    __slots__ = ("output", "audio", "sample_rate", "state", "error", "stack")
+    __slots__ = ("output", "audio", "sample_rate", "state", "error", "stack", "whole_batch")
 
-    def __init__(self, output=None, audio=None, sample_rate=None, error=None, stack=None):
+    def __init__(self, output=None, audio=None, sample_rate=None, error=None, stack=None, whole_batch=False):
         # JSON text; None: the model returned no result.
         self.output = output
         # A buffer of float32 samples.
@@ -35,6 +35,8 @@ class Result:
         self.state = None
         self.error = error
         self.stack = stack
+        # The error is that of a whole batch: its words may have come from any of the jobs.
+        self.whole_batch = whole_batch
 
 
 def check_output(output, sample_rate):

@@ -203,21 +203,24 @@ elif os.path.exists('/proc/self/fd/3'): 1 / 0`;
   });
 });
 
-testHere("a model in Python whose batches may not be repeated loses the whole batch", async () => {
-  const text = `
+testHere(
+  "a model in Python whose batches may not be repeated loses the whole batch, and its errors say so",
+  async () => {
+    const text = `
 name = "x"
 max_batch = 2
 class Model:
     def infer(self, audio, call): return {}
     def infer_batch(self, audios, calls): return [{}] if calls[0].final else [{}, {"x": float("nan")}]
 `;
-  await using child = await ready(write("unrepeatable.py", text));
-  const error = "infer_batch() must return a list of 2 outputs";
-  expect(await child.call({}, {})).toEqual([{ error }, { error }]);
-  // An output that is refused fails alone.
-  const bad = { error: '"x" is NaN, which JSON cannot represent' };
-  expect(await child.call({ final: false }, { final: false })).toEqual([{ output: {} }, bad]);
-});
+    await using child = await ready(write("unrepeatable.py", text));
+    const failed = { error: "infer_batch() must return a list of 2 outputs", wholeBatch: true };
+    expect(await child.call({}, {})).toEqual([failed, failed]);
+    // An output that is refused fails alone.
+    const bad = { error: '"x" is NaN, which JSON cannot represent' };
+    expect(await child.call({ final: false }, { final: false })).toEqual([{ output: {} }, bad]);
+  },
+);
 
 testHere("results of a batch that are too large together are refused, and the worker goes on", async () => {
   const text = `

@@ -90,6 +90,10 @@ async function checkDeterminism(
 /** Compares the results of a batch with those of single calls. */
 async function checkBatch(harness: ModelHarness, report: ReportFinding): Promise<void> {
   const { sampleRate, info } = harness.pool;
+  if (!info.idempotent) {
+    const advice = `with \`${harness.words.idempotent}\`, its pieces are called one by one instead`;
+    report("note", "failed batch", `an error in a batch fails the pieces of all clients in it; ${advice}`);
+  }
   const size = Math.min(info.maxBatch, MAX_BATCH);
   const pieces = Array.from({ length: size }, (_, i) => speechLike(sampleRate, 0.5 + 0.1 * i, 10 + i));
   const single: Result[] = [];

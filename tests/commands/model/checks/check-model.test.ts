@@ -56,6 +56,9 @@ test("a correct model is measured in a batch, and an idempotent one that does no
     /^ok: results are equal; a batch of 4 takes as long as [\d.]+ single calls/,
   );
   expect(findingOf(findings, "idempotent")).toMatch(/^note: not declared, but results repeat/);
+  expect(findingOf(findings, "failed batch")).toMatch(
+    /^note: an error in a batch fails the pieces of all clients in it/,
+  );
   expect(findingOf(findings, "time")).toMatch(/real-time factor [\d.e-]+ \(p50\), [\d.e-]+ \(max\)$/);
 });
 

@@ -56,13 +56,16 @@ class Model:
         return [self.infer(audio, call) for audio, call in zip(audios, calls)]
 `);
   expect(findings.filter(({ verdict }) => verdict === "FAIL")).toEqual([]);
-  const names = ["load", "interpreter", "result", "time", "deterministic", "idempotent", "batch", "interim", "silence"];
+  const names = ["load", "interpreter", "result", "time", "deterministic", "idempotent", "failed batch"];
   expect(findings.map(({ check }) => check)).toEqual([
     ...names,
-    ...["noise", "clipped", "1 sample", "10 ms", "30 s", "no audio", "afterwards"],
+    ...["batch", "interim", "silence", "noise", "clipped", "1 sample", "10 ms", "30 s", "no audio", "afterwards"],
   ]);
   expect(textOf(findings, "load")).toMatch(/^ok: "peak", 16000 Hz, without state, options: scale; loaded and warm in/);
   expect(textOf(findings, "idempotent")).toContain("with `idempotent = True`, a server repeats");
+  expect(textOf(findings, "failed batch")).toBe(
+    "note: an error in a batch fails the pieces of all clients in it; with `idempotent = True`, its pieces are called one by one instead",
+  );
   expect(textOf(findings, "interim")).toContain("with call.final False");
   expect(textOf(findings, "batch")).toMatch(/^ok: results are equal; a batch of 4 takes as long as/);
 });
