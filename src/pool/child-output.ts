@@ -1,15 +1,29 @@
+import { readPaced } from "../lib/paced-reading.ts";
+
 /** Longest line of a model's output in characters; the rest of it is dropped. */
 export const MAX_OUTPUT_LINE = 2000;
 /** Most lines of one stream in `OUTPUT_PERIOD_MS`; the rest is counted. */
 export const MAX_OUTPUT_LINES = 100;
 export const OUTPUT_PERIOD_MS = 1000;
-/** Pause between two reads of a stream that is over its limit, so that its reader costs little. */
-const SLOW_READ_MS = 20;
+/** Bytes of one stream in a second that are read as fast as they come: more than the lines that are relayed. */
+const FULL_SPEED_BYTES = 256 * 1024;
+/** Most bytes of UTF-8 that are kept of a line. A character in UTF-16 has three at most. */
+const MAX_LINE_BYTES = 3 * MAX_OUTPUT_LINE;
+
+const LINE_FEED = 10;
+const CARRIAGE_RETURN = 13;
+const SPACE = 32;
 
 export interface RelayedLine {
   readonly text: string;
   /** Lines before this one that were too many. */
   readonly leftOut: number;
+}
+
+export interface OutputReading {
+  /** Ends the reading, and closes the stream. */
+  readonly signal?: AbortSignal;
+  readonly now?: () => number;
 }
 
 /**
@@ -19,26 +33,26 @@ export interface RelayedLine {
 export async function relayOutput(
   stream: ReadableStream<Uint8Array>,
   receive: (line: RelayedLine) => void,
-  now: () => number = () => performance.now(),
+  { signal, now = () => performance.now() }: OutputReading = {},
 ): Promise<void> {
   const lines = new OutputLines(receive, now);
-  try {
-    for await (const bytes of stream) {
-      lines.push(bytes);
-      // The process waits when its pipe is full.
-      if (lines.isOver) await Bun.sleep(SLOW_READ_MS);
-    }
-  } catch {
-    // The pipe broke with its process.
-  }
+  await readPaced(stream, (bytes) => lines.push(bytes), {
+    bytes: FULL_SPEED_BYTES,
+    now,
+    ...(signal !== undefined && { signal }),
+  });
   lines.end();
 }
 
+/** Lines of bytes. What is dropped is neither decoded nor copied, since a process may print without pause. */
 class OutputLines {
   readonly #receive: (line: RelayedLine) => void;
   readonly #now: () => number;
   readonly #decoder = new TextDecoder();
-  #line = "";
+  readonly #line = new Uint8Array(MAX_LINE_BYTES);
+  /** Bytes of the line that are kept. */
+  #kept = 0;
+  #isBlank = true;
   #periodEnd = 0;
   #lines = 0;
   #leftOut = 0;
@@ -48,32 +62,26 @@ class OutputLines {
     this.#now = now;
   }
 
-  get isOver(): boolean {
-    return this.#lines >= MAX_OUTPUT_LINES && this.#now() < this.#periodEnd;
-  }
-
   push(bytes: Uint8Array): void {
-    const [first = "", ...others] = this.#decoder.decode(bytes, { stream: true }).split(/\r\n|\n|\r/);
-    this.#extend(first);
-    for (const text of others) {
-      this.#endLine();
-      this.#extend(text);
+    for (const byte of bytes) {
+      // The line feed of a pair ends a blank line, which does not count.
+      if (byte === LINE_FEED || byte === CARRIAGE_RETURN) {
+        if (!this.#isBlank) this.#endLine();
+        this.#kept = 0;
+        this.#isBlank = true;
+        continue;
+      }
+      if (byte > SPACE) this.#isBlank = false;
+      if (this.#kept < MAX_LINE_BYTES) this.#line[this.#kept++] = byte;
     }
   }
 
   end(): void {
-    this.#endLine();
+    if (!this.#isBlank) this.#endLine();
     if (this.#leftOut > 0) this.#receive({ text: "", leftOut: this.#leftOut });
   }
 
-  #extend(text: string): void {
-    if (this.#line.length < MAX_OUTPUT_LINE) this.#line += text.slice(0, MAX_OUTPUT_LINE - this.#line.length);
-  }
-
   #endLine(): void {
-    const text = this.#line;
-    this.#line = "";
-    if (text.trim() === "") return;
     const now = this.#now();
     if (now >= this.#periodEnd) {
       this.#periodEnd = now + OUTPUT_PERIOD_MS;
@@ -83,6 +91,7 @@ class OutputLines {
       this.#leftOut++;
       return;
     }
+    const text = this.#decoder.decode(this.#line.subarray(0, this.#kept)).slice(0, MAX_OUTPUT_LINE);
     const leftOut = this.#leftOut;
     this.#leftOut = 0;
     this.#receive({ text, leftOut });

@@ -7,6 +7,8 @@ import type { Launch } from "./launch.ts";
 
 /** Time that a process has to end by SIGTERM, which its model may handle. Then it gets SIGKILL. */
 export const TERM_GRACE_MS = 500;
+/** Time in which the rest of its output is read after its end. A program that it has started may hold that open. */
+export const OUTPUT_REST_MS = 2_000;
 
 /** How a process ended. */
 export interface ChildEnd {
@@ -31,6 +33,7 @@ export class ChildProcess {
 
   constructor({ command, argv0, environment }: Launch, arena: Arena, { ended, output }: ChildEvents) {
     using inherited = new InheritedFiles(arena);
+    const reading = new AbortController();
     this.#child = Bun.spawn([...command], {
       ...(argv0 !== undefined && { argv0 }),
       env: environment,
@@ -39,6 +42,7 @@ export class ChildProcess {
       onExit: (_child, code, signal) => {
         this.#ended = true;
         clearTimeout(this.#killTimer);
+        setTimeout(() => reading.abort(), OUTPUT_REST_MS).unref();
         // What it has started must not outlive it.
         this.#signalGroup();
         ended({ code, signal: typeof signal === "number" ? nameOf(signal) : (signal ?? undefined) });
@@ -47,7 +51,7 @@ export class ChildProcess {
     this.pid = this.#child.pid;
     this.channelFd = (this.#child as unknown as { stdio: number[] }).stdio[3]!;
     for (const stream of ["stdout", "stderr"] as const) {
-      void relayOutput(this.#child[stream], (line) => output({ ...line, stream }));
+      void relayOutput(this.#child[stream], (line) => output({ ...line, stream }), reading);
     }
   }
 

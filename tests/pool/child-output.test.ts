@@ -7,9 +7,10 @@ import {
   type RelayedLine,
   relayOutput,
 } from "../../src/pool/child-output.ts";
+import { ENDLESS_OUTPUTS, whileItPrints } from "../support/endless-output.ts";
 
 /** @param step time between two parts, ms */
-async function relayed(parts: readonly string[], step = 0): Promise<RelayedLine[]> {
+async function relayed(parts: readonly (string | Uint8Array)[], step = 0): Promise<RelayedLine[]> {
   const lines: RelayedLine[] = [];
   const left = [...parts];
   let now = 0;
@@ -18,15 +19,11 @@ async function relayed(parts: readonly string[], step = 0): Promise<RelayedLine[
       const part = left.shift();
       now += step;
       if (part === undefined) controller.close();
-      else controller.enqueue(Buffer.from(part));
+      else controller.enqueue(typeof part === "string" ? Buffer.from(part) : part);
     },
   };
   const stream = new ReadableStream<Uint8Array>(source, { highWaterMark: 0 });
-  await relayOutput(
-    stream,
-    (line) => lines.push(line),
-    () => now,
-  );
+  await relayOutput(stream, (line) => lines.push(line), { now: () => now });
   return lines;
 }
 
@@ -43,6 +40,17 @@ test("a line that is too long is cut, and the next one is whole", async () => {
   expect(texts(lines)).toEqual([`${"x".repeat(MAX_OUTPUT_LINE - 1)}y`, "next"]);
 });
 
+test("characters are whole, however their bytes arrive, and what is no UTF-8 does not disturb the next line", async () => {
+  const bytes = Buffer.from("ü€😀\r\nnext\n").toString("latin1");
+  for (let cut = 0; cut <= bytes.length; cut++) {
+    const parts = [bytes.slice(0, cut), bytes.slice(cut)].map((part) => Buffer.from(part, "latin1"));
+    expect(texts(await relayed(parts))).toEqual(["ü€😀", "next"]);
+  }
+  expect(texts(await relayed([Buffer.from("\xe2\x82\nnext", "latin1")]))).toEqual(["\ufffd", "next"]);
+  const long = "€".repeat(MAX_OUTPUT_LINE);
+  expect(texts(await relayed([`${long}€\n`]))).toEqual([long]);
+});
+
 test("lines that are too many are counted with the next one, or at the end", async () => {
   const many = Array.from({ length: MAX_OUTPUT_LINES + 5 }, (_, i) => `line ${i}\n`);
   const atOnce = await relayed([many.join("")]);
@@ -51,3 +59,12 @@ test("lines that are too many are counted with the next one, or at the end", asy
   const later = await relayed([many.join(""), "later\n"], OUTPUT_PERIOD_MS);
   expect(later.at(-1)).toEqual({ text: "later", leftOut: 5 });
 });
+
+test.each(ENDLESS_OUTPUTS)(
+  "a process that prints %s without pause leaves the event loop to others",
+  async (_, command) => {
+    const lines: RelayedLine[] = [];
+    await whileItPrints(command, (stream) => relayOutput(stream, (line) => lines.push(line)));
+    expect(lines.length).toBeLessThanOrEqual(1);
+  },
+);

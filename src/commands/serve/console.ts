@@ -1,4 +1,5 @@
 import type { Config } from "../../config/config.ts";
+import { RECORD_START } from "../../server/processes/lines.ts";
 import { LineOutput } from "../../telemetry/log/line-output.ts";
 import { type Logger, type LogLine, openLog } from "../../telemetry/log/log.ts";
 import { prettyLine } from "../../telemetry/log/pretty.ts";
@@ -13,7 +14,7 @@ export interface ServeConsole extends AsyncDisposable {
   readonly log: Logger;
   /** Prints a line to standard output. */
   print(line: string): void;
-  /** Prints a line that another process of the server has written to its standard error, with its line feed. */
+  /** Prints a record, or other lines, that another process of the server has written to its standard error. */
   relay(line: string): void;
   /** Shows a line about the load of the models, in the place of the status line, if there is one. */
   showLoading(describe: () => string): void;
@@ -62,7 +63,7 @@ export function openConsole({ level, format }: Config["log"], dropped: () => voi
 
 /** Returns the record that a line is; undefined for other output, such as that of a model. */
 function parseRecord(line: string): LogLine | undefined {
-  if (!line.startsWith('{"level":')) return undefined;
+  if (!line.startsWith(RECORD_START)) return undefined;
   try {
     return JSON.parse(line) as LogLine;
   } catch {

@@ -24,8 +24,8 @@ export interface ServerChildOptions {
   /** Descriptors of the session table, and of that of used tickets. */
   readonly tableFd: number;
   readonly ticketsFd: number;
-  /** Receives each line of its standard error, with the line feed. */
-  readonly relay: (line: string) => void;
+  /** Receives each record of its standard error, and other lines, with their line feeds. */
+  readonly relay: (lines: string) => void;
 }
 
 /** A process that it started may keep its standard error open; nothing is waited for longer after its end. */

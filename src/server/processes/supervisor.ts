@@ -26,8 +26,8 @@ export interface SupervisorOptions {
   readonly command: readonly string[];
   readonly shared: SharedTables;
   readonly log: Logger;
-  /** Receives each line of the standard error of a process, with the line feed. */
-  readonly relay: (line: string) => void;
+  /** Receives each record of the standard error of a process, and other lines, with their line feeds. */
+  readonly relay: (lines: string) => void;
   /** Where the metrics are, as a sentence. */
   readonly metricsPlace: string;
 }
