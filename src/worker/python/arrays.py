@@ -1,6 +1,7 @@
 """NumPy, if the interpreter has it, and the samples of calls."""
 
 import mmap
+import os
 
 # The module, or None.
 numpy = None
@@ -26,13 +27,19 @@ def find_numpy():
 
 
 class SpanReader:
-    """Copies spans from the memory that the server shares into fresh arrays, which belong to the model."""
+    """Copies spans from the memory that the server shares into fresh arrays, which belong to the model.
+
+    A fork of the process has none of this memory.
+    """
 
     def __init__(self, descriptor, slabs, slab_samples):
         size = slabs * slab_samples * SAMPLE_BYTES
         memory = mmap.mmap(descriptor, size, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)
+        self._memory = memory
         self._samples = memoryview(memory).cast("f")
         self._slab_samples = slab_samples
+        # The mapping has a duplicate of the descriptor.
+        os.register_at_fork(after_in_child=self._close)
 
     def read(self, slabs, offset, length):
         """Returns the span as a writable float32 array; without NumPy as a writable memoryview of floats."""
@@ -43,6 +50,13 @@ class SpanReader:
             audio = numpy.empty(length, numpy.float32)
             self._copy(memoryview(audio), slabs, offset, length)
         return audio
+
+    def _close(self):
+        try:
+            self._samples.release()
+            self._memory.close()
+        except (BufferError, ValueError):
+            pass  # Another thread of the parent was reading.
 
     def _copy(self, to, slabs, offset, length):
         samples, size = self._samples, self._slab_samples

@@ -43,6 +43,9 @@ class Loader:
         """Returns the model, its caller and its properties."""
         begun = time.perf_counter()
         self._guard()
+        # Before the code of the model runs, which may fork.
+        reader = arrays.SpanReader(ARENA, self._message["arena"]["slabs"], self._message["slabSamples"])
+        os.close(ARENA)
         module = model_file.import_model(self._path)
         arrays.find_numpy()
         self._channel.send({"type": "declared", "module": model_file.declaration(module)})
@@ -56,8 +59,6 @@ class Loader:
         stateful = callable(getattr(model, "step", None))
         sample_rate = int(getattr(module, "sample_rate", None) or DEFAULT_SAMPLE_RATE)
         idempotent = bool(getattr(module, "idempotent", False))
-        reader = arrays.SpanReader(ARENA, self._message["arena"]["slabs"], self._message["slabSamples"])
-        os.close(ARENA)
         caller = ModelCaller(model, self._tasks, reader, traces, sample_rate, stateful, idempotent)
         loaded, delay = time.perf_counter(), _run_delay_ms()
         self._part("the warm-up", lambda: self._warm_up(model, sample_rate, stateful))

@@ -33,14 +33,16 @@ const LENGTH_DIGITS = 8;
 /**
  * The program of `python -c`, which also runs in versions of Python that are too old for the rest. It is short, because
  * lists of processes show it: the host follows on descriptor 3, behind its length. The working folder must not be
- * searched for modules, and 256 is MSG_WAITALL.
+ * searched for modules, and 256 is MSG_WAITALL. The socket has a duplicate of the descriptor, which no fork may keep.
  */
 export const BOOTSTRAP = `import sys
 if not sys.path[0]: del sys.path[0]
 import socket
 s = socket.fromfd(3, 1, 1)
 s.setblocking(True)
-exec(compile(s.recv(int(s.recv(${LENGTH_DIGITS}, 256), 16), 256), "streamer_host/loader.py", "exec"))`;
+p = s.recv(int(s.recv(${LENGTH_DIGITS}, 256), 16), 256)
+s.close()
+exec(compile(p, "streamer_host/loader.py", "exec"))`;
 
 /** Returns what `BOOTSTRAP` reads before the first frame. */
 export function hostProgram(): Uint8Array {

@@ -204,6 +204,44 @@ elif os.path.exists('/proc/self/fd/3'): 1 / 0`;
 });
 
 testHere(
+  "a fork of a model in Python keeps neither the channel nor the audio of the server, not while it loads",
+  async () => {
+    const text = `
+import os
+name = "forks"
+def links():
+    found = []
+    for number in os.listdir("/proc/self/fd"):
+        try: found.append(os.readlink("/proc/self/fd/" + number))
+        except OSError: pass
+    return found
+channel = os.readlink("/proc/self/fd/3")
+def kept():
+    with open("/proc/self/maps") as maps: mapped = "streamer-arena" in maps.read()
+    return "%d %s %s" % (links().count(channel), any("streamer-arena" in link for link in links()), mapped)
+def forked():
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.write(writer, kept().encode())
+        os._exit(0)
+    os.waitpid(pid, 0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe: return pipe.read()
+loading = forked()
+class Model:
+    def infer(self, audio, call):
+        return {"loading": loading, "call": forked(), "own": kept(), "sum": sum(audio.tolist())}
+`;
+    await using child = await ready(write("forks.py", text));
+    const result = { loading: "0 False False", call: "0 False False", own: "1 True True" };
+    for (const sum of [3, 4]) {
+      expect(await child.call({ samples: [1, sum - 1] })).toEqual([{ output: { ...result, sum } }]);
+    }
+  },
+);
+
+testHere(
   "a model in Python whose batches may not be repeated loses the whole batch, and its errors say so",
   async () => {
     const text = `
