@@ -73,7 +73,7 @@ export class AdminServer implements AsyncDisposable {
       },
     };
     if ("path" in address) {
-      this.#bun = Bun.serve({ ...options, unix: address.path, ...UNIX_LIMITS });
+      this.#bun = withoutOthers(() => Bun.serve({ ...options, unix: address.path, ...UNIX_LIMITS }));
       this.url = `unix:${address.path}`;
     } else {
       this.#bun = Bun.serve({ ...options, hostname: address.host, port: address.port, reusePort: false });
@@ -86,6 +86,17 @@ export class AdminServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#limit?.[Symbol.dispose]();
     await this.#bun.stop(true);
+  }
+}
+
+/** Calls `listen` so that a socket which it creates is closed to users other than its owner and its group. */
+function withoutOthers<Result>(listen: () => Result): Result {
+  const umask = process.umask(0o077);
+  try {
+    process.umask(umask | 0o007);
+    return listen();
+  } finally {
+    process.umask(umask);
   }
 }
 

@@ -1,5 +1,5 @@
 import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -97,6 +97,22 @@ test("a Unix socket is served, replaced when a killed server left it behind, and
   expect(existsSync(path)).toBe(true);
   await using _admin = await openAdmin({ path });
   expect((await fetch("http://localhost/api/v1/health", { unix: path })).status).toBe(200);
+});
+
+test.each([
+  [0, 0o770],
+  [0o022, 0o750],
+  [0o077, 0o700],
+])("a Unix socket is closed to other users, with a umask of %d, too", async (umask, mode) => {
+  const path = join(folder, `umask-${umask}.sock`);
+  const before = process.umask(umask);
+  try {
+    await using _admin = await openAdmin({ path });
+    expect(statSync(path).mode & 0o777).toBe(mode);
+    expect(process.umask()).toBe(umask);
+  } finally {
+    process.umask(before);
+  }
 });
 
 test("a file that is no socket is not removed for a Unix socket", async () => {
