@@ -238,6 +238,13 @@ describe.each(HOSTS)("%s host", (hostName, startHost, modelPath) => {
     expect((await harness.call(harness.job([0])))[0]?.error).toBeUndefined();
   });
 
+  test("marks the error of a whole batch, which may be about any of its jobs", async () => {
+    await using harness = await start("failing-batches").loaded();
+    const error = expect.stringMatching(/^(ValueError: )?none of these$/);
+    const failed = { error, stack: expect.stringContaining("failing-batches."), wholeBatch: true };
+    expect(await harness.call(harness.job([0]), harness.job([1]))).toEqual([failed, failed]);
+  });
+
   test("terminated while it loads, it ends and is never ready", async () => {
     const harness = start("puppet");
     harness.host.terminate();
