@@ -5,7 +5,7 @@ import type { Settings } from "../support/in-process-server.ts";
 import { expectExactLedger } from "../support/ledgers.ts";
 import { PERILS } from "../support/models/perilous.ts";
 import { modelPath } from "../support/pool-harness.ts";
-import { childrenOf, isAlive } from "../support/process-tree.ts";
+import { childrenOf, isAlive, isStopped } from "../support/process-tree.ts";
 import { waitUntil } from "../support/wait.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
@@ -67,6 +67,8 @@ describe("the processes of models end with their server", () => {
     await using server = await executable.serve(SETTINGS);
     const pids = descendants(server.pid);
     for (const pid of pids) process.kill(pid, "SIGSTOP");
+    // The kernel continues those that are stopped by then.
+    await waitUntil("the processes are stopped", () => pids.every(isStopped));
     server.signal("SIGKILL");
     await untilGone(pids);
   });

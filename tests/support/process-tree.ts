@@ -17,6 +17,12 @@ export function isAlive(pid: number): boolean {
   return state !== undefined && state !== "Z" && state !== "X";
 }
 
+/** Returns whether a process is stopped, in all of its threads. */
+export function isStopped(pid: number): boolean {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  return threads.every((thread) => statusOf(`${pid}/task/${thread}`)?.state === "T");
+}
+
 /** Returns the processes that a process has started and that have not ended. */
 export function childrenOf(parent: number): number[] {
   return readdirSync("/proc")
