@@ -120,7 +120,7 @@ describe("resume", () => {
     await using elsewhere = await InProcessServer.start(RESUMES, { admit });
     const messages = new Set<string>();
     for (const [place, used] of [
-      [server, `${token.slice(0, 60)}A${token.slice(61)}`],
+      [server, `${token.slice(0, 60)}${token[60] === "A" ? "B" : "A"}${token.slice(61)}`],
       [server, "nonsense"],
       [foreign, token],
       [elsewhere, token],
