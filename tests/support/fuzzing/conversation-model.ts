@@ -73,6 +73,7 @@ interface ChannelState {
 export class ConversationModel {
   readonly #path: Path;
   readonly #judge: (path: Path, text: string) => Verdict;
+  readonly #mayWait: boolean;
   #expected: Expected[] = [];
   /** The stream that the client's next audio belongs to. */
   #sending: OpenStream | undefined;
@@ -87,10 +88,14 @@ export class ConversationModel {
   /** Streams opened. */
   streams = 0;
 
-  /** @param judge returns what must become of a text on a path */
-  constructor(path: Path, judge: (path: Path, text: string) => Verdict) {
+  /**
+   * @param judge returns what must become of a text on a path
+   * @param mayWait messages may wait for a turn of a server that has others to serve
+   */
+  constructor(path: Path, judge: (path: Path, text: string) => Verdict, mayWait = false) {
     this.#path = path;
     this.#judge = judge;
+    this.#mayWait = mayWait;
   }
 
   /** Bytes of a frame of the open stream; 0: none is open. */
@@ -240,13 +245,15 @@ export class ConversationModel {
 
   /**
    * A message that is too big ends the connection when it comes: what was sent before, and waits until the results of a
-   * stream have been sent, is not read any more, and that stream is ended by it.
+   * stream have been sent, or for a turn of the server, is not read any more. The stream that is open is ended by it.
    */
   #cutShort(): void {
     const index = this.#expected.findIndex((each) => each.type === "error" && each.fatal);
     const stream = this.#answering;
-    if (index <= 0 || this.#expected[0]?.type !== "stopped" || stream === undefined) return;
-    this.#expected = [...this.#expected.slice(index, index + 1), { type: "stopped", stream, reason: "limit" }];
+    if (index <= 0) return;
+    if (!this.#mayWait && (this.#expected[0]?.type !== "stopped" || stream === undefined)) return;
+    const end: Expected[] = stream === undefined ? [] : [{ type: "stopped", stream, reason: "limit" }];
+    this.#expected = [...this.#expected.slice(index, index + 1), ...end];
   }
 
   #error(event: Extract<ServerEvent, { type: "error" }>): void {

@@ -33,7 +33,7 @@ export class WireSession {
     this.#next = seeded(seed);
     this.path = PATHS[Math.floor(this.#next() * PATHS.length)]!;
     this.#client = new HostileClient(this.#next, corpus);
-    this.model = new ConversationModel(this.path, (path, text) => corpus.judge(path, text));
+    this.model = new ConversationModel(this.path, (path, text) => corpus.judge(path, text), true);
     this.#socket = new WebSocket(`ws://127.0.0.1:${port}/api/v1/${this.path}`);
     this.#socket.binaryType = "arraybuffer";
     this.#socket.onmessage = ({ data }) => this.#received(String(data));
