@@ -1,8 +1,8 @@
 import { expect, setDefaultTimeout } from "bun:test";
-import { readdirSync } from "node:fs";
 
 import { freshSeed } from "../../support/audio.ts";
 import { sharedExecutable } from "../../support/executable.ts";
+import { processesWith } from "../../support/process-tree.ts";
 import { prove, rounds } from "../../support/proof.ts";
 import { python, pythonModel } from "../../support/python.ts";
 import { testWith } from "../../support/requirements.ts";
@@ -12,7 +12,6 @@ import { type DoomedModel, streamUnderDeaths } from "../../support/worker-deaths
 /** Deaths of each kind: 10 kinds, of which some take longer than a call may. */
 const SHORT = 1;
 const LONG = 100;
-const SETTLE_MS = 0;
 
 // Far longer than these runs take, so that a busy machine does not fail them.
 setDefaultTimeout(3 * 3_600_000);
@@ -40,23 +39,14 @@ const DOOMED: DoomedModel = {
   settings: { "model.python": python ?? "", "model.env.DOOMED_RUN": MARK },
 };
 
-/** Processes of models of this run, and what they have started. */
-function left(): string[] {
-  return readdirSync("/proc").filter((pid) => {
-    if (!/^\d+$/.test(pid)) return false;
-    const { stdout } = Bun.spawnSync(["cat", `/proc/${pid}/environ`], { stderr: "ignore" });
-    return stdout.toString().includes(MARK);
-  });
-}
-
 testWith(python)(
   `workers in Python that die ${each} times in each way there is lose nothing (seed ${seed})`,
   async () => {
     await prove("python_deaths", async () => {
-      const found = await streamUnderDeaths(executable, each, seed, SETTLE_MS, DOOMED);
+      const found = await streamUnderDeaths(executable, each, seed, 0, DOOMED);
       expect(found.missing).toBe(0);
       expect(Math.min(...Object.values(found.deaths))).toBeGreaterThanOrEqual(each);
-      await waitUntil("the end of all workers", () => left().length === 0);
+      await waitUntil("the end of all workers", () => processesWith(MARK).length === 0);
       const total = Object.values(found.deaths).reduce((sum, count) => sum + count, 0);
       const shown = `${found.missing} of ${found.samples} samples of ${found.streams} streams missing`;
       return `${total} deaths of workers in Python: ${shown}, ${found.errors} spans with an error`;
