@@ -2,13 +2,13 @@ import { adoptLibrary } from "../native/library.ts";
 import { NO_MODEL_TRACING } from "../telemetry/tracing/model-tracing.ts";
 import { AddonFlag } from "./addon-flag.ts";
 import { CallRing, type TakenCall } from "./call-ring.ts";
-import { isStateful, type LoadedModel, loadModel } from "./load-model.ts";
+import { closeModel, disposeOf } from "./close-model.ts";
+import { type LoadedModel, loadModel } from "./load-model.ts";
 import type { CloseMessage, FromWorker, JobMessage, LoadMessage, ToWorker, WorkerResult } from "./messages.ts";
 import { describeError, ModelCaller } from "./model-caller.ts";
 import { ResultRing } from "./result-ring.ts";
 import { SpanReader } from "./span-reader.ts";
 import { findUncloned } from "./state-inspection.ts";
-import { disposeUnsent } from "./stream-steps.ts";
 
 /** The worker's end of the channel to the pool: the global scope of a worker. */
 export interface WorkerPort {
@@ -148,7 +148,7 @@ class ModelThread {
     while (this.#started[0] !== undefined && this.#ring.isAnswered(this.#started[0].position)) this.#started.shift();
     if (state === undefined) return;
     if (sent) this.#started.push({ position, state });
-    else void this.#dispose(state);
+    else void disposeOf(this.#loaded, state);
   }
 
   #becomeIdle(): void {
@@ -159,19 +159,12 @@ class ModelThread {
   /** Closes the model and ends the thread. */
   async #leave({ unanswered }: CloseMessage): Promise<void> {
     this.#busy = true;
-    try {
-      for (const { position, state } of this.#started) if (unanswered.includes(position)) await this.#dispose(state);
-      await this.#loaded?.model.close?.();
-      await this.#loaded?.tracing.close();
-    } catch (error) {
-      console.error(`close() failed: ${String(error)}`);
-    }
+    const unsent = this.#started.filter(({ position }) => unanswered.includes(position));
+    await closeModel(
+      this.#loaded,
+      unsent.map(({ state }) => state),
+    );
     process.exit(0);
-  }
-
-  async #dispose(state: unknown): Promise<void> {
-    const model = this.#loaded?.model;
-    if (model !== undefined && isStateful(model)) await disposeUnsent(model, state);
   }
 }
 

@@ -4,7 +4,7 @@
  */
 
 import type { ModelInfo } from "../../model/model-info.ts";
-import type { JobMessage } from "../messages.ts";
+import type { ForgetMessage, JobMessage, OptionsMessage } from "../messages.ts";
 
 /** File descriptors that the process inherits. */
 export const CHANNEL_FD = 3;
@@ -36,19 +36,6 @@ export interface OpenMessage {
   readonly type: "open";
   readonly settings: Readonly<Record<string, unknown>>;
   readonly problems: readonly string[];
-}
-
-/** To the process, before the first call with jobs of the lane. */
-export interface OptionsMessage {
-  readonly type: "options";
-  readonly lane: number;
-  readonly options: unknown;
-}
-
-/** To the process: the lane is closed. */
-export interface ForgetMessage {
-  readonly type: "forget";
-  readonly lane: number;
 }
 
 /** A job; its state has this many bytes in the blob. */

@@ -4,11 +4,11 @@ import { closeSync, fstatSync } from "node:fs";
 import { guardChild, mapArena } from "../../native/child.ts";
 import { adoptLibrary, native } from "../../native/library.ts";
 import { AddonFlag } from "../addon-flag.ts";
-import { isStateful, type LoadedModel, loadModel } from "../load-model.ts";
+import { closeModel, disposeOf } from "../close-model.ts";
+import { type LoadedModel, loadModel } from "../load-model.ts";
 import type { JobMessage, WorkerResult } from "../messages.ts";
 import { describeError, ModelCaller } from "../model-caller.ts";
 import { SpanReader } from "../span-reader.ts";
-import { disposeUnsent } from "../stream-steps.ts";
 import { Channel } from "./channel.ts";
 import {
   ARENA_FD,
@@ -118,7 +118,7 @@ class ModelProcess {
       this.#channel.send(`{"type":"done","call":${call},"inferMs":${inferMs},"results":${json}}`, blobs);
       const state = jobs[0]?.step === "start" ? results[0]?.state : undefined;
       this.#started = state === undefined || !hasStates ? undefined : { call, state };
-      if (state !== undefined && !hasStates) void this.#dispose(state);
+      if (state !== undefined && !hasStates) void disposeOf(this.#loaded, state);
       this.#becomeIdle();
     };
     const results = runCall(this.#caller, jobs, blob);
@@ -134,20 +134,10 @@ class ModelProcess {
   /** Closes the model and ends the process. */
   async #leave({ unanswered }: CloseMessage): Promise<void> {
     this.#busy = true;
-    try {
-      if (this.#started !== undefined && unanswered.includes(this.#started.call))
-        await this.#dispose(this.#started.state);
-      await this.#loaded?.model.close?.();
-      await this.#loaded?.tracing.close();
-    } catch (error) {
-      console.error(`close() failed: ${String(error)}`);
-    }
+    const started = this.#started;
+    const isUnsent = started !== undefined && unanswered.includes(started.call);
+    await closeModel(this.#loaded, isUnsent ? [started.state] : []);
     process.exit(this.#loaded === undefined ? 1 : 0);
-  }
-
-  async #dispose(state: unknown): Promise<void> {
-    const model = this.#loaded?.model;
-    if (model !== undefined && isStateful(model)) await disposeUnsent(model, state);
   }
 
   /** Reports an error outside of a call, which ends the process. */
