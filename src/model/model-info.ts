@@ -16,7 +16,7 @@ export interface ModelInfo {
   readonly idempotent: boolean;
   /** Names of the options that the model takes; undefined: it does not say, and takes all. */
   readonly options?: readonly string[];
-  /** The model has loaded a native add-on (Node-API), which cannot be interrupted. */
+  /** The model has loaded a native add-on (Node-API) in a thread, which cannot be interrupted then. False in a process. */
   readonly nativeAddon: boolean;
   /** Duration of the warm-up. */
   readonly warmUpMs: number;

@@ -69,7 +69,7 @@ class ProcessHost implements WorkerHost {
       const { worker = 0 } = options;
       this.#child = new ChildProcess(this.#launch, options.arena, {
         ended: (end) => this.#attempt(() => this.#ended(end)),
-        output: (line) => output({ ...line, name: this.#info?.name, worker }),
+        output: (line) => this.#attempt(() => output({ ...line, name: this.#info?.name, worker })),
       });
     } catch (error) {
       this.#reported = true;
@@ -203,7 +203,9 @@ class ProcessHost implements WorkerHost {
     if (this.#reported || this.#end === undefined) return;
     this.#reported = true;
     this.#channel?.close();
-    this.#events.exited(this.#exit ?? { cause: describeEnd(this.#end, this.#info !== undefined, this.#launch?.note) });
+    const exit = this.#exit ?? { cause: describeEnd(this.#end, this.#info !== undefined, this.#launch?.note) };
+    // A fault of the receiver is not this host's, which has ended: `#attempt` must not keep it to itself.
+    queueMicrotask(() => this.#events.exited(exit));
   }
 }
 

@@ -17,7 +17,10 @@ import type { LoadMessage } from "./messages.ts";
 const DEFAULT_SAMPLE_RATE = 16_000;
 
 /** What is to be loaded, and where it shows that it has loaded a native add-on. */
-export type ModelToLoad = Pick<LoadMessage, "model" | "settings" | "spawn" | "addonFlag">;
+export type ModelToLoad = Pick<LoadMessage, "model" | "settings" | "spawn" | "addonFlag"> & {
+  /** Variables of OpenTelemetry that are not in the environment, for a model that traces. */
+  readonly tracing?: Readonly<Record<string, string>>;
+};
 
 export interface LoadedModel {
   readonly model: AnyModel;
@@ -32,6 +35,8 @@ export async function loadModel(message: ModelToLoad): Promise<LoadedModel> {
   const run = <T>(part: string, task: () => T | Promise<T>) => runPart(part, message.model, task);
   const { settings, problems } = await run("validate()", () => resolveSettings(module, message.settings));
   if (problems.length > 0) throw new Error(`its settings are refused: ${problems.join("; ")}`);
+  // The libraries of OpenTelemetry read them from there.
+  if (module.traces === true) Object.assign(process.env, message.tracing);
   const tracing = module.traces === true ? await openModelTracing(process.env) : NO_MODEL_TRACING;
   const model = await run("load()", () => module.load(settings, { spawn: message.spawn }));
   checkModel(module, model, message.model);

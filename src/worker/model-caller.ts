@@ -9,6 +9,8 @@ import { findUncloned } from "./state-inspection.ts";
 import { runStep } from "./stream-steps.ts";
 
 const MAX_ERROR_LENGTH = 500;
+/** Longest description of a load that failed. It may list several errors. */
+export const MAX_LOAD_ERROR_LENGTH = 4_000;
 
 type Results = WorkerResult[] | Promise<WorkerResult[]>;
 

@@ -5,7 +5,7 @@ import { CallRing, type TakenCall } from "./call-ring.ts";
 import { closeModel, disposeOf } from "./close-model.ts";
 import { type LoadedModel, loadModel } from "./load-model.ts";
 import type { CloseMessage, FromWorker, JobMessage, LoadMessage, ToWorker, WorkerResult } from "./messages.ts";
-import { describeError, ModelCaller } from "./model-caller.ts";
+import { describeError, MAX_LOAD_ERROR_LENGTH, ModelCaller } from "./model-caller.ts";
 import { ResultRing } from "./result-ring.ts";
 import { SpanReader } from "./span-reader.ts";
 import { findUncloned } from "./state-inspection.ts";
@@ -21,9 +21,6 @@ export interface WorkerPort {
  * sockets of the model are served.
  */
 const SERVING_MS = 10;
-
-/** Longest description of a load that failed. It may list several errors. */
-const MAX_LOAD_ERROR_LENGTH = 4_000;
 
 /** Serves one model on this thread until the thread ends: loads it, warms it up, and runs one call after the other. */
 export function serveModel(port: WorkerPort): void {

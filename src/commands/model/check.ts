@@ -59,7 +59,6 @@ export function modelCheckCommand(programs: HostPrograms): CommandDef {
           workers: Math.min(MAX_WORKERS, model.workers),
           inferenceTimeoutMs: model.inference_timeout_ms,
           loadTimeoutMs: model.load_timeout_ms,
-          isolated: model.isolation === "process",
           startHost: hostFor(model, programs, printOutput),
           onLoading: (text) => void process.stderr.write(`${text}\n`),
           ...(recording && { speech: recording }),

@@ -1,6 +1,6 @@
 /** Bytes before the header of a frame: the length of the header and that of the blob, both u32, little-endian. */
 export const PREFIX_BYTES = 8;
-/** Longest header: the JSON of a batch of the longest outputs. */
+/** Longest header. The results of a batch that are longer become errors. */
 export const MAX_HEADER_BYTES = 64 * 1024 * 1024;
 /** Longest blob: the audio and the states of a call. */
 export const MAX_BLOB_BYTES = 256 * 1024 * 1024;

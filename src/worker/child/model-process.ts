@@ -7,7 +7,7 @@ import { AddonFlag } from "../addon-flag.ts";
 import { closeModel, disposeOf } from "../close-model.ts";
 import { type LoadedModel, loadModel } from "../load-model.ts";
 import type { JobMessage, WorkerResult } from "../messages.ts";
-import { describeError, ModelCaller } from "../model-caller.ts";
+import { describeError, MAX_LOAD_ERROR_LENGTH, ModelCaller } from "../model-caller.ts";
 import { SpanReader } from "../span-reader.ts";
 import { Channel } from "./channel.ts";
 import {
@@ -24,9 +24,6 @@ import {
 } from "./child-messages.ts";
 import type { Frame } from "./frames.ts";
 import { encodeResults } from "./results.ts";
-
-/** Longest description of a load that failed. It may list several errors. */
-const MAX_LOAD_ERROR_LENGTH = 4_000;
 
 /** Returns whether a server has started this process and waits at its channel. */
 export function hasChannel(): boolean {
@@ -56,7 +53,10 @@ class ModelProcess {
   constructor() {
     this.#channel = new Channel(CHANNEL_FD, {
       frame: (frame) => this.#receive(frame),
-      closed: endGroup,
+      closed: (problem) => {
+        if (problem !== undefined) console.error(`the channel to the server failed: ${problem}`);
+        endGroup();
+      },
     });
     process.on("uncaughtException", (error) => this.#crash(error));
     process.on("unhandledRejection", (error) => this.#crash(error));
@@ -82,9 +82,7 @@ class ModelProcess {
   async #load({ model, settings, spawn, arena, parent, tracing }: LoadMessage): Promise<void> {
     try {
       const samples = this.#open(parent, arena.slabs);
-      // The libraries of OpenTelemetry read them from there.
-      Object.assign(process.env, tracing);
-      this.#loaded = await loadModel({ model, settings, spawn, addonFlag: new AddonFlag().buffer });
+      this.#loaded = await loadModel({ model, settings, spawn, tracing, addonFlag: new AddonFlag().buffer });
       this.#caller = new ModelCaller(this.#loaded, samples, this.#options);
       const ready: ReadyMessage = { type: "ready", info: this.#loaded.info };
       this.#channel.send(ready);

@@ -3,7 +3,10 @@ import { serialize } from "bun:jsc";
 import type { WorkerResult } from "../messages.ts";
 import { describeError } from "../model-caller.ts";
 import { findUncloned } from "../state-inspection.ts";
-import { MAX_BLOB_BYTES, MAX_STATE_BYTES } from "./frames.ts";
+import { MAX_BLOB_BYTES, MAX_HEADER_BYTES, MAX_STATE_BYTES } from "./frames.ts";
+
+/** Most bytes of the results in a header, which has a little more. */
+const MAX_JSON_BYTES = MAX_HEADER_BYTES - 256;
 
 /** The results of a call as they are sent. */
 export interface EncodedResults {
@@ -24,9 +27,14 @@ export function encodeResults(results: readonly WorkerResult[]): EncodedResults 
     }
   });
   const bytes = parts.flatMap(({ blobs }) => blobs).reduce((sum, { byteLength }) => sum + byteLength, 0);
-  if (bytes <= MAX_BLOB_BYTES) return joined(parts);
-  const problem = `the results of one call have ${bytes} bytes of audio and state; allowed: ${MAX_BLOB_BYTES}`;
-  return joined(results.map(() => failed(problem)));
+  const encoded = joined(parts);
+  const jsonBytes = Buffer.byteLength(encoded.json);
+  if (bytes <= MAX_BLOB_BYTES && jsonBytes <= MAX_JSON_BYTES) return encoded;
+  const found =
+    bytes > MAX_BLOB_BYTES
+      ? `${bytes} bytes of audio and state; allowed: ${MAX_BLOB_BYTES}`
+      : `${jsonBytes} bytes of JSON; allowed: ${MAX_JSON_BYTES}`;
+  return joined(results.map(() => failed(`the results of one call have ${found}`)));
 }
 
 interface Part {

@@ -77,8 +77,10 @@ class Channel:
 
     def _take(self, end):
         header, _ = _SIZES.unpack_from(self._data)
-        text = bytes(self._data[_SIZES.size : _SIZES.size + header])
-        blob = bytes(self._data[_SIZES.size + header : end])
+        # A slice of a bytearray would be a copy of its own.
+        with memoryview(self._data) as data:
+            text = bytes(data[_SIZES.size : _SIZES.size + header])
+            blob = bytes(data[_SIZES.size + header : end])
         del self._data[:end]
         return json.loads(text), blob
 

@@ -43,7 +43,7 @@ def _run(channel):
         _leave()
     except BaseException as error:
         _report_failure(channel, error)
-    channel.send({"type": "ready", "info": info, "closes": True})
+    channel.send({"type": "ready", "info": info})
     Host(channel, tasks, caller, info["sampleRate"]).serve()
     _close(model, tasks)
     _leave()
@@ -93,6 +93,7 @@ class Host:
             self._channel.send(*_encode(number, infer_ms, [Result(error=str(error)) for _ in jobs]))
 
     def _jobs(self, messages, blob):
+        blob = memoryview(blob)
         jobs, at = [], 0
         for message in messages:
             size = message.get("state")

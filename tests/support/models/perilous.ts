@@ -115,7 +115,7 @@ class Perilous implements Model<object> {
         console.log("y".repeat(1_000_000));
         break;
       case PERILS.environment:
-        return { environment: readFileSync("/proc/self/environ", "utf8").split("\0") };
+        return { environment: Object.entries(process.env).map((entry) => entry.join("=")) };
       case PERILS.scribble: {
         const [from, to] = arenaRange();
         // The descriptor of the mapping could only be read, so it cannot be made writable.

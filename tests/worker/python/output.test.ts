@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout } from "bun:test";
 
 import { MAX_SAMPLE_RATE } from "../../../src/lib/sample-format.ts";
+import { RESERVED_FIELDS } from "../../../src/protocol/events.ts";
 import { MAX_AUDIO_SAMPLES, MAX_OUTPUT_LENGTH } from "../../../src/worker/output.ts";
 import { PythonChild } from "../../support/python-child.ts";
 import { python, pythonModel } from "../../support/python.ts";
@@ -45,7 +46,10 @@ testHere("an output in Python arrives as JSON has it: numbers, text, True, None,
 testHere.each([
   ["None", "the model's output must be a dict, not None"],
   ["[1]", "the model's output must be a dict, not a list"],
-  [`{"start_time": 1}`, `the model's output has a field "start_time", which is reserved by the protocol`],
+  ...RESERVED_FIELDS.filter((name) => name !== "audio").map((name): [string, string] => [
+    `{"${name}": 1}`,
+    `the model's output has a field "${name}", which is reserved by the protocol`,
+  ]),
   [`{"deep": {"level": [0, float("nan")]}}`, `"deep".level[1] is NaN, which JSON cannot represent`],
   [`{"up": float("inf")}`, `"up" is Infinity, which JSON cannot represent`],
   [`{"down": -float("inf")}`, `"down" is -Infinity, which JSON cannot represent`],

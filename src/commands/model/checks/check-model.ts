@@ -11,8 +11,6 @@ export type { Finding, Verdict } from "./finding.ts";
 export interface CheckOptions extends ModelHarnessOptions {
   /** Returns speech at the model's sample rate, one second or longer. By default a synthetic signal. */
   readonly speech?: (sampleRate: number) => Float32Array;
-  /** The workers are processes. */
-  readonly isolated?: boolean;
   /** Receives a line now and then while the model loads. */
   readonly onLoading?: (text: string) => void;
 }
@@ -45,7 +43,7 @@ export async function checkModel(options: CheckOptions, onFinding: (finding: Fin
   const kind = `${stateful ? "with" : "without"} state${taken ? `, options: ${taken.join(", ") || "none"}` : ""}`;
   report("ok", "load", `"${name}", ${sampleRate} Hz, ${kind}; loaded and warm in ${Math.round(loadMs)} ms`);
   if (python !== undefined) reportPython(python, report);
-  if (nativeAddon && options.isolated !== true) {
+  if (nativeAddon) {
     const risk = "a call that takes too long cannot be interrupted, and a crash in it ends the server";
     report("note", "native add-on", `the model loads one: ${risk}; with isolation=process it ends one call`);
   }

@@ -182,7 +182,7 @@ test("a native add-on is noted with the advice to isolate it, but not in a proce
     const startHost = hostFor(hosted, { workerUrl, modelCommand }, () => {});
     const limits = { workers: 1, inferenceTimeoutMs: 60_000, loadTimeoutMs: 60_000 };
     const isolated: Finding[] = [];
-    await checkModel({ model, settings: {}, ...limits, startHost, isolated: true }, (found) => isolated.push(found));
+    await checkModel({ model, settings: {}, ...limits, startHost }, (found) => isolated.push(found));
     expect([findingOf(isolated, "native add-on"), failed(isolated)]).toEqual(["nothing: ", []]);
   } finally {
     await rm(folder, { recursive: true });
