@@ -13,7 +13,8 @@ export function killTree(pid: number): void {
   }
 }
 
-function descendantsOf(pid: number): number[] {
+/** Returns the processes that a process has started, and that they have. */
+export function descendantsOf(pid: number): number[] {
   const children = new Map<number, number[]>();
   for (const name of readdirSync("/proc")) {
     if (!/^\d+$/.test(name)) continue;

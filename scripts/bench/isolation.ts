@@ -7,7 +7,7 @@
 // send the next call when the last one has returned. Memory is what one more worker adds to the program and its processes
 // (proportional set size).
 
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { Arena, type AudioSpan } from "../../src/audio/arena.ts";
@@ -17,6 +17,7 @@ import { processHost } from "../../src/pool/process-host.ts";
 import { pythonLaunch } from "../../src/pool/python-launch.ts";
 import { threadHost } from "../../src/pool/thread-host.ts";
 import type { StartHost } from "../../src/pool/worker-host.ts";
+import { descendantsOf } from "../process-tree.ts";
 import { reportFigure } from "./support/figures.ts";
 import { printMachine } from "./support/machine.ts";
 import { median, quantile } from "./support/statistics.ts";
@@ -104,17 +105,7 @@ async function callsPerSecond(pool: ModelPool): Promise<number> {
 
 /** Returns the memory of this program and of the processes that it has started, MiB. */
 function memory(): number {
-  const children = readdirSync("/proc").filter((pid) => {
-    try {
-      return (
-        /^\d+$/.test(pid) &&
-        readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ")[1] === String(process.pid)
-      );
-    } catch {
-      return false;
-    }
-  });
-  return [String(process.pid), ...children].reduce((sum, pid) => {
+  return [process.pid, ...descendantsOf(process.pid)].reduce((sum, pid) => {
     const pss = /^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1];
     return sum + Number(pss) / 1024;
   }, 0);

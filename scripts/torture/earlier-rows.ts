@@ -9,7 +9,7 @@ import type { Row } from "./rows.ts";
 interface KeptRow {
   readonly commit: string;
   readonly form: Form;
-  /** Local time of its end, to the minute. */
+  /** Time of its end in UTC, to the minute. */
   readonly at: string;
   readonly row: Row;
 }

@@ -19,6 +19,7 @@ export function autoConnections(maxSessions: number, descriptors: number | undef
   const wanted = Math.max(LEAST_POSSIBLE, 2 * maxSessions);
   const possible = descriptors === undefined ? wanted : Math.max(LEAST, descriptors - OTHERS);
   if (possible < wanted) return { value: possible, reason: `auto: of ${descriptors} file descriptors` };
+  if (wanted > 2 * maxSessions) return { value: wanted, reason: `auto: at least ${LEAST_POSSIBLE}` };
   return { value: wanted, reason: "auto: twice limits.max_sessions" };
 }
 

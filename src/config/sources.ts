@@ -107,7 +107,8 @@ function fromEnvironment(env: Readonly<Record<string, string | undefined>>): Giv
     const written = name.slice(PREFIX.length).split("__");
     const lower = written.map((part) => part.toLowerCase());
     // Below `model.env` and `models.NAME.env` are names of variables, whose case counts.
-    const variable = lower.indexOf("env", 1) + 1 || lower.length;
+    const env = { model: 1, models: 2 }[lower[0] ?? ""];
+    const variable = env !== undefined && lower[env] === "env" ? env + 1 : lower.length;
     const path = [...lower.slice(0, variable), ...written.slice(variable)];
     given.push({ path, value, isText: true, source: `environment variable ${name}` });
   }

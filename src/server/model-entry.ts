@@ -55,6 +55,7 @@ export class ModelEntry {
   /** Being loaded by a reload. */
   #next: ModelPool | undefined;
   readonly #earlier = new Map<number, EarlierGeneration>();
+  #isClosed = false;
 
   constructor(options: ModelEntryOptions) {
     this.#options = options;
@@ -123,6 +124,7 @@ export class ModelEntry {
     this.retire();
     await Promise.allSettled([...this.#earlier.values()].flatMap(({ leaving }) => leaving ?? []));
     const { maxGenerations } = this.#options;
+    if (this.#isClosed) return this.#failed("failed", "the server is closed");
     if (this.generations >= maxGenerations) return this.#failed("refused", this.#crowded());
     const startedMs = performance.now();
     const next = (this.#next = this.#options.openPool());
@@ -156,6 +158,7 @@ export class ModelEntry {
 
   /** Ends the workers of all generations. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     const loaded = [this.#pool, ...[...this.#earlier.values()].map(({ pool }) => pool)];
     await Promise.all([...loaded, ...(this.#next ? [this.#next] : [])].map((pool) => pool.close()));
   }

@@ -629,6 +629,9 @@ describe("variables of processes of models", () => {
     expect(config.model.env).toEqual({ HF_HOME: "/srv", OMP_NUM_THREADS: "2", CUDA_VISIBLE_DEVICES: "0,1" });
     expect(config.models["b"]?.env).toEqual({ Mixed_Case: "x", A: "" });
     expect(loadConfig({}).config.model.env).toEqual({});
+    // A model may be called so.
+    const named = loadConfig({ env: { STREAMER__MODELS__ENV__NAME: "levels", STREAMER__MODELS__ENV__WORKERS: "1" } });
+    expect(named.config.models["env"]).toMatchObject({ name: "levels", workers: 1, env: {} });
   });
 
   test("are refused by key when they cannot be variables", () => {

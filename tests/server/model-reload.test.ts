@@ -234,6 +234,20 @@ test("a server that is closed during a reload ends, and the reload fails", async
   expect(await reload).toMatchObject([{ result: "failed", generation: 1 }]);
 });
 
+test("a server that is closed during a reload of several models loads none after that", async () => {
+  const [file, other] = [new ModelFile(), new ModelFile()];
+  await other.write(1, { name: "other" });
+  const server = await file.serve({ "models.other.name": other.path });
+  await file.write(2, { fields: "validate() { Bun.sleepSync(500); return []; }," });
+  const reload = server.reload();
+  await waitUntil("the reload", () => server.logged("model_reloading").length > 0);
+  await server[Symbol.asyncDispose]();
+  expect(await reload).toMatchObject([
+    { result: "failed", generation: 1 },
+    { result: "failed", generation: 1, reason: "the server is closed" },
+  ]);
+});
+
 test("a worker that is replaced after its file has changed is not used if it has another sample rate", async () => {
   const file = new ModelFile();
   const infer = "if (audio.length < 8_000) process.exit(1);";

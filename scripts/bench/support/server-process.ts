@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
 
+import { descendantsOf } from "../../process-tree.ts";
+
 /** Clock ticks a second in /proc/PID/stat: USER_HZ of Linux. */
 const TICKS = 100;
 
@@ -32,7 +34,7 @@ export class ServerProcess implements AsyncDisposable {
 
   /** Milliseconds of processor time so far, user and system, all threads, and of all processes that it has started. */
   get cpuMs(): number {
-    return processTree(this.pid).reduce((sum, pid) => sum + cpuMs(pid), 0);
+    return [this.pid, ...descendantsOf(this.pid)].reduce((sum, pid) => sum + cpuMs(pid), 0);
   }
 
   /** Resident memory. */
@@ -48,12 +50,6 @@ export class ServerProcess implements AsyncDisposable {
   #proc(file: string): string {
     return readFileSync(`/proc/${this.#child.pid}/${file}`, "utf8");
   }
-}
-
-/** A process and those that it has started, and they. */
-function processTree(pid: number): number[] {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean);
-  return [pid, ...children.flatMap((child) => processTree(Number(child)))];
 }
 
 function cpuMs(pid: number): number {

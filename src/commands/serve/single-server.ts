@@ -1,6 +1,7 @@
 import { KeyringError } from "../../auth/keyring.ts";
 import { TokenListError } from "../../auth/token-list.ts";
 import type { EffectiveConfig } from "../../config/config.ts";
+import { memoryUsage } from "../../lib/memory-usage.ts";
 import { messageOf } from "../../lib/thrown.ts";
 import { native } from "../../native/library.ts";
 import { routeWarnings } from "../../server/route-warnings.ts";
@@ -77,7 +78,7 @@ export async function serveSingle(effective: EffectiveConfig, options: SingleSer
   console.showLoading(() => server.loadProgress());
   try {
     if (await loadModels(server, stopped)) {
-      console.showStatus({ live: () => server.live(), memory: () => process.memoryUsage.rss() });
+      console.showStatus({ live: () => server.live(), memory: () => memoryUsage().rss });
       console.print(`listening on ${server.url}`);
       using _models = options.watch
         ? new ModelWatch({ config, reload, print: (line) => console.print(line) })

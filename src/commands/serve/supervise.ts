@@ -4,6 +4,7 @@ import { Access } from "../../auth/access.ts";
 import { TokenListError } from "../../auth/token-list.ts";
 import { MAX_USED_TICKETS } from "../../auth/used-tickets.ts";
 import type { Config, EffectiveConfig } from "../../config/config.ts";
+import { memoryUsage } from "../../lib/memory-usage.ts";
 import { native } from "../../native/library.ts";
 import { ReservedPort } from "../../native/reserved-port.ts";
 import { MAX_SESSIONS, SessionTable } from "../../native/session-table.ts";
@@ -193,7 +194,7 @@ function showStatus(console: ServeConsole, supervisor: Supervisor, count: number
     },
     memory: () => {
       const others = [...supervisor.children].reduce((sum, { load }) => sum + (load?.memory ?? 0), 0);
-      return process.memoryUsage.rss() + others;
+      return memoryUsage().rss + others;
     },
     processes: () => `processes ${readyOf(supervisor)} of ${count}`,
   });

@@ -21,7 +21,7 @@ const REST_MS = 18;
 /** Time for which enough descriptors are left, after which all connections are accepted again. */
 const RECOVERED_MS = 2_000;
 /** A look at thousands of connections takes milliseconds: the next one waits for so many times as long. */
-const COST_SHARE = 20;
+export const COST_SHARE = 20;
 /** A look that takes long, as on a machine that is suspended meanwhile, does not put off the next one for longer. */
 const LONGEST_PAUSE_MS = 2_000;
 /** Time after which the connections are counted again: what else has descriptors may have got more of them, or fewer. */
@@ -204,9 +204,12 @@ export class ConnectionLimit {
     after(TURN_MS, () => {
       if (this.#isStopped || port !== this.#port) return;
       port.accept("none");
-      const now = clock();
-      this.#look(port, now);
-      after(Math.max(REST_MS, this.#nextLookAt - clock()), () => this.#turn(port));
+      try {
+        this.#look(port, clock());
+      } finally {
+        // Without a next turn nothing would be accepted any more.
+        after(Math.max(REST_MS, this.#nextLookAt - clock()), () => this.#turn(port));
+      }
     });
   }
 }

@@ -1,7 +1,8 @@
 import { countConnections, endConnection, listConnections } from "../../native/connections.ts";
+import { COST_SHARE } from "./connection-limit.ts";
 import { chooseExcess } from "./excess.ts";
 
-/** Interval between two looks at the connections. */
+/** Time between two looks at the connections, unless they take long: all descriptors of the process are looked at. */
 const LOOK_MS = 500;
 
 /**
@@ -18,6 +19,17 @@ export function limitPort(port: number, most: number): Disposable {
     for (const { connections } of chooseExcess(open, rules))
       for (const connection of connections) endConnection(connection, port);
   };
-  const timer = setInterval(look, LOOK_MS);
-  return { [Symbol.dispose]: () => clearInterval(timer) };
+  let timer: Timer;
+  const next = (milliseconds: number): void => {
+    timer = setTimeout(() => {
+      const begun = performance.now();
+      try {
+        look();
+      } finally {
+        next(Math.max(LOOK_MS, COST_SHARE * (performance.now() - begun)));
+      }
+    }, milliseconds);
+  };
+  next(LOOK_MS);
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
 }

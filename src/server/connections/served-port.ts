@@ -4,6 +4,7 @@ import {
   listConnections,
   MAX_LISTED,
   type OpenConnection,
+  openDescriptors,
 } from "../../native/connections.ts";
 import { ListeningGate } from "../../native/listening-socket.ts";
 
@@ -30,7 +31,8 @@ export function openServedPort(port: number, endIdle: () => void): ServedPort {
   return {
     endIdle,
     count: () => countConnections(port),
-    list: () => listConnections(port, Math.min(MAX_LISTED, countConnections(port) + 1)),
+    // Open descriptors are at least as many as connections, and cost nothing to count.
+    list: () => listConnections(port, Math.min(MAX_LISTED, (openDescriptors() ?? countConnections(port)) + 1)),
     end: (connection) => endConnection(connection, port),
     accept: (which) => void gate?.accept(which),
   };

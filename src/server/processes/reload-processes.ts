@@ -20,7 +20,11 @@ export async function reloadProcesses(
   if (ready.length === 0) throw new ProtocolError("not_ready", "no process is ready");
   const all: ReloadResult[] = [];
   for (const child of ready) {
-    const results = await reloadOne(child, longestMs(config), model);
+    const results = await reloadOne(child, longestMs(config), model).catch((error: unknown) => {
+      // What other processes have done is not to be lost.
+      if (all.length === 0 || !(error instanceof ProtocolError)) throw error;
+      return [failure(model, error.message)];
+    });
     all.push(...results.map((result) => ({ process: child.number, ...result })));
     if (results.some(({ result }) => result !== "loaded")) break;
   }
@@ -35,10 +39,14 @@ async function reloadOne(
   const answer = await child.ask("reload", timeoutMs, model);
   if (answer === undefined) {
     const reason = `the process has ended, or has not answered within ${timeoutMs / 1000} s`;
-    return [{ model: model ?? "", result: "failed", generation: 0, reason, earlier: [] }];
+    return [failure(model, reason)];
   }
   if ("refused" in answer) throw new ProtocolError(answer.refused.code, answer.refused.message);
   return answer.results;
+}
+
+function failure(model: string | undefined, reason: string): ReloadResult {
+  return { model: model ?? "", result: "failed", generation: 0, reason, earlier: [] };
 }
 
 function longestMs(config: Config): number {

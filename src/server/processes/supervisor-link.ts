@@ -111,7 +111,11 @@ async function reload(pages: Report["pages"], model: string | undefined): Promis
   try {
     return { results: await pages.reload(model) };
   } catch (error) {
-    const { code, message } = error instanceof ProtocolError ? error : new ProtocolError("internal", messageOf(error));
-    return { refused: { code, message } };
+    if (error instanceof ProtocolError) return { refused: { code: error.code, message: error.message } };
+    // The process logs it as a fault of its own.
+    queueMicrotask(() => {
+      throw error instanceof Error ? error : new Error(messageOf(error));
+    });
+    return { refused: { code: "internal", message: messageOf(error) } };
   }
 }

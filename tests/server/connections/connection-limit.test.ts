@@ -11,6 +11,22 @@ import { ManualClock } from "../../support/manual-clock.ts";
 /** Descriptors that a server without connections has open at first. */
 const OWN = 20;
 
+class SimulatedSessions {
+  readonly #peers: ReadonlySet<string>;
+
+  constructor(peers: ReadonlySet<string>) {
+    this.#peers = peers;
+  }
+
+  get size(): number {
+    return this.#peers.size;
+  }
+
+  peers(): ReadonlySet<string> {
+    return this.#peers;
+  }
+}
+
 /** A server, its operating system and those who connect to it. */
 class Simulation implements ServedPort {
   readonly clock = new ManualClock();
@@ -27,6 +43,10 @@ class Simulation implements ServedPort {
   acceptance: Acceptance = "all";
   /** Descriptors that are no connection. */
   own = OWN;
+  /** Lists of the connections that were asked for. */
+  lists = 0;
+  /** What the next list throws. */
+  listFault: Error | undefined;
   /** Milliseconds that a list of the connections takes. */
   listMs = 0;
   /** Fewest descriptors that were left while the server was not to accept anything. */
@@ -51,7 +71,7 @@ class Simulation implements ServedPort {
     };
     this.limit = new ConnectionLimit({
       config,
-      sessions: { size: 0, peers: () => this.sessions },
+      sessions: new SimulatedSessions(this.sessions),
       descriptors: new DescriptorWatch(log, now, source),
       log,
       metrics: this.metrics,
@@ -97,6 +117,10 @@ class Simulation implements ServedPort {
   }
 
   list(): readonly OpenConnection[] {
+    this.lists++;
+    const fault = this.listFault;
+    this.listFault = undefined;
+    if (fault !== undefined) throw fault;
     this.clock.advance(this.listMs);
     return this.open;
   }
@@ -197,6 +221,31 @@ describe("the limit of connections", () => {
     it.pass(3_000);
     expect([it.acceptance, it.left]).toEqual(["all", expect.any(Number)]);
     expect(it.left).toBeGreaterThanOrEqual(16);
+  });
+
+  test("accepts connections again after a fault between two turns", () => {
+    const it = new Simulation(128);
+    it.connect("192.0.2.1", 1_000);
+    it.pass(100);
+    it.connect("192.0.2.1", 1_000);
+    it.pass(1);
+    expect(it.acceptance).not.toBe("all");
+    it.waiting.length = 0;
+    it.listFault = new Error("no list");
+    expect(() => it.pass(40)).toThrow("no list");
+    it.pass(10_000);
+    expect(it.acceptance).toBe("all");
+  });
+
+  test("lists connections only when there are too many without a session", () => {
+    const it = new Simulation(1_000, { "limits.max_connections_per_address": 10 });
+    for (const { address, port } of it.connect("192.0.2.1", 5)) it.sessions.add(peerName(address, port));
+    it.connect("192.0.2.1", 10);
+    it.pass(1_000);
+    expect(it.lists).toBe(0);
+    it.connect("192.0.2.1", 1);
+    it.pass(100);
+    expect(it.lists).toBeGreaterThan(0);
   });
 
   test("looks less often when a look takes long, but again after two seconds", () => {
