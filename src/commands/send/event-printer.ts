@@ -1,14 +1,18 @@
 import type { ReceivedEvent } from "../../client/event-reader.ts";
 import { excerpt } from "../../lib/excerpt.ts";
-import { type ErrorEvent, RESERVED_FIELDS, type ServerEvent, type Warning } from "../../protocol/events.ts";
+import type { ErrorEvent, ServerEvent, Warning } from "../../protocol/events.ts";
 import { formatNumber } from "../terminal/numbers.ts";
 import type { Colour, Screen } from "../terminal/screen.ts";
+import { formatOutput } from "./output-text.ts";
 import { describeRetry } from "./retry.ts";
 
 const CHANNEL_WIDTH = 5;
 const TIME_WIDTH = 18;
 /** Where the text of a line begins. On a terminal, a longer text is continued there. */
 const TEXT_COLUMN = CHANNEL_WIDTH + TIME_WIDTH + 2;
+const INTERIM = "interim ";
+/** Colours of the words of each channel, in turn. */
+const VOICES = ["cyan", "magenta"] as const satisfies readonly Colour[];
 
 /** Prints the events of one stream as text, a line each. On a terminal, interim results are updated in place. */
 export class EventPrinter {
@@ -29,7 +33,7 @@ export class EventPrinter {
       case "segment":
         return this.#printSegment(event, audio, latencyMs);
       case "data":
-        return this.#printLine(event.channel, "", formatOutput(event, audio));
+        return screen.print(formatLine(event.channel, "", this.#output(event, audio)), TEXT_COLUMN);
       case "flushed":
         return this.#printLine(event.channel, formatSeconds(event.time), "flushed");
       case "error": {
@@ -63,20 +67,27 @@ export class EventPrinter {
     latencyMs: number | undefined,
   ): Promise<void> | undefined {
     const span = formatSpan(event.start_time, event.end_time);
-    const output = formatOutput(event, audio);
-    if (event.is_final === false) return this.#printInterim(event.channel, span, `interim ${output}`);
+    if (event.is_final === false) return this.#printInterim(event.channel, span, describe(event, audio));
     this.#screen.setLive(interimName(event.channel), undefined);
     const final = event.is_final === true ? "final  " : "";
-    const line = formatLine(event.channel, span, printable(`${final}${output}`));
+    const line = formatLine(event.channel, span, `${final}${this.#output(event, audio)}`);
     if (latencyMs === undefined) return this.#screen.print(line, TEXT_COLUMN);
     const latency = this.#screen.paint("dim", `   ${Math.round(latencyMs)} ms after end of speech`);
     return this.#screen.print(`${line}${latency}`, TEXT_COLUMN);
   }
 
+  /** Prints a line, or on a terminal updates it in place: the end of a long text stays in sight, since it is the news. */
   #printInterim(channel: number, span: string, text: string): Promise<void> | undefined {
-    if (!this.#screen.resultsOnTerminal) return this.#printLine(channel, span, text);
-    this.#screen.setLive(interimName(channel), formatLine(channel, span, printable(text)));
+    const line = formatLine(channel, span, `${INTERIM}${text}`);
+    if (!this.#screen.resultsOnTerminal) return this.#screen.print(line, TEXT_COLUMN);
+    this.#screen.setLive(interimName(channel), line, TEXT_COLUMN + INTERIM.length);
     return undefined;
+  }
+
+  /** Formats the output of a model, the words in the colour of their channel. */
+  #output(event: OutputEvent, audio: Float32Array | undefined): string {
+    const colour = VOICES[event.channel % VOICES.length] ?? "cyan";
+    return describe(event, audio, (words) => this.#screen.paint(colour, words));
   }
 
   #printLine(channel: number | undefined, time: string, text: string, colour?: Colour): Promise<void> | undefined {
@@ -85,6 +96,8 @@ export class EventPrinter {
     return this.#screen.print(formatLine(channel, time, painted), TEXT_COLUMN);
   }
 }
+
+type OutputEvent = Extract<ServerEvent, { type: "segment" | "data" }>;
 
 /** Name of a channel's live line, which is sorted by channel number. */
 function interimName(channel: number): string {
@@ -119,16 +132,9 @@ function formatSpan(start: number | undefined, end: number | undefined): string 
   return start === undefined || end === undefined ? "" : `${formatSeconds(start)} - ${formatSeconds(end)}`;
 }
 
-/** Formats the model's fields as `name=value`, the field `text` as its value alone, and the length of the audio. */
-function formatOutput(
-  event: Extract<ServerEvent, { type: "segment" | "data" }>,
-  audio: Float32Array | undefined,
-): string {
-  const fields = Object.entries(event).filter(([name]) => !RESERVED_FIELDS.includes(name));
-  const parts = fields.map(([name, value]) => {
-    if (name === "text" && typeof value === "string") return `"${value}"`;
-    return `${name}=${typeof value === "number" ? formatNumber(value) : JSON.stringify(value)}`;
-  });
-  if (audio !== undefined) parts.push(`(${formatNumber(audio.length)} samples of audio)`);
-  return parts.join(" ");
+/** Describes the output of a model and the length of its audio. */
+function describe(event: OutputEvent, audio: Float32Array | undefined, paint?: (words: string) => string): string {
+  const output = formatOutput(event, paint);
+  if (audio === undefined) return output;
+  return `${output}${output === "" ? "" : " "}(${formatNumber(audio.length)} samples of audio)`;
 }

@@ -1,11 +1,17 @@
 import { CURSOR_AT_END, CURSOR_AT_START, type LiveLines } from "./live-lines.ts";
 import type { Output } from "./output.ts";
-import { cutText, hangText } from "./wrapped-text.ts";
+import { cutStart, cutText, hangText } from "./wrapped-text.ts";
 
 /** Codes of SGR, the ANSI sequence for text style. */
-const COLOURS = { dim: 2, red: 31, green: 32, yellow: 33 };
+const COLOURS = { dim: 2, red: 31, green: 32, yellow: 33, magenta: 35, cyan: 36 };
 
 export type Colour = keyof typeof COLOURS;
+
+/** A live line, and how many of its first columns stay when it is cut at the start of its text. */
+interface LiveLine {
+  readonly text: string;
+  readonly keep?: number | undefined;
+}
 
 /** Work that is shorter is not shown. */
 const SHOWN_AFTER_MS = 1_000;
@@ -22,7 +28,7 @@ export class Screen {
   readonly #liveOutput: Output | undefined;
   readonly #lines: LiveLines;
   /** The live lines by name. */
-  readonly #live = new Map<string, string>();
+  readonly #live = new Map<string, LiveLine>();
   /** The live lines on the terminal now. */
   #drawn: readonly string[] = [];
 
@@ -60,11 +66,14 @@ export class Screen {
     return this.#writeLine(this.#err, line, indent);
   }
 
-  /** Sets a live line, or removes it. The lines are sorted by name. No effect without a terminal. */
-  setLive(name: string, line: string | undefined): void {
-    if (this.#liveOutput === undefined || this.#live.get(name) === line) return;
-    if (line === undefined) this.#live.delete(name);
-    else this.#live.set(name, line);
+  /**
+   * Sets a live line, or removes it. The lines are sorted by name. One that is wider than the terminal loses its end, or
+   * with `keep` the text behind its first `keep` columns loses its start. No effect without a terminal.
+   */
+  setLive(name: string, text: string | undefined, keep?: number): void {
+    if (this.#liveOutput === undefined || this.#live.get(name)?.text === text) return;
+    if (text === undefined) this.#live.delete(name);
+    else this.#live.set(name, { text, keep });
     this.#redraw();
   }
 
@@ -115,7 +124,10 @@ export class Screen {
   #drawLive(): string {
     const { columns = 0, rows = 0 } = this.#liveOutput ?? {};
     const names = [...this.#live.keys()].sort().slice(0, Math.max(1, rows - 1));
-    this.#drawn = names.map((name) => cutText(this.#live.get(name) ?? "", columns - 1));
+    this.#drawn = names.map((name) => {
+      const { text, keep } = this.#live.get(name) ?? { text: "" };
+      return keep === undefined ? cutText(text, columns - 1) : cutStart(text, columns - 1, keep);
+    });
     return names.length === 0 ? "" : this.#lines.draw(this.#drawn);
   }
 }

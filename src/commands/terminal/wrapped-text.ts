@@ -2,6 +2,8 @@
 const MIN_TEXT_WIDTH = 20;
 /** Indentation of hanging lines on a terminal that is too narrow for columns. */
 const NARROW_INDENT = 2;
+/** Stands where a line was cut. */
+const ELLIPSIS = "...";
 
 /**
  * Breaks text at spaces into lines of at most `width` columns. Each line begins with `indent` spaces. A word that is
@@ -47,4 +49,27 @@ export function cutText(text: string, width: number): string {
     cut += character;
   }
   return cut;
+}
+
+/**
+ * Cuts a line to at most `width` columns between its first `keep` columns and its end. Where that leaves little room for
+ * the end, the line is cut as other text.
+ */
+export function cutStart(line: string, width: number, keep: number): string {
+  if (Bun.stringWidth(line) <= width) return line;
+  const room = width - keep - ELLIPSIS.length - 1;
+  if (room < MIN_TEXT_WIDTH / 2) return cutText(line, width);
+  const characters = [...line.slice(keep)];
+  let columns = 0;
+  let first = characters.length;
+  while (first > 0) {
+    columns += Bun.stringWidth(characters[first - 1] ?? "");
+    if (columns > room) break;
+    first -= 1;
+  }
+  const end = characters.slice(first);
+  // No half of a word, unless it fills much of the line, as in languages that are written without spaces.
+  const space = characters[first - 1] === " " ? -1 : end.indexOf(" ");
+  const shown = space < end.length / 2 ? end.slice(space + 1) : end;
+  return `${line.slice(0, keep)}${ELLIPSIS} ${shown.join("").trimStart()}`;
 }

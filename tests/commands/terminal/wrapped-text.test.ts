@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { cutText, hangText, wrapText } from "../../../src/commands/terminal/wrapped-text.ts";
+import { cutStart, cutText, hangText, wrapText } from "../../../src/commands/terminal/wrapped-text.ts";
 
 test("text is broken at spaces, and every line is indented", () => {
   expect(wrapText("one two three four five", 24, 2)).toBe("  one two three four\n  five");
@@ -33,4 +33,12 @@ test("on a terminal that is too narrow for columns, a hanging text fits all the 
 test("text is cut to a number of columns, never within a wide character", () => {
   expect(["abcdef", "日本語", "a日本語"].map((text) => cutText(text, 4))).toEqual(["abcd", "日本", "a日"]);
   expect(cutText("abc", 4)).toBe("abc");
+});
+
+test("a line that is cut at the start of its text keeps its first columns and its end", () => {
+  expect(cutStart("[0] one two three four", 30, 4)).toBe("[0] one two three four");
+  expect(cutStart("[0] one two three four", 18, 4)).toBe("[0] ... three four");
+  expect(cutStart("[0] one two three four", 21, 4)).toBe("[0] ... three four");
+  expect(cutStart("[0] 日本語日本語日本語", 18, 4)).toBe("[0] ... 本語日本語");
+  expect(cutStart("[0] one two three four", 12, 4), "too narrow for both").toBe("[0] one two ");
 });
