@@ -3,10 +3,17 @@ export interface Job {
   readonly kind: "final" | "interim";
   readonly start: number;
   readonly end: number;
+  /** Number of the utterance, from 0; undefined: the pattern has none. */
+  readonly utterance?: number;
   /**
    * For models that keep state. `start` takes no state and returns one; when the span is not empty, its samples are the
    * first step. `step` takes the last state and returns the next one. `finish` takes the last state, has no samples and
    * returns no state; so does `dispose`, which takes its place when the stream ends otherwise.
+   *
+   * For pinned models, whose streams stay in their worker. `start` opens a stream, after closing that of the lane if it
+   * has one; its samples, if any, are the first step. `step` has the next samples; it opens a stream if the one of the
+   * lane is lost. `finish` has no samples; it ends an utterance, and the next `start` or `step` begins another one.
+   * Such jobs are finals without a state, of which a lane has one at a time.
    */
   readonly step?: "start" | "step" | "finish" | "dispose";
   readonly state?: unknown;
@@ -24,6 +31,10 @@ export interface JobResult {
   readonly output?: Record<string, unknown>;
   readonly audio?: ResultAudio;
   readonly state?: unknown;
+  /** A pinned model: the call has opened the stream. After `step` or `finish`, the one before is lost. */
+  readonly opened?: true;
+  /** A pinned model: the utterance ends with the samples of the job. */
+  readonly endpoint?: true;
   /** What in the state loses its methods when it is cloned. Reported with one of the first results of a worker. */
   readonly uncloned?: string;
   /** Message of the error. A result with an error has nothing else but the two fields below. */
@@ -50,6 +61,9 @@ export type Outcome =
       readonly output: Record<string, unknown> | undefined;
       readonly audio?: ResultAudio;
       readonly state?: unknown;
+      /** See `JobResult`. */
+      readonly opened?: true;
+      readonly endpoint?: true;
       readonly worker: number;
       /** Jobs in the call. */
       readonly batchSize: number;

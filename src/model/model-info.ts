@@ -3,7 +3,10 @@ export interface ModelInfo {
   readonly name: string;
   /** Hz. */
   readonly sampleRate: number;
+  /** States are values that the server keeps between the calls. */
   readonly stateful: boolean;
+  /** Streams live in the worker that has opened them. */
+  readonly pinned: boolean;
   /** The model has `dispose`: states that are dropped must be given to it. */
   readonly disposes: boolean;
   /** States are bytes that only processes of the model can read: see `EncodedState`. */

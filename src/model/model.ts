@@ -12,6 +12,10 @@ export interface Call {
   readonly final: boolean;
   /** Sample rate of the audio, Hz. */
   readonly sampleRate: number;
+  /** Where the audio of the call starts, in seconds from the start of the stream. */
+  readonly startSeconds: number;
+  /** Number of the utterance that the call belongs to, from 0, on /segmented; `undefined` on other routes. */
+  readonly utterance?: number;
   /** `options` of the client's `start`, as sent; `undefined` without options. */
   readonly options: unknown;
   /** W3C trace context of the call. */
@@ -31,9 +35,10 @@ export interface Call {
  * An error that a call throws is sent to the client in place of the result. The stream continues.
  */
 export interface Model<Output extends object> {
-  infer(audio: Float32Array, call: Call): Output | Promise<Output>;
+  /** Returns an output. Instead of an interim result, it may return `undefined`: nothing is sent. */
+  infer(audio: Float32Array, call: Call): Output | undefined | Promise<Output | undefined>;
   /** Processes several spans at once. Returns one output for each, in order. See `ModelModule.maxBatch`. */
-  inferBatch?(audio: Float32Array[], calls: Call[]): Output[] | Promise<Output[]>;
+  inferBatch?(audio: Float32Array[], calls: Call[]): (Output | undefined)[] | Promise<(Output | undefined)[]>;
   /** Runs once before the first call. Without it, the warm-up is a call with one second of silence. */
   warmUp?(): void | Promise<void>;
   /**
@@ -76,7 +81,47 @@ export interface StatefulModel<Output extends object, State> {
   close?(): void | Promise<void>;
 }
 
-export type AnyModel = Model<object> | StatefulModel<object, unknown>;
+/**
+ * A model whose streams live in the worker that has opened them, such as a streaming recogniser with native state. A
+ * stream gets each of its samples once, in order. A worker has several streams open, which it calls in turns.
+ *
+ * Audio, outputs and errors are as in `Model`; after an error of `step`, the stream continues. An output with
+ * `endpoint: true` ends the utterance on /segmented at the end of the step; the field is not sent to the client.
+ */
+export interface PinnedModel<Output extends object> {
+  /** Opens a stream. */
+  open(call: Call): PinnedStream<Output> | Promise<PinnedStream<Output>>;
+  /**
+   * Makes the next step of several streams at once, no two of which are the same. Returns one output for each, in order,
+   * or `undefined` for none. See `ModelModule.maxBatch`.
+   */
+  stepBatch?(
+    streams: PinnedStream<Output>[],
+    audio: Float32Array[],
+    calls: Call[],
+  ): (Output | undefined)[] | Promise<(Output | undefined)[]>;
+  /** Runs once before the first call. Without it, the warm-up is a stream with one second of silence. */
+  warmUp?(): void | Promise<void>;
+  /**
+   * Releases resources when the server shuts down, and when a call that took too long has returned, since its worker was
+   * replaced. The streams are closed before. Not called in a worker that crashes or is terminated during a call.
+   */
+  close?(): void | Promise<void>;
+}
+
+/** An open stream of a `PinnedModel`. Its methods are called one at a time. */
+export interface PinnedStream<Output extends object> {
+  /** Processes the next audio. Returns what can be said so far, or `undefined` for nothing new. */
+  step(audio: Float32Array, call: Call): Output | undefined | Promise<Output | undefined>;
+  /** Returns the result at the end of the utterance, or of the stream on /stateful; `undefined` for none. */
+  finish(call: Call): Output | undefined | Promise<Output | undefined>;
+  /** Makes the stream ready for the next utterance after `finish`. Without it, the stream is closed and another opened. */
+  reset?(): void | Promise<void>;
+  /** Releases what the stream holds. Called once, after the last other call; not in a worker that ends otherwise. */
+  close(): void | Promise<void>;
+}
+
+export type AnyModel = Model<object> | StatefulModel<object, unknown> | PinnedModel<object>;
 
 /** Information for `load`. */
 export interface LoadContext {
@@ -97,7 +142,9 @@ export interface ModelModule {
   readonly name: string;
   /** Sample rate of the audio, 4,000 to 384,000 Hz; default 16,000. Streams are resampled to it. */
   readonly sampleRate?: number;
-  /** Largest number of spans for one `inferBatch`, 1 to 1024; default 1. Stateful models are not batched. */
+  /**
+   * Largest number of spans for one `inferBatch` or `stepBatch`, 1 to 1024; default 1. Stateful models are not batched.
+   */
   readonly maxBatch?: number;
   /** Longest wait for others to join a batch, 0 to 10,000 ms; default 0: only spans that already wait are combined. */
   readonly maxBatchWaitMs?: number;
@@ -107,6 +154,11 @@ export interface ModelModule {
    * True if `load` returns a `StatefulModel`. By default, the loaded model decides: it is stateful if it has `step`.
    */
   readonly stateful?: boolean;
+  /**
+   * True if `load` returns a `PinnedModel`. By default, the loaded model decides: it is pinned if it has `open`, and
+   * neither `infer` nor `step`.
+   */
+  readonly pinned?: boolean;
   /**
    * True if the model starts spans with `@opentelemetry/api`. If traces are exported, its workers export these spans,
    * too. During a call the span of the call is current; in a batch that of the first call, and the others have

@@ -32,6 +32,7 @@ const OPTIONAL_FIELDS: Readonly<Record<string, FieldCheck>> = {
   maxBatchWaitMs: ["a number from 0 to 10000", (value) => isWithin(value, 0, 10_000)],
   idempotent: ["true or false", isBoolean],
   stateful: ["true or false", isBoolean],
+  pinned: ["true or false", isBoolean],
   traces: ["true or false", isBoolean],
   settings: ["an object of { default, unit, meaning } by name", isDescription],
   options: [`an array of at most ${MAX_OPTIONS} different names that are not empty`, isOptionList],

@@ -16,6 +16,7 @@ const INFO_TYPES: Readonly<Partial<Record<keyof ModelInfo, string>>> = {
   name: "string",
   sampleRate: "number",
   stateful: "boolean",
+  pinned: "boolean",
   disposes: "boolean",
   maxBatch: "number",
   maxBatchWaitMs: "number",
@@ -86,13 +87,14 @@ class BlobReader {
 
 /** Returns undefined when the result is malformed. */
 function readResult(result: Fields, reader: BlobReader): JobResult | undefined {
-  const { output, error, stack, wholeBatch, audio, state, uncloned } = result;
+  const { output, error, stack, wholeBatch, audio, state, uncloned, opened, endpoint } = result;
   if (error !== undefined) {
     if (typeof error !== "string") return undefined;
     return {
       error,
       ...(typeof stack === "string" && { stack }),
       ...(wholeBatch === true && { wholeBatch }),
+      ...(opened === true && { opened }),
     };
   }
   if (output !== undefined && !(isFields(output) && RESERVED_FIELDS.every((name) => !(name in output))))
@@ -106,6 +108,8 @@ function readResult(result: Fields, reader: BlobReader): JobResult | undefined {
     ...(samples !== undefined && { audio: samples }),
     ...(bytes !== undefined && { state: new EncodedState(bytes) }),
     ...(typeof uncloned === "string" && { uncloned }),
+    ...(opened === true && { opened }),
+    ...(endpoint === true && { endpoint }),
   };
 }
 

@@ -140,7 +140,8 @@ export class Dispatcher {
   #closeLane(lane: SchedulerLane): void {
     this.scheduler.closeLane(lane);
     this.#disposals?.laneClosed(lane);
-    if (lane.options !== undefined) this.#options.workers.forget(lane.number);
+    const { info, workers } = this.#options;
+    if (lane.options !== undefined || info.pinned) workers.forget(lane.number);
     this.#settleDropped();
     this.#timer.wakeSoon();
   }

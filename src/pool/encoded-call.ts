@@ -10,7 +10,7 @@ const UNREADABLE = Uint8Array.of(0);
  */
 export function encodeCall(call: number, jobs: readonly LaneJob[]): { header: string; blobs: readonly Uint8Array[] } {
   const blobs: Uint8Array[] = [];
-  const messages = jobs.map(({ job: { kind, audio, step, state, traceparent }, lane }) => {
+  const messages = jobs.map(({ job: { kind, audio, start, utterance, step, state, traceparent }, lane }) => {
     const bytes = bytesOf(state);
     if (bytes !== undefined) blobs.push(bytes);
     return {
@@ -19,6 +19,8 @@ export function encodeCall(call: number, jobs: readonly LaneJob[]): { header: st
       slabs: audio.slabs,
       offset: audio.offset,
       length: audio.length,
+      start,
+      utterance,
       step,
       state: bytes?.byteLength,
       traceparent,

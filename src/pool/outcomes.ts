@@ -80,7 +80,7 @@ export function faultOutcome({ queueMs }: QueuedJob): Outcome {
 
 /** Returns the outcome of a job that the model has answered, or for which it threw an error. */
 function resultOutcome(job: QueuedJob, result: JobResult, call: AssignedCall, inferMs: number): Outcome {
-  const { error, wholeBatch, output, audio, state } = result;
+  const { error, wholeBatch, output, audio, state, opened, endpoint } = result;
   const { queueMs } = job;
   if (error !== undefined) {
     const message = wholeBatch === true && hasOtherCallers(job, call) ? BATCH_FAILED : error;
@@ -91,6 +91,8 @@ function resultOutcome(job: QueuedJob, result: JobResult, call: AssignedCall, in
     output,
     ...(audio !== undefined && { audio }),
     ...(state !== undefined && { state }),
+    ...(opened === true && { opened }),
+    ...(endpoint === true && { endpoint }),
     queueMs,
     inferMs,
     worker: call.worker,

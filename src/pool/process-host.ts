@@ -57,7 +57,7 @@ class ProcessHost implements WorkerHost {
   #reported = false;
   /** The call without a result, and its number of jobs. */
   #call: { readonly call: number; readonly jobs: number } | undefined;
-  /** Lanes whose options the process has. */
+  /** Lanes whose options, or whose stream, the process has. */
   readonly #lanes = new Set<number>();
 
   constructor(launch: (options: HostOptions) => Launch, options: HostOptions, events: HostEvents, output: ModelOutput) {
@@ -92,9 +92,11 @@ class ProcessHost implements WorkerHost {
   call(call: number, jobs: readonly LaneJob[]): void {
     if (this.#reported) return;
     for (const { lane } of jobs) {
-      if (lane.options === undefined || this.#lanes.has(lane.number)) continue;
-      this.#channel?.send({ type: "options", lane: lane.number, options: lane.options });
-      this.#lanes.add(lane.number);
+      if (this.#lanes.has(lane.number)) continue;
+      const { number, options } = lane;
+      if (options !== undefined) this.#channel?.send({ type: "options", lane: number, options });
+      else if (this.#info?.pinned !== true) continue;
+      this.#lanes.add(number);
     }
     const { header, blobs } = encodeCall(call, jobs);
     this.#call = { call, jobs: jobs.length };

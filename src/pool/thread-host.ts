@@ -47,10 +47,11 @@ class ThreadHost implements WorkerHost {
   readonly #results = new ResultRing();
   #ready = false;
   #closes = false;
+  #pinned = false;
   #closing = false;
   /** Calls without a result by their positions in the ring, in order. */
   readonly #calls = new Map<number, OpenCall>();
-  /** Lanes whose options the thread has. */
+  /** Lanes whose options, or whose stream, the thread has. */
   readonly #lanes = new Set<number>();
   /** The thread is to be woken at the end of this turn of the event loop. */
   #waking = false;
@@ -85,8 +86,9 @@ class ThreadHost implements WorkerHost {
 
   call(call: number, jobs: readonly LaneJob[]): void {
     for (const { lane } of jobs) {
-      if (lane.options === undefined || this.#lanes.has(lane.number)) continue;
-      this.#post({ type: "options", lane: lane.number, options: lane.options });
+      if (this.#lanes.has(lane.number)) continue;
+      if (lane.options !== undefined) this.#post({ type: "options", lane: lane.number, options: lane.options });
+      else if (!this.#pinned) continue;
       this.#lanes.add(lane.number);
     }
     const messages = jobs.map(jobMessage);
@@ -164,6 +166,7 @@ class ThreadHost implements WorkerHost {
   #loaded({ info, closes }: ReadyMessage): void {
     this.#ready = true;
     this.#closes = closes;
+    this.#pinned = info.pinned;
     this.#events.ready(info);
   }
 
@@ -215,13 +218,15 @@ class ThreadHost implements WorkerHost {
 }
 
 function jobMessage({ job, lane }: LaneJob): JobMessage {
-  const { kind, audio, step, state, traceparent } = job;
+  const { kind, audio, start, utterance, step, state, traceparent } = job;
   return {
     lane: lane.number,
     final: kind === "final",
     slabs: audio.slabs,
     offset: audio.offset,
     length: audio.length,
+    start,
+    ...(utterance !== undefined && { utterance }),
     ...(step !== undefined && { step }),
     ...(state !== undefined && { state }),
     ...(traceparent !== undefined && { traceparent }),

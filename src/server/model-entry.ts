@@ -92,7 +92,7 @@ export class ModelEntry {
   served(): ServedModel {
     const pool = this.#pool;
     const alias = this.key === undefined ? fileName(this.config.name) : undefined;
-    const { name: ownName, sampleRate, stateful, encodesStates, options, maxBatch } = pool.info;
+    const { name: ownName, sampleRate, stateful, pinned, encodesStates, options, maxBatch } = pool.info;
     return {
       name: this.name,
       ...(alias !== undefined && { alias }),
@@ -100,6 +100,7 @@ export class ModelEntry {
       generation: this.#generation,
       sampleRate,
       keepsState: stateful,
+      pinned,
       encodesStates,
       options,
       maxBatch,

@@ -21,6 +21,8 @@ export interface ServedModel {
   readonly sampleRate: number;
   /** The model keeps state: it can only be called in turn. */
   readonly keepsState: boolean;
+  /** A stream stays in the worker that has opened it, and is lost with that: the model has no state to be kept. */
+  readonly pinned?: boolean;
   /** The state stays in the server: no checkpoint has it, and none is taken from one. */
   readonly encodesStates?: boolean | undefined;
   /** Names of the options that a start may have; undefined: all are passed on. */

@@ -3,7 +3,7 @@ import type { JobMessage } from "./messages.ts";
 /** Calls that fit: one that runs and those ahead. A power of two. */
 const CAPACITY = 128;
 /** Words of a call in shared memory. A call that is larger, or has state, travels as a message. */
-const CALL_WORDS = 128;
+const CALL_WORDS = 192;
 const HEADER_WORDS = 4;
 /** Positions count calls modulo 2^16. */
 const POSITION_MASK = 0xffff;
@@ -19,7 +19,10 @@ const POSTED = 2;
 const ANSWERED = 3;
 
 const BY_MESSAGE = 0xffff;
-const JOB_WORDS = 5;
+const JOB_WORDS = 8;
+/** In place of the number of an utterance. */
+const NO_UTTERANCE = -1;
+const WORD = 2 ** 32;
 /** Length of a W3C trace context of version 0, in characters and in words. */
 const TRACE_LENGTH = 55;
 const TRACE_WORDS = Math.ceil(TRACE_LENGTH / 4);
@@ -172,12 +175,15 @@ export class CallRing {
     const words = this.#words;
     let at = firstWord(position);
     words[at++] = jobs?.length ?? BY_MESSAGE;
-    for (const { lane, final, slabs, offset, length, step, traceparent } of jobs ?? []) {
+    for (const { lane, final, slabs, offset, length, start, utterance, step, traceparent } of jobs ?? []) {
       const traced = traceparent === undefined ? 0 : TRACED;
       words[at++] = lane;
       words[at++] = (final ? FINAL : 0) | traced | (STEPS.indexOf(step) << STEP_SHIFT);
       words[at++] = offset;
       words[at++] = length;
+      words[at++] = start % WORD;
+      words[at++] = start / WORD;
+      words[at++] = utterance ?? NO_UTTERANCE;
       words[at++] = slabs.length;
       for (const slab of slabs) words[at++] = slab;
       if (traceparent === undefined) continue;
@@ -194,12 +200,18 @@ export class CallRing {
     const jobs: JobMessage[] = [];
     for (let i = 0; i < count; i++) {
       const flags = words[at + 1]!;
-      const [lane, offset, length, slabCount] = [words[at]!, words[at + 2]!, words[at + 3]!, words[at + 4]!];
+      const [lane, offset, length] = [words[at]!, words[at + 2]!, words[at + 3]!];
+      const start = (words[at + 4]! >>> 0) + words[at + 5]! * WORD;
+      const [utterance, slabCount] = [words[at + 6]!, words[at + 7]!];
       at += JOB_WORDS;
       const slabs: number[] = [];
       for (const end = at + slabCount; at < end; at++) slabs.push(words[at]!);
       const step = STEPS[flags >> STEP_SHIFT];
-      const job: JobMessage = { lane, final: (flags & FINAL) !== 0, slabs, offset, length, ...(step && { step }) };
+      const job: JobMessage = {
+        ...{ lane, final: (flags & FINAL) !== 0, slabs, offset, length, start },
+        ...(utterance !== NO_UTTERANCE && { utterance }),
+        ...(step && { step }),
+      };
       if ((flags & TRACED) === 0) {
         jobs.push(job);
         continue;

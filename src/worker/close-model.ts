@@ -8,11 +8,12 @@ export async function disposeOf(loaded: LoadedModel | undefined, state: unknown)
 
 /** Disposes of states that the server has not had, and closes the model, if there is one. Errors are printed. */
 export async function closeModel(loaded: LoadedModel | undefined, unsent: readonly unknown[]): Promise<void> {
-  try {
-    for (const state of unsent) await disposeOf(loaded, state);
-    await loaded?.model.close?.();
-    await loaded?.tracing.close();
-  } catch (error) {
-    console.error(`close() failed: ${String(error)}`);
+  for (const state of unsent) await disposeOf(loaded, state);
+  for (const part of [loaded?.model, loaded?.tracing]) {
+    try {
+      await part?.close?.();
+    } catch (error) {
+      console.error(`close() failed: ${String(error)}`);
+    }
   }
 }

@@ -6,13 +6,14 @@ import { messageOf } from "../lib/thrown.ts";
 import { describeBuildError } from "../model/import-error.ts";
 import { loadModule } from "../model/load-module.ts";
 import type { ModelInfo } from "../model/model-info.ts";
-import type { AnyModel, Call, ModelModule, StatefulModel } from "../model/model.ts";
+import type { AnyModel, Call, ModelModule, PinnedModel, StatefulModel } from "../model/model.ts";
 import { isModelPath } from "../model/models.ts";
 import { resolveSettings } from "../model/settings.ts";
 import { defaultExportPlace, stackPlace } from "../model/source-place.ts";
 import { type ModelTracing, NO_MODEL_TRACING, openModelTracing } from "../telemetry/tracing/model-tracing.ts";
 import { AddonFlag } from "./addon-flag.ts";
 import type { LoadMessage } from "./messages.ts";
+import { closeStream, openStream } from "./pinned-stream.ts";
 
 const DEFAULT_SAMPLE_RATE = 16_000;
 
@@ -49,6 +50,7 @@ export async function loadModel(message: ModelToLoad): Promise<LoadedModel> {
     name: module.name,
     sampleRate,
     stateful,
+    pinned: isPinned(model),
     disposes: stateful && model.dispose !== undefined,
     maxBatch: stateful ? 1 : (module.maxBatch ?? 1),
     maxBatchWaitMs: module.maxBatchWaitMs ?? 0,
@@ -65,6 +67,12 @@ export async function loadModel(message: ModelToLoad): Promise<LoadedModel> {
 
 export function isStateful(model: AnyModel): model is StatefulModel<object, unknown> {
   return "step" in model && typeof model.step === "function";
+}
+
+/** Returns whether a model is pinned. One that has `open` for its own use beside `infer` or `step` is not. */
+export function isPinned(model: AnyModel): model is PinnedModel<object> {
+  const has = (name: string): boolean => typeof (model as unknown as Record<string, unknown>)[name] === "function";
+  return has("open") && !has("infer") && !has("step");
 }
 
 /** Runs a part of the model. An error gets the name of the part and, in a model file, the place. */
@@ -89,7 +97,15 @@ function checkModel(module: ModelModule, model: unknown, nameOrPath: string): vo
 function findProblem(module: ModelModule, model: unknown): string | undefined {
   if (typeof model !== "object" || model === null) return `load() must return a model, not ${String(model)}`;
   const has = (name: string): boolean => typeof (model as Record<string, unknown>)[name] === "function";
-  if (has("step") || module.stateful) {
+  if (module.pinned || isPinned(model as AnyModel)) {
+    if (!has("open")) return "a pinned model needs a function open(); load() returned none";
+    for (const name of ["infer", "step"]) {
+      if (has(name)) return `a pinned model has no ${name}(), which belongs to the streams that open() returns`;
+    }
+    if ((module.maxBatch ?? 1) > 1 && !has("stepBatch")) {
+      return `a pinned model with maxBatch ${module.maxBatch} needs a function stepBatch()`;
+    }
+  } else if (has("step") || module.stateful) {
     for (const name of ["start", "step"])
       if (!has(name)) return `a stateful model needs a function ${name}(); load() returned none`;
     for (const name of ["finish", "dispose"] as const) {
@@ -97,7 +113,7 @@ function findProblem(module: ModelModule, model: unknown): string | undefined {
       if (found !== undefined && !has(name)) return `${name}: found ${describeValue(found)}; allowed: a function`;
     }
   } else if (!has("infer")) {
-    return "a model needs a function infer(), or start() and step() if it is stateful";
+    return "a model needs a function infer(), or start() and step() if it is stateful, or open() if it is pinned";
   } else if ((module.maxBatch ?? 1) > 1 && !has("inferBatch")) {
     return `a model with maxBatch ${module.maxBatch} needs a function inferBatch()`;
   }
@@ -107,9 +123,20 @@ function findProblem(module: ModelModule, model: unknown): string | undefined {
 async function warmUp(model: AnyModel, sampleRate: number): Promise<void> {
   if (model.warmUp) return await model.warmUp();
   const silence = new Float32Array(sampleRate);
-  const call: Call = { final: true, sampleRate, options: undefined };
+  const call: Call = { final: true, sampleRate, startSeconds: 0, options: undefined };
+  if (isPinned(model)) return await warmUpPinned(model, silence, call);
   if (!isStateful(model)) return void (await model.infer(silence, call));
   const [, state] = await model.step(silence, await model.start(call), call);
   if (model.finish === undefined) await model.dispose?.(state);
   else await model.finish(state, call);
+}
+
+async function warmUpPinned(model: PinnedModel<object>, silence: Float32Array, call: Call): Promise<void> {
+  const stream = await openStream(model, call);
+  try {
+    await stream.step(silence, call);
+    await stream.finish(call);
+  } finally {
+    await closeStream(stream, (error) => console.error(`close() of a stream failed: ${String(error)}`));
+  }
 }

@@ -48,6 +48,10 @@ export interface JobMessage {
   readonly slabs: readonly number[];
   readonly offset: number;
   readonly length: number;
+  /** Position in the stream of the first sample. */
+  readonly start: number;
+  /** Number of the utterance, from 0; undefined: the pattern has none. */
+  readonly utterance?: number;
   readonly step?: Job["step"];
   readonly state?: unknown;
   readonly traceparent?: string;

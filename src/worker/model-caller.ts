@@ -1,16 +1,12 @@
-import { messageOf } from "../lib/thrown.ts";
-import { describeBuildError } from "../model/import-error.ts";
 import type { Call, Model } from "../model/model.ts";
-import { isStateful, type LoadedModel } from "./load-model.ts";
+import { failure } from "./failures.ts";
+import { isPinned, isStateful, type LoadedModel } from "./load-model.ts";
 import type { JobMessage, WorkerResult } from "./messages.ts";
 import { checkOutput } from "./output.ts";
+import { PinnedStreams } from "./pinned-streams.ts";
 import type { SpanReader } from "./span-reader.ts";
 import { findUncloned } from "./state-inspection.ts";
 import { runStep } from "./stream-steps.ts";
-
-const MAX_ERROR_LENGTH = 500;
-/** Longest description of a load that failed. It may list several errors. */
-export const MAX_LOAD_ERROR_LENGTH = 4_000;
 
 type Results = WorkerResult[] | Promise<WorkerResult[]>;
 
@@ -23,6 +19,8 @@ export class ModelCaller {
   readonly #loaded: LoadedModel;
   readonly #reader: SpanReader;
   readonly #options: ReadonlyMap<number, unknown>;
+  /** Undefined: the model is not pinned. */
+  readonly #streams: PinnedStreams | undefined;
   #batchFailed = false;
   #inspections = INSPECTED_STATES;
   /** The first object in a state of this worker that loses its methods. */
@@ -33,6 +31,17 @@ export class ModelCaller {
     this.#loaded = loaded;
     this.#reader = reader;
     this.#options = options;
+    if (isPinned(loaded.model)) this.#streams = new PinnedStreams(loaded.model);
+  }
+
+  /** A lane has ended: its stream is closed, if it has one, after the running call. */
+  forget(lane: number): void {
+    this.#streams?.forget(lane);
+  }
+
+  /** Closes all streams. To be called when no call runs. */
+  async closeStreams(): Promise<void> {
+    await this.#streams?.close();
   }
 
   /** Runs one call. Returns one result for each job, in order; a promise only when the model returns one. */
@@ -49,23 +58,28 @@ export class ModelCaller {
     }
   }
 
-  #describeCall({ lane, final, traceparent }: JobMessage): Call {
-    const call = { final, sampleRate: this.#loaded.info.sampleRate, options: this.#options.get(lane) };
-    return traceparent === undefined ? call : { ...call, traceparent };
+  #describeCall({ lane, final, start, utterance, traceparent }: JobMessage): Call {
+    const { sampleRate } = this.#loaded.info;
+    const call = { final, sampleRate, startSeconds: start / sampleRate, options: this.#options.get(lane) };
+    return {
+      ...call,
+      ...(utterance !== undefined && { utterance }),
+      ...(traceparent !== undefined && { traceparent }),
+    };
   }
 
   #infer(jobs: readonly JobMessage[], audios: Float32Array[], calls: Call[]): Results {
     const { model } = this.#loaded;
+    if (isPinned(model)) return this.#streams!.run(jobs, audios, calls);
     if (isStateful(model)) {
       const results = runStep(model, jobs[0]!, audios[0]!, calls[0]!);
       if (this.#inspections === 0) return results;
       return results instanceof Promise ? results.then((late) => this.#inspect(late)) : this.#inspect(results);
     }
     if (jobs.length > 1) return this.#inferBatch(model, jobs, audios, calls);
-    const { sampleRate } = calls[0]!;
     const output = model.infer(audios[0]!, calls[0]!);
-    if (output instanceof Promise) return output.then((late) => [checkOutput(late, sampleRate)]);
-    return [checkOutput(output, sampleRate)];
+    if (output instanceof Promise) return output.then((late) => [checkInferred(late, calls[0]!)]);
+    return [checkInferred(output, calls[0]!)];
   }
 
   /** Adds to the first result whose state has an object that loses its methods what it is. */
@@ -96,13 +110,13 @@ export class ModelCaller {
     audios: Float32Array[],
     calls: Call[],
   ): Promise<WorkerResult[]> {
-    const { sampleRate, idempotent } = this.#loaded.info;
+    const { idempotent } = this.#loaded.info;
     try {
       const outputs: unknown = await model.inferBatch?.(audios, calls);
       if (!Array.isArray(outputs) || outputs.length !== audios.length) {
         throw new Error(`inferBatch() must return an array of ${audios.length} outputs`);
       }
-      return outputs.map((output) => checkResult(output, sampleRate));
+      return outputs.map((output, i) => checkResult(output, calls[i]!));
     } catch (error) {
       if (!idempotent) return jobs.map(() => ({ ...failure(error), wholeBatch: true }));
       // Once, so that the log shows if every batch fails.
@@ -113,7 +127,7 @@ export class ModelCaller {
     // Read again: the model may have written to the samples.
     for (const [i, audio] of this.#reader.read(jobs).entries()) {
       try {
-        results.push(checkOutput(await model.infer(audio, calls[i]!), sampleRate));
+        results.push(checkInferred(await model.infer(audio, calls[i]!), calls[i]!));
       } catch (error) {
         results.push(failure(error));
       }
@@ -122,28 +136,15 @@ export class ModelCaller {
   }
 }
 
-function checkResult(output: unknown, sampleRate: number): WorkerResult {
+/** Checks what `infer` has returned: nothing, in place of an interim result, or an output. */
+function checkInferred(output: unknown, { final, sampleRate }: Call): WorkerResult {
+  return output === undefined && !final ? {} : checkOutput(output, sampleRate);
+}
+
+function checkResult(output: unknown, call: Call): WorkerResult {
   try {
-    return checkOutput(output, sampleRate);
+    return checkInferred(output, call);
   } catch (error) {
     return failure(error);
   }
-}
-
-function failure(error: unknown): WorkerResult {
-  const { message, stack } = describeError(error);
-  return stack === undefined ? { error: message } : { error: message, stack };
-}
-
-/**
- * Returns the message of a thrown value, cut if it is long, and its stack if it has one. Errors of Bun's parser have no
- * stack, or one without their places, which stand before it.
- */
-export function describeError(error: unknown, maxLength = MAX_ERROR_LENGTH): { message: string; stack?: string } {
-  const message = messageOf(error).slice(0, maxLength);
-  const parts = [describeBuildError(error), error instanceof Error ? error.stack : undefined];
-  const stack = parts.some((part) => part !== undefined)
-    ? parts.filter((part) => part !== undefined).join("\n")
-    : undefined;
-  return stack === undefined ? { message } : { message, stack };
 }

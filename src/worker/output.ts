@@ -77,7 +77,8 @@ function checkValue(value: unknown, path: string, depth: number): void {
   throw new Error(`${path} is ${describeKind(value)}, which JSON cannot represent`);
 }
 
-function isPlain(value: unknown): value is Record<string, unknown> {
+/** Returns whether a value is an object of no class. */
+export function isPlain(value: unknown): value is Record<string, unknown> {
   if (typeof value !== "object" || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;

@@ -3,9 +3,10 @@ import { NO_MODEL_TRACING } from "../telemetry/tracing/model-tracing.ts";
 import { AddonFlag } from "./addon-flag.ts";
 import { CallRing, type TakenCall } from "./call-ring.ts";
 import { closeModel, disposeOf } from "./close-model.ts";
+import { describeError, MAX_LOAD_ERROR_LENGTH } from "./failures.ts";
 import { type LoadedModel, loadModel } from "./load-model.ts";
 import type { CloseMessage, FromWorker, JobMessage, LoadMessage, ToWorker, WorkerResult } from "./messages.ts";
-import { describeError, MAX_LOAD_ERROR_LENGTH, ModelCaller } from "./model-caller.ts";
+import { ModelCaller } from "./model-caller.ts";
 import { ResultRing } from "./result-ring.ts";
 import { SpanReader } from "./span-reader.ts";
 import { findUncloned } from "./state-inspection.ts";
@@ -48,6 +49,8 @@ class ModelThread {
   #busy = true;
   /** States that calls have started and the host may not have. */
   readonly #started: { readonly position: number; readonly state: unknown }[] = [];
+  /** Lanes that have ended while there was a call, which may be one of theirs. */
+  readonly #forgotten: number[] = [];
   #close: CloseMessage | undefined;
 
   constructor(port: WorkerPort, { calls, results }: LoadMessage) {
@@ -63,7 +66,8 @@ class ModelThread {
         this.#options.set(message.lane, message.options);
         break;
       case "forget":
-        this.#options.delete(message.lane);
+        this.#forgotten.push(message.lane);
+        this.#forget();
         break;
       case "jobs":
         this.#jobs.set(message.position, message.jobs);
@@ -85,7 +89,7 @@ class ModelThread {
       this.#loaded = await loadModel(message);
       const { model, info, tracing } = this.#loaded;
       this.#caller = new ModelCaller(this.#loaded, new SpanReader(message.arena), this.#options);
-      const closes = model.close !== undefined || tracing !== NO_MODEL_TRACING;
+      const closes = model.close !== undefined || info.pinned || tracing !== NO_MODEL_TRACING;
       this.#port.postMessage({ type: "ready", info, closes });
     } catch (error) {
       this.#port.postMessage({ type: "load_failed", ...describeError(error, MAX_LOAD_ERROR_LENGTH) });
@@ -148,14 +152,24 @@ class ModelThread {
     else void disposeOf(this.#loaded, state);
   }
 
+  #forget(): void {
+    if (this.#busy || this.#taken !== undefined) return;
+    for (const lane of this.#forgotten.splice(0)) {
+      this.#options.delete(lane);
+      this.#caller?.forget(lane);
+    }
+  }
+
   #becomeIdle(): void {
     this.#busy = false;
+    if (this.#forgotten.length > 0) this.#forget();
     if (this.#close !== undefined) void this.#leave(this.#close);
   }
 
   /** Closes the model and ends the thread. */
   async #leave({ unanswered }: CloseMessage): Promise<void> {
     this.#busy = true;
+    await this.#caller?.closeStreams();
     const unsent = this.#started.filter(({ position }) => unanswered.includes(position));
     await closeModel(
       this.#loaded,

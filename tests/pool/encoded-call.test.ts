@@ -8,12 +8,12 @@ const lane = { number: 7, options: undefined };
 const audio = { slabs: [1, 2], offset: 3, length: 4 };
 
 function stateAndBlob(state?: unknown): [bytes: unknown, blob: Uint8Array] {
-  const job: LaneJob["job"] = { kind: "final", start: 0, end: 4, audio, step: "step", state };
+  const job: LaneJob["job"] = { kind: "final", start: 9, end: 13, utterance: 2, audio, step: "step", state };
   const { header, blobs } = encodeCall(5, [{ job, lane }]);
   const { jobs, ...rest } = JSON.parse(header) as { jobs: Record<string, unknown>[] };
   expect(rest as object).toEqual({ type: "call", call: 5 });
   const { state: bytes, ...others } = jobs[0]!;
-  expect(others).toEqual({ lane: 7, final: true, ...audio, step: "step" });
+  expect(others).toEqual({ lane: 7, final: true, ...audio, start: 9, utterance: 2, step: "step" });
   return [bytes, Buffer.concat(blobs)];
 }
 

@@ -68,6 +68,7 @@ class InlineHost implements WorkerHost {
 
   forget(lane: number): void {
     this.#laneOptions.delete(lane);
+    this.#caller?.forget(lane);
   }
 
   close(): void {
@@ -84,6 +85,7 @@ class InlineHost implements WorkerHost {
     if (this.#ended) return;
     const model = this.#model;
     if (model !== undefined && isStateful(model) && unsent?.state !== undefined) await model.dispose?.(unsent.state);
+    await this.#caller?.closeStreams();
     await model?.close?.();
     this.#end({ cause: "closed" });
   }
@@ -96,11 +98,13 @@ class InlineHost implements WorkerHost {
 }
 
 function toMessage({ job, lane }: LaneJob): JobMessage {
-  const { kind, audio, step, state, traceparent } = job;
+  const { kind, audio, start, utterance, step, state, traceparent } = job;
   return {
     lane: lane.number,
     final: kind === "final",
     ...audio,
+    start,
+    ...(utterance !== undefined && { utterance }),
     ...(step !== undefined && { step }),
     ...(state !== undefined && { state: structuredClone(state) }),
     ...(traceparent !== undefined && { traceparent }),

@@ -6,6 +6,7 @@ const INFO: ModelInfo = {
   name: "scripted",
   sampleRate: 16_000,
   stateful: false,
+  pinned: false,
   disposes: false,
   maxBatch: 1,
   maxBatchWaitMs: 0,

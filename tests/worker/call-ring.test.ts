@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { CallRing } from "../../src/worker/call-ring.ts";
 import type { JobMessage } from "../../src/worker/messages.ts";
 
-const JOB: JobMessage = { lane: 3, final: true, slabs: [4, 5], offset: 6, length: 7 };
+const JOB: JobMessage = { lane: 3, final: true, slabs: [4, 5], offset: 6, length: 7, start: 8 };
 const TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /** Both sides of a ring. */
@@ -15,12 +15,14 @@ function sides(): { host: CallRing; worker: CallRing } {
   return { host, worker: new CallRing(host.buffer) };
 }
 
-test("a call arrives as it was queued: kind, step, slabs, trace context", () => {
+test("a call arrives as it was queued: kind, step, slabs, position, utterance, trace context", () => {
   const { host, worker } = sides();
   const calls: JobMessage[][] = [
     [JOB],
     [JOB, { ...JOB, lane: 2 ** 30, final: false, slabs: [], traceparent: TRACE }, { ...JOB, step: "start" }],
     [{ ...JOB, traceparent: TRACE, step: "finish" }],
+    [0, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 40 + 3].map((start) => ({ ...JOB, start, utterance: 0 })),
+    [{ ...JOB, utterance: 2 ** 30, step: "step" }],
   ];
   for (const jobs of calls) {
     expect(CallRing.fits(jobs)).toBe(true);

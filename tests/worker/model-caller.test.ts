@@ -16,6 +16,7 @@ const INFO: ModelInfo = {
   name: "model",
   sampleRate: 8000,
   stateful: false,
+  pinned: false,
   disposes: false,
   maxBatch: 4,
   maxBatchWaitMs: 0,
@@ -29,7 +30,7 @@ const INFO: ModelInfo = {
 const arena = new Arena(64);
 
 function job(samples: number[], more: Partial<JobMessage> = {}): JobMessage {
-  return { lane: 1, final: true, ...writeSpan(arena, samples), ...more };
+  return { lane: 1, final: true, start: 0, ...writeSpan(arena, samples), ...more };
 }
 
 function callerOf(model: AnyModel, info: Partial<ModelInfo> = {}, tracing: ModelTracing = NO_MODEL_TRACING) {
@@ -46,7 +47,7 @@ test("a model that returns at once gives its results at once", () => {
     },
   });
   expect(caller.run([job([1, 2], { traceparent: "t" })])).toEqual([{ outputJson: '{"last":2}' }]);
-  expect(calls).toEqual([{ final: true, sampleRate: 8000, options: "of lane 1", traceparent: "t" }]);
+  expect(calls).toEqual([{ final: true, sampleRate: 8000, startSeconds: 0, options: "of lane 1", traceparent: "t" }]);
 });
 
 test("errors become results, thrown or rejected", async () => {

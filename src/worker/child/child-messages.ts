@@ -99,6 +99,8 @@ export interface ChildResult {
   /** Bytes. */
   readonly state?: number;
   readonly uncloned?: string;
+  readonly opened?: true;
+  readonly endpoint?: true;
 }
 
 /** From the process: the end of a call. */

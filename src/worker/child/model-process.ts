@@ -5,9 +5,10 @@ import { guardChild, mapArena } from "../../native/child.ts";
 import { adoptLibrary, native } from "../../native/library.ts";
 import { AddonFlag } from "../addon-flag.ts";
 import { closeModel, disposeOf } from "../close-model.ts";
+import { describeError, MAX_LOAD_ERROR_LENGTH } from "../failures.ts";
 import { type LoadedModel, loadModel } from "../load-model.ts";
 import type { JobMessage, WorkerResult } from "../messages.ts";
-import { describeError, MAX_LOAD_ERROR_LENGTH, ModelCaller } from "../model-caller.ts";
+import { ModelCaller } from "../model-caller.ts";
 import { SpanReader } from "../span-reader.ts";
 import { Channel } from "./channel.ts";
 import {
@@ -70,7 +71,8 @@ class ModelProcess {
       case "options":
         return void this.#options.set(message.lane, message.options);
       case "forget":
-        return void this.#options.delete(message.lane);
+        this.#options.delete(message.lane);
+        return this.#caller?.forget(message.lane);
       case "call":
         return this.#call(message, blob);
       case "close":
@@ -132,6 +134,7 @@ class ModelProcess {
   /** Closes the model and ends the process. */
   async #leave({ unanswered }: CloseMessage): Promise<void> {
     this.#busy = true;
+    await this.#caller?.closeStreams();
     const started = this.#started;
     const isUnsent = started !== undefined && unanswered.includes(started.call);
     await closeModel(this.#loaded, isUnsent ? [started.state] : []);

@@ -1,7 +1,7 @@
 import { serialize } from "bun:jsc";
 
+import { describeError } from "../failures.ts";
 import type { WorkerResult } from "../messages.ts";
-import { describeError } from "../model-caller.ts";
 import { findUncloned } from "../state-inspection.ts";
 import { MAX_BLOB_BYTES, MAX_HEADER_BYTES, MAX_STATE_BYTES } from "./frames.ts";
 

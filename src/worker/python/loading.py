@@ -67,6 +67,7 @@ class Loader:
             "name": module.name,
             "sampleRate": sample_rate,
             "stateful": stateful,
+            "pinned": False,
             "disposes": stateful and getattr(model, "dispose", None) is not None,
             "maxBatch": 1 if stateful else _max_batch(module),
             "maxBatchWaitMs": float(getattr(module, "max_batch_wait_ms", None) or 0),

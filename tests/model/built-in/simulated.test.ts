@@ -4,7 +4,7 @@ import * as v from "valibot";
 
 import { Simulated, simulated, simulatedSettings } from "../../../src/model/built-in/simulated.ts";
 
-const call = { final: true, sampleRate: 16_000, options: undefined };
+const call = { final: true, sampleRate: 16_000, startSeconds: 0, options: undefined };
 const silence = new Float32Array(100);
 const still = { delay: 0, constant_factor: 0, jitter: 0 };
 

@@ -2,7 +2,7 @@ import { random } from "../../../src/model/built-in/random.ts";
 import { simulated } from "../../../src/model/built-in/simulated.ts";
 import type { ModelModule } from "../../../src/model/model.ts";
 import { BUILT_IN } from "../../../src/model/models.ts";
-import { isStateful } from "../../../src/worker/load-model.ts";
+import { isPinned, isStateful } from "../../../src/worker/load-model.ts";
 
 /** A built-in model that crashes its worker during a call with probability `rate`. It is not idempotent. */
 export default {
@@ -20,6 +20,7 @@ export default {
       return result;
     };
     const warmUp = (): void => {};
+    if (isPinned(model)) throw new Error(`${String(inner)} is pinned`);
     if (!isStateful(model)) return { warmUp, infer: (audio, call) => live(model.infer(audio, call)) };
     return {
       warmUp,
