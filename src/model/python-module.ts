@@ -10,6 +10,7 @@ const FIELDS: Readonly<Record<string, keyof ModelModule>> = {
   max_batch_wait_ms: "maxBatchWaitMs",
   idempotent: "idempotent",
   stateful: "stateful",
+  pinned: "pinned",
   traces: "traces",
   settings: "settings",
   options: "options",
@@ -54,8 +55,16 @@ function findDeclarationProblems({ values, kinds, misspelled }: Declaration): st
   const describe = (field: string): string | undefined => kinds[spell(field)];
   return [
     ...findFieldProblems(fields, value, spell, describe),
+    ...findConcurrencyProblems(values["concurrency"]),
     ...misspelled.map((name) => `${name}: in Python its name is ${spell(name)}`),
   ];
+}
+
+/** A field of the interface in TypeScript that Python does not have. */
+function findConcurrencyProblems(concurrency: unknown): string[] {
+  if (typeof concurrency !== "number" || concurrency === 1) return [];
+  const remedy = "a worker in Python makes one call at a time; model.workers and max_batch serve more streams";
+  return [`concurrency: found ${concurrency}; allowed: 1 (${remedy})`];
 }
 
 function isDeclaration(declared: unknown): declared is Declaration {

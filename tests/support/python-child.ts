@@ -15,6 +15,8 @@ export interface ChildResult {
   readonly wholeBatch?: boolean;
   readonly audio?: { readonly samples: Float32Array; readonly sampleRate: number };
   readonly state?: Uint8Array;
+  readonly opened?: true;
+  readonly endpoint?: true;
 }
 
 export interface ChildOptions {
@@ -39,6 +41,9 @@ export interface ChildJob {
   readonly step?: string;
   readonly state?: Uint8Array;
   readonly traceparent?: string;
+  /** Position of the first sample in the stream. */
+  readonly start?: number;
+  readonly utterance?: number;
 }
 
 export class PythonChild implements AsyncDisposable {
@@ -167,11 +172,11 @@ export class PythonChild implements AsyncDisposable {
   start(...jobs: ChildJob[]): number {
     for (const span of this.#spans.splice(0)) this.arena.releaseSpan(span);
     const states = jobs.flatMap(({ state }) => (state === undefined ? [] : [state]));
-    const messages = jobs.map(({ samples = [], lane = 1, final = true, step, state, traceparent }) => {
+    const messages = jobs.map(({ samples = [], state, lane = 1, final = true, ...rest }) => {
       const span = writeSpan(this.arena, samples);
       this.#spans.push(span);
       const { slabs, offset, length } = span;
-      return { lane, final, slabs, offset, length, step, state: state?.length, traceparent };
+      return { ...rest, lane, final, slabs, offset, length, state: state?.length };
     });
     this.send({ type: "call", call: ++this.#calls, jobs: messages }, Buffer.concat(states));
     return this.#calls;

@@ -11,9 +11,9 @@ from streamer_host.output import Result, check_output
 class Call:
     """Information about one call besides the audio."""
 
-    __slots__ = ("final", "sample_rate", "options", "traceparent")
+    __slots__ = ("final", "sample_rate", "options", "traceparent", "start_seconds", "utterance")
 
-    def __init__(self, final, sample_rate, options=None, traceparent=None):
+    def __init__(self, final, sample_rate, options=None, traceparent=None, start_seconds=0.0, utterance=None):
         # False: the result is an interim one of an utterance that is still in progress.
         self.final = final
         self.sample_rate = sample_rate
@@ -21,6 +21,10 @@ class Call:
         self.options = options
         # W3C trace context.
         self.traceparent = traceparent
+        # Where the audio starts, from the start of the stream.
+        self.start_seconds = start_seconds
+        # Number of the utterance in the stream, from 0; None on patterns without utterances.
+        self.utterance = utterance
 
     def __repr__(self):
         return "Call(%s)" % ", ".join("%s=%r" % (name, getattr(self, name)) for name in self.__slots__)
@@ -29,9 +33,10 @@ class Call:
 class Job:
     """A span of audio to process, and what belongs to it."""
 
-    __slots__ = ("slabs", "offset", "length", "step", "state", "call")
+    __slots__ = ("lane", "slabs", "offset", "length", "step", "state", "call")
 
-    def __init__(self, slabs, offset, length, step, state, call):
+    def __init__(self, lane, slabs, offset, length, step, state, call):
+        self.lane = lane
         self.slabs = slabs
         self.offset = offset
         self.length = length
@@ -47,7 +52,8 @@ def failure(error, whole_batch=False):
 class ModelCaller:
     """Calls a loaded model and checks what it returns. Errors that the model raises become results."""
 
-    def __init__(self, model, tasks, reader, traces, sample_rate, stateful, idempotent):
+    def __init__(self, model, tasks, reader, traces, sample_rate, stateful, idempotent, streams=None):
+        """`streams` are those of a pinned model."""
         self._model = model
         self._run = tasks.result
         self._reader = reader
@@ -55,6 +61,7 @@ class ModelCaller:
         self._sample_rate = sample_rate
         self._stateful = stateful
         self._idempotent = idempotent
+        self._streams = streams
         self._batch_failed = False
         # The state that the last call has started and nobody has yet.
         self.started = None
@@ -64,6 +71,8 @@ class ModelCaller:
         self.started = None
         try:
             with self._traces.within(jobs[0].call.traceparent):
+                if self._streams is not None:
+                    return self._streams.run(jobs)
                 if self._stateful:
                     return [self._step(jobs[0])]
                 if len(jobs) > 1:
@@ -72,6 +81,16 @@ class ModelCaller:
         except BaseException as error:
             end_fork(error)
             return [failure(error) for _ in jobs]
+
+    def forget(self, lane):
+        """Forgets a lane that has ended."""
+        if self._streams is not None:
+            self._streams.forget(lane)
+
+    def close(self):
+        """Closes the streams that are open."""
+        if self._streams is not None:
+            self._streams.close()
 
     def dispose_unsent(self, state):
         """Disposes of a state that the server does not get. An error must not hide the reason for it."""
@@ -84,7 +103,7 @@ class ModelCaller:
         return self._reader.read(job.slabs, job.offset, job.length)
 
     def _infer(self, job):
-        return check_output(self._run(self._model.infer(self._read(job), job.call)), self._sample_rate)
+        return self._checked(self._run(self._model.infer(self._read(job), job.call)), job)
 
     def _infer_batch(self, jobs):
         """Calls the jobs one by one when the batch fails and a call may be repeated: one bad job fails alone."""
@@ -93,7 +112,7 @@ class ModelCaller:
             outputs = self._run(self._model.infer_batch(audios, calls))
             if not isinstance(outputs, (list, tuple)) or len(outputs) != len(jobs):
                 raise ModelFault("infer_batch() must return a list of %d outputs" % len(jobs))
-            return [self._checked(output) for output in outputs]
+            return [self._try_check(output, job) for output, job in zip(outputs, jobs)]
         except BaseException as error:
             if not self._idempotent:
                 end_fork(error)
@@ -110,9 +129,18 @@ class ModelCaller:
                 results.append(failure(error))
         return results
 
-    def _checked(self, output):
+    def _result(self, output):
+        return Result() if output is None else check_output(output, self._sample_rate)
+
+    def _checked(self, output, job):
+        """None declines an interim result. A final one must be answered."""
+        if output is None and not job.call.final:
+            return Result()
+        return check_output(output, self._sample_rate)
+
+    def _try_check(self, output, job):
         try:
-            return check_output(output, self._sample_rate)
+            return self._checked(output, job)
         except Exception as error:
             return failure(error)
 
@@ -153,7 +181,7 @@ class ModelCaller:
             self._dispose(state)
             return Result()
         output = self._run(self._model.finish(state, job.call))
-        return Result() if output is None else check_output(output, self._sample_rate)
+        return self._result(output)
 
     def _dispose(self, state):
         dispose = getattr(self._model, "dispose", None)
@@ -164,7 +192,7 @@ class ModelCaller:
         if not _is_step(returned):
             raise ModelFault("step() must return (output or None, state)")
         output, state = returned
-        result = Result() if output is None else check_output(output, self._sample_rate)
+        result = self._result(output)
         result.state = states.save(state)
         return result, state
 

@@ -75,8 +75,11 @@ class Host:
                 self._options[header["lane"]] = header["options"]
             elif kind == "forget":
                 self._options.pop(header["lane"], None)
+                self._caller.forget(header["lane"])
+                _flush()
             elif kind == "close":
-                return self._dispose_unanswered(header.get("unanswered", ()))
+                self._dispose_unanswered(header.get("unanswered", ()))
+                return self._caller.close()
 
     def _call(self, header, blob):
         jobs = self._jobs(header["jobs"], blob)
@@ -100,8 +103,11 @@ class Host:
             state = None if size is None else blob[at : at + size]
             at += size or 0
             options = self._options.get(message["lane"])
-            call = Call(message["final"], self._sample_rate, options, message.get("traceparent"))
-            jobs.append(Job(message["slabs"], message["offset"], message["length"], message.get("step"), state, call))
+            start_seconds = message.get("start", 0) / self._sample_rate
+            trace, utterance = message.get("traceparent"), message.get("utterance")
+            call = Call(message["final"], self._sample_rate, options, trace, start_seconds, utterance)
+            span = message["slabs"], message["offset"], message["length"]
+            jobs.append(Job(message["lane"], *span, message.get("step"), state, call))
         return jobs
 
     def _dispose_unanswered(self, unanswered):
@@ -121,6 +127,10 @@ def _encode(call, infer_ms, results):
             fields["stack"] = result.stack
         if result.whole_batch:
             fields["wholeBatch"] = True
+        if result.opened:
+            fields["opened"] = True
+        if result.endpoint:
+            fields["endpoint"] = True
         if result.audio is not None:
             audio = memoryview(result.audio)
             fields["audio"] = {"length": audio.nbytes // arrays.SAMPLE_BYTES, "sampleRate": result.sample_rate}

@@ -10,11 +10,11 @@ from streamer_host.caller import Call, ModelCaller
 from streamer_host.channel import ARENA
 from streamer_host.failures import MAX_LOAD_ERROR_LENGTH, ModelFault, describe, place_of
 from streamer_host.guard import WrongParent, end_with_server, guard
+from streamer_host.pinned import PinnedStreams
 from streamer_host.traces import NoTraces, Traces
 
 DEFAULT_SAMPLE_RATE = 16000
 
-_METHODS = ("infer", "infer_batch", "start", "step", "finish", "dispose", "warm_up", "close")
 _IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy"}
 
 
@@ -56,18 +56,19 @@ class Loader:
             os.environ.update(self._message.get("tracing", {}))
             traces = Traces()
         model = self._construct(module, settings)
-        stateful = callable(getattr(model, "step", None))
+        stateful, pinned = callable(getattr(model, "step", None)), model_file.is_pinned(model)
         sample_rate = int(getattr(module, "sample_rate", None) or DEFAULT_SAMPLE_RATE)
         idempotent = bool(getattr(module, "idempotent", False))
-        caller = ModelCaller(model, self._tasks, reader, traces, sample_rate, stateful, idempotent)
+        streams = PinnedStreams(model, self._tasks, reader, sample_rate) if pinned else None
+        caller = ModelCaller(model, self._tasks, reader, traces, sample_rate, stateful, idempotent, streams)
         loaded, delay = time.perf_counter(), _run_delay_ms()
-        self._part("the warm-up", lambda: self._warm_up(model, sample_rate, stateful))
+        self._part("the warm-up", lambda: self._warm_up(model, sample_rate, stateful, streams))
         warm = time.perf_counter()
         info = {
             "name": module.name,
             "sampleRate": sample_rate,
             "stateful": stateful,
-            "pinned": False,
+            "pinned": pinned,
             "disposes": stateful and getattr(model, "dispose", None) is not None,
             "maxBatch": 1 if stateful else _max_batch(module),
             "maxBatchWaitMs": float(getattr(module, "max_batch_wait_ms", None) or 0),
@@ -110,11 +111,11 @@ class Loader:
 
     def _construct(self, module, settings):
         model_class = model_file.find_class(module, self._path)
-        if any(inspect.iscoroutinefunction(getattr(model_class, name, None)) for name in _METHODS):
+        if any(inspect.iscoroutinefunction(getattr(model_class, name, None)) for name in model_file.METHODS):
             self._tasks.open()
         context = Context(self._message["spawn"])
         model = self._part("Model()", lambda: model_file.construct(model_class, settings, context))
-        problem = model_file.find_problem(model, bool(getattr(module, "stateful", False)), _max_batch(module))
+        problem = model_file.find_problem(model, module, _max_batch(module))
         if problem is not None:
             raise ModelFault("%s (%s)" % (problem, _class_place(model_class, self._path)))
         return model
@@ -130,11 +131,14 @@ class Loader:
             suffix = "" if place is None else " (%s)" % place
             raise ModelFault("%s failed: %s%s" % (name, describe(error, MAX_LOAD_ERROR_LENGTH), suffix)) from error
 
-    def _warm_up(self, model, sample_rate, stateful):
+    def _warm_up(self, model, sample_rate, stateful, streams):
         run = self._tasks.result
         if getattr(model, "warm_up", None) is not None:
             return run(model.warm_up())
-        audio, call = arrays.silence(sample_rate), Call(True, sample_rate)
+        call = Call(True, sample_rate)
+        if streams is not None:
+            return streams.warm_up(call)
+        audio = arrays.silence(sample_rate)
         if not stateful:
             return run(model.infer(audio, call))
         returned = run(model.step(audio, run(model.start(call)), call))

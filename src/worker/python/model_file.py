@@ -19,10 +19,14 @@ FIELDS = (
     "max_batch_wait_ms",
     "idempotent",
     "stateful",
+    "pinned",
+    "concurrency",
     "traces",
     "settings",
     "options",
 )
+# Methods of a model.
+METHODS = ("infer", "infer_batch", "start", "step", "finish", "dispose", "open", "step_batch", "warm_up", "close")
 MAX_LISTED = 8
 
 
@@ -179,22 +183,44 @@ def construct(model_class, settings, context):
     return model_class(settings, **named) if takes else model_class(**named)
 
 
-def find_problem(model, stateful, max_batch):
+def is_pinned(model):
+    """Returns whether a model is pinned. One that has `open` for its own use beside `infer` or `step` is not."""
+    return _has(model, "open") and not _has(model, "infer") and not _has(model, "step")
+
+
+def find_problem(model, module, max_batch):
     """Returns what a model lacks, in words; None: nothing."""
+    for name in METHODS:
+        if "_" in name and hasattr(model, _camel(name)) and not hasattr(model, name):
+            return "%s(): in Python its name is %s()" % (_camel(name), name)
 
     def has(name):
-        return callable(getattr(model, name, None))
+        return _has(model, name)
 
-    if has("step") or stateful:
+    if getattr(module, "pinned", False) or is_pinned(model):
+        if getattr(module, "stateful", False):
+            return "a model is pinned or stateful, not both: a pinned one has open(), a stateful one start() and step()"
+        if not has("open"):
+            return "a pinned model needs a method open(); Model has none"
+        for name in ("infer", "step"):
+            if has(name):
+                return "a pinned model has no %s(), which belongs to the streams that open() returns" % name
+        if max_batch > 1 and not has("step_batch"):
+            return "a pinned model with max_batch %d needs a method step_batch()" % max_batch
+    elif has("step") or getattr(module, "stateful", False):
         for name in ("start", "step"):
             if not has(name):
                 return "a stateful model needs a method %s(); Model has none" % name
     elif not has("infer"):
-        return "a model needs a method infer(), or start() and step() if it is stateful"
+        return "a model needs a method infer(), or start() and step() if it is stateful, or open() if it is pinned"
     elif max_batch > 1 and not has("infer_batch"):
         return "a model with max_batch %d needs a method infer_batch()" % max_batch
-    for name in ("finish", "dispose", "warm_up", "close"):
+    for name in ("finish", "dispose", "step_batch", "warm_up", "close"):
         found = getattr(model, name, None)
         if found is not None and not callable(found):
             return "%s: found %s; allowed: a method" % (name, _kind(found))
     return None
+
+
+def _has(model, name):
+    return callable(getattr(model, name, None))

@@ -8,6 +8,7 @@ import loader from "./loader.py" with { type: "text" };
 import loading from "./loading.py" with { type: "text" };
 import modelFile from "./model_file.py" with { type: "text" };
 import output from "./output.py" with { type: "text" };
+import pinned from "./pinned.py" with { type: "text" };
 import states from "./states.py" with { type: "text" };
 import tasks from "./tasks.py" with { type: "text" };
 import traces from "./traces.py" with { type: "text" };
@@ -24,6 +25,7 @@ const MODULES: readonly [name: string, text: string][] = [
   ["traces", traces],
   ["model_file", modelFile],
   ["caller", caller],
+  ["pinned", pinned],
   ["loading", loading],
   ["host", host],
 ];

@@ -53,6 +53,12 @@ describe("a model in Python", () => {
     },
   );
 
+  testHere("declines an interim result by None, alone and in a batch, and must answer a final one", async () => {
+    expect(await child.order("result = None", { final: false })).toEqual({});
+    const error = "the model's output must be a dict, not None";
+    expect(await child.order("result = None")).toEqual({ error });
+  });
+
   testHere(
     "gets the final flag, the sample rate, the options of the lane and the trace context with each call",
     async () => {

@@ -76,7 +76,10 @@ testHere.each([
   ],
   ["name = 'x'", "the file has no class Model; found: no class (PATH)"],
   ["name = 'x'\ndef Model(settings): pass", "Model: found a function; allowed: a class (PATH)"],
-  ["name = 'x'\nclass Model: pass", "a model needs a method infer(), or start() and step() if it is stateful (PATH:2)"],
+  [
+    "name = 'x'\nclass Model: pass",
+    "a model needs a method infer(), or start() and step() if it is stateful, or open() if it is pinned (PATH:2)",
+  ],
   [
     "name = 'x'\nclass Model:\n  def step(self): pass",
     "a stateful model needs a method start(); Model has none (PATH:2)",

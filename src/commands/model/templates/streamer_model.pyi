@@ -50,6 +50,14 @@ class Call(Protocol):
     def traceparent(self) -> Union[str, None]:
         """W3C trace context of the call, or None."""
 
+    @property
+    def start_seconds(self) -> float:
+        """Where the audio of the call starts, in seconds from the start of the stream."""
+
+    @property
+    def utterance(self) -> Union[int, None]:
+        """Number of the utterance that the call belongs to, from 0, on /segmented; None on other patterns."""
+
 class Setting(TypedDict):
     """A setting: `model.NAME` in the configuration, `--set model.NAME=VALUE` on the command line."""
 
@@ -75,13 +83,13 @@ class Stateless(Protocol):
     An exception that a call raises is sent to the client in place of the result, and the stream continues.
     """
 
-    def infer(self, audio: Audio, call: Call) -> MaybeAwaitable[Output]:
-        """Returns the result for one span."""
+    def infer(self, audio: Audio, call: Call) -> MaybeAwaitable[Union[Output, None]]:
+        """Returns the result for one span. None declines an interim result: no event is sent."""
 
 class Batching(Protocol):
     """Optional. See `max_batch`."""
 
-    def infer_batch(self, audios: list[Audio], calls: list[Call]) -> MaybeAwaitable[Sequence[Output]]:
+    def infer_batch(self, audios: list[Audio], calls: list[Call]) -> MaybeAwaitable[Sequence[Union[Output, None]]]:
         """Processes several spans at once. Returns one result for each, in order."""
 
 class Stateful(Protocol[State]):
@@ -111,6 +119,52 @@ class Disposing(Protocol[LastState]):
     def dispose(self, state: LastState) -> MaybeAwaitable[None]:
         """Releases what a state stands for outside of Python, when a stream ends without `finish`."""
 
+class PinnedStream(Protocol):
+    """A stream of one channel, which stays in its worker and may hold what cannot be copied, as recognisers do.
+
+    An output may have the entry `endpoint`: with True, the utterance ends at the end of this step. It is not sent.
+    Optional methods: `reset` (see `Resetting`), `close` (see `Closing`).
+    """
+
+    def step(self, audio: Audio, call: Call) -> MaybeAwaitable[Union[Output, None]]:
+        """Takes the next samples, each once. Returns what it can say so far, or None. On /segmented: the interim."""
+
+    def finish(self, call: Call) -> MaybeAwaitable[Union[Output, None]]:
+        """The utterance, or the stream, has ended. Gets no audio. Returns the final result, or None for none."""
+
+class Resetting(Protocol):
+    """Optional for a `PinnedStream`."""
+
+    def reset(self) -> MaybeAwaitable[None]:
+        """Makes the stream as a new one, after `finish`. Without it, the stream is closed and another is opened."""
+
+class Closing(Protocol):
+    """Optional for a `PinnedStream`."""
+
+    def close(self) -> MaybeAwaitable[None]:
+        """Releases what the stream holds. Not called when the worker ends during a call."""
+
+Stream = TypeVar("Stream")
+
+class Pinned(Protocol[Stream]):
+    """The class `Model` of a model file whose streams stay in one worker: `Stream` is a `PinnedStream`.
+
+    After an exception in `step`, the stream goes on with the next samples. When the worker ends, its streams are lost, and
+    the clients get the warning `state_lost`. Optional methods: `__init__(self, settings)`, `step_batch` (see
+    `BatchingSteps`), `warm_up` and `close` (see `Lifecycle`).
+    """
+
+    def open(self, call: Call) -> MaybeAwaitable[Stream]:
+        """Opens a stream."""
+
+class BatchingSteps(Protocol[Stream]):
+    """Optional for a `Pinned` model. See `max_batch`."""
+
+    def step_batch(
+        self, streams: list[Stream], audios: list[Audio], calls: list[Call]
+    ) -> MaybeAwaitable[Sequence[Union[Output, None]]]:
+        """Steps several streams at once. Returns one output, or None, for each, in order."""
+
 class Lifecycle(Protocol):
     """Optional methods of every model."""
 
@@ -125,10 +179,11 @@ class ModelFile(Protocol):
 
     Optional, with their defaults:
       sample_rate        16_000    4,000 to 384,000 Hz; streams are resampled to it
-      max_batch          1         largest number of spans for one `infer_batch`, 1 to 1024
+      max_batch          1         largest number of spans for one `infer_batch` or `step_batch`, 1 to 1024
       max_batch_wait_ms  0         longest wait for others to join a batch, 0 to 10,000 ms
       idempotent         False     True if a call may be repeated: final results are tried once more when a worker dies
       stateful                     by default, the class decides: it is stateful if it has `step`
+      pinned                       by default, the class decides: it is pinned if it has `open`
       settings                     the settings by name, each a `Setting`; unknown names and wrong types are refused
       options                      names of the options of a client's `start` that the model takes; others are refused
       validate(settings)           returns a list of sentences, one for each problem with the settings
