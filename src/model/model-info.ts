@@ -1,3 +1,5 @@
+import type { MetricDeclaration } from "./model.ts";
+
 /** Properties of a loaded model. `ModelModule` is where a model declares them. */
 export interface ModelInfo {
   readonly name: string;
@@ -19,6 +21,10 @@ export interface ModelInfo {
   readonly idempotent: boolean;
   /** Names of the options that the model takes; undefined: it does not say, and takes all. */
   readonly options?: readonly string[];
+  /** See `ModelModule`; undefined: the model does not declare it. */
+  readonly concurrency?: number;
+  /** Metrics that the model declares. */
+  readonly metrics?: Readonly<Record<string, MetricDeclaration>>;
   /** The model has loaded a native add-on (Node-API) in a thread, which cannot be interrupted then. False in a process. */
   readonly nativeAddon: boolean;
   /** Duration of the warm-up. */

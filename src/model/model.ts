@@ -20,6 +20,14 @@ export interface Call {
   readonly options: unknown;
   /** W3C trace context of the call. */
   readonly traceparent?: string;
+  /**
+   * Aborted when the result is not wanted any more: the call has taken too long or its worker is to end. If the module
+   * declares `concurrency`, also when the stream has ended or a final has overtaken the interim. The calls of a batch
+   * have one signal, which is aborted when none of their results is wanted. Pass it to `fetch`, for example. Only in
+   * TypeScript, where it is always present in calls of the server; a property of the prototype, so that copies made with
+   * `...` do not have it.
+   */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -127,6 +135,41 @@ export type AnyModel = Model<object> | StatefulModel<object, unknown> | PinnedMo
 export interface LoadContext {
   /** Number of workers that the server started for this model before this one: 0, 1, 2, ... */
   readonly spawn: number;
+  /**
+   * Reports why the model cannot serve at the moment; `undefined`: it can again. While all workers of the model that are
+   * ready report a reason, starts are refused with `model_unavailable` and the reason, which clients can read: one line
+   * of at most 200 characters. Other models go on, and the server stays ready.
+   */
+  readonly unavailable: (reason: string | undefined) => void;
+  /** The metrics that the module declares: see `ModelModule.metrics`. */
+  readonly metrics: DeclaredMetrics;
+}
+
+/** Labels of one series: a value of at most 64 characters for each label that the metric declares. */
+export type MetricLabels = Readonly<Record<string, string>>;
+
+/**
+ * Records values of the metrics that a module declares. A wrong use, such as an unknown name or a value that is not
+ * finite, is printed once and has no other effect.
+ */
+export interface DeclaredMetrics {
+  /** Adds to a counter. @param value from 0; default 1 */
+  add(name: string, labels?: MetricLabels, value?: number): void;
+  /** Sets a gauge. The server shows the sum of all workers. */
+  set(name: string, labels: MetricLabels, value: number): void;
+  /** Counts a value in the buckets of a histogram. */
+  observe(name: string, labels: MetricLabels, value: number): void;
+}
+
+/** A metric of a model. It is exposed as `streamer_model_NAME`, with the label `model` before its own. */
+export interface MetricDeclaration {
+  /** A counter is exposed with the suffix `_total`. */
+  readonly type: "counter" | "gauge" | "histogram";
+  readonly help: string;
+  /** Names of labels, at most 4. */
+  readonly labels?: readonly string[];
+  /** Upper bounds of a histogram, ascending, at most 32; default: seconds from 0.005 to 10. */
+  readonly buckets?: readonly number[];
 }
 
 /** A setting of a model: `model.NAME` in the configuration, `--set model.NAME=VALUE` on the command line. */
@@ -176,6 +219,14 @@ export interface ModelModule {
    * with an empty one, none is.
    */
   readonly options?: readonly string[];
+  /**
+   * Calls that one instance takes at once, 1 to 1024, for a model that waits for something else, such as a server: each
+   * call returns a promise. A model that blocks runs them one after the other. A call that takes too long is aborted by
+   * `Call.signal`, and its worker lives on if the promise settles within 5 s. By default, and without these rules, one.
+   */
+  readonly concurrency?: number;
+  /** Metrics of the model by name, at most 32, with at most 256 series together. See `LoadContext.metrics`. */
+  readonly metrics?: Readonly<Record<string, MetricDeclaration>>;
   /** Returns one sentence for each problem with the settings. Runs before `load`. */
   validate?(settings: Record<string, unknown>): string[];
   /** Loads the model. Runs once in every worker. An error stops the start of the server, with its message. */

@@ -1,5 +1,6 @@
 import { describeValue } from "../lib/excerpt.ts";
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../lib/sample-format.ts";
+import { findMetricProblems } from "./metric-fields.ts";
 
 /** A check of one field: what it allows, in words that follow "allowed: ", and the test. */
 type FieldCheck = readonly [allowed: string, test: (value: unknown) => boolean];
@@ -35,6 +36,7 @@ const OPTIONAL_FIELDS: Readonly<Record<string, FieldCheck>> = {
   pinned: ["true or false", isBoolean],
   traces: ["true or false", isBoolean],
   settings: ["an object of { default, unit, meaning } by name", isDescription],
+  concurrency: ["an integer from 1 to 1024", (value) => isInteger(value, 1, 1024)],
   options: [`an array of at most ${MAX_OPTIONS} different names that are not empty`, isOptionList],
   validate: ["a function", isFunction],
 };
@@ -46,7 +48,8 @@ export function findProblems(exported: unknown): string[] {
   if (typeof exported !== "object" || exported === null) return [`found ${describeValue(exported)}`];
   const module = exported as Record<string, unknown>;
   const checked = Object.keys(OPTIONAL_FIELDS).filter((name) => module[name] !== undefined);
-  return findFieldProblems(["name", "load", ...checked], (name) => module[name]);
+  const problems = findFieldProblems(["name", "load", ...checked], (name) => module[name]);
+  return [...problems, ...findMetricProblems(module["metrics"])];
 }
 
 /**

@@ -77,6 +77,17 @@ export class PoolTelemetry {
     this.#log.warn("state_methods_lost", { model: this.#model, worker, found });
   }
 
+  /** The workers report that the model cannot serve, and why; undefined: it can again. */
+  reasonChanged(reason: string | undefined): void {
+    if (reason === undefined) this.#log.warn("model_serves_again", { model: this.#model });
+    else this.#log.warn("model_cannot_serve", { model: this.#model, reason });
+  }
+
+  /** Metrics that the model declares are not exposed. */
+  metricsRefused(reason: string): void {
+    this.#log.warn("metrics_refused", { model: this.#model, reason });
+  }
+
   strangeMessage(worker: number): void {
     this.#log.warn("strange_message", { model: this.#model, worker });
   }

@@ -1,7 +1,9 @@
 import { systemClock } from "../lib/clock.ts";
 import { residentBytes } from "../lib/process-memory.ts";
 import type { ModelInfo } from "../model/model-info.ts";
+import type { ReportedMetrics } from "../telemetry/metrics/declared-metrics.ts";
 import type { PoolLoad } from "../telemetry/metrics/model-metrics.ts";
+import type { ModelReport } from "../worker/model-reports.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Lane, LaneOwner } from "./lane.ts";
 import type { ModelPoolOptions } from "./pool-options.ts";
@@ -24,6 +26,10 @@ export class ModelPool {
   /** Undefined until a worker is ready. */
   #dispatcher: Dispatcher | undefined;
   #closing: Promise<void> | undefined;
+  /** Metrics that the model declares; undefined: none, or not loaded. */
+  #reports: ReportedMetrics | undefined;
+  /** Last value of `reportedReason`. */
+  #reason: string | undefined;
   /** Ends what the metrics show of the pool. */
   #observed: Disposable | undefined;
 
@@ -41,12 +47,20 @@ export class ModelPool {
       loadTimeoutMs: limits.loadTimeoutMs ?? LOAD_TIMEOUT_MS,
       clock,
       events: {
-        ready: (worker, info) => this.#workerReady(worker, info),
+        ready: (worker, info) => {
+          this.#workerReady(worker, info);
+          this.#reports?.workerEnded(worker);
+          this.#reviewReason();
+        },
         done: (worker, results) => this.#dispatcher?.callsDone(worker, results),
-        exited: (worker, exit) => this.#dispatcher?.workerExited(worker, exit),
+        exited: (worker, exit) => {
+          this.#reports?.workerEnded(worker);
+          this.#dispatcher?.workerExited(worker, exit);
+        },
         loadFailed: (worker, exit) => this.#telemetry.loadFailed(worker, exit),
         noneLeft: () => this.#dispatcher?.failWaiting(),
         stuck: (worker, abandoned) => this.#telemetry.workerStuck(worker, abandoned),
+        reported: (worker, report, isCurrent) => this.#reported(worker, report, isCurrent),
         strangeMessage: (worker) => this.#telemetry.strangeMessage(worker),
       },
     });
@@ -89,6 +103,11 @@ export class ModelPool {
     return this.#workers.unavailable;
   }
 
+  /** Why the model cannot serve, as all of its workers that are ready report; undefined: nothing is known. */
+  get reportedReason(): string | undefined {
+    return this.#workers.reportedReason;
+  }
+
   /** There is no worker, and none can be started: all jobs fail. */
   get isDown(): boolean {
     return this.#workers.none;
@@ -122,11 +141,25 @@ export class ModelPool {
     await this.#dispatcher?.close();
     await this.#workers.close();
     this.#observed?.[Symbol.dispose]();
+    this.#reports?.[Symbol.dispose]();
   }
 
   #workerReady(worker: number, info: ModelInfo): void {
     this.#dispatcher ??= this.#modelLoaded(info);
     this.#dispatcher.workerReady(worker);
+  }
+
+  #reported(worker: number, { metrics }: ModelReport, isCurrent: boolean): void {
+    if (metrics !== undefined) this.#reports?.add(worker, metrics, isCurrent);
+    this.#reviewReason();
+  }
+
+  /** Logs a change of what the workers report. */
+  #reviewReason(): void {
+    const { reportedReason: reason } = this.#workers;
+    if (reason === this.#reason) return;
+    this.#reason = reason;
+    this.#telemetry.reasonChanged(reason);
   }
 
   #modelLoaded(info: ModelInfo): Dispatcher {
@@ -137,6 +170,11 @@ export class ModelPool {
       () => this.load,
       () => residentBytes(this.#workers.pids),
     );
+    if (info.metrics !== undefined) {
+      const refused: string[] = [];
+      this.#reports = modelMetrics?.declare(info.metrics, (metric, reason) => refused.push(`${metric}: ${reason}`));
+      if (refused.length > 0) this.#telemetry.metricsRefused(refused.join("; "));
+    }
     this.#info = info;
     this.#telemetry.modelLoaded(info.name, modelMetrics);
     return new Dispatcher({ info, limits, arena, workers: this.#workers, telemetry: this.#telemetry, clock });

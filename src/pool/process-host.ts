@@ -9,6 +9,7 @@ import { isModelInfo, readDone, readExit } from "./child-reports.ts";
 import { encodeCall } from "./encoded-call.ts";
 import type { Launch } from "./launch.ts";
 import { loadMessage } from "./load-message.ts";
+import { readReport } from "./read-report.ts";
 import type { CallResult, HostEvents, HostExit, HostOptions, LaneJob, StartHost, WorkerHost } from "./worker-host.ts";
 
 /** File descriptors of a child, and as many for what its start needs for a moment. */
@@ -138,8 +139,10 @@ class ProcessHost implements WorkerHost {
   }
 
   #receive({ header, blob }: Frame): void {
-    if (this.#closing) return;
     const { type } = header;
+    const report = type === "report" && this.#info !== undefined ? readReport(header["report"]) : undefined;
+    if (report !== undefined && !this.#reported) return this.#events.reported(report);
+    if (this.#closing) return;
     if (type === "done" && this.#call !== undefined) return this.#done({ header, blob }, this.#call);
     if (type === "crashed") return void (this.#exit ??= readExit(header));
     if (this.#info === undefined) {

@@ -22,6 +22,9 @@ export function ofSameModel(start: StartWorker, known: () => ModelInfo | undefin
         else host.terminate();
       },
       done: (results) => events.done(results),
+      reported: (report) => {
+        if (difference === undefined) events.reported(report);
+      },
       strangeMessage: () => events.strangeMessage(),
       exited: (exit) => events.exited(difference === undefined ? exit : { cause: difference }),
     });

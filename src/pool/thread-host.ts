@@ -14,6 +14,7 @@ import type {
 } from "../worker/messages.ts";
 import { decodeResults } from "../worker/messages.ts";
 import { type CallEnd, ResultRing } from "../worker/result-ring.ts";
+import { readReport } from "./read-report.ts";
 import type { CallResult, HostEvents, HostExit, HostOptions, LaneJob, StartHost, WorkerHost } from "./worker-host.ts";
 
 const MAX_CAUSE_LENGTH = 500;
@@ -153,9 +154,12 @@ class ThreadHost implements WorkerHost {
   }
 
   #receive(data: unknown): void {
-    if (this.#worker === undefined || this.#closing) return;
+    if (this.#worker === undefined) return;
     const message = typeof data === "object" && data !== null ? (data as Record<string, unknown>) : {};
     const { type } = message;
+    const report = type === "report" && this.#ready ? readReport(message["report"]) : undefined;
+    if (report !== undefined) return this.#events.reported(report);
+    if (this.#closing) return;
     if (!this.#ready && type === "ready") this.#loaded(message as unknown as ReadyMessage);
     else if (!this.#ready && type === "load_failed") this.#loadFailed(message as unknown as LoadFailedMessage);
     else if (type === "results") this.#report([]);

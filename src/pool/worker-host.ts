@@ -1,6 +1,7 @@
 import type { Arena } from "../audio/arena.ts";
 import type { JobResult } from "../model/job.ts";
 import type { ModelInfo } from "../model/model-info.ts";
+import type { ModelReport } from "../worker/model-reports.ts";
 import type { AudioJob } from "./lane.ts";
 
 /** What a host needs to load a model. */
@@ -47,14 +48,16 @@ export interface HostExit {
 }
 
 /**
- * Receiver of a host's reports. A host reports nothing within `StartHost` or its own methods, nothing but `exited` after
- * `close` or `terminate`, and nothing after `exited`.
+ * Receiver of a host's reports. A host reports nothing within `StartHost` or its own methods, nothing but `reported` and
+ * `exited` after `close` or `terminate`, and nothing after `exited`.
  */
 export interface HostEvents {
   /** The model is loaded and warm. At most once. */
   ready(info: ModelInfo): void;
   /** Calls have ended. Once for each call that was not withdrawn, unless the host ends, or is to end, during it. */
   done(results: readonly CallResult[]): void;
+  /** The model reports something beside results, also while its host closes. */
+  reported(report: ModelReport): void;
   /** The model sent a message of its own through the host's channel. It is ignored. */
   strangeMessage(): void;
   /** The host has ended, whatever the reason; without `ready` before, the model could not be loaded. Exactly once. */

@@ -1,48 +1,12 @@
-import type { Clock } from "../lib/clock.ts";
-import type { ModelInfo } from "../model/model-info.ts";
 import { AbandonedHosts, LEAVE_GRACE_MS } from "./abandoned-hosts.ts";
 import { Restarts } from "./restarts.ts";
-import type { CallResult, HostEvents, HostExit, LaneJob, WorkerHost } from "./worker-host.ts";
+import type { SlotOptions, SlotState } from "./slot-options.ts";
+import type { CallResult, HostExit, LaneJob, WorkerHost } from "./worker-host.ts";
 
 /** Time that a model has to close when the pool is closed. */
 export const CLOSE_GRACE_MS = 1000;
 /** A host that has not ended by this time after `terminate` is stuck in native code. */
 export const TERMINATE_GRACE_MS = 1000;
-
-export interface SlotEvents {
-  ready(info: ModelInfo): void;
-  done(results: readonly CallResult[]): void;
-  strangeMessage(): void;
-  /** The worker, which was ready, has ended by itself or because of `close`. */
-  exited(exit: HostExit): void;
-  /** A worker could not be started. The next attempt follows. */
-  loadFailed(exit: HostExit): void;
-  /** An abandoned worker has not ended by itself and is terminated. */
-  stuck(): void;
-  /** Workers end again and again before they answer a call. The next attempt follows. */
-  looping(): void;
-  /** An abandoned worker has ended. */
-  left(): void;
-  /** A worker is to be started, but `mayStart` is false: abandoned ones are to be terminated. */
-  crowded(): void;
-  /** They have not ended in time. */
-  blocked(): void;
-}
-
-export interface SlotOptions {
-  readonly startHost: (events: HostEvents) => WorkerHost;
-  readonly loadTimeoutMs: number;
-  readonly clock: Clock;
-  /** Returns whether a worker may be started beside those that were abandoned. */
-  readonly mayStart: () => boolean;
-  readonly events: SlotEvents;
-}
-
-/**
- * `ready`: the worker takes calls. `starting`: it is loading, or about to. `failing`: the same, but the last one could
- * not be loaded. `looping`: the same, but the last ones ended before they answered a call. `blocked`: there is none, because abandoned ones do not end.
- */
-export type SlotState = "ready" | "starting" | "failing" | "looping" | "blocked";
 
 /**
  * The place of one worker. When its worker ends, another one is started. A worker whose call or load takes too long is
@@ -52,6 +16,8 @@ export class WorkerSlot {
   readonly #options: SlotOptions;
   #host: WorkerHost | undefined;
   #state: SlotState = "starting";
+  /** Why the model cannot serve in this worker, as it reports itself. */
+  #reason: string | undefined;
   readonly #restarts = new Restarts();
   /** A worker is to be started as soon as enough of the abandoned ones have ended. */
   #crowded = false;
@@ -68,6 +34,11 @@ export class WorkerSlot {
 
   get state(): SlotState {
     return this.#state;
+  }
+
+  /** Why the model cannot serve in the worker, as it reports itself; undefined: it can, or there is no worker. */
+  get reason(): string | undefined {
+    return this.#state === "ready" ? this.#reason : undefined;
   }
 
   /** Abandoned workers that have not ended. */
@@ -156,6 +127,7 @@ export class WorkerSlot {
   #start(): void {
     const { startHost, loadTimeoutMs, clock, events } = this.#options;
     this.#restarts.begin();
+    this.#reason = undefined;
     const isCurrent = (): boolean => this.#host === host && !this.#closed;
     const host = startHost({
       ready: (info) => {
@@ -168,6 +140,10 @@ export class WorkerSlot {
         if (!isCurrent()) return;
         this.#restarts.answered();
         events.done(results);
+      },
+      reported: (report) => {
+        if (isCurrent() && report.unavailable !== undefined) this.#reason = report.unavailable ?? undefined;
+        events.reported(report, isCurrent());
       },
       strangeMessage: () => events.strangeMessage(),
       exited: (exit) => this.#exited(host, exit),

@@ -1,5 +1,6 @@
 import type { Clock } from "../lib/clock.ts";
 import type { ModelInfo } from "../model/model-info.ts";
+import type { ModelReport } from "../worker/model-reports.ts";
 import type { CallResult, HostEvents, HostExit, LaneJob, WorkerHost } from "./worker-host.ts";
 import { WorkerSlot } from "./worker-slot.ts";
 
@@ -16,6 +17,8 @@ export interface WorkersEvents {
   noneLeft(): void;
   /** A worker that was abandoned does not end. @param abandoned all of those that have not ended */
   stuck(worker: number, abandoned: number): void;
+  /** @param isCurrent false: another worker has taken, or takes, the place of the one that reports */
+  reported(worker: number, report: ModelReport, isCurrent: boolean): void;
   strangeMessage(worker: number): void;
 }
 
@@ -102,6 +105,12 @@ export class Workers {
     return { cause: "load", reason: `${what}; the log has the cause` };
   }
 
+  /** Why the model cannot serve, as all workers that are ready report; undefined: it can, or none is ready. */
+  get reportedReason(): string | undefined {
+    const reasons = this.#slots.filter(({ state }) => state === "ready").map(({ reason }) => reason);
+    return reasons.includes(undefined) ? undefined : reasons[0];
+  }
+
   /** The processes of the workers that have one and have not ended, without abandoned ones. */
   get pids(): number[] {
     return this.#slots.flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
@@ -161,6 +170,7 @@ export class Workers {
       events: {
         ready: (info) => this.#ready(worker, info),
         done: (results) => events.done(worker, results),
+        reported: (report, isCurrent) => events.reported(worker, report, isCurrent),
         strangeMessage: () => events.strangeMessage(worker),
         exited: (exit) => events.exited(worker, exit),
         loadFailed: (exit) => this.#loadFailed(worker, exit),

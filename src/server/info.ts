@@ -21,7 +21,7 @@ export function describeServer(services: Services, sessions: Sessions, openedAt:
 }
 
 function describeModel(model: ServedModel): Record<string, unknown> {
-  const { name, ownName, sampleRate, keepsState, options, maxBatch, generation } = model;
+  const { name, ownName, sampleRate, keepsState, options, maxBatch, generation, unavailable } = model;
   const patterns = Object.values(PATTERNS).filter((pattern) => pattern.keepsState || !keepsState);
   return {
     name,
@@ -32,5 +32,6 @@ function describeModel(model: ServedModel): Record<string, unknown> {
     ...(options && { options }),
     max_batch: maxBatch,
     generation,
+    ...(unavailable !== undefined && { unavailable }),
   };
 }

@@ -105,7 +105,7 @@ export class ModelEntry {
       options,
       maxBatch,
       get unavailable() {
-        return pool.unavailable?.reason;
+        return pool.unavailable?.reason ?? pool.reportedReason;
       },
       get isDown() {
         return pool.isDown;

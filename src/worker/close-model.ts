@@ -16,4 +16,5 @@ export async function closeModel(loaded: LoadedModel | undefined, unsent: readon
       console.error(`close() failed: ${String(error)}`);
     }
   }
+  loaded?.reports.flush();
 }

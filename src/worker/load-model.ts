@@ -6,13 +6,14 @@ import { messageOf } from "../lib/thrown.ts";
 import { describeBuildError } from "../model/import-error.ts";
 import { loadModule } from "../model/load-module.ts";
 import type { ModelInfo } from "../model/model-info.ts";
-import type { AnyModel, Call, ModelModule, PinnedModel, StatefulModel } from "../model/model.ts";
+import type { AnyModel, Call, LoadContext, ModelModule, PinnedModel, StatefulModel } from "../model/model.ts";
 import { isModelPath } from "../model/models.ts";
 import { resolveSettings } from "../model/settings.ts";
 import { defaultExportPlace, stackPlace } from "../model/source-place.ts";
 import { type ModelTracing, NO_MODEL_TRACING, openModelTracing } from "../telemetry/tracing/model-tracing.ts";
 import { AddonFlag } from "./addon-flag.ts";
 import type { LoadMessage } from "./messages.ts";
+import { ModelReports } from "./model-reports.ts";
 import { closeStream, openStream } from "./pinned-stream.ts";
 
 const DEFAULT_SAMPLE_RATE = 16_000;
@@ -27,6 +28,7 @@ export interface LoadedModel {
   readonly model: AnyModel;
   readonly info: ModelInfo;
   readonly tracing: ModelTracing;
+  readonly reports: ModelReports;
 }
 
 /** Loads a model and warms it up. Throws an error for its author; the message follows "model X cannot be loaded: ". */
@@ -39,7 +41,9 @@ export async function loadModel(message: ModelToLoad): Promise<LoadedModel> {
   // The libraries of OpenTelemetry read them from there.
   if (module.traces === true) Object.assign(process.env, message.tracing);
   const tracing = module.traces === true ? await openModelTracing(process.env) : NO_MODEL_TRACING;
-  const model = await run("load()", () => module.load(settings, { spawn: message.spawn }));
+  const reports = new ModelReports(module.metrics);
+  const context: LoadContext = { spawn: message.spawn, ...reports.context };
+  const model = await run("load()", () => module.load(settings, context));
   checkModel(module, model, message.model);
   const stateful = isStateful(model);
   const sampleRate = module.sampleRate ?? DEFAULT_SAMPLE_RATE;
@@ -56,13 +60,15 @@ export async function loadModel(message: ModelToLoad): Promise<LoadedModel> {
     maxBatchWaitMs: module.maxBatchWaitMs ?? 0,
     idempotent: module.idempotent ?? false,
     ...(module.options && { options: [...module.options] }),
+    ...(module.concurrency !== undefined && { concurrency: module.concurrency }),
+    ...(module.metrics && { metrics: module.metrics }),
     nativeAddon: new AddonFlag(message.addonFlag).isSet,
     // A busy machine does not make the model look slow.
     warmUpMs: Math.max(0, warmMs - loadedMs - (runDelayMs() - delayMs)),
     warmedByCall: model.warmUp === undefined,
     loadMs: warmMs - startedMs,
   };
-  return { model, info, tracing };
+  return { model, info, tracing, reports };
 }
 
 export function isStateful(model: AnyModel): model is StatefulModel<object, unknown> {

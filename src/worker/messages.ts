@@ -6,6 +6,7 @@
 import type { Job, JobResult } from "../model/job.ts";
 import type { ModelInfo } from "../model/model-info.ts";
 import type { NativeSamples } from "../native/samples.ts";
+import type { ModelReport } from "./model-reports.ts";
 
 /** To the worker, once: the model to load. */
 export interface LoadMessage {
@@ -105,6 +106,12 @@ export interface WorkerResult extends Omit<JobResult, "output"> {
   readonly outputJson?: string;
 }
 
+/** From the worker: see `ModelReport`. */
+export interface ReportMessage {
+  readonly type: "report";
+  readonly report: ModelReport;
+}
+
 /** From the worker: there are results in the ring. */
 export interface ResultsMessage {
   readonly type: "results";
@@ -120,7 +127,7 @@ export interface DoneMessage {
   readonly results: readonly WorkerResult[];
 }
 
-export type FromWorker = ReadyMessage | LoadFailedMessage | ResultsMessage | DoneMessage;
+export type FromWorker = ReadyMessage | LoadFailedMessage | ReportMessage | ResultsMessage | DoneMessage;
 
 /** Returns results with their outputs as objects. */
 export function decodeResults(results: readonly WorkerResult[]): readonly JobResult[] {

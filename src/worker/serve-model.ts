@@ -87,10 +87,12 @@ class ModelThread {
     adoptLibrary(message.library);
     try {
       this.#loaded = await loadModel(message);
-      const { model, info, tracing } = this.#loaded;
+      const { model, info, tracing, reports } = this.#loaded;
       this.#caller = new ModelCaller(this.#loaded, new SpanReader(message.arena), this.#options);
-      const closes = model.close !== undefined || info.pinned || tracing !== NO_MODEL_TRACING;
+      const keeps = model.close !== undefined || info.pinned || info.metrics !== undefined;
+      const closes = keeps || tracing !== NO_MODEL_TRACING;
       this.#port.postMessage({ type: "ready", info, closes });
+      reports.open((report) => this.#port.postMessage({ type: "report", report }));
     } catch (error) {
       this.#port.postMessage({ type: "load_failed", ...describeError(error, MAX_LOAD_ERROR_LENGTH) });
     }

@@ -14,9 +14,11 @@ import { processHost } from "../../src/pool/process-host.ts";
 import { pythonLaunch } from "../../src/pool/python-launch.ts";
 import { threadHost } from "../../src/pool/thread-host.ts";
 import type { CallResult, HostExit, HostOptions, LaneJob, StartHost, WorkerHost } from "../../src/pool/worker-host.ts";
+import type { ModelReport } from "../../src/worker/model-reports.ts";
 import { ADDON_IMPORTS, addonModel, BLOCK, buildAddon, WAIT } from "../support/blocking-addon.ts";
 import { inlineHost } from "../support/inline-host.ts";
 import { ORDERS } from "../support/models/puppet.ts";
+import { REPORTS } from "../support/models/reporting.ts";
 import { launchProcess, modelPath, testPool, workerUrl, writeSpan } from "../support/pool-harness.ts";
 import { python, pythonModel } from "../support/python.ts";
 import { waitUntil } from "../support/wait.ts";
@@ -29,6 +31,7 @@ class HostHarness implements AsyncDisposable {
   readonly arena = new Arena(16);
   readonly host: WorkerHost;
   readonly reports: ("ready" | "done" | "strange" | "exited")[] = [];
+  readonly modelReports: ModelReport[] = [];
   info: ModelInfo | undefined;
   result: CallResult | undefined;
   exit: HostExit | undefined;
@@ -55,6 +58,7 @@ class HostHarness implements AsyncDisposable {
             this.result = result;
           }
         },
+        reported: (each) => this.modelReports.push(each),
         strangeMessage: () => report("strange"),
         exited: (exit) => {
           report("exited");
@@ -244,6 +248,35 @@ describe.each(HOSTS)("%s host", (hostName, startHost, modelPath) => {
     const failed = { error, stack: expect.stringContaining("failing-batches."), wholeBatch: true };
     expect(await harness.call(harness.job([0]), harness.job([1]))).toEqual([failed, failed]);
   });
+
+  if (hostName !== "Python") {
+    test("reports the metrics that its model declares, the last ones when it is closed, and that it cannot serve", async () => {
+      const harness = await start("reporting").loaded();
+      expect(harness.info?.metrics).toMatchObject({ calls: { type: "counter", labels: ["kind"] } });
+      const { modelReports } = harness;
+      for (const order of [REPORTS.count, REPORTS.outage]) await harness.call(harness.job([order]));
+      await waitUntil("it is reported", () => modelReports.some(({ unavailable }) => unavailable !== undefined));
+      await harness.call(harness.job([REPORTS.recovery]));
+      await harness.call(harness.job([REPORTS.misuse]));
+      if (hostName !== "inline") {
+        harness.host.close();
+        await harness.ended();
+        expect(harness.reports.slice(-1)).toEqual(["exited"]);
+        const calls = modelReports.flatMap(({ metrics = [] }) => metrics.filter(({ name }) => name === "calls"));
+        expect(calls.reduce((sum, { value }) => sum + value, 0)).toBe(4);
+        expect(new Set(calls.flatMap(({ labels }) => labels))).toEqual(new Set(["any"]));
+        expect(modelReports.flatMap(({ metrics = [] }) => metrics.filter(({ name }) => name === "ready"))).toEqual([
+          { name: "ready", labels: [], value: 1 },
+        ]);
+      } else {
+        await waitUntil("it is reported", () => modelReports.some(({ unavailable }) => unavailable === null));
+        harness.host.terminate();
+        await harness.ended();
+      }
+      const reasons = modelReports.flatMap(({ unavailable }) => (unavailable === undefined ? [] : [unavailable]));
+      expect(reasons).toEqual(["no engine answers", null]);
+    });
+  }
 
   test("terminated while it loads, it ends and is never ready", async () => {
     const harness = start("puppet");

@@ -3,7 +3,10 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { JobResult, Outcome } from "../../src/model/job.ts";
 import type { ModelInfo } from "../../src/model/model-info.ts";
 import type { Lane } from "../../src/pool/lane.ts";
+import { FIRST_BACKOFF_MS } from "../../src/pool/restarts.ts";
 import { TERMINATE_GRACE_MS } from "../../src/pool/worker-slot.ts";
+import { takeSnapshot } from "../../src/telemetry/metrics/metric-snapshot.ts";
+import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { TestPool, type TestPoolOptions } from "../support/pool-harness.ts";
 import { ScriptedHosts } from "../support/scripted-host.ts";
@@ -285,4 +288,64 @@ test("the load counts workers and waiting jobs", async () => {
   for (let i = 0; i < 3; i++) await kit.add(lane);
   await kit.add(other, { kind: "interim" });
   expect(kit.pool.load).toMatchObject({ workersReady: 2, finalsWaiting: 2 });
+});
+
+describe("a model that reports that it cannot serve", () => {
+  test("is unavailable when all workers that are ready say so, with the first reason, and the log has each change once", () => {
+    const kit = new ScriptedPool({}, { workers: 2 });
+    const [first, second] = kit.hosts.started;
+    first!.report({ unavailable: "no engine" });
+    expect(kit.pool.reportedReason).toBeUndefined();
+    second!.report({ unavailable: "engines are gone" });
+    expect(kit.pool.reportedReason).toBe("no engine");
+    expect(kit.pool.unavailable).toBeUndefined();
+    second!.report({ metrics: [] });
+    first!.report({ unavailable: null });
+    expect(kit.pool.reportedReason).toBeUndefined();
+    expect(kit.logged).toEqual([
+      { event: "model_cannot_serve", fields: { model: "test", reason: "no engine" } },
+      { event: "model_serves_again", fields: { model: "test" } },
+    ]);
+  });
+
+  test("is not judged by a worker that has ended, nor by what its predecessor said", () => {
+    const kit = new ScriptedPool({}, { workers: 2 });
+    const [first, second] = kit.hosts.started;
+    second!.report({ unavailable: "no engine" });
+    first!.exit();
+    expect(kit.pool.reportedReason).toBe("no engine");
+    kit.clock.advance(FIRST_BACKOFF_MS);
+    kit.hosts.last.becomeReady();
+    expect(kit.pool.reportedReason).toBeUndefined();
+    second!.exit();
+    kit.clock.advance(FIRST_BACKOFF_MS);
+    kit.hosts.last.becomeReady();
+    kit.hosts.started[2]!.report({ unavailable: "still none" });
+    expect(kit.pool.reportedReason).toBeUndefined();
+  });
+});
+
+test("a gauge of a model is over when its worker is replaced; what an abandoned one reports at its end still counts", async () => {
+  const metrics = new ServerMetrics();
+  const declared = { calls: { type: "counter", help: "." }, open: { type: "gauge", help: "." } } as const;
+  const kit = new ScriptedPool({ metrics: declared }, { metrics: () => metrics.model("test") });
+  const values = (calls: number, open: number) => ({
+    metrics: [
+      { name: "calls", labels: [], value: calls },
+      { name: "open", labels: [], value: open },
+    ],
+  });
+  const shown = (): number[] =>
+    takeSnapshot(metrics.registry)
+      .filter(({ name }) => ["streamer_model_calls_total", "streamer_model_open"].includes(name))
+      .flatMap(({ samples }) => samples.map(({ value }) => value));
+  kit.hosts.last.report(values(2, 7));
+  expect(shown()).toEqual([2, 7]);
+  const [slow] = kit.hosts.started;
+  await kit.add(kit.lane());
+  kit.clock.advance(100);
+  kit.hosts.last.becomeReady();
+  expect(shown()).toEqual([2, 0]);
+  slow!.report(values(3, 9));
+  expect(shown()).toEqual([5, 0]);
 });

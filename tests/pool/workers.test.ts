@@ -35,6 +35,7 @@ class WorkersHarness {
         loadFailed: (worker, { cause }) => this.reports.push(`load failed ${worker}: ${cause}`),
         noneLeft: () => this.reports.push("none left"),
         stuck: (worker, abandoned) => this.reports.push(`stuck ${worker} of ${abandoned}`),
+        reported: (worker, report) => this.reports.push(`report ${worker} ${JSON.stringify(report)}`),
         strangeMessage: (worker) => this.reports.push(`strange message ${worker}`),
       },
     });

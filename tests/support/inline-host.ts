@@ -37,7 +37,12 @@ class InlineHost implements WorkerHost {
         this.#caller = new ModelCaller(loaded, new SpanReader(arena.samples), this.#laneOptions);
         this.#busy = false;
         if (this.#closing) void this.#leave();
-        else events.ready(loaded.info);
+        else {
+          events.ready(loaded.info);
+          loaded.reports.open((report) => {
+            if (!this.#ended) events.reported(report);
+          });
+        }
       },
       (error: unknown) => this.#end({ cause: messageOf(error) }),
     );

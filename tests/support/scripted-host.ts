@@ -1,6 +1,7 @@
 import type { JobResult } from "../../src/model/job.ts";
 import type { ModelInfo } from "../../src/model/model-info.ts";
 import type { CallResult, HostEvents, HostExit, LaneJob, StartHost, WorkerHost } from "../../src/pool/worker-host.ts";
+import type { ModelReport } from "../../src/worker/model-reports.ts";
 
 const INFO: ModelInfo = {
   name: "scripted",
@@ -84,6 +85,10 @@ export class ScriptedHost implements WorkerHost {
 
   result({ call, jobs }: HostCall, results: readonly JobResult[] = []): CallResult {
     return { call, inferMs: 1, results: results.length > 0 ? results : jobs.map(() => ({ output: {} })) };
+  }
+
+  report(report: ModelReport): void {
+    this.#events.reported(report);
   }
 
   exit(exit: HostExit = { cause: "exit code 1" }): void {

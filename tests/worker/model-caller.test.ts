@@ -9,6 +9,7 @@ import type { AnyModel, Call, StatefulModel } from "../../src/model/model.ts";
 import { type ModelTracing, NO_MODEL_TRACING } from "../../src/telemetry/tracing/model-tracing.ts";
 import type { JobMessage } from "../../src/worker/messages.ts";
 import { ModelCaller } from "../../src/worker/model-caller.ts";
+import { ModelReports } from "../../src/worker/model-reports.ts";
 import { SpanReader } from "../../src/worker/span-reader.ts";
 import { writeSpan } from "../support/pool-harness.ts";
 
@@ -35,7 +36,11 @@ function job(samples: number[], more: Partial<JobMessage> = {}): JobMessage {
 
 function callerOf(model: AnyModel, info: Partial<ModelInfo> = {}, tracing: ModelTracing = NO_MODEL_TRACING) {
   const options = new Map<number, unknown>([[1, "of lane 1"]]);
-  return new ModelCaller({ model, info: { ...INFO, ...info }, tracing }, new SpanReader(arena.samples), options);
+  return new ModelCaller(
+    { model, info: { ...INFO, ...info }, tracing, reports: new ModelReports() },
+    new SpanReader(arena.samples),
+    options,
+  );
 }
 
 test("a model that returns at once gives its results at once", () => {

@@ -53,6 +53,11 @@ export class MetricRegistry {
     return family;
   }
 
+  /** Returns whether a metric has this name. */
+  has(name: string): boolean {
+    return this.#metrics.some(({ family }) => family.definition.name === name);
+  }
+
   /** Returns all metrics, in the order of their registration, with up-to-date values. */
   collect(): readonly Metric[] {
     for (const family of this.#gauges) for (const gauge of family.instruments()) gauge.set(0);

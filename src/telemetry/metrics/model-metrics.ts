@@ -1,4 +1,6 @@
+import type { MetricDeclaration } from "../../model/model.ts";
 import { sampledTraceId } from "../tracing/traceparent.ts";
+import { type DeclaredFamilies, ReportedMetrics } from "./declared-metrics.ts";
 import type { MetricFamilies } from "./families/families.ts";
 import { type StageInstruments, stageInstruments } from "./families/stages.ts";
 import type { Histogram } from "./histogram.ts";
@@ -36,6 +38,13 @@ export interface PoolLoad {
   readonly spawns: number;
 }
 
+/** The metrics of a server. */
+interface AllMetrics {
+  readonly registry: MetricRegistry;
+  readonly families: MetricFamilies;
+  readonly declared: DeclaredFamilies;
+}
+
 interface ObservedPool {
   /** Configured number of threads. */
   readonly workers: number;
@@ -52,6 +61,7 @@ function countsOf({ workers, load }: ObservedPool): { readonly starts: number; r
 export class ModelMetrics {
   /** The label `model` of all series. */
   readonly model: string;
+  readonly #all: AllMetrics;
   readonly #families: MetricFamilies;
   /** Of several pools while the model is reloaded, and as long as streams use earlier ones. */
   readonly #pools = new Set<ObservedPool>();
@@ -62,7 +72,9 @@ export class ModelMetrics {
   readonly #batchSize: Histogram;
   readonly #stage: StageInstruments;
 
-  constructor(registry: MetricRegistry, families: MetricFamilies, model: string) {
+  constructor(all: AllMetrics, model: string) {
+    const { registry, families } = all;
+    this.#all = all;
     const { queueSeconds, computeSeconds, batchSize } = families.inference;
     const byKind = (family: typeof queueSeconds) => ({
       final: family.with({ model, kind: "final" }),
@@ -94,6 +106,15 @@ export class ModelMetrics {
         this.#ended.restarts += restarts;
       },
     };
+  }
+
+  /** Exposes the metrics that a model declares, for one pool. @param refuse receives those that cannot be kept, and why */
+  declare(
+    declared: Readonly<Record<string, MetricDeclaration>>,
+    refuse: (metric: string, reason: string) => void,
+  ): ReportedMetrics {
+    const { registry, declared: families } = this.#all;
+    return new ReportedMetrics(this.model, declared, { registry, families }, refuse);
   }
 
   #collect(): void {

@@ -1,3 +1,4 @@
+import { DeclaredFamilies } from "./declared-metrics.ts";
 import { registerFamilies } from "./families/families.ts";
 import { stageInstruments } from "./families/stages.ts";
 import type { Counter } from "./instruments.ts";
@@ -14,6 +15,8 @@ import { StreamMetrics } from "./stream-metrics.ts";
 export class ServerMetrics {
   readonly registry = new MetricRegistry();
   readonly families = registerFamilies(this.registry);
+  /** Metrics that models declare. */
+  readonly declared = new DeclaredFamilies(this.registry);
   readonly mainThread: MainThreadTimer;
   readonly received: MessageCounters;
   readonly sent: MessageCounters;
@@ -48,7 +51,7 @@ export class ServerMetrics {
   model(name: string): ModelMetrics {
     let model = this.#models.get(name);
     if (model === undefined) {
-      model = new ModelMetrics(this.registry, this.families, name);
+      model = new ModelMetrics(this, name);
       this.#models.set(name, model);
     }
     return model;

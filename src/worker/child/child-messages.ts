@@ -5,6 +5,7 @@
 
 import type { ModelInfo } from "../../model/model-info.ts";
 import type { ForgetMessage, JobMessage, OptionsMessage } from "../messages.ts";
+import type { ModelReport } from "../model-reports.ts";
 
 /** File descriptors that the process inherits. */
 export const CHANNEL_FD = 3;
@@ -76,6 +77,12 @@ export interface LoadFailedMessage {
   readonly type: "load_failed";
   readonly message: string;
   readonly stack?: string;
+}
+
+/** From the process: see `ModelReport`. */
+export interface ReportMessage {
+  readonly type: "report";
+  readonly report: ModelReport;
 }
 
 /** From the process, which ends: the model threw an error outside of a call. */

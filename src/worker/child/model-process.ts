@@ -21,6 +21,7 @@ import {
   type LoadFailedMessage,
   type LoadMessage,
   type ReadyMessage,
+  type ReportMessage,
   type ToChild,
 } from "./child-messages.ts";
 import type { Frame } from "./frames.ts";
@@ -88,6 +89,10 @@ class ModelProcess {
       this.#caller = new ModelCaller(this.#loaded, samples, this.#options);
       const ready: ReadyMessage = { type: "ready", info: this.#loaded.info };
       this.#channel.send(ready);
+      this.#loaded.reports.open((report) => {
+        const message: ReportMessage = { type: "report", report };
+        this.#channel.send(message);
+      });
     } catch (error) {
       const failed: LoadFailedMessage = { type: "load_failed", ...describeError(error, MAX_LOAD_ERROR_LENGTH) };
       this.#channel.send(failed);

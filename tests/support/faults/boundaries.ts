@@ -220,10 +220,13 @@ export const INSIDE: Readonly<Record<string, readonly string[]>> = {
   "an instrument, which adds a number": [
     "CapacityEstimator",
     "Counter",
+    "DeclaredFamilies",
     "Gauge",
     "Histogram",
     "MessageCounters",
     "MetricFamily",
+    "RecordedMetrics",
+    "ReportedMetrics",
     "TurnMeter",
   ],
   "an error": [
@@ -246,6 +249,7 @@ export const INSIDE: Readonly<Record<string, readonly string[]>> = {
     "ListeningGate",
     "ListeningSocket",
     "ModelProcess",
+    "ModelReports",
     "ModelThread",
     "ProcessHost",
     "ProcessTotals",
@@ -290,6 +294,8 @@ export const NOT_REACHED: Readonly<Record<string, readonly string[]>> = {
   "it is called when the process starts": [
     "Headroom.modelLoaded",
     "ModelMetrics.observePool",
+    "ModelMetrics.declare",
+    "MetricRegistry.has",
     "MetricRegistry.counter",
     "MetricRegistry.gauge",
     "MetricRegistry.histogram",
@@ -378,5 +384,7 @@ export const NOT_REACHED: Readonly<Record<string, readonly string[]>> = {
     "WorkerSlot.forget",
     "PoolTelemetry.stateUncloned",
     "PoolTelemetry.strangeMessage",
+    "PoolTelemetry.reasonChanged",
+    "PoolTelemetry.metricsRefused",
   ],
 };
