@@ -200,6 +200,7 @@ export const MODEL_SETTINGS = {
   workers: whole(Math.min(256, availableParallelism()), 1, 256, "threads", "worker threads that run the model"),
   inference_timeout_ms: whole(30_000, 1, 24 * HOUR_MS, "ms", "longest time for one call; then its worker is replaced"),
   load_timeout_ms: whole(120_000, 1, 24 * HOUR_MS, "ms", "longest time for a worker to load and warm up the model"),
+  step_ms: whole(100, 10, 10_000, "ms", "audio that a pinned model gets in one step on /api/v1/segmented"),
   isolation: choice("thread", ISOLATIONS, "what a worker is; process: a crash of native code ends the call alone"),
   python: text("auto", "interpreter of a .py file; auto: .venv beside it, or the active environment, or python3"),
 } as const satisfies Record<string, Setting>;

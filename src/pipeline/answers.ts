@@ -1,6 +1,6 @@
 import type { Job, Outcome } from "../model/job.ts";
-import { errorEvent } from "../protocol/error-event.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
+import { AnswerEvents, type AnswerEventsOptions, isEmpty } from "./answer-events.ts";
 import type { PipelineEvent } from "./pipeline.ts";
 
 /** Samples and results of one channel, as the ledger of the protocol counts them. */
@@ -18,18 +18,8 @@ export interface Answered {
   /** End of the last final that has been returned. */
   readonly position: number;
   readonly tally: Readonly<Tally>;
-}
-
-export interface AnswersOptions {
-  /** The model's rate, Hz. */
-  readonly sampleRate: number;
-  /** Fields that every final has besides its bounds and the model's output. */
-  readonly finalFields?: { readonly is_final?: true };
-  /**
-   * Milliseconds of audio that were received after `position`; present when the client asked for `timing`. A segment
-   * reports it as the audio not answered yet.
-   */
-  readonly lagMs?: (position: number) => number;
+  /** Finals before it, with and without a result. */
+  readonly finals: number;
 }
 
 /** The place of one final, or of a marker, among the answers. */
@@ -40,8 +30,6 @@ interface Slot {
   events: readonly PipelineEvent[] | undefined;
 }
 
-type Success = Extract<Outcome, { status: "ok" }>;
-
 /**
  * The answers of one channel in the order of its audio: each waits for those before it, whatever order the outcomes
  * come in. The ledger counts exactly what is sent, since both are written here.
@@ -49,30 +37,38 @@ type Success = Extract<Outcome, { status: "ok" }>;
 export class Answers {
   readonly tally: Tally = { inferred: 0, silent: 0, failed: 0, segments: 0, interims: 0, errors: 0 };
   readonly sampleRate: number;
-  readonly #options: AnswersOptions;
+  readonly #events: AnswerEvents;
   readonly #slots: Slot[] = [];
   /** End of the last final. Samples between two finals are silence. */
   #covered: number;
   /** The same, and the account, of the finals that have been returned. */
   #answered: number;
-  readonly #returned: Pick<Tally, "inferred" | "failed" | "segments" | "errors">;
+  readonly #returned: Pick<Tally, "inferred" | "failed" | "segments" | "errors"> & { finals: number };
 
   /** @param answered where the stream that this one goes on from was answered up to; its finals are not answered again */
-  constructor(options: AnswersOptions, answered?: Answered) {
-    this.#options = options;
+  constructor(options: AnswerEventsOptions, answered?: Answered) {
+    this.#events = new AnswerEvents(options);
     this.sampleRate = options.sampleRate;
     this.#covered = this.#answered = answered?.position ?? 0;
     Object.assign(this.tally, answered?.tally);
     const { inferred, failed, segments, errors } = this.tally;
-    this.#returned = { inferred, failed, segments, errors };
+    this.#returned = { inferred, failed, segments, errors, finals: answered?.finals ?? 0 };
   }
 
   /** Up to where everything has been answered. */
   get answered(): Answered {
     const position = this.#answered;
-    const { inferred, failed } = this.#returned;
+    const { finals, ...returned } = this.#returned;
     const { interims } = this.tally;
-    return { position, tally: { ...this.#returned, silent: position - inferred - failed, interims } };
+    const silent = position - returned.inferred - returned.failed;
+    return { position, tally: { ...returned, silent, interims }, finals };
+  }
+
+  /** Number of the next final that is expected, from 0 in the stream that all of them go on from. */
+  get nextFinal(): number {
+    let expected = this.#returned.finals;
+    for (const { job } of this.#slots) if (job !== undefined) expected += 1;
+    return expected;
   }
 
   /** End of the last final that is expected, or was answered by the stream before. */
@@ -106,6 +102,27 @@ export class Answers {
     return job;
   }
 
+  /**
+   * Divides a final without an answer: its rest from `position` on, which is within it, is another one behind it.
+   * Returns both.
+   */
+  divide(job: Job, position: number): [Job, Job] {
+    const index = this.#indexOf(job);
+    const parts: [Job, Job] = [
+      { ...job, end: position },
+      { ...job, start: position },
+    ];
+    this.#slots.splice(index, 1, ...parts.map((part) => ({ job: part, events: undefined })));
+    return parts;
+  }
+
+  /** Counts the samples of a final without an answer as silence. Returns the events that can be sent now. */
+  withdraw(job: Job): PipelineEvent[] {
+    this.#slots.splice(this.#indexOf(job), 1);
+    this.tally.silent += job.end - job.start;
+    return this.#takeReady();
+  }
+
   /** Counts the samples before `position` that no final covers as silence. */
   silence(position: number): void {
     if (position <= this.#covered) return;
@@ -119,11 +136,12 @@ export class Answers {
     return this.#takeReady();
   }
 
-  /** Answers a final. Returns the events that can be sent now, in order. */
-  settle(job: Job, outcome: Outcome): PipelineEvent[] {
-    const slot = this.#slots.find((candidate) => candidate.job === job);
-    if (slot === undefined) throw new Error(`answers: an outcome for ${job.start}..${job.end}, which is not expected`);
-    slot.events = this.#answer(job, outcome);
+  /**
+   * Answers a final. Returns the events that can be sent now, in order.
+   * @param origin position that the times of words count from; default: that of the first sample of the final
+   */
+  settle(job: Job, outcome: Outcome, origin = job.start): PipelineEvent[] {
+    this.#slots[this.#indexOf(job)]!.events = this.#answer(job, outcome, origin);
     return this.#takeReady();
   }
 
@@ -136,11 +154,14 @@ export class Answers {
     return this.#takeReady();
   }
 
-  /** Counts an interim and returns its event; undefined when there is nothing to send. */
+  /**
+   * Counts an interim and returns its event; undefined when there is nothing to send. One that the model has declined
+   * does not count.
+   */
   interim(job: Job, outcome: Outcome): PipelineEvent | undefined {
-    if (outcome.status === "dropped") return undefined;
+    if (outcome.status === "dropped" || (outcome.status === "ok" && isEmpty(outcome))) return undefined;
     this.tally.interims += 1;
-    return outcome.status === "ok" ? this.#segment(job, outcome, { is_final: false }) : undefined;
+    return outcome.status === "ok" ? this.#events.interim(job, outcome) : undefined;
   }
 
   /**
@@ -165,6 +186,12 @@ export class Answers {
     return bytes;
   }
 
+  #indexOf(job: Job): number {
+    const index = this.#slots.findIndex((slot) => slot.job === job);
+    if (index === -1) throw new Error(`answers: an outcome for ${job.start}..${job.end}, which is not expected`);
+    return index;
+  }
+
   #takeReady(): PipelineEvent[] {
     const ready: PipelineEvent[] = [];
     for (let events = this.#slots[0]?.events; events !== undefined; events = this.#slots[0]?.events) {
@@ -178,6 +205,7 @@ export class Answers {
   #count({ start, end }: Job, event: PipelineEvent | undefined): void {
     const returned = this.#returned;
     this.#answered = end;
+    returned.finals += 1;
     if (event?.type === "error") {
       returned.failed += end - start;
       returned.errors += 1;
@@ -187,42 +215,18 @@ export class Answers {
     }
   }
 
-  #answer(job: Job, outcome: Outcome): readonly PipelineEvent[] {
+  #answer(job: Job, outcome: Outcome, origin: number): readonly PipelineEvent[] {
     if (outcome.status === "dropped") throw new Error(`answers: the final of ${job.start}..${job.end} was dropped`);
     if (outcome.status === "failed") return [this.#failure(job, outcome.code, outcome.message)];
     this.tally.inferred += job.end - job.start;
-    if (outcome.output === undefined && outcome.audio === undefined) return [];
-    if (job.step === "finish") return [{ type: "data", ...result(outcome) }];
-    this.tally.segments += 1;
-    return [this.#segment(job, outcome, this.#options.finalFields ?? {})];
+    if (isEmpty(outcome)) return [];
+    if (job.step !== "finish") this.tally.segments += 1;
+    return [this.#events.final(job, outcome, origin)];
   }
 
   #failure(job: Job, code: ErrorCode, message: string): PipelineEvent {
     this.tally.failed += job.end - job.start;
     this.tally.errors += 1;
-    // A model's last result, at the end of a stream, covers no samples.
-    return errorEvent({ code, message, ...(job.step !== "finish" && this.#bounds(job)) });
+    return this.#events.failure(job, code, message);
   }
-
-  #segment(job: Job, outcome: Success, extra: { is_final?: boolean }): PipelineEvent {
-    const { lagMs } = this.#options;
-    return {
-      type: "segment",
-      ...this.#bounds(job),
-      ...extra,
-      ...result(outcome),
-      ...(lagMs && { timing: { queue_ms: outcome.queueMs, infer_ms: outcome.inferMs, lag_ms: lagMs(job.end) } }),
-    };
-  }
-
-  #bounds(job: Job): { start_time: number; end_time: number } {
-    return { start_time: job.start / this.sampleRate, end_time: job.end / this.sampleRate };
-  }
-}
-
-/** The model's output as fields of an event, with the audio that follows it announced. */
-function result({ output, audio }: Success): Record<string, unknown> & Pick<PipelineEvent, "resultAudio"> {
-  if (audio === undefined) return { ...output };
-  const { samples, sampleRate } = audio;
-  return { ...output, audio: { bytes: samples.byteLength, sample_rate: sampleRate }, resultAudio: audio };
 }

@@ -12,6 +12,8 @@ export interface PatternContext {
   readonly sampleRate: number;
   /** The model keeps state: its jobs are steps, each with the state that the last one returned. */
   readonly keepsState: boolean;
+  /** The model is pinned: its streams stay in their worker, which gets each sample once. */
+  readonly pinned?: { readonly stepMs: number } | undefined;
   /** Milliseconds of audio that one channel may hold. */
   readonly maxHoldMs: number;
 }
@@ -49,6 +51,8 @@ export interface Pattern {
   readonly keepsState: boolean;
   /** Voice activity detection decides what the model runs on; `vad` may be set in `start`. */
   readonly usesVad: boolean;
+  /** A pinned model can be used. */
+  readonly takesPinned?: true;
   /** Name of the configuration section with the pattern's settings. */
   readonly section: string;
   /**
@@ -56,4 +60,10 @@ export interface Pattern {
    * the setting, when no stream can run with them.
    */
   prepare(start: PatternStart, section: object, context: PatternContext): Prepared;
+}
+
+/** Returns whether a pattern can use a model. */
+export function serves(pattern: Pattern, model: Pick<PatternContext, "keepsState" | "pinned">): boolean {
+  if (model.pinned !== undefined) return pattern.takesPinned === true;
+  return pattern.keepsState || !model.keepsState;
 }

@@ -37,8 +37,17 @@ export const NOTHING: Step = Object.freeze({ events: Object.freeze([]) as never,
  * which puts them in order and keeps the ledger; the channel owns it and gives it to the pipeline.
  */
 export interface Pipeline extends Disposable {
-  /** Samples before this position are not part of any later job. */
+  /** Samples before this position are not part of any later job, apart from those that wait for the one before them. */
   readonly needed: number;
+  /** Samples before this position are in no job that waits or runs, and in no later one. Default: see `unanswered`. */
+  readonly held?: number | undefined;
+  /**
+   * Samples before this position are in a final or silence. Default: `needed`. Where a final is without an answer, its
+   * start takes the place of this position.
+   */
+  readonly unanswered?: number | undefined;
+  /** A call runs that is no final's. */
+  readonly busy?: boolean;
   /** Samples from this position on are in no final yet and not known to be silence. */
   readonly undecided: number;
   /** The first suspicious thing found. The stream reports the earliest one of its channels. */
@@ -46,9 +55,9 @@ export interface Pipeline extends Disposable {
 
   /**
    * The state of a model that keeps state, as of the last answer; undefined: there is none yet, or the model keeps
-   * none.
+   * none. `pinned`: it stays in its worker.
    */
-  readonly modelState?: { readonly value: unknown } | undefined;
+  readonly modelState?: { readonly value: unknown } | "pinned" | undefined;
 
   /** Samples between two positions at which `save` may be called; 1 or more. They count from the start of the stream. */
   readonly grid: number;

@@ -1,9 +1,11 @@
 import type { Job, Outcome } from "../model/job.ts";
 import type { Samples } from "../native/samples.ts";
+import { warningEvent } from "../protocol/warning-event.ts";
 import type { Answers } from "./answers.ts";
 import { blockLength, type BlockPlace, type BlockSettings, readPlace } from "./blocks.ts";
 import type { Pattern } from "./pattern.ts";
 import { NOTHING, type Pipeline, type Step } from "./pipeline.ts";
+import { type Turns, turnsOf } from "./turns.ts";
 
 /**
  * Every block goes through the model in turn. Each call gets the state that the last good call returned, so only one
@@ -16,6 +18,7 @@ export const stateful: Pattern = {
     "results are `segment` events without `is_final`, and `data` at the end of the stream.",
   keepsState: true,
   usesVad: false,
+  takesPinned: true,
   section: "stateful",
   prepare(start, section: BlockSettings, context) {
     const blockSamples = blockLength("stateful", start, section, context);
@@ -25,7 +28,8 @@ export const stateful: Pattern = {
       finalFields: {},
       create: (answers, saved) => {
         const place = saved && readPlace(saved.state, blockSamples);
-        return new StatefulPipeline(answers, blockSamples, context.keepsState, place, saved?.modelState);
+        const turns = turnsOf(context, saved?.modelState);
+        return new StatefulPipeline(answers, blockSamples, turns, place);
       },
     };
   },
@@ -34,38 +38,34 @@ export const stateful: Pattern = {
 export class StatefulPipeline implements Pipeline {
   readonly #answers: Answers;
   readonly #blockSamples: number;
-  readonly #keepsState: boolean;
+  readonly #turns: Turns;
   /** Samples pushed. */
   #position: number;
   #blockStart: number;
   /** Blocks that wait for the one before them. */
   readonly #waiting: Job[] = [];
   #running: Job | undefined;
-  /** Undefined until a call has succeeded. */
-  #state: { readonly value: unknown } | undefined;
 
-  /** @param keepsState false: the model keeps no state and is only called in turn @param state of the model */
+  /** @param turns what one call leaves for the next */
   constructor(
     answers: Answers,
     blockSamples: number,
-    keepsState: boolean,
+    turns: Turns,
     place: BlockPlace = { position: 0, blockStart: 0 },
-    state?: { readonly value: unknown },
   ) {
     this.#answers = answers;
     this.#blockSamples = blockSamples;
-    this.#keepsState = keepsState;
+    this.#turns = turns;
     this.#position = place.position;
     this.#blockStart = place.blockStart;
-    this.#state = state;
   }
 
   get grid(): number {
     return this.#blockSamples;
   }
 
-  get modelState(): { readonly value: unknown } | undefined {
-    return this.#state;
+  get modelState(): Pipeline["modelState"] {
+    return this.#turns.state;
   }
 
   get needed(): number {
@@ -93,19 +93,19 @@ export class StatefulPipeline implements Pipeline {
   end(): Step {
     if (this.#position > this.#blockStart) this.#cut(this.#position);
     // A stream without audio has no state to finish.
-    if (this.#keepsState && this.#position > 0) {
+    if (this.#turns.finishes && this.#position > 0) {
       this.#expect({ kind: "final", step: "finish", start: this.#position, end: this.#position });
     }
     return this.#next();
   }
 
-  resolved(_job: Job, outcome: Outcome): Step {
-    const job = this.#running;
-    if (job === undefined) throw new Error("pipeline: an outcome, but no call is running");
+  resolved(job: Job, outcome: Outcome): Step {
+    const expected = this.#running;
+    if (expected === undefined) throw new Error("pipeline: an outcome, but no call is running");
     this.#running = undefined;
-    // After a failure the stream goes on from the last good state.
-    if (outcome.status === "ok" && job.step !== "finish") this.#state = { value: outcome.state };
-    const events = this.#answers.settle(job, outcome);
+    const { origin, isLost } = this.#turns.called(job, outcome);
+    const events = this.#answers.settle(expected, outcome, origin);
+    if (isLost) events.push(warningEvent("state_lost"));
     const next = this.#next();
     return { events: [...events, ...next.events], jobs: next.jobs };
   }
@@ -117,7 +117,7 @@ export class StatefulPipeline implements Pipeline {
   [Symbol.dispose](): void {}
 
   #cut(end: number): void {
-    this.#expect({ kind: "final", start: this.#blockStart, end, ...(this.#keepsState && { step: "step" }) });
+    this.#expect({ kind: "final", start: this.#blockStart, end });
     this.#blockStart = end;
   }
 
@@ -130,10 +130,9 @@ export class StatefulPipeline implements Pipeline {
   #next(): Step {
     const job = this.#running === undefined ? this.#waiting.shift() : undefined;
     if (job === undefined) return NOTHING;
-    if (job.step === "finish" && this.#state === undefined) return { events: this.#answers.skip(job), jobs: [] };
+    const call = this.#turns.next(job);
+    if (call === undefined) return { events: this.#answers.skip(job), jobs: [] };
     this.#running = job;
-    if (!this.#keepsState) return { events: [], jobs: [job] };
-    const call: Job = this.#state === undefined ? { ...job, step: "start" } : { ...job, state: this.#state.value };
     return { events: [], jobs: [call] };
   }
 }

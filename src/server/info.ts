@@ -1,4 +1,5 @@
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, SAMPLE_FORMAT_NAMES } from "../lib/sample-format.ts";
+import { serves } from "../pipeline/pattern.ts";
 import { PATTERNS } from "../pipeline/patterns.ts";
 import { featureNames } from "../protocol/features.ts";
 import type { Sessions } from "../session/sessions.ts";
@@ -21,14 +22,15 @@ export function describeServer(services: Services, sessions: Sessions, openedAt:
 }
 
 function describeModel(model: ServedModel): Record<string, unknown> {
-  const { name, ownName, sampleRate, keepsState, options, maxBatch, generation, unavailable } = model;
-  const patterns = Object.values(PATTERNS).filter((pattern) => pattern.keepsState || !keepsState);
+  const { name, ownName, sampleRate, keepsState, pinned, options, maxBatch, generation, unavailable } = model;
+  const patterns = Object.values(PATTERNS).filter((pattern) => serves(pattern, model));
   return {
     name,
     own_name: ownName,
     sample_rate: sampleRate,
     patterns: patterns.map((pattern) => pattern.name),
     stateful: keepsState,
+    ...(pinned && { pinned: true, step_ms: pinned.stepMs }),
     ...(options && { options }),
     max_batch: maxBatch,
     generation,

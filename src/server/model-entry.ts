@@ -100,7 +100,7 @@ export class ModelEntry {
       generation: this.#generation,
       sampleRate,
       keepsState: stateful,
-      pinned,
+      ...(pinned && { pinned: { stepMs: this.config.step_ms } }),
       encodesStates,
       options,
       maxBatch,

@@ -11,9 +11,10 @@ import type { ServerEvent } from "../protocol/events.ts";
 import type { MainThreadTimer } from "../telemetry/metrics/main-thread-timer.ts";
 import type { StreamOwner } from "./owner.ts";
 import type { StreamPlan } from "./plan.ts";
-import { isPlain } from "./resume/plain-state.ts";
+import { savedModel } from "./resume/plain-state.ts";
 import type { ChannelState } from "./resume/resume-state.ts";
-import type { StreamTelemetry, Submission } from "./stream-telemetry.ts";
+import { SpeechEvents } from "./speech-events.ts";
+import { isInterim, type StreamTelemetry, type Submission } from "./stream-telemetry.ts";
 
 /** Bytes of a job and its result, apart from their audio, as a round figure. */
 const JOB_BYTES = 1_024;
@@ -43,9 +44,7 @@ export class Channel implements Disposable {
   readonly #lane: Lane;
   /** Samples that the pipeline has seen. */
   #position: number;
-  /** Speech events so far, and those of them that have been sent, here or by the stream that this one goes on from. */
-  #speechEvents: number;
-  #speechEventsSent: number;
+  readonly #speechEvents: SpeechEvents;
   #disposed = false;
 
   /** @param saved the state to go on from. Throws InvalidState. */
@@ -57,8 +56,7 @@ export class Channel implements Disposable {
     this.store = store;
     this.#host = host;
     this.#position = store.end;
-    this.#speechEvents = saved?.made ?? 0;
-    this.#speechEventsSent = saved?.sent ?? 0;
+    this.#speechEvents = new SpeechEvents(saved);
     const options = { sampleRate, finalFields: prepared.finalFields, ...(plan.timing && { lagMs }) };
     this.#answers = new Answers(options, saved?.answered);
     const modelState = saved?.model?.kind === "value" ? { value: saved.model.value } : undefined;
@@ -70,9 +68,9 @@ export class Channel implements Disposable {
     return this.#answers.tally;
   }
 
-  /** Results and markers that the client has not got yet. */
+  /** Results and markers that the client has not got yet, and a call that runs for no final. */
   get pending(): number {
-    return this.#answers.pending;
+    return this.#answers.pending + (this.#pipeline.busy === true ? 1 : 0);
   }
 
   /** Bytes of jobs without a result, and of results that wait for earlier ones. */
@@ -92,16 +90,14 @@ export class Channel implements Disposable {
 
   /** Returns the state at this position, for a checkpoint that may come later. */
   save(): { pipeline: SavedPipeline; made: number } {
-    return { pipeline: this.#pipeline.save(), made: this.#speechEvents };
+    return { pipeline: this.#pipeline.save(), made: this.#speechEvents.made };
   }
 
   /** Returns a state that `save` returned with what has been answered and sent until now. */
   state(saved: { readonly pipeline: SavedPipeline; readonly made: number }): ChannelState {
     const { modelState } = this.#pipeline;
-    const value = modelState?.value;
-    const model = isPlain(value) ? ({ kind: "value", value } as const) : ({ kind: "lost" } as const);
-    const sent = this.#speechEventsSent;
-    return { ...saved, answered: this.#answers.answered, sent, ...(modelState && { model }) };
+    const { sent } = this.#speechEvents;
+    return { ...saved, answered: this.#answers.answered, sent, ...(modelState && { model: savedModel(modelState) }) };
   }
 
   /** The first suspicious thing found in the channel's audio. */
@@ -109,9 +105,14 @@ export class Channel implements Disposable {
     return this.#pipeline.suspicion;
   }
 
+  /** Samples before this position are in an answer, or silence. */
+  get unanswered(): number {
+    return this.#answers.firstPending ?? this.#pipeline.unanswered ?? this.#pipeline.needed;
+  }
+
   /** Samples before this position are not needed any more. */
   get needed(): number {
-    return this.#answers.firstPending ?? this.#pipeline.needed;
+    return this.#pipeline.held ?? this.unanswered;
   }
 
   /** Samples of the open utterance or block, and of what comes before it in case it becomes one. */
@@ -187,7 +188,7 @@ export class Channel implements Disposable {
     const { owner, telemetry } = this.#host;
     let sent: boolean | undefined;
     for (const pipelineEvent of step.events) {
-      if (isSpeechEvent(pipelineEvent) && this.#wasSent()) continue;
+      if (this.#speechEvents.isRepeated(pipelineEvent)) continue;
       const { resultAudio, ...event } = pipelineEvent;
       telemetry.event(this.index, pipelineEvent);
       sent = owner.send({ ...event, channel: this.index } as ServerEvent, resultAudio);
@@ -197,17 +198,11 @@ export class Channel implements Disposable {
     return sent;
   }
 
-  /** Counts a speech event. Returns whether the stream that this one goes on from has sent it. */
-  #wasSent(): boolean {
-    this.#speechEvents += 1;
-    if (this.#speechEvents <= this.#speechEventsSent) return true;
-    this.#speechEventsSent = this.#speechEvents;
-    return false;
-  }
-
   #submit(job: Job): void {
     const audio = this.store.span(job.start, job.end);
-    const submission = this.#host.telemetry.submitted(this.index, job, this.store.end);
+    // The last call for an utterance has none of its samples.
+    const start = job.step === "finish" ? (this.#answers.firstPending ?? job.start) : job.start;
+    const submission = this.#host.telemetry.submitted(this.index, job, { start, position: this.store.end });
     const { traceparent } = submission.trace;
     if (job.kind === "final") this.#host.submitted();
     this.#lane.submit({ ...job, audio, traceparent }, (outcome) => this.#settle(submission, outcome));
@@ -229,19 +224,20 @@ export class Channel implements Disposable {
 
   #answer(submission: Submission, outcome: Outcome): void {
     const { telemetry } = this.#host;
-    const isFinal = submission.job.kind === "final";
-    if (isFinal) {
-      telemetry.settled(submission, outcome);
-      this.#host.settled(submission, outcome);
+    const { job } = submission;
+    if (job.kind === "final") this.#host.settled(submission, outcome);
+    telemetry.settled(submission, outcome);
+    const step = this.#pipeline.resolved(job, outcome);
+    const sent = this.#apply(step);
+    if (isInterim(job)) {
+      const last = step.events.at(-1);
+      const isSent = last?.type === "segment" && last.is_final === false ? sent : undefined;
+      telemetry.interimSettled(submission, outcome, isSent);
+      // A step may end what was spoken before it by an error.
+      if (step.events.length === 0 || isSent !== undefined) return;
     }
-    const sent = this.#apply(this.#pipeline.resolved(submission.job, outcome));
-    if (!isFinal) return telemetry.interimSettled(submission, outcome, sent);
-    const answeredBefore = this.pending === 0 ? Infinity : this.needed;
+    const answeredBefore = this.pending === 0 ? Infinity : this.unanswered;
     telemetry.finalsSent(this.index, answeredBefore, this.#host.receivedSeconds);
     this.#host.answered();
   }
-}
-
-function isSpeechEvent({ type }: { readonly type: string }): boolean {
-  return type === "active" || type === "inactive";
 }

@@ -107,8 +107,15 @@ export class Channels implements Disposable {
     return this.#channels[0]?.store.room ?? 0;
   }
 
-  /** Samples of every channel of which nothing is held any more. */
+  /** Samples of every channel that are in answers, or silence. */
   get answered(): number {
+    let least = this.position;
+    for (const { unanswered } of this.#channels) least = Math.min(least, unanswered);
+    return least;
+  }
+
+  /** Samples of every channel of which nothing is held any more. */
+  get released(): number {
     let least = this.position;
     for (const { needed } of this.#channels) least = Math.min(least, needed);
     return least;

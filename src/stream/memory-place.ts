@@ -39,7 +39,7 @@ export class MemoryPlace implements Holder {
   }
 
   get answered(): number {
-    return this.#channels.answered;
+    return this.#channels.released;
   }
 
   evict(message: string): void {

@@ -2,7 +2,8 @@ import type { Demand } from "../capacity/demand.ts";
 import type { Config } from "../config/config.ts";
 import { maxHoldMs, patternSection } from "../config/stream-check.ts";
 import { nearestName } from "../lib/nearest-name.ts";
-import type { Pattern, Prepared } from "../pipeline/pattern.ts";
+import { type Pattern, type Prepared, serves } from "../pipeline/pattern.ts";
+import { PATTERNS } from "../pipeline/patterns.ts";
 import type { CallerLimits } from "../protocol/caller.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { Started } from "../protocol/events.ts";
@@ -58,8 +59,8 @@ export function planStream(start: Start, pattern: Pattern, caller: CallerLimits,
       "for which this server has memory";
     throw new ProtocolError("unsupported_format", message, { param: "format.channels" });
   }
-  const { sampleRate, keepsState } = model;
-  const context = { sampleRate, keepsState, maxHoldMs: maxHoldMs(limits) };
+  const { sampleRate, keepsState, pinned } = model;
+  const context = { sampleRate, keepsState, pinned, maxHoldMs: maxHoldMs(limits) };
   const prepared = pattern.prepare(start, patternSection(config, pattern), context);
   const { max_message_bytes, idle_timeout_ms, session_ms } = limits;
   return {
@@ -124,11 +125,13 @@ function chooseModel(
   if (model.unavailable !== undefined) {
     throw new ProtocolError("model_unavailable", `model "${model.name}": ${model.unavailable}`, { param: "model" });
   }
-  if (model.keepsState && !pattern.keepsState) {
-    const fitting = [...models.values()].filter(({ keepsState }) => !keepsState).map((each) => each.name);
+  if (!serves(pattern, model)) {
+    const fitting = [...models.values()].filter((each) => serves(pattern, each)).map((each) => each.name);
     const allowed = fitting.join(", ") || "no model of this server";
+    const patterns = Object.values(PATTERNS).filter((each) => serves(each, model));
     const message =
-      `model: found "${model.name}", which keeps state; ` + `allowed: ${allowed} here, or the pattern stateful`;
+      `model: found "${model.name}", which ${model.pinned === undefined ? "keeps state" : "is pinned"}; ` +
+      `allowed: ${allowed} here, or the pattern ${patterns.map((each) => each.name).join(" or ")}`;
     throw new ProtocolError("invalid_request", message, { param: "model" });
   }
   return model;

@@ -1,5 +1,6 @@
 import type { Arena } from "../audio/arena.ts";
 import type { Config } from "../config/config.ts";
+import type { PatternContext } from "../pipeline/pattern.ts";
 import type { Lane, LaneOwner } from "../pool/lane.ts";
 import type { Logger } from "../telemetry/log/log.ts";
 import type { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
@@ -21,8 +22,8 @@ export interface ServedModel {
   readonly sampleRate: number;
   /** The model keeps state: it can only be called in turn. */
   readonly keepsState: boolean;
-  /** A stream stays in the worker that has opened it, and is lost with that: the model has no state to be kept. */
-  readonly pinned?: boolean;
+  /** A stream stays in the worker that has opened it, and is lost with that. `stepMs` is `model.step_ms`. */
+  readonly pinned?: PatternContext["pinned"];
   /** The state stays in the server: no checkpoint has it, and none is taken from one. */
   readonly encodesStates?: boolean | undefined;
   /** Names of the options that a start may have; undefined: all are passed on. */

@@ -1,4 +1,5 @@
 import type { Job, Outcome } from "../model/job.ts";
+import { isEmpty } from "../pipeline/answer-events.ts";
 import type { PipelineEvent } from "../pipeline/pipeline.ts";
 import type { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
 import type { MeasuredStream, StreamMetrics } from "../telemetry/metrics/stream-metrics.ts";
@@ -16,6 +17,11 @@ export interface Submission {
    */
   readonly silence: number | undefined;
   outcome: Outcome | undefined;
+}
+
+/** The result of a job is an interim one. */
+export function isInterim({ kind, partial }: Job): boolean {
+  return kind === "interim" || partial === true;
 }
 
 /** Metrics and spans of one stream. The stream reports what happens; nothing here changes it. */
@@ -57,12 +63,17 @@ export class StreamTelemetry {
     }
   }
 
-  /** A job is about to be submitted. @param position samples that the pipeline has seen */
-  submitted(channel: number, job: Job, position: number): Submission {
+  /**
+   * A job is about to be submitted.
+   * @param place.start position at which the audio of its result starts
+   * @param place.position samples that the pipeline has seen
+   */
+  submitted(channel: number, job: Job, { start, position }: { start: number; position: number }): Submission {
     const rate = this.#model.sampleRate;
     const speechEnd = this.#speechEnd[channel];
     const silence = speechEnd === undefined ? undefined : position / rate - speechEnd;
-    const facts = { kind: job.kind, channel, start: job.start / rate, end: job.end / rate, silence };
+    const kind = isInterim(job) ? "interim" : "final";
+    const facts = { kind, channel, start: start / rate, end: job.end / rate, silence } as const;
     const submittedAt = this.#clock();
     const submission: Submission = {
       job,
@@ -71,36 +82,40 @@ export class StreamTelemetry {
       silence,
       outcome: undefined,
     };
-    if (job.kind === "final") (this.#unanswered[channel] ??= []).push(submission);
+    if (kind === "final") (this.#unanswered[channel] ??= []).push(submission);
     return submission;
   }
 
-  /** A final has its outcome. Its answer may still wait for those before it. */
+  /** A job has its outcome. The answer of a final may still wait for those before it. */
   settled(submission: Submission, outcome: Outcome): void {
     submission.trace.settled(outcome);
     submission.outcome = outcome;
   }
 
-  /** An interim has its outcome. @param sent undefined: it came too late to be sent; false: it was held back */
-  interimSettled(submission: Submission, outcome: Outcome, sent: boolean | undefined): void {
-    submission.trace.settled(outcome);
-    submission.trace.resultSent();
+  /**
+   * An interim has its outcome.
+   * @param sent undefined: there was nothing to send, or it came too late; false: it was held back
+   */
+  interimSettled({ trace, job }: Submission, outcome: Outcome, sent: boolean | undefined): void {
+    trace.resultSent();
     if (outcome.status === "dropped") return;
     const model = this.#metrics.model(this.#model.name);
-    if (outcome.status === "failed") model.interimEnded("failed");
-    else model.interimEnded(sent === undefined ? "late" : sent ? "sent" : "withheld");
+    if (sent !== undefined) model.interimEnded(sent ? "sent" : "withheld");
+    else if (job.partial === true) return;
+    else if (outcome.status === "failed") model.interimEnded("failed");
+    else model.interimEnded(isEmpty(outcome) ? "declined" : "late");
   }
 
   /**
-   * All finals of a channel that start before `position` have been sent.
+   * All finals of a channel that end by `position` have been sent.
    * @param received seconds of audio received so far
    */
   finalsSent(channel: number, position: number, received: number): void {
     const waiting = this.#unanswered[channel] ?? [];
-    for (let first = waiting[0]; first !== undefined && first.job.start < position; first = waiting[0]) {
+    for (let first = waiting[0]; first?.outcome !== undefined && first.job.end <= position; first = waiting[0]) {
       waiting.shift();
       first.trace.resultSent();
-      if (first.outcome?.status !== "ok") continue;
+      if (first.outcome.status !== "ok") continue;
       const latencyMs = this.#clock() - first.submittedAt;
       const lag = Math.max(0, received - first.job.end / this.#model.sampleRate);
       const sinceSpeechMs = first.silence === undefined ? undefined : first.silence * 1000 + latencyMs;

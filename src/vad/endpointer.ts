@@ -126,6 +126,11 @@ export class Endpointer {
     return this.#utteranceStart;
   }
 
+  /** End of the last speech window; undecided samples may still be speech. */
+  get speechEnd(): number {
+    return this.#speechEnd;
+  }
+
   /** The earliest position at which an utterance that is still to come can begin. */
   get needed(): number {
     if (this.#utteranceStart !== undefined) return this.#utteranceStart;

@@ -1,9 +1,11 @@
 import type { Job, Outcome } from "../../src/model/job.ts";
-import { Answers, type AnswersOptions } from "../../src/pipeline/answers.ts";
+import type { AnswerEventsOptions } from "../../src/pipeline/answer-events.ts";
+import { Answers } from "../../src/pipeline/answers.ts";
 import type { Pattern } from "../../src/pipeline/pattern.ts";
 import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import type { Pipeline, PipelineEvent, Step } from "../../src/pipeline/pipeline.ts";
-import { SegmentedPipeline } from "../../src/pipeline/segmented.ts";
+import { SegmentedPipeline } from "../../src/pipeline/segmented-pipeline.ts";
+import { WholeUtterances } from "../../src/pipeline/whole-utterances.ts";
 import type { ErrorCode } from "../../src/protocol/errors.ts";
 import { VAD_DEFAULTS, type VadSettings } from "../../src/protocol/vad-settings.ts";
 import type { Detector } from "../../src/vad/detector.ts";
@@ -46,7 +48,7 @@ export class PlainVad implements Detector {
 /** How to build a pipeline, and the options of the answers that it is built on. */
 export interface PipelineSetup {
   readonly make: (answers: Answers) => Pipeline;
-  readonly options?: Partial<AnswersOptions>;
+  readonly options?: Partial<AnswerEventsOptions>;
   /** Samples that the pipeline keeps before it makes a job of them, at most. */
   readonly holds?: number;
 }
@@ -76,7 +78,8 @@ export function segmentedSetup(
   return {
     make: (answers) => {
       const endpointer = new Endpointer(settings, RATE, WINDOW);
-      return new SegmentedPipeline(answers, new PlainVad(), endpointer, options.interimEvery ?? Infinity);
+      const utterances = new WholeUtterances(answers, endpointer, options.interimEvery ?? Infinity);
+      return new SegmentedPipeline(answers, new PlainVad(), endpointer, utterances);
     },
     options: { finalFields: { is_final: true }, ...(options.lagMs && { lagMs: options.lagMs }) },
     holds: settings.pre_roll_ms + settings.max_utterance_ms + WINDOW,

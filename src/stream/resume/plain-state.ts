@@ -1,3 +1,6 @@
+import type { Pipeline } from "../../pipeline/pipeline.ts";
+import type { ChannelState } from "./resume-state.ts";
+
 /** Prototypes of plain data, which a structured clone keeps and no other thread shares. */
 const PLAIN: ReadonlySet<unknown> = new Set(
   [
@@ -10,6 +13,12 @@ const PLAIN: ReadonlySet<unknown> = new Set(
 /** Most values that are looked at. A state with more would not fit into a token. */
 const MAX_VALUES = 20_000;
 const MAX_DEPTH = 32;
+
+/** Returns the state of a model as a checkpoint has it. */
+export function savedModel(state: NonNullable<Pipeline["modelState"]>): NonNullable<ChannelState["model"]> {
+  if (state === "pinned" || !isPlain(state.value)) return { kind: "lost" };
+  return { kind: "value", value: state.value };
+}
 
 /** Returns whether the state of a model is plain data, which another process can go on from. */
 export function isPlain(state: unknown): boolean {

@@ -19,7 +19,7 @@ const tallySchema = v.strictObject({
 
 const channelSchema = v.strictObject({
   /** Up to where the channel is answered, and the account of that. */
-  answered: v.strictObject({ position: samples, tally: tallySchema }),
+  answered: v.strictObject({ position: samples, tally: tallySchema, finals: v.optional(samples, 0) }),
   /** Speech events up to the state, and those that have been sent. */
   made: samples,
   sent: samples,

@@ -16,6 +16,7 @@ export const INTERIM_FATES = [
   "overtaken",
   "late",
   "withheld",
+  "declined",
   "failed",
   "closed",
 ] as const;

@@ -20,7 +20,7 @@ function stateOf(bytes: number, change: object = {}): ResumeState {
     decoder: noise,
     reported: { observed: 0, flags: 0, suspicion: false },
     flushes: [],
-    channels: [{ answered: { position: 5, tally }, made: 0, sent: 0, pipeline: {} }],
+    channels: [{ answered: { position: 5, tally, finals: 1 }, made: 0, sent: 0, pipeline: {} }],
     ...change,
   } as ResumeState;
 }

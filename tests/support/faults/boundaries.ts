@@ -17,7 +17,7 @@ import { StreamerDialect } from "../../../src/dialects/streamer.ts";
 import { DecodeChain } from "../../../src/native/chain.ts";
 import { EnergyVad } from "../../../src/native/vad.ts";
 import { Answers } from "../../../src/pipeline/answers.ts";
-import { SegmentedPipeline } from "../../../src/pipeline/segmented.ts";
+import { SegmentedPipeline } from "../../../src/pipeline/segmented-pipeline.ts";
 import { SimplePipeline } from "../../../src/pipeline/simple.ts";
 import { StatefulPipeline } from "../../../src/pipeline/stateful.ts";
 import { Dispatcher } from "../../../src/pool/dispatcher.ts";

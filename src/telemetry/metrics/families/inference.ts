@@ -28,7 +28,7 @@ export function inferenceFamilies(registry: MetricRegistry) {
       "streamer_interims_total",
       "Requested interim results: sent; replaced (a newer one took its place in the queue); stretched (skipped " +
         "because the one before was still running); overtaken (the final came first); late (finished when no longer " +
-        "needed); withheld (the client reads too slowly); failed; closed (the stream was over).",
+        "needed); withheld (the client reads too slowly); declined (the model returned none); failed; closed (the stream was over).",
       ["model", "fate"],
     ),
   };
