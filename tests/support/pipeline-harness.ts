@@ -4,6 +4,7 @@ import { Answers } from "../../src/pipeline/answers.ts";
 import type { Pattern } from "../../src/pipeline/pattern.ts";
 import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import type { Pipeline, PipelineEvent, Step } from "../../src/pipeline/pipeline.ts";
+import { PinnedUtterances } from "../../src/pipeline/pinned-utterances.ts";
 import { SegmentedPipeline } from "../../src/pipeline/segmented-pipeline.ts";
 import { WholeUtterances } from "../../src/pipeline/whole-utterances.ts";
 import type { ErrorCode } from "../../src/protocol/errors.ts";
@@ -86,6 +87,31 @@ export function segmentedSetup(
   };
 }
 
+export interface PinnedOptions {
+  readonly settings?: Partial<VadSettings>;
+  readonly interimEvery?: number | undefined;
+  readonly step?: number;
+}
+
+/** `segmented` with a pinned model, whose steps are of 30 samples by default. */
+export function pinnedSetup({ settings, interimEvery = Infinity, step = 30 }: PinnedOptions = {}): PipelineSetup {
+  const { max_utterance_ms: maxUtterance, ...vad } = { ...VAD_SETTINGS, ...settings };
+  return {
+    make: (answers) => {
+      const endpointer = new Endpointer({ ...vad, max_utterance_ms: Infinity }, RATE, WINDOW);
+      const lengths = { step, postRoll: vad.post_roll_ms, maxUtterance, interimEvery };
+      return new SegmentedPipeline(
+        answers,
+        new PlainVad(),
+        endpointer,
+        new PinnedUtterances(answers, endpointer, lengths),
+      );
+    },
+    options: { finalFields: { is_final: true } },
+    holds: Math.max(vad.pre_roll_ms + 100, vad.min_silence_ms + step) + WINDOW,
+  };
+}
+
 /** The model's answer to a job; which of them fail depends on where they are and on nothing else. */
 export function outcomeOf(job: Job, failEvery = 0): Outcome {
   const times = { queueMs: 0, inferMs: 0 };
@@ -112,7 +138,7 @@ export class PipelineRun {
 
   /** Samples before it are needed neither by the pipeline nor by a final without an answer. */
   get needed(): number {
-    return this.answers.firstPending ?? this.pipeline.needed;
+    return this.pipeline.held ?? this.answers.firstPending ?? this.pipeline.needed;
   }
 
   abort(end: number, code: ErrorCode, message: string): this {
@@ -165,7 +191,7 @@ export class PipelineRun {
 
   /** Short texts of the jobs that wait. */
   get waiting(): string[] {
-    return this.jobs.map(({ kind, start, end }) => `${kind} ${start} ${end}`);
+    return this.jobs.map(({ kind, step, start, end }) => `${step ?? kind} ${start} ${end}`);
   }
 }
 
