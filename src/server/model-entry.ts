@@ -56,6 +56,8 @@ export class ModelEntry {
   #next: ModelPool | undefined;
   readonly #earlier = new Map<number, EarlierGeneration>();
   #isClosed = false;
+  /** Of this generation, `words` of another form have been reported. */
+  #oddWordsOf = 0;
 
   constructor(options: ModelEntryOptions) {
     this.#options = options;
@@ -104,6 +106,7 @@ export class ModelEntry {
       encodesStates,
       options,
       maxBatch,
+      oddWords: () => this.#reportOddWords(),
       get unavailable() {
         return pool.unavailable?.reason ?? pool.reportedReason;
       },
@@ -162,6 +165,12 @@ export class ModelEntry {
     this.#isClosed = true;
     const loaded = [this.#pool, ...[...this.#earlier.values()].map(({ pool }) => pool)];
     await Promise.all([...loaded, ...(this.#next ? [this.#next] : [])].map((pool) => pool.close()));
+  }
+
+  #reportOddWords(): void {
+    if (this.#oddWordsOf === this.#generation) return;
+    this.#oddWordsOf = this.#generation;
+    this.#options.log.warn("odd_words", { model: this.name });
   }
 
   async #leave(generation: number, earlier: EarlierGeneration): Promise<void> {

@@ -57,7 +57,12 @@ export class Channel implements Disposable {
     this.#host = host;
     this.#position = store.end;
     this.#speechEvents = new SpeechEvents(saved);
-    const options = { sampleRate, finalFields: prepared.finalFields, ...(plan.timing && { lagMs }) };
+    const { oddWords } = model;
+    const options = {
+      ...{ sampleRate, finalFields: prepared.finalFields },
+      ...(plan.timing && { lagMs }),
+      ...(oddWords && { oddWords }),
+    };
     this.#answers = new Answers(options, saved?.answered);
     const modelState = saved?.model?.kind === "value" ? { value: saved.model.value } : undefined;
     this.#pipeline = prepared.create(this.#answers, saved && { state: saved.pipeline, modelState });

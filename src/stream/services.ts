@@ -30,6 +30,8 @@ export interface ServedModel {
   readonly options?: readonly string[] | undefined;
   /** Pieces of audio in one call at most. */
   readonly maxBatch: number;
+  /** Reports, once, that the model's results have `words` of another form than the convention has. */
+  readonly oddWords?: () => void;
   /** Why no stream can be started, for people; undefined: one can. */
   readonly unavailable?: string | undefined;
   /** The model has no worker and gets none: all of its jobs fail. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
-import { pinnedSetup } from "../support/pipeline-harness.ts";
 import { type Endpoint, PinnedRun } from "../support/pinned-lane.ts";
+import { pinnedSetup } from "../support/pipeline-harness.ts";
 
 const make = (options: Parameters<typeof pinnedSetup>[0] = {}, endpoint?: Endpoint): PinnedRun =>
   new PinnedRun(pinnedSetup(options), endpoint);
@@ -35,7 +35,14 @@ describe("steps", () => {
     const run = make().hear("##########......");
     expect(run.waiting).toEqual(["start 0 30"]);
     expect(run.pipeline.busy).toBe(true);
-    expect(runAll(run)).toEqual(["start 0 30", "step 30 60", "step 60 90", "step 90 120", "step 120 135", "finish 135 135"]);
+    expect(runAll(run)).toEqual([
+      "start 0 30",
+      "step 30 60",
+      "step 60 90",
+      "step 90 120",
+      "step 120 135",
+      "finish 135 135",
+    ]);
     expect(run.pipeline.busy).toBe(false);
   });
 
@@ -70,7 +77,14 @@ describe("steps", () => {
       ...["start 0 30", "step 30 60", "step 60 65", "finish 65 65"],
       ...["step 65 95", "step 95 125", "step 125 155", "finish 155 155"],
     ]);
-    expect(run.said()).toEqual(["active 0", "inactive 30", "active 90", "inactive 120", "segment 0 65", "segment 65 155"]);
+    expect(run.said()).toEqual([
+      "active 0",
+      "inactive 30",
+      "active 90",
+      "inactive 120",
+      "segment 0 65",
+      "segment 65 155",
+    ]);
   });
 });
 
@@ -148,10 +162,14 @@ describe("the end of a segment", () => {
   });
 
   test("by an endpoint before a flush lets flushed follow both finals, or the one that has speech", () => {
-    const run = make({}, (start) => start === 0).hear("#######").flush();
+    const run = make({}, (start) => start === 0)
+      .hear("#######")
+      .flush();
     runAll(run);
     expect(run.said()).toEqual(["active 0", "inactive 70", "segment 0 30", "segment 30 70", "flushed 70"]);
-    const pause = make({}, (start) => start === 30).hear("######....").flush();
+    const pause = make({}, (start) => start === 30)
+      .hear("######....")
+      .flush();
     runAll(pause);
     expect(pause.said()).toEqual(["active 0", "inactive 100", "segment 0 60", "flushed 100"]);
   });
@@ -167,15 +185,18 @@ describe("failures", () => {
     expect(run.answers.tally).toMatchObject({ inferred: 75, failed: 60, silent: 0, errors: 1 });
   });
 
-  test.each(["worker_crashed", "inference_timeout"] as const)("a worker that ends in a step (%s) loses the state", (code) => {
-    const run = make().hear("##########");
-    run.run().fail(code);
-    expect(run.events.slice(1)).toMatchObject([
-      { type: "error", code, start_time: 0, end_time: 0.06 },
-      { type: "warning", code: "state_lost" },
-    ]);
-    expect(run.waiting).toEqual(["start 60 90"]);
-  });
+  test.each(["worker_crashed", "inference_timeout"] as const)(
+    "a worker that ends in a step (%s) loses the state",
+    (code) => {
+      const run = make().hear("##########");
+      run.run().fail(code);
+      expect(run.events.slice(1)).toMatchObject([
+        { type: "error", code, start_time: 0, end_time: 0.06 },
+        { type: "warning", code: "state_lost" },
+      ]);
+      expect(run.waiting).toEqual(["start 60 90"]);
+    },
+  );
 
   test("a worker that ends between two steps costs the steps before, and the one behind is the first of the next", () => {
     const run = make({ interimEvery: 30 }).hear("##########");
@@ -201,7 +222,14 @@ describe("failures", () => {
     const run = make().hear("###......").answerAll();
     run.lane.die();
     run.hear("###......").answerAll();
-    expect(run.said()).toEqual(["active 0", "inactive 30", "segment 0 65", "active 90", "inactive 120", "segment 65 155"]);
+    expect(run.said()).toEqual([
+      "active 0",
+      "inactive 30",
+      "segment 0 65",
+      "active 90",
+      "inactive 120",
+      "segment 65 155",
+    ]);
   });
 
   test("a last call that throws is answered by an error, and the next utterance has a new stream", () => {

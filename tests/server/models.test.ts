@@ -95,7 +95,7 @@ test("info has for each model its own name, its patterns, whether it keeps state
   const settings: Settings = { "models.served.name": path, "models.served.workers": 1, "models.denoise.workers": 1 };
   await using server = await InProcessServer.start(settings);
   const all = ["simple", "stateful", "segmented"];
-  const usual = { sample_rate: 16_000, patterns: all, stateful: false, max_batch: 1, generation: 1 };
+  const usual = { sample_rate: 16_000, patterns: all, stateful: false, pinned: false, max_batch: 1, generation: 1 };
   expect(await names(server)).toEqual([
     { name: "simulated", own_name: "simulated", ...usual },
     { name: "served", own_name: "own", ...usual, sample_rate: 8_000, options: ["language", "prompt"], max_batch: 4 },
