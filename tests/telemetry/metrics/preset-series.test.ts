@@ -21,7 +21,7 @@ test("series with known labels exist at 0 before the first event", () => {
   expect(labels(traffic.eventsSent)).toEqual(Object.keys(EVENTS).map((type) => ({ type })));
   expect(labels(server.spans)).toEqual([{ fate: "recorded" }, { fate: "exported" }, { fate: "failed" }]);
   expect(labels(streams.started)).toHaveLength(4);
-  expect(labels(inference.interims)).toHaveLength(16);
+  expect(labels(inference.interims)).toHaveLength(18);
 });
 
 test("a session can only be refused or closed for a code that has a status or a close code", () => {
