@@ -68,6 +68,8 @@ export class ResultRing {
     const texts: string[] = [];
     for (const result of results) {
       if (result.audio !== undefined || result.state !== undefined) return false;
+      // Of an output, only its text is written.
+      if (result.outputJson !== undefined && (result.opened ?? result.endpoint)) return false;
       const text = textOf(result);
       limit += RESULT_HEADER * 2 + BYTES_PER_CHARACTER * text.length;
       // Before more of a large result is encoded.

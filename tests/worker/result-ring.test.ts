@@ -34,6 +34,15 @@ test("results with audio or state, or larger than the memory, travel in a messag
   expect(worker.write(0, 1, [{ outputJson: JSON.stringify({ text: "a".repeat(100_000) }) }])).toBe(false);
 });
 
+test("what a pinned stream reports is not lost: beside an output it travels in a message, alone it fits", () => {
+  const { worker, host } = sides();
+  for (const beside of [{ opened: true }, { endpoint: true }] as const) {
+    expect(worker.write(1, 0, [{ outputJson: "{}", ...beside }])).toBe(false);
+    expect(worker.write(1, 0, [beside])).toBe(true);
+    expect(host.read()).toEqual([{ position: 1, inferMs: 0, results: [beside] }]);
+  }
+});
+
 test("what does not fit beside results that were not read is refused, and nothing is lost", () => {
   const lengths = fc.array(fc.tuple(fc.integer({ min: 0, max: 9000 }), fc.boolean()), {
     minLength: 50,
