@@ -1,113 +1,164 @@
-// Starts the built executable as a server, streams a recording to it in real time, and prints the results.
+// Serves a speech recogniser, streams a recording of two speakers to it in real time, and prints their words:
+//
+//   bun scripts/demo.ts [--simulated]
+//
+// The recogniser is examples/moonshine, whose packages are installed first, once. Where that fails, and with
+// --simulated, the simulated model is served.
 
-import { join } from "node:path";
+import { join, relative } from "node:path";
 
+import { SignalRepeats } from "../src/commands/terminal/signal-repeats.ts";
 import { buildExecutable } from "./build.ts";
+import { DemoServer, ServerFault } from "./demo-server.ts";
+import { ExamplePackages, PACKAGE_SOURCES } from "./example-packages.ts";
 
 const root = join(import.meta.dir, "..");
 const recording = join("tests", "data", "two-speakers-48k.wav");
 
-const START_TIMEOUT_MS = 30_000;
-const STOP_TIMEOUT_MS = 15_000;
-/** Lines of the server's log that are printed when the demo fails: the last ones. */
-const LOG_LINES = 20;
-
-const LISTENING = /^listening on http:\/\/(\S+)$/;
+/** Two speakers, each with interim results: more workers would only take longer to load. */
+const WORKERS = "model.workers=2";
+/** What the packages of the recogniser need. */
+const DOWNLOAD = "some 80 MB to download, 180 MB on disk";
+/** Exit code after Ctrl-C, as shells have it. */
+const INTERRUPTED_EXIT = 130;
 
 /** A failure that is explained by its message: it is printed without a stack. */
 class DemoError extends Error {}
 
-type Server = Bun.Subprocess<"ignore", "pipe", "pipe">;
+/** Ctrl-C, or another signal to end. */
+class Interrupted extends Error {
+  readonly signal: NodeJS.Signals;
 
-/** Keeps the last lines of a stream in `lines`. Resolves when the stream ends. */
-async function keepLastLines(stream: ReadableStream<Uint8Array>, lines: string[]): Promise<void> {
-  for await (const line of linesOf(stream)) {
-    lines.push(line);
-    if (lines.length > LOG_LINES) lines.shift();
+  constructor(signal: NodeJS.Signals) {
+    super(`interrupted by ${signal}`);
+    this.signal = signal;
   }
 }
 
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, void> {
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const bytes of stream) {
-    const lines = (text + decoder.decode(bytes, { stream: true })).split("\n");
-    text = lines.pop() ?? "";
-    yield* lines;
-  }
-  if (text !== "") yield text;
+/** What is served. */
+interface Served {
+  readonly server: DemoServer;
+  readonly command: string;
+  readonly introduction: string;
 }
 
-/** Waits until the server is ready. Returns its host and port. */
-async function waitForAddress(server: Server): Promise<string> {
-  const timer = setTimeout(() => server.kill("SIGKILL"), START_TIMEOUT_MS);
-  try {
-    for await (const line of linesOf(server.stdout)) {
-      const [, host] = LISTENING.exec(line) ?? [];
-      if (host !== undefined) return host;
-    }
-  } finally {
-    clearTimeout(timer);
-  }
-  throw new DemoError(`the server ended, or was not ready within ${START_TIMEOUT_MS / 1000} s`);
-}
+const RECORDING = `A stereo recording of two speakers is sent in real time, as from two microphones.
+[0] is the left channel, where somebody reads from a novel.
+[1] is the right one, where others give an order and name playing cards.`;
 
-async function stop(server: Server): Promise<void> {
-  const timer = setTimeout(() => server.kill("SIGKILL"), STOP_TIMEOUT_MS);
-  server.kill("SIGTERM");
-  const code = await server.exited;
-  clearTimeout(timer);
-  if (code !== 0) throw new DemoError(`the server ended with ${server.signalCode ?? `exit code ${code}`}`);
-}
+const WORDS = `${RECORDING}
+Their words arrive while they are still talking. Times are seconds of audio.`;
 
-async function demo(): Promise<void> {
+const COUNTS = `${RECORDING}
+In place of words, the simulated model returns the number of samples that it got. Times are seconds of audio.`;
+
+/** Runs the demo with the example in a folder, or with the simulated model. Rejects with the reason of `signal`. */
+export async function runDemo(example: string | undefined, signal: AbortSignal): Promise<void> {
   const executable = await buildExecutable();
-  const log: string[] = [];
-  const server: Server = Bun.spawn([executable, "serve", "--port", "0", "--model", "simulated"], {
-    cwd: root,
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const logging = keepLastLines(server.stderr, log);
-  try {
-    const addr = `ws://${await waitForAddress(server)}/api/v1/segmented`;
-    console.log(`
-A stereo recording of two speakers: [0] is the left channel, [1] the right. The audio is sent in real time, and results
-arrive while it is being sent. Times are seconds of audio.
+  signal.throwIfAborted();
+  const served =
+    (example === undefined ? undefined : await serveExample(executable, example, signal)) ??
+    (await serveSimulated(executable, signal));
+  await using server = served.server;
+  const send = ["send", "-i", recording, "--interim-results", "--real-time"];
+  console.log(`
+${served.introduction}
 
-$ ./streamer send -i ${recording} --interim-results --real-time --addr ${addr}
+$ ./streamer ${served.command}
+$ ./streamer ${send.join(" ")}
 `);
-    const flags = ["-i", recording, "--interim-results", "--real-time", "--addr", addr];
-    const client = Bun.spawn([executable, "send", ...flags], {
-      cwd: root,
-      stdin: "ignore",
-      stdout: "inherit",
-      stderr: "inherit",
-    });
-    const code = await client.exited;
-    if (code !== 0) throw new DemoError(`the client ended with ${client.signalCode ?? `exit code ${code}`}`);
-    await stop(server);
-    await logging;
-  } catch (error) {
-    server.kill("SIGKILL");
-    await logging;
-    if (error instanceof DemoError && log.length > 0) {
-      throw new DemoError(`${error.message}; the end of the server's log:\n${log.join("\n")}`);
-    }
-    throw error;
-  }
+  const addr = `ws://${server.address}/api/v1/segmented`;
+  const ending = await runClient([executable, ...send, "--addr", addr], signal);
+  await server.stop();
+  signal.throwIfAborted();
+  if (ending === undefined) return;
+  throw new DemoError(`the client ended with ${ending}; the end of the server's log:\n${await server.log()}`);
 }
 
-// Ctrl-C reaches the client as well, which ends the stream gracefully. The demo then stops the server.
-process.on("SIGINT", () => undefined);
-try {
+async function serveSimulated(executable: string, signal: AbortSignal): Promise<Served> {
+  const server = await DemoServer.start(executable, ["--model", "simulated"], root, signal);
+  return { server, command: "serve --model simulated", introduction: COUNTS };
+}
+
+/** Returns undefined if the example cannot be served, which is explained on standard error. */
+async function serveExample(executable: string, folder: string, signal: AbortSignal): Promise<Served | undefined> {
+  const packages = new ExamplePackages(folder);
+  const args = ["--model", relative(root, join(folder, "model.ts")), "--set", WORKERS];
+  const problems: string[] = [];
+  for (const source of PACKAGE_SOURCES) {
+    const problem = await packages.install(source, signal, () => {
+      console.error(`demo: installing the speech recogniser of ${relative(root, folder)} (${DOWNLOAD}, once)`);
+    });
+    if (problem !== undefined) {
+      problems.push(`its packages cannot be installed: ${problem}`);
+      break;
+    }
+    try {
+      console.error("demo: starting a server, which loads the speech recogniser");
+      const server = await DemoServer.start(executable, args, root, signal);
+      return { server, command: `serve ${args.join(" ")}`, introduction: WORDS };
+    } catch (error) {
+      if (!(error instanceof ServerFault)) throw error;
+      problems.push(error.message);
+      if (!error.isOfModel) break;
+    }
+  }
+  console.error(`demo: the speech recogniser cannot be served, so the simulated model runs instead:`);
+  for (const problem of new Set(problems)) console.error(`  ${problem}`);
+  return undefined;
+}
+
+/** Runs the client up to its end. Returns how it ended, if not well. */
+async function runClient(command: string[], signal: AbortSignal): Promise<string | undefined> {
+  const client = Bun.spawn(command, { cwd: root, stdin: "ignore", stdout: "inherit", stderr: "inherit" });
+  const interrupt = (): void => {
+    // A terminal sends Ctrl-C to the client, too, which ends the stream gracefully, and at once when it gets another.
+    const { signal: name } = signal.reason as Interrupted;
+    if (name !== "SIGINT" || !process.stdin.isTTY) client.kill(name);
+  };
+  signal.addEventListener("abort", interrupt);
+  await client.exited;
+  signal.removeEventListener("abort", interrupt);
+  return client.exitCode === 0 ? undefined : String(client.signalCode ?? `exit code ${client.exitCode}`);
+}
+
+/** Returns a signal that is aborted by Ctrl-C and its like. A second one ends this process and its server at once. */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  const repeats = new SignalRepeats();
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(name, () => {
+      const kind = repeats.receive();
+      if (kind === "first") controller.abort(new Interrupted(name));
+      if (kind !== "second") return;
+      DemoServer.killAll();
+      process.exit(INTERRUPTED_EXIT);
+    });
+  }
+  return controller.signal;
+}
+
+async function main(args: readonly string[]): Promise<void> {
   const begin = performance.now();
-  await demo();
-  const seconds = ((performance.now() - begin) / 1000).toFixed(1);
-  console.log(`\nThe demo succeeded in ${seconds} s. The server has stopped.`);
-} catch (error) {
-  if (!(error instanceof DemoError)) throw error;
-  console.error(`\nThe demo failed: ${error.message}`);
-  process.exitCode = 1;
+  const [flag, ...others] = args;
+  if ((flag !== undefined && flag !== "--simulated") || others.length > 0) {
+    throw new DemoError(`found ${args.join(" ")}; usage: npm run demo [-- --simulated]`);
+  }
+  const signal = interruption();
+  await runDemo(flag === undefined ? join(root, "examples", "moonshine") : undefined, signal);
+  console.log(`\nThe demo succeeded in ${((performance.now() - begin) / 1000).toFixed(1)} s. The server has stopped.`);
+}
+
+if (import.meta.main) {
+  try {
+    await main(process.argv.slice(2));
+  } catch (error) {
+    if (error instanceof Interrupted) {
+      console.error("\nThe demo was interrupted. Nothing of it runs any more.");
+      process.exitCode = INTERRUPTED_EXIT;
+    } else if (error instanceof DemoError || error instanceof ServerFault) {
+      console.error(`\nThe demo failed: ${error.message}`);
+      process.exitCode = 1;
+    } else throw error;
+  }
 }

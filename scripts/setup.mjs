@@ -9,10 +9,11 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { accessSync, constants, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { accessSync, constants, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
+
+import { downloadEnvironment } from "./download-environment.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const bun = join(root, "node_modules", ".bin", "bun");
@@ -67,21 +68,6 @@ function run(command, args, env) {
   if (status === 0) return;
   const ending = error?.message ?? (signal === null ? `exit code ${status}` : `signal ${signal}`);
   throw new SetupError(`\`${[command, ...args].join(" ")}\` failed: ${ending}`);
-}
-
-/** The environment of downloads. npm and Bun cache below HOME; without a writable one they use a temporary folder. */
-function downloadEnvironment() {
-  const env = { ...process.env };
-  if (!accessible(homedir(), constants.W_OK)) {
-    const cache = join(tmpdir(), `streamer-packages-${process.getuid?.() ?? 0}`);
-    mkdirSync(cache, { recursive: true, mode: 0o700 });
-    env["npm_config_cache"] = join(cache, "npm");
-    env["BUN_INSTALL_CACHE_DIR"] = join(cache, "bun");
-  }
-  // Bun does not read the configuration of npm, so it gets the registry of npm from the environment.
-  const registry = spawnSync("npm", ["config", "get", "registry"], { cwd: root, encoding: "utf8", env });
-  if (registry.status === 0 && registry.stdout.trim() !== "") env["NPM_CONFIG_REGISTRY"] = registry.stdout.trim();
-  return env;
 }
 
 function installPackages() {

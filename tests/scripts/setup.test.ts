@@ -9,7 +9,7 @@ test("without a C compiler, set-up says in one sentence what to install, and dow
   const folder = await mkdtemp(join(tmpdir(), "streamer set-up "));
   try {
     await mkdir(join(folder, "scripts"));
-    for (const path of ["package.json", "bun.lock", "scripts/setup.mjs"]) {
+    for (const path of ["package.json", "bun.lock", "scripts/setup.mjs", "scripts/download-environment.mjs"]) {
       await copyFile(join(root, path), join(folder, path));
     }
     const child = Bun.spawn([process.execPath, join(folder, "scripts", "setup.mjs"), "scripts/test.ts"], {

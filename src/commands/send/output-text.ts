@@ -3,8 +3,9 @@ import { RESERVED_FIELDS } from "../../protocol/events.ts";
 import { formatNumber } from "../terminal/numbers.ts";
 
 /**
- * Formats what a model returned: first the field `text`, in quotes, then the other fields as `name=value`. `words` with
- * their times are left out beside `text`, and stand for it without one. Unprintable characters are escaped.
+ * Formats what a model returned: first the field `text`, in quotes, and its `language`, then the other fields as
+ * `name=value`. `words` with their times are left out beside `text`, and stand for it without one. Unprintable
+ * characters are escaped.
  * @param paint colours the words
  */
 export function formatOutput(event: object, paint: (words: string) => string = (words) => words): string {
@@ -16,6 +17,8 @@ export function formatOutput(event: object, paint: (words: string) => string = (
     parts.push(paint(excerpt(`"${text}"`, Infinity)));
     fields.delete("text");
     if (words !== undefined) fields.delete("words");
+    const language = fields.get("language");
+    if (typeof language === "string" && fields.delete("language")) parts.push(excerpt(`(${language})`, Infinity));
   }
   for (const [name, value] of fields) {
     const shown = typeof value === "number" ? formatNumber(value) : JSON.stringify(value);

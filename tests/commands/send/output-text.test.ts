@@ -18,7 +18,13 @@ test("the text of a recogniser comes first and in quotes, and the times of its w
     text: "queen of clubs",
   };
   expect(formatOutput(event)).toBe('"queen of clubs" confidence=0.873');
-  expect(formatOutput({ text: "", language: "en" })).toBe('"" language="en"');
+  expect(formatOutput({ text: "", count: 5 })).toBe('"" count=5');
+});
+
+test("the language stands behind the text, and is a field like others without one", () => {
+  expect(formatOutput({ language: "en", confidence: 0.5, text: "yes" })).toBe('"yes" (en) confidence=0.5');
+  expect(formatOutput({ language: "en" })).toBe('language="en"');
+  expect(formatOutput({ language: ["en"], text: "yes" })).toBe('"yes" language=["en"]');
 });
 
 test("words without a text are shown as a text", () => {
