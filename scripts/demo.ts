@@ -18,7 +18,7 @@ const recording = join("tests", "data", "two-speakers-48k.wav");
 /** Two speakers, each with interim results: more workers would only take longer to load. */
 const WORKERS = "model.workers=2";
 /** What the packages of the recogniser need. */
-const DOWNLOAD = "some 80 MB to download, 180 MB on disk";
+const DOWNLOAD = "60 MB to download, 180 MB on disk";
 /** Exit code after Ctrl-C, as shells have it. */
 const INTERRUPTED_EXIT = 130;
 
@@ -87,7 +87,8 @@ async function serveExample(executable: string, folder: string, signal: AbortSig
   const problems: string[] = [];
   for (const source of PACKAGE_SOURCES) {
     const problem = await packages.install(source, signal, () => {
-      console.error(`demo: installing the speech recogniser of ${relative(root, folder)} (${DOWNLOAD}, once)`);
+      const what = source === "kept" ? "installing" : "its packages are damaged, so installing anew";
+      console.error(`demo: ${what} the speech recogniser of ${relative(root, folder)} (${DOWNLOAD})`);
     });
     if (problem !== undefined) {
       problems.push(`its packages cannot be installed: ${problem}`);
@@ -103,8 +104,9 @@ async function serveExample(executable: string, folder: string, signal: AbortSig
       if (!error.isOfModel) break;
     }
   }
-  console.error(`demo: the speech recogniser cannot be served, so the simulated model runs instead:`);
+  console.error("demo: the speech recogniser cannot be served, so the simulated model runs instead:");
   for (const problem of new Set(problems)) console.error(`  ${problem}`);
+  console.error("Run this again when that is mended. `npm run demo -- --simulated` needs no packages.");
   return undefined;
 }
 

@@ -9,6 +9,8 @@ import { downloadEnvironment } from "./download-environment.mjs";
 
 /** Longest installation. At 200 kB/s, 60 MB take five minutes. */
 const INSTALL_TIMEOUT_MS = 300_000;
+type Environment = Readonly<Record<string, string | undefined>>;
+
 /**
  * Where packages come from. `kept`: what is installed already, completed from the shared cache and the registry; `cache`:
  * anew from the shared cache and the registry; `registry`: anew from the registry alone, since a cache can be damaged.
@@ -18,12 +20,15 @@ export const PACKAGE_SOURCES = ["kept", "cache", "registry"] as const;
 /** The packages of one example: those of its lock file, in its own `node_modules`. */
 export class ExamplePackages {
   readonly #folder: string;
+  readonly #environment: () => Environment;
   readonly #modules: string;
   /** Has the hash of what is installed, and is written when that is complete. */
   readonly #stamp: string;
 
-  constructor(folder: string) {
+  /** `environment` returns that of the installer. */
+  constructor(folder: string, environment: () => Environment = downloadEnvironment) {
     this.#folder = folder;
+    this.#environment = environment;
     this.#modules = join(folder, "node_modules");
     this.#stamp = join(this.#modules, ".installed");
   }
@@ -43,7 +48,7 @@ export class ExamplePackages {
     onInstall();
     try {
       if (source !== "kept") await rm(this.#modules, { recursive: true, force: true });
-      const env = downloadEnvironment();
+      const env = this.#environment();
       if (source !== "registry") await this.#run(env, signal);
       else {
         await using cache = await mkdtempDisposable(join(tmpdir(), "streamer-packages-"));
@@ -73,7 +78,7 @@ export class ExamplePackages {
   }
 
   /** Runs the installer. Throws its error. */
-  async #run(env: Record<string, string | undefined>, signal: AbortSignal): Promise<void> {
+  async #run(env: Environment, signal: AbortSignal): Promise<void> {
     const timeout = AbortSignal.timeout(INSTALL_TIMEOUT_MS);
     // Scripts of packages are not run: none of those that are needed has one.
     const installer = Bun.spawn([process.execPath, "install", "--frozen-lockfile", "--ignore-scripts"], {
