@@ -8,13 +8,13 @@ export interface Demand {
 }
 
 /** Resources that can be used up. */
-export const SCARCE = ["memory", "workers", "wait", "main_thread"] as const;
+export const SCARCE = ["memory", "streams", "workers", "wait", "main_thread"] as const;
 export type Scarce = (typeof SCARCE)[number];
 
 /** Why no stream may begin now. */
 export interface Shortage {
   readonly resource: Scarce;
-  /** What all open streams and this one need, and what there is: slabs, workers, milliseconds, or threads. */
+  /** What all open streams and this one need, and what there is: slabs, streams, workers, milliseconds, or threads. */
   readonly needed: number;
   readonly allowed: number;
   /** A sentence for the client. */

@@ -77,7 +77,12 @@ export class Headroom {
 
   /** Why a stream may not begin now; undefined: it may. One that would be alone always may. */
   shortage(demand: Demand): Shortage | undefined {
-    return this.#memoryShortage(demand) ?? this.#workerShortage(demand) ?? this.#threadShortage();
+    return (
+      this.#memoryShortage(demand) ??
+      this.#placeShortage(demand) ??
+      this.#workerShortage(demand) ??
+      this.#threadShortage()
+    );
   }
 
   /** A stream is about to come. Returns a function to call when it has come or will not. @param now milliseconds */
@@ -132,6 +137,14 @@ export class Headroom {
     let slabs = 0;
     for (const { load } of this.#kinds.values()) slabs += load.channels * load.hold;
     return slabs;
+  }
+
+  #placeShortage({ model, channels }: Demand): Shortage | undefined {
+    const { places } = this.#modelOf(model);
+    if (places === undefined || places.open + channels <= places.allowed) return undefined;
+    const { open, allowed } = places;
+    const message = `model "${model}" has ${open} of ${allowed} streams open (max_streams_per_worker)`;
+    return { resource: "streams", needed: open + channels, allowed, message };
   }
 
   #workerShortage(demand: Demand): Shortage | undefined {

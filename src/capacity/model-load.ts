@@ -13,6 +13,14 @@ export interface ModelSize {
   readonly warmUpMs: number;
   /** It was a call. A model's own warm-up may take much longer than its calls. */
   readonly warmedByCall: boolean;
+  /** Channels that the workers have, and may have at most; undefined: any number. */
+  readonly places?: (() => StreamPlaces | undefined) | undefined;
+}
+
+/** Channels of a model whose streams stay in their workers. */
+export interface StreamPlaces {
+  readonly open: number;
+  readonly allowed: number;
 }
 
 /** The load of one model's workers. */
@@ -23,11 +31,18 @@ export class ModelLoad {
   /** Streams that begin, for each worker, whatever their calls are expected to take. */
   readonly leastStreams: number;
   readonly wait: StandingWait;
+  readonly #places: ModelSize["places"];
 
-  constructor({ workers, warmUpMs, warmedByCall }: ModelSize) {
+  constructor({ workers, warmUpMs, warmedByCall, places }: ModelSize) {
     this.workers = workers;
     this.expectedCallS = Math.max(0, warmUpMs - WARM_UP_SLACK_MS) / 1000;
     this.leastStreams = warmedByCall ? 1 : UNMEASURED_STREAMS;
     this.wait = new StandingWait(workers);
+    this.#places = places;
+  }
+
+  /** Undefined: any number of channels may be open. */
+  get places(): StreamPlaces | undefined {
+    return this.#places?.();
   }
 }

@@ -201,6 +201,13 @@ export const MODEL_SETTINGS = {
   inference_timeout_ms: whole(30_000, 1, 24 * HOUR_MS, "ms", "longest time for one call; then its worker is replaced"),
   load_timeout_ms: whole(120_000, 1, 24 * HOUR_MS, "ms", "longest time for a worker to load and warm up the model"),
   step_ms: whole(100, 10, 10_000, "ms", "audio that a pinned model gets in one step on /api/v1/segmented"),
+  max_streams_per_worker: whole(
+    32,
+    1,
+    10_000,
+    "streams",
+    "most channels of a pinned model, whose streams stay in their worker, that one worker has open",
+  ),
   isolation: choice("thread", ISOLATIONS, "what a worker is; process: a crash of native code ends the call alone"),
   python: text("auto", "interpreter of a .py file; auto: .venv beside it, or the active environment, or python3"),
 } as const satisfies Record<string, Setting>;

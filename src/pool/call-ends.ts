@@ -2,10 +2,10 @@ import type { Clock } from "../lib/clock.ts";
 import type { JobResult } from "../model/job.ts";
 import type { ModelInfo } from "../model/model-info.ts";
 import type { Disposals } from "./disposals.ts";
+import type { JobScheduler } from "./job-scheduler.ts";
 import { FAULT_MESSAGE, faultOutcome, type Outcomes } from "./outcomes.ts";
 import type { PoolTelemetry } from "./pool-telemetry.ts";
 import type { AssignedCall, EndedCalls, QueuedJob } from "./queued-job.ts";
-import type { Scheduler } from "./scheduler.ts";
 import type { CallResult } from "./worker-host.ts";
 import type { Workers } from "./workers.ts";
 
@@ -17,7 +17,7 @@ export interface Ended {
 
 export interface CallEndsOptions {
   readonly info: ModelInfo;
-  readonly scheduler: Scheduler;
+  readonly scheduler: JobScheduler;
   readonly workers: Workers;
   readonly outcomes: Outcomes;
   /** Undefined: the model has no `dispose`. */

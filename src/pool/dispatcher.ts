@@ -1,11 +1,14 @@
 import type { Arena } from "../audio/arena.ts";
+import type { StreamPlaces } from "../capacity/model-load.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { ModelInfo } from "../model/model-info.ts";
 import { CallEnds, type Ended } from "./call-ends.ts";
 import { Disposals } from "./disposals.ts";
+import type { JobScheduler } from "./job-scheduler.ts";
 import type { AudioJob, Lane, LaneOwner, Settle } from "./lane.ts";
 import { Outcomes } from "./outcomes.ts";
-import type { PoolLimits } from "./pool-options.ts";
+import { PinnedScheduler } from "./pinned-scheduler.ts";
+import { MAX_STREAMS, type PoolLimits } from "./pool-options.ts";
 import type { PoolTelemetry } from "./pool-telemetry.ts";
 import type { AssignedCall, SchedulerLane } from "./queued-job.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -19,6 +22,9 @@ const LOST_MS = 5000;
 
 /** Time until a turn that failed by a fault of the server is taken again. */
 const RETRY_MS = 100;
+
+/** For a stream of a pinned model. */
+const HOPELESS = "the model is unavailable: the worker of the stream is lost, and others have no room for it";
 
 const NO_AUDIO = { slabs: [], offset: 0, length: 0 };
 
@@ -39,7 +45,9 @@ export interface DispatcherOptions {
  * A job holds a reference to its samples until no worker can read them: until its call has ended or its host has.
  */
 export class Dispatcher {
-  readonly scheduler: Scheduler;
+  readonly scheduler: JobScheduler;
+  /** The same, of a pinned model; undefined: the model is not. */
+  readonly #pinned: PinnedScheduler | undefined;
   readonly #options: DispatcherOptions;
   readonly #outcomes: Outcomes;
   readonly #timer: WakeTimer;
@@ -54,11 +62,14 @@ export class Dispatcher {
     this.#options = options;
     this.#outcomes = new Outcomes(telemetry, arena);
     this.#timer = new WakeTimer(clock, () => this.#wake());
-    const { workers, maxInFlight, inferenceTimeoutMs: timeoutMs } = limits;
-    this.scheduler = new Scheduler(
-      { ...info, workers, maxInFlight, timeoutMs, lostMs: LOST_MS },
-      { ahead: options.workers.ahead, withdraw: (call) => this.#withdraw(call) },
-    );
+    const { workers, maxInFlight, inferenceTimeoutMs: timeoutMs, maxStreams = MAX_STREAMS } = limits;
+    const rules = { ...info, workers, maxInFlight, timeoutMs, lostMs: LOST_MS };
+    const queues = { ahead: options.workers.ahead, withdraw: (call: AssignedCall) => this.#withdraw(call) };
+    if (info.pinned) {
+      const isComing = (worker: number): boolean => options.workers.isComing(worker);
+      this.#pinned = new PinnedScheduler(rules, queues, { maxStreams, isComing });
+    }
+    this.scheduler = this.#pinned ?? new Scheduler(rules, queues);
     if (info.disposes) this.#disposals = new Disposals((...state) => this.#dispose(...state));
     this.#ends = new CallEnds({
       ...{ info, telemetry, clock, scheduler: this.scheduler, workers: options.workers },
@@ -70,6 +81,11 @@ export class Dispatcher {
   /** A lane is open, a call runs, or a state is being disposed of. */
   get isUsed(): boolean {
     return this.#lanes.size > 0 || this.scheduler.busyWorkers > 0 || this.#disposals?.isIdle === false;
+  }
+
+  /** Undefined: the model is not pinned. */
+  get places(): StreamPlaces | undefined {
+    return this.#pinned?.places;
   }
 
   /** Opens a lane for one channel. @param options of the `start`, for the model; undefined: none */
@@ -105,6 +121,11 @@ export class Dispatcher {
   workerExited(worker: number, exit: HostExit): void {
     if (!this.#closed) this.#options.telemetry.workerCrashed(worker, exit);
     this.#ends.workerExited(worker);
+    this.#timer.wakeSoon();
+  }
+
+  /** Fewer workers are expected than before. */
+  workersFewer(): void {
     this.#timer.wakeSoon();
   }
 
@@ -206,6 +227,7 @@ export class Dispatcher {
     const now = clock.now();
     for (const worker of scheduler.overdue(now)) this.#replaceOverdue(worker);
     if (workers.none) this.failWaiting();
+    if (this.#pinned !== undefined) this.#ends.failUnstarted(this.#pinned.takeHopeless(), HOPELESS);
     scheduler.review(now);
     for (let call = scheduler.next(now); call !== undefined; call = scheduler.next(now)) {
       if (this.#disposals !== undefined) for (const job of call.jobs) this.#disposals.jobStarted(job);

@@ -12,6 +12,8 @@ export interface PoolLimits {
   readonly loadTimeoutMs?: number;
   /** Finals of one lane that may run at once. */
   readonly maxInFlight: number;
+  /** Lanes that one worker of a pinned model may have open; default `MAX_STREAMS`. */
+  readonly maxStreams?: number;
 }
 
 export interface ModelPoolOptions {
@@ -36,3 +38,4 @@ export interface ModelPoolOptions {
 }
 
 export const LOAD_TIMEOUT_MS = 120_000;
+export const MAX_STREAMS = 32;

@@ -1,3 +1,4 @@
+import type { StreamPlaces } from "../capacity/model-load.ts";
 import { systemClock } from "../lib/clock.ts";
 import { residentBytes } from "../lib/process-memory.ts";
 import type { ModelInfo } from "../model/model-info.ts";
@@ -59,6 +60,7 @@ export class ModelPool {
         },
         loadFailed: (worker, exit) => this.#telemetry.loadFailed(worker, exit),
         noneLeft: () => this.#dispatcher?.failWaiting(),
+        fewer: () => this.#dispatcher?.workersFewer(),
         stuck: (worker, abandoned) => this.#telemetry.workerStuck(worker, abandoned),
         reported: (worker, report, isCurrent) => this.#reported(worker, report, isCurrent),
         strangeMessage: (worker) => this.#telemetry.strangeMessage(worker),
@@ -93,6 +95,11 @@ export class ModelPool {
     return this.#dispatcher?.scheduler.openStreams ?? 0;
   }
 
+  /** Open streams, and how many there may be; undefined: the model is not pinned. */
+  get places(): StreamPlaces | undefined {
+    return this.#dispatcher?.places;
+  }
+
   /** A lane is open, or something of a lane that was closed is not over: `close` would cut it short. */
   get isUsed(): boolean {
     return this.#dispatcher?.isUsed === true;
@@ -122,6 +129,7 @@ export class ModelPool {
       finalsWaiting: scheduler?.finalsWaiting ?? 0,
       interimsWaiting: scheduler?.interimsWaiting ?? 0,
       spawns: this.#workers.spawns,
+      places: this.places,
     };
   }
 

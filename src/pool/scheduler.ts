@@ -91,11 +91,12 @@ export class Scheduler {
     return this.#assignments.callsOf(worker)?.first;
   }
 
-  openLane(owner: LaneOwner, options: unknown): SchedulerLane {
+  /** @param number unique in the pool; by default, lanes are counted here */
+  openLane(owner: LaneOwner, options: unknown, number = this.#laneCount++): SchedulerLane {
     const alone = this.#owners.openStreams === 1;
     const turns = this.#owners.openLane(owner);
     if (alone && this.#owners.openStreams > 1) this.#withdrawals.reserveChanged();
-    return new SchedulerLane(turns, this.#laneCount++, options);
+    return new SchedulerLane(turns, number, options);
   }
 
   submit(lane: SchedulerLane, job: AudioJob, settle: Settle, now: number): void {

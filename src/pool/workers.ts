@@ -15,6 +15,8 @@ export interface WorkersEvents {
   loadFailed(worker: number, exit: HostExit): void;
   /** No worker is left, and none could be started. While it is so, `none` is true. */
   noneLeft(): void;
+  /** A worker is not expected any more, at least for some time. Others are. */
+  fewer(): void;
   /** A worker that was abandoned does not end. @param abandoned all of those that have not ended */
   stuck(worker: number, abandoned: number): void;
   /** @param isCurrent false: another worker has taken, or takes, the place of the one that reports */
@@ -86,6 +88,12 @@ export class Workers {
   /** No worker is left, and none could be started. */
   get none(): boolean {
     return this.#none;
+  }
+
+  /** Returns whether a worker is ready, or is expected to be soon. */
+  isComing(worker: number): boolean {
+    const state = this.#slots[worker]?.state;
+    return state === "ready" || state === "starting";
   }
 
   /** Why no stream should be started; undefined: nothing is known against it. */
@@ -210,5 +218,6 @@ export class Workers {
   #review(): void {
     this.#none = this.#slots.every(({ state }) => state !== "ready" && state !== "starting");
     if (this.#none) this.#options.events.noneLeft();
+    else this.#options.events.fewer();
   }
 }

@@ -103,6 +103,7 @@ export class ModelEntry {
       sampleRate,
       keepsState: stateful,
       ...(pinned && { pinned: { stepMs: this.config.step_ms } }),
+      maxStreams: pinned ? this.config.workers * this.config.max_streams_per_worker : undefined,
       encodesStates,
       options,
       maxBatch,

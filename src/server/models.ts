@@ -76,6 +76,7 @@ export function openModels(config: Config, options: TierOptions): ModelTier {
         inferenceTimeoutMs: model.inference_timeout_ms,
         loadTimeoutMs: model.load_timeout_ms,
         maxInFlight: config.limits.max_in_flight_per_channel,
+        maxStreams: model.max_streams_per_worker,
       },
       arena: options.arena,
       startHost: hostFor(model, options.programs, logOutput(log, key, model.name)),
@@ -155,8 +156,9 @@ function chosen(
 }
 
 function sizeOf({ config, pool }: ModelEntry): ModelSize {
-  const { warmUpMs, warmedByCall } = pool.info;
-  return { workers: config.workers, warmUpMs, warmedByCall };
+  const { warmUpMs, warmedByCall, pinned } = pool.info;
+  const size = { workers: config.workers, warmUpMs, warmedByCall };
+  return pinned ? { ...size, places: () => pool.places } : size;
 }
 
 function firstOutage(all: readonly ModelEntry[]): ModelOutage | undefined {

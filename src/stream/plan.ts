@@ -59,6 +59,12 @@ export function planStream(start: Start, pattern: Pattern, caller: CallerLimits,
       "for which this server has memory";
     throw new ProtocolError("unsupported_format", message, { param: "format.channels" });
   }
+  if (model.maxStreams !== undefined && format.channels > model.maxStreams) {
+    const message =
+      `format.channels: found ${format.channels}; allowed: at most ${model.maxStreams}, ` +
+      `for which the workers of model "${model.name}" have room`;
+    throw new ProtocolError("unsupported_format", message, { param: "format.channels" });
+  }
   const { sampleRate, keepsState, pinned } = model;
   const context = { sampleRate, keepsState, pinned, maxHoldMs: maxHoldMs(limits) };
   const prepared = pattern.prepare(start, patternSection(config, pattern), context);

@@ -24,6 +24,8 @@ export interface ServedModel {
   readonly keepsState: boolean;
   /** A stream stays in the worker that has opened it, and is lost with that. `stepMs` is `model.step_ms`. */
   readonly pinned?: PatternContext["pinned"];
+  /** Channels that all workers of a pinned model can have open; undefined: any number. */
+  readonly maxStreams?: number | undefined;
   /** The state stays in the server: no checkpoint has it, and none is taken from one. */
   readonly encodesStates?: boolean | undefined;
   /** Names of the options that a start may have; undefined: all are passed on. */

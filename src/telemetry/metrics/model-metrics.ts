@@ -37,6 +37,8 @@ export interface PoolLoad {
   readonly interimsWaiting: number;
   /** Threads started so far. */
   readonly spawns: number;
+  /** Channels that the workers of a pinned model have open, and may have; undefined: the model is not pinned. */
+  readonly places?: { readonly open: number; readonly allowed: number } | undefined;
 }
 
 /** The metrics of a server. */
@@ -120,11 +122,11 @@ export class ModelMetrics {
 
   #collect(): void {
     const { model } = this;
-    const { workers: family, inference } = this.#families;
+    const { workers: family, inference, models } = this.#families;
     if (this.#pools.size === 0 && this.#ended.starts === 0) return;
     let { starts, restarts } = this.#ended;
     for (const pool of this.#pools) {
-      const { workersReady, workersBusy, workersAbandoned, finalsWaiting, interimsWaiting } = pool.load();
+      const { workersReady, workersBusy, workersAbandoned, finalsWaiting, interimsWaiting, places } = pool.load();
       const counts = countsOf(pool);
       starts += counts.starts;
       restarts += counts.restarts;
@@ -135,6 +137,9 @@ export class ModelMetrics {
       family.memory.with({ model }).add(pool.memory());
       inference.waiting.with({ model, kind: "final" }).add(finalsWaiting);
       inference.waiting.with({ model, kind: "interim" }).add(interimsWaiting);
+      if (places === undefined) continue;
+      models.pinnedStreams.with({ model }).add(places.open);
+      models.pinnedPlaces.with({ model }).add(places.allowed);
     }
     family.starts.with({ model }).value = starts;
     family.restarts.with({ model }).value = restarts;

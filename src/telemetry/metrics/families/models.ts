@@ -23,5 +23,15 @@ export function modelFamilies(registry: MetricRegistry) {
       "Generations of the model that are loaded: the one for new streams, and earlier ones that streams still use.",
       ["model"],
     ),
+    pinnedStreams: registry.gauge(
+      "streamer_model_pinned_streams",
+      "Channels whose streams a pinned model has open in its workers. Absent for other models.",
+      ["model"],
+    ),
+    pinnedPlaces: registry.gauge(
+      "streamer_model_pinned_streams_limit",
+      "Channels that the workers of a pinned model may have open. Absent for other models.",
+      ["model"],
+    ),
   };
 }
