@@ -15,7 +15,7 @@ export interface WorkersEvents {
   loadFailed(worker: number, exit: HostExit): void;
   /** No worker is left, and none could be started. While it is so, `none` is true. */
   noneLeft(): void;
-  /** A worker is not expected any more, at least for some time. Others are. */
+  /** Some workers may not be expected any more, at least for some time; others are. */
   fewer(): void;
   /** A worker that was abandoned does not end. @param abandoned all of those that have not ended */
   stuck(worker: number, abandoned: number): void;

@@ -202,12 +202,16 @@ export const INSIDE: Readonly<Record<string, readonly string[]>> = {
     "StateTurns",
     "WholeUtterances",
   ],
-  "part of the dispatcher or the scheduler": [
+  "part of the dispatcher, the scheduler, or what calls the model": [
     "Assignments",
     "CallEnds",
     "Disposals",
     "LookAhead",
     "Owners",
+    "PinnedLane",
+    "PinnedScheduler",
+    "PinnedStreams",
+    "PinnedWorker",
     "QueuedJob",
     "Restarts",
     "SchedulerLane",
@@ -370,6 +374,11 @@ export const NOT_REACHED: Readonly<Record<string, readonly string[]>> = {
     "Session.writable",
     "SessionEnd.giveUp",
     "Outbox.withholdFailures",
+  ],
+  "it is called for models whose streams stay in their workers": [
+    "Dispatcher.workersFewer",
+    "ModelCaller.closeStreams",
+    "ModelCaller.forget",
   ],
   "it is called when a call takes too long, a model cannot be loaded, or no worker is left": [
     "Dispatcher.failWaiting",
