@@ -525,7 +525,9 @@ describe("formatConfig", () => {
     const sets = ["models.far.workers=3", "model.odd=true", "model.delay=1"];
     const { config, entries } = loadConfig({ sets, describeModelSettings });
     const shown = formatConfig(
-      entries.filter(({ key }) => key.startsWith("model") && !/name|_ms|\.workers|isolation|python/.test(key)),
+      entries.filter(
+        ({ key }) => key.startsWith("model") && !/name|_ms|\.workers|_per_worker|isolation|python/.test(key),
+      ),
     );
     expect(shown.replaceAll(/ {2,}/g, " | ")).toBe(
       "model.odd | true | --set\nmodel.delay | 1 s | --set\nmodels.far.delay | 0.5 s | default\nmodels.far.place | null | default\n",
