@@ -180,11 +180,14 @@ export interface SettingDescription {
   readonly meaning?: string;
 }
 
+/** A number that depends on the settings of the model, which are valid and complete. */
+export type BySettings = (settings: Record<string, unknown>) => number;
+
 /** The default export of a model file. */
 export interface ModelModule {
   readonly name: string;
   /** Sample rate of the audio, 4,000 to 384,000 Hz; default 16,000. Streams are resampled to it. */
-  readonly sampleRate?: number;
+  readonly sampleRate?: number | BySettings;
   /**
    * Largest number of spans for one `inferBatch` or `stepBatch`, 1 to 1024; default 1. Stateful models are not batched.
    */
@@ -224,7 +227,7 @@ export interface ModelModule {
    * call returns a promise. A model that blocks runs them one after the other. A call that takes too long is aborted by
    * `Call.signal`, and its worker lives on if the promise settles within 5 s. By default, and without these rules, one.
    */
-  readonly concurrency?: number;
+  readonly concurrency?: number | BySettings;
   /** Metrics of the model by name, at most 32, with at most 256 series together. See `LoadContext.metrics`. */
   readonly metrics?: Readonly<Record<string, MetricDeclaration>>;
   /** Returns one sentence for each problem with the settings. Runs before `load`. */

@@ -4,13 +4,14 @@ import { parse, resolve } from "node:path";
 import { nearestName } from "../lib/nearest-name.ts";
 import { denoise } from "./built-in/denoise.ts";
 import { levels } from "./built-in/levels.ts";
+import { remote } from "./built-in/remote.ts";
 import { simulated } from "./built-in/simulated.ts";
 import type { ModelModule } from "./model.ts";
 import { resolveSettings, type SettingDescriptions } from "./settings.ts";
 
 /** The models of the program, by name. */
 export const BUILT_IN: ReadonlyMap<string, ModelModule> = new Map(
-  [simulated, levels, denoise].map((module) => [module.name, module]),
+  [simulated, levels, denoise, remote].map((module) => [module.name, module]),
 );
 
 /** Names of the built-in models. */

@@ -1,6 +1,7 @@
 import { describeValue } from "../lib/excerpt.ts";
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../lib/sample-format.ts";
 import { findMetricProblems } from "./metric-fields.ts";
+import type { ModelModule } from "./model.ts";
 
 /** A check of one field: what it allows, in words that follow "allowed: ", and the test. */
 type FieldCheck = readonly [allowed: string, test: (value: unknown) => boolean];
@@ -41,15 +42,33 @@ const OPTIONAL_FIELDS: Readonly<Record<string, FieldCheck>> = {
   validate: ["a function", isFunction],
 };
 
+/** Fields whose value may be a function of the settings. */
+const BY_SETTINGS = ["sampleRate", "concurrency"] as const;
+
 const FIELDS = { ...REQUIRED_FIELDS, ...OPTIONAL_FIELDS };
 
 /** Returns a sentence for each field of a default export that is not as `ModelModule` has it. */
 export function findProblems(exported: unknown): string[] {
   if (typeof exported !== "object" || exported === null) return [`found ${describeValue(exported)}`];
   const module = exported as Record<string, unknown>;
-  const checked = Object.keys(OPTIONAL_FIELDS).filter((name) => module[name] !== undefined);
+  const isFixed = (name: string) => typeof module[name] !== "function" || !BY_SETTINGS.some((field) => field === name);
+  const checked = Object.keys(OPTIONAL_FIELDS).filter((name) => module[name] !== undefined && isFixed(name));
   const problems = findFieldProblems(["name", "load", ...checked], (name) => module[name]);
   return [...problems, ...findMetricProblems(module["metrics"])];
+}
+
+/** Returns the value of a field that may depend on the settings. Throws an error if that is not allowed. */
+export function numberField(
+  module: ModelModule,
+  name: (typeof BY_SETTINGS)[number],
+  settings: Record<string, unknown>,
+): number | undefined {
+  const declared = module[name];
+  if (typeof declared !== "function") return declared;
+  const value: unknown = declared(settings);
+  const [problem] = findFieldProblems([name], () => value);
+  if (problem !== undefined) throw new Error(problem);
+  return value as number;
 }
 
 /**

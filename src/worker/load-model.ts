@@ -8,6 +8,7 @@ import { loadModule } from "../model/load-module.ts";
 import type { ModelInfo } from "../model/model-info.ts";
 import type { AnyModel, Call, LoadContext, ModelModule, PinnedModel, StatefulModel } from "../model/model.ts";
 import { isModelPath } from "../model/models.ts";
+import { numberField } from "../model/module-fields.ts";
 import { resolveSettings } from "../model/settings.ts";
 import { defaultExportPlace, stackPlace } from "../model/source-place.ts";
 import { type ModelTracing, NO_MODEL_TRACING, openModelTracing } from "../telemetry/tracing/model-tracing.ts";
@@ -46,7 +47,8 @@ export async function loadModel(message: ModelToLoad): Promise<LoadedModel> {
   const model = await run("load()", () => module.load(settings, context));
   checkModel(module, model, message.model);
   const stateful = isStateful(model);
-  const sampleRate = module.sampleRate ?? DEFAULT_SAMPLE_RATE;
+  const sampleRate = numberField(module, "sampleRate", settings) ?? DEFAULT_SAMPLE_RATE;
+  const concurrency = numberField(module, "concurrency", settings);
   const [loadedMs, delayMs] = [performance.now(), runDelayMs()];
   await run("the warm-up", () => warmUp(model, sampleRate));
   const warmMs = performance.now();
@@ -60,7 +62,7 @@ export async function loadModel(message: ModelToLoad): Promise<LoadedModel> {
     maxBatchWaitMs: module.maxBatchWaitMs ?? 0,
     idempotent: module.idempotent ?? false,
     ...(module.options && { options: [...module.options] }),
-    ...(module.concurrency !== undefined && { concurrency: module.concurrency }),
+    ...(concurrency !== undefined && { concurrency }),
     ...(module.metrics && { metrics: module.metrics }),
     nativeAddon: new AddonFlag(message.addonFlag).isSet,
     // A busy machine does not make the model look slow.

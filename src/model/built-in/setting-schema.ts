@@ -7,8 +7,11 @@ import { type SettingDescriptions, unknownSetting } from "../settings.ts";
 /** The settings of a model. The message of each is what it allows, in words that follow "allowed: ". */
 type SettingSchema = v.StrictObjectSchema<Record<string, v.GenericSchema>, undefined>;
 
-/** Adds the unit and the meaning of a number to its schema, for `describeSettings`. */
-export function about(unit: string, meaning: string): v.MetadataAction<number, { unit: string; meaning: string }> {
+/** Adds the unit and the meaning of a setting to its schema, for `describeSettings`. */
+export function about<Value = number>(
+  unit: string,
+  meaning: string,
+): v.MetadataAction<Value, { unit: string; meaning: string }> {
   return v.metadata({ unit, meaning });
 }
 

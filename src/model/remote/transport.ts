@@ -12,7 +12,7 @@ export interface EngineAddress {
 export interface EngineModel {
   readonly model: string;
   /** Undefined: the engine chooses. */
-  readonly version?: string;
+  readonly version?: string | undefined;
 }
 
 /** One inference of the Open Inference Protocol. */

@@ -1,0 +1,39 @@
+import type { JobFailure } from "../job.ts";
+import type { EngineError } from "./transport.ts";
+
+const CODES: Readonly<Record<EngineError["fault"], JobFailure>> = {
+  refused: "model_unavailable",
+  reset: "model_unavailable",
+  status: "inference_failed",
+  timeout: "inference_timeout",
+  aborted: "inference_timeout",
+  bad_answer: "inference_failed",
+};
+
+/** The engine answers these when it has too much to do, or is not there: the client may try again. */
+const UNAVAILABLE: ReadonlySet<number> = new Set([429, 502, 503, 504]);
+
+/** A call without a result, as the model throws it. */
+export class RemoteFailure extends Error {
+  override readonly name = "RemoteFailure";
+  /** Code of the error event. */
+  readonly code: JobFailure;
+  /** The state of a sequence is lost: see `PinnedStream`. */
+  readonly streamLost: boolean;
+
+  constructor(code: JobFailure, message: string, streamLost = false) {
+    super(message);
+    this.code = code;
+    this.streamLost = streamLost;
+  }
+
+  static from(error: EngineError, streamLost = false): RemoteFailure {
+    const code = UNAVAILABLE.has(error.status ?? 0) ? "model_unavailable" : CODES[error.fault];
+    return new RemoteFailure(code, `the inference server: ${error.message}`, streamLost);
+  }
+
+  /** No endpoint takes calls. @param reason that of `Endpoints`; undefined: one is being tried */
+  static unavailable(reason = "the inference server is being tried again"): RemoteFailure {
+    return new RemoteFailure("model_unavailable", reason);
+  }
+}

@@ -1,0 +1,76 @@
+import type { ProbeRequest } from "./remote-engines.ts";
+import { RemoteFailure } from "./remote-failure.ts";
+import type { RemoteSettings } from "./settings.ts";
+import { findOutput, TensorFields, zeros } from "./tensor-fields.ts";
+import type { Tensor, TensorType } from "./tensor.ts";
+import { type EngineAnswer, EngineError, type EngineRequest } from "./transport.ts";
+
+/** Outputs of a call, and its next state. */
+export type RemoteStep = [output: Record<string, unknown>, state: RemoteState];
+
+/** The state of a stream: the tensors that the next call gets. */
+export interface RemoteState {
+  readonly tensors: readonly Tensor[];
+}
+
+/** Requests and answers of a remote model as its settings say. */
+export class RemoteRequests {
+  readonly #settings: RemoteSettings;
+  readonly #tensors: TensorFields;
+  /** Output tensors with the next state, by the input tensor that gets it. */
+  readonly #states: ReadonlyMap<string, string>;
+  readonly #stateOutputs: readonly string[];
+
+  constructor(settings: RemoteSettings) {
+    this.#settings = settings;
+    this.#tensors = new TensorFields(settings);
+    this.#states = new Map(Object.entries(settings.state?.tensors ?? {}));
+    this.#stateOutputs = [...this.#states.values()];
+  }
+
+  request(audio: Float32Array, { tensors }: RemoteState = { tensors: [] }): EngineRequest {
+    const { model, version } = this.#settings;
+    const outputs = this.#tensors.wanted(this.#stateOutputs);
+    return {
+      model,
+      version,
+      inputs: [...this.#tensors.inputs(audio), ...tensors],
+      ...(outputs && { outputs }),
+    };
+  }
+
+  /** Throws RemoteFailure if the answer does not have the outputs that are wanted. */
+  read(answer: EngineAnswer): RemoteStep {
+    try {
+      const fields = this.#tensors.fields(answer, this.#stateOutputs);
+      const next = ([input, output]: [string, string]) => ({ ...findOutput(answer.outputs, output), name: input });
+      return [fields, { tensors: [...this.#states].map(next) }];
+    } catch (error) {
+      throw error instanceof EngineError ? RemoteFailure.from(error) : error;
+    }
+  }
+
+  /** Returns the state at the start of a stream: zeros. @param inputs of the model */
+  firstState(inputs: readonly TensorType[]): RemoteState {
+    const tensors = [...this.#states.keys()].map((name) => {
+      const found = inputs.find((input) => input.name === name);
+      if (found !== undefined) return zeros(found);
+      const names = inputs.map((input) => input.name).join(", ") || "none";
+      throw new RemoteFailure("inference_failed", `state.tensors: found "${name}"; inputs of the model: ${names}`);
+    });
+    return { tensors };
+  }
+
+  /** A second of silence. */
+  readonly probe: ProbeRequest = async (readInputs) => {
+    const state = this.#states.size === 0 ? undefined : this.firstState(await readInputs());
+    const request = this.request(new Float32Array(this.#settings.sample_rate), state);
+    if (this.#settings.state?.sequence !== true) return request;
+    return { ...request, sequence: { id: sequenceId(), start: true, end: true } };
+  };
+}
+
+/** Returns a number that no other sequence of the engine has, in all likelihood. */
+export function sequenceId(): number {
+  return 1 + Number(crypto.getRandomValues(new BigUint64Array(1))[0]! % BigInt(Number.MAX_SAFE_INTEGER));
+}

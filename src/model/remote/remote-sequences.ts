@@ -1,0 +1,99 @@
+import type { Call, PinnedModel, PinnedStream } from "../model.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { RemoteEngines } from "./remote-engines.ts";
+import { RemoteFailure } from "./remote-failure.ts";
+import { type RemoteRequests, sequenceId } from "./remote-requests.ts";
+import type { EngineAnswer, EngineError } from "./transport.ts";
+
+/** A model on engines that keep the state of each sequence themselves. A sequence stays with its engine. */
+export class RemoteSequences implements PinnedModel<object> {
+  readonly #requests: RemoteRequests;
+  readonly #engines: RemoteEngines;
+
+  constructor(requests: RemoteRequests, engines: RemoteEngines) {
+    this.#requests = requests;
+    this.#engines = engines;
+  }
+
+  warmUp(): Promise<void> {
+    return this.#engines.warmUp();
+  }
+
+  open(): PinnedStream<object> {
+    return new RemoteStream(this.#requests, this.#engines);
+  }
+
+  close(): void {
+    this.#engines.close();
+  }
+}
+
+/** A sequence that an engine has begun. */
+interface Sequence {
+  readonly id: number;
+  readonly endpoint: Endpoint;
+}
+
+/** A stream whose utterances are sequences of an engine, one after the other. */
+class RemoteStream implements PinnedStream<object> {
+  readonly #requests: RemoteRequests;
+  readonly #engines: RemoteEngines;
+  /** Undefined: the next step begins one. */
+  #sequence: Sequence | undefined;
+
+  constructor(requests: RemoteRequests, engines: RemoteEngines) {
+    this.#requests = requests;
+    this.#engines = engines;
+  }
+
+  async step(audio: Float32Array, call: Call): Promise<object> {
+    const answer = this.#sequence === undefined ? await this.#begin(audio, call) : await this.#send(audio, call, false);
+    return this.#requests.read(answer)[0];
+  }
+
+  /** Ends the sequence, with an empty tensor as its audio. */
+  async finish(call: Call): Promise<object | undefined> {
+    if (this.#sequence === undefined) return undefined;
+    const answer = await this.#send(new Float32Array(0), call, true);
+    this.#sequence = undefined;
+    return this.#requests.read(answer)[0];
+  }
+
+  reset(): void {
+    // `finish` has ended the sequence.
+  }
+
+  /** Ends a sequence in progress, so that the engine need not wait for its time to give the place to another. */
+  close(): void {
+    if (this.#sequence === undefined) return;
+    const call = { final: true };
+    // Nobody waits for it: an engine that is gone has forgotten the sequence, too.
+    void this.#send(new Float32Array(0), call, true).catch(() => undefined);
+    this.#sequence = undefined;
+  }
+
+  async #begin(audio: Float32Array, call: Call): Promise<EngineAnswer> {
+    const id = sequenceId();
+    const request = { ...this.#requests.request(audio), sequence: { id, start: true, end: false } };
+    let chosen: Endpoint | undefined;
+    const answer = await this.#engines.calls.infer(request, call, (endpoint) => (chosen = endpoint));
+    this.#sequence = chosen && { id, endpoint: chosen };
+    return answer;
+  }
+
+  /** A step that fails may have reached the engine or not, so that the sequence cannot go on. */
+  async #send(
+    audio: Float32Array,
+    call: Pick<Call, "final" | "signal" | "traceparent">,
+    end: boolean,
+  ): Promise<EngineAnswer> {
+    const { id, endpoint } = this.#sequence!;
+    const request = { ...this.#requests.request(audio), sequence: { id, start: false, end } };
+    try {
+      return await this.#engines.calls.inferAt(endpoint, request, call);
+    } catch (error) {
+      this.#sequence = undefined;
+      throw RemoteFailure.from(error as EngineError, true);
+    }
+  }
+}
