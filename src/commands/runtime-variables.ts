@@ -27,5 +27,11 @@ export function ignoreRuntimeVariables(): void {
   const found = unwanted.filter((name) => env[name] !== undefined);
   if (found.length === 0) return;
   for (const name of found) delete env[name];
-  process.execve(process.execPath, [process.argv0, ...process.argv.slice(2)], env);
+  restart(env);
+}
+
+/** Replaces the process by the same program with this environment. Returns only where that is not possible. */
+export function restart(env: NodeJS.ProcessEnv): void {
+  if (!Bun.isStandaloneExecutable) return;
+  process.execve?.(process.execPath, [process.argv0, ...process.argv.slice(2)], env);
 }

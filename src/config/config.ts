@@ -1,7 +1,7 @@
 import { parse } from "node:path";
 
 import { hideSecret } from "../lib/secrets.ts";
-import { isPythonPath } from "../model/models.ts";
+import { defaultWorkers, isPythonPath } from "../model/models.ts";
 import { parseAdminAddress } from "./admin-address.ts";
 import { nearMisses } from "./near-misses.ts";
 import { type ConfigEntry, Resolution } from "./resolution.ts";
@@ -54,6 +54,7 @@ export function loadConfig(sources: ConfigSources & ModelSettingsHooks = {}): Ef
   for (const given of readSources(sources, resolution.problems)) resolution.add(given);
   resolution.resolveAuto();
   const hostProblems = resolveIsolation(resolution);
+  resolveWorkers(resolution);
 
   const config = buildConfig(resolution);
   const problems = [
@@ -153,10 +154,24 @@ function contradictions(config: Config, resolution: Resolution): string[] {
   return problems;
 }
 
+/** Where each model is in the configuration. */
+function prefixesOf(resolution: Resolution): string[] {
+  return ["model", ...[...resolution.models].map((name) => `models.${name}`)];
+}
+
+/** Sets the number of workers of models that need another one than most, if it is not configured. */
+function resolveWorkers(resolution: Resolution): void {
+  for (const prefix of prefixesOf(resolution)) {
+    const entry = resolution.entries.get(`${prefix}.workers`);
+    const value = defaultWorkers(String(resolution.value(`${prefix}.name`)));
+    if (value === undefined || entry?.source !== "default") continue;
+    resolution.entries.set(`${prefix}.workers`, { ...entry, value });
+  }
+}
+
 /** Makes each model in Python run in processes. Returns a sentence for each that is to run otherwise. */
 function resolveIsolation(resolution: Resolution): string[] {
-  const prefixes = ["model", ...[...resolution.models].map((name) => `models.${name}`)];
-  return prefixes.flatMap((prefix) => {
+  return prefixesOf(resolution).flatMap((prefix) => {
     const key = `${prefix}.isolation`;
     const entry = resolution.entries.get(key);
     if (entry?.value !== "thread" || !isPythonPath(String(resolution.value(`${prefix}.name`)))) return [];

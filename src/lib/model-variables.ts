@@ -3,7 +3,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** Variables that processes of models get, in capitals: those that programs, languages and their libraries read. */
 const NAMES: ReadonlySet<string> = new Set([
   ...["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP", "TERM"],
-  ...["LD_LIBRARY_PATH", "LD_PRELOAD", "VIRTUAL_ENV"],
+  ...["LD_LIBRARY_PATH", "LD_PRELOAD", "VIRTUAL_ENV", "BUN_CONFIG_MAX_HTTP_REQUESTS"],
   ...["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"],
   ...["CONDA_PREFIX", "CONDA_DEFAULT_ENV", "CONDA_EXE", "NODE_PATH", "NODE_EXTRA_CA_CERTS"],
 ]);

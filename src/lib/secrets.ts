@@ -14,9 +14,17 @@ export function isSecretName(name: string): boolean {
   return SECRET_NAME.test(name);
 }
 
-/** Returns the value of a setting as it may be shown: a text whose name tells that it is a secret is redacted. */
+/** User name and password in a URL. Group 1 precedes them. */
+const USER_INFORMATION = /(\b[a-z][a-z0-9+.-]{0,31}:\/\/)[^\s/@]{1,4096}@/gi;
+
+/**
+ * Returns the value of a setting as it may be shown: a text whose name tells that it is a secret is redacted, unless it
+ * names a file, and so are users and passwords in URLs.
+ */
 export function hideSecret(name: string, value: unknown): unknown {
-  return typeof value === "string" && value !== "" && isSecretName(name) ? REDACTED : value;
+  if (typeof value !== "string" || value === "") return value;
+  if (isSecretName(name) && !name.endsWith("_file")) return REDACTED;
+  return value.replace(USER_INFORMATION, `$1${REDACTED}@`);
 }
 
 /**

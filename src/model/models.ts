@@ -7,6 +7,7 @@ import { levels } from "./built-in/levels.ts";
 import { remote } from "./built-in/remote.ts";
 import { simulated } from "./built-in/simulated.ts";
 import type { ModelModule } from "./model.ts";
+import { numberField } from "./module-fields.ts";
 import { resolveSettings, type SettingDescriptions } from "./settings.ts";
 
 /** The models of the program, by name. */
@@ -45,6 +46,18 @@ export function validateModelSettings(nameOrPath: string, settings: Readonly<Rec
 /** Returns the settings of a built-in model; none for others. */
 export function describeModelSettings(nameOrPath: string): SettingDescriptions {
   return BUILT_IN.get(nameOrPath)?.settings ?? {};
+}
+
+/** Returns the most requests of HTTP that a worker of a model makes at once, as far as the program knows: 0 for others. */
+export function concurrentRequests(nameOrPath: string, settings: Readonly<Record<string, unknown>>): number {
+  if (nameOrPath !== remote.name) return 0;
+  return numberField(remote, "concurrency", resolveSettings(remote, settings).settings) ?? 0;
+}
+
+/** Returns the number of workers that a model has by default; undefined: one for each processor. */
+export function defaultWorkers(nameOrPath: string): number | undefined {
+  // A worker that waits for an engine needs no processor.
+  return nameOrPath === remote.name ? 1 : undefined;
 }
 
 /** Returns the sentence about a name that no built-in model has. */

@@ -6,6 +6,7 @@ import { UsageError } from "../terminal/exit-codes.ts";
 import { type GivenFlags, parseFlags } from "../terminal/flags.ts";
 import { writeOutput } from "../terminal/output.ts";
 import { processCount } from "./process-count.ts";
+import { allowRequests } from "./request-limit.ts";
 import { type ServeOptions, serveSingle } from "./single-server.ts";
 
 const FLAGS = {
@@ -63,6 +64,7 @@ export function serveCommand(options: ServeOptions): CommandDef {
       const flags = parseFlags(rawArgs, FLAGS);
       const effective = loadServeConfig(flags);
       if (flags.has("print-config")) return await printConfig(effective);
+      allowRequests(effective.config, process.env);
       const count = processCount(effective.config.server.processes);
       const watch = flags.has("watch");
       if (count === 1) return await serveSingle(effective, { ...options, watch });

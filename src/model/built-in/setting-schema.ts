@@ -40,9 +40,10 @@ export function findProblems(schema: SettingSchema, settings: Readonly<Record<st
   return Object.entries(settings).flatMap(([name, value]) => {
     const entry = schema.entries[name];
     if (entry === undefined) return [unknownSetting(name, known)];
-    const { issues } = v.safeParse(entry, value);
-    return issues === undefined
-      ? []
-      : [`${name}: found ${describeValue(hideSecret(name, value))}; allowed: ${issues[0].message}`];
+    const [issue] = v.safeParse(entry, value).issues ?? [];
+    if (issue === undefined) return [];
+    const inner = v.getDotPath(issue);
+    const [path, found] = inner === null ? [name, value] : [`${name}.${inner}`, issue.input];
+    return [`${path}: found ${describeValue(hideSecret(path, found))}; allowed: ${issue.message}`];
   });
 }

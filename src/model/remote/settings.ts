@@ -22,10 +22,12 @@ const texts = (meaning: string) =>
 
 /** On the command line, and in the environment, URLs are separated by commas. */
 const urls = v.pipe(
-  v.union([v.string(), v.array(v.string())], URLS),
-  v.transform((given) => (typeof given === "string" ? given.split(",") : given).map((url) => url.trim())),
-  v.check((list) => list.length > 0 && list.length <= MAX_URLS && new Set(list).size === list.length, URLS),
-  v.check((list) => list.every(isEngineUrl), URLS),
+  v.union([v.string(), v.array(v.unknown())], URLS),
+  v.transform((given): unknown => (typeof given === "string" ? given.split(",").map((url) => url.trim()) : given)),
+  v.array(v.pipe(v.string(URLS), v.check(isEngineUrl, URLS)), URLS),
+  v.minLength(1, URLS),
+  v.maxLength(MAX_URLS, URLS),
+  v.check((list) => new Set(list).size === list.length, URLS),
 );
 
 const constant = v.strictObject(
