@@ -43,6 +43,7 @@ export function findProblems(schema: SettingSchema, settings: Readonly<Record<st
     const [issue] = v.safeParse(entry, value).issues ?? [];
     if (issue === undefined) return [];
     const inner = v.getDotPath(issue);
+    if (issue.expected === "never") return [`unknown setting "${name}.${inner}"; allowed: ${issue.message}`];
     const [path, found] = inner === null ? [name, value] : [`${name}.${inner}`, issue.input];
     return [`${path}: found ${describeValue(hideSecret(path, found))}; allowed: ${issue.message}`];
   });

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../../lib/sample-format.ts";
 import { numberWithin, whole } from "../../protocol/field.ts";
 import { about } from "../built-in/setting-schema.ts";
-import { isDatatype } from "./tensor.ts";
+import { type Datatype, isDatatype } from "./tensor.ts";
 
 /** Most URLs of engines. */
 const MAX_URLS = 64;
@@ -32,7 +32,7 @@ const urls = v.pipe(
 
 const constant = v.strictObject(
   {
-    datatype: v.custom<"FP32">(isDatatype, "a type of the Open Inference Protocol, such as FP32"),
+    datatype: v.custom<Datatype>(isDatatype, "a type of the Open Inference Protocol, such as FP32"),
     shape: v.array(whole(0, 2 ** 31), "a list of whole numbers"),
     data: v.array(v.union([v.number(), v.string(), v.boolean()]), "a list of numbers or texts"),
   },
@@ -111,7 +111,20 @@ export function findContradictions(settings: RemoteSettings): string[] {
   }
   if (proxy !== undefined && protocol === "oip-grpc")
     problems.push("proxy: found with oip-grpc; allowed: with oip-http");
-  return problems;
+  return [...problems, ...Object.entries(settings.inputs ?? {}).flatMap(([name, input]) => findMisfits(name, input))];
+}
+
+/** Returns a sentence if a constant does not have the elements that its shape and its type say. */
+function findMisfits(name: string, { datatype, shape, data }: v.InferOutput<typeof constant>): string[] {
+  const elements = shape.reduce((product, size) => product * size, 1);
+  if (data.length !== elements)
+    return [`inputs.${name}: found ${data.length} elements; allowed: ${elements}, by its shape`];
+  const isWhole = datatype !== "BYTES" && !datatype.startsWith("FP");
+  const fits = (value: unknown) =>
+    datatype === "BYTES"
+      ? typeof value === "string"
+      : typeof value !== "string" && (!isWhole || Number.isInteger(Number(value)));
+  return data.every(fits) ? [] : [`inputs.${name}: found elements of another type; allowed: ${datatype}`];
 }
 
 /** Returns the calls that all engines together have under way. */
