@@ -155,6 +155,7 @@ export async function openTransport(settings: RemoteSettings, now: () => number)
     ...(proxy !== undefined && { proxy }),
     ...(Object.keys(tls).length > 0 && { tls }),
   };
+  if (settings.protocol === "oip-grpc") throw new Error("protocol: found oip-grpc; allowed in this version: oip-http");
   const { OipHttp } = await import("./oip-http.ts");
   return new OipHttp(options);
 }
