@@ -1,7 +1,7 @@
 import type { ContentsMessage, InferRequestMessage, InferResponseMessage, TensorMessage } from "./grpc-service.ts";
 import { tensorBytes, tensorFromBytes } from "./tensor-bytes.ts";
-import { ARRAYS, elementsOf, isDatatype, type Datatype, type Tensor, type TensorType } from "./tensor.ts";
-import { EngineError, type EngineAnswer, type EngineRequest } from "./transport.ts";
+import { ARRAYS, type Datatype, elementsOf, isDatatype, type Tensor, type TensorType } from "./tensor.ts";
+import { type EngineAnswer, EngineError, type EngineRequest } from "./transport.ts";
 
 /** Returns the message of an inference, with the bytes of its inputs as they are in memory. */
 export function inferRequest({ model, version, id, inputs, outputs, sequence }: EngineRequest): InferRequestMessage {
@@ -51,7 +51,10 @@ function tensorFromContents(type: TensorType, contents: ContentsMessage): Tensor
   const elements = listOf(datatype, contents);
   const found = `${elements?.length ?? "no list of"} elements of the type ${datatype}`;
   if (elements === undefined || elements.length !== elementsOf(shape)) {
-    throw new EngineError("bad_answer", `the output "${name}" has ${found}, which are not its shape [${shape.join(", ")}]`);
+    throw new EngineError(
+      "bad_answer",
+      `the output "${name}" has ${found}, which are not its shape [${shape.join(", ")}]`,
+    );
   }
   if (datatype === "BYTES") {
     const decoder = new TextDecoder();
@@ -88,7 +91,10 @@ function listOf(datatype: Datatype, contents: ContentsMessage): readonly unknown
   }
 }
 
-function numbers(datatype: Exclude<Datatype, "BYTES">, elements: readonly (number | string | boolean)[]): Tensor["data"] {
+function numbers(
+  datatype: Exclude<Datatype, "BYTES">,
+  elements: readonly (number | string | boolean)[],
+): Tensor["data"] {
   switch (datatype) {
     case "INT64":
       return BigInt64Array.from(elements, BigInt);

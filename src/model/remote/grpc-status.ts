@@ -1,4 +1,4 @@
-import { status, type ServiceError } from "@grpc/grpc-js";
+import { type ServiceError, status } from "@grpc/grpc-js";
 
 import { EngineError } from "./transport.ts";
 
@@ -43,12 +43,14 @@ export function engineError({ code, details }: Pick<ServiceError, "code" | "deta
   return new EngineError("status", `${status[code]}${text}`, HTTP_STATUS[code] ?? SERVER_ERROR);
 }
 
-/** The code of the system's error, which operators search for. */
+/** The code of the system's error, which operators search for, or what is wrong with a certificate. */
 function reason(details: string): string {
-  const found = /\bE[A-Z]{3,}\b/.exec(details);
-  return found === null ? "" : ` (${found[0]})`;
+  const [found] = /\bE[A-Z][A-Z_]{2,}\b|\b(self[- ]signed|unable to|certificate)[\w -]+/.exec(details) ?? [];
+  return found === undefined ? "" : ` (${found})`;
 }
 
 function unreadable(details: string): string {
-  return /larger|decompresses/.test(details) ? "the answer is larger than max_answer_bytes" : "the answer is not readable";
+  return /larger|decompresses/.test(details)
+    ? "the answer is larger than max_answer_bytes"
+    : "the answer is not readable";
 }

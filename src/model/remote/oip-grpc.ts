@@ -63,7 +63,14 @@ class GrpcTransport implements EngineTransport {
     const channel = this.#channels.get(address);
     const limits: GrpcCallOptions = timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
     try {
-      const response = await send(channel, method, request, { metadata, limits }, signal, this.#options.connectTimeoutMs);
+      const response = await send(
+        channel,
+        method,
+        request,
+        { metadata, limits },
+        signal,
+        this.#options.connectTimeoutMs,
+      );
       channel.timeouts = 0;
       return response;
     } catch (error) {

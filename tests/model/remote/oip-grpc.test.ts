@@ -1,11 +1,12 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { Metadata, ServerCredentials, status } from "@grpc/grpc-js";
 import { createServer } from "node:net";
+
+import { type Metadata, ServerCredentials, status } from "@grpc/grpc-js";
 
 import { createGrpcTransport } from "../../../src/model/remote/oip-grpc.ts";
 import type { EngineRequest, EngineTransport, TransportOptions } from "../../../src/model/remote/transport.ts";
 import { Authority } from "../../support/certificates.ts";
-import { GrpcEngine, type GrpcEngineOptions } from "../../support/engines/grpc-engine.ts";
+import { GrpcEngine, type GrpcEngineOptions, StatusError } from "../../support/engines/grpc-engine.ts";
 import { waitUntil, withTimeout } from "../../support/wait.ts";
 
 const open: (EngineTransport | GrpcEngine)[] = [];
@@ -134,7 +135,10 @@ describe("an answer", () => {
     const bytes = Array.isArray(data)
       ? Buffer.from([2, 0, 0, 0, ...Buffer.from("go"), 2, 0, 0, 0, ...Buffer.from("ü")])
       : new Uint8Array(data.buffer);
-    const answers = [{ outputs: [{ name: "out", datatype, shape: [1, 2], contents }] }, oneOutput(datatype, [1, 2], bytes)];
+    const answers = [
+      { outputs: [{ name: "out", datatype, shape: [1, 2], contents }] },
+      oneOutput(datatype, [1, 2], bytes),
+    ];
     const { url } = await engine({ ModelInfer: () => answers.shift() });
     const made = transport();
     const expected = { outputs: [{ name: "out", datatype, shape: [1, 2], data }] };
@@ -143,16 +147,28 @@ describe("an answer", () => {
   });
 
   test.each([
-    ["bytes of too few outputs", { outputs: [{}, {}], raw_output_contents: [Buffer.of(1)] }, /2 outputs and the bytes of 1/],
+    [
+      "bytes of too few outputs",
+      { outputs: [{}, {}], raw_output_contents: [Buffer.of(1)] },
+      /2 outputs and the bytes of 1/,
+    ],
     ["an unknown type", oneOutput("BF16", [1], Buffer.of(0, 0)), /the tensor "out" has the type "BF16"/],
-    ["too few bytes", oneOutput("FP32", [2], Buffer.of(0, 0, 0, 0)), /"out" has 4 bytes, which are not its shape \[2\]/],
+    [
+      "too few bytes",
+      oneOutput("FP32", [2], Buffer.of(0, 0, 0, 0)),
+      /"out" has 4 bytes, which are not its shape \[2\]/,
+    ],
     ["half a text", oneOutput("BYTES", [1], Buffer.of(9, 0, 0, 0, 65)), /"out" ends within an element/],
     [
       "a list of another type",
       { outputs: [{ name: "out", datatype: "FP32", shape: [1], contents: { fp64_contents: [1] } }] },
       /"out" has 0 elements of the type FP32, which are not its shape \[1\]/,
     ],
-    ["a negative size", { outputs: [{ name: "out", datatype: "FP32", shape: [-1] }] }, /which are not its shape \[-1\]/],
+    [
+      "a negative size",
+      { outputs: [{ name: "out", datatype: "FP32", shape: [-1] }] },
+      /which are not its shape \[-1\]/,
+    ],
     [
       "halves in a list, which the protocol has none for",
       { outputs: [{ name: "out", datatype: "FP16", shape: [1], contents: {} }] },
@@ -188,7 +204,7 @@ describe("a status of the engine", () => {
   ] as const)("%s counts as %i of HTTP", async (name, http) => {
     const { url } = await engine({
       ModelInfer: () => {
-        throw { code: status[name], details: `no ${"x".repeat(500)}` };
+        throw new StatusError(status[name], `no ${"x".repeat(500)}`);
       },
     });
     const call = transport().infer({ url }, request, { signal: never });
@@ -199,7 +215,7 @@ describe("a status of the engine", () => {
   test("DEADLINE_EXCEEDED is a time-out", async () => {
     const { url } = await engine({
       ModelInfer: () => {
-        throw { code: status.DEADLINE_EXCEEDED, details: "late" };
+        throw new StatusError(status.DEADLINE_EXCEEDED, "late");
       },
     });
     const call = transport().infer({ url }, request, { signal: never });
@@ -385,7 +401,10 @@ describe("over TLS", () => {
 
     const stranger = await Authority.create("Another authority");
     const refused = transport({ tls: { ...tls, ca: stranger.cert } }).infer({ url }, request, { signal: never });
-    expect(await failureOf(refused)).toMatchObject({ fault: "refused" });
+    expect(await failureOf(refused)).toMatchObject({
+      fault: "refused",
+      message: "no connection to the engine (self signed certificate in certificate chain)",
+    });
   });
 
   test("the certificate is for the name that was looked up, not for its address", async () => {
@@ -398,6 +417,9 @@ describe("over TLS", () => {
     const url = `https://127.0.0.1:${port}`;
     const made = transport({ tls: { ca: authority.cert } });
     expect((await made.infer({ url, hostName: "engine.test" }, request, { signal: never })).outputs).toHaveLength(1);
-    expect(await failureOf(made.infer({ url }, request, { signal: never }))).toMatchObject({ fault: "refused" });
+    expect(await failureOf(made.infer({ url }, request, { signal: never }))).toMatchObject({
+      fault: "refused",
+      message: "no connection to the engine (ERR_TLS_CERT_ALTNAME_INVALID)",
+    });
   });
 });

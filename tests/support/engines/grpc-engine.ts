@@ -1,3 +1,5 @@
+import { join } from "node:path";
+
 import {
   type Metadata,
   type MethodDefinition,
@@ -7,7 +9,6 @@ import {
   type ServerUnaryCall,
   type StatusObject,
 } from "@grpc/grpc-js";
-import { join } from "node:path";
 import protobuf from "protobufjs";
 
 // The messages as the protocol has them, read by another library from another source than those of the program.
@@ -15,8 +16,20 @@ const root = new protobuf.Root().loadSync(join(import.meta.dir, "grpc_predict_v2
 
 type Message = Record<string, unknown>;
 
-/** What an engine does with a request: returns the fields of an answer, or throws `{ code, details }`. */
+/** What an engine does with a request: returns the fields of an answer, or throws StatusError. */
 export type Handler = (request: Message, metadata: Metadata, call: ServerUnaryCall<Message, Message>) => unknown;
+
+/** A status that an engine answers with. */
+export class StatusError extends Error {
+  readonly code: number;
+  readonly details: string;
+
+  constructor(code: number, details: string) {
+    super(details);
+    this.code = code;
+    this.details = details;
+  }
+}
 
 export interface GrpcEngineOptions {
   /** Default: a free one. */
