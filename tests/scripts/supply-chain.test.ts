@@ -140,8 +140,10 @@ describe("the bill of materials", () => {
       const base64 = Buffer.from(hash?.content ?? "", "hex").toString("base64");
       expect([name, named.get(name)?.version, `sha512-${base64}`]).toEqual([name, version, integrity]);
     }
-    for (const name of Object.keys(manifest.devDependencies)) {
-      if (name !== "bun") expect([name, named.has(name)]).toEqual([name, false]);
+    // Another version of such a package may be one that the executable needs.
+    for (const [name, version] of Object.entries(manifest.devDependencies)) {
+      const inside = components.some((one) => one.name === name && one.version === version);
+      if (name !== "bun") expect([name, inside]).toEqual([name, false]);
     }
     const refs = components.map((one) => one["bom-ref"]);
     expect(dependencies.flatMap(({ dependsOn = [] }) => dependsOn).filter((ref) => !refs.includes(ref))).toEqual([]);
