@@ -15,7 +15,11 @@ const SET_UP = [
   /^\(cd examples\/\S+ && bun install\)$/,
   /^python3 -m venv (examples\/\S+\/\.venv)(?: && \1\/bin\/pip install numpy)?$/,
   /^(examples\/\S+)\/\.venv\/bin\/pip install --no-deps -r \1\/requirements\.txt$/,
+  /^examples\/remote\/triton\.sh$/,
 ];
+
+/** What an example serves: a model, or a configuration for a model that is somewhere else. */
+const FILES = ["model.ts", "model.py", "streamer.yaml"];
 
 const readmes = (await readdir(example(), { recursive: true }))
   .filter((path) => /^[^/]+\/README\.md$/.test(path))
@@ -33,8 +37,9 @@ test.each(readmes)("examples/%s serves its own model and sends a file that exist
   for (const { text } of commandLines(markdown)) {
     const [program, command, ...args] = text.split(" ");
     if (program === "./streamer" && command === "serve") {
-      const file = ["model.ts", "model.py"].find((name) => existsSync(example(dirname(readme), name)));
-      expect(args).toEqual(["--model", `./examples/${dirname(readme)}/${file}`]);
+      const file = FILES.find((name) => existsSync(example(dirname(readme), name)));
+      const named = `examples/${dirname(readme)}/${file}`;
+      expect(args).toEqual(file === "streamer.yaml" ? ["--config", named] : ["--model", `./${named}`]);
       served += 1;
     } else if (program === "./streamer" && command === "send") {
       expect(existsSync(join(root, parseSendSettings(args).input))).toBe(true);
