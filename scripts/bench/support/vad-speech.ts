@@ -63,14 +63,14 @@ function synthesised(): Float32Array[] {
 }
 
 /** The samples of a 16 kHz mono s16 WAV file. */
-function wavSamples(file: Buffer): Float32Array {
+export function wavSamples(file: Buffer): Float32Array {
   const rate = file.readUInt32LE(24);
   if (rate !== RATE) throw new Error(`a clip has ${rate} Hz, not ${RATE}`);
   const data = file.indexOf("data", 12, "latin1");
   return samplesOf(file.subarray(data + 8, data + 8 + file.readUInt32LE(data + 4)));
 }
 
-function samplesOf(bytes: Buffer): Float32Array {
+export function samplesOf(bytes: Buffer): Float32Array {
   const samples = new Float32Array(bytes.length >> 1);
   for (let i = 0; i < samples.length; i++) samples[i] = bytes.readInt16LE(2 * i) / 32768;
   return samples;
