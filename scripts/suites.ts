@@ -7,7 +7,8 @@ import { join } from "node:path";
 
 export const SUITES = {
   interop: "programs of others: Prometheus and its rules, files of ffmpeg and SoX",
-  engines: "models of others: PocketSphinx, Silero VAD on ONNX Runtime, models in Python with NumPy",
+  engines:
+    "models of others: PocketSphinx, Moonshine, RNNoise, Silero VAD on ONNX Runtime, models in Python with NumPy",
   browser: "clients in a browser",
   proxies: "servers behind HAProxy and nginx",
   images: "the container image and compose.yaml",

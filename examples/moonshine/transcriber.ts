@@ -1,8 +1,9 @@
-import llama from "llama-tokenizer-js";
+import type tokenizer from "llama-tokenizer-js";
 import type { InferenceSession, Tensor } from "onnxruntime-common";
 
+import { repeatedTokens } from "./loops.ts";
 import type { Runtime } from "./runtime.ts";
-import { readNetwork } from "./weights.ts";
+import { installed, readNetwork } from "./weights.ts";
 
 export const SAMPLE_RATE = 16_000;
 /** The encoder needs a quarter of a second; shorter pieces are padded with silence. */
@@ -23,18 +24,22 @@ export class Transcriber {
   readonly #runtime: Runtime;
   readonly #encoder: InferenceSession;
   readonly #decoder: InferenceSession;
+  readonly #tokenizer: typeof tokenizer;
 
-  private constructor(runtime: Runtime, encoder: InferenceSession, decoder: InferenceSession) {
+  private constructor(runtime: Runtime, encoder: InferenceSession, decoder: InferenceSession, llama: typeof tokenizer) {
     this.#runtime = runtime;
     this.#encoder = encoder;
     this.#decoder = decoder;
+    this.#tokenizer = llama;
   }
 
-  /** Loads both networks. Throws if one is missing or not the expected one. */
+  /** Loads both networks and the tokens. Throws if one is missing, or a network is not the expected one. */
   static async load(runtime: Runtime): Promise<Transcriber> {
+    installed("llama-tokenizer-js");
+    const { default: llama } = await import("llama-tokenizer-js");
     const encoder = await runtime.session(await readNetwork("encoder"));
     const decoder = await runtime.session(await readNetwork("decoder"));
-    return new Transcriber(runtime, encoder, decoder);
+    return new Transcriber(runtime, encoder, decoder, llama);
   }
 
   /** The words of at most 30 s of mono at 16 kHz. */
@@ -68,12 +73,13 @@ export class Transcriber {
       last = largest(output["logits"]!.data as Float32Array);
       if (last === END_TOKEN) break;
       tokens.push(last);
-      const repeated = loop(tokens);
-      if (repeated === 0) continue;
-      tokens.length -= 2 * repeated;
-      break;
+      const repeated = repeatedTokens(tokens);
+      if (repeated > 0) {
+        tokens.length -= repeated;
+        break;
+      }
     }
-    return llama.decode(tokens, false, false).trim();
+    return this.#tokenizer.decode(tokens, false, false).trim();
   }
 
   async close(): Promise<void> {
@@ -86,13 +92,4 @@ function largest(values: Float32Array): number {
   let best = 0;
   for (let index = 1; index < values.length; index++) if (values[index]! > values[best]!) best = index;
   return best;
-}
-
-/** Length, 1 to 16, of a sequence of tokens that the end consists of three times; 0 if there is none. */
-export function loop(tokens: readonly number[]): number {
-  for (let length = 1; length <= 16 && 3 * length <= tokens.length; length++) {
-    const end = tokens.slice(-2 * length);
-    if (end.every((token, index) => token === tokens[tokens.length - 3 * length + index])) return length;
-  }
-  return 0;
 }

@@ -1,44 +1,16 @@
-import { afterAll, expect } from "bun:test";
-import { cp, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { expect } from "bun:test";
 import { join } from "node:path";
 
 import { noise } from "../../support/audio.ts";
-import { example } from "../../support/example-harness.ts";
 import { BUILD_MS, Executable } from "../../support/executable.ts";
+import { installedExample } from "../../support/installed-example.ts";
 import { testPool } from "../../support/pool-harness.ts";
 import { recorded, RECORDING } from "../../support/recorded.ts";
-import { reportMissing, testWith } from "../../support/requirements.ts";
+import { testWith } from "../../support/requirements.ts";
 
-/** The network and its engine are some 100 MB the first time. */
-const INSTALL_MS = 90_000;
-
-const folder = await mkdtemp(join(tmpdir(), "streamer-silero-"));
-const path = join(folder, "model.ts");
-
-afterAll(async () => {
-  await rm(folder, { recursive: true, force: true });
-});
-
-/** Installs the packages of the example in a copy of it. Returns undefined when that fails. */
-async function install(): Promise<true | undefined> {
-  for (const name of ["model.ts", "package.json"]) await cp(example("silero", name), join(folder, name));
-  const child = Bun.spawn([process.execPath, "install", "--ignore-scripts", "--no-summary"], {
-    cwd: folder,
-    stdin: "ignore",
-    stdout: "ignore",
-    stderr: "pipe",
-    timeout: INSTALL_MS,
-    killSignal: "SIGKILL",
-  });
-  const [code, err] = await Promise.all([child.exited, child.stderr.text()]);
-  if (code === 0) return true;
-  const reason = err.trim().split("\n").at(-1) ?? "";
-  reportMissing(`the packages of examples/silero cannot be installed (bun install ended with ${code}: ${reason})`);
-  return undefined;
-}
-
-const testHere = testWith(await install());
+const folder = await installedExample("silero");
+const path = join(folder ?? "", "model.ts");
+const testHere = testWith(folder);
 
 const PATIENCE_MS = 60_000;
 /** Less than 5 s of audio take on any processor. */

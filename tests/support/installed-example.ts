@@ -1,0 +1,43 @@
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { root } from "./documents.ts";
+import { example } from "./example-harness.ts";
+import { reportMissing } from "./requirements.ts";
+
+/** The packages of an example are up to 200 MB the first time. */
+const INSTALL_MS = 90_000;
+
+/**
+ * Returns a folder with a copy of an example in TypeScript and its packages, which is kept between runs. Returns
+ * undefined, and prints why, when the packages cannot be installed.
+ */
+export async function installedExample(name: string): Promise<string | undefined> {
+  const files = (await readdir(example(name))).filter((file) => /\.ts$|^package\.json$|^bun\.lock$/.test(file));
+  const versions = await readFile(example(name, "package.json"));
+  const hash = createHash("sha256").update(versions).digest("hex").slice(0, 12);
+  const folder = join(root, "node_modules", ".cache", `example-${name}-${hash}`);
+  await mkdir(folder, { recursive: true });
+  for (const file of files) await copyFile(example(name, file), join(folder, file));
+  // Written last: without it, an installation was interrupted.
+  const done = join(folder, "installed.txt");
+  if (existsSync(done)) return folder;
+  const child = Bun.spawn([process.execPath, "install", "--ignore-scripts", "--no-summary"], {
+    cwd: folder,
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "pipe",
+    timeout: INSTALL_MS,
+    killSignal: "SIGKILL",
+  });
+  const [code, err] = await Promise.all([child.exited, child.stderr.text()]);
+  if (code === 0) {
+    await writeFile(done, versions);
+    return folder;
+  }
+  const reason = err.trim().split("\n").at(-1) ?? "";
+  reportMissing(`the packages of examples/${name} cannot be installed (bun install ended with ${code}: ${reason})`);
+  return undefined;
+}
