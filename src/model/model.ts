@@ -119,7 +119,11 @@ export interface PinnedModel<Output extends object> {
 
 /** An open stream of a `PinnedModel`. Its methods are called one at a time. */
 export interface PinnedStream<Output extends object> {
-  /** Processes the next audio. Returns what can be said so far, or `undefined` for nothing new. */
+  /**
+   * Processes the next audio. Returns what can be said so far, or `undefined` for nothing new. After an error the stream
+   * goes on, unless the error has a property `streamLost` that is true: then it is closed, and the next audio goes to a
+   * new stream, as after the death of a worker.
+   */
   step(audio: Float32Array, call: Call): Output | undefined | Promise<Output | undefined>;
   /** Returns the result at the end of the utterance, or of the stream on /stateful; `undefined` for none. */
   finish(call: Call): Output | undefined | Promise<Output | undefined>;

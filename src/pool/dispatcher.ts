@@ -145,7 +145,8 @@ export class Dispatcher {
 
   #submit(lane: SchedulerLane, job: AudioJob, settle: Settle): void {
     const { info, arena, clock } = this.#options;
-    if (info.stateful !== (job.step !== undefined)) throw new Error("only stateful models take steps");
+    const takesSteps = info.stateful || info.pinned;
+    if (takesSteps !== (job.step !== undefined)) throw new Error("only models with state or streams take steps");
     arena.retainSpan(job.audio);
     try {
       this.scheduler.submit(lane, job, settle, clock.now());

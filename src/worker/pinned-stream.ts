@@ -49,6 +49,11 @@ export function report(open: OpenStream, job: JobMessage, result: WorkerResult):
   return { ...result, opened: true };
 }
 
+/** Returns whether an error of a step says that its stream cannot go on. */
+export function isStreamLost(error: unknown): boolean {
+  return typeof error === "object" && error !== null && "streamLost" in error && error.streamLost === true;
+}
+
 /** Checks the output of a step, and takes from it whether the utterance ends. */
 export function stepResult(output: unknown, sampleRate: number): WorkerResult {
   if (!isPlain(output) || !("endpoint" in output)) return optionalOutput(output, sampleRate);
@@ -60,8 +65,7 @@ export function stepResult(output: unknown, sampleRate: number): WorkerResult {
   return endpoint === true ? { ...result, endpoint } : result;
 }
 
-/** Checks an output that may be left out. */
-export function optionalOutput(output: unknown, sampleRate: number): WorkerResult {
+function optionalOutput(output: unknown, sampleRate: number): WorkerResult {
   return output === undefined ? {} : checkOutput(output, sampleRate);
 }
 

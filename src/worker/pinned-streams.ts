@@ -5,9 +5,9 @@ import {
   after,
   type AnyPinnedModel,
   closeStream,
+  isStreamLost,
   type OpenStream,
   openStream,
-  optionalOutput,
   report,
   stepResult,
 } from "./pinned-stream.ts";
@@ -22,86 +22,90 @@ interface BatchStep {
 }
 
 /**
- * The open streams of a pinned model in this worker, one for each lane. The caller makes one call at a time; a stream
- * that is to be closed during a call is closed after it.
+ * The open streams of a pinned model in this worker, one for each lane. The calls of a stream follow each other; one that
+ * is to be closed during a call is closed after it.
  */
 export class PinnedStreams {
   readonly #model: AnyPinnedModel;
+  readonly #isSerial: boolean;
   readonly #open = new Map<number, OpenStream>();
-  /** Lanes that have ended during a call. */
-  readonly #forgotten: number[] = [];
-  #running = false;
-  /** Streams are being closed. */
-  #closing: Promise<void> | undefined;
+  /** Lanes of the running calls. */
+  readonly #running = new Set<number>();
+  /** Those of them that have ended. */
+  readonly #forgotten = new Set<number>();
+  /** Streams that are being closed. */
+  readonly #closing = new Set<Promise<void>>();
   #printed = false;
 
-  constructor(model: AnyPinnedModel) {
+  /** @param concurrency calls that the model takes at once; with 1, it takes none while a stream is being closed */
+  constructor(model: AnyPinnedModel, concurrency = 1) {
     this.#model = model;
-  }
-
-  /** Streams that are open. */
-  get size(): number {
-    return this.#open.size;
+    this.#isSerial = concurrency === 1;
   }
 
   /** Runs one call. Returns one result for each job, in order. Throws, or rejects with, what concerns all of them. */
   run(jobs: readonly JobMessage[], audios: Float32Array[], calls: Call[]): Results {
-    if (this.#closing !== undefined) return this.#closing.then(() => this.run(jobs, audios, calls));
-    this.#running = true;
+    if (this.#isSerial && this.#closing.size > 0) {
+      return Promise.all(this.#closing).then(() => this.run(jobs, audios, calls));
+    }
+    for (const { lane } of jobs) this.#running.add(lane);
     try {
       const results = jobs.length > 1 ? this.#batch(jobs, audios, calls) : this.#one(jobs[0]!, audios[0]!, calls[0]!);
-      if (results instanceof Promise) return results.finally(() => this.#ended());
-      this.#ended();
+      if (results instanceof Promise) return results.finally(() => this.#ended(jobs));
+      this.#ended(jobs);
       return results;
     } catch (error) {
-      this.#ended();
+      this.#ended(jobs);
       throw error;
     }
   }
 
-  /** Closes the stream of a lane that has ended, now or after the running call. */
+  /** Closes the stream of a lane that has ended, now or after its running call. */
   forget(lane: number): void {
-    if (this.#running || this.#closing !== undefined) this.#forgotten.push(lane);
-    else this.#closeInTurn(lane);
+    if (this.#running.has(lane)) this.#forgotten.add(lane);
+    else this.#closeAside(lane);
   }
 
   /** Closes all streams. To be called when no call runs. */
   async close(): Promise<void> {
-    await this.#closing;
+    await Promise.all(this.#closing);
     for (const lane of [...this.#open.keys()]) await this.#close(lane);
   }
 
-  #ended(): void {
-    this.#running = false;
-    this.#closeForgotten();
-  }
-
-  #closeForgotten(): void {
-    for (let lane = this.#forgotten.shift(); lane !== undefined; lane = this.#forgotten.shift()) {
-      if (this.#closeInTurn(lane)) return;
+  #ended(jobs: readonly JobMessage[]): void {
+    for (const { lane } of jobs) {
+      this.#running.delete(lane);
+      if (this.#forgotten.delete(lane)) this.#closeAside(lane);
     }
   }
 
-  /** Returns whether the stream takes some time to close. */
-  #closeInTurn(lane: number): boolean {
-    const closing = this.#close(lane);
-    if (closing === undefined) return false;
-    this.#closing = closing.then(() => {
-      this.#closing = undefined;
-      this.#closeForgotten();
-      return this.#closing;
-    });
-    return true;
+  #closeAside(lane: number): void {
+    const closing = this.#close(lane)?.then(() => void this.#closing.delete(closing!));
+    if (closing !== undefined) this.#closing.add(closing);
   }
 
   #one(job: JobMessage, audio: Float32Array, call: Call): Results {
     if (job.step === "finish") return after(this.#finish(job, call), (result) => [result]);
     return after(this.#prepare(job, call), (open) => {
       if (audio.length === 0) return [report(open, job, {})];
-      open.used = true;
-      const { sampleRate } = call;
-      return after(open.stream.step(audio, call), (output) => [report(open, job, stepResult(output, sampleRate))]);
+      return after(this.#step(job.lane, open, audio, call), (result) => [report(open, job, result)]);
     });
+  }
+
+  /** Makes a step. Throws, or rejects with, its error; the stream is closed if that says so. */
+  #step(lane: number, open: OpenStream, audio: Float32Array, call: Call): WorkerResult | Promise<WorkerResult> {
+    const fail = (error: unknown): Promise<never> | never => {
+      const closing = isStreamLost(error) ? this.#close(lane) : undefined;
+      if (closing === undefined) throw error;
+      return closing.then(() => Promise.reject(error));
+    };
+    open.used = true;
+    try {
+      const result = after(open.stream.step(audio, call), (output) => stepResult(output, call.sampleRate));
+      return result instanceof Promise ? result.catch(fail) : result;
+    } catch (error) {
+      return fail(error);
+    }
   }
 
   async #batch(jobs: readonly JobMessage[], audios: Float32Array[], calls: Call[]): Promise<WorkerResult[]> {
@@ -119,8 +123,7 @@ export class PinnedStreams {
         results[index] = failure(error);
       }
     }
-    for (const { open } of steps) open.used = true;
-    const outputs = await this.#stepTogether(steps, audios, calls);
+    const outputs = await this.#stepAll(steps, jobs, audios, calls);
     for (const [i, { index, open }] of steps.entries()) {
       const output = outputs[i]!;
       results[index] = output.error === undefined ? report(open, jobs[index]!, output) : output;
@@ -129,33 +132,39 @@ export class PinnedStreams {
   }
 
   /** Makes steps of several streams. Returns their results, in order. */
-  async #stepTogether(steps: readonly BatchStep[], audios: Float32Array[], calls: Call[]): Promise<WorkerResult[]> {
-    if (steps.length === 0) return [];
-    const { sampleRate } = calls[0]!;
-    const check = (output: unknown): WorkerResult => {
-      try {
-        return stepResult(output, sampleRate);
-      } catch (error) {
-        return failure(error);
-      }
-    };
-    const [audiosOfSteps, callsOfSteps] = [
-      steps.map(({ index }) => audios[index]!),
-      steps.map(({ index }) => calls[index]!),
-    ];
+  async #stepAll(
+    steps: readonly BatchStep[],
+    jobs: readonly JobMessage[],
+    audios: Float32Array[],
+    calls: Call[],
+  ): Promise<WorkerResult[]> {
+    const [first] = steps;
+    if (first === undefined) return [];
     try {
-      const [first] = steps;
-      if (steps.length === 1) return [check(await first!.open.stream.step(audiosOfSteps[0]!, callsOfSteps[0]!))];
-      const streams = steps.map(({ open }) => open.stream);
-      const outputs: unknown = await this.#model.stepBatch?.(streams, audiosOfSteps, callsOfSteps);
-      if (!Array.isArray(outputs) || outputs.length !== steps.length) {
-        throw new Error(`stepBatch() must return an array of ${steps.length} outputs`);
-      }
-      return outputs.map(check);
+      if (steps.length > 1) return await this.#stepTogether(steps, audios, calls);
+      const { index, open } = first;
+      return [await this.#step(jobs[index]!.lane, open, audios[index]!, calls[index]!)];
     } catch (error) {
       // Streams may have moved on, so that no step can be repeated alone.
       return steps.map(() => (steps.length === 1 ? failure(error) : { ...failure(error), wholeBatch: true }));
     }
+  }
+
+  async #stepTogether(steps: readonly BatchStep[], audios: Float32Array[], calls: Call[]): Promise<WorkerResult[]> {
+    for (const { open } of steps) open.used = true;
+    const pick = <Item>(items: Item[]): Item[] => steps.map(({ index }) => items[index]!);
+    const streams = steps.map(({ open }) => open.stream);
+    const outputs: unknown = await this.#model.stepBatch?.(streams, pick(audios), pick(calls));
+    if (!Array.isArray(outputs) || outputs.length !== steps.length) {
+      throw new Error(`stepBatch() must return an array of ${steps.length} outputs`);
+    }
+    return outputs.map((output) => {
+      try {
+        return stepResult(output, calls[0]!.sampleRate);
+      } catch (error) {
+        return failure(error);
+      }
+    });
   }
 
   /** Returns the stream of a job, which is a new one if the lane has none, or is to begin anew. */
@@ -179,7 +188,8 @@ export class PinnedStreams {
     if (open === undefined) return {};
     const closed = (): void | Promise<void> => this.#close(lane);
     const complete = (output: unknown): WorkerResult | Promise<WorkerResult> => {
-      const result = optionalOutput(output, call.sampleRate);
+      // The end of an utterance is no news.
+      const { endpoint: _, ...result } = stepResult(output, call.sampleRate);
       return after(this.#reset(lane, open), () => report(open, job, result));
     };
     const fail = (error: unknown): WorkerResult | Promise<WorkerResult> => after(closed(), () => failure(error));

@@ -1,42 +1,15 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
-import type { JobResult, Outcome } from "../../src/model/job.ts";
-import type { ModelInfo } from "../../src/model/model-info.ts";
+import type { JobResult } from "../../src/model/job.ts";
 import type { Lane } from "../../src/pool/lane.ts";
 import { FIRST_BACKOFF_MS } from "../../src/pool/restarts.ts";
 import { TERMINATE_GRACE_MS } from "../../src/pool/worker-slot.ts";
 import { takeSnapshot } from "../../src/telemetry/metrics/metric-snapshot.ts";
 import { ServerMetrics } from "../../src/telemetry/metrics/server-metrics.ts";
-import { ManualClock } from "../support/manual-clock.ts";
-import { TestPool, type TestPoolOptions } from "../support/pool-harness.ts";
-import { ScriptedHosts } from "../support/scripted-host.ts";
+import { ScriptedPool, turn } from "../support/scripted-pool.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
 setDefaultTimeout(300_000);
-
-/** A pool whose hosts and clock are in the hands of the test. */
-class ScriptedPool extends TestPool {
-  readonly hosts: ScriptedHosts;
-  readonly clock: ManualClock;
-  readonly outcomes: Outcome[] = [];
-
-  constructor(info: Partial<ModelInfo> = {}, options: Partial<TestPoolOptions> = {}) {
-    const [hosts, clock] = [new ScriptedHosts(), new ManualClock()];
-    super({ model: "scripted", inferenceTimeoutMs: 100, startHost: hosts.start, clock, ...options });
-    this.hosts = hosts;
-    this.clock = clock;
-    for (const host of hosts.started) host.becomeReady(info);
-  }
-
-  /** Submits a job, records its outcome, and lets the pool start it. */
-  async add(lane: Lane, job: Parameters<TestPool["submit"]>[2] = {}): Promise<void> {
-    void this.submit(lane, [0], job).then((outcome) => this.outcomes.push(outcome));
-    await turn();
-  }
-}
-
-/** Lets all microtasks run. */
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 test("jobs that are submitted together go in one call, finals before interims", async () => {
   const kit = new ScriptedPool({ maxBatch: 2 });
@@ -267,11 +240,12 @@ describe("an error of a whole batch", () => {
   });
 });
 
-test("a lane of a model refuses steps unless the model is stateful", () => {
+test("a lane of a model refuses steps unless the model has state or streams", () => {
+  const message = "only models with state or streams take steps";
   const stateless = new ScriptedPool();
-  expect(() => stateless.submit(stateless.lane(), [0], { step: "start" })).toThrow("only stateful models take steps");
+  expect(() => stateless.submit(stateless.lane(), [0], { step: "start" })).toThrow(message);
   const stateful = new ScriptedPool({ stateful: true });
-  expect(() => stateful.submit(stateful.lane(), [0])).toThrow("only stateful models take steps");
+  expect(() => stateful.submit(stateful.lane(), [0])).toThrow(message);
 });
 
 test("the load counts workers and waiting jobs", async () => {

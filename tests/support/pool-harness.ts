@@ -53,7 +53,7 @@ export class TestPool {
   readonly pool: ModelPool;
   readonly #metrics = new ServerMetrics();
 
-  constructor({ workers, inferenceTimeoutMs, loadTimeoutMs, maxInFlight, ...options }: TestPoolOptions) {
+  constructor({ workers, inferenceTimeoutMs, loadTimeoutMs, maxInFlight, maxStreams, ...options }: TestPoolOptions) {
     const record = (event: string, fields?: Record<string, unknown>): void => void this.logged.push({ event, fields });
     this.pool = new ModelPool({
       settings: {},
@@ -62,6 +62,7 @@ export class TestPool {
         inferenceTimeoutMs: inferenceTimeoutMs ?? 10_000,
         maxInFlight: maxInFlight ?? 4,
         ...(loadTimeoutMs !== undefined && { loadTimeoutMs }),
+        ...(maxStreams !== undefined && { maxStreams }),
       },
       arena: this.arena,
       startHost: threadHost(workerUrl),

@@ -94,6 +94,33 @@ test("a step that throws leaves its stream open", async () => {
   expect(await model.run(job(1, "step", [0]))).toMatchObject([{ output: { stream: "0.0", samples: 4 } }]);
 });
 
+test("an error with streamLost closes the stream, and the next step opens another one and reports it", async () => {
+  using model = await pinned();
+  await model.run(job(1, "start", [0, 1]));
+  expect(await model.run(job(1, "step", [STEP_ORDERS.lose]))).toEqual([{ error: "gone, as ordered" }]);
+  expect(await model.run(job(1, "step", [0]))).toMatchObject([{ output: { stream: "0.1", samples: 1 }, opened: true }]);
+  expect(model.events()).toEqual(["opened 0.0", "closed 0.0", "opened 0.1"]);
+  const batch = [job(1, "step", [STEP_ORDERS.lose]), job(2, "finish")];
+  expect(await model.run(...batch)).toEqual([{ error: "gone, as ordered" }, {}]);
+  expect(model.events().at(-1)).toBe("closed 0.1");
+});
+
+test("of a model that takes several calls at once, a lane's stream is closed after its own call, and delays no other", async () => {
+  using model = await pinned();
+  const streams = new PinnedStreams(model.loaded.model as PinnedModel<object>, 2);
+  const call: Call = { final: true, sampleRate: 8000, startSeconds: 0, options: undefined };
+  const run = async (...args: Parameters<typeof job>): Promise<object[]> =>
+    await streams.run([job(...args)], [Float32Array.from(args[2] ?? [])], [call]);
+  const slow = run(1, "start", [STEP_ORDERS.later]);
+  const other = run(2, "start", [0]);
+  streams.forget(1);
+  streams.forget(2);
+  await other;
+  expect(model.events()).toEqual(["opened 0.0", "stepping 0.0", "opened 0.1", "closed 0.1"]);
+  await slow;
+  expect(model.events().at(-1)).toBe("closed 0.0");
+});
+
 test("that a step has opened a stream is reported by the next one when it throws; a start need not report it", async () => {
   using model = await pinned();
   expect(await model.run(job(1, "step", [STEP_ORDERS.throw]))).toEqual([{ error: "as ordered" }]);
@@ -140,8 +167,8 @@ test("methods that release something and throw harm nobody, and are printed once
   } finally {
     printed.mockRestore();
   }
-  const closed = ["closed 0.0", "closed 0.1", "closed 0.2", "closed 0.3", "model closed"];
-  expect(model.events().filter((event) => event.includes("closed"))).toEqual(closed);
+  const closed = ["closed 0.0", "closed 0.1", "closed 0.2", "closed 0.3", "ended 0"];
+  expect(model.events().filter((event) => /closed|ended/.test(event))).toEqual(closed);
 });
 
 test("an open that throws fails its job alone, also in a batch", async () => {

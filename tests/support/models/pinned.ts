@@ -15,13 +15,15 @@ export const STEP_ORDERS = {
   callBack: 9,
   strangeEndpoint: 10,
   pause: 11,
+  lose: 12,
+  census: 13,
 } as const;
 
 /** How long `STEP_ORDERS.native` blocks, ms. */
 export const NATIVE_MS = 900;
 
 interface Behaviour {
-  /** Receives `opened`, `stepping`, `finished`, `reset` and `closed`, with the number of the stream; "" for none. */
+  /** Receives `opened`, `stepping`, `finished`, `reset` and `closed` with the stream, `ended` with the worker. */
   readonly file: string;
   readonly resets: boolean;
   /** Methods that throw: `open`, `finish`, `reset`, `close`, `closeModel`. */
@@ -33,6 +35,8 @@ class Counting implements PinnedModel<object> {
   readonly behaviour: Behaviour;
   readonly #spawn: number;
   #opened = 0;
+  /** Streams that are open. */
+  count = 0;
 
   constructor(behaviour: Behaviour, spawn: number) {
     this.behaviour = behaviour;
@@ -44,20 +48,24 @@ class Counting implements PinnedModel<object> {
   open(): PinnedStream<object> {
     this.fail("open");
     const stream = new CountingStream(this, `${this.#spawn}.${this.#opened++}`);
+    this.count++;
     if (!this.behaviour.resets) Object.assign(stream, { reset: undefined });
     return stream;
   }
 
-  stepBatch(streams: PinnedStream<object>[], audio: Float32Array[], calls: Call[]): (object | undefined)[] {
-    if (audio.some(([order]) => order === STEP_ORDERS.throw)) throw new Error("as ordered");
-    return streams.map((stream, i) => {
-      const output = stream.step(audio[i]!, calls[i]!);
-      return output instanceof Promise ? { late: true } : output && { ...output, together: streams.length };
-    });
+  async stepBatch(
+    streams: PinnedStream<object>[],
+    audio: Float32Array[],
+    calls: Call[],
+  ): Promise<(object | undefined)[]> {
+    // Before any of the streams has moved on.
+    for (const [order] of audio) obey(order);
+    const outputs = await Promise.all(streams.map((stream, i) => stream.step(audio[i]!, calls[i]!)));
+    return outputs.map((output) => output && { ...output, together: streams.length });
   }
 
   close(): void {
-    this.write("model closed");
+    this.write(`ended ${this.#spawn}`);
     this.fail("closeModel");
   }
 
@@ -83,15 +91,13 @@ class CountingStream implements PinnedStream<object> {
   }
 
   step(audio: Float32Array, call: Call): object | undefined | Promise<object | undefined> {
-    if (audio[0] === STEP_ORDERS.throw) throw new Error("as ordered");
+    obey(audio[0]);
     this.#samples += audio.length;
     for (let i = 1; i < audio.length; i++) this.#sum += audio[i]!;
     const said = { stream: this.#id, samples: this.#samples, sum: this.#sum };
     switch (audio[0]) {
       case STEP_ORDERS.laterThrow:
         return Bun.sleep(5).then(() => Promise.reject(new Error("as ordered, later")));
-      case STEP_ORDERS.exit:
-        return process.exit(3);
       case STEP_ORDERS.native:
         this.#model.write(`stepping ${this.#id}`);
         Bun.sleepSync(NATIVE_MS);
@@ -102,6 +108,8 @@ class CountingStream implements PinnedStream<object> {
       case STEP_ORDERS.pause:
         Bun.sleepSync(2);
         return said;
+      case STEP_ORDERS.census:
+        return { ...said, open: this.#model.count };
       case STEP_ORDERS.endpoint:
         return { ...said, endpoint: true };
       case STEP_ORDERS.onlyEndpoint:
@@ -133,8 +141,19 @@ class CountingStream implements PinnedStream<object> {
 
   close(): void {
     this.#model.write(`closed ${this.#id}`);
+    this.#model.count--;
     this.#model.fail("close");
   }
+}
+
+/** Does what leaves no stream as it was. */
+function obey(order: number | undefined): void {
+  if (order === STEP_ORDERS.throw) throw new Error("as ordered");
+  if (order === STEP_ORDERS.lose) throw Object.assign(new Error("gone, as ordered"), { streamLost: true });
+  if (order !== STEP_ORDERS.exit) return;
+  process.exit(3);
+  // A thread goes on for a moment.
+  throw new Error("the worker is about to end");
 }
 
 export default {
