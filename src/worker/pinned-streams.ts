@@ -97,7 +97,9 @@ export class PinnedStreams {
     const fail = (error: unknown): Promise<never> | never => {
       const closing = isStreamLost(error) ? this.#close(lane) : undefined;
       if (closing === undefined) throw error;
-      return closing.then(() => Promise.reject(error));
+      return closing.then(() => {
+        throw error;
+      });
     };
     open.used = true;
     try {
