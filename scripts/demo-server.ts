@@ -1,7 +1,7 @@
 // A server in a process of its own, for the demo.
 
 /** Longest time until a server listens: its models are loaded by then. */
-const START_TIMEOUT_MS = 90_000;
+const START_TIMEOUT_MS = 180_000;
 const STOP_TIMEOUT_MS = 15_000;
 /** Lines of the log that are kept: the last ones. */
 const LOG_LINES = 20;

@@ -88,14 +88,14 @@ async function serveExample(executable: string, folder: string, signal: AbortSig
   for (const source of PACKAGE_SOURCES) {
     const problem = await packages.install(source, signal, () => {
       const what = source === "kept" ? "installing" : "its packages are damaged, so installing anew";
-      console.error(`demo: ${what} the speech recogniser of ${relative(root, folder)} (${DOWNLOAD})`);
+      note(`demo: ${what} the speech recogniser of ${relative(root, folder)} (${DOWNLOAD})`);
     });
     if (problem !== undefined) {
       problems.push(`its packages cannot be installed: ${problem}`);
       break;
     }
     try {
-      console.error("demo: starting a server, which loads the speech recogniser");
+      note("demo: starting a server, which loads the speech recogniser");
       const server = await DemoServer.start(executable, args, root, signal);
       return { server, command: `serve ${args.join(" ")}`, introduction: WORDS };
     } catch (error) {
@@ -104,10 +104,15 @@ async function serveExample(executable: string, folder: string, signal: AbortSig
       if (!error.isOfModel) break;
     }
   }
-  console.error("demo: the speech recogniser cannot be served, so the simulated model runs instead:");
-  for (const problem of new Set(problems)) console.error(`  ${problem}`);
-  console.error("Run this again when that is mended. `npm run demo -- --simulated` needs no packages.");
+  note("demo: the speech recogniser cannot be served, so the simulated model runs instead:");
+  for (const problem of new Set(problems)) note(`  ${problem}`);
+  note("Run this again when that is mended. `npm run demo -- --simulated` needs no packages.");
   return undefined;
+}
+
+/** Prints a line on standard error. `console.error` would colour it as an error. */
+function note(line: string): void {
+  process.stderr.write(`${line}\n`);
 }
 
 /** Runs the client up to its end. Returns how it ended, if not well. */
@@ -156,7 +161,7 @@ if (import.meta.main) {
     await main(process.argv.slice(2));
   } catch (error) {
     if (error instanceof Interrupted) {
-      console.error("\nThe demo was interrupted. Nothing of it runs any more.");
+      note("\nThe demo was interrupted. Nothing of it runs any more.");
       process.exitCode = INTERRUPTED_EXIT;
     } else if (error instanceof DemoError || error instanceof ServerFault) {
       console.error(`\nThe demo failed: ${error.message}`);
