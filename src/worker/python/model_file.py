@@ -95,12 +95,20 @@ def _describe_import(error, path, stem):
 
 def _describe_missing(package):
     version = ".".join(map(str, sys.version_info[:3]))
-    return "the interpreter is %s (Python %s): `%s -m pip install %s` installs it there if the package has the name of its module, and model.python chooses another interpreter" % (
+    return "the interpreter is %s (Python %s): `%s` installs it%s if the package has the name of its module, and model.python chooses another interpreter" % (
         sys.executable,
         version,
-        sys.executable,
-        package,
+        ("%s -m venv .venv && .venv/bin/pip install %s" if _is_managed() else "%s -m pip install %s") % (sys.executable, package),
+        ", in the folder of the model," if _is_managed() else " there",
     )
+
+
+def _is_managed():
+    """True for an interpreter whose packages only the package manager of the system may install (PEP 668)."""
+    import sysconfig  # It takes some milliseconds, for this message alone.
+
+    marker = os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
+    return sys.prefix == sys.base_prefix and os.path.exists(marker)
 
 
 def declaration(module):
