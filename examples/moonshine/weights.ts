@@ -15,7 +15,7 @@ const NETWORKS = {
   },
 };
 
-const INSTALL = `run "bun install" in ${import.meta.dir}`;
+const INSTALL = `run "npm install --ignore-scripts" in ${import.meta.dir}`;
 
 /** Path of a package's entry. Throws an error that says how to install it. */
 export function installed(name: string, install = INSTALL): string {

@@ -12,7 +12,7 @@ const root = example("..");
 /** Set-up commands of an example. Its own test, or the set-up of the machine, runs them. */
 const SET_UP = [
   /^sudo apt-get install /,
-  /^\(cd examples\/\S+ && bun install\)$/,
+  /^\(cd examples\/\S+ && npm install --ignore-scripts\)$/,
   /^python3 -m venv (examples\/\S+\/\.venv)(?: && \1\/bin\/pip install numpy)?$/,
   /^(examples\/\S+)\/\.venv\/bin\/pip install --no-deps -r \1\/requirements\.txt$/,
   /^examples\/remote\/triton\.sh$/,

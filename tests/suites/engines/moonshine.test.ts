@@ -155,7 +155,7 @@ testHere(
       return await testPool({ model: join(copy, "model.ts") });
     };
     const runtime = ["llama-tokenizer-js", "onnxruntime-common", "onnxruntime-web"];
-    const remedy = /is not installed: run "bun install" in \S*copy-/;
+    const remedy = /is not installed: run "npm install --ignore-scripts" in \S*copy-/;
     try {
       await expect(load([])).rejects.toThrow(remedy);
       await expect(load(["llama-tokenizer-js"])).rejects.toThrow(remedy);
