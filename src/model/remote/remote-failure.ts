@@ -1,5 +1,5 @@
 import type { JobFailure } from "../job.ts";
-import type { EngineError } from "./transport.ts";
+import { EngineError } from "./transport.ts";
 
 const CODES: Readonly<Record<EngineError["fault"], JobFailure>> = {
   refused: "model_unavailable",
@@ -30,6 +30,15 @@ export class RemoteFailure extends Error {
   static from(error: EngineError, streamLost = false): RemoteFailure {
     const code = UNAVAILABLE.has(error.status ?? 0) ? "model_unavailable" : CODES[error.fault];
     return new RemoteFailure(code, `the inference server: ${error.message}`, streamLost);
+  }
+
+  /** Returns what `run` returns. Throws RemoteFailure in place of an EngineError. */
+  static instead<Value>(run: () => Value): Value {
+    try {
+      return run();
+    } catch (error) {
+      throw error instanceof EngineError ? RemoteFailure.from(error) : error;
+    }
   }
 
   /** No endpoint takes calls. @param reason that of `Endpoints`; undefined: one is being tried */

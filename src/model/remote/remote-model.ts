@@ -1,5 +1,6 @@
 import type { Call, Model, StatefulModel } from "../model.ts";
 import type { RemoteEngines } from "./remote-engines.ts";
+import { RemoteFailure } from "./remote-failure.ts";
 import type { RemoteRequests, RemoteState, RemoteStep } from "./remote-requests.ts";
 
 /** A model without state on engines. */
@@ -42,8 +43,9 @@ export class RemoteStatefulModel implements StatefulModel<object, RemoteState> {
   }
 
   async start(): Promise<RemoteState> {
-    this.#first ??= this.#requests.firstState(await this.#engines.readInputs());
-    return this.#first;
+    if (this.#first !== undefined) return this.#first;
+    const inputs = await this.#engines.readInputs();
+    return (this.#first = RemoteFailure.instead(() => this.#requests.firstState(inputs)));
   }
 
   async step(audio: Float32Array, state: RemoteState, call: Call): Promise<RemoteStep> {

@@ -41,22 +41,20 @@ export class RemoteRequests {
 
   /** Throws RemoteFailure if the answer does not have the outputs that are wanted. */
   read(answer: EngineAnswer): RemoteStep {
-    try {
+    return RemoteFailure.instead(() => {
       const fields = this.#tensors.fields(answer, this.#stateOutputs);
       const next = ([input, output]: [string, string]) => ({ ...findOutput(answer.outputs, output), name: input });
       return [fields, { tensors: [...this.#states].map(next) }];
-    } catch (error) {
-      throw error instanceof EngineError ? RemoteFailure.from(error) : error;
-    }
+    });
   }
 
-  /** Returns the state at the start of a stream: zeros. @param inputs of the model */
+  /** Returns the state at the start of a stream: zeros. Throws EngineError. @param inputs of the model */
   firstState(inputs: readonly TensorType[]): RemoteState {
     const tensors = [...this.#states.keys()].map((name) => {
       const found = inputs.find((input) => input.name === name);
       if (found !== undefined) return zeros(found);
       const names = inputs.map((input) => input.name).join(", ") || "none";
-      throw new RemoteFailure("inference_failed", `state.tensors: found "${name}"; inputs of the model: ${names}`);
+      throw new EngineError("bad_answer", `the model has no input "${name}" for the state; it has ${names}`);
     });
     return { tensors };
   }
