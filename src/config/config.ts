@@ -83,6 +83,8 @@ function withModelDefaults(
   const models = eachModel(config).flatMap(([prefix, { name }]) => {
     for (const [setting, { default: value, unit = "" }] of Object.entries(describe(name))) {
       const key = `${prefix}.${setting}`;
+      // A setting without a default has no value to be shown.
+      if (value === undefined && !left.has(key)) continue;
       left.set(key, { key, value, source: "default", ...left.get(key), unit });
     }
     const own = [...left.values()].filter(({ key }) => key.startsWith(`${prefix}.`));

@@ -18,7 +18,7 @@ const KEPT: ReadonlySet<unknown> = new Set(
       BigInt,
     ],
     ...[Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array],
-    ...[Float32Array, Float64Array, BigInt64Array, BigUint64Array],
+    ...[Float16Array, Float32Array, Float64Array, BigInt64Array, BigUint64Array],
     ...[Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError],
   ].map((kind) => (typeof kind === "function" ? kind.prototype : kind)),
 );

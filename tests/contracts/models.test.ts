@@ -1,10 +1,11 @@
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { LedgerCheck } from "../../src/client/ledger.ts";
 import { BUILT_IN } from "../../src/model/models.ts";
 import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import type { ServerEvent } from "../../src/protocol/events.ts";
 import { concat, encode, freshSeed, noise, seeded, speech } from "../support/audio.ts";
+import { FakeEngine } from "../support/engines/fake-engine.ts";
 import { InProcessServer, sharedServer } from "../support/in-process-server.ts";
 import { chunkInvariantEvents } from "../support/ledgers.ts";
 
@@ -15,12 +16,22 @@ const RATE = 22_050;
 const FORMAT = { channels: 2, sample_rate: RATE, bit_depth: 16, is_float: false };
 const FRAME_BYTES = 4;
 
+const engine = await FakeEngine.start();
+afterAll(() => engine.kill());
+
 const furtherModels = [...BUILT_IN.keys()]
   .filter((name) => name !== "simulated")
   .map((name) => ({ [`models.${name}.name`]: name, [`models.${name}.workers`]: 2 }));
 
+const remote = { "models.remote.urls": engine.url, "models.remote.model": "m" };
+
 // Calls of the simulated model vary in duration, so that a later one may end first.
-const shared = await sharedServer({ "model.workers": 3, "model.jitter": 0.01, ...Object.assign({}, ...furtherModels) });
+const shared = await sharedServer({
+  "model.workers": 3,
+  "model.jitter": 0.01,
+  ...Object.assign({}, ...furtherModels),
+  ...remote,
+});
 
 interface Received {
   readonly events: readonly ServerEvent[];

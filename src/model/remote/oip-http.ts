@@ -197,9 +197,14 @@ function pathOf({ model, version }: EngineModel): string {
 /** Returns the words of the engine, if it has some, whatever it says that they are. */
 function errorWords(status: number, bytes: Uint8Array): string {
   const text = new TextDecoder().decode(bytes).trim();
-  const words = wordsOf(text) ?? text;
+  const words = withoutTraceback((wordsOf(text) ?? text).trim());
   const prefix = `the engine answered with the status ${status}`;
   return words === "" ? prefix : `${prefix}: ${excerpt(words, ERROR_CHARACTERS)}`;
+}
+
+/** Returns the last line of a traceback of Python, which has the reason, without the paths of the engine. */
+function withoutTraceback(words: string): string {
+  return words.startsWith("Traceback (most recent call last)") ? words.slice(words.lastIndexOf("\n") + 1) : words;
 }
 
 function wordsOf(text: string): string | undefined {

@@ -12,7 +12,7 @@ const HOUR_MS = 3_600_000;
 /** Most calls under way. */
 export const MAX_CALLS = 1_024;
 
-const URLS = `1 to ${MAX_URLS} different URLs such as http://host:8000, or dns+http://host:8000 for all addresses of a name`;
+const URLS = `1 to ${MAX_URLS} different URLs such as http://host:8000, or dns+http://host:8000 for all addresses of a host`;
 const HEADERS = "an object of HTTP headers, texts by name, without those that belong to the connection";
 
 const text = v.pipe(v.string("a text"), v.minLength(1, "a text"), v.maxLength(MAX_TEXT, "a text"));

@@ -6,7 +6,7 @@ const PLAIN: ReadonlySet<unknown> = new Set(
   [
     ...[Object, Array, Map, Set, Date, RegExp, ArrayBuffer, DataView, Boolean, Number, String, BigInt],
     ...[Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array],
-    ...[Float32Array, Float64Array, BigInt64Array, BigUint64Array],
+    ...[Float16Array, Float32Array, Float64Array, BigInt64Array, BigUint64Array],
   ].map((kind): unknown => kind.prototype),
 );
 

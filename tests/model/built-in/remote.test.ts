@@ -7,7 +7,7 @@ import { resolveSettings } from "../../../src/model/settings.ts";
 
 const needed = { urls: ["http://a:8000"], model: "asr" };
 const problemsOf = (settings: Record<string, unknown>) => resolveSettings(remote, { ...needed, ...settings }).problems;
-const URLS = "1 to 64 different URLs such as http://host:8000, or dns+http://host:8000 for all addresses of a name";
+const URLS = "1 to 64 different URLs such as http://host:8000, or dns+http://host:8000 for all addresses of a host";
 
 describe("the settings of a remote model", () => {
   test("need the URLs of engines, and the name of the model there", () => {

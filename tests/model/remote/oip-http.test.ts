@@ -161,6 +161,8 @@ describe("connections to an engine", () => {
   });
 });
 
+const TRACEBACK = `Traceback (most recent call last):\n  File "/srv/model.py", line 3, in infer\nValueError: no audio\n`;
+
 describe("a fault of an engine", () => {
   const text = (status: number, body: string): Behaviour => ({ status, body });
 
@@ -168,6 +170,11 @@ describe("a fault of an engine", () => {
     ["the field error", text(400, `{"error":"unexpected shape"}`), "the status 400: unexpected shape"],
     ["the field detail", text(422, `{"detail":[{"loc":["body"]}]}`), `the status 422: [{"loc":["body"]}]`],
     ["the first 200 characters", text(503, "x".repeat(300)), `the status 503: ${"x".repeat(200)}…`],
+    [
+      "the last line of a traceback",
+      text(500, JSON.stringify({ error: TRACEBACK })),
+      "the status 500: ValueError: no audio",
+    ],
     ["nothing", text(404, ""), "the status 404"],
   ])("is a status, with the words of %s", async (_, behaviour, words) => {
     const error = await faultOf(() => behaviour);

@@ -5,7 +5,16 @@ import { isPlain } from "../../../src/stream/resume/plain-state.ts";
 
 test("plain data is what a structured clone copies whole", () => {
   const state = { list: [1, "two", null, undefined, 3n], map: new Map([[{ a: 1 }, new Set([2])]]), at: new Date(0) };
-  for (const value of [undefined, 1, "x", state, new Float32Array(3), new Uint8Array(2).buffer, Object.create(null)]) {
+  for (const value of [
+    undefined,
+    1,
+    "x",
+    state,
+    new Float32Array(3),
+    new Float16Array(1),
+    new Uint8Array(2).buffer,
+    Object.create(null),
+  ]) {
     expect(isPlain(value)).toBe(true);
   }
   const circle: { self?: unknown } = {};

@@ -1,11 +1,17 @@
 import type { Item, Program } from "./program.ts";
 
+/** Settings without which a model cannot be served. */
+const NEEDED: Readonly<Record<string, readonly string[]>> = { remote: ["urls=http://127.0.0.1:8000", "model=m"] };
+
 /**
  * Every key of the configuration, with the own keys of a built-in model: default, unit, range, variable of the
  * environment.
  */
 export async function configurationItems(program: Program, model: string): Promise<Item[]> {
   const print = ["serve", "--print-config", "--model", model, "--set", `models.other.name=${model}`];
+  for (const setting of NEEDED[model] ?? []) {
+    print.push("--set", `model.${setting}`, "--set", `models.other.${setting}`);
+  }
   const printed = await program.run(print);
   const entries = [...printed.out.matchAll(/^(\S+) +(.+?) +(?:default(?:, auto: .*)?|--\S+)$/gm)].map(
     ([, key = "", value = ""]): Entry => ({ key, value }),

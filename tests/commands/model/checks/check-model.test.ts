@@ -8,6 +8,7 @@ import { builtInModels } from "../../../../src/model/models.ts";
 import { hostFor } from "../../../../src/pool/host-for.ts";
 import { threadHost } from "../../../../src/pool/thread-host.ts";
 import { ADDON_IMPORTS, addonModel, buildAddon } from "../../../support/blocking-addon.ts";
+import { FakeEngine } from "../../../support/engines/fake-engine.ts";
 import { modelCommand, modelPath, workerUrl } from "../../../support/pool-harness.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
@@ -41,7 +42,9 @@ function failed(findings: readonly Finding[]): string[] {
 
 for (const name of builtInModels) {
   test(`the built-in model ${name} passes`, async () => {
-    const findings = await findingsOf(name, name === "simulated" ? QUICK : {}, 2);
+    await using engine = await FakeEngine.start();
+    const own: Record<string, Record<string, unknown>> = { simulated: QUICK, remote: { urls: engine.url, model: "m" } };
+    const findings = await findingsOf(name, own[name] ?? {}, 2);
     expect(failed(findings)).toEqual([]);
     expect(findingOf(findings, "load")).toMatch(/^ok: ".*", \d+ Hz, with.*; loaded and warm in \d+ ms$/);
     expect(findingOf(findings, "deterministic")).toMatch(/^ok/);
