@@ -155,7 +155,8 @@ export async function openTransport(settings: RemoteSettings, now: () => number)
     ...(proxy !== undefined && { proxy }),
     ...(Object.keys(tls).length > 0 && { tls }),
   };
-  if (settings.protocol === "oip-grpc") throw new Error("protocol: found oip-grpc; allowed in this version: oip-http");
+  // Each loads libraries that the other does not need.
+  if (settings.protocol === "oip-grpc") return (await import("./oip-grpc.ts")).createGrpcTransport(options);
   const { OipHttp } = await import("./oip-http.ts");
   return new OipHttp(options);
 }
