@@ -13,9 +13,11 @@ const INSTALL_MS = 240_000;
  * Returns a folder with a virtual environment that has these packages and nothing else. It is kept between runs. Returns
  * undefined, and prints why, when the packages cannot be installed.
  * @param requirements lines for pip, each `NAME==VERSION`
+ * @param withDependencies also what these packages require, in the newest versions
  */
-export async function pythonPackages(requirements: string): Promise<string | undefined> {
+export async function pythonPackages(requirements: string, withDependencies = false): Promise<string | undefined> {
   const name = createHash("sha256").update(requirements).digest("hex").slice(0, 12);
+  const scope = withDependencies ? [] : ["--no-deps"];
   const folder = join(root, "node_modules", ".cache", `python-${name}`);
   // Written last: without it, an installation was interrupted.
   const done = join(folder, "installed.txt");
@@ -27,7 +29,7 @@ export async function pythonPackages(requirements: string): Promise<string | und
   const pip = [join(folder, "bin", "python"), "-m", "pip", "--disable-pip-version-check", "--no-input"];
   for (const command of [
     ["python3", "-m", "venv", folder],
-    [...pip, "install", "--quiet", "--no-deps", "--only-binary=:all:", "--requirement", list],
+    [...pip, "install", "--quiet", ...scope, "--only-binary=:all:", "--requirement", list],
   ]) {
     const problem = await run(command);
     if (problem === undefined) continue;

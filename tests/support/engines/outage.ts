@@ -14,41 +14,57 @@ const RATE = 16_000;
 const MESSAGE_MS = 100;
 /** Audio of one call. */
 const PIECE_MS = 500;
+/** Longest time until the metrics of a model are those of its last call. */
+const METRICS_MS = 1_500;
 /** Ticks of the processor times in /proc. */
 const TICKS_PER_SECOND = 100;
 
+/** Killed, and started again on the same ports; or stopped and continued, so that connections stay open. */
+export type OutageKind = "killed" | "frozen";
+
+export type Protocol = "oip-http" | "oip-grpc";
+
 export interface OutageOptions {
-  /** Half of them without state, half with a state that travels with the requests. */
+  /** With each protocol in turn, without state and with a state that travels with the requests. */
   readonly streams: number;
-  readonly protocol: "oip-http" | "oip-grpc";
-  /** Killed, and started again on the same ports; or stopped and continued, so that connections stay open. */
-  readonly kind: "killed" | "frozen";
-  /** Least time with the engine before, without it, and with it again. */
+  readonly protocols: readonly Protocol[];
+  /** One after the other. */
+  readonly outages: readonly OutageKind[];
+  /** Least time with the engine before an outage, and without it. */
   readonly phaseMs: number;
+  /** Further settings of the models. */
+  readonly settings?: Readonly<Record<string, unknown>>;
 }
 
-/** What clients and the server saw of the time without an engine. */
+/** What clients and the server saw of the times without an engine. */
 export interface OutageReport {
   /** Sent, and those that no result and no error covers. */
   readonly samples: number;
   readonly missing: number;
   /** Contradictions in the ledgers and in the states of streams. */
   readonly problems: readonly string[];
-  /** Pieces by what became of them: `ok`, or the code of the error. */
-  readonly pieces: Readonly<Record<string, number>>;
   /** Calls of the engine by result, and retries. */
   readonly calls: Readonly<Record<string, number>>;
   readonly retries: number;
-  /** Time from the start of the engine, or its continuation, to its own readiness, and to the first good answer, ms. */
-  readonly readyMs: number;
-  readonly answerMs: number;
-  /** Messages that the server received, and the processor time that it used, before and while the engine was out. */
-  readonly before: Effort;
-  readonly out: Effort;
   /** Lines of the server's log. */
   readonly logged: number;
+  readonly outages: readonly Outage[];
 }
 
+export interface Outage {
+  readonly kind: OutageKind;
+  /** Pieces by what became of them: `ok`, or the code of the error. */
+  readonly pieces: Readonly<Record<string, number>>;
+  /** Time from the start of the engine, or its continuation, to its own readiness, to the first result, and to all, ms. */
+  readonly readyMs: number;
+  readonly firstMs: number;
+  readonly allMs: number;
+  /** With the engine, and without it. */
+  readonly before: Effort;
+  readonly out: Effort;
+}
+
+/** Messages that the server received in a time, and the processor time that it used. */
 export interface Effort {
   readonly seconds: number;
   readonly messages: number;
@@ -56,65 +72,98 @@ export interface Effort {
 }
 
 /** Streams in real time to a server whose only engine goes away and comes back. */
-export async function streamThroughOutage(
+export async function streamThroughOutages(
   executable: Executable,
   triton: Triton,
   options: OutageOptions,
 ): Promise<OutageReport> {
   await using server = await executable.serve({}, ["--config", await configFile(executable, triton, options)]);
-  const clients = await Promise.all(Array.from({ length: options.streams }, (_, n) => connect(server, n)));
+  const clients = await Promise.all(
+    Array.from({ length: options.streams }, (_, n) => connect(server, n, options.protocols)),
+  );
   const sender = new Sender(clients);
-  const pause = (): Promise<void> => Bun.sleep(options.phaseMs);
+  const load: Load = { server, triton, clients, sender };
+  const outages: Outage[] = [];
+  for (const kind of options.outages) outages.push(await goThrough(kind, load, options.phaseMs));
+  await sender.stop();
+  await Promise.all(clients.map((client) => client.waitForClose()));
+
+  const streams = clients.map(({ events }) => onlyStream(events));
+  const ledgers = streams.flatMap(({ stopped }) => stopped.channels);
+  const sent = { bytes: sender.bytes, frameBytes: 2 };
+  // Workers report once a second.
+  await Bun.sleep(METRICS_MS);
+  const metrics = await ScrapedMetrics.from(server.url);
+  return {
+    samples: (sender.bytes / 2) * clients.length,
+    missing: ledgers.reduce((sum, each) => sum + sender.bytes / 2 - each.inferred - each.silent - each.failed, 0),
+    problems: [...streams.flatMap((stream) => ledgerProblems(stream, sent)), ...clients.flatMap(stateProblems)],
+    calls: sums(metrics, "streamer_model_engine_requests_total", "result"),
+    retries: total(sums(metrics, "streamer_model_engine_retries_total", "reason")),
+    logged: server.err.split("\n").length - 1,
+    outages,
+  };
+}
+
+interface Load {
+  readonly server: ServeProcess;
+  readonly triton: Triton;
+  readonly clients: readonly WebSocketClient[];
+  readonly sender: Sender;
+}
+
+async function goThrough(
+  kind: OutageKind,
+  { server, triton, clients, sender }: Load,
+  phaseMs: number,
+): Promise<Outage> {
+  const counts = (type: "segment" | "error"): number[] => clients.map((client) => client.eventsOf(type).length);
+  /** Returns how many streams have an event that they did not have. */
+  const newOnes = (type: "segment" | "error", before: readonly number[]): number =>
+    counts(type).filter((count, n) => count > before[n]!).length;
   const meter = (): Effort => ({
     seconds: performance.now() / 1000,
     messages: sender.messages,
     processorSeconds: processorSeconds(server.pid),
   });
+  const pieces = piecesOf(clients);
 
-  await waitUntil("a result of each stream", () => clients.every((client) => client.eventsOf("segment").length > 0));
+  await waitUntil(
+    "a result of each stream",
+    () =>
+      newOnes(
+        "segment",
+        clients.map(() => 0),
+      ) === clients.length,
+  );
   const first = meter();
-  await pause();
+  await Bun.sleep(phaseMs);
   const second = meter();
-  if (options.kind === "killed") await triton.kill();
+  const failed = counts("error");
+  if (kind === "killed") await triton.kill();
   else triton.freeze();
-  await waitUntil("an error of each stream", () => clients.every((client) => client.eventsOf("error").length > 0));
-  await pause();
+  await waitUntil("an error of each stream", () => newOnes("error", failed) === clients.length);
+  await Bun.sleep(phaseMs);
   const third = meter();
-  const begun = performance.now();
-  const seen = clients.map((client) => client.eventsOf("segment").length);
-  const resumed = (): number => clients.filter((client, n) => client.eventsOf("segment").length > seen[n]!).length;
-  if (options.kind === "killed") triton.restart();
-  else triton.thaw();
-  const readyMs = triton.untilReady().then(() => performance.now() - begun);
-  await waitUntil("a result after the outage", () => resumed() > 0);
-  const answerMs = performance.now() - begun;
-  await waitUntil("a result of each stream after the outage", () => resumed() === clients.length);
-  await pause();
-  await sender.stop();
-  await Promise.all(clients.map((client) => client.waitForClose()));
 
-  const streams = clients.map(({ events }) => onlyStream(events));
-  const sent = { bytes: sender.bytes, frameBytes: 2 };
-  const metrics = await ScrapedMetrics.from(server.url);
+  const begun = performance.now();
+  const elapsed = (): number => performance.now() - begun;
+  const answered = counts("segment");
+  if (kind === "killed") triton.restart();
+  else triton.thaw();
+  const ready = triton.untilReady().then(elapsed);
+  await waitUntil("a result after the outage", () => newOnes("segment", answered) > 0);
+  const firstMs = elapsed();
+  await waitUntil("a result of each stream after it", () => newOnes("segment", answered) === clients.length);
+  const allMs = elapsed();
   return {
-    samples: (sender.bytes / 2) * clients.length,
-    missing: streams
-      .flatMap(({ stopped }) => stopped.channels)
-      .reduce((sum, ledger) => {
-        return sum + sender.bytes / 2 - ledger.inferred - ledger.silent - ledger.failed;
-      }, 0),
-    problems: [
-      ...streams.flatMap((stream) => ledgerProblems(stream, sent)),
-      ...clients.flatMap((client) => stateProblems(client)),
-    ],
-    pieces: piecesOf(clients),
-    calls: sums(metrics, "streamer_model_engine_requests_total", "result"),
-    retries: Object.values(sums(metrics, "streamer_model_engine_retries_total", "reason")).reduce((a, b) => a + b, 0),
-    readyMs: await readyMs,
-    answerMs,
+    kind,
+    pieces: grown(pieces, piecesOf(clients)),
+    readyMs: await ready,
+    firstMs,
+    allMs,
     before: difference(first, second),
     out: difference(second, third),
-    logged: server.err.split("\n").length - 1,
   };
 }
 
@@ -152,30 +201,37 @@ class Sender {
   }
 }
 
-async function connect(server: ServeProcess, n: number): Promise<WebSocketClient> {
-  const keepsState = n % 2 === 1;
+async function connect(server: ServeProcess, n: number, protocols: readonly Protocol[]): Promise<WebSocketClient> {
+  const protocol = protocols[n % protocols.length]!;
+  const keepsState = Math.floor(n / protocols.length) % 2 === 1;
   const client = await server.connect({ path: keepsState ? "/api/v1/stateful" : "/api/v1/simple" });
   client.start({
     format: { channels: 1, sample_rate: RATE, bit_depth: 16, is_float: false },
-    ...(keepsState && { model: "stream" }),
+    model: `${protocol}-${keepsState ? "state" : "pieces"}`,
   });
   return client;
 }
 
 async function configFile(executable: Executable, triton: Triton, options: OutageOptions): Promise<string> {
-  const { protocol, streams } = options;
-  const engine = {
-    name: "remote",
-    urls: [protocol === "oip-http" ? triton.http : triton.grpc],
-    protocol,
-    // All streams may have a call under way at once.
-    concurrency: streams,
-    timeout_ms: 1_000,
-  };
-  const file = join(executable.folder, `outage-${triton.httpPort}-${protocol}.json`);
+  const models = options.protocols.flatMap((protocol) => {
+    const engine = {
+      name: "remote",
+      urls: [protocol === "oip-http" ? triton.http : triton.grpc],
+      protocol,
+      // All streams may have a call under way at once.
+      concurrency: options.streams,
+      timeout_ms: 1_000,
+      ...options.settings,
+    };
+    return [
+      [`${protocol}-pieces`, { ...engine, model: "loudness" }],
+      [`${protocol}-state`, { ...engine, model: "loudness_stream", state: { tensors: { heard: "heard_next" } } }],
+    ];
+  });
+  const file = join(executable.folder, `outage-${triton.httpPort}.json`);
   const config = {
-    model: { ...engine, model: "loudness" },
-    models: { stream: { ...engine, model: "loudness_stream", state: { tensors: { heard: "heard_next" } } } },
+    model: { name: "levels" },
+    models: Object.fromEntries(models) as object,
     simple: { block_ms: PIECE_MS },
     stateful: { block_ms: PIECE_MS },
   };
@@ -201,6 +257,14 @@ function piecesOf(clients: readonly WebSocketClient[]): Record<string, number> {
     }
   }
   return pieces;
+}
+
+function grown(before: Readonly<Record<string, number>>, after: Readonly<Record<string, number>>) {
+  return Object.fromEntries(Object.entries(after).map(([kind, count]) => [kind, count - (before[kind] ?? 0)]));
+}
+
+function total(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
 function sums(metrics: ScrapedMetrics, name: string, label: string): Record<string, number> {
