@@ -1,11 +1,20 @@
+import { BUILT_IN } from "../../../src/model/models.ts";
+import { DeclaredFamilies } from "../../../src/telemetry/metrics/declared-metrics.ts";
 import { processFamilies } from "../../../src/telemetry/metrics/families/processes.ts";
 import type { MetricRegistry } from "../../../src/telemetry/metrics/metric-registry.ts";
 import { ServerMetrics } from "../../../src/telemetry/metrics/server-metrics.ts";
 
-/** Returns the names of all series of a server, those of the supervisor of several processes included. */
+/**
+ * Returns the names of all series of a server, those of the supervisor of several processes and those that the built-in
+ * models declare included.
+ */
 export function allMetricNames(): string[] {
   const { registry } = new ServerMetrics();
   processFamilies(registry);
+  const families = new DeclaredFamilies(registry);
+  for (const { metrics = {} } of BUILT_IN.values()) {
+    for (const [name, declaration] of Object.entries(metrics)) families.declare(name, declaration);
+  }
   return metricNames(registry);
 }
 
