@@ -39,9 +39,11 @@ export interface JobResult {
   readonly endpoint?: true;
   /** What in the state loses its methods when it is cloned. Reported with one of the first results of a worker. */
   readonly uncloned?: string;
-  /** Message of the error. A result with an error has nothing else but the two fields below. */
+  /** Message of the error. A result with an error has nothing else but the fields below. */
   readonly error?: string;
   readonly stack?: string;
+  /** Code of the error, if the model has chosen one. */
+  readonly code?: JobFailure;
   /** The error is that of a whole batch: its words may have come from any of the jobs. */
   readonly wholeBatch?: boolean;
 }
@@ -49,6 +51,11 @@ export interface JobResult {
 /** Reasons for a job without a result: the model threw, took too long, its worker ended, or none could be started. */
 export const JOB_FAILURES = ["inference_failed", "inference_timeout", "worker_crashed", "model_unavailable"] as const;
 export type JobFailure = (typeof JOB_FAILURES)[number];
+
+/** Returns a code that a model has given to an error, if it may be that of a job: no worker has crashed. */
+export function failureCode(code: unknown): JobFailure | undefined {
+  return code === "worker_crashed" ? undefined : JOB_FAILURES.find((each) => each === code);
+}
 
 /** Milliseconds of a job: from submission to start, and in the model. */
 export interface JobTimes {

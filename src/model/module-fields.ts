@@ -25,6 +25,9 @@ const NAME_LENGTH: FieldCheck = [
 /** Most options that a model declares. */
 const MAX_OPTIONS = 64;
 
+/** Most calls that one instance of a model takes at once. */
+export const MAX_CONCURRENCY = 1024;
+
 const OPTIONAL_FIELDS: Readonly<Record<string, FieldCheck>> = {
   sampleRate: [
     `an integer from ${MIN_SAMPLE_RATE} to ${MAX_SAMPLE_RATE}`,
@@ -37,7 +40,7 @@ const OPTIONAL_FIELDS: Readonly<Record<string, FieldCheck>> = {
   pinned: ["true or false", isBoolean],
   traces: ["true or false", isBoolean],
   settings: ["an object of { default, unit, meaning } by name", isDescription],
-  concurrency: ["an integer from 1 to 1024", (value) => isInteger(value, 1, 1024)],
+  concurrency: [`an integer from 1 to ${MAX_CONCURRENCY}`, (value) => isInteger(value, 1, MAX_CONCURRENCY)],
   options: [`an array of at most ${MAX_OPTIONS} different names that are not empty`, isOptionList],
   validate: ["a function", isFunction],
 };

@@ -53,12 +53,13 @@ export class CallEnds {
     }
   }
 
-  /** Delivers the results of a call. */
+  /** Delivers the results of a call. Those of one that has expired come too late. */
   deliver({ call, result: { results, inferMs } }: Ended): void {
-    const { outcomes } = this.#options;
+    const { outcomes, disposals } = this.#options;
     for (const [i, job] of call.jobs.entries()) {
       this.#settle(job, () => {
-        this.#jobEnded(job, results[i]!);
+        this.#jobEnded(job, call.expired ? undefined : results[i]!);
+        if (call.expired && job.job.step === "start") disposals?.stateLeft(job.lane, results[i]!.state);
         outcomes.deliverResult(job, results[i]!, call, inferMs);
       });
     }
@@ -78,11 +79,7 @@ export class CallEnds {
 
   /** The worker has ended by itself, and its calls without results. */
   workerExited(worker: number): void {
-    const ended = this.#endWorker(worker, "worker_crashed", "the worker that ran the model crashed");
-    for (const job of ended.calls.flatMap(({ jobs }) => jobs)) {
-      if (ended.jobs.includes(job)) this.#jobEnded(job);
-      else this.#options.disposals?.jobEnded(job, undefined);
-    }
+    this.#release(this.#endWorker(worker, "worker_crashed", "the worker that ran the model crashed"));
   }
 
   /** Replaces a worker after a fault of the server in one of its calls. */
@@ -93,9 +90,18 @@ export class CallEnds {
 
   /** Replaces a worker, and ends its calls without results. */
   abandon(worker: number, code: "worker_crashed" | "inference_timeout", message: string): void {
-    const { jobs } = this.#endWorker(worker, code, message);
+    const ended = this.#endWorker(worker, code, message);
     // Until the abandoned worker has ended, it may read the samples and use the state.
-    this.#options.workers.replace(worker, () => jobs.forEach((job) => this.#jobEnded(job)));
+    this.#options.workers.replace(worker, () => this.#release(ended));
+  }
+
+  /** Settles the jobs of a call that has taken too long, and aborts it. @param untilMs when its worker is to be replaced */
+  expire(call: AssignedCall, message: string, untilMs: number): void {
+    const { scheduler, outcomes, clock } = this.#options;
+    const now = clock.now();
+    for (const job of scheduler.expire(call, untilMs)) {
+      this.#settle(job, () => outcomes.fail(job, "inference_timeout", message, now));
+    }
   }
 
   /** Ends the worker's calls. Returns what has ended; a worker may still read the samples. */
@@ -110,6 +116,14 @@ export class CallEnds {
       if (!job.cancelled) this.#settle(job, () => outcomes.fail(job, code, message, now));
     }
     return ended;
+  }
+
+  /** No worker runs these calls any more. */
+  #release(ended: EndedCalls): void {
+    for (const job of ended.calls.flatMap(({ jobs }) => jobs)) {
+      if (ended.jobs.includes(job)) this.#jobEnded(job);
+      else this.#options.disposals?.jobEnded(job, undefined);
+    }
   }
 
   /** Settles a job by `act`. A fault in it fails this job and no other. */

@@ -1,11 +1,14 @@
 import { MAX_SAMPLE_RATE } from "../lib/sample-format.ts";
-import type { JobResult } from "../model/job.ts";
+import { failureCode, type JobResult } from "../model/job.ts";
+import { findMetricProblems } from "../model/metric-fields.ts";
 import type { ModelInfo } from "../model/model-info.ts";
+import { MAX_CONCURRENCY } from "../model/module-fields.ts";
 import { RESERVED_FIELDS } from "../protocol/events.ts";
 import type { CrashedMessage, DoneMessage, LoadFailedMessage } from "../worker/child/child-messages.ts";
 import { MAX_STATE_BYTES } from "../worker/child/frames.ts";
 import { MAX_AUDIO_SAMPLES } from "../worker/output.ts";
 import { EncodedState } from "./encoded-state.ts";
+import type { ProcessCalls } from "./process-calls.ts";
 import type { CallResult, HostExit } from "./worker-host.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -28,7 +31,10 @@ const INFO_TYPES: Readonly<Partial<Record<keyof ModelInfo, string>>> = {
 
 /** Returns whether a process has described its model completely. */
 export function isModelInfo(info: unknown): info is ModelInfo {
-  return isFields(info) && Object.entries(INFO_TYPES).every(([name, type]) => typeof info[name] === type);
+  if (!isFields(info) || !Object.entries(INFO_TYPES).every(([name, type]) => typeof info[name] === type)) return false;
+  const { concurrency, metrics } = info;
+  const isConcurrency = concurrency === undefined || (isCount(concurrency, MAX_CONCURRENCY) && concurrency > 0);
+  return isConcurrency && findMetricProblems(metrics).length === 0;
 }
 
 /** Reads why a model cannot be loaded, or has ended its process. */
@@ -38,16 +44,13 @@ export function readExit({ message, stack }: Unchecked<LoadFailedMessage | Crash
 
 /**
  * Reads the end of a call that a process has sent. States stay encoded.
- * @param open the call without a result
- * @returns what is wrong with it, if it is not the end of that call
+ * @param calls those without a result
+ * @returns what is wrong with it, if it is not the end of one of them
  */
-export function readDone(
-  header: Unchecked<DoneMessage>,
-  blob: Uint8Array,
-  open: { readonly call: number; readonly jobs: number },
-): CallResult | string {
+export function readDone(header: Unchecked<DoneMessage>, blob: Uint8Array, calls: ProcessCalls): CallResult | string {
   const { call, inferMs, results } = header;
-  if (call !== open.call) return `done: found call ${JSON.stringify(call)}; allowed: ${open.call}`;
+  const open = calls.find(call);
+  if (open === undefined) return `done: found call ${JSON.stringify(call)}; allowed: ${calls.numbers.join(", ")}`;
   if (typeof inferMs !== "number" || !(inferMs >= 0)) return "done: inferMs is no time";
   if (!Array.isArray(results) || results.length !== open.jobs) return `done: allowed: ${open.jobs} results`;
   const reader = new BlobReader(blob);
@@ -94,6 +97,7 @@ function readResult(result: Fields, reader: BlobReader): JobResult | undefined {
       error,
       ...(typeof stack === "string" && { stack }),
       ...(wholeBatch === true && { wholeBatch }),
+      ...(failureCode(result["code"]) && { code: failureCode(result["code"])! }),
       ...(opened === true && { opened }),
     };
   }

@@ -7,12 +7,14 @@ import { Disposals } from "./disposals.ts";
 import type { JobScheduler } from "./job-scheduler.ts";
 import type { AudioJob, Lane, LaneOwner, Settle } from "./lane.ts";
 import { Outcomes } from "./outcomes.ts";
+import { OverdueCalls } from "./overdue-calls.ts";
 import { PinnedScheduler } from "./pinned-scheduler.ts";
 import { MAX_STREAMS, type PoolLimits } from "./pool-options.ts";
 import type { PoolTelemetry } from "./pool-telemetry.ts";
 import type { AssignedCall, SchedulerLane } from "./queued-job.ts";
 import { Scheduler } from "./scheduler.ts";
 import { WakeTimer } from "./wake-timer.ts";
+import type { CallQueues } from "./withdrawals.ts";
 import type { CallResult, HostExit } from "./worker-host.ts";
 import { CLOSE_GRACE_MS } from "./worker-slot.ts";
 import type { Workers } from "./workers.ts";
@@ -55,6 +57,7 @@ export class Dispatcher {
   /** Undefined: the model has no `dispose`. */
   readonly #disposals: Disposals | undefined;
   readonly #ends: CallEnds;
+  readonly #overdue: OverdueCalls;
   #closed = false;
 
   constructor(options: DispatcherOptions) {
@@ -64,18 +67,20 @@ export class Dispatcher {
     this.#timer = new WakeTimer(clock, () => this.#wake());
     const { workers, maxInFlight, inferenceTimeoutMs: timeoutMs, maxStreams = MAX_STREAMS } = limits;
     const rules = { ...info, workers, maxInFlight, timeoutMs, lostMs: LOST_MS };
-    const queues = { ahead: options.workers.ahead, withdraw: (call: AssignedCall) => this.#withdraw(call) };
+    const queues: CallQueues = {
+      ahead: options.workers.ahead,
+      withdraw: (call) => this.#withdraw(call),
+      abort: (call) => this.#abort(call),
+    };
     if (info.pinned) {
       const isComing = (worker: number): boolean => options.workers.isComing(worker);
       this.#pinned = new PinnedScheduler(rules, queues, { maxStreams, isComing });
     }
     this.scheduler = this.#pinned ?? new Scheduler(rules, queues);
     if (info.disposes) this.#disposals = new Disposals((...state) => this.#dispose(...state));
-    this.#ends = new CallEnds({
-      ...{ info, telemetry, clock, scheduler: this.scheduler, workers: options.workers },
-      outcomes: this.#outcomes,
-      disposals: this.#disposals,
-    });
+    const parts = { info, telemetry, clock, scheduler: this.scheduler, workers: options.workers };
+    this.#ends = new CallEnds({ ...parts, outcomes: this.#outcomes, disposals: this.#disposals });
+    this.#overdue = new OverdueCalls({ ...parts, ends: this.#ends, timeoutMs });
   }
 
   /** A lane is open, a call runs, or a state is being disposed of. */
@@ -191,21 +196,13 @@ export class Dispatcher {
   #withdraw({ worker, number, jobs }: AssignedCall): boolean {
     if (!this.#options.workers.withdraw(worker, number)) return false;
     if (this.#disposals !== undefined) for (const job of jobs) this.#disposals.jobWithdrawn(job);
+    for (const job of jobs) if (job.cancelled) this.#outcomes.release(job);
     return true;
   }
 
-  #replaceOverdue(worker: number): void {
-    const { limits, telemetry, workers } = this.#options;
-    const { inferenceTimeoutMs } = limits;
-    const late: Ended[] = [];
-    // In this order: a worker that takes another call meanwhile has written the result of the one before.
-    this.scheduler.withdrawFrom(worker);
-    this.#ends.take(worker, () => workers.poll(worker), late);
-    if (late.length === 0 && this.scheduler.call(worker) !== undefined) {
-      telemetry.callTimedOut(worker, inferenceTimeoutMs);
-      this.#ends.abandon(worker, "inference_timeout", `the model took longer than ${inferenceTimeoutMs} ms`);
-    }
-    for (const each of late) this.#ends.deliver(each);
+  #abort({ worker, number, expired }: AssignedCall): void {
+    if (this.#options.info.concurrency === undefined) return;
+    this.#options.workers.abort(worker, number, expired ? "timeout" : "unwanted");
   }
 
   /** Takes a turn. After a fault, what was left out of it is made up for in the next one. */
@@ -226,7 +223,7 @@ export class Dispatcher {
     const { scheduler } = this;
     const { clock, workers } = this.#options;
     const now = clock.now();
-    for (const worker of scheduler.overdue(now)) this.#replaceOverdue(worker);
+    for (const call of scheduler.overdue(now)) this.#overdue.handle(call);
     if (workers.none) this.failWaiting();
     if (this.#pinned !== undefined) this.#ends.failUnstarted(this.#pinned.takeHopeless(), HOPELESS);
     scheduler.review(now);

@@ -69,6 +69,11 @@ export class Disposals {
     this.#release(lane, held);
   }
 
+  /** A call that was given up has started a state after all, which nobody has. */
+  stateLeft(lane: SchedulerLane, state: unknown): void {
+    if (state !== undefined) this.#disposeOf(lane, state);
+  }
+
   laneClosed(lane: SchedulerLane): void {
     const held = this.#held.get(lane);
     if (held === undefined) return;
@@ -79,14 +84,16 @@ export class Disposals {
   #release(lane: SchedulerLane, { last, calls, closed }: HeldState): void {
     if (!closed || calls > 0) return;
     this.#held.delete(lane);
-    if (last !== undefined) {
-      this.#disposing++;
-      this.#dispose(lane, last.state, () => {
-        this.#disposing--;
-        this.#checkIdle();
-      });
-    }
+    if (last !== undefined) this.#disposeOf(lane, last.state);
     this.#checkIdle();
+  }
+
+  #disposeOf(lane: SchedulerLane, state: unknown): void {
+    this.#disposing++;
+    this.#dispose(lane, state, () => {
+      this.#disposing--;
+      this.#checkIdle();
+    });
   }
 
   #checkIdle(): void {

@@ -44,6 +44,7 @@ export class LookAhead {
 
   /** Returns the worker that should have the next call ahead: the one that will have ended its calls first. */
   choose(busy: Iterable<WorkerCalls>, now: number): WorkerCalls | undefined {
+    if (this.#capacity === 0) return undefined;
     let [chosen, earliestMs]: [WorkerCalls | undefined, number] = [undefined, Infinity];
     for (const calls of busy) {
       if (calls.count > this.#depth(calls, now)) continue;

@@ -26,10 +26,10 @@ export class Outcomes {
 
   /** Delivers what the model has returned for a job. */
   deliverResult(job: QueuedJob, result: JobResult, call: AssignedCall, inferMs: number): void {
-    const { error, stack, uncloned } = result;
+    const { error, stack, code, uncloned } = result;
     if (uncloned !== undefined) this.#telemetry.stateUncloned(call.worker, uncloned);
     if (job.cancelled) return;
-    if (error !== undefined) this.#telemetry.inferenceFailed(call.worker, error, stack);
+    if (error !== undefined) this.#telemetry.inferenceFailed(call.worker, error, stack, code);
     this.deliver(job.settle, resultOutcome(job, result, call, inferMs));
   }
 
@@ -80,11 +80,11 @@ export function faultOutcome({ queueMs }: QueuedJob): Outcome {
 
 /** Returns the outcome of a job that the model has answered, or for which it threw an error. */
 function resultOutcome(job: QueuedJob, result: JobResult, call: AssignedCall, inferMs: number): Outcome {
-  const { error, wholeBatch, output, audio, state, opened, endpoint } = result;
+  const { error, code, wholeBatch, output, audio, state, opened, endpoint } = result;
   const { queueMs } = job;
   if (error !== undefined) {
     const message = wholeBatch === true && hasOtherCallers(job, call) ? BATCH_FAILED : error;
-    return { status: "failed", code: "inference_failed", message, queueMs, inferMs };
+    return { status: "failed", code: code ?? "inference_failed", message, queueMs, inferMs };
   }
   return {
     status: "ok",

@@ -3,7 +3,8 @@ import type { JobScheduler } from "./job-scheduler.ts";
 import type { AudioJob, LaneOwner, Settle } from "./lane.ts";
 import { PinnedLane, PinnedWorker } from "./pinned-worker.ts";
 import type { AssignedCall, EndedCalls, QueuedJob, SchedulerLane } from "./queued-job.ts";
-import type { Scheduler, SchedulerOptions } from "./scheduler.ts";
+import type { SchedulerOptions } from "./scheduler-options.ts";
+import type { Scheduler } from "./scheduler.ts";
 import type { CallQueues } from "./withdrawals.ts";
 
 export interface PinnedOptions {
@@ -69,10 +70,6 @@ export class PinnedScheduler implements JobScheduler {
       else allowed += this.#workers[worker]!.lanes.size;
     }
     return { open: this.#lanes.size, allowed };
-  }
-
-  call(worker: number): AssignedCall | undefined {
-    return this.#workers[worker]?.scheduler.call(worker);
   }
 
   /** Throws when no worker has room: see `places`. */
@@ -156,7 +153,11 @@ export class PinnedScheduler implements JobScheduler {
     return undefined;
   }
 
-  overdue(now: number): number[] {
+  expire(call: AssignedCall, untilMs: number): readonly QueuedJob[] {
+    return this.#workers[call.worker]!.scheduler.expire(call, untilMs);
+  }
+
+  overdue(now: number): readonly AssignedCall[] {
     return this.#workers.flatMap(({ scheduler }) => scheduler.overdue(now));
   }
 

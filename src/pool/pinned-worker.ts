@@ -1,6 +1,7 @@
 import type { LaneOwner } from "./lane.ts";
 import type { EndedCalls, SchedulerLane } from "./queued-job.ts";
-import { Scheduler, type SchedulerOptions } from "./scheduler.ts";
+import type { SchedulerOptions } from "./scheduler-options.ts";
+import { Scheduler } from "./scheduler.ts";
 import type { CallQueues } from "./withdrawals.ts";
 
 /** One worker of a pinned model, with the lanes that are bound to it. */

@@ -38,10 +38,10 @@ export class PoolTelemetry {
     this.#metrics?.callEnded(kind, inferMs, jobs.length, samples / sampleRate, first.job.traceparent);
   }
 
-  /** The model threw an error. */
-  inferenceFailed(worker: number, error: string, stack: string | undefined): void {
-    this.#metrics?.jobFailed("inference_failed");
-    this.#log.warn("inference_failed", { model: this.#model, worker, error, stack });
+  /** The model threw an error. @param code that it has chosen */
+  inferenceFailed(worker: number, error: string, stack: string | undefined, code: JobFailure | undefined): void {
+    this.#metrics?.jobFailed(code ?? "inference_failed");
+    this.#log.warn("inference_failed", { model: this.#model, worker, error, ...(code && { code }), stack });
   }
 
   jobFailed(code: JobFailure): void {
@@ -55,6 +55,17 @@ export class PoolTelemetry {
   callTimedOut(worker: number, timeoutMs: number): void {
     this.#metrics?.workerDied("timeout");
     this.#log.warn("inference_timeout", { model: this.#model, worker, timeout_ms: timeoutMs });
+  }
+
+  /** A call has taken too long, and is aborted. Its worker lives on. */
+  callAborted(worker: number, timeoutMs: number): void {
+    this.#log.warn("inference_timeout", { model: this.#model, worker, timeout_ms: timeoutMs, aborted: true });
+  }
+
+  /** A call that was aborted does not end, so that its worker is replaced. */
+  abortIgnored(worker: number, graceMs: number): void {
+    this.#metrics?.workerDied("timeout");
+    this.#log.warn("abort_ignored", { model: this.#model, worker, grace_ms: graceMs });
   }
 
   workerCrashed(worker: number, { cause, stack, fault }: HostExit): void {

@@ -9,8 +9,18 @@ import { isModelInfo, readDone, readExit } from "./child-reports.ts";
 import { encodeCall } from "./encoded-call.ts";
 import type { Launch } from "./launch.ts";
 import { loadMessage } from "./load-message.ts";
+import { ProcessCalls } from "./process-calls.ts";
 import { readReport } from "./read-report.ts";
-import type { CallResult, HostEvents, HostExit, HostOptions, LaneJob, StartHost, WorkerHost } from "./worker-host.ts";
+import type {
+  AbortReason,
+  CallResult,
+  HostEvents,
+  HostExit,
+  HostOptions,
+  LaneJob,
+  StartHost,
+  WorkerHost,
+} from "./worker-host.ts";
 
 /** File descriptors of a child, and as many for what its start needs for a moment. */
 const DESCRIPTORS = 12;
@@ -56,8 +66,7 @@ class ProcessHost implements WorkerHost {
   #end: ChildEnd | undefined;
   #channelEnded = false;
   #reported = false;
-  /** The call without a result, and its number of jobs. */
-  #call: { readonly call: number; readonly jobs: number } | undefined;
+  readonly #calls = new ProcessCalls();
   /** Lanes whose options, or whose stream, the process has. */
   readonly #lanes = new Set<number>();
 
@@ -100,13 +109,21 @@ class ProcessHost implements WorkerHost {
       this.#lanes.add(number);
     }
     const { header, blobs } = encodeCall(call, jobs);
-    this.#call = { call, jobs: jobs.length };
+    this.#calls.add(call, jobs.length);
     this.#channel?.send(header, blobs);
   }
 
-  /** Each call is taken at once. */
-  withdraw(): boolean {
-    return false;
+  /** A call cannot be taken back, but an ended process has not taken one that it has not reported. */
+  withdraw(call: number): boolean {
+    return this.#reported && !this.#calls.hasTaken(call) && this.#calls.remove(call);
+  }
+
+  hasTaken(call: number): boolean {
+    return this.#calls.hasTaken(call);
+  }
+
+  abort(call: number, reason: AbortReason): void {
+    if (this.#calls.find(call) !== undefined) this.#channel?.send({ type: "abort", call, reason });
   }
 
   poll(): readonly CallResult[] {
@@ -120,7 +137,7 @@ class ProcessHost implements WorkerHost {
   close(): void {
     if (this.#closing) return;
     this.#closing = true;
-    this.#channel?.send({ type: "close", unanswered: this.#call === undefined ? [] : [this.#call.call] });
+    this.#channel?.send({ type: "close", unanswered: this.#calls.numbers });
   }
 
   terminate(): void {
@@ -143,7 +160,9 @@ class ProcessHost implements WorkerHost {
     const report = type === "report" && this.#info !== undefined ? readReport(header["report"]) : undefined;
     if (report !== undefined && !this.#reported) return this.#events.reported(report);
     if (this.#closing) return;
-    if (type === "done" && this.#call !== undefined) return this.#done({ header, blob }, this.#call);
+    if (type === "done" && this.#calls.size > 0) return this.#done({ header, blob });
+    const taken = type === "taken" ? this.#calls.find(header["call"]) : undefined;
+    if (taken !== undefined) return void (taken.taken = true);
     if (type === "crashed") return void (this.#exit ??= readExit(header));
     if (this.#info === undefined) {
       if (type === "ready") return this.#ready(header as Partial<ReadyMessage>);
@@ -154,16 +173,17 @@ class ProcessHost implements WorkerHost {
     this.#breach(`a message of the type ${JSON.stringify(type)?.slice(0, 40)} came out of turn`);
   }
 
-  #done({ header, blob }: Frame, open: { readonly call: number; readonly jobs: number }): void {
-    const result = readDone(header, blob, open);
+  #done({ header, blob }: Frame): void {
+    const result = readDone(header, blob, this.#calls);
     if (typeof result === "string") return this.#breach(result);
-    this.#call = undefined;
+    this.#calls.remove(result.call);
     this.#events.done([result]);
   }
 
   #ready({ info }: Readonly<Partial<Record<keyof ReadyMessage, unknown>>>): void {
     if (!isModelInfo(info)) return this.#breach("ready: the description of the model is incomplete");
     this.#info = { ...info, encodesStates: true };
+    this.#calls.reportsTaken = info.concurrency !== undefined;
     this.#events.ready(this.#info);
   }
 

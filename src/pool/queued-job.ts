@@ -79,6 +79,8 @@ export interface AssignedCall {
   /** Unique in its pool. */
   readonly number: number;
   readonly worker: number;
+  /** One of the places of the worker: see `Assignments`. */
+  readonly place: number;
   readonly jobs: readonly QueuedJob[];
   readonly kind: "final" | "interim";
   readonly assignedMs: number;
@@ -86,6 +88,8 @@ export interface AssignedCall {
   startedMs: number | undefined;
   /** Infinity: it has not started. */
   deadlineMs: number;
+  /** It has taken too long: its jobs are settled, and it was aborted, but has not ended. */
+  expired: boolean;
 }
 
 /** What ends with a worker. */
@@ -111,7 +115,10 @@ export class QueuedJob {
   calls = 0;
   /** The call that it is part of; undefined: none. */
   call: AssignedCall | undefined;
-  /** The lane was closed while the job ran: it is settled already, and its result is discarded. */
+  /**
+   * The job was settled while it ran, and its result is discarded: its lane was closed, its call has expired, or a final
+   * has overtaken the interim.
+   */
   cancelled = false;
   /**
    * Why the job was dropped, if it was: a newer interim replaced it, an earlier interim was still running, a final

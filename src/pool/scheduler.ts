@@ -1,25 +1,14 @@
-import type { ModelInfo } from "../model/model-info.ts";
 import { Assignments } from "./assignments.ts";
 import type { AudioJob, LaneOwner, Settle } from "./lane.ts";
 import { LookAhead } from "./look-ahead.ts";
+import { OpenJobs } from "./open-jobs.ts";
 import { Owners } from "./owners.ts";
 import type { AssignedCall, EndedCalls, StreamTurns } from "./queued-job.ts";
 import { QueuedJob, SchedulerLane } from "./queued-job.ts";
+import type { SchedulerOptions } from "./scheduler-options.ts";
 import { Selection } from "./selection.ts";
 import { WaitingJobs } from "./waiting-jobs.ts";
 import { type CallQueues, Withdrawals } from "./withdrawals.ts";
-
-export interface SchedulerOptions extends Pick<ModelInfo, "stateful" | "maxBatch" | "maxBatchWaitMs" | "idempotent"> {
-  readonly workers: number;
-  /** Finals of one lane that may run at once. A lane of a stateful model runs one. */
-  readonly maxInFlight: number;
-  /** Longest time for one call. */
-  readonly timeoutMs: number;
-  /**
-   * Time for which a worker that ended during a call counts as occupied by the streams of the call, unless it is back.
-   */
-  readonly lostMs: number;
-}
 
 /**
  * Decides which jobs run next on which worker. Synchronous, without timers: the time is a parameter, and the caller
@@ -36,6 +25,10 @@ export interface SchedulerOptions extends Pick<ModelInfo, "stateful" | "maxBatch
  * Calls ahead: a busy worker gets finals to take when it has ended its call, so that it does not wait for the main
  * thread. `Withdrawals` takes them back when another decision has become better.
  *
+ * Concurrency: a worker that takes C calls at once counts as C workers in these rules: `Assignments` calls them places.
+ * Such a worker has no calls ahead, because the others run while the main thread is busy. A call that takes too long
+ * keeps its place until it ends. A call whose results nobody wants any more is aborted.
+ *
  * No operation looks at all lanes or streams. Picking a job passes over at most as many streams as a call has jobs.
  */
 export class Scheduler {
@@ -46,23 +39,30 @@ export class Scheduler {
   readonly #lookAhead: LookAhead;
   readonly #selection: Selection;
   readonly #withdrawals: Withdrawals;
+  readonly #open: OpenJobs;
   #laneCount = 0;
-  #finalsPending = 0;
-  #dropped: QueuedJob[] = [];
 
   constructor(options: SchedulerOptions, queues: CallQueues) {
+    const { workers, concurrency = 1 } = options;
     this.#options = options;
+    this.#open = new OpenJobs((call) => queues.abort(call));
     this.#waiting = new WaitingJobs(options.stateful ? 1 : options.maxInFlight);
     this.#owners = new Owners(this.#waiting.finals.root, this.#waiting.interims.root);
-    this.#assignments = new Assignments(options.lostMs);
-    this.#lookAhead = new LookAhead(queues.ahead);
-    this.#selection = new Selection(this.#waiting, this.#owners, this.#assignments, this.#lookAhead, options);
-    this.#withdrawals = new Withdrawals(this.#assignments, this.#waiting, this.#lookAhead, options.maxBatch, queues);
+    this.#assignments = new Assignments(options.lostMs, concurrency);
+    this.#lookAhead = new LookAhead(options.concurrency === undefined ? queues.ahead : 0);
+    this.#selection = new Selection(this.#waiting, this.#owners, this.#assignments, this.#lookAhead, {
+      ...options,
+      places: workers * concurrency,
+    });
+    const parts = [this.#assignments, this.#waiting, this.#lookAhead] as const;
+    this.#withdrawals = new Withdrawals(...parts, options.maxBatch, queues, (job, call) =>
+      this.#jobEnded(job, call, call.assignedMs),
+    );
   }
 
   /** Finals that are queued or running and not cancelled. */
   get finalsPending(): number {
-    return this.#finalsPending;
+    return this.#open.finals;
   }
 
   /** Finals that no worker runs, those of calls ahead among them. */
@@ -86,11 +86,6 @@ export class Scheduler {
     return this.#assignments.busy;
   }
 
-  /** The call that the worker runs or takes first; undefined: none. */
-  call(worker: number): AssignedCall | undefined {
-    return this.#assignments.callsOf(worker)?.first;
-  }
-
   /** @param number unique in the pool; by default, lanes are counted here */
   openLane(owner: LaneOwner, options: unknown, number = this.#laneCount++): SchedulerLane {
     const alone = this.#owners.openStreams === 1;
@@ -101,7 +96,7 @@ export class Scheduler {
 
   submit(lane: SchedulerLane, job: AudioJob, settle: Settle, now: number): void {
     const queued = new QueuedJob(lane, job, settle, now);
-    if (lane.closed) this.#drop(queued, "closed");
+    if (lane.closed) this.#open.drop(queued, "closed");
     else if (job.kind === "final") this.#submitFinal(queued, now);
     else this.#submitInterim(queued, now);
   }
@@ -111,19 +106,14 @@ export class Scheduler {
     if (lane.closed) return;
     for (const job of lane.running) this.#withdrawals.withdrawJob(job);
     lane.closed = true;
-    for (const job of lane.running) job.cancelled = true;
-    for (const job of [...this.#waiting.removeLane(lane), ...lane.running]) {
-      if (job.kind === "final") this.#finalsPending--;
-      this.#drop(job, "closed");
-    }
+    for (const job of this.#waiting.removeLane(lane)) this.#open.close(job);
+    for (const job of lane.running) this.#open.cancel(job, "closed");
     this.#owners.closeLane(lane.stream);
   }
 
   /** Returns the jobs that were dropped since the last call. A worker still reads the samples of a cancelled one. */
   takeDropped(): readonly QueuedJob[] {
-    const dropped = this.#dropped;
-    if (dropped.length > 0) this.#dropped = [];
-    return dropped;
+    return this.#open.takeDropped();
   }
 
   workerReady(worker: number): void {
@@ -135,7 +125,7 @@ export class Scheduler {
    * @param inferMs time in the model
    */
   callEnded(worker: number, number: number, inferMs: number, now: number): AssignedCall | undefined {
-    const call = this.#assignments.callsOf(worker)?.find(number);
+    const call = this.#assignments.find(worker, number);
     if (call === undefined) return undefined;
     this.#lookAhead.add(inferMs);
     this.#assignments.remove(call, now, inferMs);
@@ -145,7 +135,16 @@ export class Scheduler {
 
   /** Takes back the calls that the worker has not taken, for when it is not to have any more. */
   withdrawFrom(worker: number): void {
-    this.#withdrawals.withdrawFrom(worker, 0);
+    this.#withdrawals.withdrawAll(worker);
+  }
+
+  /**
+   * Gives up a call that has taken too long, and aborts it. It keeps its place until it ends, or becomes overdue again.
+   * @param untilMs its new deadline
+   * @returns its jobs that are to be settled
+   */
+  expire(call: AssignedCall, untilMs: number): readonly QueuedJob[] {
+    return this.#open.expire(call, untilMs);
   }
 
   /**
@@ -154,7 +153,7 @@ export class Scheduler {
    * costs no other job its result: they are not among the jobs that are returned.
    */
   workerEnded(worker: number, now: number, mayRetry: boolean): EndedCalls {
-    this.#withdrawals.withdrawFrom(worker, 0);
+    this.#withdrawals.withdrawAll(worker);
     this.#withdrawals.reserveChanged();
     const calls = this.#assignments.workerEnded(worker, now);
     const ended: QueuedJob[] = [];
@@ -174,7 +173,7 @@ export class Scheduler {
 
   /** Removes and returns all waiting jobs, for when there is no worker to run them. */
   takeWaiting(): readonly QueuedJob[] {
-    this.#finalsPending -= this.#waiting.finalsCount;
+    this.#open.finalsRemoved(this.#waiting.finalsCount);
     return this.#waiting.removeAll();
   }
 
@@ -195,8 +194,8 @@ export class Scheduler {
     return call;
   }
 
-  /** Workers whose call has reached its deadline. */
-  overdue(now: number): number[] {
+  /** Calls that have reached their deadline. */
+  overdue(now: number): readonly AssignedCall[] {
     return this.#assignments.overdue(now);
   }
 
@@ -209,31 +208,27 @@ export class Scheduler {
     // An interim that its worker has not taken waits again, and is dropped.
     if (job.lane.runningInterim) this.#withdrawals.withdrawInterim(job.lane);
     const interim = this.#waiting.removeInterim(job.lane);
-    if (interim !== undefined) this.#drop(interim, "overtaken");
-    this.#finalsPending++;
+    if (interim !== undefined) this.#open.drop(interim, "overtaken");
+    const canAbort = this.#options.concurrency !== undefined;
+    if (canAbort)
+      for (const each of job.lane.running) if (each.kind === "interim") this.#open.cancel(each, "overtaken");
+    this.#open.finalSubmitted();
     this.#waiting.addFinal(job, now);
   }
 
   #submitInterim(job: QueuedJob, now: number): void {
     const { runningInterim, waitingInterim } = job.lane;
-    if (runningInterim) return this.#drop(job, "stretched");
-    if (waitingInterim !== undefined) this.#drop(waitingInterim, "replaced");
+    if (runningInterim) return this.#open.drop(job, "stretched");
+    if (waitingInterim !== undefined) this.#open.drop(waitingInterim, "replaced");
     this.#waiting.addInterim(job, now);
-  }
-
-  #drop(job: QueuedJob, reason: QueuedJob["dropReason"]): void {
-    job.dropReason = reason;
-    this.#dropped.push(job);
   }
 
   #jobEnded(job: QueuedJob, call: AssignedCall, now: number): void {
     const { lane } = job;
     job.startedMs = call.startedMs ?? call.assignedMs;
     lane.jobEnded(job);
-    if (job.kind === "final") {
-      if (!job.cancelled) this.#finalsPending--;
-      this.#waiting.unblock(lane, now);
-    }
+    this.#open.ended(job);
+    if (job.kind === "final") this.#waiting.unblock(lane, now);
     this.#owners.forgetIdle(lane.stream);
   }
 

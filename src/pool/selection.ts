@@ -8,7 +8,8 @@ import type { WaitingJobs } from "./waiting-jobs.ts";
 import type { WorkerCalls } from "./worker-calls.ts";
 
 export interface SelectionOptions extends Pick<ModelInfo, "maxBatch" | "maxBatchWaitMs"> {
-  readonly workers: number;
+  /** Calls that all workers take at once. */
+  readonly places: number;
   /** Longest time for one call. */
   readonly timeoutMs: number;
 }
@@ -63,7 +64,7 @@ export class Selection {
     if (this.#assignments.idle === 0) return undefined;
     const { finals, interims } = this.#waiting;
     if (finals.next(filter) !== undefined) return finals;
-    return this.#assignments.interimAllowed(this.#options.workers) && interims.next(filter) ? interims : undefined;
+    return this.#assignments.interimAllowed(this.#options.places) && interims.next(filter) ? interims : undefined;
   }
 
   /** Assigns a call of finals to a busy worker. */
@@ -72,7 +73,7 @@ export class Selection {
     if (behind === undefined) return undefined;
     const [{ finals }, filter] = [this.#waiting, this.#filterBehind(behind)];
     if (now < this.#holdUntilMs(finals, filter)) return undefined;
-    return this.#assignments.assign(this.#take(finals, filter), now, this.#options.timeoutMs, behind.worker);
+    return this.#assignments.assign(this.#take(finals, filter), now, this.#options.timeoutMs, behind.place);
   }
 
   /** The busy worker that gets the next call ahead; undefined: none, or there is no job for it. */

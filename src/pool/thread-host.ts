@@ -15,22 +15,28 @@ import type {
 import { decodeResults } from "../worker/messages.ts";
 import { type CallEnd, ResultRing } from "../worker/result-ring.ts";
 import { readReport } from "./read-report.ts";
-import type { CallResult, HostEvents, HostExit, HostOptions, LaneJob, StartHost, WorkerHost } from "./worker-host.ts";
+import { ThreadCalls } from "./thread-calls.ts";
+import type {
+  AbortReason,
+  CallResult,
+  HostEvents,
+  HostExit,
+  HostOptions,
+  LaneJob,
+  StartHost,
+  WorkerHost,
+} from "./worker-host.ts";
 
 const MAX_CAUSE_LENGTH = 500;
 /** File descriptors of a thread, and as many for the files that its model loads. */
 const DESCRIPTORS = 8;
+/** Time after which a ring that is full is looked at again. */
+const FULL_RING_MS = 5;
 const NO_DESCRIPTORS = "too few file descriptors are left for its thread (ulimit -n)";
 
 /** Returns a `StartHost` for Bun workers. @param workerUrl URL of `src/worker.ts` */
 export function threadHost(workerUrl: string | URL): StartHost {
   return (options, events) => new ThreadHost(workerUrl, options, events);
-}
-
-/** A call without a result. */
-interface OpenCall {
-  readonly call: number;
-  readonly jobs: number;
 }
 
 /**
@@ -44,14 +50,12 @@ class ThreadHost implements WorkerHost {
   #worker: Worker | undefined;
   #exit: HostExit | undefined;
   readonly #addon = new AddonFlag();
-  readonly #ring = new CallRing();
   readonly #results = new ResultRing();
   #ready = false;
   #closes = false;
   #pinned = false;
   #closing = false;
-  /** Calls without a result by their positions in the ring, in order. */
-  readonly #calls = new Map<number, OpenCall>();
+  readonly #calls = new ThreadCalls((position, jobs) => this.#post({ type: "jobs", position, jobs }));
   /** Lanes whose options, or whose stream, the thread has. */
   readonly #lanes = new Set<number>();
   /** The thread is to be woken at the end of this turn of the event loop. */
@@ -59,7 +63,10 @@ class ThreadHost implements WorkerHost {
   readonly #wake = (): void => {
     this.#waking = false;
     this.#attempt(() => {
-      if (this.#ring.wake()) this.#post({ type: "wake" });
+      const { ring } = this.#calls;
+      if (this.#calls.hasWaiting) this.#calls.queueWaiting();
+      if (ring.wake()) this.#post({ type: "wake" });
+      if (this.#calls.hasWaiting && !this.#closing) setTimeout(this.#wake, FULL_RING_MS);
     });
   };
 
@@ -79,7 +86,7 @@ class ThreadHost implements WorkerHost {
     };
     this.#worker.addEventListener("close", (event) => this.#closed((event as CloseEvent).code));
     const { address, length } = arena.samples;
-    const shared = { addonFlag: this.#addon.buffer, calls: this.#ring.buffer, results: this.#results.buffer };
+    const shared = { addonFlag: this.#addon.buffer, calls: this.#calls.ring.buffer, results: this.#results.buffer };
     const library = libraryPath();
     const load: LoadMessage = { type: "load", library, arena: { address, length }, ...shared, model, settings, spawn };
     this.#worker.postMessage(load);
@@ -92,21 +99,25 @@ class ThreadHost implements WorkerHost {
       else if (!this.#pinned) continue;
       this.#lanes.add(lane.number);
     }
-    const messages = jobs.map(jobMessage);
-    const fits = CallRing.fits(messages);
-    if (!fits) this.#post({ type: "jobs", position: this.#ring.nextPosition, jobs: messages });
-    this.#calls.set(this.#ring.push(fits ? messages : undefined), { call, jobs: jobs.length });
+    this.#calls.add(call, jobs.map(jobMessage));
     this.#wakeLater();
   }
 
   withdraw(call: number): boolean {
-    const position = this.#ring.lastPosition;
-    if (this.#calls.get(position)?.call !== call || !this.#ring.withdraw()) return false;
-    return this.#calls.delete(position);
+    return this.#calls.withdraw(call);
+  }
+
+  hasTaken(call: number): boolean {
+    return this.#calls.hasTaken(call);
+  }
+
+  abort(call: number, reason: AbortReason): void {
+    const position = this.#calls.positionOf(call);
+    if (position !== undefined) this.#post({ type: "abort", position, reason });
   }
 
   poll(): readonly CallResult[] {
-    return this.#closing ? [] : this.#answered(this.#results.read());
+    return this.#closing ? [] : this.#calls.end(this.#results.read());
   }
 
   forget(lane: number): void {
@@ -115,8 +126,8 @@ class ThreadHost implements WorkerHost {
 
   close(): void {
     this.#closing = true;
-    while (this.#ring.withdraw()) this.#calls.delete(this.#ring.nextPosition);
-    const unanswered = [...this.#calls.keys()];
+    this.#calls.withdrawAll();
+    const unanswered = this.#calls.positions;
     if (this.#ready && unanswered.length === 0 && !this.#closes) this.terminate();
     else this.#post({ type: "close", unanswered });
   }
@@ -149,7 +160,7 @@ class ThreadHost implements WorkerHost {
   }
 
   #post(message: ToWorker): void {
-    this.#ring.countPosted();
+    this.#calls.ring.countPosted();
     this.#worker?.postMessage(message);
   }
 
@@ -182,7 +193,7 @@ class ThreadHost implements WorkerHost {
   /** Returns whether the message ends an open call. It may be one that the model posted itself. */
   #endsCall({ type, position, results }: Record<string, unknown>): boolean {
     if (type !== "done") return false;
-    return Array.isArray(results) && results.length === this.#calls.get(position as number)?.jobs;
+    return Array.isArray(results) && results.length === this.#calls.jobsAt(position as number);
   }
 
   #endCall({ position, inferMs, results }: DoneMessage): void {
@@ -191,19 +202,8 @@ class ThreadHost implements WorkerHost {
 
   /** Reports the results in the ring, and others, which came later. */
   #report(later: readonly CallEnd[]): void {
-    const results = this.#answered([...this.#results.read(), ...later]);
+    const results = this.#calls.end([...this.#results.read(), ...later]);
     if (results.length > 0) this.#events.done(results);
-  }
-
-  #answered(ends: readonly CallEnd[]): CallResult[] {
-    const answered = ends.map(({ position, inferMs, results }) => {
-      const { call } = this.#calls.get(position)!;
-      this.#calls.delete(position);
-      return { call, inferMs, results };
-    });
-    const [first = this.#ring.nextPosition] = this.#calls.keys();
-    this.#ring.setAnswered(first);
-    return answered;
   }
 
   #closed(code: number): void {

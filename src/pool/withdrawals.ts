@@ -11,8 +11,10 @@ const COMPANY = 1 / 8;
 export interface CallQueues {
   /** Calls that a worker can have besides the one that it runs. */
   readonly ahead: number;
-  /** Takes back the last call of a worker. Returns false when the worker has taken it. */
+  /** Takes back the last call of a worker. Returns false when the worker has taken it, or it is not the last one. */
   withdraw(call: AssignedCall): boolean;
+  /** Aborts a call that a worker runs, because nobody wants its result. Only if it can be aborted. */
+  abort(call: AssignedCall): void;
 }
 
 /**
@@ -25,17 +27,21 @@ export class Withdrawals {
   readonly #lookAhead: LookAhead;
   readonly #maxBatch: number;
   readonly #queues: CallQueues;
+  readonly #ended: (job: QueuedJob, call: AssignedCall) => void;
   #reserveChanged = false;
-  /** Workers that did not give a call back since the last review. */
+  /** Places that did not give a call back since the last review. */
   readonly #asked = new Set<number>();
 
+  /** @param ended receives jobs that were settled before their call was taken back: they do not wait again */
   constructor(
     assignments: Assignments,
     waiting: WaitingJobs,
     lookAhead: LookAhead,
     maxBatch: number,
     queues: CallQueues,
+    ended: (job: QueuedJob, call: AssignedCall) => void,
   ) {
+    this.#ended = ended;
     this.#assignments = assignments;
     this.#waiting = waiting;
     this.#lookAhead = lookAhead;
@@ -48,11 +54,21 @@ export class Withdrawals {
     this.#reserveChanged = true;
   }
 
-  /** Takes back the calls behind the first `kept` of a worker. */
-  withdrawFrom(worker: number, kept: number): void {
-    for (let calls = this.#assignments.callsOf(worker); calls !== undefined && calls.count > kept;) {
+  /** Takes back all calls of a worker that it has not taken. */
+  withdrawAll(worker: number): void {
+    const places = [...this.#assignments.placesOf(worker)];
+    if (places.length === 1) return this.#withdrawFrom(places[0]!, 0);
+    const all = places.flatMap((place) => this.#assignments.callsOf(place) ?? []);
+    // In the order in which they were queued.
+    all.sort((a, b) => b.last.number - a.last.number);
+    for (const calls of all) if (!this.#withdrawLast(calls)) return;
+  }
+
+  /** Takes back the calls behind the first `kept` of a place. */
+  #withdrawFrom(place: number, kept: number): void {
+    for (let calls = this.#assignments.callsOf(place); calls !== undefined && calls.count > kept;) {
       if (!this.#withdrawLast(calls)) return;
-      calls = this.#assignments.callsOf(worker);
+      calls = this.#assignments.callsOf(place);
     }
   }
 
@@ -64,7 +80,7 @@ export class Withdrawals {
   /** Takes back the call of a job, and those behind it. */
   withdrawJob(job: QueuedJob): void {
     while (job.call !== undefined) {
-      const calls = this.#assignments.callsOf(job.call.worker)!;
+      const calls = this.#assignments.callsOf(job.call.place)!;
       if (!this.#withdrawLast(calls)) return;
     }
   }
@@ -79,22 +95,22 @@ export class Withdrawals {
     if (aheadCalls === 0) return false;
     for (const calls of this.#assignments.busyWorkers) {
       if (idle === 0) break;
-      if (this.#asked.has(calls.worker)) continue;
+      if (this.#asked.has(calls.place)) continue;
       const { count } = calls;
       const movable = filtered ? this.#lastMovable(calls) : count - 1;
       if (movable < 1) continue;
       // With a filter, the calls before it are kept, so that it may go.
-      this.withdrawFrom(calls.worker, filtered ? movable : Math.ceil(count / 2));
+      this.#withdrawFrom(calls.place, filtered ? movable : Math.ceil(count / 2));
       if (calls.count <= movable) idle--;
       // The worker has taken the call, which is not known otherwise. It must not be asked for it again and again.
-      else this.#asked.add(calls.worker);
+      else this.#asked.add(calls.place);
     }
     return this.#assignments.aheadCalls < aheadCalls;
   }
 
   /** Index of the last call that could go to the last idle worker when it and those behind it are taken back. */
   #lastMovable(calls: WorkerCalls): number {
-    const others = this.#assignments.workers - 1;
+    const others = this.#assignments.places - 1;
     return calls.all.findLastIndex(({ jobs }, index, all) => {
       const isKept = (stream: StreamTurns): boolean =>
         all.findIndex((call) => call.jobs.some(({ lane }) => lane.stream === stream)) < index;
@@ -112,7 +128,7 @@ export class Withdrawals {
     this.#asked.clear();
     if (this.#assignments.aheadCalls > 0) {
       const late = (calls: WorkerCalls): boolean => this.#reserveChanged || this.#lookAhead.isLate(calls, now);
-      for (const calls of this.#assignments.busyWorkers) if (late(calls)) this.withdrawFrom(calls.worker, 1);
+      for (const calls of this.#assignments.busyWorkers) if (late(calls)) this.#withdrawFrom(calls.place, 1);
     }
     this.#reserveChanged = false;
     // A call ahead is older than what waits. If calls are short, it is not worth the effort.
@@ -135,6 +151,10 @@ export class Withdrawals {
     if (!this.#queues.withdraw(call)) return false;
     this.#assignments.remove(call, call.assignedMs);
     for (const job of call.jobs.toReversed()) {
+      if (job.cancelled) {
+        this.#ended(job, call);
+        continue;
+      }
       job.calls--;
       job.lane.jobWithdrawn(job);
       this.#waiting.giveBack(job);

@@ -1,8 +1,9 @@
 import type { AssignedCall, QueuedJob, StreamTurns } from "./queued-job.ts";
 
-/** The calls of one worker: the one that it runs, and those that it takes next, without the main thread. */
+/** The calls of one worker, or of a place of it: the one that it runs, and those that it takes next by itself. */
 export class WorkerCalls {
   readonly worker: number;
+  readonly place: number;
   readonly #timeoutMs: number;
   readonly #calls: AssignedCall[] = [];
   /** Streams of the jobs, each with the number of its jobs. */
@@ -12,8 +13,9 @@ export class WorkerCalls {
   #heardBeforeMs = -Infinity;
 
   /** @param timeoutMs longest time for one call */
-  constructor(worker: number, timeoutMs: number) {
+  constructor(worker: number, place: number, timeoutMs: number) {
     this.worker = worker;
+    this.place = place;
     this.#timeoutMs = timeoutMs;
   }
 
@@ -49,11 +51,13 @@ export class WorkerCalls {
     const call: AssignedCall = {
       number,
       worker: this.worker,
+      place: this.place,
       jobs,
       kind: jobs[0]?.kind ?? "final",
       assignedMs: now,
       startedMs: undefined,
       deadlineMs: Infinity,
+      expired: false,
     };
     this.#calls.push(call);
     for (const job of jobs) {

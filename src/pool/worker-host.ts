@@ -28,6 +28,9 @@ export interface LaneJob {
   };
 }
 
+/** Why nobody wants the result of a call: it took too long, or its stream has ended or gone on. */
+export type AbortReason = "timeout" | "unwanted";
+
 /** The end of a call. */
 export interface CallResult {
   readonly call: number;
@@ -65,8 +68,8 @@ export interface HostEvents {
 }
 
 /**
- * A place where one instance of a model runs, such as a thread or a process. It runs one call at a time, after `ready`
- * and before `close` and `terminate`. No method throws or waits; after `exited` none has an effect, but `withdraw` still
+ * A place where one instance of a model runs, such as a thread or a process. It runs one call at a time, or as many as
+ * the model declares by `concurrency`, which then end in any order, after `ready` and before `close` and `terminate`. No method throws or waits; after `exited` none has an effect, but `withdraw` still
  * tells what was taken.
  */
 export interface WorkerHost {
@@ -83,7 +86,7 @@ export interface WorkerHost {
   /** Process of the host; undefined: it has none, or has ended. */
   readonly pid?: number | undefined;
   /**
-   * Queues a call behind those that have not ended. The samples may be read, and must not be written, until `done`,
+   * Queues a call behind those that have not been taken. The samples may be read, and must not be written, until `done`,
    * `exited`, or `withdraw` returns true.
    * @param call number for `CallResult`
    * @param jobs one or more; not more than the model's `maxBatch`
@@ -94,6 +97,13 @@ export interface WorkerHost {
    * @param call number of the last call that was queued and not withdrawn
    */
   withdraw(call: number): boolean;
+  /** Returns whether the model has taken a call, which has not ended. */
+  hasTaken(call: number): boolean;
+  /**
+   * Aborts the signal of a call that has not ended. The call ends nevertheless, with a result that nobody wants. Has an
+   * effect if the model declares `concurrency`.
+   */
+  abort(call: number, reason: AbortReason): void;
   /** Returns the results of calls that have ended and were not reported. `done` does not report them again. */
   poll(): readonly CallResult[];
   /** The lane is closed: no further call has jobs of it. */

@@ -1,7 +1,7 @@
 import { AbandonedHosts, LEAVE_GRACE_MS } from "./abandoned-hosts.ts";
 import { Restarts } from "./restarts.ts";
 import type { SlotOptions, SlotState } from "./slot-options.ts";
-import type { CallResult, HostExit, LaneJob, WorkerHost } from "./worker-host.ts";
+import type { AbortReason, CallResult, HostExit, LaneJob, WorkerHost } from "./worker-host.ts";
 
 /** Time that a model has to close when the pool is closed. */
 export const CLOSE_GRACE_MS = 1000;
@@ -70,6 +70,15 @@ export class WorkerSlot {
   /** Takes back the last call, also of a worker that has just ended. See `WorkerHost.withdraw`. */
   withdraw(call: number): boolean {
     return this.#host?.withdraw(call) ?? false;
+  }
+
+  /** See `WorkerHost`. */
+  hasTaken(call: number): boolean {
+    return this.#host?.hasTaken(call) ?? false;
+  }
+
+  abort(call: number, reason: AbortReason): void {
+    this.#host?.abort(call, reason);
   }
 
   /** Returns the results that were not reported. */

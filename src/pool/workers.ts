@@ -1,7 +1,7 @@
 import type { Clock } from "../lib/clock.ts";
 import type { ModelInfo } from "../model/model-info.ts";
 import type { ModelReport } from "../worker/model-reports.ts";
-import type { CallResult, HostEvents, HostExit, LaneJob, WorkerHost } from "./worker-host.ts";
+import type { AbortReason, CallResult, HostEvents, HostExit, LaneJob, WorkerHost } from "./worker-host.ts";
 import { WorkerSlot } from "./worker-slot.ts";
 
 /** Reports of the workers. `worker` is the index of a slot, from 0. */
@@ -142,6 +142,15 @@ export class Workers {
   /** Takes back the last call of a worker. Returns false when it has been taken. */
   withdraw(worker: number, call: number): boolean {
     return this.#slots[worker]!.withdraw(call);
+  }
+
+  /** See `WorkerHost`. */
+  hasTaken(worker: number, call: number): boolean {
+    return this.#slots[worker]!.hasTaken(call);
+  }
+
+  abort(worker: number, call: number, reason: AbortReason): void {
+    this.#slots[worker]!.abort(call, reason);
   }
 
   /** Returns the results of a worker that were not reported. */

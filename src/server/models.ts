@@ -156,8 +156,8 @@ function chosen(
 }
 
 function sizeOf({ config, pool }: ModelEntry): ModelSize {
-  const { warmUpMs, warmedByCall, pinned } = pool.info;
-  const size = { workers: config.workers, warmUpMs, warmedByCall };
+  const { warmUpMs, warmedByCall, pinned, concurrency = 1 } = pool.info;
+  const size = { workers: config.workers * concurrency, warmUpMs, warmedByCall };
   return pinned ? { ...size, places: () => pool.places } : size;
 }
 

@@ -45,8 +45,7 @@ export interface TakenCall {
  *
  * A call is _queued_ until the worker has _taken_ it or the host has _withdrawn_ it. The worker takes the first, the
  * host withdraws the last. Both change one word by compare-and-swap, which has both ends of the queue, so that each call
- * has exactly one end. A call that was taken leaves its place when its result has come: the host has at most `capacity`
- * calls queued or running.
+ * has exactly one end. A call without jobs fills a position, and has no result.
  *
  * The worker never blocks here, because no message would reach it. When it finds no call it falls asleep, which means
  * that it waits for a message; the host posts one when it has queued a call and `wake` returns true. Messages that belong
@@ -81,7 +80,7 @@ export class CallRing {
     return words <= CALL_WORDS;
   }
 
-  /** Host: queues a call, of which there may be `CAPACITY` without a result. Returns its position. */
+  /** Host: queues a call, of which there may be `CAPACITY` that were not taken. Returns its position. */
   push(jobs: readonly JobMessage[] | undefined): number {
     const position = Atomics.load(this.#words, ENDS) >>> 16;
     this.#write(position, jobs);
@@ -97,12 +96,18 @@ export class CallRing {
     return ((ends >>> 16) - ends) & POSITION_MASK;
   }
 
-  /** Host: position of the next call that is queued. */
+  /** Returns whether the call at a position was neither taken nor withdrawn. */
+  isQueued(position: number): boolean {
+    const ends = Atomics.load(this.#words, ENDS);
+    return ((position - ends) & POSITION_MASK) < (((ends >>> 16) - ends) & POSITION_MASK);
+  }
+
+  /** Position of the next call that is queued. */
   get nextPosition(): number {
     return Atomics.load(this.#words, ENDS) >>> 16;
   }
 
-  /** Host: position of the last call that was queued and not withdrawn. */
+  /** Position of the last call that was queued and not withdrawn. */
   get lastPosition(): number {
     return (this.nextPosition - 1) & POSITION_MASK;
   }

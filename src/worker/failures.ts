@@ -1,5 +1,6 @@
 import { messageOf } from "../lib/thrown.ts";
 import { describeBuildError } from "../model/import-error.ts";
+import { failureCode } from "../model/job.ts";
 import type { WorkerResult } from "./messages.ts";
 
 const MAX_ERROR_LENGTH = 500;
@@ -9,7 +10,8 @@ export const MAX_LOAD_ERROR_LENGTH = 4_000;
 /** Returns the result of a job for which the model threw an error. */
 export function failure(error: unknown): WorkerResult {
   const { message, stack } = describeError(error);
-  return stack === undefined ? { error: message } : { error: message, stack };
+  const code = failureCode((error as { readonly code?: unknown } | null | undefined)?.code);
+  return { error: message, ...(stack !== undefined && { stack }), ...(code !== undefined && { code }) };
 }
 
 /**

@@ -71,6 +71,14 @@ export interface WakeMessage {
   readonly type: "wake";
 }
 
+/** To the worker: nobody wants the result of a call. */
+export interface AbortMessage {
+  readonly type: "abort";
+  /** Position of the call in the ring. */
+  readonly position: number;
+  readonly reason: "timeout" | "unwanted";
+}
+
 /** To the worker: close the model and end, after the running call or load. */
 export interface CloseMessage {
   readonly type: "close";
@@ -84,7 +92,8 @@ export interface ExitMessage {
 }
 
 /** To the worker, after the `LoadMessage`. The `CallRing` counts them. */
-export type ToWorker = OptionsMessage | ForgetMessage | JobsMessage | WakeMessage | CloseMessage | ExitMessage;
+export type ToWorker =
+  OptionsMessage | ForgetMessage | JobsMessage | AbortMessage | WakeMessage | CloseMessage | ExitMessage;
 
 /** From the worker: the model is loaded and warm. */
 export interface ReadyMessage {

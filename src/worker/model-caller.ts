@@ -2,9 +2,10 @@ import type { Call, Model } from "../model/model.ts";
 import { failure } from "./failures.ts";
 import { isPinned, isStateful, type LoadedModel } from "./load-model.ts";
 import type { JobMessage, WorkerResult } from "./messages.ts";
+import { CallSignal, ModelCall } from "./model-call.ts";
 import { checkOutput } from "./output.ts";
 import { PinnedStreams } from "./pinned-streams.ts";
-import type { SpanReader } from "./span-reader.ts";
+import type { SpanReader, SpanReaders } from "./span-reader.ts";
 import { findUncloned } from "./state-inspection.ts";
 import { runStep } from "./stream-steps.ts";
 
@@ -17,7 +18,7 @@ const CLONE_HINT = "the state is a copy made by structured clone, in which objec
 /** Calls a loaded model for jobs and checks what it returns. Errors that the model throws become results. */
 export class ModelCaller {
   readonly #loaded: LoadedModel;
-  readonly #reader: SpanReader;
+  readonly #readers: SpanReaders;
   readonly #options: ReadonlyMap<number, unknown>;
   /** Undefined: the model is not pinned. */
   readonly #streams: PinnedStreams | undefined;
@@ -27,11 +28,11 @@ export class ModelCaller {
   #uncloned: string | undefined;
 
   /** @param options of the lanes, by number */
-  constructor(loaded: LoadedModel, reader: SpanReader, options: ReadonlyMap<number, unknown>) {
+  constructor(loaded: LoadedModel, readers: SpanReaders, options: ReadonlyMap<number, unknown>) {
     this.#loaded = loaded;
-    this.#reader = reader;
+    this.#readers = readers;
     this.#options = options;
-    if (isPinned(loaded.model)) this.#streams = new PinnedStreams(loaded.model);
+    if (isPinned(loaded.model)) this.#streams = new PinnedStreams(loaded.model, loaded.info.concurrency);
   }
 
   /** A lane has ended: its stream is closed, if it has one, after the running call. */
@@ -45,30 +46,27 @@ export class ModelCaller {
   }
 
   /** Runs one call. Returns one result for each job, in order; a promise only when the model returns one. */
-  run(jobs: readonly JobMessage[]): Results {
+  run(jobs: readonly JobMessage[], signal = new CallSignal()): Results {
     const fail = (error: unknown): WorkerResult[] => jobs.map((job) => this.#failure(job, error));
+    const reader = this.#readers.take();
     try {
-      const audios = this.#reader.read(jobs);
-      const calls = jobs.map((job) => this.#describeCall(job));
+      const audios = reader.read(jobs);
+      const { sampleRate } = this.#loaded.info;
+      const calls = jobs.map((job) => new ModelCall(job, sampleRate, this.#options.get(job.lane), signal));
       // Only the trace context of the first call can be the current one.
-      const results = this.#loaded.tracing.within(calls[0]?.traceparent, () => this.#infer(jobs, audios, calls));
-      return results instanceof Promise ? results.catch(fail) : results;
+      const results = this.#loaded.tracing.within(calls[0]?.traceparent, () =>
+        this.#infer(jobs, audios, calls, reader),
+      );
+      if (results instanceof Promise) return results.catch(fail).finally(() => this.#readers.giveBack(reader));
+      this.#readers.giveBack(reader);
+      return results;
     } catch (error) {
+      this.#readers.giveBack(reader);
       return fail(error);
     }
   }
 
-  #describeCall({ lane, final, start, utterance, traceparent }: JobMessage): Call {
-    const { sampleRate } = this.#loaded.info;
-    const call = { final, sampleRate, startSeconds: start / sampleRate, options: this.#options.get(lane) };
-    return {
-      ...call,
-      ...(utterance !== undefined && { utterance }),
-      ...(traceparent !== undefined && { traceparent }),
-    };
-  }
-
-  #infer(jobs: readonly JobMessage[], audios: Float32Array[], calls: Call[]): Results {
+  #infer(jobs: readonly JobMessage[], audios: Float32Array[], calls: Call[], reader: SpanReader): Results {
     const { model } = this.#loaded;
     if (isPinned(model)) return this.#streams!.run(jobs, audios, calls);
     if (isStateful(model)) {
@@ -76,7 +74,7 @@ export class ModelCaller {
       if (this.#inspections === 0) return results;
       return results instanceof Promise ? results.then((late) => this.#inspect(late)) : this.#inspect(results);
     }
-    if (jobs.length > 1) return this.#inferBatch(model, jobs, audios, calls);
+    if (jobs.length > 1) return this.#inferBatch(model, jobs, audios, calls, reader);
     const output = model.infer(audios[0]!, calls[0]!);
     if (output instanceof Promise) return output.then((late) => [checkInferred(late, calls[0]!)]);
     return [checkInferred(output, calls[0]!)];
@@ -109,6 +107,7 @@ export class ModelCaller {
     jobs: readonly JobMessage[],
     audios: Float32Array[],
     calls: Call[],
+    reader: SpanReader,
   ): Promise<WorkerResult[]> {
     const { idempotent } = this.#loaded.info;
     try {
@@ -125,7 +124,7 @@ export class ModelCaller {
     }
     const results: WorkerResult[] = [];
     // Read again: the model may have written to the samples.
-    for (const [i, audio] of this.#reader.read(jobs).entries()) {
+    for (const [i, audio] of reader.read(jobs).entries()) {
       try {
         results.push(checkInferred(await model.infer(audio, calls[i]!), calls[i]!));
       } catch (error) {

@@ -5,10 +5,19 @@ import { CallRing, type TakenCall } from "./call-ring.ts";
 import { closeModel, disposeOf } from "./close-model.ts";
 import { describeError, MAX_LOAD_ERROR_LENGTH } from "./failures.ts";
 import { type LoadedModel, loadModel } from "./load-model.ts";
-import type { CloseMessage, FromWorker, JobMessage, LoadMessage, ToWorker, WorkerResult } from "./messages.ts";
+import type {
+  AbortMessage,
+  CloseMessage,
+  FromWorker,
+  JobMessage,
+  LoadMessage,
+  ToWorker,
+  WorkerResult,
+} from "./messages.ts";
+import { CallSignal } from "./model-call.ts";
 import { ModelCaller } from "./model-caller.ts";
 import { ResultRing } from "./result-ring.ts";
-import { SpanReader } from "./span-reader.ts";
+import { SpanReaders } from "./span-reader.ts";
 import { findUncloned } from "./state-inspection.ts";
 
 /** The worker's end of the channel to the pool: the global scope of a worker. */
@@ -34,6 +43,11 @@ export function serveModel(port: WorkerPort): void {
   };
 }
 
+interface RunningCall {
+  readonly jobs: readonly JobMessage[];
+  readonly signal: CallSignal;
+}
+
 class ModelThread {
   readonly #port: WorkerPort;
   readonly #ring: CallRing;
@@ -45,12 +59,18 @@ class ModelThread {
   #taken: TakenCall | undefined;
   #loaded: LoadedModel | undefined;
   #caller: ModelCaller | undefined;
-  /** The model is being loaded, or runs a call. */
-  #busy = true;
+  /** Calls that the model takes at once. */
+  #concurrency = 1;
+  /** The model is being loaded or closed. */
+  #away = true;
+  /** Running calls, by their positions. */
+  readonly #running = new Map<number, RunningCall>();
+  /** Calls that were aborted before they were taken. */
+  readonly #aborted = new Map<number, AbortMessage["reason"]>();
   /** States that calls have started and the host may not have. */
   readonly #started: { readonly position: number; readonly state: unknown }[] = [];
-  /** Lanes that have ended while there was a call, which may be one of theirs. */
-  readonly #forgotten: number[] = [];
+  /** Lanes that have ended, each with the position of the last call that may be of it. */
+  #forgotten: { readonly lane: number; readonly last: number }[] = [];
   #close: CloseMessage | undefined;
 
   constructor(port: WorkerPort, { calls, results }: LoadMessage) {
@@ -66,16 +86,19 @@ class ModelThread {
         this.#options.set(message.lane, message.options);
         break;
       case "forget":
-        this.#forgotten.push(message.lane);
+        this.#forgotten.push({ lane: message.lane, last: this.#ring.lastPosition });
         this.#forget();
+        break;
+      case "abort":
+        this.#abort(message);
         break;
       case "jobs":
         this.#jobs.set(message.position, message.jobs);
         break;
       case "close":
         this.#close = message;
-        if (!this.#busy) void this.#leave(message);
-        return;
+        for (const { signal } of this.#running.values()) signal.abort("closed");
+        return this.#callEnded();
       case "exit":
         return process.exit(0);
     }
@@ -88,7 +111,8 @@ class ModelThread {
     try {
       this.#loaded = await loadModel(message);
       const { model, info, tracing, reports } = this.#loaded;
-      this.#caller = new ModelCaller(this.#loaded, new SpanReader(message.arena), this.#options);
+      this.#caller = new ModelCaller(this.#loaded, new SpanReaders(message.arena), this.#options);
+      this.#concurrency = info.concurrency ?? 1;
       const keeps = model.close !== undefined || info.pinned || info.metrics !== undefined;
       const closes = keeps || tracing !== NO_MODEL_TRACING;
       this.#port.postMessage({ type: "ready", info, closes });
@@ -96,19 +120,21 @@ class ModelThread {
     } catch (error) {
       this.#port.postMessage({ type: "load_failed", ...describeError(error, MAX_LOAD_ERROR_LENGTH) });
     }
-    this.#becomeIdle();
+    this.#away = false;
+    this.#callEnded();
     this.#serve();
   }
 
   /**
-   * Runs the calls in the ring until there is none, a message is on its way, or the model returns a promise. A
-   * synchronous model costs no turn of the event loop.
+   * Runs the calls in the ring until there is none, a message is on its way, or as many calls run as the model takes at
+   * once. A synchronous model costs no turn of the event loop.
    */
   #serve(): void {
     const until = performance.now() + SERVING_MS;
-    while (!this.#busy && !this.#ring.messageWaits) {
+    while (!this.#away && this.#running.size < this.#concurrency && !this.#ring.messageWaits) {
       const call = this.#taken ?? this.#ring.take();
       if (call === undefined) {
+        if (this.#forgotten.length > 0) this.#forget();
         if (this.#ring.sleep()) return;
         continue;
       }
@@ -117,7 +143,7 @@ class ModelThread {
       if (this.#taken !== undefined) return;
       const { position, jobs = this.#jobs.get(position) } = call;
       this.#jobs.delete(position);
-      if (jobs !== undefined) this.#call(position, jobs);
+      if (jobs !== undefined && jobs.length > 0) this.#call(position, jobs);
       if (performance.now() >= until) return void setImmediate(() => this.#serve());
     }
   }
@@ -125,18 +151,34 @@ class ModelThread {
   #call(position: number, jobs: readonly JobMessage[]): void {
     if (this.#caller === undefined) return;
     const startedMs = performance.now();
-    this.#busy = true;
+    const signal = new CallSignal();
+    if (this.#aborted.size > 0) this.#abortTaken(position, signal);
     const done = (results: WorkerResult[]): void => {
       const sent = this.#send(position, performance.now() - startedMs, results);
       if (jobs[0]?.step === "start") this.#streamStarted(position, results[0]?.state, sent);
-      this.#becomeIdle();
+      this.#callEnded();
     };
-    const results = this.#caller.run(jobs);
+    const results = this.#caller.run(jobs, signal);
     if (!(results instanceof Promise)) return done(results);
+    this.#running.set(position, { jobs, signal });
     void results.then((late) => {
+      this.#running.delete(position);
       done(late);
       this.#serve();
     });
+  }
+
+  #abort({ position, reason }: AbortMessage): void {
+    const running = this.#running.get(position);
+    if (running !== undefined) running.signal.abort(reason);
+    else if (this.#ring.isQueued(position) || this.#taken?.position === position) this.#aborted.set(position, reason);
+  }
+
+  /** Aborts a call that is taken now, if it was to be aborted before. */
+  #abortTaken(position: number, signal: CallSignal): void {
+    const reason = this.#aborted.get(position);
+    if (reason !== undefined) signal.abort(reason);
+    for (const each of this.#aborted.keys()) if (!this.#ring.isQueued(each)) this.#aborted.delete(each);
   }
 
   /** Returns false when only an error could be sent, because the results cannot be cloned. */
@@ -148,29 +190,37 @@ class ModelThread {
 
   /** Keeps the state that a call has started until the host has it. */
   #streamStarted(position: number, state: unknown, sent: boolean): void {
-    while (this.#started[0] !== undefined && this.#ring.isAnswered(this.#started[0].position)) this.#started.shift();
+    // Of calls that end in any order, the host has at most so many without a result.
+    const most = this.#concurrency === 1 ? Infinity : this.#concurrency - 1;
+    const isKnown = ({ position }: { readonly position: number }): boolean => this.#ring.isAnswered(position);
+    const started = this.#started;
+    while (started[0] !== undefined && (isKnown(started[0]) || started.length > most)) started.shift();
     if (state === undefined) return;
     if (sent) this.#started.push({ position, state });
     else void disposeOf(this.#loaded, state);
   }
 
+  /** Forgets the lanes that have ended, unless one of their calls is queued or runs. */
   #forget(): void {
-    if (this.#busy || this.#taken !== undefined) return;
-    for (const lane of this.#forgotten.splice(0)) {
+    if (this.#away || this.#taken !== undefined) return;
+    this.#forgotten = this.#forgotten.filter(({ lane, last }) => {
+      const isQueued = this.#ring.isQueued(last);
+      const isRunning = [...this.#running.values()].some(({ jobs }) => jobs.some((job) => job.lane === lane));
+      if (isQueued || isRunning) return true;
       this.#options.delete(lane);
       this.#caller?.forget(lane);
-    }
+      return false;
+    });
   }
 
-  #becomeIdle(): void {
-    this.#busy = false;
+  #callEnded(): void {
     if (this.#forgotten.length > 0) this.#forget();
-    if (this.#close !== undefined) void this.#leave(this.#close);
+    if (this.#close !== undefined && !this.#away && this.#running.size === 0) void this.#leave(this.#close);
   }
 
   /** Closes the model and ends the thread. */
   async #leave({ unanswered }: CloseMessage): Promise<void> {
-    this.#busy = true;
+    this.#away = true;
     await this.#caller?.closeStreams();
     const unsent = this.#started.filter(({ position }) => unanswered.includes(position));
     await closeModel(

@@ -2,6 +2,30 @@ import { Arena, type AudioSpan } from "../audio/arena.ts";
 import { native } from "../native/library.ts";
 import { copySamples, type NativeSamples } from "../native/samples.ts";
 
+/** Readers that are kept when no call has them. Each has as much memory as its largest call. */
+const MAX_FREE = 8;
+
+/** The readers of a thread: each running call has one, and so its own memory. */
+export class SpanReaders {
+  readonly #samples: NativeSamples;
+  readonly #free: SpanReader[];
+
+  /** Opens the C library, or throws NativeLibraryError. @param samples those of the arena */
+  constructor(samples: NativeSamples) {
+    this.#samples = samples;
+    this.#free = [new SpanReader(samples)];
+  }
+
+  take(): SpanReader {
+    return this.#free.pop() ?? new SpanReader(this.#samples);
+  }
+
+  /** Takes back a reader whose arrays are not used any more. */
+  giveBack(reader: SpanReader): void {
+    if (this.#free.length < MAX_FREE) this.#free.push(reader);
+  }
+}
+
 /**
  * Copies spans from the arena to contiguous memory of this thread, which a model may write to. The memory is as large
  * as the largest call so far and is used again by the next call.

@@ -19,6 +19,7 @@ import { ADDON_IMPORTS, addonModel, BLOCK, buildAddon, WAIT } from "../support/b
 import { inlineHost } from "../support/inline-host.ts";
 import { ORDERS } from "../support/models/puppet.ts";
 import { REPORTS } from "../support/models/reporting.ts";
+import { WAITS } from "../support/models/waiting.ts";
 import { launchProcess, modelPath, testPool, workerUrl, writeSpan } from "../support/pool-harness.ts";
 import { python, pythonModel } from "../support/python.ts";
 import { waitUntil } from "../support/wait.ts";
@@ -34,6 +35,7 @@ class HostHarness implements AsyncDisposable {
   readonly modelReports: ModelReport[] = [];
   info: ModelInfo | undefined;
   result: CallResult | undefined;
+  readonly done: CallResult[] = [];
   exit: HostExit | undefined;
   #calls = 0;
   /** A method of the host is running. */
@@ -55,6 +57,7 @@ class HostHarness implements AsyncDisposable {
         done: (results) => {
           for (const result of results) {
             report("done");
+            this.done.push(result);
             this.result = result;
           }
         },
@@ -275,6 +278,75 @@ describe.each(HOSTS)("%s host", (hostName, startHost, modelPath) => {
       }
       const reasons = modelReports.flatMap(({ unavailable }) => (unavailable === undefined ? [] : [unavailable]));
       expect(reasons).toEqual(["no engine answers", null]);
+    });
+  }
+
+  if (hostName !== "Python") {
+    test("runs as many calls at once as its model takes, each with audio of its own, and reports them in any order", async () => {
+      await using harness = await start("waiting").loaded();
+      expect(harness.info?.concurrency).toBe(4);
+      const audioOf = (i: number): number[] => [WAITS.meet, ...Array<number>(5000 + i).fill(i)];
+      const calls = [0, 1, 2, 3].map((i) => harness.start(harness.job(audioOf(i))));
+      await waitUntil("all calls have ended", () => harness.done.length === calls.length);
+      expect(harness.done.map(({ call }) => call)).toEqual(calls.toReversed());
+      expect(harness.done.map(({ results }) => results[0]?.output)).toEqual(
+        [3, 2, 1, 0].map((i) => ({ together: i + 1, first: WAITS.meet, last: i, count: 5001 + i })),
+      );
+    });
+
+    test("aborts the signal of one call; the others go on", async () => {
+      await using harness = await start("waiting").loaded();
+      const [slow, other] = [harness.start(harness.job([WAITS.forAbort])), harness.start(harness.job([30]))];
+      await waitUntil("the call is taken", () => harness.host.hasTaken(slow));
+      harness.host.abort(slow, "timeout");
+      harness.host.abort(99, "timeout");
+      await waitUntil("both calls have ended", () => harness.done.length === 2);
+      expect(harness.host.hasTaken(slow)).toBe(false);
+      const results = new Map(harness.done.map(({ call, results: [result] }) => [call, result]));
+      expect(results.get(slow)).toMatchObject({ error: "the call took too long" });
+      expect(results.get(other)?.output).toMatchObject({ first: 30 });
+      const [reason] = await harness.call(harness.job([WAITS.reason]));
+      expect(reason?.output).toEqual({ aborted: 1, last: "TimeoutError" });
+    });
+
+    test("a signal is aborted when the host is closed, which ends when all calls have", async () => {
+      const harness = await start("waiting").loaded();
+      const calls = [WAITS.forAbort, WAITS.forAbort, 20].map((order) => harness.start(harness.job([order])));
+      await waitUntil("the calls are taken", () => calls.every((call) => harness.host.hasTaken(call)));
+      harness.host.close();
+      await harness.ended();
+      expect(harness.reports).toEqual(["ready", "exited"]);
+    });
+
+    test("passes the code of an error that the model has chosen", async () => {
+      await using harness = await start("waiting").loaded();
+      const [result] = await harness.call(harness.job([WAITS.refused]));
+      expect(result).toMatchObject({ error: "the engine is away", code: "model_unavailable" });
+    });
+
+    test("takes steps of different streams at once", async () => {
+      await using harness = await start("waiting-stream").loaded();
+      const lane = (number: number): LaneJob["lane"] => ({ number, options: undefined });
+      for (const number of [1, 2, 3]) harness.start(harness.job([number], { step: "start" }, lane(number)));
+      await waitUntil("all calls have ended", () => harness.done.length === 3);
+      const byCall = harness.done.toSorted((a, b) => a.call - b.call);
+      expect(byCall.map(({ results: [result] }) => result?.output)).toEqual(
+        [1, 2, 3].map((number) => ({ sum: number, together: number })),
+      );
+    });
+  }
+
+  if (hostName === "thread" || hostName === "process") {
+    test("a model that blocks in spite of its concurrency runs its calls one after the other", async () => {
+      await using harness = await start("waiting").loaded();
+      const blocked = harness.start(harness.job([WAITS.blocking]));
+      await waitUntil("the call is taken", () => harness.host.hasTaken(blocked));
+      const behind = [1, 2].map(() => harness.start(harness.job([WAITS.blocking])));
+      expect(behind.map((call) => harness.host.hasTaken(call))).toEqual([false, false]);
+      await waitUntil("all calls have ended", () => harness.done.length === 3);
+      expect(harness.done.map(({ results: [result] }) => result?.output)).toEqual(
+        [1, 1, 1].map((together) => ({ together })),
+      );
     });
   }
 

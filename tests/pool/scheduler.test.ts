@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
 
 import type { AudioJob } from "../../src/pool/lane.ts";
-import type { SchedulerLane } from "../../src/pool/queued-job.ts";
-import type { SchedulerOptions } from "../../src/pool/scheduler.ts";
+import type { AssignedCall, SchedulerLane } from "../../src/pool/queued-job.ts";
+import type { SchedulerOptions } from "../../src/pool/scheduler-options.ts";
 import { Scheduler } from "../../src/pool/scheduler.ts";
+import type { CallQueues } from "../../src/pool/withdrawals.ts";
 
 const NO_AUDIO = { slabs: [], offset: 0, length: 0 };
 
@@ -14,13 +15,26 @@ class TestScheduler extends Scheduler {
   /** The last call that a worker has taken; by default, each is taken at once. */
   taken = Infinity;
 
+  /** Calls that were aborted. */
+  readonly aborted: number[] = [];
+
   /** @param ahead calls that a worker can have besides the one that it runs */
   constructor(options: Partial<SchedulerOptions> = {}, ahead = 0) {
     const { workers = 2 } = options;
     const model = { stateful: false, maxBatch: 1, maxBatchWaitMs: 0, idempotent: true };
     const limits = { maxInFlight: 4, timeoutMs: 1000, lostMs: 100 };
-    super({ ...model, workers, ...limits, ...options }, { ahead, withdraw: ({ number }) => number > this.taken });
+    const queues: CallQueues = {
+      ahead,
+      withdraw: ({ number }) => number > this.taken,
+      abort: ({ number }) => void this.aborted.push(number),
+    };
+    super({ ...model, workers, ...limits, ...options }, queues);
     for (let worker = 0; worker < workers; worker++) this.workerReady(worker);
+  }
+
+  /** The first call of a worker. */
+  call(worker: number): AssignedCall | undefined {
+    return this.overdue(Infinity).find((call) => call.worker === worker);
   }
 
   /** Opens a lane of a stream, by default a new one. */
@@ -372,7 +386,8 @@ describe("a call ahead", () => {
     scheduler.add(scheduler.lane(), "final", "a");
     scheduler.start();
     scheduler.callEnded(0, 0, 80, 80);
-    expect([scheduler.overdue(179), scheduler.overdue(180)]).toEqual([[], [0]]);
+    expect(scheduler.overdue(179)).toEqual([]);
+    expect(scheduler.overdue(180)).toMatchObject([{ worker: 0, number: 1 }]);
   });
 
   test("does not keep an interim that no worker has taken before a final", () => {
@@ -382,5 +397,88 @@ describe("a call ahead", () => {
     expect(scheduler.start()).toEqual(["i"]);
     scheduler.add(scheduler.lane(), "final", "f");
     expect(scheduler.start()).toEqual(["f"]);
+  });
+});
+
+describe("a model that takes several calls at once", () => {
+  test("has a place for each call of each worker, and calls are spread over the workers", () => {
+    const scheduler = new TestScheduler({ workers: 2, concurrency: 3 });
+    for (let i = 0; i < 8; i++) scheduler.add(scheduler.lane(), "final", `${i}`);
+    expect(scheduler.start()).toEqual(["0", "1", "2", "3", "4", "5"]);
+    expect([scheduler.idleWorkers, scheduler.busyWorkers, scheduler.finalsWaiting]).toEqual([0, 2, 2]);
+    const calls = scheduler.overdue(Infinity);
+    expect([0, 1].map((worker) => calls.filter((call) => call.worker === worker).length)).toEqual([3, 3]);
+    const [first] = calls;
+    scheduler.callEnded(first!.worker, first!.number, 1, 1);
+    expect(scheduler.start(1)).toEqual(["6"]);
+  });
+
+  test("keeps one of its places free of interims, and one from a stream that would have all", () => {
+    const scheduler = new TestScheduler({ workers: 1, concurrency: 4, maxInFlight: 8 });
+    for (let i = 0; i < 4; i++) scheduler.add(scheduler.lane(), "interim", `i${i}`);
+    expect(scheduler.start()).toEqual(["i0", "i1", "i2"]);
+    const other = new TestScheduler({ workers: 1, concurrency: 4, maxInFlight: 8 });
+    const greedy = other.lane();
+    const quiet = other.lane();
+    other.add(greedy, "final", "a", "b", "c", "d", "e");
+    expect(other.start()).toEqual(["a", "b", "c"]);
+    other.add(quiet, "final", "q");
+    expect(other.start()).toEqual(["q"]);
+  });
+
+  test("has no calls ahead: a job waits for a place, and goes to the first that is free", () => {
+    const scheduler = new TestScheduler({ workers: 1, concurrency: 2 }, 64);
+    for (const name of ["a", "b", "c"]) scheduler.add(scheduler.lane(), "final", name);
+    expect(scheduler.start()).toEqual(["a", "b"]);
+    scheduler.callEnded(0, 1, 1, 1);
+    expect(scheduler.start(1)).toEqual(["c"]);
+  });
+
+  test("ends all calls of a worker that ends; those that can be repeated wait again", () => {
+    const scheduler = new TestScheduler({ workers: 1, concurrency: 3 });
+    for (const name of ["a", "b", "c"]) scheduler.add(scheduler.lane(), "final", name);
+    scheduler.start();
+    const { calls, jobs } = scheduler.workerEnded(0, 1, true);
+    expect([calls.length, jobs.length, scheduler.busyWorkers]).toEqual([3, 0, 0]);
+    scheduler.workerReady(0);
+    expect(scheduler.start(1)).toEqual(["c", "b", "a"]);
+  });
+
+  test("aborts a call when all of its lanes are closed, and not before", () => {
+    const scheduler = new TestScheduler({ workers: 1, concurrency: 2, maxBatch: 2 });
+    const [one, two] = [scheduler.lane(), scheduler.lane()];
+    scheduler.add(one, "final", "a");
+    scheduler.add(two, "final", "b");
+    expect(scheduler.start()).toEqual(["a+b"]);
+    scheduler.closeLane(one);
+    expect(scheduler.aborted).toEqual([]);
+    scheduler.closeLane(two);
+    expect(scheduler.aborted).toEqual([0]);
+    expect([scheduler.finalsPending, scheduler.busyWorkers]).toEqual([0, 1]);
+  });
+
+  test("aborts an interim that a final overtakes, which is dropped at once", () => {
+    const scheduler = new TestScheduler({ workers: 1, concurrency: 3 });
+    const lane = scheduler.lane();
+    scheduler.add(lane, "interim", "i");
+    scheduler.start();
+    scheduler.add(lane, "final", "f");
+    expect(scheduler.aborted).toEqual([0]);
+    expect(scheduler.takeDropped().map(({ dropReason }) => dropReason)).toEqual(["overtaken"]);
+    expect(scheduler.start()).toEqual(["f"]);
+  });
+
+  test("keeps the place of a call that has expired until it ends; its lane waits for it", () => {
+    const scheduler = new TestScheduler({ workers: 1, concurrency: 2, stateful: true, timeoutMs: 100 });
+    const lane = scheduler.lane();
+    scheduler.add(lane, "final", "a", "b");
+    scheduler.start();
+    const [call] = scheduler.overdue(100);
+    expect(scheduler.expire(call!, 150)).toHaveLength(1);
+    expect([scheduler.aborted, scheduler.finalsPending]).toEqual([[0], 1]);
+    expect(scheduler.start(100)).toEqual([]);
+    expect([scheduler.overdue(149), scheduler.overdue(150)]).toMatchObject([[], [{ number: 0, expired: true }]]);
+    scheduler.callEnded(0, 0, 110, 110);
+    expect(scheduler.start(110)).toEqual(["b"]);
   });
 });

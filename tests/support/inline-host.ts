@@ -1,5 +1,6 @@
 import { messageOf } from "../../src/lib/thrown.ts";
 import type {
+  AbortReason,
   CallResult,
   HostEvents,
   HostExit,
@@ -11,8 +12,9 @@ import type {
 import { AddonFlag } from "../../src/worker/addon-flag.ts";
 import { isStateful, type LoadedModel, loadModel } from "../../src/worker/load-model.ts";
 import { decodeResults, type JobMessage, type WorkerResult } from "../../src/worker/messages.ts";
+import { CallSignal } from "../../src/worker/model-call.ts";
 import { ModelCaller } from "../../src/worker/model-caller.ts";
-import { SpanReader } from "../../src/worker/span-reader.ts";
+import { SpanReaders } from "../../src/worker/span-reader.ts";
 
 /** Starts a host that runs its model on this thread. A call that does not return cannot be terminated. */
 export const inlineHost: StartHost = (options, events) => new InlineHost(options, events);
@@ -23,8 +25,8 @@ class InlineHost implements WorkerHost {
   readonly #laneOptions = new Map<number, unknown>();
   #model: LoadedModel["model"] | undefined;
   #caller: ModelCaller | undefined;
-  /** The model is being loaded, or runs a call. */
-  #busy = true;
+  #loading = true;
+  readonly #running = new Map<number, CallSignal>();
   #closing = false;
   #ended = false;
 
@@ -34,8 +36,8 @@ class InlineHost implements WorkerHost {
       (loaded) => {
         if (this.#ended) return;
         this.#model = loaded.model;
-        this.#caller = new ModelCaller(loaded, new SpanReader(arena.samples), this.#laneOptions);
-        this.#busy = false;
+        this.#caller = new ModelCaller(loaded, new SpanReaders(arena.samples), this.#laneOptions);
+        this.#loading = false;
         if (this.#closing) void this.#leave();
         else {
           events.ready(loaded.info);
@@ -52,19 +54,29 @@ class InlineHost implements WorkerHost {
     if (this.#caller === undefined || this.#closing || this.#ended) return;
     for (const { lane } of jobs) this.#laneOptions.set(lane.number, lane.options);
     const startedMs = performance.now();
-    this.#busy = true;
-    const running = Promise.resolve(this.#caller.run(jobs.map(toMessage)));
+    const signal = new CallSignal();
+    this.#running.set(call, signal);
+    const running = Promise.resolve(this.#caller.run(jobs.map(toMessage), signal));
     void running.then((results) => {
       const inferMs = performance.now() - startedMs;
-      this.#busy = false;
-      if (this.#closing) void this.#leave(jobs[0]?.job.step === "start" ? results[0] : undefined);
-      else if (!this.#ended) this.#events.done([{ call, inferMs, results: decodeResults(results) }]);
+      this.#running.delete(call);
+      if (this.#closing && this.#running.size === 0)
+        void this.#leave(jobs[0]?.job.step === "start" ? results[0] : undefined);
+      else if (!this.#ended && !this.#closing) this.#events.done([{ call, inferMs, results: decodeResults(results) }]);
     });
   }
 
   /** Each call is taken at once. */
   withdraw(): boolean {
     return false;
+  }
+
+  hasTaken(call: number): boolean {
+    return this.#running.has(call);
+  }
+
+  abort(call: number, reason: AbortReason): void {
+    this.#running.get(call)?.abort(reason);
   }
 
   poll(): readonly CallResult[] {
@@ -78,7 +90,8 @@ class InlineHost implements WorkerHost {
 
   close(): void {
     this.#closing = true;
-    if (!this.#busy) void this.#leave();
+    for (const signal of this.#running.values()) signal.abort("closed");
+    if (!this.#loading && this.#running.size === 0) void this.#leave();
   }
 
   terminate(): void {

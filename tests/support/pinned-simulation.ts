@@ -2,7 +2,7 @@ import { random } from "../../src/model/built-in/random.ts";
 import type { AudioJob, LaneOwner } from "../../src/pool/lane.ts";
 import { PinnedScheduler } from "../../src/pool/pinned-scheduler.ts";
 import type { AssignedCall, QueuedJob, SchedulerLane } from "../../src/pool/queued-job.ts";
-import type { SchedulerOptions } from "../../src/pool/scheduler.ts";
+import type { SchedulerOptions } from "../../src/pool/scheduler-options.ts";
 import { type Place, TurnCheck } from "./turn-check.ts";
 
 interface PinnedJob {
@@ -82,7 +82,7 @@ class PinnedSimulation {
     }));
     this.#scheduler = new PinnedScheduler(
       this.#options,
-      { ahead: [0, 3][this.#integer(0, 1)]!, withdraw: (call) => this.#withdraw(call) },
+      { ahead: [0, 3][this.#integer(0, 1)]!, withdraw: (call) => this.#withdraw(call), abort: () => {} },
       { maxStreams: this.#maxStreams, isComing: (worker) => this.#isComing(worker) },
     );
     for (const worker of this.#workers.keys()) if (this.#draw() < 0.8) this.#replace(worker);
@@ -216,7 +216,7 @@ class PinnedSimulation {
       const dueMs = Math.min(...ends, this.#scheduler.nextDueMs(this.#now));
       if (dueMs > untilMs) break;
       this.#now = Math.max(this.#now, dueMs);
-      for (const worker of this.#scheduler.overdue(this.#now)) {
+      for (const { worker } of this.#scheduler.overdue(this.#now)) {
         this.#scheduler.withdrawFrom(worker);
         this.#end(worker);
       }

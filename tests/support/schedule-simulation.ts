@@ -1,7 +1,7 @@
 import { random } from "../../src/model/built-in/random.ts";
 import type { AudioJob, LaneOwner } from "../../src/pool/lane.ts";
 import type { AssignedCall, QueuedJob, SchedulerLane } from "../../src/pool/queued-job.ts";
-import type { SchedulerOptions } from "../../src/pool/scheduler.ts";
+import type { SchedulerOptions } from "../../src/pool/scheduler-options.ts";
 import { Scheduler } from "../../src/pool/scheduler.ts";
 import { type Place, TurnCheck } from "./turn-check.ts";
 
@@ -30,9 +30,11 @@ interface SimulatedLane {
 interface SimulatedCall {
   readonly call: AssignedCall;
   readonly jobs: readonly SimulatedJob[];
-  /** When the worker takes it, unless another call runs. */
+  /** When the worker takes it, unless another call runs in its place. */
   readonly arrivesMs: number;
-  readonly inferMs: number;
+  inferMs: number;
+  /** The model ends the call when it is aborted. */
+  readonly heedsAbort: boolean;
   readonly dies: boolean;
   takenMs: number | undefined;
   /** When the scheduler hears of its end, which was before; undefined: it has not ended. */
@@ -43,6 +45,9 @@ const STEPS = 40;
 /** Longest times until an idle worker takes a call, and until the scheduler hears of the end of one. */
 const WAKE_MS = 2;
 const HEAR_MS = 8;
+/** Time that an aborted call has before its worker is replaced, and that a model needs to end one. */
+const GRACE_MS = 20;
+const ABORT_MS = 3;
 const NO_AUDIO = { slabs: [], offset: 0, length: 0 };
 
 /** Streams of callers with three streams, two streams, and one. */
@@ -54,17 +59,22 @@ const OWNERS: readonly LaneOwner[] = [
 
 /**
  * One random history of submissions, slow calls, crashes and closed lanes with a virtual clock. Workers take calls that
- * they have ahead by themselves, while others are withdrawn, and the scheduler hears of ends some time later. Every rule
- * of the scheduler is checked at each step against the simulation's own records. A broken rule throws.
+ * they have ahead by themselves, while others are withdrawn, and the scheduler hears of ends some time later. Some models
+ * take several calls at once, each in a place of its own, and calls are aborted. Every rule of the scheduler is checked at
+ * each step against the simulation's own records. A broken rule throws.
  */
 export class ScheduleSimulation {
   readonly #draw: () => number;
   readonly #options: SchedulerOptions;
   readonly #scheduler: Scheduler;
   readonly #jobs = new Map<AudioJob, SimulatedJob>();
-  /** The calls of each worker that are neither withdrawn nor heard to have ended, in order. */
+  /** The calls of each place that are neither withdrawn nor heard to have ended, in order. */
   readonly #calls: SimulatedCall[][];
-  /** Lost workers, with the streams of their calls and the time until which these occupy them. */
+  /** Places of a worker. */
+  readonly #concurrency: number;
+  /** The calls of each worker that were queued and not withdrawn, in order. */
+  readonly #queued: SimulatedCall[][];
+  /** Lost places, with the streams of their calls and the time until which these occupy them. */
   readonly #lost = new Map<number, { readonly streams: ReadonlySet<object>; readonly untilMs: number }>();
   readonly #lanes: SimulatedLane[] = [];
   #turns = new TurnCheck();
@@ -90,12 +100,18 @@ export class ScheduleSimulation {
       idempotent: this.#chance(0.5),
       timeoutMs: 50,
       lostMs: 30,
+      ...(this.#chance(0.5) && { concurrency: [1, 2, 3, 5][this.#integer(0, 3)]! }),
     };
-    this.#ahead = [0, 1, 3, 64][this.#integer(0, 3)]!;
-    this.#calls = Array.from({ length: this.#options.workers }, () => []);
+    const { workers, concurrency } = this.#options;
+    const ahead = [0, 1, 3, 64][this.#integer(0, 3)]!;
+    this.#concurrency = concurrency ?? 1;
+    this.#ahead = concurrency === undefined ? ahead : 0;
+    this.#calls = Array.from({ length: workers * this.#concurrency }, () => []);
+    this.#queued = Array.from({ length: workers }, () => []);
     this.#scheduler = new Scheduler(this.#options, {
-      ahead: this.#ahead,
+      ahead,
       withdraw: (call) => this.#withdraw(call),
+      abort: (call) => this.#abort(call),
     });
     for (let worker = 0; worker < this.#options.workers; worker++) this.#scheduler.workerReady(worker);
     for (let i = this.#integer(1, 8); i > 0; i--) this.#openLane();
@@ -146,7 +162,7 @@ export class ScheduleSimulation {
   #submit(lane: SimulatedLane, kind: Kind): void {
     const order = kind === "final" ? lane.submitted++ : -1;
     const simulated: SimulatedJob = { lane, kind, order, state: "waiting", calls: 0, waitingSinceMs: -1 };
-    const [running, waiting] = [this.#count(lane, "interim", "running"), this.#find(lane, "interim", "waiting")];
+    const [running, waiting] = [this.#inFlight(lane, "interim"), this.#find(lane, "interim", "waiting")];
     const job: AudioJob = { kind, start: 0, end: 0, audio: NO_AUDIO };
     this.#submitted++;
     lane.jobs.add(simulated);
@@ -158,6 +174,8 @@ export class ScheduleSimulation {
       check((simulated.state === "settled") === running > 0, "an interim beside a running one is dropped");
     if (waiting !== undefined && !(kind === "interim" && running > 0))
       check(waiting.state === "settled", "a waiting interim is replaced or dropped");
+    if (kind === "final" && this.#options.concurrency !== undefined)
+      check(this.#count(lane, "interim", "running") === 0, "a final aborts the interim that it overtakes");
   }
 
   #close(lane: SimulatedLane): void {
@@ -165,36 +183,45 @@ export class ScheduleSimulation {
     this.#takeDropped();
     for (const job of lane.jobs) {
       check(job.state === "cancelled", "only running jobs outlive their lane, cancelled");
-      check(this.#callOf(job)?.takenMs !== undefined, "jobs that no worker has taken end with their lane");
+      // Calls of other places may be behind it on the way to the worker.
+      const isTaken = this.#callOf(job)?.takenMs !== undefined || this.#concurrency > 1;
+      check(isTaken, "jobs that no worker has taken end with their lane");
     }
     this.#lanes.splice(this.#lanes.indexOf(lane), 1);
     this.#openLane();
     this.#forgetWaits();
   }
 
+  #placesOf(worker: number): number[] {
+    return Array.from({ length: this.#concurrency }, (_, i) => worker * this.#concurrency + i);
+  }
+
   #crash(worker: number): void {
-    if (this.#lost.has(worker)) return;
-    this.#hear(worker);
+    const places = this.#placesOf(worker);
+    if (this.#lost.has(places[0]!)) return;
+    for (const place of places) this.#hear(place);
     this.#end(worker, true);
   }
 
   /** Ends a worker. Its calls that were not taken wait again, uncounted. */
   #end(worker: number, crashed: boolean): void {
     const { jobs } = this.#scheduler.workerEnded(worker, this.#now, crashed);
-    const taken = this.#calls[worker]!.splice(0);
-    for (const { takenMs } of taken)
-      check(takenMs !== undefined, "a call that was not taken does not end with its worker");
-    const streams = new Set(taken.flatMap((call) => call.jobs.map(({ lane }) => lane.owner.stream)));
-    this.#lost.set(worker, { streams, untilMs: this.#now + this.#options.lostMs });
+    for (const place of this.#placesOf(worker)) {
+      const taken = this.#calls[place]!.splice(0);
+      for (const { takenMs } of taken)
+        check(takenMs !== undefined, "a call that was not taken does not end with its worker");
+      const streams = new Set(taken.flatMap((call) => call.jobs.map(({ lane }) => lane.owner.stream)));
+      this.#lost.set(place, { streams, untilMs: this.#now + this.#options.lostMs });
+    }
     this.#ended(jobs, crashed);
   }
 
-  /** Reports the calls of a worker that have ended. */
-  #hear(worker: number): void {
-    const calls = this.#calls[worker]!;
+  /** Reports the calls of a place that have ended. */
+  #hear(place: number): void {
+    const calls = this.#calls[place]!;
     while (calls[0]?.heardMs !== undefined) {
       const [{ call, inferMs }] = calls.splice(0, 1) as [SimulatedCall];
-      const ended = this.#scheduler.callEnded(worker, call.number, inferMs, this.#now);
+      const ended = this.#scheduler.callEnded(call.worker, call.number, inferMs, this.#now);
       check(ended === call, "the end of a call is known");
       this.#ended(call.jobs, false);
     }
@@ -202,24 +229,41 @@ export class ScheduleSimulation {
 
   /** Takes back the last call of a worker if it has not taken it. */
   #withdraw(call: AssignedCall): boolean {
-    const calls = this.#calls[call.worker]!;
+    const calls = this.#calls[call.place]!;
     const last = calls.at(-1);
     check(last?.call === call, "calls are withdrawn from the last one");
     if (last === undefined || last.takenMs !== undefined) return false;
+    // Those of other places may be behind it on the way to the worker.
+    if (this.#queued[call.worker]!.at(-1) !== last) return false;
+    this.#queued[call.worker]!.pop();
     calls.pop();
     for (const job of last.jobs) {
-      job.state = "waiting";
       job.calls--;
+      if (job.state === "cancelled") job.lane.jobs.delete(job);
+      else job.state = "waiting";
     }
     // Who has had a turn is not known any more.
     this.#turns = new TurnCheck();
     return true;
   }
 
-  /** Lets the worker take and end calls, as far as it comes until now. Returns when it does so next; Infinity: never. */
-  #work(worker: number): number {
+  /** Nobody wants the results of a call. */
+  #abort(call: AssignedCall): void {
+    const simulated = this.#calls[call.place]!.find((each) => each.call === call);
+    check(simulated !== undefined, "a call is aborted before it has ended");
+    check(
+      call.jobs.every(({ cancelled }) => cancelled),
+      "a call is aborted when nobody wants any of its results",
+    );
+    if (this.#options.concurrency === undefined || !simulated!.heedsAbort) return;
+    const ranMs = this.#now - Math.max(simulated!.takenMs ?? 0, simulated!.arrivesMs);
+    simulated!.inferMs = Math.min(simulated!.inferMs, Math.max(0, ranMs) + this.#draw() * ABORT_MS);
+  }
+
+  /** Lets a place take and end calls, as far as it comes until now. Returns when it does so next; Infinity: never. */
+  #work(place: number): number {
     let freeMs = -Infinity;
-    for (const call of this.#calls[worker]!) {
+    for (const call of this.#calls[place]!) {
       if (call.takenMs === undefined) {
         const takenMs = Math.max(freeMs, call.arrivesMs);
         if (takenMs > this.#now) return takenMs;
@@ -246,7 +290,8 @@ export class ScheduleSimulation {
   }
 
   #replaceLost(): void {
-    for (const worker of this.#lost.keys()) this.#scheduler.workerReady(worker);
+    const workers = new Set([...this.#lost.keys()].map((place) => Math.floor(place / this.#concurrency)));
+    for (const worker of workers) this.#scheduler.workerReady(worker);
     this.#lost.clear();
   }
 
@@ -256,38 +301,58 @@ export class ScheduleSimulation {
     this.#startCalls();
     for (let turns = 0; ; turns++) {
       check(turns < 3000, "nothing is due when there is nothing to do");
-      const worksMs = this.#calls.map((_, worker) => this.#work(worker));
+      const worksMs = this.#calls.map((_, place) => this.#work(place));
       const hearsMs = this.#calls.map(([first]) => first?.heardMs ?? Infinity);
       const dueMs = Math.min(...worksMs, ...hearsMs, this.#scheduler.nextDueMs(this.#now));
       if (dueMs > untilMs) break;
       this.#now = Math.max(this.#now, dueMs);
-      for (const worker of this.#calls.keys()) this.#work(worker);
-      for (const worker of this.#scheduler.overdue(this.#now)) this.#endOverdue(worker);
-      for (const [worker, calls] of this.#calls.entries()) {
+      for (const place of this.#calls.keys()) this.#work(place);
+      for (const call of this.#scheduler.overdue(this.#now)) this.#endOverdue(call);
+      for (const [place, calls] of this.#calls.entries()) {
         const died = calls.some(({ dies, takenMs = Infinity, inferMs }) => dies && takenMs + inferMs <= this.#now);
-        if (died) this.#crash(worker);
-        else if ((calls[0]?.heardMs ?? Infinity) <= this.#now) this.#hear(worker);
+        if (died) this.#crash(Math.floor(place / this.#concurrency));
+        else if ((calls[0]?.heardMs ?? Infinity) <= this.#now) this.#hear(place);
       }
       this.#startCalls();
     }
     this.#now = untilMs;
-    for (const worker of this.#calls.keys()) this.#work(worker);
+    for (const place of this.#calls.keys()) this.#work(place);
     this.#checkNothingWaits();
   }
 
   /** As the dispatcher does: what was not taken is withdrawn before results are looked for. */
-  #endOverdue(worker: number): void {
-    const [first] = this.#calls[worker]!;
-    check(first!.call.deadlineMs <= this.#now, "no call is ended before its deadline");
-    this.#scheduler.withdrawFrom(worker);
-    const isLate = this.#calls[worker]![0]?.heardMs !== undefined;
-    this.#hear(worker);
+  #endOverdue(call: AssignedCall): void {
+    const { worker, place } = call;
+    const first = this.#calls[place]![0];
+    // It may have ended with its worker.
+    if (first?.call !== call) return check(this.#concurrency > 1, "a call that has ended is not overdue");
+    check(call.deadlineMs <= this.#now, "no call is ended before its deadline");
+    const canAbort = this.#options.concurrency !== undefined;
+    if (!canAbort) this.#scheduler.withdrawFrom(worker);
+    const isLate = this.#calls[place]![0]?.heardMs !== undefined;
+    this.#hear(place);
     if (isLate) return;
-    if (first!.takenMs !== undefined) {
-      const ranMs = this.#now - first!.takenMs;
+    if (first.takenMs !== undefined && !call.expired) {
+      const ranMs = this.#now - first.takenMs;
       check(ranMs >= this.#options.timeoutMs - WAKE_MS - 1e-6, "a deadline begins when a call is taken");
     }
-    this.#end(worker, false);
+    if (!canAbort) this.#end(worker, false);
+    else if (call.expired) this.#crash(worker);
+    else this.#expire(call);
+  }
+
+  /** A call takes too long: its jobs settle, and it keeps its place until it ends. */
+  #expire(call: AssignedCall): void {
+    const wanted = call.jobs.filter(({ cancelled }) => !cancelled);
+    const settled = this.#scheduler.expire(call, this.#now + GRACE_MS);
+    check(settled.length === wanted.length, "every job of an expired call settles, unless it has");
+    for (const queued of settled) {
+      const job = this.#simulated(queued);
+      this.#settle(job, "running");
+      job.state = "cancelled";
+      job.lane.jobs.add(job);
+    }
+    this.#forgetWaits();
   }
 
   #startCalls(): void {
@@ -323,17 +388,18 @@ export class ScheduleSimulation {
     }
     if (finals.length === 0 && this.#startable("interim").length > 0 && this.#scheduler.idleWorkers > 0) {
       const mayHold = this.#options.maxBatchWaitMs > 0;
-      const ready = this.#options.workers - this.#lost.size;
+      const ready = this.#calls.length - this.#lost.size;
       check(mayHold || this.#interimCalls() >= ready - 1, "no interim waits for nothing");
     }
   }
 
   #started(call: AssignedCall): void {
-    const { workers, maxBatch, maxBatchWaitMs } = this.#options;
+    const { maxBatch, maxBatchWaitMs } = this.#options;
     const jobs = call.jobs.map((queued) => this.#simulated(queued));
     const { kind } = jobs[0]!;
-    const calls = this.#calls[call.worker]!;
-    check(!this.#lost.has(call.worker), "a worker that is lost gets no call");
+    const calls = this.#calls[call.place]!;
+    this.#checkBalance(call);
+    check(!this.#lost.has(call.place), "a worker that is lost gets no call");
     check(calls.length === 0 || kind === "final", "only finals are ahead");
     check(calls.length <= this.#ahead, "a worker has a limited number of calls ahead");
     check(jobs.length <= maxBatch, "a batch has a limit");
@@ -343,7 +409,7 @@ export class ScheduleSimulation {
     );
     if (kind === "interim") {
       check(this.#startable("final").length === 0, "no interim goes before a final that could run");
-      check(this.#interimCalls() + 1 <= Math.max(1, workers - 1), "one worker is kept free of interims");
+      check(this.#interimCalls() + 1 <= Math.max(1, this.#calls.length - 1), "one place is kept free of interims");
     }
     if (kind === "final" && jobs[0]!.calls === 0) {
       const runnable = this.#lanes.flatMap((lane) => this.#runnableOf(lane, "final"));
@@ -351,13 +417,29 @@ export class ScheduleSimulation {
       check(due || runnable.length >= maxBatch, "finals wait for others to join them");
     }
     for (const { owner } of new Set(jobs.map(({ lane }) => lane))) {
-      const may = this.#mayOccupyMore(owner.stream, call.worker);
+      const may = this.#mayOccupyMore(owner.stream, call.place);
       check(may, "no stream occupies all workers while others have lanes open");
     }
-    for (const job of jobs) this.#jobStarted(job, jobs.length, call.worker);
+    for (const job of jobs) this.#jobStarted(job, jobs.length, call.place);
     const inferMs = this.#chance(0.05) ? 1000 : this.#draw() * this.#callMs;
-    const arrivesMs = this.#now + this.#draw() * WAKE_MS;
-    calls.push({ call, jobs, arrivesMs, inferMs, dies: this.#chance(0.1), takenMs: undefined, heardMs: undefined });
+    const queued = this.#queued[call.worker]!;
+    // Calls reach their worker in order.
+    const arrivesMs = Math.max(this.#now + this.#draw() * WAKE_MS, queued.at(-1)?.arrivesMs ?? 0);
+    const chances = { dies: this.#chance(0.1), heedsAbort: this.#chance(0.8) };
+    const simulated = { call, jobs, arrivesMs, inferMs, ...chances, takenMs: undefined, heardMs: undefined };
+    calls.push(simulated);
+    queued.push(simulated);
+  }
+
+  /** An idle place of a worker with the fewest calls gets the next one. */
+  #checkBalance({ worker }: AssignedCall): void {
+    if (this.#concurrency === 1) return;
+    const busy = (each: number): number =>
+      this.#placesOf(each).filter((place) => this.#calls[place]!.length > 0).length;
+    for (let other = 0; other < this.#options.workers; other++) {
+      const isIdle = this.#placesOf(other).some((place) => !this.#lost.has(place) && this.#calls[place]!.length === 0);
+      if (isIdle) check(busy(worker) <= busy(other), "calls are spread over the workers");
+    }
   }
 
   #jobStarted(job: SimulatedJob, batchSize: number, worker: number): void {
@@ -382,7 +464,7 @@ export class ScheduleSimulation {
       check(batchSize === 1, "a job that is called again is called alone");
     }
     const limit = kind === "interim" || this.#options.stateful ? 1 : this.#options.maxInFlight;
-    check(this.#count(lane, kind, "running") <= limit, "a lane keeps to its limit");
+    check(this.#inFlight(lane, kind) <= limit, "a lane keeps to its limit");
     this.#forgetWaits();
   }
 
@@ -466,7 +548,7 @@ export class ScheduleSimulation {
   #mayOccupyMore(stream: object, worker = -1, workersCalls: readonly SimulatedCall[][] = this.#calls): boolean {
     if (this.#lanes.every(({ owner }) => owner.stream === stream)) return true;
     const lost = [...this.#lost.values()].filter(({ streams, untilMs }) => streams.size > 0 && this.#now < untilMs);
-    const workers = this.#options.workers - this.#lost.size + lost.length;
+    const workers = this.#calls.length - this.#lost.size + lost.length;
     const occupies = (calls: readonly SimulatedCall[]): boolean =>
       calls.some(({ jobs }) => jobs.some(({ lane }) => lane.owner.stream === stream));
     const more = worker >= 0 && occupies(this.#calls[worker]!) ? 0 : 1;
@@ -480,11 +562,16 @@ export class ScheduleSimulation {
     if (kind === "interim") return waiting;
     const limit = this.#options.stateful ? 1 : this.#options.maxInFlight;
     waiting.sort((a, b) => a.order - b.order);
-    return waiting.slice(0, Math.max(0, limit - this.#count(lane, "final", "running")));
+    return waiting.slice(0, Math.max(0, limit - this.#inFlight(lane, "final")));
   }
 
   #pendingFinals(lane: SimulatedLane): number {
     return this.#count(lane, "final", "running") + this.#count(lane, "final", "waiting");
+  }
+
+  /** Jobs that a worker runs, those that are settled among them. */
+  #inFlight(lane: SimulatedLane, kind: Kind): number {
+    return this.#count(lane, kind, "running") + this.#count(lane, kind, "cancelled");
   }
 
   #count(lane: SimulatedLane, kind: Kind, state: SimulatedJob["state"]): number {

@@ -1,6 +1,14 @@
 import type { JobResult } from "../../src/model/job.ts";
 import type { ModelInfo } from "../../src/model/model-info.ts";
-import type { CallResult, HostEvents, HostExit, LaneJob, StartHost, WorkerHost } from "../../src/pool/worker-host.ts";
+import type {
+  AbortReason,
+  CallResult,
+  HostEvents,
+  HostExit,
+  LaneJob,
+  StartHost,
+  WorkerHost,
+} from "../../src/pool/worker-host.ts";
 import type { ModelReport } from "../../src/worker/model-reports.ts";
 
 const INFO: ModelInfo = {
@@ -31,6 +39,7 @@ export class ScriptedHost implements WorkerHost {
   taken: number | undefined;
   readonly calls: HostCall[] = [];
   readonly forgotten: number[] = [];
+  readonly aborted: [call: number, reason: AbortReason][] = [];
   /** Results for `poll`. */
   readonly unreported: CallResult[] = [];
   closing = false;
@@ -49,6 +58,14 @@ export class ScriptedHost implements WorkerHost {
     if (this.taken === undefined || call <= this.taken || this.calls.at(-1)?.call !== call) return false;
     this.calls.pop();
     return true;
+  }
+
+  hasTaken(call: number): boolean {
+    return this.taken === undefined || call <= this.taken;
+  }
+
+  abort(call: number, reason: AbortReason): void {
+    this.aborted.push([call, reason]);
   }
 
   poll(): readonly CallResult[] {

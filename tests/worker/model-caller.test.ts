@@ -10,7 +10,7 @@ import { type ModelTracing, NO_MODEL_TRACING } from "../../src/telemetry/tracing
 import type { JobMessage } from "../../src/worker/messages.ts";
 import { ModelCaller } from "../../src/worker/model-caller.ts";
 import { ModelReports } from "../../src/worker/model-reports.ts";
-import { SpanReader } from "../../src/worker/span-reader.ts";
+import { SpanReaders } from "../../src/worker/span-reader.ts";
 import { writeSpan } from "../support/pool-harness.ts";
 
 const INFO: ModelInfo = {
@@ -38,7 +38,7 @@ function callerOf(model: AnyModel, info: Partial<ModelInfo> = {}, tracing: Model
   const options = new Map<number, unknown>([[1, "of lane 1"]]);
   return new ModelCaller(
     { model, info: { ...INFO, ...info }, tracing, reports: new ModelReports() },
-    new SpanReader(arena.samples),
+    new SpanReaders(arena.samples),
     options,
   );
 }

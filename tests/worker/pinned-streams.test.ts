@@ -11,7 +11,7 @@ import { loadModel } from "../../src/worker/load-model.ts";
 import type { JobMessage, WorkerResult } from "../../src/worker/messages.ts";
 import { ModelCaller } from "../../src/worker/model-caller.ts";
 import { PinnedStreams } from "../../src/worker/pinned-streams.ts";
-import { SpanReader } from "../../src/worker/span-reader.ts";
+import { SpanReaders } from "../../src/worker/span-reader.ts";
 import { STEP_ORDERS } from "../support/models/pinned.ts";
 import { modelPath, writeSpan } from "../support/pool-harness.ts";
 
@@ -24,7 +24,7 @@ async function pinned(settings: Record<string, unknown> = {}) {
   await Bun.write(file, "");
   const load = { model: modelPath("pinned"), settings: { file, ...settings }, spawn: 0 };
   const loaded = await loadModel({ ...load, addonFlag: new AddonFlag().buffer });
-  const caller = new ModelCaller(loaded, new SpanReader(arena.samples), new Map());
+  const caller = new ModelCaller(loaded, new SpanReaders(arena.samples), new Map());
   const run = async (...jobs: JobMessage[]) => (await caller.run(jobs)).map(decode);
   return {
     ...{ loaded, caller, run },

@@ -50,6 +50,13 @@ export interface CallMessage {
   readonly jobs: readonly ChildJob[];
 }
 
+/** To the process: nobody wants the result of a call. Only if the model declares `concurrency`. */
+export interface AbortMessage {
+  readonly type: "abort";
+  readonly call: number;
+  readonly reason: "timeout" | "unwanted";
+}
+
 /** To the process: close the model and end, after the running call or load. */
 export interface CloseMessage {
   readonly type: "close";
@@ -57,7 +64,8 @@ export interface CloseMessage {
   readonly unanswered: readonly number[];
 }
 
-export type ToChild = LoadMessage | OpenMessage | OptionsMessage | ForgetMessage | CallMessage | CloseMessage;
+export type ToChild =
+  LoadMessage | OpenMessage | OptionsMessage | ForgetMessage | CallMessage | AbortMessage | CloseMessage;
 
 /** From the process, if the server checks its settings. */
 export interface DeclaredMessage {
@@ -96,6 +104,7 @@ export interface CrashedMessage {
 export interface ChildResult {
   readonly output?: Readonly<Record<string, unknown>>;
   readonly error?: string;
+  readonly code?: string;
   readonly stack?: string;
   readonly wholeBatch?: boolean;
   readonly audio?: {
@@ -108,6 +117,12 @@ export interface ChildResult {
   readonly uncloned?: string;
   readonly opened?: true;
   readonly endpoint?: true;
+}
+
+/** From the process, if the model declares `concurrency`: it takes a call. */
+export interface TakenMessage {
+  readonly type: "taken";
+  readonly call: number;
 }
 
 /** From the process: the end of a call. */

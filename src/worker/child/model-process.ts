@@ -8,8 +8,9 @@ import { closeModel, disposeOf } from "../close-model.ts";
 import { describeError, MAX_LOAD_ERROR_LENGTH } from "../failures.ts";
 import { type LoadedModel, loadModel } from "../load-model.ts";
 import type { JobMessage, WorkerResult } from "../messages.ts";
+import { CallSignal } from "../model-call.ts";
 import { ModelCaller } from "../model-caller.ts";
-import { SpanReader } from "../span-reader.ts";
+import { SpanReaders } from "../span-reader.ts";
 import { Channel } from "./channel.ts";
 import {
   ARENA_FD,
@@ -22,6 +23,7 @@ import {
   type LoadMessage,
   type ReadyMessage,
   type ReportMessage,
+  type TakenMessage,
   type ToChild,
 } from "./child-messages.ts";
 import type { Frame } from "./frames.ts";
@@ -41,15 +43,24 @@ export function serveModelProcess(): void {
   new ModelProcess();
 }
 
+interface RunningCall {
+  readonly jobs: CallMessage["jobs"];
+  readonly signal: CallSignal;
+}
+
 class ModelProcess {
   readonly #channel: Channel;
   readonly #options = new Map<number, unknown>();
   #loaded: LoadedModel | undefined;
   #caller: ModelCaller | undefined;
-  /** The model is being loaded, or runs a call. */
-  #busy = true;
-  /** The last state that a call has started, which the server may not have. */
-  #started: { readonly call: number; readonly state: unknown } | undefined;
+  /** The model is being loaded or closed. */
+  #away = true;
+  /** Running calls, by their numbers. */
+  readonly #running = new Map<number, RunningCall>();
+  /** Lanes that have ended during a call of theirs. */
+  readonly #forgotten = new Set<number>();
+  /** The last states that calls have started, which the server may not have. */
+  readonly #started: { readonly call: number; readonly state: unknown }[] = [];
   #close: CloseMessage | undefined;
 
   constructor() {
@@ -72,13 +83,15 @@ class ModelProcess {
       case "options":
         return void this.#options.set(message.lane, message.options);
       case "forget":
-        this.#options.delete(message.lane);
-        return this.#caller?.forget(message.lane);
+        return this.#forget(message.lane);
       case "call":
         return this.#call(message, blob);
+      case "abort":
+        return this.#running.get(message.call)?.signal.abort(message.reason);
       case "close":
         this.#close = message;
-        if (!this.#busy) void this.#leave(message);
+        for (const { signal } of this.#running.values()) signal.abort("closed");
+        this.#callEnded();
     }
   }
 
@@ -97,17 +110,18 @@ class ModelProcess {
       const failed: LoadFailedMessage = { type: "load_failed", ...describeError(error, MAX_LOAD_ERROR_LENGTH) };
       this.#channel.send(failed);
     }
-    this.#becomeIdle();
+    this.#away = false;
+    this.#callEnded();
   }
 
   /** Takes what the process has inherited. Throws when the server has ended meanwhile. */
-  #open(parent: number, slabs: number): SpanReader {
+  #open(parent: number, slabs: number): SpanReaders {
     const library = `/proc/self/fd/${LIBRARY_FD}`;
     const inherited = isOpen(LIBRARY_FD);
     if (inherited) adoptLibrary(library);
     native();
     guardChild(CHANNEL_FD, parent);
-    const reader = new SpanReader(mapArena(ARENA_FD, slabs));
+    const reader = new SpanReaders(mapArena(ARENA_FD, slabs));
     closeSync(ARENA_FD);
     if (inherited) closeSync(LIBRARY_FD);
     return reader;
@@ -115,34 +129,57 @@ class ModelProcess {
 
   #call({ call, jobs }: CallMessage, blob: Uint8Array): void {
     if (this.#caller === undefined) return;
+    const signal = new CallSignal();
+    this.#running.set(call, { jobs, signal });
+    if (this.#loaded?.info.concurrency !== undefined) {
+      const taken: TakenMessage = { type: "taken", call };
+      this.#channel.send(taken);
+    }
     const startedMs = performance.now();
-    this.#busy = true;
     const done = (results: WorkerResult[]): void => {
+      this.#running.delete(call);
       const { json, blobs, hasStates } = encodeResults(results);
       const inferMs = performance.now() - startedMs;
       this.#channel.send(`{"type":"done","call":${call},"inferMs":${inferMs},"results":${json}}`, blobs);
       const state = jobs[0]?.step === "start" ? results[0]?.state : undefined;
-      this.#started = state === undefined || !hasStates ? undefined : { call, state };
-      if (state !== undefined && !hasStates) void disposeOf(this.#loaded, state);
-      this.#becomeIdle();
+      if (state !== undefined && hasStates) this.#streamStarted(call, state);
+      else if (state !== undefined) void disposeOf(this.#loaded, state);
+      this.#callEnded();
     };
-    const results = runCall(this.#caller, jobs, blob);
+    const results = runCall(this.#caller, jobs, blob, signal);
     if (results instanceof Promise) void results.then(done);
     else done(results);
   }
 
-  #becomeIdle(): void {
-    this.#busy = false;
-    if (this.#close !== undefined) void this.#leave(this.#close);
+  /** Keeps a state until the server has it: it has at most as many calls without a result as it may. */
+  #streamStarted(call: number, state: unknown): void {
+    this.#started.push({ call, state });
+    if (this.#started.length > (this.#loaded?.info.concurrency ?? 1)) this.#started.shift();
+  }
+
+  /** Forgets a lane that has ended, now or after its running call. */
+  #forget(lane: number): void {
+    const isRunning = [...this.#running.values()].some(({ jobs }) => jobs.some((job) => job.lane === lane));
+    if (isRunning) return void this.#forgotten.add(lane);
+    this.#forgotten.delete(lane);
+    this.#options.delete(lane);
+    this.#caller?.forget(lane);
+  }
+
+  #callEnded(): void {
+    for (const lane of this.#forgotten) this.#forget(lane);
+    if (this.#close !== undefined && !this.#away && this.#running.size === 0) void this.#leave(this.#close);
   }
 
   /** Closes the model and ends the process. */
   async #leave({ unanswered }: CloseMessage): Promise<void> {
-    this.#busy = true;
+    this.#away = true;
     await this.#caller?.closeStreams();
-    const started = this.#started;
-    const isUnsent = started !== undefined && unanswered.includes(started.call);
-    await closeModel(this.#loaded, isUnsent ? [started.state] : []);
+    const unsent = this.#started.filter(({ call }) => unanswered.includes(call));
+    await closeModel(
+      this.#loaded,
+      unsent.map(({ state }) => state),
+    );
     process.exit(this.#loaded === undefined ? 1 : 0);
   }
 
@@ -169,7 +206,12 @@ function endGroup(): never {
 }
 
 /** Runs a call. One whose states cannot be decoded fails, and costs nothing else. */
-function runCall(caller: ModelCaller, jobs: CallMessage["jobs"], blob: Uint8Array): ReturnType<ModelCaller["run"]> {
+function runCall(
+  caller: ModelCaller,
+  jobs: CallMessage["jobs"],
+  blob: Uint8Array,
+  signal: CallSignal,
+): ReturnType<ModelCaller["run"]> {
   let read: JobMessage[];
   try {
     read = readJobs(jobs, blob);
@@ -177,7 +219,7 @@ function runCall(caller: ModelCaller, jobs: CallMessage["jobs"], blob: Uint8Arra
     const message = `the model's state cannot be restored: ${describeError(error).message}`;
     return jobs.map(() => ({ error: message }));
   }
-  return caller.run(read);
+  return caller.run(read, signal);
 }
 
 function readJobs(jobs: CallMessage["jobs"], blob: Uint8Array): JobMessage[] {
