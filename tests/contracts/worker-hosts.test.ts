@@ -17,6 +17,7 @@ import type { CallResult, HostExit, HostOptions, LaneJob, StartHost, WorkerHost 
 import type { ModelReport } from "../../src/worker/model-reports.ts";
 import { ADDON_IMPORTS, addonModel, BLOCK, buildAddon, WAIT } from "../support/blocking-addon.ts";
 import { inlineHost } from "../support/inline-host.ts";
+import { STEP_ORDERS } from "../support/models/pinned.ts";
 import { ORDERS } from "../support/models/puppet.ts";
 import { REPORTS } from "../support/models/reporting.ts";
 import { WAITS } from "../support/models/waiting.ts";
@@ -414,6 +415,94 @@ describe.each(HOSTS)("%s host", (hostName, startHost, modelPath) => {
     const [disposed] = await harness.call(harness.job([], { step: "dispose", state: started?.state }));
     expect(disposed).toEqual({});
     expect(readFileSync(file.path, "utf8")).toMatch(/\nstarted (\S+) 0\ndisposed \1 1\n$/);
+  });
+
+  test("keeps a pinned stream from its first call to its end, and resets it between utterances", async () => {
+    await using file = temporaryFile();
+    await using harness = await start("pinned", { file: file.path }).loaded();
+    expect(harness.info).toMatchObject({ name: "pinned", pinned: true, stateful: false, maxBatch: 4 });
+    const call = async (step: "start" | "step" | "finish", samples: number[] = []) =>
+      (await harness.call(harness.job(samples, { step })))[0];
+    expect(await call("start", [0, 1])).toEqual({ output: { stream: "0.0", samples: 2, sum: 1 }, opened: true });
+    expect(await call("step", [0, 2, 3])).toEqual({ output: { stream: "0.0", samples: 5, sum: 6 } });
+    expect(await call("step", [STEP_ORDERS.nothing])).toEqual({});
+    expect(await call("step", [STEP_ORDERS.endpoint])).toMatchObject({ output: { samples: 7 }, endpoint: true });
+    expect(await call("step", [STEP_ORDERS.onlyEndpoint])).toEqual({ endpoint: true });
+    expect((await call("step", [STEP_ORDERS.strangeEndpoint]))?.error).toContain('"endpoint"');
+    expect(await call("finish")).toEqual({ output: { stream: "0.0", total: 9, sum: 6 } });
+    expect(await call("start", [0, 1])).toEqual({ output: { stream: "0.0", samples: 2, sum: 1 } });
+    expect(await call("start", [0, 1])).toMatchObject({ output: { stream: "0.1", samples: 2 }, opened: true });
+    const events = ["opened 0.0", "finished 0.0", "reset 0.0", "closed 0.0", "opened 0.1"];
+    expect(readFileSync(file.path, "utf8")).toBe(`${events.join("\n")}\n`);
+  });
+
+  test("closes the pinned stream of a lane that is forgotten, and when it is closed all of them before the model", async () => {
+    await using file = temporaryFile();
+    const harness = await start("pinned", { file: file.path }).loaded();
+    for (const number of [1, 2, 3]) {
+      await harness.call(harness.job([0], { step: "start" }, { number, options: number === 2 ? {} : undefined }));
+    }
+    const before = readFileSync(file.path, "utf8");
+    const events = (): string => readFileSync(file.path, "utf8").slice(before.length);
+    for (const [number, stream] of [
+      [2, "0.1"],
+      [1, "0.0"],
+    ] as const) {
+      harness.host.forget(number);
+      await waitUntil("the stream is closed", () => events().endsWith(`closed ${stream}\n`));
+    }
+    const next = await harness.call(harness.job([0], { step: "step" }, { number: 1, options: undefined }));
+    expect(next).toMatchObject([{ opened: true, output: { stream: "0.3", samples: 1 } }]);
+    harness.host.close();
+    await harness.ended();
+    expect(events()).toBe(
+      ["closed 0.1", "closed 0.0", "opened 0.3", "closed 0.2", "closed 0.3", "ended 0", ""].join("\n"),
+    );
+  });
+
+  test("a pinned stream outlives an error of a step, but not one that says so, nor one of `finish`", async () => {
+    await using harness = await start("pinned", { throws: "finish" }).loaded();
+    const call = async (step: "start" | "step" | "finish", samples: number[] = []) =>
+      (await harness.call(harness.job(samples, { step })))[0];
+    await call("start", [0]);
+    for (const [order, words] of [
+      [STEP_ORDERS.throw, "as ordered"],
+      [STEP_ORDERS.laterThrow, "as ordered, later"],
+    ] as const) {
+      expect((await call("step", [order]))?.error).toEndWith(words);
+      expect(await call("step", [0])).toMatchObject({ output: { stream: "0.0" } });
+    }
+    expect((await call("step", [STEP_ORDERS.lose]))?.error).toEndWith("gone, as ordered");
+    expect(await call("step", [0])).toMatchObject({ output: { stream: "0.1", samples: 1 }, opened: true });
+    expect((await call("finish"))?.error).toEndWith("finish fails");
+    expect(await call("finish")).toEqual({});
+    expect(await call("step", [0])).toMatchObject({ output: { stream: "0.2", samples: 1 }, opened: true });
+  });
+
+  test("steps of several pinned streams share a call, whose utterances and times each has of its own", async () => {
+    await using harness = await start("pinned").loaded();
+    const lanes = [1, 2, 3].map((number) => ({ number, options: { number } }));
+    const jobs = (samples: readonly number[][], step: "start" | "step"): LaneJob[] =>
+      lanes.map((lane, i) => harness.job(samples[i]!, { step, start: 8000 * i, utterance: i }, lane));
+    const started = await harness.call(...jobs([[0], [0, 1], [0, 1, 2]], "start"));
+    expect(started).toMatchObject([1, 2, 3].map((samples) => ({ output: { samples, together: 3 }, opened: true })));
+    const asked = await harness.call(
+      ...jobs(
+        [1, 2, 3].map(() => [STEP_ORDERS.callBack]),
+        "step",
+      ),
+    );
+    expect(asked).toEqual(
+      [0, 1, 2].map((i) => ({
+        output: { start: i / 2, utterance: i, options: { number: i + 1 }, traceparent: null, together: 3 },
+      })),
+    );
+    const error = expect.stringMatching(/as ordered$/);
+    const failed = { error, stack: expect.stringContaining("pinned."), wholeBatch: true };
+    expect(await harness.call(...jobs([[0], [STEP_ORDERS.throw], [0]], "step"))).toEqual([failed, failed, failed]);
+    expect(await harness.call(...jobs([[0], [0], [0]], "step"))).toMatchObject(
+      [3, 4, 5].map((samples) => ({ output: { samples } })),
+    );
   });
 
   test("closed without anything to close, it ends", async () => {

@@ -82,10 +82,15 @@ class PinnedStreams:
         if job.length == 0:
             return found.report(job, Result())
         found.used = True
-        return found.report(job, self._result(self._run(found.stream.step(self._read(job), job.call))))
+        try:
+            output = self._run(found.stream.step(self._read(job), job.call))
+        except BaseException as error:
+            self._failed(error, [job])
+            raise
+        return found.report(job, self._result(output))
 
     def _run_batch(self, jobs):
-        """Steps the streams together, then finishes others. A step cannot be repeated, so that a batch fails whole."""
+        """Steps streams together. A step cannot be repeated, so that a batch fails whole."""
         results, stepped = [None] * len(jobs), []
         for i, job in enumerate(jobs):
             if job.step == "finish" or job.length == 0:
@@ -118,7 +123,14 @@ class PinnedStreams:
             return [_attempt(self._result, output) for output in outputs]
         except BaseException as error:
             end_fork(error)
+            self._failed(error, jobs)
             return [failure(error, whole_batch=True) for _ in jobs]
+
+    def _failed(self, error, jobs):
+        """A stream goes on after an error, unless the error says that there is none any more."""
+        if getattr(error, "stream_lost", False) is True:
+            for job in jobs:
+                self.forget(job.lane)
 
     def _prepare(self, job):
         """Returns the stream of a job, which is a new one if the lane has none, or is to begin anew."""

@@ -18,7 +18,7 @@ afterEach(async () => {
 });
 
 async function ready(settings: Record<string, unknown> = {}): Promise<PythonChild> {
-  const child = await PythonChild.ready({ python: python!, model: pythonModel("pinned"), settings });
+  const child = await PythonChild.ready({ python: python!, model: pythonModel("obedient_pinned"), settings });
   children.push(child);
   return child;
 }
@@ -37,7 +37,13 @@ const SEEN = "result = {'stream': stream.number, 'seen': stream.seen}";
 
 testHere("a stream stays in the process from call to call, one for each lane, and none has a state", async () => {
   const child = await ready();
-  expect(child.info).toMatchObject({ name: "pinned", pinned: true, stateful: false, disposes: false, maxBatch: 4 });
+  expect(child.info).toMatchObject({
+    name: "obedient-pinned",
+    pinned: true,
+    stateful: false,
+    disposes: false,
+    maxBatch: 4,
+  });
   const started = await order(child, "start", SEEN.replace("result", "if event == 'step': result"), { samples: [1] });
   expect(started).toEqual({ output: { stream: 0, seen: [1] }, opened: true });
   expect(await order(child, "start", "", { lane: 2 })).toEqual({ opened: true });
@@ -112,6 +118,15 @@ testHere("a stream that a failed step has opened is reported as opened by the ne
   // After `start` the server knows.
   expect((await order(child, "start", fails, { samples: [1] })).error).toBe("ValueError");
   expect(await order(child, "step", "", { samples: [1] })).toEqual({});
+});
+
+testHere("an error with `stream_lost = True` closes the stream, and the next step opens another", async () => {
+  const child = await ready();
+  await order(child, "start", "", { samples: [1] });
+  const lost = "if event == 'step': error = ValueError('gone'); error.stream_lost = True; raise error";
+  expect((await order(child, "step", lost, { samples: [1] })).error).toBe("ValueError: gone");
+  await printed(child, "close of 0\n");
+  expect(await order(child, "step", SEEN, { samples: [1, 2] })).toMatchObject({ output: { stream: 1 }, opened: true });
 });
 
 testHere("errors of reset() and close() are printed, and the results are sent", async () => {
