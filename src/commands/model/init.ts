@@ -7,12 +7,13 @@ import { codeOf, messageOf } from "../../lib/thrown.ts";
 import { UsageError } from "../terminal/exit-codes.ts";
 import { invalidValue, parseFlags } from "../terminal/flags.ts";
 import { writeOutput } from "../terminal/output.ts";
-import { type Language, PYTHON, TYPESCRIPT } from "./language.ts";
+import { type Language, type ModelKind, PYTHON, TYPESCRIPT } from "./language.ts";
 
 const FLAGS = {
   // Not required by citty, which would report a missing one with a stack.
   name: { type: "positional", required: false, description: "Name of the model, such as my-model" },
   stateful: { type: "boolean", description: "Create a model that keeps state from block to block of a stream" },
+  pinned: { type: "boolean", description: "Create a model whose streams stay in a worker, as a streaming recogniser" },
   python: { type: "boolean", description: "Create a model in Python" },
 } as const satisfies ArgsDef;
 
@@ -22,7 +23,7 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 export interface InitOptions {
   /** The model's name; a folder before it, and `.ts` or `.py` after it, are accepted. */
   readonly name: string;
-  readonly stateful: boolean;
+  readonly kind: ModelKind;
   /** By default, the extension of the name decides. */
   readonly python?: boolean;
   /** The command that runs this program, for the examples. */
@@ -31,11 +32,18 @@ export interface InitOptions {
   readonly folder: string;
 }
 
+/** The options of `send` that show what a model of this kind does. */
+const SEND_OPTIONS: Readonly<Record<ModelKind, string>> = {
+  stateless: "",
+  stateful: " --addr ws://localhost:8080/api/v1/stateful",
+  pinned: " --addr ws://localhost:8080/api/v1/segmented --interim-results --real-time",
+};
+
 /**
  * Creates a model file from a template, and the types of its interface next to it. Never overwrites a model. Returns the
  * text to print. Throws UsageError.
  */
-export async function initModel({ name, stateful, python = false, program, folder }: InitOptions): Promise<string> {
+export async function initModel({ name, kind, python = false, program, folder }: InitOptions): Promise<string> {
   const target = parse(resolve(folder, name));
   const language = python || target.ext === PYTHON.extension ? PYTHON : TYPESCRIPT;
   const base = target.ext === language.extension ? target.name : target.base;
@@ -53,9 +61,9 @@ export async function initModel({ name, stateful, python = false, program, folde
   const commands = [
     `${program} model check ${shorten(model)}`,
     `${program} serve --model ${shorten(model)}`,
-    `${program} send -i RECORDING.wav${stateful ? " --addr ws://localhost:8080/api/v1/stateful" : ""}`,
+    `${program} send -i RECORDING.wav${SEND_OPTIONS[kind]}`,
   ];
-  await writeNew(model, shorten(model), language.modelText(base, stateful, commands));
+  await writeNew(model, shorten(model), language.modelText(base, kind, commands));
   await writeFile(types, language.types());
   return `Created ${shorten(model)}, a working model to start from.
 Created ${shorten(types)}, the types of the model interface.
@@ -111,9 +119,12 @@ export const modelInitCommand: CommandDef = {
     const flags = parseFlags(rawArgs, FLAGS);
     const name = flags.string("name");
     if (name === undefined) throw new UsageError("missing name: for example, model init my-model");
+    if (flags.has("stateful") && flags.has("pinned")) {
+      throw new UsageError("--stateful and --pinned exclude each other: see the table of models in docs/models.md");
+    }
     const text = await initModel({
       name,
-      stateful: flags.has("stateful"),
+      kind: flags.has("pinned") ? "pinned" : flags.has("stateful") ? "stateful" : "stateless",
       python: flags.has("python"),
       program: programName(),
       folder: process.cwd(),

@@ -1,9 +1,27 @@
 import { DECLARATIONS_MARK, modelDeclarations } from "./declarations.ts";
 import pythonStateless from "./templates/model.py" with { type: "text" };
 import typescriptStateless from "./templates/model.ts" with { type: "text" };
+import typescriptPinned from "./templates/pinned-model.ts" with { type: "text" };
+import pythonPinned from "./templates/pinned_model.py" with { type: "text" };
 import typescriptStateful from "./templates/stateful-model.ts" with { type: "text" };
 import pythonStateful from "./templates/stateful_model.py" with { type: "text" };
 import pythonTypes from "./templates/streamer_model.pyi" with { type: "text" };
+
+/** What is kept of a stream between calls: nothing, a state by value, or the stream itself in its worker. */
+export type ModelKind = "stateless" | "stateful" | "pinned";
+
+// The imports give text at run time; the type checker sees modules.
+const TYPESCRIPT_TEMPLATES = {
+  stateless: typescriptStateless,
+  stateful: typescriptStateful,
+  pinned: typescriptPinned,
+} as unknown as Readonly<Record<ModelKind, string>>;
+
+const PYTHON_TEMPLATES: Readonly<Record<ModelKind, string>> = {
+  stateless: pythonStateless,
+  stateful: pythonStateful,
+  pinned: pythonPinned,
+};
 
 /** A programming language of model files, as `model init` writes it. */
 export interface Language {
@@ -20,7 +38,7 @@ export interface Language {
   /** Returns the name of a model's file, without extension. */
   fileName(name: string): string;
   /** Returns the text of a model. @param commands with which the author tries it */
-  modelText(name: string, stateful: boolean, commands: readonly string[]): string;
+  modelText(name: string, kind: ModelKind, commands: readonly string[]): string;
 }
 
 export const TYPESCRIPT: Language = {
@@ -30,14 +48,12 @@ export const TYPESCRIPT: Language = {
   types: modelDeclarations,
   takenNames: [],
   fileName: (name) => name,
-  modelText(name, stateful, commands) {
-    // The imports give text at run time; the type checker sees modules.
-    const template = (stateful ? typescriptStateful : typescriptStateless) as unknown as string;
+  modelText(name, kind, commands) {
     return `/// <reference path="./${this.typesFile}" />
 // A model for Streamer. ${this.typesFile} documents the interface. Try it:
 ${commands.map((command) => `//   ${command}`).join("\n")}
 
-${template.replace('name: "my-model"', `name: ${JSON.stringify(name)}`)}`;
+${TYPESCRIPT_TEMPLATES[kind].replace('name: "my-model"', `name: ${JSON.stringify(name)}`)}`;
   },
 };
 
@@ -51,12 +67,12 @@ export const PYTHON: Language = {
   python3 -m venv .venv && .venv/bin/pip install numpy`,
   // The name of a module has no hyphens.
   fileName: (name) => name.replaceAll("-", "_"),
-  modelText(name, stateful, commands) {
+  modelText(name, kind, commands) {
     return `"""A model for Streamer. ${this.typesFile} documents the interface. Try it:
 
 ${commands.join("\n")}
 """
 
-${(stateful ? pythonStateful : pythonStateless).replace('name = "my-model"', `name = ${JSON.stringify(name)}`)}`;
+${PYTHON_TEMPLATES[kind].replace('name = "my-model"', `name = ${JSON.stringify(name)}`)}`;
   },
 };

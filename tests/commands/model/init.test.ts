@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { checkModel, type Finding } from "../../../src/commands/model/checks/check-model.ts";
 import { modelDeclarations } from "../../../src/commands/model/declarations.ts";
 import { initModel } from "../../../src/commands/model/init.ts";
+import type { ModelKind } from "../../../src/commands/model/language.ts";
 import { threadHost } from "../../../src/pool/thread-host.ts";
 import { workerUrl } from "../../support/pool-harness.ts";
 import { testWithPython } from "../../support/python-environment.ts";
@@ -26,15 +27,17 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-function init(name: string, stateful = false, python = false): Promise<string> {
-  return initModel({ name, stateful, python, program: "./streamer", folder });
+function init(name: string, kind: ModelKind = "stateless", python = false): Promise<string> {
+  return initModel({ name, kind, python, program: "./streamer", folder });
 }
 
-for (const stateful of [false, true]) {
-  const kind = stateful ? "with state" : "without state";
-
-  test(`the template of a model ${kind} passes all checks without a note`, async () => {
-    await init("my-model", stateful);
+for (const [kind, words] of [
+  ["stateless", "without state"],
+  ["stateful", "with state"],
+  ["pinned", "with pinned streams"],
+] as const) {
+  test(`the template of a model ${words} passes all checks without a note`, async () => {
+    await init("my-model", kind);
     const findings: Finding[] = [];
     const model = join(folder, "my-model.ts");
     await checkModel(
@@ -49,11 +52,11 @@ for (const stateful of [false, true]) {
       (finding) => findings.push(finding),
     );
     expect(findings.filter(({ verdict }) => verdict !== "ok")).toEqual([]);
-    expect(findings[0]?.text).toContain(`"my-model", 16000 Hz, ${kind}`);
+    expect(findings[0]?.text).toContain(`"my-model", 16000 Hz, ${words}`);
   });
 
-  test(`a strict type checker accepts the model ${kind} with the declarations next to it alone`, async () => {
-    await init("my-model", stateful);
+  test(`a strict type checker accepts the model ${words} with the declarations next to it alone`, async () => {
+    await init("my-model", kind);
     const flags = ["--noEmit", "--strict", "--exactOptionalPropertyTypes", "--noUncheckedIndexedAccess"];
     const target = ["--target", "esnext", "--module", "preserve", "--noImplicitOverride", "--ignoreConfig"];
     const child = Bun.spawn([join(root, "node_modules", ".bin", "tsc"), ...flags, ...target, "my-model.ts"], {
@@ -80,7 +83,7 @@ test("the interface is types only, so a model needs no package at run time", asy
 });
 
 test("the next commands are printed, and the model has its name", async () => {
-  const printed = await init("echo2", true);
+  const printed = await init("echo2", "stateful");
   for (const line of ["./streamer model check ./echo2.ts", "./streamer serve --model ./echo2.ts", "/api/v1/stateful"]) {
     expect(printed).toContain(line);
   }
@@ -106,7 +109,7 @@ test.each(["no/such/folder", "two words", ".hidden", "a.b"])("%p is refused", as
 
 describe("a model in Python", () => {
   test("gets a file with underscores, keeps its name, and says what to install and which commands follow", async () => {
-    const printed = await init("my-model", false, true);
+    const printed = await init("my-model", "stateless", true);
     expect((await readdir(folder)).sort()).toEqual(["my_model.py", "streamer_model.pyi"]);
     expect(printed).toBe(`Created ./my_model.py, a working model to start from.
 Created ./streamer_model.pyi, the types of the model interface.
@@ -127,7 +130,7 @@ and, while the server runs, in another terminal:
   });
 
   test("is also created for a name that ends in .py, beside one in TypeScript", async () => {
-    expect(await init("echo.py", true)).toContain("/api/v1/stateful");
+    expect(await init("echo.py", "stateful")).toContain("/api/v1/stateful");
     await init("echo.ts");
     const names = ["echo.py", "echo.ts", "streamer-model.d.ts", "streamer_model.pyi"];
     expect((await readdir(folder)).sort()).toEqual(names);
@@ -135,30 +138,33 @@ and, while the server runs, in another terminal:
   });
 
   test("is not overwritten, and neither are types that this command did not write", async () => {
-    await init("my-model", false, true);
-    await expect(init("my_model", true, true)).rejects.toThrow("./my_model.py already exists and is not overwritten");
+    await init("my-model", "stateless", true);
+    await expect(init("my_model", "stateful", true)).rejects.toThrow(
+      "./my_model.py already exists and is not overwritten",
+    );
     await writeFile(join(folder, "streamer_model.pyi"), "mine");
     await expect(init("other.py")).rejects.toThrow("./streamer_model.pyi was not created by this command");
     expect((await readdir(folder)).sort()).toEqual(["my_model.py", "streamer_model.pyi"]);
   });
 
   test.each(["numpy", "streamer-model", "a.b", "model.ts"])("is refused by the name %p", async (name) => {
-    await expect(init(name, false, true)).rejects.toMatchObject({ code: 2 });
+    await expect(init(name, "stateless", true)).rejects.toMatchObject({ code: 2 });
     expect(await readdir(folder)).toEqual([]);
   });
 
   testWithPython("does not import its types when it runs, in every version of Python from 3.9 on", async () => {
-    for (const [name, stateful] of [
-      ["one.py", false],
-      ["two.py", true],
+    for (const [name, kind] of [
+      ["one.py", "stateless"],
+      ["two.py", "stateful"],
+      ["three.py", "pinned"],
     ] as const) {
-      await init(name, stateful);
+      await init(name, kind);
       await rm(join(folder, "streamer_model.pyi"));
     }
     // Stands in for NumPy, which need not be installed here.
     await writeFile(join(folder, "numpy.py"), "");
     const script =
-      "import sys\nif sys.version_info >= (3, 9):\n  import one, two\n  print(one.name, two.Model.__name__)";
+      "import sys\nif sys.version_info >= (3, 9):\n  import one, two, three\n  print(one.name, two.Model.__name__, three.pinned)";
     const printed = new Set<string>();
     for (const path of new Set([python ?? "", ...otherPythons()])) {
       const child = Bun.spawn([path, "-B", "-c", script], { cwd: folder, stdout: "pipe", stderr: "pipe" });
@@ -167,6 +173,6 @@ and, while the server runs, in another terminal:
       printed.add(out);
     }
     printed.delete("");
-    expect([...printed]).toEqual(["one Model\n"]);
+    expect([...printed]).toEqual(["one Model True\n"]);
   });
 });

@@ -58,14 +58,16 @@ async function results(model: string, pattern: string, recording: string): Promi
   return parseEvents(out).filter(({ type }) => type === "segment");
 }
 
-for (const stateful of [false, true]) {
-  const kind = stateful ? "with state" : "without state";
-
-  testHere(`the template of a model in Python ${kind} passes all checks without a note`, async () => {
-    await initModel({ name: `checked${Number(stateful)}.py`, stateful, program: "./streamer", folder });
-    const findings = await findingsOf(join(folder, `checked${Number(stateful)}.py`));
+for (const [kind, words] of [
+  ["stateless", "without state"],
+  ["stateful", "with state"],
+  ["pinned", "with pinned streams"],
+] as const) {
+  testHere(`the template of a model in Python ${words} passes all checks without a note`, async () => {
+    await initModel({ name: `checked-${kind}.py`, kind, program: "./streamer", folder });
+    const findings = await findingsOf(join(folder, `checked_${kind}.py`));
     expect(findings.filter(({ verdict }) => verdict !== "ok")).toEqual([]);
-    expect(findings.map(({ text }) => text).join("\n")).toContain(`, 16000 Hz, ${kind}`);
+    expect(findings.map(({ text }) => text).join("\n")).toContain(`, 16000 Hz, ${words}`);
     const interpreter = findings.find(({ check }) => check === "interpreter");
     expect(interpreter?.text).toMatch(/^CPython 3\.\d+\.\d+, .*\/bin\/python, with NumPy \d+\.\d+/);
   });
@@ -74,22 +76,28 @@ for (const stateful of [false, true]) {
 testHere(
   "a strict type checker accepts the models of init with the types beside them, and finds wrong ones",
   async () => {
-    for (const [name, stateful] of [
-      ["typed.py", false],
-      ["typed_stream.py", true],
+    for (const [name, kind] of [
+      ["typed.py", "stateless"],
+      ["typed_stream.py", "stateful"],
+      ["typed_pinned.py", "pinned"],
     ] as const) {
-      await initModel({ name, stateful, program: "./streamer", folder });
+      await initModel({ name, kind, program: "./streamer", folder });
     }
     await writeFile(
       join(folder, "fits.py"),
       `from typing import Type
-from streamer_model import Finishing, Stateful, Stateless
+from streamer_model import Closing, Finishing, Pinned, PinnedStream, Resetting, Stateful, Stateless
 import typed
+import typed_pinned
 import typed_stream
 
 one: Type[Stateless] = typed.Model
 two: Type[Stateful[typed_stream.State]] = typed_stream.Model
 three: Type[Finishing[typed_stream.State]] = typed_stream.Model
+four: Type[Pinned[typed_pinned.Sounds]] = typed_pinned.Model
+five: Type[PinnedStream] = typed_pinned.Sounds
+six: Type[Resetting] = typed_pinned.Sounds
+seven: Type[Closing] = typed_pinned.Sounds
 `,
     );
     const mypy = async (...files: string[]): Promise<string> => {
@@ -102,7 +110,7 @@ three: Type[Finishing[typed_stream.State]] = typed_stream.Model
       await child.exited;
       return out + err;
     };
-    expect(await mypy("typed.py", "typed_stream.py", "fits.py", "streamer_model.pyi")).toBe("");
+    expect(await mypy("typed.py", "typed_stream.py", "typed_pinned.py", "fits.py", "streamer_model.pyi")).toBe("");
     const wrong = (await Bun.file(join(folder, "typed.py")).text()).replace("if call.final ", "if call.finale ");
     await writeFile(join(folder, "wrong.py"), wrong);
     expect(await mypy("wrong.py")).toContain('"Call" has no attribute "finale"; maybe "final"?');

@@ -2,6 +2,7 @@ import { messageOf } from "../../../lib/thrown.ts";
 import type { ModelInfo } from "../../../model/model-info.ts";
 import type { Finding, ReportFinding } from "./finding.ts";
 import { ChecksAborted, ModelHarness, type ModelHarnessOptions } from "./model-harness.ts";
+import { checkPinned } from "./pinned-checks.ts";
 import { speechLike } from "./signals.ts";
 import { checkStateful } from "./stateful-checks.ts";
 import { checkStateless } from "./stateless-checks.ts";
@@ -26,7 +27,7 @@ const SPEECH_SECONDS = 3;
  */
 export async function checkModel(options: CheckOptions, onFinding: (finding: Finding) => void): Promise<void> {
   const report: ReportFinding = (verdict, check, text) => onFinding({ verdict, check, text });
-  await using harness = new ModelHarness(options);
+  await using harness = new ModelHarness({ ...options, hasRecording: options.speech !== undefined });
   const startedMs = performance.now();
   const loading = setInterval(() => {
     const seconds = Math.round((performance.now() - startedMs) / 1000);
@@ -39,8 +40,9 @@ export async function checkModel(options: CheckOptions, onFinding: (finding: Fin
   } finally {
     clearInterval(loading);
   }
-  const { name, sampleRate, stateful, options: taken, nativeAddon, loadMs, python } = harness.pool.info;
-  const kind = `${stateful ? "with" : "without"} state${taken ? `, options: ${taken.join(", ") || "none"}` : ""}`;
+  const { name, sampleRate, options: taken, nativeAddon, loadMs, python } = harness.pool.info;
+  const [state, check] = kindOf(harness.pool.info);
+  const kind = `${state}${taken ? `, options: ${taken.join(", ") || "none"}` : ""}`;
   report("ok", "load", `"${name}", ${sampleRate} Hz, ${kind}; loaded and warm in ${Math.round(loadMs)} ms`);
   if (python !== undefined) reportPython(python, report);
   if (nativeAddon) {
@@ -49,11 +51,17 @@ export async function checkModel(options: CheckOptions, onFinding: (finding: Fin
   }
   const speech = options.speech?.(sampleRate) ?? speechLike(sampleRate, SPEECH_SECONDS);
   try {
-    await (stateful ? checkStateful : checkStateless)(harness, speech, report);
+    await check(harness, speech, report);
   } catch (error) {
     if (!(error instanceof ChecksAborted)) throw error;
     report("FAIL", "aborted", error.message);
   }
+}
+
+/** Returns what is kept of a stream between calls, in words, and the checks of such models. */
+function kindOf({ stateful, pinned }: ModelInfo): [kind: string, check: typeof checkStateless] {
+  if (pinned) return ["with pinned streams", checkPinned];
+  return stateful ? ["with state", checkStateful] : ["without state", checkStateless];
 }
 
 function reportPython(

@@ -1,9 +1,11 @@
 import { Arena, type AudioSpan } from "../../../audio/arena.ts";
+import { residentBytes } from "../../../lib/process-memory.ts";
 import type { Outcome } from "../../../model/job.ts";
 import { copySamples } from "../../../native/samples.ts";
 import type { AudioJob, Lane } from "../../../pool/lane.ts";
 import type { ModelPoolOptions, PoolLimits } from "../../../pool/pool-options.ts";
 import { ModelPool } from "../../../pool/pool.ts";
+import type { WorkerHost } from "../../../pool/worker-host.ts";
 import type { Result } from "./result.ts";
 
 /** 64 MiB: half a minute of audio at the highest sample rate. */
@@ -19,7 +21,10 @@ export class ChecksAborted extends Error {
 }
 
 export interface ModelHarnessOptions
-  extends Pick<ModelPoolOptions, "model" | "settings" | "startHost">, Omit<PoolLimits, "maxInFlight"> {}
+  extends Pick<ModelPoolOptions, "model" | "settings" | "startHost">, Omit<PoolLimits, "maxInFlight"> {
+  /** The audio is a recording; by default it is synthetic. */
+  readonly hasRecording?: boolean;
+}
 
 /** Words that depend on the language of a model. */
 interface Words {
@@ -36,6 +41,8 @@ const PYTHON_WORDS: Words = { false: "False", idempotent: "idempotent = True", c
 /** Runs a model in a worker pool, as a server does, and calls it with chosen audio. */
 export class ModelHarness implements AsyncDisposable {
   readonly pool: ModelPool;
+  /** The audio is a recording, not synthetic. */
+  readonly hasRecording: boolean;
   readonly #arena = new Arena(SLABS);
   readonly #timeoutMs: number;
   /** Cause of the last crash of a worker, from the pool's log. */
@@ -43,8 +50,10 @@ export class ModelHarness implements AsyncDisposable {
   /** What in a state loses its methods, from the pool's log. */
   #uncloned: string | undefined;
   #timeouts = 0;
+  readonly #hosts: WorkerHost[] = [];
 
-  constructor({ model, settings, startHost, ...limits }: ModelHarnessOptions) {
+  constructor({ model, settings, startHost, hasRecording = false, ...limits }: ModelHarnessOptions) {
+    this.hasRecording = hasRecording;
     this.#timeoutMs = limits.inferenceTimeoutMs;
     const warn = (event: string, fields?: Record<string, unknown>): void => {
       if (event === "worker_crashed") this.#crashCause = String(fields?.["cause"]);
@@ -55,7 +64,11 @@ export class ModelHarness implements AsyncDisposable {
       settings,
       limits: { ...limits, maxInFlight: 1 },
       arena: this.#arena,
-      startHost,
+      startHost: (options, events) => {
+        const host = startHost(options, events);
+        this.#hosts.push(host);
+        return host;
+      },
       log: { warn },
     });
   }
@@ -68,6 +81,11 @@ export class ModelHarness implements AsyncDisposable {
   /** What in the state of a stream loses its methods when it is cloned; undefined: nothing was found. */
   get uncloned(): string | undefined {
     return this.#uncloned;
+  }
+
+  /** Resident memory of this process and of those that run the model, bytes. */
+  get memory(): number {
+    return residentBytes([process.pid, ...this.#hosts.flatMap(({ pid }) => pid ?? [])]);
   }
 
   /** Opens a lane for one channel of a new stream. */

@@ -15,6 +15,11 @@ function contentOf({ output, audio }: Result): unknown {
   return audio === undefined ? { output } : { output, audio: { ...audio } };
 }
 
+/** Returns whether clients would get an event for a result. */
+export function hasContent({ output, audio }: Result): boolean {
+  return output !== undefined || audio !== undefined;
+}
+
 /** Describes a result: its fields as JSON, cut if long, and the length of its audio. */
 export function describeResult({ output, audio }: Result): string {
   const json = JSON.stringify(output ?? {});

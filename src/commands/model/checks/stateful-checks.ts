@@ -4,11 +4,12 @@ import type { Outcome } from "../../../model/job.ts";
 import { EncodedState } from "../../../pool/encoded-state.ts";
 import type { ReportFinding } from "./finding.ts";
 import type { ModelHarness } from "./model-harness.ts";
-import { compareResults, describeResult, type Result } from "./result.ts";
+import { compareResults, describeResult, hasContent, type Result } from "./result.ts";
 import { edgeCases } from "./signals.ts";
 import { compareValues } from "./similarity.ts";
 import { audioOf, compareRuns, runStream, type StreamRun } from "./stream-run.ts";
 import { reportTiming } from "./timing.ts";
+import { reportWords } from "./words.ts";
 
 /** The default of `stateful.block_ms`. */
 const BLOCK_SECONDS = 0.1;
@@ -24,6 +25,7 @@ export async function checkStateful(harness: ModelHarness, speech: Float32Array,
     return reportUncloned(harness, "FAIL", report);
   }
   reportResults(first, report);
+  reportWords([...first.blocks, first.end], speech.length / harness.pool.sampleRate, harness.hasRecording, report);
   reportTiming(first.factors, BLOCK_SECONDS, report);
   reportState(harness, first, report);
   reportUncloned(harness, "note", report);
@@ -38,7 +40,7 @@ export async function checkStateful(harness: ModelHarness, speech: Float32Array,
 }
 
 function reportResults({ blocks, end }: StreamRun, report: ReportFinding): void {
-  const results = blocks.filter(({ output, audio }) => output !== undefined || audio !== undefined);
+  const results = blocks.filter(hasContent);
   const example = results[0] === undefined ? "" : `, the first ${describeResult(results[0])}`;
   report("ok", "result", `${results.length} of ${blocks.length} blocks of speech have a result${example}`);
   report("ok", "finish", end.output === undefined ? "no result at the end of a stream" : describeResult(end));

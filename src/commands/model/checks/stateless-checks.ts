@@ -1,9 +1,10 @@
 import type { ReportFinding } from "./finding.ts";
 import type { ModelHarness } from "./model-harness.ts";
-import { compareResults, describeResult, type Result } from "./result.ts";
+import { compareResults, describeResult, hasContent, type Result } from "./result.ts";
 import { edgeCases, speechLike } from "./signals.ts";
 import type { Similarity } from "./similarity.ts";
 import { reportTiming } from "./timing.ts";
+import { isRecogniser, reportWords } from "./words.ts";
 
 const TIMED_CALLS = 20;
 /** No more calls are timed after this time in the model. */
@@ -19,6 +20,7 @@ export async function checkStateless(
   const second = speech.subarray(0, harness.pool.sampleRate);
   const first = await checkResult(harness, second, report);
   if (first === undefined) return;
+  await checkWords(harness, first, speech, report);
   await checkTime(harness, speech, report);
   await checkDeterminism(harness, second, first, report);
   if (harness.pool.info.maxBatch > 1) await checkBatch(harness, report);
@@ -39,6 +41,19 @@ async function checkResult(
   }
   report("ok", "result", `${describeResult(outcome)} for one second of speech`);
   return outcome;
+}
+
+/** Calls a recogniser with all of the speech. */
+async function checkWords(
+  harness: ModelHarness,
+  first: Result,
+  speech: Float32Array,
+  report: ReportFinding,
+): Promise<void> {
+  if (!isRecogniser([first])) return;
+  const outcome = await harness.call(harness.openLane(), speech);
+  if (outcome.status !== "ok") return report("FAIL", "words", `all of the speech: ${harness.describeFailure(outcome)}`);
+  reportWords([outcome], speech.length / harness.pool.sampleRate, harness.hasRecording, report);
 }
 
 /** Times calls with one second of speech each, from different places of `speech`. */
@@ -130,9 +145,10 @@ async function checkBatch(harness: ModelHarness, report: ReportFinding): Promise
 async function checkInterim(harness: ModelHarness, speech: Float32Array, report: ReportFinding): Promise<void> {
   const piece = speech.subarray(0, Math.floor(harness.pool.sampleRate / 2));
   const outcome = await harness.call(harness.openLane(), piece, { kind: "interim" });
-  if (outcome.status === "ok")
-    report("ok", "interim", `${describeResult(outcome)} with call.final ${harness.words.false}`);
-  else report("FAIL", "interim", `with call.final ${harness.words.false}: ${harness.describeFailure(outcome)}`);
+  if (outcome.status === "ok") {
+    const result = hasContent(outcome) ? describeResult(outcome) : "none: the model declines it";
+    report("ok", "interim", `${result} with call.final ${harness.words.false}`);
+  } else report("FAIL", "interim", `with call.final ${harness.words.false}: ${harness.describeFailure(outcome)}`);
 }
 
 async function checkEdgeCases(harness: ModelHarness, report: ReportFinding): Promise<void> {

@@ -12,12 +12,12 @@ export function reportTiming(factors: readonly number[], seconds: number, report
   report("note", "time", `${text}; slower than real time: a worker cannot keep up with one speaker`);
 }
 
-function percentile(values: readonly number[], share: number): number {
+export function percentile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
 }
 
 /** Formats a number with three significant digits. */
-function threeDigits(value: number): string {
+export function threeDigits(value: number): string {
   return String(Number(value.toPrecision(3)));
 }
