@@ -1,27 +1,122 @@
 import { join } from "node:path";
 
-import type { Model, ModelModule } from "streamer/model";
+import type { Model, ModelModule, PinnedModel, PinnedStream } from "streamer/model";
 
-import { Decoder } from "./library.ts";
+import { Decoder, type Word } from "./library.ts";
 
-/** What is spoken, as text. An interim result is what is understood of the utterance so far. */
-class Recogniser implements Model<{ text: string }> {
-  readonly #decoder: Decoder;
+interface Output {
+  text: string;
+  words?: Word[];
+}
 
-  constructor(decoder: Decoder) {
-    this.#decoder = decoder;
+/** The decoders of a worker. Loading one takes longer than a stream should wait, so that streams leave theirs to others. */
+class Decoders {
+  readonly #load: () => Decoder;
+  readonly #free: Decoder[];
+
+  constructor(load: () => Decoder) {
+    this.#load = load;
+    this.#free = [load()];
   }
 
-  infer(audio: Float32Array): { text: string } {
-    const samples = Int16Array.from(audio, (sample) =>
-      Math.max(-32_768, Math.min(32_767, Math.round(sample * 32_768))),
-    );
-    return { text: this.#decoder.recognise(samples) };
+  take(): Decoder {
+    return this.#free.pop() ?? this.#load();
+  }
+
+  giveBack(decoder: Decoder): void {
+    this.#free.push(decoder);
   }
 
   close(): void {
-    this.#decoder.close();
+    for (const decoder of this.#free.splice(0)) decoder.close();
   }
+}
+
+/** A stream whose audio is decoded as it is spoken. What is understood so far costs nothing. */
+class SpokenStream implements PinnedStream<Output> {
+  readonly #decoders: Decoders;
+  readonly #decoder: Decoder;
+  #started = false;
+
+  constructor(decoders: Decoders) {
+    this.#decoders = decoders;
+    this.#decoder = decoders.take();
+  }
+
+  step(audio: Float32Array): Output | undefined {
+    if (!this.#started) this.#decoder.start();
+    this.#started = true;
+    this.#decoder.process(toInt16(audio));
+    const { text } = this.#decoder;
+    return text === "" ? undefined : { text };
+  }
+
+  finish(): Output {
+    if (!this.#started) return { text: "", words: [] };
+    this.reset();
+    const { text, words } = this.#decoder;
+    return { text, words };
+  }
+
+  /** Ends the utterance. The next step begins another. */
+  reset(): void {
+    if (this.#started) this.#decoder.end();
+    this.#started = false;
+  }
+
+  close(): void {
+    this.reset();
+    this.#decoders.giveBack(this.#decoder);
+  }
+}
+
+/** Streams that are decoded as they are spoken, each by a decoder of its own. */
+class SpokenRecogniser implements PinnedModel<Output> {
+  readonly #decoders: Decoders;
+
+  constructor(decoders: Decoders) {
+    this.#decoders = decoders;
+  }
+
+  open(): SpokenStream {
+    return new SpokenStream(this.#decoders);
+  }
+
+  close(): void {
+    this.#decoders.close();
+  }
+}
+
+/** Decodes each piece as a whole, and an interim from the start of the utterance again. */
+class WholeRecogniser implements Model<Output> {
+  readonly #decoders: Decoders;
+  readonly #decoder: Decoder;
+
+  constructor(decoders: Decoders) {
+    this.#decoders = decoders;
+    this.#decoder = decoders.take();
+  }
+
+  infer(audio: Float32Array): Output {
+    if (audio.length === 0) return { text: "", words: [] };
+    this.#decoder.start();
+    try {
+      this.#decoder.process(toInt16(audio), true);
+    } finally {
+      this.#decoder.end();
+    }
+    const { text, words } = this.#decoder;
+    return { text, words };
+  }
+
+  close(): void {
+    this.#decoders.giveBack(this.#decoder);
+    this.#decoders.close();
+  }
+}
+
+function toInt16(audio: Float32Array): Int16Array {
+  return Int16Array.from(audio, (sample) => Math.max(-32_768, Math.min(32_767, Math.round(sample * 32_768))));
 }
 
 /** Debian's pocketsphinx-en-us: any English, 0.2 to 0.7 of real time. */
@@ -42,6 +137,9 @@ const VOCABULARIES: Readonly<Record<string, Record<string, string>>> = {
   },
 };
 
+/** Half a second of noise, always the same. */
+const PRELUDE = Int16Array.from({ length: 8000 }, (_, i) => ((i * 7919 * (i + 104_729)) % 8192) - 4096);
+
 export default {
   name: "pocketsphinx",
   sampleRate: 16_000,
@@ -49,14 +147,17 @@ export default {
   idempotent: true,
   settings: {
     vocabulary: { default: "english", meaning: `one of ${Object.keys(VOCABULARIES).join(", ")}` },
+    incremental: { default: true, meaning: "decodes audio as it is spoken; false: each utterance as a whole" },
   },
   validate({ vocabulary }) {
     const known = Object.keys(VOCABULARIES);
-    if (vocabulary === undefined || known.includes(String(vocabulary))) return [];
+    if (known.includes(String(vocabulary))) return [];
     return [`vocabulary: found ${JSON.stringify(vocabulary)}, allowed are ${known.join(", ")}`];
   },
-  load({ vocabulary }) {
-    const files = VOCABULARIES[String(vocabulary ?? "english")];
-    return new Recogniser(new Decoder({ ...files, dither: "no", cmn: "batch" }));
+  load({ vocabulary, incremental }) {
+    // Silence stays, because the times of words count it.
+    const options = { ...VOCABULARIES[String(vocabulary)], dither: "no", cmn: "batch", remove_silence: "no" };
+    const decoders = new Decoders(() => new Decoder(options, vocabulary === "digits" ? PRELUDE : undefined));
+    return incremental === false ? new WholeRecogniser(decoders) : new SpokenRecogniser(decoders);
   },
 } satisfies ModelModule;
