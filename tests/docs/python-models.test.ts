@@ -35,7 +35,9 @@ test("the pages about models in Python show models", () => {
     "parakeet in docs/nemo.md",
     "loudness in docs/python.md",
     "seconds in docs/python.md",
+    "peaks in docs/python.md",
     "typed in docs/python.md",
+    "sherpa-onnx in docs/sherpa-onnx.md",
   ]);
 });
 
