@@ -21,7 +21,10 @@ async function web(): Promise<Runtime> {
 
 /** A native add-on, twice as fast. It belongs into a process: `model.isolation: process`. */
 async function node(): Promise<Runtime> {
-  installed("onnxruntime-node", `run "bun add --no-save onnxruntime-node@1.30.0" in ${import.meta.dir}`);
+  installed(
+    "onnxruntime-node",
+    `run "npm install --no-save --ignore-scripts onnxruntime-node@1.30.0" in ${import.meta.dir}`,
+  );
   const { InferenceSession, Tensor } = await import("onnxruntime-node");
   const options = { intraOpNumThreads: 1, interOpNumThreads: 1 };
   return { Tensor, session: (network) => InferenceSession.create(network, options) };
