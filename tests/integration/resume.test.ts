@@ -220,6 +220,18 @@ describe("a model with state", () => {
     expectLost(await resumed({ kind: "plain" }, from, to));
   });
 
+  test("begins anew if its streams are pinned to a worker, with a warning state_lost", async () => {
+    const path = join(folder, "pinned.ts");
+    const methods =
+      "step() { return { block: this.blocks++ }; } finish() { return { blocks: this.blocks }; } close() {}";
+    writeFileSync(
+      path,
+      `class Stream { blocks = 0; ${methods} }
+      export default { name: "keeping", load: () => ({ open: () => new Stream() }) };`,
+    );
+    expectLost(await resumed({}, { ...stateful, "model.name": path }));
+  });
+
   testWith(python)("that is bytes of a client never gets to Python, where they could be a program", async () => {
     const [onThread, inPython] = [join(folder, "keeper.ts"), join(folder, "keeper.py")];
     const state = "new TextEncoder().encode(options?.bytes ?? '')";

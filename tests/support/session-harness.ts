@@ -120,9 +120,9 @@ export class SessionHarness implements Disposable {
     this.#host = openSessionHost(this.services, () => {}, turns);
   }
 
-  /** Adds a model of this name. @param options those that it takes; undefined: all */
-  addModel(name: string, options?: readonly string[]): void {
-    this.#models.set(name, this.#model(name, options));
+  /** Adds a model of this name. @param options those that it takes; undefined: all @param more other properties */
+  addModel(name: string, options?: readonly string[], more: Partial<ServedModel> = {}): void {
+    this.#models.set(name, { ...this.#model(name, options), ...more });
   }
 
   /** Begins the next turn of the event loop. */

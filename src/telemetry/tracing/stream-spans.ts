@@ -32,8 +32,8 @@ export class StreamSpans implements StreamTrace {
   readonly #usesVad: boolean;
   /** Started and not ended. */
   readonly #open = new Set<Span>();
-  /** Current utterance of each channel. */
-  readonly #utterances: (Utterance | undefined)[] = [];
+  /** Utterances of each channel without a final. A model that is given them step by step may be behind. */
+  readonly #utterances: Utterance[][] = [];
   /** Times of the last chunk, epoch milliseconds. */
   #decodeStartedAt = 0;
   #decodeEndedAt = 0;
@@ -63,7 +63,9 @@ export class StreamSpans implements StreamTrace {
     if (!this.#recorded) return this.#unrecorded;
     const now = epochMs();
     const { channel, kind, silence } = job;
-    const utterance = this.#usesVad ? (this.#utterances[channel] ?? this.#startUtterance(channel, now)) : undefined;
+    const utterance = this.#usesVad
+      ? (this.#utterances[channel]?.[0] ?? this.#startUtterance(channel, now))
+      : undefined;
     const parent = utterance?.span ?? this.#span;
     if (kind === "final") {
       this.#record("decode", parent, this.#decodeStartedAt, this.#decodeEndedAt);
@@ -76,9 +78,7 @@ export class StreamSpans implements StreamTrace {
       "streamer.start_time": job.start,
       "streamer.end_time": job.end,
     });
-    if (kind === "final") this.#utterances[channel] = undefined;
-    // The utterance was cut at its full length: the speech goes on in the next one.
-    if (kind === "final" && this.#usesVad && silence === undefined) this.#startUtterance(channel, now);
+    if (kind === "final" && utterance !== undefined) this.#endUtterance(channel, silence, now);
     return {
       traceparent: traceparentOf(span),
       settled: (outcome) => this.#settle(span, now, outcome),
@@ -105,7 +105,16 @@ export class StreamSpans implements StreamTrace {
   #startUtterance(channel: number, startedAt: number): Utterance {
     const span = this.#start("utterance", this.#span, startedAt);
     span.setAttribute("streamer.channel", channel);
-    return (this.#utterances[channel] = { span, startedAt });
+    const utterance = { span, startedAt };
+    (this.#utterances[channel] ??= []).push(utterance);
+    return utterance;
+  }
+
+  #endUtterance(channel: number, silence: number | undefined, now: number): void {
+    const others = this.#utterances[channel] ?? [];
+    others.shift();
+    // The utterance was cut, at its full length or by the model: the speech goes on in the next one.
+    if (silence === undefined && others.length === 0) this.#startUtterance(channel, now);
   }
 
   /**

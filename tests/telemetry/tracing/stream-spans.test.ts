@@ -79,6 +79,21 @@ describe("the spans of a stream", () => {
     expect(recorder.names).toContain("utterance");
   });
 
+  test("of a model that is behind belong to the first utterance without a final", () => {
+    const { recorder, stream } = open();
+    stream.speechStarted(0);
+    stream.speechStarted(0);
+    const parents = (["interim", "final", "interim", "final"] as const).map((kind) => {
+      stream.jobSubmitted({ ...FINAL, kind, silence: kind === "final" ? 0.25 : undefined }).settled(OK);
+      return recorder.spans.findLast(({ name }) => name === "inference")?.parentSpanContext?.spanId;
+    });
+    expect(parents[0]).toBe(parents[1]!);
+    expect(parents[2]).toBe(parents[3]!);
+    expect(parents[0]).not.toBe(parents[2]);
+    stream.ended({});
+    expect(recorder.names.filter((name) => name === "utterance")).toHaveLength(2);
+  });
+
   test("of a failed job have the error on the inference and the compute span, not on the stream", () => {
     const { recorder, stream } = open();
     stream
