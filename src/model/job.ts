@@ -18,7 +18,7 @@ export interface Job {
   readonly step?: "start" | "step" | "finish" | "dispose";
   readonly state?: unknown;
   /** A step of an utterance that goes on or is yet to be finished: its output is an interim result. */
-  readonly partial?: true;
+  readonly givesInterim?: true;
 }
 
 /** Audio of a result: mono, `sampleRate` in Hz. It is sent as one binary message after its event. */

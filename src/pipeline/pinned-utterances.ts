@@ -178,7 +178,7 @@ export class PinnedUtterances implements Utterances {
     if (end > stretch.limit) return undefined;
     stretch.fed = end;
     const kind = this.#hasStream ? "step" : "start";
-    return { job: { kind: "final", step: kind, start, end, utterance, partial: true }, final: undefined };
+    return { job: { kind: "final", step: kind, start, end, utterance, givesInterim: true }, final: undefined };
   }
 
   /** The latest end of the current segment. */

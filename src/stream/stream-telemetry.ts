@@ -20,8 +20,8 @@ export interface Submission {
 }
 
 /** The result of a job is an interim one. */
-export function isInterim({ kind, partial }: Job): boolean {
-  return kind === "interim" || partial === true;
+export function isInterim({ kind, givesInterim }: Job): boolean {
+  return kind === "interim" || givesInterim === true;
 }
 
 /** Metrics and spans of one stream. The stream reports what happens; nothing here changes it. */
@@ -101,7 +101,7 @@ export class StreamTelemetry {
     if (outcome.status === "dropped") return;
     const model = this.#metrics.model(this.#model.name);
     if (sent !== undefined) model.interimEnded(sent ? "sent" : "withheld");
-    else if (job.partial === true) return;
+    else if (job.givesInterim === true) return;
     else if (outcome.status === "failed") model.interimEnded("failed");
     else model.interimEnded(isEmpty(outcome) ? "declined" : "late");
   }
