@@ -21,6 +21,7 @@ import { STEP_ORDERS } from "../support/models/pinned.ts";
 import { ORDERS } from "../support/models/puppet.ts";
 import { REPORTS } from "../support/models/reporting.ts";
 import { WAITS } from "../support/models/waiting.ts";
+import { checkPinnedUnderDeaths } from "../support/pinned-under-deaths.ts";
 import { launchProcess, modelPath, testPool, workerUrl, writeSpan } from "../support/pool-harness.ts";
 import { python, pythonModel } from "../support/python.ts";
 import { waitUntil } from "../support/wait.ts";
@@ -504,6 +505,28 @@ describe.each(HOSTS)("%s host", (hostName, startHost, modelPath) => {
       [3, 4, 5].map((samples) => ({ output: { samples } })),
     );
   });
+
+  test("closed during a step, it closes each pinned stream once and then its model", async () => {
+    await using file = temporaryFile();
+    const harness = await start("pinned", { file: file.path }).loaded();
+    const lane = (number: number): LaneJob["lane"] => ({ number, options: undefined });
+    for (const number of [1, 2]) await harness.call(harness.job([0], { step: "start" }, lane(number)));
+    harness.host.forget(1);
+    await harness.run(harness.job([STEP_ORDERS.later], { step: "start" }, lane(3)));
+    harness.host.close();
+    await harness.ended();
+    const events = ["opened 0.0", "opened 0.1", "closed 0.0", "opened 0.2", "stepping 0.2"];
+    expect(readFileSync(file.path, "utf8").trim().split("\n")).toEqual([
+      ...events,
+      ...["closed 0.1", "closed 0.2", "ended 0"],
+    ]);
+  });
+
+  if (hostName === "process" || hostName === "Python") {
+    test("loses no sample of a pinned stream when processes die at random", async () => {
+      await checkPinnedUnderDeaths({ crashes: 6, startHost, model: modelPath("pinned") });
+    });
+  }
 
   test("closed without anything to close, it ends", async () => {
     const harness = await start("puppet").loaded();
