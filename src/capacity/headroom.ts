@@ -25,8 +25,12 @@ export interface Slabs {
   readonly capacity: number;
 }
 
-/** Load expected of one channel of a pattern. @param callS seconds that a call takes */
-export type Expect = (pattern: string, callS: number) => ExpectedLoad;
+/**
+ * Load expected of one channel of a pattern.
+ * @param callS seconds that a call takes
+ * @param isPinned the model gets each sample once: calls take time by the audio that they have
+ */
+export type Expect = (pattern: string, callS: number, isPinned: boolean) => ExpectedLoad;
 
 /** Streams that each resource could carry, with the load as it is. Undefined: not known yet. */
 export interface CarriedStreams {
@@ -226,8 +230,8 @@ export class Headroom {
     const key = `${pattern}\0${model}`;
     let kind = this.#kinds.get(key);
     if (kind === undefined) {
-      const { leastStreams, expectedCallS } = this.#modelOf(model);
-      const { hold, compute } = this.#expect(pattern, expectedCallS);
+      const { leastStreams, expectedCallS, isPinned } = this.#modelOf(model);
+      const { hold, compute } = this.#expect(pattern, expectedCallS, isPinned);
       const most = this.#limits.load / leastStreams;
       kind = { model, load: new KindLoad({ hold, compute: Math.min(compute, most) }) };
       this.#kinds.set(key, kind);

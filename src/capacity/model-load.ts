@@ -13,7 +13,7 @@ export interface ModelSize {
   readonly warmUpMs: number;
   /** It was a call. A model's own warm-up may take much longer than its calls. */
   readonly warmedByCall: boolean;
-  /** Channels that the workers have, and may have at most; undefined: any number. */
+  /** Of a pinned model: channels that the workers have, and may have at most. */
   readonly places?: (() => StreamPlaces | undefined) | undefined;
 }
 
@@ -39,6 +39,11 @@ export class ModelLoad {
     this.leastStreams = warmedByCall ? 1 : UNMEASURED_STREAMS;
     this.wait = new StandingWait(workers);
     this.#places = places;
+  }
+
+  /** Streams stay in their workers. */
+  get isPinned(): boolean {
+    return this.#places !== undefined;
   }
 
   /** Undefined: any number of channels may be open. */

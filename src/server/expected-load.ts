@@ -12,11 +12,15 @@ const UTTERANCES_A_SECOND = 0.5;
 
 /** Returns what to expect of a channel of each pattern, by the configured blocks, until streams have been measured. */
 export function expectedLoad(config: Config): Expect {
-  return (name, callS) => {
+  return (name, callS, isPinned) => {
     const pattern = PATTERNS[name];
-    if (pattern === undefined || pattern.usesVad) return { hold: SPEECH_SLABS, compute: callS * UTTERANCES_A_SECOND };
+    // The call was the warm-up, a second of audio.
+    const pinned = isPinned && { compute: callS };
+    if (pattern === undefined || pattern.usesVad) {
+      return { hold: SPEECH_SLABS, compute: callS * UTTERANCES_A_SECOND, ...pinned };
+    }
     const { block_ms } = pattern.keepsState ? config.stateful : config.simple;
     const hold = Math.ceil((block_ms * RATE_HZ) / 1000 / Arena.SLAB_SAMPLES) + 1;
-    return { hold, compute: (callS * 1000) / block_ms };
+    return { hold, compute: (callS * 1000) / block_ms, ...pinned };
   };
 }

@@ -189,3 +189,21 @@ test("the carried streams agree with those that begin", () => {
   expect(server.open.length).toBeLessThanOrEqual(workers);
   expect(memory).toBe(160);
 });
+
+test("of a model whose streams stay in their workers, no more begin than these may have, not even one that is alone", () => {
+  const server = new Simulation(1, 2);
+  const places = { open: 0, allowed: 3 };
+  server.headroom.modelLoaded("pinned", { workers: 2, warmUpMs: 0, warmedByCall: true, places: () => places });
+  const demand = { ...DEMAND, model: "pinned" };
+  expect(server.headroom.shortage({ ...demand, channels: 3 })).toBeUndefined();
+  expect(server.headroom.shortage({ ...demand, channels: 4 })).toEqual({
+    resource: "streams",
+    needed: 4,
+    allowed: 3,
+    message: 'model "pinned" has 0 of 3 streams open (max_streams_per_worker)',
+  });
+  places.open = 2;
+  expect(server.headroom.shortage({ ...demand, channels: 2 })).toMatchObject({ resource: "streams", needed: 4 });
+  expect(server.headroom.shortage({ ...demand, channels: 1 })).toBeUndefined();
+  expect(server.headroom.shortage({ ...DEMAND, channels: 9 })).toBeUndefined();
+});
