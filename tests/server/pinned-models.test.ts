@@ -12,7 +12,7 @@ import type { WebSocketClient } from "../support/websocket-client.ts";
 setDefaultTimeout(300_000);
 
 const PATH = "/api/v1/stateful";
-const SETTINGS = { "model.name": modelPath("counting"), "model.workers": 2, "model.max_streams_per_worker": 2 };
+const SETTINGS = { "model.name": modelPath("pinned"), "model.workers": 2, "model.max_streams_per_worker": 2 };
 /** Half a second: five blocks. */
 const AUDIO = encode("s16", new Float32Array(8_000).fill(0.25));
 
@@ -52,7 +52,7 @@ test("a start for which the workers of a pinned model have no room is refused as
     retryable: true,
     fatal: false,
     retry_after_ms: expect.any(Number),
-    message: 'model "counting" has 3 of 4 streams open (max_streams_per_worker)',
+    message: 'model "pinned" has 3 of 4 streams open (max_streams_per_worker)',
   });
   expect(await places(server)).toEqual([3, 4]);
   expect((await server.metrics()).value("streamer_overload_refusals_total", { resource: "streams" })).toBe(1);
@@ -73,7 +73,7 @@ test("more channels than all workers of a pinned model may have are refused by t
   expect(await client.nextEvent("error")).toMatchObject({
     code: "unsupported_format",
     param: "format.channels",
-    message: 'format.channels: found 5; allowed: at most 4, for which the workers of model "counting" have room',
+    message: 'format.channels: found 5; allowed: at most 4, for which the workers of model "pinned" have room',
   });
 });
 
