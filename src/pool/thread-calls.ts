@@ -6,7 +6,7 @@ import type { CallResult } from "./worker-host.ts";
 /** A call without a result. */
 interface OpenCall {
   readonly call: number;
-  readonly jobs: number;
+  readonly jobs: readonly JobMessage[];
 }
 
 /** A call that waits for room in the ring. */
@@ -71,6 +71,15 @@ export class ThreadCalls {
     return undefined;
   }
 
+  /** The position of the last call of a lane that the thread has not taken; undefined: there is none. */
+  lastQueuedOf(lane: number): number | undefined {
+    let last: number | undefined;
+    for (const [position, { jobs }] of this.#open) {
+      if (this.ring.isQueued(position) && jobs.some((job) => job.lane === lane)) last = position;
+    }
+    return last;
+  }
+
   hasTaken(call: number): boolean {
     const position = this.positionOf(call);
     return position !== undefined && !this.ring.isQueued(position);
@@ -78,7 +87,7 @@ export class ThreadCalls {
 
   /** The number of jobs of the call at a position; undefined: there is no such call. */
   jobsAt(position: number): number | undefined {
-    return this.#open.get(position)?.jobs;
+    return this.#open.get(position)?.jobs.length;
   }
 
   /** Removes calls that have ended. */
@@ -101,7 +110,7 @@ export class ThreadCalls {
     if (ring.queued >= CallRing.CAPACITY) return false;
     const fits = CallRing.fits(messages);
     if (!fits) this.#postJobs(ring.nextPosition, messages);
-    this.#open.set(ring.push(fits ? messages : undefined), { call, jobs: messages.length });
+    this.#open.set(ring.push(fits ? messages : undefined), { call, jobs: messages });
     return true;
   }
 }

@@ -121,7 +121,9 @@ class ThreadHost implements WorkerHost {
   }
 
   forget(lane: number): void {
-    if (this.#lanes.delete(lane)) this.#post({ type: "forget", lane });
+    if (!this.#lanes.delete(lane)) return;
+    const last = this.#calls.lastQueuedOf(lane);
+    this.#post({ type: "forget", lane, ...(last !== undefined && { last }) });
   }
 
   close(): void {

@@ -40,6 +40,8 @@ export interface OptionsMessage {
 export interface ForgetMessage {
   readonly type: "forget";
   readonly lane: number;
+  /** Position of its last call that could not be withdrawn, if the worker has not taken that. */
+  readonly last?: number;
 }
 
 /** A job and its span, as the worker gets them. */

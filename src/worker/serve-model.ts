@@ -8,6 +8,7 @@ import { type LoadedModel, loadModel } from "./load-model.ts";
 import type {
   AbortMessage,
   CloseMessage,
+  ForgetMessage,
   FromWorker,
   JobMessage,
   LoadMessage,
@@ -69,8 +70,8 @@ class ModelThread {
   readonly #aborted = new Map<number, AbortMessage["reason"]>();
   /** States that calls have started and the host may not have. */
   readonly #started: { readonly position: number; readonly state: unknown }[] = [];
-  /** Lanes that have ended, each with the position of the last call that may be of it. */
-  #forgotten: { readonly lane: number; readonly last: number }[] = [];
+  /** Lanes that have ended, as long as they have a call. */
+  #forgotten: ForgetMessage[] = [];
   #close: CloseMessage | undefined;
 
   constructor(port: WorkerPort, { calls, results }: LoadMessage) {
@@ -86,7 +87,7 @@ class ModelThread {
         this.#options.set(message.lane, message.options);
         break;
       case "forget":
-        this.#forgotten.push({ lane: message.lane, last: this.#ring.lastPosition });
+        this.#forgotten.push(message);
         this.#forget();
         break;
       case "abort":
@@ -204,7 +205,7 @@ class ModelThread {
   #forget(): void {
     if (this.#away || this.#taken !== undefined) return;
     this.#forgotten = this.#forgotten.filter(({ lane, last }) => {
-      const isQueued = this.#ring.isQueued(last);
+      const isQueued = last !== undefined && this.#ring.isQueued(last);
       const isRunning = [...this.#running.values()].some(({ jobs }) => jobs.some((job) => job.lane === lane));
       if (isQueued || isRunning) return true;
       this.#options.delete(lane);
