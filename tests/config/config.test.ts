@@ -520,7 +520,7 @@ describe("formatConfig", () => {
   test("settings that a model describes are printed with unit and default, after its other keys", () => {
     const describeModelSettings = (name: string) => ({
       delay: { default: 0.5, unit: "s" },
-      ...(name === "far" && { place: { default: null } }),
+      ...(name === "far" && { place: { default: null }, none: { default: undefined } }),
     });
     const sets = ["models.far.workers=3", "model.odd=true", "model.delay=1"];
     const { config, entries } = loadConfig({ sets, describeModelSettings });
@@ -534,6 +534,13 @@ describe("formatConfig", () => {
     );
     // The model fills in its own defaults.
     expect(config.models["far"]?.settings).toEqual({});
+  });
+
+  test("a remote model has one worker, unless more are configured", () => {
+    const sets = ["models.a.name=remote", "models.b.name=remote", "models.b.workers=3"];
+    const { config, entries } = loadConfig({ sets });
+    expect([config.models["a"], config.models["b"]].map((model) => model?.workers)).toEqual([1, 3]);
+    expect(entries.find(({ key }) => key === "models.a.workers")?.source).toBe("default");
   });
 
   test("a model in Python runs in processes, and cannot be told otherwise", () => {
