@@ -4,7 +4,7 @@ import { parse, resolve } from "node:path";
 import { nearestName } from "../lib/nearest-name.ts";
 import { denoise } from "./built-in/denoise.ts";
 import { levels } from "./built-in/levels.ts";
-import { remote } from "./built-in/remote.ts";
+import { engineCount, remote } from "./built-in/remote.ts";
 import { simulated } from "./built-in/simulated.ts";
 import type { ModelModule } from "./model.ts";
 import { numberField } from "./module-fields.ts";
@@ -48,10 +48,14 @@ export function describeModelSettings(nameOrPath: string): SettingDescriptions {
   return BUILT_IN.get(nameOrPath)?.settings ?? {};
 }
 
-/** Returns the most requests of HTTP that a worker of a model makes at once, as far as the program knows: 0 for others. */
-export function concurrentRequests(nameOrPath: string, settings: Readonly<Record<string, unknown>>): number {
+/**
+ * Returns the most requests of HTTP that a worker of a model makes at once, checks of engines included, as far as the
+ * program knows: 0 for models from files.
+ */
+export function concurrentRequests(nameOrPath: string, configured: Readonly<Record<string, unknown>>): number {
   if (nameOrPath !== remote.name) return 0;
-  return numberField(remote, "concurrency", resolveSettings(remote, settings).settings) ?? 0;
+  const { settings } = resolveSettings(remote, configured);
+  return (numberField(remote, "concurrency", settings) ?? 0) + engineCount(settings);
 }
 
 /** Returns the number of workers that a model has by default; undefined: one for each processor. */

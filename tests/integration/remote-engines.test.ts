@@ -1,9 +1,10 @@
-import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 
-import { encode, freshSeed, sampleFields, seeded, speech } from "../support/audio.ts";
-import { type Behaviour, FakeEngine, type Script } from "../support/engines/fake-engine.ts";
+import { encode, freshSeed, seeded, speech } from "../support/audio.ts";
+import type { Behaviour, FakeEngine, Script } from "../support/engines/fake-engine.ts";
 import { inferenceReply } from "../support/engines/fake-inference.ts";
-import { InProcessServer } from "../support/in-process-server.ts";
+import { FORMAT, RECOVERY, serve, startEngines } from "../support/engines/remote-server.ts";
+import type { InProcessServer } from "../support/in-process-server.ts";
 import { expectExactLedger } from "../support/ledgers.ts";
 import { waitUntil } from "../support/wait.ts";
 
@@ -11,8 +12,6 @@ import { waitUntil } from "../support/wait.ts";
 setDefaultTimeout(300_000);
 
 const seed = freshSeed();
-const FORMAT = { channels: 1, sample_rate: 16_000, ...sampleFields("s16") };
-const RECOVERY = { "model.breaker_open_ms": 20, "model.health_ms": 20 };
 
 /** What an engine may do wrong. */
 const FAULTS: readonly Behaviour[] = [
@@ -38,19 +37,6 @@ function faulty(random: () => number, share: number): Script {
   };
 }
 
-function serve(
-  engines: readonly FakeEngine[],
-  settings: Record<string, string | number> = {},
-): Promise<InProcessServer> {
-  return InProcessServer.start({
-    "model.name": "remote",
-    "model.urls": engines.map(({ url }) => url).join(),
-    "model.model": "m",
-    "simple.block_ms": 100,
-    ...settings,
-  });
-}
-
 /** Sends a stream. Returns the codes of its errors. */
 async function sendStream(server: InProcessServer, pattern: string, each: number): Promise<string[]> {
   const random = seeded(each);
@@ -68,15 +54,6 @@ async function sendStream(server: InProcessServer, pattern: string, each: number
   await client.waitForClose();
   expectExactLedger(client.events, { bytes: bytes.length, frameBytes: 2 });
   return client.eventsOf("error").map(({ code }) => code);
-}
-
-const started: FakeEngine[] = [];
-afterAll(() => Promise.all(started.map((engine) => engine.kill())));
-
-async function startEngines(count: number): Promise<FakeEngine[]> {
-  const engines = await Promise.all(Array.from({ length: count }, () => FakeEngine.start()));
-  started.push(...engines);
-  return engines;
 }
 
 /** Waits until streams have no errors any more. */

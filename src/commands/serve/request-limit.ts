@@ -23,7 +23,7 @@ export function allowRequests(config: Config, env: NodeJS.ProcessEnv, descriptor
     (sum, { name, settings, workers }) => sum + workers * concurrentRequests(name, settings),
     0,
   );
-  const found = `found ${needed} calls of remote models at once`;
+  const found = `found ${needed} requests of remote models at once`;
   if (descriptors !== undefined && needed > descriptors - HELD_BACK) {
     throw new UsageError(
       `concurrency: ${found}; allowed: ${Math.max(0, descriptors - HELD_BACK)}, by the limit of open files (ulimit -n)`,

@@ -23,3 +23,8 @@ export const remote: ModelModule = {
     return await openRemoteModel(v.parse(remoteSettings, settings), context);
   },
 };
+
+/** Returns the number of URLs of engines. @param settings valid and complete */
+export function engineCount(settings: Record<string, unknown>): number {
+  return v.parse(remoteSettings, settings).urls.length;
+}

@@ -21,7 +21,7 @@ describe("the settings of a remote model", () => {
   test("may have URLs as a text with commas, as on the command line", () => {
     const urls = "http://a:8000, dns+http://b:8000,https://c/base";
     expect(problemsOf({ urls })).toEqual([]);
-    expect(concurrentRequests("remote", { ...needed, urls })).toBe(48);
+    expect(concurrentRequests("remote", { ...needed, urls })).toBe(51);
   });
 
   test.each([
