@@ -36,6 +36,9 @@ class Sounds:
     In its place stands a recogniser of two sounds: "ah" for those with a voice, "ss" for those that hiss.
     """
 
+    # Samples of a frame that is not complete: a step may end within one.
+    rest: Audio
+
     def __init__(self, loud_db: float, max_words: int) -> None:
         self.loud_db = loud_db
         self.max_words = max_words
@@ -65,7 +68,6 @@ class Sounds:
 
     def reset(self) -> None:
         """Makes the stream as a new one for the next utterance. Without this method, another stream is opened."""
-        # Samples of a frame that is not complete: a step may end within one.
         self.rest = np.zeros(0, np.float32)
         # Frames since the start of the utterance.
         self.frames = 0

@@ -145,16 +145,18 @@ class Closing(Protocol):
         """Releases what the stream holds. Not called when the worker ends during a call."""
 
 Stream = TypeVar("Stream")
+OpenStream = TypeVar("OpenStream", covariant=True)
 
-class Pinned(Protocol[Stream]):
-    """The class `Model` of a model file whose streams stay in one worker: `Stream` is a `PinnedStream`.
+class Pinned(Protocol[OpenStream]):
+    """The class `Model` of a model file whose streams stay in one worker: `OpenStream` is a `PinnedStream`.
 
-    After an exception in `step`, the stream goes on with the next samples. When the worker ends, its streams are lost, and
+    After an exception in `step`, the stream goes on with the next samples, unless the exception has the attribute
+    `stream_lost = True`: then it is closed, and another is opened. When the worker ends, its streams are lost, and
     the clients get the warning `state_lost`. Optional methods: `__init__(self, settings)`, `step_batch` (see
     `BatchingSteps`), `warm_up` and `close` (see `Lifecycle`).
     """
 
-    def open(self, call: Call) -> MaybeAwaitable[Stream]:
+    def open(self, call: Call) -> MaybeAwaitable[OpenStream]:
         """Opens a stream."""
 
 class BatchingSteps(Protocol[Stream]):
