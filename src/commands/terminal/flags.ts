@@ -31,7 +31,7 @@ export function parseFlags(args: readonly string[], flags: ArgsDef): GivenFlags 
     if (token.kind === "option-terminator") continue;
     if (token.kind === "positional") {
       const [name] = positionals.shift() ?? [];
-      if (name === undefined) throw new UsageError(`unexpected argument '${token.value}'`);
+      if (name === undefined) throw unexpectedArgument(token.value, flags);
       given.set(name, [token.value]);
       continue;
     }
@@ -87,6 +87,23 @@ function valueOf(token: OptionToken, type: Option["type"]): string | true {
 function unknownFlag(typed: string, name: string, known: string[]): UsageError {
   const meant = nearestName(name, known);
   return new UsageError(`unknown flag ${typed}${meant === undefined ? "" : `; did you mean --${meant}?`}`);
+}
+
+/** Flags whose value people give by itself, such as a file to `send`, with the values that are meant for them. */
+const BARE_VALUES = [
+  ["input", /[./]/],
+  ["model", /\.(?:py|[cm]?[jt]s)$/],
+  ["config", /\.(?:ya?ml|json)$/],
+] as const;
+
+function unexpectedArgument(value: string, flags: ArgsDef): UsageError {
+  const meant = BARE_VALUES.find(([name, values]) => Object.hasOwn(flags, name) && values.test(value));
+  const typed = `unexpected argument '${value}'`;
+  return new UsageError(
+    meant === undefined || flags[meant[0]]?.type === "positional"
+      ? typed
+      : `${typed}; did you mean --${meant[0]} ${value}?`,
+  );
 }
 
 /** Reports a value that is not allowed, such as `--format: found "xml"; allowed: text, json`. */

@@ -41,7 +41,20 @@ test("a missing value, an unexpected one, a repetition and an unexpected argumen
   expect(refusal("-i", "--real-time")).toBe("-i needs a value");
   expect(refusal("--real-time=yes")).toBe("--real-time takes no value");
   expect(refusal("-i", "a", "-i", "b")).toBe("-i may be given only once");
-  expect(refusal("file.wav")).toBe("unexpected argument 'file.wav'");
+  expect(() => parseFlags(["file.wav"], {})).toThrow("unexpected argument 'file.wav'");
+});
+
+test("an argument that is the value of a flag without its name is refused with the name", () => {
+  const serve = { model: { type: "string", description: "" }, config: { type: "string", description: "" } } as const;
+  expect(refusal("file.wav")).toBe("unexpected argument 'file.wav'; did you mean --input file.wav?");
+  for (const [value, flag] of [
+    ["./my_model.py", "--model"],
+    ["my-model.ts", "--model"],
+    ["streamer.yaml", "--config"],
+  ] as const) {
+    expect(() => parseFlags([value], serve)).toThrow(`'${value}'; did you mean ${flag} ${value}?`);
+  }
+  expect(() => parseFlags(["levels"], serve)).toThrow(/^unexpected argument 'levels'$/);
 });
 
 test("positional arguments are taken in order, anywhere on the command line, and one too many is refused", () => {
