@@ -39,6 +39,18 @@ export function speechLike(sampleRate: number, seconds: number, seed = 1): Float
   return samples;
 }
 
+/** Returns the loudest part of this length: somebody speaks there, as a recording may begin with silence. */
+export function loudest(samples: Float32Array, length: number): Float32Array {
+  const step = Math.max(1, Math.floor(length / 10));
+  let [most, best] = [-1, 0];
+  for (let start = 0; start + length <= samples.length; start += step) {
+    let energy = 0;
+    for (let i = start; i < start + length; i++) energy += (samples[i] ?? 0) ** 2;
+    if (energy > most) [most, best] = [energy, start];
+  }
+  return samples.subarray(best, best + length);
+}
+
 function noise(length: number, seed: number): Float32Array {
   const draw = random(seed);
   return Float32Array.from({ length }, () => 0.5 * (2 * draw() - 1));

@@ -1,7 +1,7 @@
 import type { ReportFinding } from "./finding.ts";
 import type { ModelHarness } from "./model-harness.ts";
 import { compareResults, describeResult, hasContent, type Result } from "./result.ts";
-import { edgeCases, speechLike } from "./signals.ts";
+import { edgeCases, loudest, speechLike } from "./signals.ts";
 import type { Similarity } from "./similarity.ts";
 import { reportTiming } from "./timing.ts";
 import { isRecogniser, reportWords } from "./words.ts";
@@ -17,14 +17,15 @@ export async function checkStateless(
   speech: Float32Array,
   report: ReportFinding,
 ): Promise<void> {
-  const second = speech.subarray(0, harness.pool.sampleRate);
+  const { sampleRate } = harness.pool;
+  const second = harness.hasRecording ? loudest(speech, sampleRate) : speech.subarray(0, sampleRate);
   const first = await checkResult(harness, second, report);
   if (first === undefined) return;
   await checkWords(harness, first, speech, report);
   await checkTime(harness, speech, report);
   await checkDeterminism(harness, second, first, report);
   if (harness.pool.info.maxBatch > 1) await checkBatch(harness, report);
-  await checkInterim(harness, speech, report);
+  await checkInterim(harness, second, report);
   await checkEdgeCases(harness, report);
   await checkAfterwards(harness, second, first, report);
 }
@@ -142,8 +143,8 @@ async function checkBatch(harness: ModelHarness, report: ReportFinding): Promise
   );
 }
 
-async function checkInterim(harness: ModelHarness, speech: Float32Array, report: ReportFinding): Promise<void> {
-  const piece = speech.subarray(0, Math.floor(harness.pool.sampleRate / 2));
+async function checkInterim(harness: ModelHarness, second: Float32Array, report: ReportFinding): Promise<void> {
+  const piece = second.subarray(0, Math.floor(harness.pool.sampleRate / 2));
   const outcome = await harness.call(harness.openLane(), piece, { kind: "interim" });
   if (outcome.status === "ok") {
     const result = hasContent(outcome) ? describeResult(outcome) : "none: the model declines it";

@@ -7,6 +7,7 @@ import { checkModel, type Finding } from "../../../../src/commands/model/checks/
 import { builtInModels } from "../../../../src/model/models.ts";
 import { hostFor } from "../../../../src/pool/host-for.ts";
 import { threadHost } from "../../../../src/pool/thread-host.ts";
+import { concat, noise, voice } from "../../../support/audio.ts";
 import { ADDON_IMPORTS, addonModel, buildAddon } from "../../../support/blocking-addon.ts";
 import { FakeEngine } from "../../../support/engines/fake-engine.ts";
 import { modelCommand, modelPath, workerUrl } from "../../../support/pool-harness.ts";
@@ -240,4 +241,23 @@ test("a recording replaces the synthetic speech, at the model's sample rate", as
   );
   expect(rates).toEqual([4000]);
   expect(findingOf(findings, "finish")).toBe('ok: {"sum":8000}');
+});
+
+test("of a recording that begins with silence, the second is checked in which somebody speaks", async () => {
+  const findings: Finding[] = [];
+  await checkModel(
+    {
+      model: "levels",
+      settings: {},
+      workers: 1,
+      startHost: threadHost(workerUrl),
+      inferenceTimeoutMs: 10_000,
+      speech: (sampleRate) => concat(noise(1.7, { rate: sampleRate }), voice(1.1, { rate: sampleRate }), noise(2)),
+    },
+    (finding) => findings.push(finding),
+  );
+  expect(findingOf(findings, "result")).toMatch(
+    /^ok: \{"rms_dbfs":-[\d.]+,.*"pitch_hz":\d.* for one second of speech$/,
+  );
+  expect(findingOf(findings, "interim")).toMatch(/"pitch_hz":\d/);
 });
