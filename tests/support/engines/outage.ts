@@ -19,13 +19,17 @@ const METRICS_MS = 1_500;
 /** Ticks of the processor times in /proc. */
 const TICKS_PER_SECOND = 100;
 
+/** Where the state of a stream is: there is none, it travels with the requests, or the engine keeps it. */
+const STATES = ["none", "tensors", "sequence"] as const;
+type StateKind = (typeof STATES)[number];
+
 /** Killed, and started again on the same ports; or stopped and continued, so that connections stay open. */
 export type OutageKind = "killed" | "frozen";
 
 export type Protocol = "oip-http" | "oip-grpc";
 
 export interface OutageOptions {
-  /** With each protocol in turn, without state and with a state that travels with the requests. */
+  /** With each protocol in turn, and each kind of state. */
   readonly streams: number;
   readonly protocols: readonly Protocol[];
   /** One after the other. */
@@ -97,7 +101,10 @@ export async function streamThroughOutages(
   return {
     samples: (sender.bytes / 2) * clients.length,
     missing: ledgers.reduce((sum, each) => sum + sender.bytes / 2 - each.inferred - each.silent - each.failed, 0),
-    problems: [...streams.flatMap((stream) => ledgerProblems(stream, sent)), ...clients.flatMap(stateProblems)],
+    problems: [
+      ...streams.flatMap((stream) => ledgerProblems(stream, sent)),
+      ...clients.flatMap((client, n) => stateProblems(client, stateOf(n, options.protocols))),
+    ],
     calls: sums(metrics, "streamer_model_engine_requests_total", "result"),
     retries: total(sums(metrics, "streamer_model_engine_retries_total", "reason")),
     logged: server.err.split("\n").length - 1,
@@ -121,6 +128,14 @@ async function goThrough(
   /** Returns how many streams have an event that they did not have. */
   const newOnes = (type: "segment" | "error", before: readonly number[]): number =>
     counts(type).filter((count, n) => count > before[n]!).length;
+  const until = (what: string, condition: () => boolean): Promise<void> =>
+    waitUntil(what, () => {
+      const ended = clients.find(({ closed }) => closed !== undefined);
+      if (ended === undefined) return condition();
+      throw new Error(
+        `a connection ended before ${what}: ${JSON.stringify([ended.closed, ...ended.events.slice(-3)])}`,
+      );
+    });
   const meter = (): Effort => ({
     seconds: performance.now() / 1000,
     messages: sender.messages,
@@ -128,7 +143,7 @@ async function goThrough(
   });
   const pieces = piecesOf(clients);
 
-  await waitUntil(
+  await until(
     "a result of each stream",
     () =>
       newOnes(
@@ -142,7 +157,7 @@ async function goThrough(
   const failed = counts("error");
   if (kind === "killed") await triton.kill();
   else triton.freeze();
-  await waitUntil("an error of each stream", () => newOnes("error", failed) === clients.length);
+  await until("an error of each stream", () => newOnes("error", failed) === clients.length);
   await Bun.sleep(phaseMs);
   const third = meter();
 
@@ -152,9 +167,9 @@ async function goThrough(
   if (kind === "killed") triton.restart();
   else triton.thaw();
   const ready = triton.untilReady().then(elapsed);
-  await waitUntil("a result after the outage", () => newOnes("segment", answered) > 0);
+  await until("a result after the outage", () => newOnes("segment", answered) > 0);
   const firstMs = elapsed();
-  await waitUntil("a result of each stream after it", () => newOnes("segment", answered) === clients.length);
+  await until("a result of each stream after it", () => newOnes("segment", answered) === clients.length);
   const allMs = elapsed();
   return {
     kind,
@@ -194,7 +209,8 @@ class Sender {
     const begun = performance.now();
     for (let sent = 0; !this.#isStopping; sent++) {
       await Bun.sleep(begun + sent * MESSAGE_MS - performance.now());
-      await Promise.all(this.#clients.map((client) => client.sendAudio(message)));
+      // A connection that has ended is found by those who wait for its events.
+      await Promise.allSettled(this.#clients.map((client) => client.sendAudio(message)));
       this.messages += this.#clients.length;
       this.bytes += message.length;
     }
@@ -203,13 +219,14 @@ class Sender {
 
 async function connect(server: ServeProcess, n: number, protocols: readonly Protocol[]): Promise<WebSocketClient> {
   const protocol = protocols[n % protocols.length]!;
-  const keepsState = Math.floor(n / protocols.length) % 2 === 1;
-  const client = await server.connect({ path: keepsState ? "/api/v1/stateful" : "/api/v1/simple" });
-  client.start({
-    format: { channels: 1, sample_rate: RATE, bit_depth: 16, is_float: false },
-    model: `${protocol}-${keepsState ? "state" : "pieces"}`,
-  });
+  const state = stateOf(n, protocols);
+  const client = await server.connect({ path: state === "none" ? "/api/v1/simple" : "/api/v1/stateful" });
+  client.start({ model: `${protocol}-${state}` });
   return client;
+}
+
+function stateOf(n: number, protocols: readonly Protocol[]): StateKind {
+  return STATES[Math.floor(n / protocols.length) % STATES.length]!;
 }
 
 async function configFile(executable: Executable, triton: Triton, options: OutageOptions): Promise<string> {
@@ -224,8 +241,12 @@ async function configFile(executable: Executable, triton: Triton, options: Outag
       ...options.settings,
     };
     return [
-      [`${protocol}-pieces`, { ...engine, model: "loudness" }],
-      [`${protocol}-state`, { ...engine, model: "loudness_stream", state: { tensors: { heard: "heard_next" } } }],
+      [`${protocol}-none`, { ...engine, model: "loudness" }],
+      [`${protocol}-tensors`, { ...engine, model: "loudness_stream", state: { tensors: { heard: "heard_next" } } }],
+      [
+        `${protocol}-sequence`,
+        { ...engine, model: "loudness_sequence", state: { sequence: true }, max_streams_per_worker: options.streams },
+      ],
     ];
   });
   const file = join(executable.folder, `outage-${triton.httpPort}.json`);
@@ -239,13 +260,27 @@ async function configFile(executable: Executable, triton: Triton, options: Outag
   return file;
 }
 
-/** A state goes on from the last good answer: it has heard all pieces that have a result, and no other. */
-function stateProblems(client: WebSocketClient): string[] {
+/**
+ * A state that travels goes on from the last good answer: it has heard all pieces that have a result, and no other. One
+ * that the engine keeps begins anew after an error, and the client is told.
+ */
+function stateProblems({ events }: WebSocketClient, kind: StateKind): string[] {
+  const problems: string[] = [];
   let heard = 0;
-  return client.eventsOf("segment").flatMap(({ start_time, end_time, samples }) => {
-    heard += Math.round((end_time - start_time) * RATE);
-    return samples === undefined || samples === heard ? [] : [`the state has ${String(samples)} samples, not ${heard}`];
-  });
+  let isLost = false;
+  for (const event of events) {
+    if (event.type === "error" && kind === "sequence") {
+      isLost ||= heard > 0;
+      heard = 0;
+    } else if (event.type === "warning" && event.code === "state_lost") {
+      isLost = false;
+    } else if (event.type === "segment" && kind !== "none") {
+      heard += Math.round((event.end_time - event.start_time) * RATE);
+      if (event["samples"] !== heard) problems.push(`the state has ${String(event["samples"])} samples, not ${heard}`);
+      if (isLost) problems.push(`no state_lost before the result at ${event.start_time}`);
+    }
+  }
+  return problems;
 }
 
 function piecesOf(clients: readonly WebSocketClient[]): Record<string, number> {
