@@ -8,7 +8,7 @@ import { join } from "node:path";
 export const SUITES = {
   interop: "programs of others: Prometheus and its rules, files of ffmpeg and SoX",
   engines:
-    "models of others: PocketSphinx, Moonshine, RNNoise, Silero VAD on ONNX Runtime, models in Python with NumPy",
+    "models of others: PocketSphinx, Moonshine, RNNoise, Silero VAD, models in Python, inference servers (Triton)",
   browser: "clients in a browser",
   proxies: "servers behind HAProxy and nginx",
   images: "the container image and compose.yaml",

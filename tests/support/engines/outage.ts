@@ -169,7 +169,13 @@ async function goThrough(
   const ready = triton.untilReady().then(elapsed);
   await until("a result after the outage", () => newOnes("segment", answered) > 0);
   const firstMs = elapsed();
-  await until("a result of each stream after it", () => newOnes("segment", answered) === clients.length);
+  const silent = () => clients.filter((client, n) => client.eventsOf("segment").length === answered[n]!);
+  try {
+    await until("a result of each stream after it", () => silent().length === 0);
+  } catch (error) {
+    const last = silent().map(({ events }) => events.slice(-4));
+    throw new Error(`${kind}: ${String(error)}: ${JSON.stringify(last)}`, { cause: error });
+  }
   const allMs = elapsed();
   return {
     kind,
