@@ -256,8 +256,7 @@ test("of a recording that begins with silence, the second is checked in which so
     },
     (finding) => findings.push(finding),
   );
-  expect(findingOf(findings, "result")).toMatch(
-    /^ok: \{"rms_dbfs":-[\d.]+,.*"pitch_hz":\d.* for one second of speech$/,
-  );
-  expect(findingOf(findings, "interim")).toMatch(/"pitch_hz":\d/);
+  // The noise is near -60 dBFS.
+  expect(findingOf(findings, "result")).toMatch(/^ok: \{"rms_dbfs":-2\d\..* for one second of speech$/);
+  expect(findingOf(findings, "interim")).toMatch(/^ok: \{"rms_dbfs":-2\d\./);
 });
