@@ -70,16 +70,16 @@ export class Assignments {
 
   /** The call of a worker; undefined: it has no such call. */
   find(worker: number, number: number): AssignedCall | undefined {
-    for (const place of this.placesOf(worker)) {
+    const first = worker * this.#concurrency;
+    for (let place = first; place < first + this.#concurrency; place++) {
       const call = this.#busy.get(place)?.find(number);
       if (call !== undefined) return call;
     }
     return undefined;
   }
 
-  *placesOf(worker: number): Generator<number> {
-    const first = worker * this.#concurrency;
-    for (let place = first; place < first + this.#concurrency; place++) yield place;
+  placesOf(worker: number): number[] {
+    return Array.from({ length: this.#concurrency }, (_, i) => worker * this.#concurrency + i);
   }
 
   /** The calls of every place that has any. */
@@ -100,7 +100,7 @@ export class Assignments {
 
   /** Removes a worker. Returns its calls, which were all taken. */
   workerEnded(worker: number, now: number): readonly AssignedCall[] {
-    return [...this.placesOf(worker)].flatMap((place) => this.#endPlace(place, now));
+    return this.placesOf(worker).flatMap((place) => this.#endPlace(place, now));
   }
 
   #endPlace(place: number, now: number): readonly AssignedCall[] {

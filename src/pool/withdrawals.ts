@@ -56,7 +56,7 @@ export class Withdrawals {
 
   /** Takes back all calls of a worker that it has not taken. */
   withdrawAll(worker: number): void {
-    const places = [...this.#assignments.placesOf(worker)];
+    const places = this.#assignments.placesOf(worker);
     if (places.length === 1) return this.#withdrawFrom(places[0]!, 0);
     const all = places.flatMap((place) => this.#assignments.callsOf(place) ?? []);
     // In the order in which they were queued.
