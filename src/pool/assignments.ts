@@ -44,6 +44,11 @@ export class Assignments {
     return this.#idle.length;
   }
 
+  /** Calls that workers make: one in each place. */
+  get running(): number {
+    return this.#busy.size;
+  }
+
   /** Workers with calls. */
   get busy(): number {
     return this.#busyPlaces.size;

@@ -57,6 +57,10 @@ export class PinnedScheduler implements JobScheduler {
     return this.#sum(({ idleWorkers }) => idleWorkers);
   }
 
+  get runningCalls(): number {
+    return this.#sum(({ runningCalls }) => runningCalls);
+  }
+
   get busyWorkers(): number {
     return this.#sum(({ busyWorkers }) => busyWorkers);
   }

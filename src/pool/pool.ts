@@ -126,6 +126,7 @@ export class ModelPool {
       workersReady: this.#workers.readyCount,
       workersBusy: scheduler?.busyWorkers ?? 0,
       workersAbandoned: this.#workers.abandoned,
+      callsRunning: scheduler?.runningCalls ?? 0,
       finalsWaiting: scheduler?.finalsWaiting ?? 0,
       interimsWaiting: scheduler?.interimsWaiting ?? 0,
       spawns: this.#workers.spawns,

@@ -5,7 +5,7 @@ import type { WorkersOptions } from "./workers.ts";
 type StartWorker = WorkersOptions["startHost"];
 
 /** Properties on which the streams of a pool rely. */
-const RELIED_ON = ["sampleRate", "stateful", "pinned", "disposes", "maxBatch"] as const;
+const RELIED_ON = ["sampleRate", "stateful", "pinned", "disposes", "maxBatch", "concurrency"] as const;
 
 /**
  * Returns a start of hosts that ends one whose model is another than that of the first: its file has changed since, and

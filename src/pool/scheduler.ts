@@ -82,6 +82,11 @@ export class Scheduler {
     return this.#assignments.idle;
   }
 
+  /** Calls that workers make, without those ahead. */
+  get runningCalls(): number {
+    return this.#assignments.running;
+  }
+
   get busyWorkers(): number {
     return this.#assignments.busy;
   }

@@ -326,6 +326,21 @@ describe.each(HOSTS)("%s host", (hostName, startHost, modelPath) => {
       expect(result).toMatchObject({ error: "the engine is away", code: "model_unavailable" });
     });
 
+    test("takes steps of different pinned streams at once, and closes the stream of a lane that ends during its call", async () => {
+      await using harness = await start("waiting-pinned").loaded();
+      const lane = (number: number): LaneJob["lane"] => ({ number, options: undefined });
+      for (const number of [1, 2]) harness.start(harness.job([number], { step: "start" }, lane(number)));
+      harness.host.forget(2);
+      harness.start(harness.job([3], { step: "start" }, lane(3)));
+      await waitUntil("all calls have ended", () => harness.done.length === 3);
+      const outputs = harness.done.map(({ results: [result] }) => result?.output);
+      expect(outputs.toSorted((a, b) => Number(a?.["sum"]) - Number(b?.["sum"]))).toMatchObject(
+        [1, 2, 3].map((sum) => ({ sum, together: 1 })),
+      );
+      const [finished] = await harness.call(harness.job([], { step: "finish" }, lane(1)));
+      expect(finished?.output).toEqual({ total: 1, open: 2 });
+    });
+
     test("takes steps of different streams at once", async () => {
       await using harness = await start("waiting-stream").loaded();
       const lane = (number: number): LaneJob["lane"] => ({ number, options: undefined });

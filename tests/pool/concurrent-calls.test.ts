@@ -52,6 +52,7 @@ describe("a call that takes too long", () => {
     for (let i = 0; i < 5; i++) await kit.add();
     const [host] = kit.hosts.started;
     expect(host!.calls).toHaveLength(3);
+    expect(kit.pool.load).toMatchObject({ workersBusy: 1, callsRunning: 3, finalsWaiting: 2 });
     host!.answerAll([host!.calls[1]!]);
     await turn();
     expect(host!.calls).toHaveLength(4);

@@ -254,6 +254,7 @@ test("the load counts workers and waiting jobs", async () => {
     workersReady: 2,
     workersBusy: 0,
     workersAbandoned: 0,
+    callsRunning: 0,
     finalsWaiting: 0,
     interimsWaiting: 0,
     spawns: 2,

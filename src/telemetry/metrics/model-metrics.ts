@@ -32,6 +32,8 @@ export interface PoolLoad {
   readonly workersBusy: number;
   /** Threads whose call or load took too long, and that have not ended. They are not among the others. */
   readonly workersAbandoned: number;
+  /** Calls that workers make. */
+  readonly callsRunning: number;
   /** Queued, not running. */
   readonly finalsWaiting: number;
   readonly interimsWaiting: number;
@@ -126,7 +128,8 @@ export class ModelMetrics {
     if (this.#pools.size === 0 && this.#ended.starts === 0) return;
     let { starts, restarts } = this.#ended;
     for (const pool of this.#pools) {
-      const { workersReady, workersBusy, workersAbandoned, finalsWaiting, interimsWaiting, places } = pool.load();
+      const load = pool.load();
+      const { workersReady, workersBusy, workersAbandoned, finalsWaiting, interimsWaiting, places } = load;
       const counts = countsOf(pool);
       starts += counts.starts;
       restarts += counts.restarts;
@@ -135,6 +138,7 @@ export class ModelMetrics {
       family.count.with({ model, state: "starting" }).add(Math.max(0, pool.workers - workersReady));
       family.abandoned.with({ model }).add(workersAbandoned);
       family.memory.with({ model }).add(pool.memory());
+      inference.running.with({ model }).add(load.callsRunning);
       inference.waiting.with({ model, kind: "final" }).add(finalsWaiting);
       inference.waiting.with({ model, kind: "interim" }).add(interimsWaiting);
       if (places === undefined) continue;

@@ -21,6 +21,7 @@ test("live numbers sum up all patterns and models", () => {
       workersReady: 3,
       workersBusy: 1,
       workersAbandoned: 2,
+      callsRunning: 0,
       finalsWaiting: 5,
       interimsWaiting: 7,
       spawns: 3,

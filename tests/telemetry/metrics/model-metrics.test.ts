@@ -42,6 +42,7 @@ describe("the metrics of a model", () => {
       workersReady: 3,
       workersBusy: 1,
       workersAbandoned: 2,
+      callsRunning: 9,
       finalsWaiting: 5,
       interimsWaiting: 7,
       spawns: 6,
@@ -52,6 +53,7 @@ describe("the metrics of a model", () => {
     expect([state("busy"), state("idle"), state("starting")]).toEqual([1, 2, 1]);
     expect(workers.starts.with({ model: "m" }).value).toBe(6);
     expect(workers.restarts.with({ model: "m" }).value).toBe(2);
+    expect(inference.running.with({ model: "m" }).value).toBe(9);
     expect(inference.waiting.with({ model: "m", kind: "final" }).value).toBe(5);
     expect(inference.waiting.with({ model: "m", kind: "interim" }).value).toBe(7);
   });
@@ -59,7 +61,7 @@ describe("the metrics of a model", () => {
   test("add up the pools of all generations, and keep what one has counted when it ends", () => {
     const metrics = new ServerMetrics();
     const { workers, inference } = metrics.families;
-    const rest = { workersAbandoned: 0, interimsWaiting: 0 };
+    const rest = { workersAbandoned: 0, callsRunning: 0, interimsWaiting: 0 };
     const earlier = { workersReady: 2, workersBusy: 1, finalsWaiting: 3, spawns: 5, ...rest };
     const newest = { workersReady: 1, workersBusy: 1, finalsWaiting: 4, spawns: 2, ...rest };
     const model = metrics.model("m");

@@ -24,6 +24,11 @@ export function inferenceFamilies(registry: MetricRegistry) {
       "code",
     ]),
     waiting: registry.gauge("streamer_inference_waiting", "Jobs that wait for a worker: final or interim.", LABELS),
+    running: registry.gauge(
+      "streamer_inference_running",
+      "Calls that workers make: one each, or more if the model takes several at once.",
+      ["model"],
+    ),
     interims: registry.counter(
       "streamer_interims_total",
       "Requested interim results: sent; replaced (a newer one took its place in the queue); stretched (skipped " +
