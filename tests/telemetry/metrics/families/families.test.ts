@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 
+import { BUILT_IN } from "../../../../src/model/models.ts";
+import { DeclaredFamilies } from "../../../../src/telemetry/metrics/declared-metrics.ts";
 import { registerFamilies } from "../../../../src/telemetry/metrics/families/families.ts";
 import { processFamilies } from "../../../../src/telemetry/metrics/families/processes.ts";
 import { MetricRegistry } from "../../../../src/telemetry/metrics/metric-registry.ts";
@@ -12,6 +14,11 @@ const { runtime } = registerFamilies(registry);
 const ofSupervisor = new MetricRegistry();
 const { logDropped } = processFamilies(ofSupervisor);
 const own = ofSupervisor.collect().filter(({ family }) => family !== logDropped);
+// Those that built-in models declare are explained like those of the server.
+const declared = new DeclaredFamilies(registry);
+for (const { metrics: ofModel = {} } of BUILT_IN.values()) {
+  for (const [name, declaration] of Object.entries(ofModel)) declared.declare(name, declaration);
+}
 const metrics = [...registry.collect(), ...own];
 const names = metrics.map(({ family }) => family.definition.name);
 
