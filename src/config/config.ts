@@ -1,6 +1,6 @@
 import { parse } from "node:path";
 
-import { hideSecret } from "../lib/secrets.ts";
+import { hideSecret, REDACTED } from "../lib/secrets.ts";
 import { defaultWorkers, isPythonPath } from "../model/models.ts";
 import { parseAdminAddress } from "./admin-address.ts";
 import { nearMisses } from "./near-misses.ts";
@@ -207,6 +207,8 @@ function sourceOfProblem(problem: string, prefix: string, resolution: Resolution
 function shownValue({ key, value }: ConfigEntry): string {
   const isModels = /^models?\./.test(key);
   const name = key.slice(key.lastIndexOf(".") + 1);
+  // Of a remote model: any may be one.
+  if (isModels && /\.headers\.[^.]+$/.test(key)) return JSON.stringify(REDACTED);
   return isModels ? JSON.stringify(hideSecret(name, value), hideSecret) : JSON.stringify(value);
 }
 

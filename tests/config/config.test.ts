@@ -536,6 +536,16 @@ describe("formatConfig", () => {
     expect(config.models["far"]?.settings).toEqual({});
   });
 
+  test("headers of requests to engines, and passwords in URLs, are not shown, but names of files are", () => {
+    const sets = ["headers.x-team=abc", "proxy=http://user:abc@proxy:1", "token_file=/run/token", "token=abc"];
+    const { entries } = loadConfig({ sets: sets.map((set) => `model.${set}`) });
+    const shown = formatConfig(entries.filter(({ source }) => source === "--set"));
+    expect(shown.replaceAll(/ {2,}/g, " | ")).toBe(
+      'model.headers.x-team | "[redacted]" | --set\nmodel.proxy | "http://[redacted]@proxy:1" | --set\n' +
+        'model.token_file | "/run/token" | --set\nmodel.token | "[redacted]" | --set\n',
+    );
+  });
+
   test("a remote model has one worker, unless more are configured", () => {
     const sets = ["models.a.name=remote", "models.b.name=remote", "models.b.workers=3"];
     const { config, entries } = loadConfig({ sets });

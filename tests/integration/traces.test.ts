@@ -3,6 +3,8 @@ import { join } from "node:path";
 
 import type { Started } from "../../src/protocol/events.ts";
 import { concat, encode, noise, voice } from "../support/audio.ts";
+import { FakeEngine } from "../support/engines/fake-engine.ts";
+import { inferenceReply } from "../support/engines/fake-inference.ts";
 import { type ServeProcess, sharedExecutable } from "../support/executable.ts";
 import type { Settings } from "../support/in-process-server.ts";
 import { OtlpReceiver, type ReceivedSpan } from "../support/otlp.ts";
@@ -286,3 +288,33 @@ test("nothing is exported without an endpoint, or when tracing is disabled", asy
   }
   expect(otlp.requests).toBe(0);
 });
+
+test("a remote model adds a span for each attempt at an engine, whose trace context the engine gets", async () => {
+  await using otlp = new OtlpReceiver();
+  await using engine = await FakeEngine.start((request) => {
+    // The first call with the utterance; before, there is silence to warm up.
+    return engine.requests.length === 2 ? { status: 503 } : inferenceReply(request);
+  });
+  const remote = { "model.urls": engine.url, "model.model": "m", "model.name": "remote" };
+  await using server = await executable.serve(remote, [], otlp.env);
+  await runStream(server, {}, { headers: { traceparent: `00-${TRACE}-${SPAN}-01` } });
+  await waitUntil("the spans", () => otlp.spans.filter(isTraced).some(({ name }) => name === "stream segmented"));
+  await waitUntil("those of the engine", () => otlp.named("engine inference").filter(isTraced).length === 2);
+  const [failed, answered] = otlp
+    .named("engine inference")
+    .filter(isTraced)
+    .toSorted((a, b) => a.start - b.start);
+  const inference = otlp.one("inference");
+  for (const span of [failed!, answered!]) {
+    expectChild(span, inference);
+    expect([span.kind, span.attributes["server.address"]]).toEqual([3, `127.0.0.1:${engine.port}`]);
+  }
+  expect(failed?.attributes).toMatchObject({ "error.type": "status", "http.response.status_code": 503 });
+  expect(engine.requests.slice(1).map(({ headers }) => headers.get("traceparent"))).toEqual(
+    [failed!, answered!].map(({ spanId }) => `00-${TRACE}-${spanId}-01`),
+  );
+});
+
+function isTraced({ traceId }: ReceivedSpan): boolean {
+  return traceId === TRACE;
+}

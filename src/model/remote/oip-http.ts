@@ -23,6 +23,9 @@ const IDLE_S = 1;
 /** An engine that has answered within this time is reachable. */
 const REACHABLE_MS = 4_000;
 
+/** Time for which an engine gets JSON before binary tensors are tried again. */
+const JSON_MS = 600_000;
+
 /** Statuses of an engine that may not have understood binary tensors. Those of others do not depend on the body. */
 const MISUNDERSTOOD: ReadonlySet<number> = new Set([400, 406, 411, 415, 422, 500, 501]);
 
@@ -30,6 +33,8 @@ const MISUNDERSTOOD: ReadonlySet<number> = new Set([400, 406, 411, 415, 422, 500
 interface Known {
   /** Undefined: not known yet. */
   encoding?: "binary" | "json";
+  /** When `json` is no longer known: the engine may have failed for another reason, and bytes are much cheaper. */
+  jsonUntilMs?: number;
   /** Monotonic. */
   answeredMs: number;
 }
@@ -62,6 +67,7 @@ export class OipHttp implements EngineTransport {
 
   async infer(address: EngineAddress, request: EngineRequest, options: CallOptions): Promise<EngineAnswer> {
     const known = this.#knownOf(address);
+    if (known.encoding === "json" && performance.now() > (known.jsonUntilMs ?? 0)) delete known.encoding;
     const fixed = this.#options.encoding === "auto" ? known.encoding : this.#options.encoding;
     if (fixed !== undefined) return await this.#infer(address, request, options, fixed);
     try {
@@ -73,6 +79,7 @@ export class OipHttp implements EngineTransport {
     }
     const answer = await this.#infer(address, request, options, "json");
     known.encoding = "json";
+    known.jsonUntilMs = performance.now() + JSON_MS;
     return answer;
   }
 

@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import { readPemFile } from "../../lib/pem-file.ts";
+import { messageOf } from "../../lib/thrown.ts";
 import type { LoadContext } from "../model.ts";
 import { Addresses } from "./addresses.ts";
 import { callEnding } from "./call-ending.ts";
@@ -143,7 +144,7 @@ export async function openTransport(settings: RemoteSettings, now: () => number)
     try {
       return { [name]: (await readPemFile(path, name === "key" ? "private key" : "certificate")).join("") };
     } catch (error) {
-      throw new Error(`tls_${name}: ${String(error)}`, { cause: error });
+      throw new Error(`tls_${name}: ${messageOf(error)}`, { cause: error });
     }
   };
   const tls = { ...(await pem("ca", ca)), ...(await pem("cert", cert)), ...(await pem("key", key)) };

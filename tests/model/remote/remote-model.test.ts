@@ -3,6 +3,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { isPlain } from "../../../src/stream/resume/plain-state.ts";
 import { FakeEngine } from "../../support/engines/fake-engine.ts";
 import { encodeOutputs, inferenceReply } from "../../support/engines/fake-inference.ts";
 import { FINAL, loadRemote } from "../../support/engines/loaded-remote.ts";
@@ -160,6 +161,8 @@ describe("a model with state as tensors", () => {
       state = structuredClone(next);
     }
     expect(state.tensors).toEqual([{ name: "heard", datatype: "FP64", shape: [1, 1], data: Float64Array.of(800) }]);
+    // A stream that its client resumes goes on with it.
+    expect(isPlain(state)).toBe(true);
   });
 
   test("keeps the state when an engine is killed between two blocks", async () => {
