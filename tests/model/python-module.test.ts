@@ -26,6 +26,11 @@ test.each([
   [{ name: "x", max_batch: 2.5 }, `max_batch: found 2.5; allowed: an integer from 1 to 1024`],
   [{ name: "x", max_batch_wait_ms: -1 }, `max_batch_wait_ms: found -1; allowed: a number from 0 to 10000`],
   [{ name: "x", idempotent: 1 }, `idempotent: found 1; allowed: true or false`],
+  [{ name: "x", pinned: "yes" }, `pinned: found "yes"; allowed: true or false`],
+  [
+    { name: "x", concurrency: 4 },
+    "concurrency: found 4; allowed: 1 (a worker in Python makes one call at a time; model.workers and max_batch serve more streams)",
+  ],
   [{ name: "x", stateful: "yes" }, `stateful: found "yes"; allowed: true or false`],
   [
     { name: "x", settings: { a: 1 } },
@@ -37,6 +42,10 @@ test.each([
   ],
 ])("a model file in Python that declares %j is refused in its own spelling: %s", (values, message) => {
   expect(resolve(values)).toBe(`what the file declares is refused: ${message} (/x.py)`);
+});
+
+test("a concurrency of 1, which every model in Python has, may be declared", () => {
+  expect(resolve({ name: "x", concurrency: 1 })).toEqual(resolve({ name: "x" }));
 });
 
 test("values that JSON has not, and names that are spelled as in TypeScript, are refused", () => {

@@ -197,6 +197,68 @@ testHere(
   },
 );
 
+testHere("all methods of a model and of its streams may be `async def`", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "streamer-pinned-"));
+  try {
+    const model = join(folder, "asynchronous.py");
+    writeFileSync(model, ASYNCHRONOUS);
+    const child = await PythonChild.ready({ python: python!, model });
+    children.push(child);
+    const run = async (step: string, samples: number[] = []) => (await child.call({ step, samples }))[0];
+    expect(await run("start", [1])).toEqual({ output: { steps: 1 }, opened: true });
+    expect(await run("step", [1])).toEqual({ output: { steps: 2 } });
+    const together = [1, 2].map((lane) => ({ lane, step: "step", samples: [1] }));
+    expect(await child.call(...together)).toEqual([{ output: { steps: 3 } }, { output: { steps: 1 }, opened: true }]);
+    expect(await run("finish")).toEqual({ output: { all: 3 } });
+    expect(await run("step", [1])).toEqual({ output: { steps: 1 } });
+    child.send({ type: "forget", lane: 1 });
+    await printed(child, "closed after 1\n");
+    child.send({ type: "close", unanswered: [] });
+    await child.ended();
+    expect(child.out).toBe("closed after 1\nclosed after 1\n");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+const ASYNCHRONOUS = `
+import asyncio
+
+name = "asynchronous"
+max_batch = 2
+
+class Stream:
+    steps = 0
+
+    async def step(self, audio, call):
+        await asyncio.sleep(0)
+        self.steps += 1
+        return {"steps": self.steps}
+
+    async def finish(self, call):
+        await asyncio.sleep(0)
+        return {"all": self.steps}
+
+    async def reset(self):
+        await asyncio.sleep(0)
+        self.steps = 0
+
+    async def close(self):
+        await asyncio.sleep(0)
+        print("closed after %d" % self.steps)
+
+class Model:
+    async def warm_up(self):
+        self.lock = asyncio.Lock()
+
+    async def open(self, call):
+        async with self.lock:
+            return Stream()
+
+    async def step_batch(self, streams, audios, calls):
+        return await asyncio.gather(*(stream.step(audio, call) for stream, audio, call in zip(streams, audios, calls)))
+`;
+
 /** Returns why a model with this text cannot be loaded. */
 async function problemOf(text: string): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "streamer-pinned-"));

@@ -42,6 +42,9 @@ testWith(python)(
         child.send({ type: "close" });
         expect(await child.ended()).toBe(0);
         expect(child.err).toBe("");
+        const pinned = { python: version, model: pythonModel("obedient_pinned") };
+        await using streams = await PythonChild.ready(pinned);
+        expect(await streams.call({ step: "start", samples: [1] })).toEqual([{ opened: true }]);
         return "loaded";
       }),
     );
