@@ -383,6 +383,8 @@ export const NOT_REACHED: Readonly<Record<string, readonly string[]>> = {
     "Outbox.withholdFailures",
   ],
   "it is called for models whose streams stay in their workers": [
+    "Answers.divide",
+    "Answers.withdraw",
     "Dispatcher.workersFewer",
     "ModelCaller.closeStreams",
     "ModelCaller.forget",
