@@ -105,7 +105,11 @@ export class StatefulPipeline implements Pipeline {
     this.#running = undefined;
     const { origin, isLost } = this.#turns.called(job, outcome);
     const events = this.#answers.settle(expected, outcome, origin);
-    if (isLost) events.push(warningEvent("state_lost"));
+    if (isLost) {
+      // Before the first result of the new stream, and after the error that has ended the one before.
+      if (outcome.status === "ok") events.unshift(warningEvent("state_lost"));
+      else events.push(warningEvent("state_lost"));
+    }
     const next = this.#next();
     return { events: [...events, ...next.events], jobs: next.jobs };
   }

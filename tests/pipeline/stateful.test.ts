@@ -58,7 +58,7 @@ describe("a pinned model on /stateful", () => {
     const run = make().push(blocks(3)).run();
     run.lane.die();
     run.run();
-    expect(run.said()).toEqual(["segment 0 20", "segment 20 40", "warning"]);
+    expect(run.said()).toEqual(["segment 0 20", "warning", "segment 20 40"]);
     expect(run.waiting).toEqual(["step 40 60"]);
   });
 
