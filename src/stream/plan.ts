@@ -133,11 +133,11 @@ function chooseModel(
   }
   if (!serves(pattern, model)) {
     const fitting = [...models.values()].filter((each) => serves(pattern, each)).map((each) => each.name);
-    const allowed = fitting.join(", ") || "no model of this server";
-    const patterns = Object.values(PATTERNS).filter((each) => serves(each, model));
+    const others = fitting.length === 0 ? "" : `${fitting.join(", ")} on /${pattern.name}; `;
+    const paths = Object.values(PATTERNS).filter((each) => serves(each, model));
     const message =
-      `model: found "${model.name}", which ${model.pinned === undefined ? "keeps state" : "is pinned"}; ` +
-      `allowed: ${allowed} here, or the pattern ${patterns.map((each) => each.name).join(" or ")}`;
+      `model: found "${model.name}", which ${model.pinned === undefined ? "keeps state" : "is pinned"}, ` +
+      `on /${pattern.name}; allowed: ${others}this model on ${paths.map(({ name }) => `/${name}`).join(" or ")}`;
     throw new ProtocolError("invalid_request", message, { param: "model" });
   }
   return model;

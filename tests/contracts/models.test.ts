@@ -126,7 +126,10 @@ describe(`built-in models (seed ${seed})`, () => {
         test(`${model} keeps state, so /${route} refuses the start with param model`, async () => {
           using client = await shared.connect({ path: `/api/v1/${route}` });
           client.start({ format: FORMAT, model });
-          expect(await client.nextEvent("error")).toMatchObject({ param: "model" });
+          const { param, message } = await client.nextEvent("error");
+          expect(param).toBe("model");
+          expect(message).toStartWith(`model: found "${model}", which keeps state, on /${route}; allowed: `);
+          expect(message).toEndWith("; this model on /stateful");
         });
         continue;
       }
