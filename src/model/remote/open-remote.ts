@@ -10,7 +10,7 @@ export async function openRemoteModel(settings: RemoteSettings, context: LoadCon
   const { state } = settings;
   const requests = new RemoteRequests(settings);
   const transport = await openTransport(settings, () => performance.now());
-  const engines = new RemoteEngines(settings, context, transport, requests.probe);
+  const engines = new RemoteEngines(settings, context, transport, requests);
   if (state?.sequence === true) return new RemoteSequences(requests, engines);
   return state?.tensors === undefined ? new RemoteModel(requests, engines) : new RemoteStatefulModel(requests, engines);
 }

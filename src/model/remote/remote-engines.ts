@@ -8,19 +8,17 @@ import { CallMeter } from "./call-meter.ts";
 import { Endpoints } from "./endpoints.ts";
 import { EngineCalls } from "./engine-calls.ts";
 import { RemoteFailure } from "./remote-failure.ts";
+import type { RemoteRequests } from "./remote-requests.ts";
 import { RetryBudget } from "./retry-budget.ts";
 import type { RemoteSettings } from "./settings.ts";
 import { startEngineSpan } from "./spans.ts";
 import type { TensorType } from "./tensor.ts";
 import { TokenFile } from "./token-file.ts";
-import { type EngineAddress, EngineError, type EngineRequest, type EngineTransport } from "./transport.ts";
+import { type EngineAddress, EngineError, type EngineTransport } from "./transport.ts";
 
 /** Longest time for the answer to a check of readiness, and to a request for metadata. */
 const CHECK_MS = 5_000;
 const OBSERVE_MS = 1_000;
-
-/** Returns an inference that tries an engine. @param inputs of the model there */
-export type ProbeRequest = (readInputs: () => Promise<readonly TensorType[]>) => Promise<EngineRequest>;
 
 /** The engines of a remote model, from their addresses to the calls. */
 export class RemoteEngines {
@@ -31,7 +29,7 @@ export class RemoteEngines {
   readonly #addresses: Addresses;
   readonly #endpoints: Endpoints;
   readonly #meter: CallMeter;
-  readonly #probeRequest: ProbeRequest;
+  readonly #requests: RemoteRequests;
   #refusal = "";
   #cancel: (() => void) | undefined;
 
@@ -39,13 +37,13 @@ export class RemoteEngines {
     settings: RemoteSettings,
     context: Pick<LoadContext, "unavailable" | "metrics">,
     transport: EngineTransport,
-    probeRequest: ProbeRequest,
+    requests: RemoteRequests,
     clock: Clock = systemClock,
   ) {
     this.#settings = settings;
     this.#transport = transport;
     this.#clock = clock;
-    this.#probeRequest = probeRequest;
+    this.#requests = requests;
     this.#meter = new CallMeter(context.metrics, startEngineSpan);
     const log = (message: string): void => console.error(`remote: ${message}`);
     const endpoints = new Endpoints({
@@ -106,16 +104,19 @@ export class RemoteEngines {
     return this.#within(CHECK_MS, (signal) => this.#transport.readInputs(address, this.#settings, signal));
   }
 
+  /** Makes an inference with a second of silence. What it says of the settings is printed. */
   async #probe(address: EngineAddress): Promise<void> {
+    const { timeout_ms: timeoutMs } = this.#settings;
     try {
-      const request = await this.#probeRequest(() => this.#readInputs(address));
-      await this.#within(this.#settings.timeout_ms, (signal) => this.#transport.infer(address, request, { signal }));
+      const request = await this.#requests.probe(() => this.#readInputs(address));
+      const answer = await this.#within(timeoutMs, (signal) => this.#transport.infer(address, request, { signal }));
+      this.#requests.read(answer);
     } catch (error) {
-      if (!(error instanceof EngineError) || !refuses(error)) throw error;
-      // It works, and may take real audio.
-      if (error.message !== this.#refusal)
-        console.error(`remote: ${address.url}: a second of silence: ${error.message}`);
-      this.#refusal = error.message;
+      if (error instanceof EngineError && !refuses(error)) throw error;
+      // The engine works, and may take real audio.
+      const words = messageOf(error);
+      if (words !== this.#refusal) console.error(`remote: ${address.url}: a second of silence: ${words}`);
+      this.#refusal = words;
     }
   }
 

@@ -1,4 +1,3 @@
-import type { ProbeRequest } from "./remote-engines.ts";
 import { RemoteFailure } from "./remote-failure.ts";
 import type { RemoteSettings } from "./settings.ts";
 import { findOutput, TensorFields, zeros } from "./tensor-fields.ts";
@@ -59,13 +58,13 @@ export class RemoteRequests {
     return { tensors };
   }
 
-  /** A second of silence. */
-  readonly probe: ProbeRequest = async (readInputs) => {
+  /** Returns an inference with a second of silence. @param readInputs returns the inputs of the model */
+  async probe(readInputs: () => Promise<readonly TensorType[]>): Promise<EngineRequest> {
     const state = this.#states.size === 0 ? undefined : this.firstState(await readInputs());
     const request = this.request(new Float32Array(this.#settings.sample_rate), state);
     if (this.#settings.state?.sequence !== true) return request;
     return { ...request, sequence: { id: sequenceId(), start: true, end: true } };
-  };
+  }
 }
 
 /** Returns a number that no other sequence of the engine has, in all likelihood. */

@@ -1,4 +1,5 @@
 import type { Config, ModelConfig } from "../../config/config.ts";
+import { defaultWorkers } from "../../model/models.ts";
 
 /**
  * Returns the configuration of one of several processes: its part of the audio memory and of the workers, the rest as it
@@ -21,11 +22,18 @@ export function divisionWarnings(config: Config, count: number): string[] {
   const models = [["model", config.model] as const, ...Object.entries(config.models).map(prefixed)];
   const values = [
     ["limits.arena_mb", config.limits.arena_mb] as const,
-    ...models.map(([prefix, { workers }]) => [`${prefix}.workers`, workers] as const),
+    ...models
+      .filter(([, model]) => !hasFew(model))
+      .map(([prefix, { workers }]) => [`${prefix}.workers`, workers] as const),
   ];
   return values
     .filter(([, value]) => value < count)
     .map(([key, value]) => `${key}: found ${value}, less than one for each of ${count} processes; each gets 1`);
+}
+
+/** Returns true if a model needs no more workers than it has, however many processes there are. */
+function hasFew({ name, workers }: ModelConfig): boolean {
+  return workers === defaultWorkers(name);
 }
 
 function prefixed([name, model]: [string, ModelConfig]): readonly [string, ModelConfig] {

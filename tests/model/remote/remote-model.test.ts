@@ -116,6 +116,14 @@ describe("a model on engines", () => {
     ]);
   });
 
+  test("prints when it is loaded that the engine does not have an output that is configured", async () => {
+    print.mockClear();
+    await using engine = await FakeEngine.start();
+    await using loaded = await loadRemote([engine.url], { ...patient, output: "words" });
+    expect(loaded.reasons).toEqual([]);
+    expect(String(print.mock.calls[0])).toEndWith('the answer has no output "words"; it has count, peak, text');
+  });
+
   test("finds an engine that is not ready by itself, without a call", async () => {
     await using engine = await FakeEngine.start();
     await using loaded = await loadRemote([engine.url], { ...patient, health_ms: 10 });

@@ -25,6 +25,11 @@ test("every process has at least one worker, which a warning reports when there 
   ]);
 });
 
+test("a remote model has a worker in every process, without a warning", () => {
+  const settings = { "models.far.name": "remote", "models.far.urls": "http://a", "models.far.model": "m" };
+  expect(divisionWarnings(configure({ "model.workers": 3, ...settings }), 3)).toEqual([]);
+});
+
 test("what is counted for all processes together is not divided", () => {
   for (const { limits } of parts(4)) expect(limits.max_sessions).toBe(config.limits.max_sessions);
 });
