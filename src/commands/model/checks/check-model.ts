@@ -40,9 +40,10 @@ export async function checkModel(options: CheckOptions, onFinding: (finding: Fin
   } finally {
     clearInterval(loading);
   }
-  const { name, sampleRate, options: taken, nativeAddon, loadMs, python } = harness.pool.info;
+  const { name, sampleRate, options: taken, concurrency = 1, nativeAddon, loadMs, python } = harness.pool.info;
   const [state, check] = kindOf(harness.pool.info);
-  const kind = `${state}${taken ? `, options: ${taken.join(", ") || "none"}` : ""}`;
+  const calls = concurrency > 1 ? `, up to ${concurrency} calls at once` : "";
+  const kind = `${state}${calls}${taken ? `, options: ${taken.join(", ") || "none"}` : ""}`;
   report("ok", "load", `"${name}", ${sampleRate} Hz, ${kind}; loaded and warm in ${Math.round(loadMs)} ms`);
   if (python !== undefined) reportPython(python, report);
   if (nativeAddon) {

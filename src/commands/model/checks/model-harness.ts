@@ -110,7 +110,7 @@ export class ModelHarness implements AsyncDisposable {
     if (outcome.status === "dropped") return "the call was dropped";
     switch (outcome.code) {
       case "inference_timeout":
-        return `timeout: no result within ${this.#timeoutMs} ms (inference_timeout_ms); the worker is replaced`;
+        return `timeout: no result within ${this.#timeoutMs} ms (inference_timeout_ms); ${this.#timeoutEffect}`;
       case "model_unavailable":
         return outcome.message;
       case "worker_crashed":
@@ -118,6 +118,10 @@ export class ModelHarness implements AsyncDisposable {
       default:
         return `failed: ${outcome.message}`;
     }
+  }
+
+  get #timeoutEffect(): string {
+    return this.pool.info.concurrency === undefined ? "the worker is replaced" : "the call is aborted";
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,3 +1,4 @@
+import { checkConcurrency } from "./concurrency-check.ts";
 import type { ReportFinding } from "./finding.ts";
 import type { ModelHarness } from "./model-harness.ts";
 import { compareResults, describeResult, hasContent, type Result } from "./result.ts";
@@ -25,6 +26,7 @@ export async function checkStateless(
   await checkTime(harness, speech, report);
   await checkDeterminism(harness, second, first, report);
   if (harness.pool.info.maxBatch > 1) await checkBatch(harness, report);
+  if ((harness.pool.info.concurrency ?? 1) > 1) await checkConcurrency(harness, report);
   await checkInterim(harness, second, report);
   await checkEdgeCases(harness, report);
   await checkAfterwards(harness, second, first, report);

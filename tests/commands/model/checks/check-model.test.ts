@@ -53,6 +53,21 @@ for (const name of builtInModels) {
   });
 }
 
+test("a model that takes several calls at once is measured with them; one that blocks gets a note", async () => {
+  const patient = await findingsOf(modelPath("patient"));
+  expect(failed(patient)).toEqual([]);
+  expect(findingOf(patient, "load")).toContain("without state, up to 16 calls at once");
+  expect(findingOf(patient, "concurrency")).toMatch(
+    /^ok: 8 calls at once take \d+ ms, in turn \d+ ms; the results are the same$/,
+  );
+  const blocking = await findingsOf(modelPath("patient"), { how: "blocking" });
+  expect(findingOf(blocking, "concurrency")).toMatch(
+    /^note: 8 calls at once take \d+ ms, in turn \d+ ms: the model blocks/,
+  );
+  const forgetful = await findingsOf(modelPath("patient"), { how: "mixing" });
+  expect(findingOf(forgetful, "concurrency")).toMatch(/^FAIL: piece 0 has another result beside other calls: /);
+});
+
 test("a correct model is measured in a batch, and an idempotent one that does not declare it gets a note", async () => {
   const findings = await findingsOf(modelPath("misbehaving"));
   expect(failed(findings)).toEqual([]);
