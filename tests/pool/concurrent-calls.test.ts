@@ -175,6 +175,15 @@ test("the code that a model gives to an error is that of the outcome, of the log
   expect(kit.logged).toMatchObject([{ event: "inference_failed", fields: { code: "model_unavailable" } }]);
 });
 
+test("a model that declares no concurrency gets a signal, too: the thread of a call that takes too long leaves by itself", async () => {
+  const model = modelPath("waiting-alone");
+  await using kit = await testPool({ model, inferenceTimeoutMs: 200 });
+  expect(await kit.submit(kit.lane(), [WAITS.forAbort])).toMatchObject({ code: "inference_timeout" });
+  await kit.until(() => kit.pool.load.workersAbandoned === 0 && kit.pool.load.workersReady === 1);
+  expect(kit.pool.load.spawns).toBe(2);
+  expect(kit.logged.map(({ event }) => event)).toEqual(["inference_timeout"]);
+});
+
 const HOSTS: readonly [string, StartHost][] = [
   ["thread", threadHost(workerUrl)],
   ["process", processHost(launchProcess, () => {})],

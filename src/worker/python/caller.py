@@ -3,7 +3,7 @@
 import sys
 
 from streamer_host import states
-from streamer_host.failures import ModelFault, describe, stack_of
+from streamer_host.failures import ModelFault, code_of, describe, stack_of
 from streamer_host.guard import end_fork
 from streamer_host.output import Result, check_output
 
@@ -46,7 +46,9 @@ class Job:
 
 
 def failure(error, whole_batch=False):
-    return Result(error=describe(error), stack=stack_of(error), whole_batch=whole_batch)
+    result = Result(error=describe(error), stack=stack_of(error), whole_batch=whole_batch)
+    result.code = code_of(error)
+    return result
 
 
 class ModelCaller:

@@ -28,6 +28,15 @@ def describe(error, limit=MAX_ERROR_LENGTH):
     return ("%s: %s" % (name, text) if text else name)[:limit]
 
 
+def code_of(error):
+    """Returns the attribute `code` of an error if it is a text; None: it has none. The server decides which ones count."""
+    try:
+        code = getattr(error, "code", None)
+    except BaseException:
+        return None
+    return str(code) if isinstance(code, str) and len(code) <= 64 else None
+
+
 def stack_of(error):
     """Returns the traceback of an error, from the first line of the model on; None for a fault that the host found."""
     if isinstance(error, ModelFault) and error.__cause__ is None:

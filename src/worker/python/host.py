@@ -125,6 +125,8 @@ def _encode(call, infer_ms, results):
             fields["error"] = result.error
         if result.stack is not None:
             fields["stack"] = result.stack
+        if result.code is not None:
+            fields["code"] = result.code
         if result.whole_batch:
             fields["wholeBatch"] = True
         if result.opened:

@@ -23,7 +23,7 @@ _AUDIO_SHAPES = "a float32 array of one dimension, or {'samples': array, 'sample
 class Result:
     """What the server gets for a job."""
 
-    __slots__ = ("output", "audio", "sample_rate", "state", "error", "stack", "whole_batch", "opened", "endpoint")
+    __slots__ = ("output", "audio", "sample_rate", "state", "error", "stack", "whole_batch", "opened", "endpoint", "code")
 
     def __init__(self, output=None, audio=None, sample_rate=None, error=None, stack=None, whole_batch=False):
         # JSON text; None: the model returned no result.
@@ -35,6 +35,8 @@ class Result:
         self.state = None
         self.error = error
         self.stack = stack
+        # The code that the model has given to the error.
+        self.code = None
         # The error is that of a whole batch: its words may have come from any of the jobs.
         self.whole_batch = whole_batch
         # Of pinned models: the call has opened its stream; the utterance has ended.

@@ -30,6 +30,13 @@ async function errorOf(value: string): Promise<unknown> {
   return error;
 }
 
+testHere("an exception in Python may have a code for the client; the server decides which ones count", async () => {
+  const raised = (code: string) => child.order(`error = KeyError("away"); error.code = ${code}; raise error`);
+  expect(await raised('"model_unavailable"')).toMatchObject({ error: "KeyError: 'away'", code: "model_unavailable" });
+  expect(await raised("503")).not.toHaveProperty("code");
+  expect(await raised('"x" * 65')).not.toHaveProperty("code");
+});
+
 testHere("an output in Python arrives as JSON has it: numbers, text, True, None, dicts, lists and tuples", async () => {
   expect(await outputOf(`{"a": [1, 2.5, -0.0, (True, None)], "b": {"c": "ü\\n\\"", "": []}, "n": 2**53 - 1}`)).toEqual({
     a: [1, 2.5, -0, [true, null]],
