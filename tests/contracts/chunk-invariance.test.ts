@@ -25,7 +25,7 @@ async function played(
     slabs?: number;
   },
 ): Promise<DrivenStream> {
-  const harness = new StreamHarness(slabs, streamCase.modelRate, streamCase.failEvery ?? 0, seed);
+  const harness = new StreamHarness(slabs, streamCase.modelRate, streamCase.failEvery ?? 0, seed, streamCase);
   const driven = new DrivenStream(harness, streamCase);
   const places = new Set(flushes);
   if (places.has(0)) driven.flush();
@@ -50,6 +50,10 @@ async function played(
 /** Speech that the VAD finds is long; the rest may be short. */
 const VAD = { min_silence_ms: 300, max_utterance_ms: 1000, pre_roll_ms: 150 };
 
+/** What a pinned model of the pattern is fed with; empty: it takes none. */
+const pinnedKinds = (pattern: string) =>
+  PATTERNS[pattern]?.takesPinned === true ? [{ stepMs: 100 }, { stepMs: 70 }] : [];
+
 const streamCases = (pattern: string): fc.Arbitrary<StreamCase> =>
   fc
     .record({
@@ -61,6 +65,7 @@ const streamCases = (pattern: string): fc.Arbitrary<StreamCase> =>
       blockMs: fc.constantFrom(20, 100, 333),
       vad: fc.constant(VAD),
       failEvery: fc.constantFrom(0, 3),
+      pinned: fc.constantFrom(undefined, ...pinnedKinds(pattern)),
     })
     // 48 kHz in four channels takes long to make up.
     .map((streamCase) => ({

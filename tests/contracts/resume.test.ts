@@ -12,6 +12,8 @@ const runs = 8;
 describe(`a stream that is resumed at random places has the results, times and ledger of one that is not (seed ${seed})`, () => {
   test("in the pattern simple", () => checkResumedStreams("simple", { runs, seed }));
   test("in the pattern segmented", () => checkResumedStreams("segmented", { runs, seed }));
+  test("in the pattern segmented, with a pinned model and the numbers of its utterances", () =>
+    checkResumedStreams("segmented", { runs, seed, pinned: { stepMs: 100 } }));
   test("in the pattern stateful, with the state of the model", () =>
     checkResumedStreams("stateful", { runs, seed, keepsState: true }));
 });

@@ -5,11 +5,11 @@ import fc from "fast-check";
 import { SAMPLE_FORMAT_NAMES } from "../../src/lib/sample-format.ts";
 import { seeded } from "./audio.ts";
 import { resumed } from "./resumed-streams.ts";
-import { essenceOf, frameBytesOf, spoken, type StreamCase } from "./stream-harness.ts";
+import { essenceOf, frameBytesOf, type ModelKind, spoken, type StreamCase } from "./stream-harness.ts";
 
 const VAD = { min_silence_ms: 300, max_utterance_ms: 1500, pre_roll_ms: 150 };
 
-const streamCases = (pattern: string, keepsState: boolean): fc.Arbitrary<StreamCase> =>
+const streamCases = (pattern: string, kind: ModelKind): fc.Arbitrary<StreamCase> =>
   fc
     .record({
       pattern: fc.constant(pattern),
@@ -19,11 +19,11 @@ const streamCases = (pattern: string, keepsState: boolean): fc.Arbitrary<StreamC
       modelRate: fc.constantFrom(8000, 16_000),
       blockMs: fc.constantFrom(100, 333, 1200),
       vad: fc.constant(VAD),
-      keepsState: fc.constant(keepsState),
     })
     // 48 kHz in many channels takes long to make up.
     .map((streamCase) => ({
       ...streamCase,
+      ...kind,
       channels: streamCase.sampleRate > 12_345 ? Math.min(2, streamCase.channels) : streamCase.channels,
     }));
 
@@ -33,12 +33,12 @@ const streamCases = (pattern: string, keepsState: boolean): fc.Arbitrary<StreamC
  */
 export async function checkResumedStreams(
   pattern: string,
-  { runs, seed, keepsState = false }: { runs: number; seed: number; keepsState?: boolean },
+  { runs, seed, ...kind }: { runs: number; seed: number } & ModelKind,
 ): Promise<string> {
   let resumptions = 0;
   await fc.assert(
     fc.asyncProperty(
-      streamCases(pattern, keepsState),
+      streamCases(pattern, kind),
       fc.array(fc.integer({ min: 100, max: 20_000 }), { minLength: 1, maxLength: 6 }),
       fc.nat(2 ** 30),
       async (streamCase, sizes, seed) => {
@@ -62,5 +62,5 @@ export async function checkResumedStreams(
     { numRuns: runs, seed },
   );
   expect(resumptions).toBeGreaterThan(0);
-  return `0 differences after ${resumptions} resumptions, ${pattern}`;
+  return `0 differences after ${resumptions} resumptions, ${pattern}${kind.pinned === undefined ? "" : " with a pinned model"}`;
 }

@@ -49,8 +49,8 @@ export async function resumed(
       seal: (made) => `${states.push(made) - 1} ${Buffer.from(serialize(made)).toString("base64")}`,
       release: () => undefined,
     };
-    const { modelRate, failEvery = 0, keepsState } = streamCase;
-    const harness = new StreamHarness(4096, modelRate, failEvery, seed + round, keepsState);
+    const { modelRate, failEvery = 0 } = streamCase;
+    const harness = new StreamHarness(4096, modelRate, failEvery, seed + round, streamCase);
     const driven = new DrivenStream(harness, streamCase, resumable);
     let seen = 0;
     const receive = (): void => {

@@ -1,7 +1,7 @@
 import { Arena, type AudioSpan } from "../../src/audio/arena.ts";
 import type { SampleFormat } from "../../src/lib/sample-format.ts";
 import type { Outcome } from "../../src/model/job.ts";
-import type { Pattern, Prepared } from "../../src/pipeline/pattern.ts";
+import type { Pattern, PatternContext, Prepared } from "../../src/pipeline/pattern.ts";
 import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import type { AudioJob, Lane } from "../../src/pool/lane.ts";
 import { type ChannelLedger, parseEvent, type ServerEvent } from "../../src/protocol/events.ts";
@@ -34,7 +34,10 @@ export class FakeModel implements ServedModel {
   readonly generation = 1;
   readonly maxBatch = 1;
   readonly keepsState: boolean;
+  readonly pinned: StreamCase["pinned"];
   readonly sampleRate: number;
+  /** What the streams of a pinned model have heard since they were opened or reset. */
+  readonly #heard = new Map<Lane, number>();
   readonly #arena: Arena;
   readonly #reader: SpanReader;
   /** Of all contents one in so many fails, always the same. 0: none. */
@@ -43,8 +46,9 @@ export class FakeModel implements ServedModel {
   /** Lanes that are open. */
   lanes = 0;
 
-  constructor(arena: Arena, sampleRate: number, failEvery: number, keepsState: boolean) {
-    this.keepsState = keepsState;
+  constructor(arena: Arena, sampleRate: number, failEvery: number, kind: ModelKind) {
+    this.keepsState = kind.keepsState ?? false;
+    this.pinned = kind.pinned;
     this.#arena = arena;
     this.#reader = new SpanReader(arena.samples);
     this.sampleRate = sampleRate;
@@ -80,16 +84,34 @@ export class FakeModel implements ServedModel {
     if (taken === undefined) throw new Error("no job waits");
     const { job, settle } = taken;
     // The results of a model with state depend on everything before them.
-    const before = typeof job.state === "number" ? job.state : 0;
-    const digest = (this.#digest(job.audio) + Math.imul(before, 31)) >>> 0;
+    if (job.step === "start") this.#heard.delete(taken.lane);
+    const before = this.pinned === undefined ? job.state : this.#heard.get(taken.lane);
+    const digest = (this.#digest(job.audio) + Math.imul(typeof before === "number" ? before : 0, 31)) >>> 0;
     this.#release(job);
     const times = { queueMs: 0, inferMs: 0 };
     if (this.#failEvery > 0 && digest % this.#failEvery === 0) {
       settle({ status: "failed", code: "inference_failed", message: "as the test wants", ...times });
+    } else if (this.pinned !== undefined) {
+      this.#answerPinned(taken, digest);
     } else {
-      const output = { count: job.audio.length, digest };
+      const output = {
+        count: job.audio.length,
+        digest,
+        ...(job.utterance !== undefined && { utterance: job.utterance }),
+      };
       settle({ status: "ok", output, state: digest, ...times, worker: 0, batchSize: 1 });
     }
+  }
+
+  /** One step in eight is the end of an utterance. */
+  #answerPinned({ lane, job, settle }: Waiting, digest: number): void {
+    const { utterance } = job;
+    const output = { digest, ...(utterance !== undefined && { utterance }) };
+    const ends = job.step === "finish";
+    if (ends && utterance !== undefined) this.#heard.delete(lane);
+    else this.#heard.set(lane, digest);
+    const endpoint = !ends && digest % 8 === 0 ? ({ endpoint: true } as const) : {};
+    settle({ status: "ok", output, ...endpoint, queueMs: 0, inferMs: 0, worker: 0, batchSize: 1 });
   }
 
   #drop(lane: Lane, which: (job: AudioJob) => boolean): void {
@@ -112,8 +134,14 @@ export class FakeModel implements ServedModel {
   }
 }
 
+/** What a model keeps between the calls of a stream; default: nothing. */
+export interface ModelKind {
+  readonly keepsState?: boolean;
+  readonly pinned?: PatternContext["pinned"];
+}
+
 /** What is to be streamed, and how. */
-export interface StreamCase {
+export interface StreamCase extends ModelKind {
   readonly pattern: string;
   readonly sampleFormat: SampleFormat;
   readonly channels: number;
@@ -126,7 +154,6 @@ export interface StreamCase {
   readonly budgetSeconds?: number;
   readonly maxPending?: number;
   readonly flushAfterMs?: number;
-  readonly keepsState?: boolean;
 }
 
 /**
@@ -150,11 +177,12 @@ function prepared({
   interimIntervalMs,
   modelRate,
   keepsState = false,
+  pinned,
 }: StreamCase): Prepared {
   const pattern = patternOf(name);
   const section = shortSection(pattern, { ...vad, block_ms: blockMs });
   const start = { interim_results: interimIntervalMs !== undefined, interim_interval_ms: interimIntervalMs ?? 500 };
-  const context = { sampleRate: modelRate, keepsState, maxHoldMs: Infinity };
+  const context = { sampleRate: modelRate, keepsState, pinned, maxHoldMs: Infinity };
   return pattern.prepare(start, section, context);
 }
 
@@ -184,9 +212,9 @@ export class StreamHarness {
   /** Milliseconds. */
   now = 0;
 
-  constructor(slabs: number, modelRate: number, failEvery: number, seed: number, keepsState = false) {
+  constructor(slabs: number, modelRate: number, failEvery: number, seed: number, kind: ModelKind = {}) {
     this.arena = new Arena(slabs);
-    this.model = new FakeModel(this.arena, modelRate, failEvery, keepsState);
+    this.model = new FakeModel(this.arena, modelRate, failEvery, kind);
     this.memory = new WatchedMemory(this.arena);
     this.#next = seeded(seed);
   }

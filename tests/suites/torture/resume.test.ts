@@ -19,6 +19,10 @@ for (const pattern of ["simple", "segmented", "stateful"]) {
   });
 }
 
+test(`${runs} streams of a pinned model that are cut at random places are as if unbroken (seed ${seed})`, async () => {
+  await prove("resume", () => checkResumedStreams("segmented", { runs, seed, pinned: { stepMs: 100 } }));
+});
+
 test(`clients whose connections are cut notice nothing, with two servers that share a key (seed ${seed})`, async () => {
   await prove("resume", () => checkResumingClients({ rounds: rounds(1, 12, 60), channels: rounds(2, 16), seed }));
 });
