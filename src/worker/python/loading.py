@@ -5,7 +5,7 @@ import os
 import sys
 import time
 
-from streamer_host import arrays, model_file
+from streamer_host import arrays, interface, model_file
 from streamer_host.caller import Call, ModelCaller
 from streamer_host.channel import ARENA
 from streamer_host.failures import MAX_LOAD_ERROR_LENGTH, ModelFault, describe, place_of
@@ -56,7 +56,7 @@ class Loader:
             os.environ.update(self._message.get("tracing", {}))
             traces = Traces()
         model = self._construct(module, settings)
-        stateful, pinned = callable(getattr(model, "step", None)), model_file.is_pinned(model)
+        stateful, pinned = callable(getattr(model, "step", None)), interface.is_pinned(model)
         sample_rate = int(getattr(module, "sample_rate", None) or DEFAULT_SAMPLE_RATE)
         idempotent = bool(getattr(module, "idempotent", False))
         streams = PinnedStreams(model, self._tasks, reader, sample_rate) if pinned else None
@@ -110,14 +110,14 @@ class Loader:
         return settings
 
     def _construct(self, module, settings):
-        model_class = model_file.find_class(module, self._path)
-        if any(inspect.iscoroutinefunction(getattr(model_class, name, None)) for name in model_file.METHODS):
+        model_class = interface.find_class(module, self._path)
+        if any(inspect.iscoroutinefunction(getattr(model_class, name, None)) for name in interface.METHODS):
             self._tasks.open()
         context = Context(self._message["spawn"])
-        model = self._part("Model()", lambda: model_file.construct(model_class, settings, context))
-        problem = model_file.find_problem(model, module, _max_batch(module))
+        model = self._part("Model()", lambda: interface.construct(model_class, settings, context))
+        problem = interface.find_problem(model, module, _max_batch(module))
         if problem is not None:
-            raise ModelFault("%s (%s)" % (problem, _class_place(model_class, self._path)))
+            raise ModelFault("%s%s" % (problem, interface.class_place(model_class) or " (%s)" % self._path))
         return model
 
     def _part(self, name, task):
@@ -152,13 +152,6 @@ class Loader:
 
 def _max_batch(module):
     return int(getattr(module, "max_batch", None) or 1)
-
-
-def _class_place(model_class, path):
-    try:
-        return "%s:%d" % (path, inspect.getsourcelines(model_class)[1])
-    except (OSError, TypeError):
-        return path
 
 
 def _interpreter():

@@ -25,9 +25,6 @@ FIELDS = (
     "settings",
     "options",
 )
-# Methods of a model.
-METHODS = ("infer", "infer_batch", "start", "step", "finish", "dispose", "open", "step_batch", "warm_up", "close")
-MAX_LISTED = 8
 
 
 class _SourceLoader(importlib.machinery.SourceFileLoader):
@@ -122,7 +119,7 @@ def declaration(module):
             values[field] = _declared(value)
         except _Undeclarable as problem:
             kinds[field] = str(problem)
-    misspelled = [_camel(field) for field in FIELDS if "_" in field and hasattr(module, _camel(field))]
+    misspelled = [camel(field) for field in FIELDS if "_" in field and hasattr(module, camel(field))]
     return {"values": values, "kinds": kinds, "misspelled": misspelled}
 
 
@@ -146,89 +143,6 @@ def _declared(value, depth=0):
     raise _Undeclarable("a value of the type %s" % type(value).__name__)
 
 
-def _camel(field):
+def camel(field):
     first, *others = field.split("_")
     return first + "".join(other.capitalize() for other in others)
-
-
-def find_class(module, path):
-    """Returns the class Model. Raises ModelFault with what the file has instead."""
-    found = getattr(module, "Model", None)
-    if inspect.isclass(found):
-        return found
-    if found is not None:
-        raise ModelFault("Model: found %s; allowed: a class (%s)" % (_kind(found), path))
-    own = [value for value in vars(module).values() if getattr(value, "__module__", None) == module.__name__]
-    classes = [value.__name__ for value in own if inspect.isclass(value)]
-    functions = [value.__name__ for value in own if inspect.isfunction(value)]
-    parts = ["%s %s" % (kind, ", ".join(names[:MAX_LISTED])) for kind, names in _named(classes, functions)]
-    raise ModelFault("the file has no class Model; found: %s (%s)" % ("; ".join(parts) or "no class", path))
-
-
-def _named(classes, functions):
-    for singular, plural, names in (("class", "classes", classes), ("function", "functions", functions)):
-        if names:
-            yield "the %s" % (singular if len(names) == 1 else plural), names
-
-
-def _kind(value):
-    return "a function" if inspect.isfunction(value) else "a value of the type %s" % type(value).__name__
-
-
-def construct(model_class, settings, context):
-    """Makes the model. `__init__` takes the settings, or the settings and `context`, or nothing."""
-    try:
-        parameters = inspect.signature(model_class).parameters.values()
-    except (TypeError, ValueError):
-        return model_class(settings)
-    named = {"context": context} if any(parameter.name == "context" for parameter in parameters) else {}
-    takes = [
-        parameter
-        for parameter in parameters
-        if parameter.name != "context"
-        and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD, parameter.VAR_POSITIONAL)
-    ]
-    return model_class(settings, **named) if takes else model_class(**named)
-
-
-def is_pinned(model):
-    """Returns whether a model is pinned. One that has `open` for its own use beside `infer` or `step` is not."""
-    return _has(model, "open") and not _has(model, "infer") and not _has(model, "step")
-
-
-def find_problem(model, module, max_batch):
-    """Returns what a model lacks, in words; None: nothing."""
-    for name in METHODS:
-        if "_" in name and hasattr(model, _camel(name)) and not hasattr(model, name):
-            return "%s(): in Python its name is %s()" % (_camel(name), name)
-
-    def has(name):
-        return _has(model, name)
-
-    if getattr(module, "pinned", False) or is_pinned(model):
-        if getattr(module, "stateful", False):
-            return "a model is pinned or stateful, not both: a pinned one has open(), a stateful one start() and step()"
-        if not has("open"):
-            return "a pinned model needs a method open(); Model has none"
-        for name in ("infer", "step"):
-            if has(name):
-                return "a pinned model has no %s(), which belongs to the streams that open() returns" % name
-        if max_batch > 1 and not has("step_batch"):
-            return "a pinned model with max_batch %d needs a method step_batch()" % max_batch
-    elif has("step") or getattr(module, "stateful", False):
-        for name in ("start", "step"):
-            if not has(name):
-                return "a stateful model needs a method %s(); Model has none" % name
-    elif not has("infer"):
-        return "a model needs a method infer(), or start() and step() if it is stateful, or open() if it is pinned"
-    elif max_batch > 1 and not has("infer_batch"):
-        return "a model with max_batch %d needs a method infer_batch()" % max_batch
-    for name in ("finish", "dispose", "step_batch", "warm_up", "close"):
-        found = getattr(model, name, None)
-        if found is not None and not callable(found):
-            return "%s: found %s; allowed: a method" % (name, _kind(found))
-    return None
-
-
-def _has(model, name):
-    return callable(getattr(model, name, None))

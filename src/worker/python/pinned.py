@@ -6,10 +6,8 @@ from streamer_host import arrays
 from streamer_host.caller import failure
 from streamer_host.failures import ModelFault, describe
 from streamer_host.guard import end_fork
+from streamer_host.interface import class_place, find_stream_problem
 from streamer_host.output import Result, check_output, describe_kind
-
-_NEEDED = ("step", "finish")
-_OPTIONAL = ("reset", "close")
 
 
 class Open:
@@ -46,6 +44,8 @@ class PinnedStreams:
         # By the numbers of their lanes.
         self._streams = {}
         self._printed = False
+        # The class of streams that has been checked.
+        self._known = None
 
     def run(self, jobs):
         """Runs one call. Returns one result for each job, in order. Errors that the model raises become results."""
@@ -68,12 +68,19 @@ class PinnedStreams:
         """Runs a stream of one second of silence."""
         stream = self._open_stream(call)
         try:
-            self._result(self._run(stream.step(arrays.silence(self._sample_rate), call)))
-            self._result(self._run(stream.finish(call)))
+            self._try_out("step", stream, arrays.silence(self._sample_rate), call)
+            self._try_out("finish", stream, call)
             if getattr(stream, "reset", None) is not None:
                 self._run(stream.reset())
         finally:
             self._close(stream)
+
+    def _try_out(self, name, stream, *arguments):
+        output = self._run(getattr(stream, name)(*arguments))
+        try:
+            self._result(output)
+        except ModelFault as fault:
+            raise ModelFault("%s(): %s%s" % (name, fault, class_place(type(stream)))) from None
 
     def _run_one(self, job):
         if job.step == "finish":
@@ -143,9 +150,11 @@ class PinnedStreams:
 
     def _open_stream(self, call):
         stream = self._run(self._model.open(call))
-        problem = find_stream_problem(stream)
-        if problem is not None:
-            raise ModelFault(problem)
+        if type(stream) is not self._known:
+            problem = find_stream_problem(stream)
+            if problem is not None:
+                raise ModelFault("%s%s" % (problem, class_place(type(stream))))
+            self._known = type(stream)
         return stream
 
     def _finish(self, job):
@@ -205,21 +214,6 @@ class PinnedStreams:
 def _close(stream):
     close = getattr(stream, "close", None)
     return None if close is None else close()
-
-
-def find_stream_problem(stream):
-    """Returns what a stream that `open` has returned lacks, in words; None: nothing."""
-    lacking = [name for name in _NEEDED if not callable(getattr(stream, name, None))]
-    if not lacking:
-        for name in _OPTIONAL:
-            found = getattr(stream, name, None)
-            if found is not None and not callable(found):
-                return "%s: found %s; allowed: a method of the stream" % (name, describe_kind(found))
-        return None
-    if isinstance(stream, (list, tuple, dict, str, int, float, type(None))):
-        return "open() must return a stream, an object with step() and finish(); found %s" % describe_kind(stream)
-    names = " and ".join("%s()" % name for name in lacking)
-    return "the stream that open() returns needs a method %s; %s has none" % (names, type(stream).__name__)
 
 
 def take_endpoint(output):

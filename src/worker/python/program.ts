@@ -4,6 +4,7 @@ import channel from "./channel.py" with { type: "text" };
 import failures from "./failures.py" with { type: "text" };
 import guard from "./guard.py" with { type: "text" };
 import host from "./host.py" with { type: "text" };
+import interfaceText from "./interface.py" with { type: "text" };
 import loader from "./loader.py" with { type: "text" };
 import loading from "./loading.py" with { type: "text" };
 import modelFile from "./model_file.py" with { type: "text" };
@@ -24,6 +25,7 @@ const MODULES: readonly [name: string, text: string][] = [
   ["tasks", tasks],
   ["traces", traces],
   ["model_file", modelFile],
+  ["interface", interfaceText],
   ["caller", caller],
   ["pinned", pinned],
   ["loading", loading],

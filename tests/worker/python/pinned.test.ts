@@ -300,15 +300,20 @@ testHere.each([
   [`${STREAM} reset = 5\n${OPEN}`, "the warm-up failed: reset: found an int; allowed: a method of the stream"],
   [
     `class Stream:\n def step(self, audio, call): return 5\n def finish(self, call): pass\n${OPEN}`,
-    "the warm-up failed: the model's output must be a dict, not an int",
+    "the warm-up failed: step(): the model's output must be a dict, not an int (/faulty.py:2)",
   ],
   [
     `class Stream:\n def step(self, audio, call): return ({}, 1)\n def finish(self, call): pass\n${OPEN}`,
-    "the warm-up failed: the model's output must be a dict, not a tuple; a pinned stream keeps its state itself",
+    "the warm-up failed: step(): the model's output must be a dict, not a tuple; a pinned stream keeps its state itself",
   ],
   [
     `class Stream:\n def step(self, audio): pass\n def finish(self, call): pass\n${OPEN}`,
-    "the warm-up failed: TypeError: ",
+    "the warm-up failed: step(): found step(self, audio); allowed: step(self, audio, call) (/faulty.py:2)",
+  ],
+  ["class Model:\n def open(self): return 5", "open(): found open(self); allowed: open(self, call) (/faulty.py:2)"],
+  [
+    "class Model:\n def open(self, call): return self\n def step(self, audio, call): pass",
+    "Model has open() and step(): step() of a pinned model belongs to the streams that open() returns (/faulty.py:2)",
   ],
 ])("a pinned model that breaks the interface is refused in words: %p", async (text, problem) => {
   expect(await problemOf(text)).toStartWith(problem);
