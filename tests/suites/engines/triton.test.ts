@@ -226,6 +226,8 @@ describe("an engine that goes away under load and comes back", () => {
     // A sequence has a call at its end besides.
     expect(calls).toBeLessThanOrEqual(pieces + 3 * STREAMS + report.retries);
     expect(report.retries).toBeLessThanOrEqual(6 * 10 + pieces / 10);
-    expect(report.logged).toBeLessThan(200);
+    // Streams have two lines each. What is the same for many calls is said once.
+    const results = report.outages.reduce((sum, outage) => sum + (outage.pieces["ok"] ?? 0), 0);
+    expect(report.logged - 2 * STREAMS).toBeLessThan((pieces - results) / 2);
   });
 });
