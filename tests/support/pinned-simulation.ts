@@ -34,11 +34,13 @@ interface SimulatedWorker {
   coming: boolean;
   /** Deaths so far. */
   life: number;
-  /** Neither withdrawn nor ended, in order. The first one runs. */
+  /** Neither withdrawn nor ended, in order. The first one runs, or all do if the model takes several at once. */
   readonly calls: PinnedCall[];
 }
 
 const STEPS = 60;
+/** Time that an aborted call has before its worker is replaced. */
+const GRACE_MS = 20;
 const NO_AUDIO = { slabs: [], offset: 0, length: 0 };
 const OWNERS: readonly LaneOwner[] = ["a 1", "a 2", "b 1", "c 1"].map((name) => ({
   caller: name[0]!,
@@ -47,7 +49,7 @@ const OWNERS: readonly LaneOwner[] = ["a 1", "a 2", "b 1", "c 1"].map((name) => 
 
 /**
  * One random history of lanes that are opened, used and closed while workers of a pinned model crash, hang, are replaced,
- * and fail to come back, with a virtual clock. The rules of the scheduler are checked at each step. A broken rule throws.
+ * and fail to come back, with a virtual clock. Some models take several calls at once. The rules of the scheduler are checked at each step. A broken rule throws.
  */
 class PinnedSimulation {
   readonly #draw: () => number;
@@ -74,6 +76,7 @@ class PinnedSimulation {
       idempotent: this.#draw() < 0.5,
       timeoutMs: 50,
       lostMs: 30,
+      ...(this.#draw() < 0.5 && { concurrency: this.#integer(1, 3) }),
     };
     this.#maxStreams = this.#integer(1, 4);
     this.#workers = Array.from({ length: this.#options.workers }, () => ({
@@ -212,36 +215,50 @@ class PinnedSimulation {
     this.#turn();
     for (let turns = 0; ; turns++) {
       check(turns < 3000, "nothing is due when there is nothing to do");
-      const ends = this.#workers.map(({ calls: [first] }) => (first ? first.takenMs! + first.inferMs : Infinity));
+      const ends = this.#workers.flatMap(({ calls }) =>
+        calls.map(({ takenMs = Infinity, inferMs }) => takenMs + inferMs),
+      );
       const dueMs = Math.min(...ends, this.#scheduler.nextDueMs(this.#now));
       if (dueMs > untilMs) break;
       this.#now = Math.max(this.#now, dueMs);
-      for (const { worker } of this.#scheduler.overdue(this.#now)) {
-        this.#scheduler.withdrawFrom(worker);
-        this.#end(worker);
-      }
+      for (const call of this.#scheduler.overdue(this.#now)) this.#callOverdue(call);
       for (const worker of this.#workers.keys()) this.#endCalls(worker);
       this.#turn();
     }
     this.#now = untilMs;
   }
 
+  #callOverdue(call: AssignedCall): void {
+    const { worker, expired } = call;
+    if (!this.#workers[worker]!.calls.some((each) => each.call === call)) return;
+    if (this.#options.concurrency === undefined) this.#scheduler.withdrawFrom(worker);
+    else if (!expired) {
+      const settled = this.#scheduler.expire(call, this.#now + GRACE_MS);
+      for (const queued of settled) this.#settle(this.#simulated(queued), true);
+      return;
+    }
+    this.#end(worker);
+  }
+
   #endCalls(index: number): void {
     const { calls } = this.#workers[index]!;
-    const [first] = calls;
-    if (first === undefined || first.takenMs! + first.inferMs > this.#now) return;
-    calls.shift();
-    const ended = this.#scheduler.callEnded(index, first.call.number, first.inferMs, this.#now);
-    check(ended === first.call, "the end of a call is known");
-    for (const job of first.jobs) this.#settle(job, false);
-    if (calls[0] !== undefined) calls[0].takenMs = this.#now;
+    const over = calls.find(({ takenMs = Infinity, inferMs }) => takenMs + inferMs <= this.#now);
+    if (over === undefined) return;
+    calls.splice(calls.indexOf(over), 1);
+    const ended = this.#scheduler.callEnded(index, over.call.number, over.inferMs, this.#now);
+    check(ended === over.call, "the end of a call is known");
+    for (const job of over.jobs) this.#settle(job, false);
+    if (calls[0] !== undefined) calls[0].takenMs ??= this.#now;
   }
 
   #turn(): void {
     this.#scheduler.review(this.#now);
     for (let call = this.#scheduler.next(this.#now); call; call = this.#scheduler.next(this.#now)) this.#started(call);
     const waiting = [...this.#jobs.values()].filter(({ state }) => state === "waiting").length;
-    const ahead = this.#workers.reduce((sum, { calls }) => sum + calls.slice(1).flatMap(({ jobs }) => jobs).length, 0);
+    const ahead = this.#workers.reduce(
+      (sum, { calls }) => sum + calls.filter(({ takenMs }) => takenMs === undefined).flatMap(({ jobs }) => jobs).length,
+      0,
+    );
     check(this.#scheduler.finalsWaiting === waiting + ahead, "waiting jobs are counted");
   }
 
@@ -252,7 +269,10 @@ class PinnedSimulation {
     const jobs = call.jobs.map((queued) => this.#simulated(queued));
     for (const job of jobs) this.#jobStarted(job, call.worker);
     const inferMs = this.#draw() < 0.05 ? 1000 : this.#draw() * 10;
-    worker.calls.push({ call, jobs, inferMs, takenMs: worker.calls.length === 0 ? this.#now : undefined });
+    const { concurrency } = this.#options;
+    const isTaken = worker.calls.length === 0 || concurrency !== undefined;
+    worker.calls.push({ call, jobs, inferMs, takenMs: isTaken ? this.#now : undefined });
+    check(concurrency === undefined || worker.calls.length <= concurrency, "a worker has as many calls as it takes");
   }
 
   #jobStarted(job: PinnedJob, index: number): void {
@@ -263,12 +283,13 @@ class PinnedSimulation {
     const mayMove = home === undefined || this.#workers[home.worker]!.life > home.life;
     check(mayMove || home.worker === index, "a lane stays on its worker as long as that lives");
     const isFirst = [...lane.jobs].every(({ state, order }) => order >= job.order || state !== "waiting");
-    const isAlone = [...lane.jobs].every(({ state }) => state !== "running");
+    const isAlone = [...lane.jobs].every(({ state }) => state !== "running" && state !== "cancelled");
     check(isFirst && isAlone, "jobs of a lane run one after the other, in order");
     // Only of lanes that have run here it is known that they could run here.
     const here = this.#lanes.filter(({ home: at, jobs }) => at?.worker === index && at.life === life && waits(jobs));
     const places = new Set([...here, lane].map(({ place }) => place));
-    this.#turns.serve(String(index), lane.place, [...places]);
+    // One of several places is kept for other streams, which is checked elsewhere.
+    if ((this.#options.concurrency ?? 1) === 1) this.#turns.serve(String(index), lane.place, [...places]);
     lane.home = { worker: index, life };
     const homes = this.#lanes.filter((each) => each.home?.worker === index && each.home.life === life);
     check(homes.length <= this.#maxStreams, "no worker has more lanes than it may");
@@ -279,6 +300,7 @@ class PinnedSimulation {
   #withdraw(call: AssignedCall): boolean {
     const { calls } = this.#workers[call.worker]!;
     const last = calls.at(-1);
+    if (this.#options.concurrency !== undefined) return false;
     check(last?.call === call, "calls are withdrawn from the last one");
     if (last === undefined || last.takenMs !== undefined) return false;
     calls.pop();
@@ -315,7 +337,7 @@ class PinnedSimulation {
 /** Returns whether a lane with these jobs has one that could run now. */
 function waits(jobs: ReadonlySet<PinnedJob>): boolean {
   const states = [...jobs].map(({ state }) => state);
-  return states.includes("waiting") && !states.includes("running");
+  return states.includes("waiting") && !states.includes("running") && !states.includes("cancelled");
 }
 
 function check(holds: boolean, rule: string): void {
