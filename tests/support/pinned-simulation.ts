@@ -230,7 +230,10 @@ class PinnedSimulation {
 
   #callOverdue(call: AssignedCall): void {
     const { worker, expired } = call;
-    if (!this.#workers[worker]!.calls.some((each) => each.call === call)) return;
+    const simulated = this.#workers[worker]!.calls.find((each) => each.call === call);
+    if (simulated === undefined) return;
+    const leastMs = this.#options.timeoutMs + (expired ? GRACE_MS : 0);
+    check(this.#now - simulated.takenMs! >= leastMs - 1e-6, "a call has its time, and one that was aborted more of it");
     if (this.#options.concurrency === undefined) this.#scheduler.withdrawFrom(worker);
     else if (!expired) {
       const settled = this.#scheduler.expire(call, this.#now + GRACE_MS);

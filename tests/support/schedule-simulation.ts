@@ -337,7 +337,12 @@ export class ScheduleSimulation {
       check(ranMs >= this.#options.timeoutMs - WAKE_MS - 1e-6, "a deadline begins when a call is taken");
     }
     if (!canAbort) this.#end(worker, false);
-    else if (call.expired) this.#crash(worker);
+    else if (call.expired) {
+      const ranMs = this.#now - first.takenMs!;
+      const leastMs = this.#options.timeoutMs + GRACE_MS - WAKE_MS;
+      check(ranMs >= leastMs - 1e-6, "an aborted call has time to end");
+      this.#crash(worker);
+    } else if (first.takenMs === undefined) call.deadlineMs = this.#now + this.#options.timeoutMs;
     else this.#expire(call);
   }
 
