@@ -1,7 +1,10 @@
+import { excerpt } from "../../../lib/excerpt.ts";
 import type { ReportFinding } from "./finding.ts";
 import { hasContent, type Result } from "./result.ts";
 
 const ASK = "run the checks with --input FILE, a WAV file with speech, to see its words";
+/** Characters of a text that are printed. */
+const MAX_TEXT = 1000;
 /** Rounding of times, seconds. */
 const TOLERANCE = 0.01;
 
@@ -33,7 +36,7 @@ export function reportWords(
   else if (text === "") {
     const little = "the other checks compare empty texts";
     report("note", "words", `none, because the synthetic signal is no speech, and ${little}; ${ASK}`);
-  } else report("ok", "words", `${JSON.stringify(text)}${isRecording ? "" : `, for a synthetic signal; ${ASK}`}`);
+  } else report("ok", "words", `"${excerpt(text, MAX_TEXT)}"${isRecording ? "" : `, for a synthetic signal; ${ASK}`}`);
   const timed = results.filter(({ output }) => output?.["words"] !== undefined);
   if (timed.length === 0) return;
   const problem = timed
