@@ -11,5 +11,5 @@ test(`5,000 random histories keep order, fairness, bounds and every job (seed ${
 }, 600_000);
 
 test(`pinned streams stay on their workers, within the limit, through deaths, closes and drains (seed ${seed})`, () => {
-  expect(runPinnedSchedules(5_000, seed)).toBeGreaterThan(0);
+  expect(runPinnedSchedules(2_000, seed)).toBeGreaterThan(0);
 }, 600_000);

@@ -75,10 +75,10 @@ function expectLosses(clients: readonly WebSocketClient[]): void {
   expect(new Set(warnings)).toEqual(new Set(["state_lost"]));
 }
 
-describe.each(MODELS)("the processes of a pinned model in %s that are killed", (_name, model) => {
+describe.each(MODELS)("the processes of a pinned model in %s", (_name, model) => {
   const settings: Settings = { ...model, "model.workers": 2, "log.format": "json" };
 
-  test("cost blocks on /stateful that are named, and no sample is given to two streams, or to none", async () => {
+  test("that are killed cost blocks on /stateful that are named, and no sample is given to two streams, or to none", async () => {
     await using server = await executable.serve(settings);
     const clients = await streamUnderKills(server, "/api/v1/stateful");
     expectLosses(clients);
@@ -97,7 +97,7 @@ describe.each(MODELS)("the processes of a pinned model in %s that are killed", (
     }
   });
 
-  test("cost parts of utterances on /segmented that are named, and each final has all samples of its segment, once", async () => {
+  test("that are killed cost parts of utterances on /segmented that are named, and each final has all samples of its segment, once", async () => {
     await using server = await executable.serve(settings);
     const clients = await streamUnderKills(server, "/api/v1/segmented");
     expectLosses(clients);
@@ -113,5 +113,27 @@ describe.each(MODELS)("the processes of a pinned model in %s that are killed", (
         if (is_final === false) expect(samples).toBe(Math.round((Number(end_time) - Number(start_time)) * RATE));
       }
     }
+  });
+
+  test("go on at shutdown until their streams have ended, each with its last result", async () => {
+    await using server = await executable.serve(settings);
+    const clients = await Promise.all([1, 2, 3].map(() => server.connect({ path: "/api/v1/stateful" })));
+    const half = encode("s16", new Float32Array(RATE / 2).fill(0.25));
+    for (const client of clients) {
+      client.start();
+      await client.sendAudio(half);
+      await client.nextEvent("segment");
+    }
+    server.signal("SIGTERM");
+    await Promise.all(clients.map((client) => client.nextEvent("warning", ({ code }) => code === "draining")));
+    for (const client of clients) {
+      await client.sendAudio(half);
+      client.stop({ disconnect: true });
+      await client.waitForClose();
+      expectExactLedger(client.events, { bytes: 2 * half.length, frameBytes: 2 });
+      expect(client.eventsOf("error")).toEqual([]);
+      expect(client.eventsOf("data")).toMatchObject([{ total: RATE }]);
+    }
+    expect((await server.waitForExit()).code).toBe(0);
   });
 });
