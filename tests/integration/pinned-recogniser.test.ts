@@ -143,8 +143,6 @@ test("a pinned model is refused on /simple, in words that name the paths for it"
   expect(await client.nextEvent("error")).toMatchObject({
     code: "invalid_request",
     param: "model",
-    message:
-      'model: found "incremental", which is pinned; ' +
-      "allowed: no model of this server here, or the pattern stateful or segmented",
+    message: 'model: found "incremental", which is pinned, on /simple; allowed: this model on /stateful or /segmented',
   });
 });
