@@ -7,12 +7,13 @@ import { InProcessServer } from "./in-process-server.ts";
 import { expectExactLedger } from "./ledgers.ts";
 import { modelPath } from "./pool-harness.ts";
 
-const pairs = Object.values(PATTERNS).flatMap((pattern) =>
-  [...BUILT_IN.values()]
+const pairs = Object.values(PATTERNS).flatMap((pattern) => [
+  ...[...BUILT_IN.values()]
     // Its engines die in tests of its own.
     .filter(({ name, stateful }) => name !== "remote" && (pattern.keepsState || !stateful))
     .map(({ name }) => ({ pattern: pattern.name, model: name })),
-);
+  ...(pattern.takesPinned === true ? [{ pattern: pattern.name, model: "pinned" }] : []),
+]);
 
 /** Sends one stream in chunks of random sizes. Returns the number of spans that failed because a worker died. */
 async function sendStream(server: InProcessServer, pattern: string, model: string, seed: number): Promise<number> {
@@ -28,11 +29,17 @@ async function sendStream(server: InProcessServer, pattern: string, model: strin
   // Half of all calls are deaths: now and then all workers have so many in a row that the model counts as of no use.
   const deaths = ["worker_crashed", "inference_timeout", "model_unavailable"];
   for (const error of client.eventsOf("error")) expect(error.code).toBeOneOf(deaths);
+  if (model === "pinned" && pattern === "segmented") {
+    for (const segment of client.eventsOf("segment")) {
+      // No result has audio that its stream has not heard.
+      expect(segment["samples"]).toBe(Math.round((segment.end_time - segment.start_time) * 16_000));
+    }
+  }
   return client.eventsOf("error").length;
 }
 
 /**
- * Defines a test for each pattern and built-in model. Each sends `streams` at a time, until the tests together have
+ * Defines a test for each pattern and model. Each sends `streams` at a time, until the tests together have
  * seen this many deaths of workers. A round of 8 streams costs about 50 deaths on the patterns that cut audio into
  * blocks.
  */
