@@ -33,7 +33,10 @@ export interface JobResult {
   readonly output?: Record<string, unknown>;
   readonly audio?: ResultAudio;
   readonly state?: unknown;
-  /** A pinned model: the call has opened the stream. After `step` or `finish`, the one before is lost. */
+  /**
+   * A pinned model: the call has opened the stream, or `finish` has found none. After `step` or `finish`, the one before
+   * is lost.
+   */
   readonly opened?: true;
   /** A pinned model: the utterance ends with the samples of the job. */
   readonly endpoint?: true;

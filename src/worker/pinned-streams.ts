@@ -187,7 +187,8 @@ export class PinnedStreams {
   #finish(job: JobMessage, call: Call): WorkerResult | Promise<WorkerResult> {
     const { lane } = job;
     const open = this.#open.get(lane);
-    if (open === undefined) return {};
+    // What it was given is lost: without this, nobody would know.
+    if (open === undefined) return { opened: true };
     const closed = (): void | Promise<void> => this.#close(lane);
     const complete = (output: unknown): WorkerResult | Promise<WorkerResult> => {
       // The end of an utterance is no news.

@@ -79,9 +79,9 @@ test("without reset, a stream is closed at the end of its utterance, and the nex
   expect(model.events()).toEqual(["opened 0.0", "finished 0.0", "closed 0.0", "opened 0.1"]);
 });
 
-test("a step without a stream opens one and reports it, and a finish without a stream calls nothing", async () => {
+test("a step without a stream opens one and reports it; a finish without one calls nothing and reports it, too", async () => {
   using model = await pinned();
-  expect(await model.run(job(1, "finish"))).toEqual([{}]);
+  expect(await model.run(job(1, "finish"))).toEqual([{ opened: true }]);
   expect(await model.run(job(1, "step", [0]))).toMatchObject([{ output: { stream: "0.0" }, opened: true }]);
   expect(model.events()).toEqual(["opened 0.0"]);
 });
@@ -101,7 +101,7 @@ test("an error with streamLost closes the stream, and the next step opens anothe
   expect(await model.run(job(1, "step", [0]))).toMatchObject([{ output: { stream: "0.1", samples: 1 }, opened: true }]);
   expect(model.events()).toEqual(["opened 0.0", "closed 0.0", "opened 0.1"]);
   const batch = [job(1, "step", [STEP_ORDERS.lose]), job(2, "finish")];
-  expect(await model.run(...batch)).toEqual([{ error: "gone, as ordered" }, {}]);
+  expect(await model.run(...batch)).toEqual([{ error: "gone, as ordered" }, { opened: true }]);
   expect(model.events().at(-1)).toBe("closed 0.1");
 });
 
@@ -174,7 +174,7 @@ test("methods that release something and throw harm nobody, and are printed once
 test("an open that throws fails its job alone, also in a batch", async () => {
   using model = await pinned({ throws: "open" });
   expect(await model.run(job(1, "start", [0]))).toEqual([{ error: "open fails" }]);
-  expect(await model.run(job(1, "step", [0]), job(2, "finish"))).toEqual([{ error: "open fails" }, {}]);
+  expect(await model.run(job(1, "step", [0]), job(2, "finish"))).toEqual([{ error: "open fails" }, { opened: true }]);
 });
 
 test("a stream without one of its methods is refused with its name", async () => {

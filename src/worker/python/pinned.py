@@ -161,7 +161,10 @@ class PinnedStreams:
         """Ends an utterance. Afterwards the stream is as a new one, or closed."""
         found = self._streams.get(job.lane)
         if found is None:
-            return Result()
+            # What it was given is lost: without this, nobody would know.
+            result = Result()
+            result.opened = True
+            return result
         try:
             result = self._result(self._run(found.stream.finish(job.call)))
         except BaseException:
