@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout } from "bun:test";
-import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { cp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { concat, encode, noise, wav } from "../../support/audio.ts";
+import { root } from "../../support/documents.ts";
 import { BUILD_MS, Executable, parseEvents } from "../../support/executable.ts";
 import { expectExactLedger } from "../../support/ledgers.ts";
 import { shownModels } from "../../support/python-fences.ts";
@@ -16,9 +17,10 @@ import { FORMAT } from "../../support/wire.ts";
 // Far longer than these tests take, so that a busy machine does not fail them.
 setDefaultTimeout(300_000 + BUILD_MS);
 
-const PACKAGES = ["numpy==2.4.6", "sherpa-onnx==2.0.1", "sherpa-onnx-core==2.0.1", "onnx==1.23.2"];
-const OF_ONNX = ["protobuf==7.36.2", "ml_dtypes==0.6.0", "typing_extensions==4.16.0"];
-const environment = await pythonPackages([...PACKAGES, ...OF_ONNX].join("\n"));
+const PACKAGES = ["numpy==2.4.6", "sherpa-onnx==2.0.1", "sherpa-onnx-core==2.0.1"];
+/** Made by tests/support/python/tiny_transducer.py. */
+const WEIGHTS = join(root, "tests", "data", "tiny-transducer");
+const environment = await pythonPackages(PACKAGES.join("\n"));
 const testHere = testWith(environment);
 const python = join(environment ?? "", "bin", "python");
 
@@ -36,12 +38,7 @@ beforeAll(async () => {
   executable = await Executable.create();
   const [shown] = (await shownModels()).filter(({ title }) => title === "sherpa-onnx in docs/sherpa-onnx.md");
   await writeFile(join(executable.folder, "sherpa_model.py"), shown!.text);
-  const weights = join(executable.folder, "weights");
-  await mkdir(weights);
-  const maker = join(import.meta.dir, "..", "..", "support", "python", "tiny_transducer.py");
-  await copyFile(maker, join(executable.folder, "tiny_transducer.py"));
-  const made = Bun.spawnSync([python, "tiny_transducer.py", weights], { cwd: executable.folder });
-  expect([made.exitCode, made.stderr.toString()]).toEqual([0, ""]);
+  await cp(WEIGHTS, join(executable.folder, "weights"), { recursive: true });
   await writeFile(join(executable.folder, "sounds.wav"), wav(S16_MONO, encode("s16", SOUNDS)));
 }, 300_000);
 

@@ -1,7 +1,9 @@
-"""Writes a streaming transducer for sherpa-onnx that needs no training: it says "la" and "di" in turns, once for each sound.
+"""Writes a streaming transducer for sherpa-onnx that needs no training.
 
-Usage: tiny_transducer.py FOLDER. The encoder is of the type "lstm": its state is the loudness of the last frame, so that
-a sound that goes on from one chunk to the next is one word. Needs the package onnx.
+It says "la" and "di" in turns, once for each sound. Its encoder is of the type "lstm": the state is the loudness of the
+last frame, so that a sound that goes on from one chunk to the next is one word.
+
+`python3 tiny_transducer.py tests/data/tiny-transducer` writes the files in the repository again. Needs the package onnx.
 """
 
 import os
