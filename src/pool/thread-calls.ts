@@ -9,10 +9,10 @@ interface OpenCall {
   readonly jobs: readonly JobMessage[];
 }
 
-/** A call that waits for room in the ring. */
-interface WaitingCall {
-  readonly call: number;
-  readonly messages: readonly JobMessage[];
+/** A lane that has ended, but has a call that waits. */
+interface EndedLane {
+  readonly lane: number;
+  readonly post: (last: number | undefined) => void;
 }
 
 /** The calls of a thread that have no result, by their positions in its ring. They end in any order. */
@@ -22,7 +22,8 @@ export class ThreadCalls {
   /** In the order in which they were queued. */
   readonly #open = new Map<number, OpenCall>();
   /** Calls that do not fit into the ring, because the thread takes many at once and has not had the time. */
-  #waiting: WaitingCall[] = [];
+  #waiting: OpenCall[] = [];
+  #forgetting: EndedLane[] = [];
 
   /** @param postJobs posts the jobs of the call at a position, before it is queued */
   constructor(postJobs: (position: number, jobs: readonly JobMessage[]) => void) {
@@ -41,19 +42,25 @@ export class ThreadCalls {
 
   add(call: number, messages: readonly JobMessage[]): void {
     const waits = this.#waiting.length > 0 || !this.#queue(call, messages);
-    if (waits) this.#waiting.push({ call, messages });
+    if (waits) this.#waiting.push({ call, jobs: messages });
   }
 
   /** Queues calls that have waited, as far as there is room. */
   queueWaiting(): void {
-    const stays = this.#waiting.findIndex(({ call, messages }) => !this.#queue(call, messages));
+    const stays = this.#waiting.findIndex(({ call, jobs }) => !this.#queue(call, jobs));
     this.#waiting = stays < 0 ? [] : this.#waiting.slice(stays);
+    this.#forgetEnded();
   }
 
   /** Takes back the last call, if it has this number and was not taken. */
   withdraw(call: number): boolean {
     const last = this.#waiting.at(-1);
-    if (last !== undefined) return last.call === call && this.#waiting.pop() !== undefined;
+    if (last !== undefined) {
+      if (last.call !== call) return false;
+      this.#waiting.pop();
+      this.#forgetEnded();
+      return true;
+    }
     const position = this.ring.lastPosition;
     if (this.#open.get(position)?.call !== call || !this.ring.withdraw()) return false;
     return this.#open.delete(position);
@@ -62,6 +69,7 @@ export class ThreadCalls {
   /** Takes back all calls that were not taken. */
   withdrawAll(): void {
     this.#waiting = [];
+    this.#forgetting = [];
     while (this.ring.withdraw()) this.#open.delete(this.ring.nextPosition);
   }
 
@@ -71,13 +79,15 @@ export class ThreadCalls {
     return undefined;
   }
 
-  /** The position of the last call of a lane that the thread has not taken; undefined: there is none. */
-  lastQueuedOf(lane: number): number | undefined {
-    let last: number | undefined;
-    for (const [position, { jobs }] of this.#open) {
-      if (this.ring.isQueued(position) && jobs.some((job) => job.lane === lane)) last = position;
-    }
-    return last;
+  /**
+   * A lane has ended. Runs `post` when none of its calls waits any more.
+   * @param post receives the position of its last call that the thread has not taken; undefined: there is none
+   */
+  forget(lane: number, post: (last: number | undefined) => void): void {
+    const isOf = ({ jobs }: { readonly jobs: readonly JobMessage[] }): boolean => jobs.some((job) => job.lane === lane);
+    if (this.#waiting.some(isOf)) return void this.#forgetting.push({ lane, post });
+    const queued = [...this.#open].filter(([position, call]) => this.ring.isQueued(position) && isOf(call));
+    post(queued.at(-1)?.[0]);
   }
 
   hasTaken(call: number): boolean {
@@ -100,6 +110,10 @@ export class ThreadCalls {
     const [first = this.ring.nextPosition] = this.#open.keys();
     this.ring.setAnswered(first);
     return results;
+  }
+
+  #forgetEnded(): void {
+    for (const { lane, post } of this.#forgetting.splice(0)) this.forget(lane, post);
   }
 
   /** Returns false when there is no room. */

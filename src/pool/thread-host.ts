@@ -122,8 +122,7 @@ class ThreadHost implements WorkerHost {
 
   forget(lane: number): void {
     if (!this.#lanes.delete(lane)) return;
-    const last = this.#calls.lastQueuedOf(lane);
-    this.#post({ type: "forget", lane, ...(last !== undefined && { last }) });
+    this.#calls.forget(lane, (last) => this.#post({ type: "forget", lane, ...(last !== undefined && { last }) }));
   }
 
   close(): void {

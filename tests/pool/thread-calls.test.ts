@@ -51,3 +51,25 @@ test("a call may run while others go all the way round the positions", () => {
   expect(calls.end([{ position: held.position, inferMs: 1, results: [{}] }])).toMatchObject([{ call: 0 }]);
   expect(calls.positions).toEqual([]);
 });
+
+test("that a lane has ended is posted with its last call that is not taken, when none of its calls waits", () => {
+  const { calls, thread } = connected();
+  const posted: [lane: number, last: number | undefined][] = [];
+  const forget = (lane: number): void => calls.forget(lane, (last) => posted.push([lane, last]));
+  for (let call = 0; call < CallRing.CAPACITY + 2; call++) calls.add(call, [{ ...JOB, lane: call }]);
+  const [first, second] = [CallRing.CAPACITY, CallRing.CAPACITY + 1];
+  for (const lane of [3, 1000, first, second]) forget(lane);
+  expect(posted).toEqual([
+    [3, 3],
+    [1000, undefined],
+  ]);
+  calls.withdraw(second);
+  expect(posted.slice(2)).toEqual([[second, undefined]]);
+  while (thread.queued > 0) thread.take();
+  forget(5);
+  calls.queueWaiting();
+  expect(posted.slice(3)).toEqual([
+    [5, undefined],
+    [first, first],
+  ]);
+});
