@@ -14,6 +14,8 @@ const RATE = 16_000;
 const MESSAGE_MS = 100;
 /** Audio of one call. */
 const PIECE_MS = 500;
+/** Time after which a start that was refused is sent again. */
+const RETRY_MS = 200;
 /** Longest time until the metrics of a model are those of its last call. */
 const METRICS_MS = 1_500;
 /** Ticks of the processor times in /proc. */
@@ -227,7 +229,17 @@ async function connect(server: ServeProcess, n: number, protocols: readonly Prot
   const protocol = protocols[n % protocols.length]!;
   const state = stateOf(n, protocols);
   const client = await server.connect({ path: state === "none" ? "/api/v1/simple" : "/api/v1/stateful" });
-  client.start({ model: `${protocol}-${state}` });
+  // On a busy machine, the inference that tries the engine may take too long at first.
+  await waitUntil("the start of a stream", async () => {
+    const refusals = client.eventsOf("error").length;
+    client.start({ model: `${protocol}-${state}` });
+    await waitUntil("the answer to a start", () => {
+      return client.eventsOf("started").length > 0 || client.eventsOf("error").length > refusals;
+    });
+    if (client.eventsOf("started").length > 0) return true;
+    await Bun.sleep(RETRY_MS);
+    return false;
+  });
   return client;
 }
 
