@@ -1,5 +1,6 @@
 import { type ServiceError, status } from "@grpc/grpc-js";
 
+import { engineWords } from "./engine-words.ts";
 import { EngineError } from "./transport.ts";
 
 /** The status of HTTP that `google/rpc/code.proto` gives for each code of gRPC. */
@@ -20,9 +21,6 @@ const HTTP_STATUS: Readonly<Record<number, number>> = {
 /** For other codes, such as INTERNAL and UNKNOWN. */
 const SERVER_ERROR = 500;
 
-/** Longest text of an engine in a message. */
-const MAX_TEXT = 200;
-
 /*
  * A status may come from the engine, or from @grpc/grpc-js 1.14.7, which makes one for whatever happens to a call and
  * gives no other sign than these texts.
@@ -39,8 +37,12 @@ export function engineError({ code, details }: Pick<ServiceError, "code" | "deta
   if (NOT_CONNECTED.test(details)) return new EngineError("refused", `no connection to the engine${reason(details)}`);
   if (LOST.test(details)) return new EngineError("reset", `the connection to the engine was lost${reason(details)}`);
   if (UNREADABLE.test(details)) return new EngineError("bad_answer", unreadable(details));
-  const text = details === "" ? "" : `: ${details.slice(0, MAX_TEXT)}`;
-  return new EngineError("status", `${status[code]}${text}`, HTTP_STATUS[code] ?? SERVER_ERROR);
+  const words = engineWords(details);
+  return new EngineError(
+    "status",
+    words === "" ? `${status[code]}` : `${status[code]}: ${words}`,
+    HTTP_STATUS[code] ?? SERVER_ERROR,
+  );
 }
 
 /** The code of the system's error, which operators search for, or what is wrong with a certificate. */

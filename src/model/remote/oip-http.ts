@@ -1,6 +1,6 @@
-import { excerpt } from "../../lib/excerpt.ts";
 import { codeOf } from "../../lib/thrown.ts";
 import { readBody } from "./answer-body.ts";
+import { engineWords } from "./engine-words.ts";
 import { decodeAnswer, decodeInputs, encodeRequest, JSON_LENGTH } from "./oip-body.ts";
 import { abortError, checkReachable, refusal } from "./reachability.ts";
 import type { TensorType } from "./tensor.ts";
@@ -194,7 +194,6 @@ export class OipHttp implements EngineTransport {
 
 /** Longest answer with an error. */
 const ERROR_BYTES = 65_536;
-const ERROR_CHARACTERS = 200;
 
 function pathOf({ model, version }: EngineModel): string {
   const path = `/v2/models/${encodeURIComponent(model)}`;
@@ -204,14 +203,9 @@ function pathOf({ model, version }: EngineModel): string {
 /** Returns the words of the engine, if it has some, whatever it says that they are. */
 function errorWords(status: number, bytes: Uint8Array): string {
   const text = new TextDecoder().decode(bytes).trim();
-  const words = withoutTraceback((wordsOf(text) ?? text).trim());
+  const words = engineWords(wordsOf(text) ?? text);
   const prefix = `the engine answered with the status ${status}`;
-  return words === "" ? prefix : `${prefix}: ${excerpt(words, ERROR_CHARACTERS)}`;
-}
-
-/** Returns the last line of a traceback of Python, which has the reason, without the paths of the engine. */
-function withoutTraceback(words: string): string {
-  return words.startsWith("Traceback (most recent call last)") ? words.slice(words.lastIndexOf("\n") + 1) : words;
+  return words === "" ? prefix : `${prefix}: ${words}`;
 }
 
 function wordsOf(text: string): string | undefined {

@@ -208,7 +208,7 @@ describe("a status of the engine", () => {
       },
     });
     const call = transport().infer({ url }, request, { signal: never });
-    const message = `${name}: no ${"x".repeat(197)}`;
+    const message = `${name}: no ${"x".repeat(197)}…`;
     expect(await failureOf(call)).toMatchObject({ name: "EngineError", fault: "status", status: http, message });
   });
 
