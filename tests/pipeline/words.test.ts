@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import type { Job, Outcome } from "../../src/model/job.ts";
 import { Answers } from "../../src/pipeline/answers.ts";
+import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import { moveWords } from "../../src/pipeline/words.ts";
 import { PinnedRun } from "../support/pinned-lane.ts";
 import { pinnedSetup, PipelineRun, SETUPS } from "../support/pipeline-harness.ts";
@@ -72,6 +73,15 @@ describe("words of a result", () => {
       expect(starts).toEqual([0, 0.02, 0.04]);
     }
   });
+});
+
+test("words that a model with state returns at the end of a stream are on the stream's clock already", () => {
+  const start = { interim_results: false, interim_interval_ms: 500 };
+  const context = { sampleRate: 1000, keepsState: true, maxHoldMs: Infinity };
+  const { create } = PATTERNS["stateful"]!.prepare(start, { block_ms: 20 }, context);
+  const run = new PipelineRun({ make: create }).push(new Float32Array(20)).end();
+  run.answer(0, result({}, { output: undefined, state: 1 })).answer(0, result({ words: WORDS }));
+  expect(run.events).toMatchObject([{ type: "data", words: WORDS }]);
 });
 
 describe("an interim for which the model returns nothing", () => {

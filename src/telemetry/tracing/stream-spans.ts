@@ -13,6 +13,10 @@ interface Utterance {
   readonly span: Span;
   /** Start of the span, epoch milliseconds. */
   readonly startedAt: number;
+  /** It is what is left of one that was cut: perhaps nothing. */
+  readonly isRest: boolean;
+  /** It has had a job. */
+  isUsed: boolean;
 }
 
 /**
@@ -56,7 +60,13 @@ export class StreamSpans implements StreamTrace {
   }
 
   speechStarted(channel: number): void {
-    if (this.#recorded) this.#startUtterance(channel, epochMs());
+    if (!this.#recorded) return;
+    const last = this.#utterances[channel]?.at(-1);
+    if (last?.isRest === true && !last.isUsed) {
+      this.#utterances[channel]?.pop();
+      this.#end(last.span);
+    }
+    this.#startUtterance(channel, epochMs());
   }
 
   jobSubmitted(job: TracedJob): JobTrace {
@@ -67,6 +77,7 @@ export class StreamSpans implements StreamTrace {
       ? (this.#utterances[channel]?.[0] ?? this.#startUtterance(channel, now))
       : undefined;
     const parent = utterance?.span ?? this.#span;
+    if (utterance !== undefined) utterance.isUsed = true;
     if (kind === "final") {
       this.#record("decode", parent, this.#decodeStartedAt, this.#decodeEndedAt);
       if (utterance !== undefined) this.#recordEndpointing(utterance, job, now);
@@ -102,10 +113,10 @@ export class StreamSpans implements StreamTrace {
     this.#span.end(epochMs());
   }
 
-  #startUtterance(channel: number, startedAt: number): Utterance {
+  #startUtterance(channel: number, startedAt: number, isRest = false): Utterance {
     const span = this.#start("utterance", this.#span, startedAt);
     span.setAttribute("streamer.channel", channel);
-    const utterance = { span, startedAt };
+    const utterance = { span, startedAt, isRest, isUsed: false };
     (this.#utterances[channel] ??= []).push(utterance);
     return utterance;
   }
@@ -114,7 +125,7 @@ export class StreamSpans implements StreamTrace {
     const others = this.#utterances[channel] ?? [];
     others.shift();
     // The utterance was cut, at its full length or by the model: the speech goes on in the next one.
-    if (silence === undefined && others.length === 0) this.#startUtterance(channel, now);
+    if (silence === undefined && others.length === 0) this.#startUtterance(channel, now, true);
   }
 
   /**

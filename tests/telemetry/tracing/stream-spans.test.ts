@@ -68,6 +68,17 @@ describe("the spans of a stream", () => {
     expect(recorder.names.filter((name) => name === "utterance")).toHaveLength(2);
   });
 
+  test("do not count what is left of a cut utterance as one when it has no speech", () => {
+    const { recorder, stream } = open();
+    stream.speechStarted(0);
+    stream.jobSubmitted({ ...FINAL, silence: undefined }).resultSent();
+    stream.speechStarted(0);
+    stream.jobSubmitted({ ...FINAL, start: 7, end: 8 }).resultSent();
+    stream.ended({});
+    const utterances = recorder.spans.filter(({ name }) => name === "utterance");
+    expect(utterances.map(({ attributes }) => attributes["streamer.start_time"])).toEqual([1, undefined, 7]);
+  });
+
   test("of an interim belong to the current utterance and do not end it", () => {
     const { recorder, stream } = open();
     stream.speechStarted(0);
