@@ -113,10 +113,11 @@ function isElsewhere({ fault, status }: EngineError): boolean {
 
 /**
  * Returns true for a refusal that says that the engine works, and for one that has too much to do. The last endpoint in
- * service also keeps it when its model fails, since that may be due to the audio of one stream, and must not take the
- * others down.
+ * service also keeps it when its model fails, or its answer cannot be read, since that may be due to the audio of one
+ * stream, and must not take the others down.
  */
 function isAnswer({ fault, status = 0 }: EngineError, isLast: boolean): boolean {
+  if (fault === "bad_answer") return isLast;
   if (fault !== "status") return false;
   return status < 500 || (isLast && !BUSY_OR_DOWN.has(status));
 }

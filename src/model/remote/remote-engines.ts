@@ -19,6 +19,8 @@ import { type EngineAddress, EngineError, type EngineTransport } from "./transpo
 /** Longest time for the answer to a check of readiness, and to a request for metadata. */
 const CHECK_MS = 5_000;
 const OBSERVE_MS = 1_000;
+/** Longest time for an inference with silence: a server must be able to start while an engine is frozen. */
+const PROBE_MS = 30_000;
 
 /** The engines of a remote model, from their addresses to the calls. */
 export class RemoteEngines {
@@ -106,7 +108,7 @@ export class RemoteEngines {
 
   /** Makes an inference with a second of silence. What it says of the settings is printed. */
   async #probe(address: EngineAddress): Promise<void> {
-    const { timeout_ms: timeoutMs } = this.#settings;
+    const timeoutMs = Math.min(PROBE_MS, this.#settings.timeout_ms);
     try {
       const request = await this.#requests.probe(() => this.#readInputs(address));
       const answer = await this.#within(timeoutMs, (signal) => this.#transport.infer(address, request, { signal }));

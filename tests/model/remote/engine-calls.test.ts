@@ -170,20 +170,19 @@ describe("a call", () => {
   });
 });
 
-describe("an endpoint whose model fails with 500", () => {
+describe.each([
+  ["whose model fails with 500", status(500)],
+  ["whose answers cannot be read", new EngineError("bad_answer", "")],
+])("an endpoint %s", (_, error) => {
   test("leaves service if there is another one", async () => {
-    const {
-      failure,
-      calls: engine,
-      made,
-    } = calls((url) => (url === URLS[0] ? Promise.reject(status(500)) : Promise.resolve(answer)));
-    for (let call = 0; call < 3; call++) await failure();
-    for (let call = 0; call < 10; call++) await engine.infer(request, { final: true });
-    expect(made.filter((url) => url === URLS[0])).toHaveLength(3);
+    const made = calls((url) => (url === URLS[0] ? Promise.reject(error) : Promise.resolve(answer)));
+    for (let call = 0; call < 3; call++) await made.failure();
+    for (let call = 0; call < 10; call++) await made.calls.infer(request, { final: true });
+    expect(made.made.filter((url) => url === URLS[0])).toHaveLength(3);
   });
 
   test("stays if it is the last one, so that the audio of one stream does not take down all", async () => {
-    const { failure, endpoints } = calls(() => Promise.reject(status(500)), { urls: ["http://a:1"] });
+    const { failure, endpoints } = calls(() => Promise.reject(error), { urls: ["http://a:1"] });
     for (let call = 0; call < 20; call++) await failure();
     expect(endpoints.unavailable).toBeUndefined();
   });
