@@ -184,14 +184,14 @@ export interface SettingDescription {
   readonly meaning?: string;
 }
 
-/** A number that depends on the settings of the model, which are valid and complete. */
-export type BySettings = (settings: Record<string, unknown>) => number;
+/** A value that depends on the settings of the model, which are valid and complete. */
+export type BySettings<Value> = (settings: Record<string, unknown>) => Value;
 
 /** The default export of a model file. */
 export interface ModelModule {
   readonly name: string;
   /** Sample rate of the audio, 4,000 to 384,000 Hz; default 16,000. Streams are resampled to it. */
-  readonly sampleRate?: number | BySettings;
+  readonly sampleRate?: number | BySettings<number>;
   /**
    * Largest number of spans for one `inferBatch` or `stepBatch`, 1 to 1024; default 1. Stateful models are not batched.
    */
@@ -225,13 +225,13 @@ export interface ModelModule {
    * refused with their name, so that a misspelled option does not go unnoticed. Without this list all are passed on;
    * with an empty one, none is.
    */
-  readonly options?: readonly string[];
+  readonly options?: readonly string[] | BySettings<readonly string[]>;
   /**
    * Calls that one instance takes at once, 1 to 1024, for a model that waits for something else, such as a server: each
    * call returns a promise. A model that blocks runs them one after the other. A call that takes too long is aborted by
    * `Call.signal`, and its worker lives on if the promise settles within 5 s. By default, and without these rules, one.
    */
-  readonly concurrency?: number | BySettings;
+  readonly concurrency?: number | BySettings<number>;
   /** Metrics of the model by name, at most 32, with at most 256 series together. See `LoadContext.metrics`. */
   readonly metrics?: Readonly<Record<string, MetricDeclaration>>;
   /** Returns one sentence for each problem with the settings. Runs before `load`. */

@@ -7,7 +7,7 @@ import { levels } from "./built-in/levels.ts";
 import { engineCount, remote } from "./built-in/remote.ts";
 import { simulated } from "./built-in/simulated.ts";
 import type { ModelModule } from "./model.ts";
-import { numberField } from "./module-fields.ts";
+import { fieldValue } from "./module-fields.ts";
 import { resolveSettings, type SettingDescriptions } from "./settings.ts";
 
 /** The models of the program, by name. */
@@ -55,7 +55,7 @@ export function describeModelSettings(nameOrPath: string): SettingDescriptions {
 export function concurrentRequests(nameOrPath: string, configured: Readonly<Record<string, unknown>>): number {
   if (nameOrPath !== remote.name) return 0;
   const { settings } = resolveSettings(remote, configured);
-  return (numberField(remote, "concurrency", settings) ?? 0) + engineCount(settings);
+  return (fieldValue(remote, "concurrency", settings) ?? 0) + engineCount(settings);
 }
 
 /** Returns the number of workers that a model has by default; undefined: one for each processor. */

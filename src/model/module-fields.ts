@@ -1,7 +1,7 @@
 import { describeValue } from "../lib/excerpt.ts";
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../lib/sample-format.ts";
 import { findMetricProblems } from "./metric-fields.ts";
-import type { ModelModule } from "./model.ts";
+import type { BySettings, ModelModule } from "./model.ts";
 
 /** A check of one field: what it allows, in words that follow "allowed: ", and the test. */
 type FieldCheck = readonly [allowed: string, test: (value: unknown) => boolean];
@@ -46,7 +46,8 @@ const OPTIONAL_FIELDS: Readonly<Record<string, FieldCheck>> = {
 };
 
 /** Fields whose value may be a function of the settings. */
-const BY_SETTINGS = ["sampleRate", "concurrency"] as const;
+const BY_SETTINGS = ["sampleRate", "concurrency", "options"] as const;
+type BySettingsField = (typeof BY_SETTINGS)[number];
 
 const FIELDS = { ...REQUIRED_FIELDS, ...OPTIONAL_FIELDS };
 
@@ -60,18 +61,17 @@ export function findProblems(exported: unknown): string[] {
   return [...problems, ...findMetricProblems(module["metrics"])];
 }
 
-/** Returns the value of a field that may depend on the settings. Throws an error if that is not allowed. */
-export function numberField(
-  module: ModelModule,
-  name: (typeof BY_SETTINGS)[number],
+/** Returns the value of a field that may depend on the settings. Throws an error if it is not allowed. */
+export function fieldValue<Name extends BySettingsField>(
+  module: Pick<ModelModule, BySettingsField>,
+  name: Name,
   settings: Record<string, unknown>,
-): number | undefined {
-  const declared = module[name];
-  if (typeof declared !== "function") return declared;
-  const value: unknown = declared(settings);
-  const [problem] = findFieldProblems([name], () => value);
+): Exclude<ModelModule[Name], BySettings<unknown>> {
+  const declared: unknown = module[name];
+  const value: unknown = typeof declared === "function" ? (declared as BySettings<unknown>)(settings) : declared;
+  const [problem] = value === undefined ? [] : findFieldProblems([name], () => value);
   if (problem !== undefined) throw new Error(problem);
-  return value as number;
+  return value as Exclude<ModelModule[Name], BySettings<unknown>>;
 }
 
 /**

@@ -8,7 +8,7 @@ import { loadModule } from "../model/load-module.ts";
 import type { ModelInfo } from "../model/model-info.ts";
 import type { AnyModel, Call, LoadContext, ModelModule, PinnedModel, StatefulModel } from "../model/model.ts";
 import { isModelPath } from "../model/models.ts";
-import { numberField } from "../model/module-fields.ts";
+import { fieldValue } from "../model/module-fields.ts";
 import { resolveSettings } from "../model/settings.ts";
 import { defaultExportPlace, stackPlace } from "../model/source-place.ts";
 import { type ModelTracing, NO_MODEL_TRACING, openModelTracing } from "../telemetry/tracing/model-tracing.ts";
@@ -47,8 +47,9 @@ export async function loadModel(message: ModelToLoad): Promise<LoadedModel> {
   const model = await run("load()", () => module.load(settings, context));
   checkModel(module, model, message.model);
   const stateful = isStateful(model);
-  const sampleRate = numberField(module, "sampleRate", settings) ?? DEFAULT_SAMPLE_RATE;
-  const concurrency = numberField(module, "concurrency", settings);
+  const sampleRate = fieldValue(module, "sampleRate", settings) ?? DEFAULT_SAMPLE_RATE;
+  const concurrency = fieldValue(module, "concurrency", settings);
+  const options = fieldValue(module, "options", settings);
   const [loadedMs, delayMs] = [performance.now(), runDelayMs()];
   await run("the warm-up", () => warmUp(model, sampleRate));
   const warmMs = performance.now();
@@ -61,7 +62,7 @@ export async function loadModel(message: ModelToLoad): Promise<LoadedModel> {
     maxBatch: stateful ? 1 : (module.maxBatch ?? 1),
     maxBatchWaitMs: module.maxBatchWaitMs ?? 0,
     idempotent: module.idempotent ?? false,
-    ...(module.options && { options: [...module.options] }),
+    ...(options && { options: [...options] }),
     ...(concurrency !== undefined && { concurrency }),
     ...(module.metrics && { metrics: module.metrics }),
     nativeAddon: new AddonFlag(message.addonFlag).isSet,

@@ -10,6 +10,7 @@ export const remote: ModelModule = {
   name: "remote",
   sampleRate: (settings) => v.parse(remoteSettings, settings).sample_rate,
   concurrency: (settings) => concurrencyOf(v.parse(remoteSettings, settings)),
+  options: (settings) => Object.keys(v.parse(remoteSettings, settings).options ?? {}),
   idempotent: true,
   traces: true,
   metrics: REMOTE_METRICS,

@@ -18,7 +18,7 @@ export class RemoteModel implements Model<object> {
   }
 
   async infer(audio: Float32Array, call: Call): Promise<object> {
-    const answer = await this.#engines.calls.infer(this.#requests.request(audio), call);
+    const answer = await this.#engines.calls.infer(this.#requests.request(audio, call.options), call);
     return this.#requests.read(answer)[0];
   }
 
@@ -49,7 +49,9 @@ export class RemoteStatefulModel implements StatefulModel<object, RemoteState> {
   }
 
   async step(audio: Float32Array, state: RemoteState, call: Call): Promise<RemoteStep> {
-    return this.#requests.read(await this.#engines.calls.infer(this.#requests.request(audio, state), call));
+    return this.#requests.read(
+      await this.#engines.calls.infer(this.#requests.request(audio, call.options, state), call),
+    );
   }
 
   close(): void {

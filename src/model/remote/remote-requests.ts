@@ -27,13 +27,14 @@ export class RemoteRequests {
     this.#stateOutputs = [...this.#states.values()];
   }
 
-  request(audio: Float32Array, { tensors }: RemoteState = { tensors: [] }): EngineRequest {
+  /** Throws an error for the client if one of its options is not allowed. */
+  request(audio: Float32Array, options: unknown, { tensors }: RemoteState = { tensors: [] }): EngineRequest {
     const { model, version } = this.#settings;
     const outputs = this.#tensors.wanted(this.#stateOutputs);
     return {
       model,
       version,
-      inputs: [...this.#tensors.inputs(audio), ...tensors],
+      inputs: [...this.#tensors.inputs(audio, options), ...tensors],
       ...(outputs && { outputs }),
     };
   }
@@ -61,7 +62,7 @@ export class RemoteRequests {
   /** Returns an inference with a second of silence. @param readInputs returns the inputs of the model */
   async probe(readInputs: () => Promise<readonly TensorType[]>): Promise<EngineRequest> {
     const state = this.#states.size === 0 ? undefined : this.firstState(await readInputs());
-    const request = this.request(new Float32Array(this.#settings.sample_rate), state);
+    const request = this.request(new Float32Array(this.#settings.sample_rate), undefined, state);
     if (this.#settings.state?.sequence !== true) return request;
     return { ...request, sequence: { id: sequenceId(), start: true, end: true } };
   }

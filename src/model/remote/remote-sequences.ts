@@ -1,5 +1,6 @@
 import type { Call, PinnedModel, PinnedStream } from "../model.ts";
 import type { Endpoint } from "./endpoint.ts";
+import type { CallContext } from "./engine-calls.ts";
 import type { RemoteEngines } from "./remote-engines.ts";
 import { RemoteFailure } from "./remote-failure.ts";
 import { type RemoteRequests, sequenceId } from "./remote-requests.ts";
@@ -19,8 +20,8 @@ export class RemoteSequences implements PinnedModel<object> {
     return this.#engines.warmUp();
   }
 
-  open(): PinnedStream<object> {
-    return new RemoteStream(this.#requests, this.#engines);
+  open({ options }: Call): PinnedStream<object> {
+    return new RemoteStream(this.#requests, this.#engines, options);
   }
 
   close(): void {
@@ -38,12 +39,15 @@ interface Sequence {
 class RemoteStream implements PinnedStream<object> {
   readonly #requests: RemoteRequests;
   readonly #engines: RemoteEngines;
+  readonly #options: unknown;
   /** Undefined: the next step begins one. */
   #sequence: Sequence | undefined;
 
-  constructor(requests: RemoteRequests, engines: RemoteEngines) {
+  /** @param options those of the client */
+  constructor(requests: RemoteRequests, engines: RemoteEngines, options: unknown) {
     this.#requests = requests;
     this.#engines = engines;
+    this.#options = options;
   }
 
   async step(audio: Float32Array, call: Call): Promise<object> {
@@ -74,7 +78,7 @@ class RemoteStream implements PinnedStream<object> {
 
   async #begin(audio: Float32Array, call: Call): Promise<EngineAnswer> {
     const id = sequenceId();
-    const request = { ...this.#requests.request(audio), sequence: { id, start: true, end: false } };
+    const request = { ...this.#requests.request(audio, this.#options), sequence: { id, start: true, end: false } };
     let chosen: Endpoint | undefined;
     const answer = await this.#engines.calls.infer(request, call, (endpoint) => (chosen = endpoint));
     this.#sequence = chosen && { id, endpoint: chosen };
@@ -82,13 +86,9 @@ class RemoteStream implements PinnedStream<object> {
   }
 
   /** A step that fails may have reached the engine or not, so that the sequence cannot go on. */
-  async #send(
-    audio: Float32Array,
-    call: Pick<Call, "final" | "signal" | "traceparent">,
-    end: boolean,
-  ): Promise<EngineAnswer> {
+  async #send(audio: Float32Array, call: CallContext, end: boolean): Promise<EngineAnswer> {
     const { id, endpoint } = this.#sequence!;
-    const request = { ...this.#requests.request(audio), sequence: { id, start: false, end } };
+    const request = { ...this.#requests.request(audio, this.#options), sequence: { id, start: false, end } };
     try {
       return await this.#engines.calls.inferAt(endpoint, request, call);
     } catch (error) {

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../../lib/sample-format.ts";
 import { numberWithin, whole } from "../../protocol/field.ts";
 import { about } from "../built-in/setting-schema.ts";
-import { type Datatype, isDatatype } from "./tensor.ts";
+import { type Datatype, isDatatype, isElement } from "./tensor.ts";
 
 /** Most URLs of engines. */
 const MAX_URLS = 64;
@@ -53,6 +53,7 @@ export const remoteSettings = v.strictObject({
   rank: v.optional(v.pipe(whole(1, 3), about("", "dimensions of the audio: n, 1 x n or 1 x 1 x n")), 2),
   length_input: v.optional(v.pipe(text, about("", "input tensor with the number of samples"))),
   inputs: v.optional(v.record(text, constant, "an object of { datatype, shape, data } by name")),
+  options: v.optional(v.pipe(texts("input tensors by option"), about("", "input tensors by option of the client"))),
   output: v.optional(v.pipe(text, about("", "the one output tensor that is wanted"))),
   fields: v.optional(v.pipe(texts("output tensors by field"), about("", "output tensors by field of the result"))),
   encoding: v.optional(v.picklist(["auto", "binary", "json"], "auto, binary, json"), "auto"),
@@ -119,12 +120,9 @@ function findMisfits(name: string, { datatype, shape, data }: v.InferOutput<type
   const elements = shape.reduce((product, size) => product * size, 1);
   if (data.length !== elements)
     return [`inputs.${name}: found ${data.length} elements; allowed: ${elements}, by its shape`];
-  const isWhole = datatype !== "BYTES" && !datatype.startsWith("FP");
-  const fits = (value: unknown) =>
-    datatype === "BYTES"
-      ? typeof value === "string"
-      : typeof value !== "string" && (!isWhole || Number.isInteger(Number(value)));
-  return data.every(fits) ? [] : [`inputs.${name}: found elements of another type; allowed: ${datatype}`];
+  return data.every((value) => isElement(value, datatype))
+    ? []
+    : [`inputs.${name}: found elements of another type; allowed: ${datatype}`];
 }
 
 /** Returns the calls that all engines together have under way. */

@@ -1,10 +1,11 @@
+import { describeValue } from "../../lib/excerpt.ts";
 import type { RemoteSettings } from "./settings.ts";
-import { ARRAYS, type NumberType, type Tensor, type TensorData } from "./tensor.ts";
+import { ARRAYS, elementsOf, isElement, type NumberType, type Tensor, type TensorData } from "./tensor.ts";
 import { type EngineAnswer, EngineError } from "./transport.ts";
 
 type TensorSettings = Pick<
   RemoteSettings,
-  "input" | "datatype" | "rank" | "length_input" | "inputs" | "output" | "fields"
+  "input" | "datatype" | "rank" | "length_input" | "inputs" | "options" | "output" | "fields"
 >;
 
 /** Conversion of the audio to input tensors, and of output tensors to fields of a result. */
@@ -23,20 +24,40 @@ export class TensorFields {
     this.#fields = fields && new Map(Object.entries(fields));
   }
 
-  /** Returns the tensors of a call. */
-  inputs(audio: Float32Array): Tensor[] {
+  /** Returns the tensors of a call. Throws an error for the client if an option cannot be one. @param options of it */
+  inputs(audio: Float32Array, options?: unknown): Tensor[] {
     const { input, datatype, rank, length_input: lengthInput } = this.#settings;
     const shape = [...Array<number>(rank - 1).fill(1), audio.length];
-    const tensors: Tensor[] = [{ name: input, datatype, shape, data: convert(audio, datatype) }, ...this.#constants];
+    const given = this.#optionTensors(options);
+    const constants = this.#constants.filter(({ name }) => !given.some((tensor) => tensor.name === name));
+    const tensors: Tensor[] = [
+      { name: input, datatype, shape, data: convert(audio, datatype) },
+      ...constants,
+      ...given,
+    ];
     if (lengthInput === undefined) return tensors;
-    const lengthShape = rank === 1 ? [1] : [1, 1];
-    const length: Tensor = {
-      name: lengthInput,
-      datatype: "INT64",
-      shape: lengthShape,
-      data: BigInt64Array.of(BigInt(audio.length)),
-    };
-    return [...tensors, length];
+    const data = BigInt64Array.of(BigInt(audio.length));
+    return [...tensors, { name: lengthInput, datatype: "INT64", shape: this.#oneElement, data }];
+  }
+
+  /** The shape of a tensor with one element. */
+  get #oneElement(): readonly number[] {
+    return this.#settings.rank === 1 ? [1] : [1, 1];
+  }
+
+  /** Returns the options of the client that are inputs: texts, or of the type of the constant that they replace. */
+  #optionTensors(options: unknown): Tensor[] {
+    if (typeof options !== "object" || options === null) return [];
+    const values: Readonly<Record<string, unknown>> = { ...options };
+    const named = Object.entries(this.#settings.options ?? {}).filter(([option]) => values[option] !== undefined);
+    return named.map(([option, name]) => {
+      const { datatype = "BYTES", shape = this.#oneElement } = this.#constants.find((each) => each.name === name) ?? {};
+      const value = values[option];
+      if (elementsOf(shape) === 1 && isElement(value, datatype))
+        return { name, datatype, shape, data: arrayOf(datatype, [value]) };
+      const allowed = `a value for a tensor of the type ${datatype} with one element`;
+      throw new Error(`options.${option}: found ${describeValue(value)}; allowed: ${allowed}`);
+    });
   }
 
   /** Returns the names of the outputs that are wanted; undefined: all. @param others that are no fields */

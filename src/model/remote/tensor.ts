@@ -61,4 +61,11 @@ export function elementsOf(shape: unknown): number | undefined {
   return elements <= MAX_ELEMENTS ? elements : undefined;
 }
 
+/** Returns true for a value that can be an element of this type. */
+export function isElement(value: unknown, datatype: Datatype): value is number | string | boolean {
+  if (datatype === "BYTES") return typeof value === "string";
+  if (typeof value !== "number" && typeof value !== "boolean") return false;
+  return datatype.startsWith("FP") || Number.isSafeInteger(Number(value));
+}
+
 const MAX_ELEMENTS = 2 ** 31;

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { remote } from "../../../src/model/built-in/remote.ts";
 import { concurrentRequests, defaultWorkers } from "../../../src/model/models.ts";
-import { numberField } from "../../../src/model/module-fields.ts";
+import { fieldValue } from "../../../src/model/module-fields.ts";
 import { resolveSettings } from "../../../src/model/settings.ts";
 
 const needed = { urls: ["http://a:8000"], model: "asr" };
@@ -75,9 +75,25 @@ describe("the settings of a remote model", () => {
   });
 });
 
+test("a remote model takes the options that are inputs of the engine, and no others", () => {
+  const optionsOf = (settings: object) =>
+    fieldValue(remote, "options", resolveSettings(remote, { ...needed, ...settings }).settings);
+  expect(optionsOf({})).toEqual([]);
+  expect(optionsOf({ options: { language: "LANGUAGE" } })).toEqual(["language"]);
+});
+
+test("a field that depends on the settings is checked like one that does not", () => {
+  const model = { sampleRate: () => 1, concurrency: 4 };
+  expect(fieldValue(model, "concurrency", {})).toBe(4);
+  expect(fieldValue(model, "options", {})).toBeUndefined();
+  expect(() => fieldValue(model, "sampleRate", {})).toThrow(
+    "sampleRate: found 1; allowed: an integer from 4000 to 384000",
+  );
+});
+
 test("a remote model has one worker, which has calls of all engines under way, at the sample rate that is configured", () => {
   const { settings } = resolveSettings(remote, { ...needed, urls: "http://a,http://b", sample_rate: 8_000 });
   expect([defaultWorkers("remote"), defaultWorkers("levels")]).toEqual([1, undefined]);
-  expect(numberField(remote, "concurrency", settings)).toBe(32);
-  expect(numberField(remote, "sampleRate", settings)).toBe(8_000);
+  expect(fieldValue(remote, "concurrency", settings)).toBe(32);
+  expect(fieldValue(remote, "sampleRate", settings)).toBe(8_000);
 });

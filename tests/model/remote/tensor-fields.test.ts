@@ -39,6 +39,33 @@ describe("the inputs of a call", () => {
   });
 });
 
+describe("options of a client", () => {
+  const inputs = { beam: { datatype: "INT32" as const, shape: [1], data: [4] } };
+  const fields = new TensorFields({ ...settings, inputs, options: { language: "LANGUAGE", beam_size: "beam" } });
+
+  test("are texts, or take the place of a constant, with its type", () => {
+    expect(fields.inputs(new Float32Array(1)).slice(1)).toEqual([tensor("beam", "INT32", [1], Int32Array.of(4))]);
+    expect(fields.inputs(new Float32Array(1), { beam_size: 8, language: "de" }).slice(1)).toEqual([
+      tensor("LANGUAGE", "BYTES", [1, 1], ["de"]),
+      tensor("beam", "INT32", [1], Int32Array.of(8)),
+    ]);
+  });
+
+  test.each([
+    [{ language: 1 }, "options.language: found 1; allowed: a value for a tensor of the type BYTES with one element"],
+    [
+      { beam_size: 1.5 },
+      "options.beam_size: found 1.5; allowed: a value for a tensor of the type INT32 with one element",
+    ],
+    [
+      { beam_size: {} },
+      "options.beam_size: found an object; allowed: a value for a tensor of the type INT32 with one element",
+    ],
+  ])("of another type are refused: %j", (options, message) => {
+    expect(() => fields.inputs(new Float32Array(1), options)).toThrow(message);
+  });
+});
+
 describe("the fields of a result", () => {
   const outputs = [
     tensor("text", "BYTES", [1, 1], ["hello"]),
