@@ -72,8 +72,8 @@ export class EventPrinter {
     const final = event.is_final === true ? "final  " : "";
     const line = formatLine(event.channel, span, `${final}${this.#output(event, audio)}`);
     if (latencyMs === undefined) return this.#screen.print(line, TEXT_COLUMN);
-    const latency = this.#screen.paint("dim", `   ${Math.round(latencyMs)} ms after end of speech`);
-    return this.#screen.print(`${line}${latency}`, TEXT_COLUMN);
+    const latency = this.#screen.paint("dim", `${Math.round(latencyMs)} ms after end of speech`);
+    return this.#screen.print(line, TEXT_COLUMN, latency);
   }
 
   /** Prints a line, or on a terminal updates it in place: the end of a long text stays in sight, since it is the news. */

@@ -1,6 +1,6 @@
 import { CURSOR_AT_END, CURSOR_AT_START, type LiveLines } from "./live-lines.ts";
 import type { Output } from "./output.ts";
-import { cutStart, cutText, hangText } from "./wrapped-text.ts";
+import { cutStart, cutText, GAP, hangText } from "./wrapped-text.ts";
 
 /** Codes of SGR, the ANSI sequence for text style. */
 const COLOURS = { dim: 2, red: 31, green: 32, yellow: 33, magenta: 35, cyan: 36 };
@@ -55,10 +55,10 @@ export class Screen {
 
   /**
    * Prints a result, one line. On a terminal, a longer line is broken at spaces and continued at the column `indent`, if
-   * that is given. Returns a promise if the output cannot take more now.
+   * that is given, and `tail` follows in one piece. Returns a promise if the output cannot take more now.
    */
-  print(line: string, indent?: number): Promise<void> | undefined {
-    return this.#writeLine(this.#out, line, indent);
+  print(line: string, indent?: number, tail = ""): Promise<void> | undefined {
+    return this.#writeLine(this.#out, line, indent, tail);
   }
 
   /** Prints a notice, as `print` does a result. */
@@ -99,9 +99,10 @@ export class Screen {
     return this.#colour && this.#out.isTerminal ? `\u001B[${COLOURS[colour]}m${text}\u001B[0m` : text;
   }
 
-  #writeLine(output: Output, text: string, indent: number | undefined): Promise<void> | undefined {
+  #writeLine(output: Output, text: string, indent: number | undefined, tail = ""): Promise<void> | undefined {
     const isWrapped = output.isTerminal && indent !== undefined;
-    const line = isWrapped ? hangText(text, output.columns - 1, indent) : text;
+    const whole = tail === "" ? text : `${text}${GAP}${tail}`;
+    const line = isWrapped ? hangText(text, output.columns - 1, indent, tail) : whole;
     const live = this.#liveOutput;
     if (live === undefined || this.#drawn.length === 0) return output.write(`${line}\n`);
     if (output === live) return output.write(`${this.#eraseLive()}${line}\n${this.#drawLive()}`);

@@ -2,6 +2,8 @@
 const MIN_TEXT_WIDTH = 20;
 /** Indentation of hanging lines on a terminal that is too narrow for columns. */
 const NARROW_INDENT = 2;
+/** Stands between a line and its tail. */
+export const GAP = "   ";
 /** Stands where a line was cut. */
 const ELLIPSIS = "...";
 
@@ -28,13 +30,19 @@ function breakLines(text: string, room: number, indent: number): string {
 }
 
 /**
- * Breaks a line at spaces and indents every line but the first. On a terminal that is too narrow for that, the columns
- * before the indentation are set without the space between them, and the other lines are indented by two.
+ * Breaks a line at spaces and indents every line but the first. `tail` follows behind a gap, and is not broken: where it
+ * does not fit, it has a line of its own. On a terminal that is too narrow for that, the columns before the indentation
+ * are set without the space between them, and the other lines are indented by two.
  */
-export function hangText(line: string, width: number, indent: number): string {
+export function hangText(line: string, width: number, indent: number, tail = ""): string {
   const [head, text] = [line.slice(0, indent), line.slice(indent)];
-  if (width - indent >= MIN_TEXT_WIDTH) return head + breakLines(text, width - indent, indent).slice(indent);
-  const close = head.trimStart().replaceAll(/ {2,}/g, " ") + text;
+  if (width - indent >= MIN_TEXT_WIDTH) {
+    const broken = head + breakLines(text, width - indent, indent).slice(indent);
+    if (tail === "") return broken;
+    const fits = Bun.stringWidth(`${broken.slice(broken.lastIndexOf("\n") + 1)}${GAP}${tail}`) <= width;
+    return `${broken}${fits ? GAP : `\n${" ".repeat(indent)}`}${tail}`;
+  }
+  const close = `${head.trimStart().replaceAll(/ {2,}/g, " ")}${text}${tail === "" ? "" : ` ${tail}`}`;
   return breakLines(close, Math.max(1, width - NARROW_INDENT), NARROW_INDENT).slice(NARROW_INDENT);
 }
 

@@ -65,6 +65,15 @@ test("of an interim that is wider than the terminal, the newest words are shown;
   ]);
 });
 
+test("the latency of a final result is never broken", async () => {
+  const printed = new Printed(80);
+  printed.segment(1, 3.1, true, { text: "eight of spades four of clubs seven" }, 640);
+  expect(await printed.lines).toEqual([
+    '[1]      1.20 -    3.10  final  "eight of spades four of clubs seven"',
+    "                         640 ms after end of speech",
+  ]);
+});
+
 test("the words of each channel have a colour of their own, their numbers and times have none", () => {
   const printed = new Printed(100, { colour: true });
   printed.segment(0, 2, true, { text: "left", count: 5 });

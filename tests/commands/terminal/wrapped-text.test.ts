@@ -23,6 +23,14 @@ test("the first line of a hanging text keeps what stands before the indentation"
   expect(hangText("label   one two three four five", 30, 8)).toBe("label   one two three four\n        five");
 });
 
+test("the tail of a hanging text is not broken: it stands behind the text, or in a line of its own", () => {
+  expect(hangText("label   one two three", 40, 8, "5 ms after it")).toBe("label   one two three   5 ms after it");
+  expect(hangText("label   one two three", 36, 8, "5 ms after it")).toBe(
+    "label   one two three\n        5 ms after it",
+  );
+  expect(hangText("label   one", 18, 8, "5 ms after it"), "too narrow").toBe("label one 5 ms\n  after it");
+});
+
 test("on a terminal that is too narrow for columns, a hanging text fits all the same", () => {
   const line = "[0]      2.51 -    4.20  final count=27,040 and more";
   expect(hangText(line, 29, 25)).toBe("[0] 2.51 - 4.20 final\n  count=27,040 and more");
