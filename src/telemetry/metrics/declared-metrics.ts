@@ -74,7 +74,11 @@ export class ReportedMetrics implements Disposable {
     for (const [name, declaration] of Object.entries(declared)) {
       const family = families.declare(name, declaration);
       if (typeof family === "string") refuse(name, family);
-      else this.#declared.set(name, { declaration, family });
+      else {
+        this.#declared.set(name, { declaration, family });
+        // It starts at 0, so that queries need not handle its absence. The values of labels are not known.
+        if (family.definition.labels.length === 1) family.with({ model });
+      }
     }
     this.#observed = registry.onCollect(() => this.#collect());
   }

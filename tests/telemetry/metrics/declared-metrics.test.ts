@@ -50,6 +50,13 @@ test("counters and histograms of all workers add up and stay; gauges add up and 
   expect(refused).toEqual([]);
 });
 
+test("metrics without labels are shown from the start", async () => {
+  const metrics = new ServerMetrics();
+  declare(metrics, "remote");
+  expect(await lines(metrics)).toContain('streamer_model_open{model="remote"} 0');
+  expect(await lines(metrics)).toContain('streamer_model_seconds_count{model="remote"} 0');
+});
+
 test("two models with the same declaration share a metric; with another one, and with a name of the server, it is refused", async () => {
   const metrics = new ServerMetrics();
   declare(metrics, "a").reported.add(0, [{ name: "requests", labels: ["x"], value: 1 }], true);
@@ -65,7 +72,7 @@ test("two models with the same declaration share a metric; with another one, and
     "reloads: streamer_model_reloads_total is a metric of the server",
   ]);
   other.reported.add(0, [{ name: "requests", labels: [], value: 9 }], true);
-  expect(await lines(metrics)).toEqual([
+  expect((await lines(metrics)).filter((line) => line.startsWith("streamer_model_requests"))).toEqual([
     'streamer_model_requests_total{model="a",endpoint="x"} 1',
     'streamer_model_requests_total{model="b",endpoint="x"} 2',
   ]);
