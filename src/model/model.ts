@@ -2,7 +2,8 @@
  * The interface of a model, `streamer/model`. It has types only. The default export of a model file is a `ModelModule`,
  * whose `load` returns the model.
  *
- * A model runs on worker threads. Each worker has its own instance and makes one call at a time, so a call may block.
+ * A model runs on worker threads. Each worker has its own instance and makes one call at a time, so a call may block;
+ * a model that waits instead may take several at once.
  * Console output goes to standard error.
  */
 
