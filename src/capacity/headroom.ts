@@ -144,9 +144,8 @@ export class Headroom {
   }
 
   #placeShortage({ model, channels }: Demand): Shortage | undefined {
-    const { places } = this.#modelOf(model);
-    if (places === undefined || places.open + channels <= places.allowed) return undefined;
-    const { open, allowed } = places;
+    const { open, allowed } = this.#modelOf(model).places ?? { open: 0, allowed: Infinity };
+    if (open + channels <= allowed) return undefined;
     const message = `model "${model}" has ${open} of ${allowed} streams open (max_streams_per_worker)`;
     return { resource: "streams", needed: open + channels, allowed, message };
   }
@@ -216,12 +215,12 @@ export class Headroom {
     const streams = this.#streams.size;
     if (streams === 0) return;
     const { load, arena } = this.#limits;
-    const offered = [...this.#models].map(([name, { workers }]) => this.#offered(name) / workers);
-    const most = Math.max(0, ...offered);
+    const used = [...this.#models].map(([name, model]) => model.shareUsed(this.#offered(name), load));
+    const most = Math.max(0, ...used);
     const count = this.#count;
     this.#carried = {
       event_loop: this.#thread.measured ? this.#thread.streams(load) : this.#carried.event_loop,
-      workers: most > 0 ? (count * load) / most : this.#carried.workers,
+      workers: most > 0 ? count / most : this.#carried.workers,
       memory: (count * this.#slabs.capacity * arena) / this.#usualSlabs,
     };
   }

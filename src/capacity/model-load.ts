@@ -41,6 +41,15 @@ export class ModelLoad {
     this.#places = places;
   }
 
+  /**
+   * Share of the workers that is used: of their permitted time, or of their places for channels.
+   * @param offered seconds of workers in a second @param load permitted share of their time
+   */
+  shareUsed(offered: number, load: number): number {
+    const { open, allowed } = this.places ?? { open: 0, allowed: 1 };
+    return Math.max(offered / (this.workers * load), open / Math.max(1, allowed));
+  }
+
   /** Streams stay in their workers. */
   get isPinned(): boolean {
     return this.#places !== undefined;

@@ -207,3 +207,13 @@ test("of a model whose streams stay in their workers, no more begin than these m
   expect(server.headroom.shortage({ ...demand, channels: 1 })).toBeUndefined();
   expect(server.headroom.shortage({ ...DEMAND, channels: 9 })).toBeUndefined();
 });
+
+test("the streams that the workers carry are no more than those that a pinned model may have", () => {
+  const server = new Simulation(1, 2);
+  const places = { open: 0, allowed: 12 };
+  server.headroom.modelLoaded("slow", { workers: 2, warmUpMs: 1, warmedByCall: true, places: () => places });
+  expect(server.offer(4)).toBe(4);
+  places.open = 4;
+  server.pass(20_000);
+  expect(server.headroom.carried.workers).toBeCloseTo(12);
+});
