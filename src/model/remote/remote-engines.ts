@@ -34,6 +34,7 @@ export class RemoteEngines {
   readonly #requests: RemoteRequests;
   #refusal = "";
   #cancel: (() => void) | undefined;
+  #isClosed = false;
 
   constructor(
     settings: RemoteSettings,
@@ -81,7 +82,7 @@ export class RemoteEngines {
   async warmUp(): Promise<void> {
     await this.#addresses.start();
     await this.#endpoints.tryAll();
-    this.#observe();
+    if (!this.#isClosed) this.#observe();
   }
 
   /** Returns the inputs of the model, as one of the engines describes them. Rejects with RemoteFailure. */
@@ -96,6 +97,7 @@ export class RemoteEngines {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#cancel?.();
     this.#addresses.close();
     this.#endpoints.close();
