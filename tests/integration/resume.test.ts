@@ -220,16 +220,28 @@ describe("a model with state", () => {
     expectLost(await resumed({ kind: "plain" }, from, to));
   });
 
+  const methods = "step() { return { block: this.blocks++ }; } finish() { return { blocks: this.blocks }; } close() {}";
+  const pinned: Settings = { ...stateful, "model.name": join(folder, "pinned.ts") };
+  writeFileSync(
+    join(folder, "pinned.ts"),
+    `class Stream { blocks = 0; ${methods} }
+    export default { name: "keeping", load: () => ({ open: () => new Stream() }) };`,
+  );
+
   test("begins anew if its streams are pinned to a worker, with a warning state_lost", async () => {
-    const path = join(folder, "pinned.ts");
-    const methods =
-      "step() { return { block: this.blocks++ }; } finish() { return { blocks: this.blocks }; } close() {}";
-    writeFileSync(
-      path,
-      `class Stream { blocks = 0; ${methods} }
-      export default { name: "keeping", load: () => ({ open: () => new Stream() }) };`,
-    );
-    expectLost(await resumed({}, { ...stateful, "model.name": path }));
+    expectLost(await resumed({}, pinned));
+  });
+
+  test("whose streams are pinned is not resumed where its steps have another length", async () => {
+    await using origin = await InProcessServer.start(pinned);
+    using first = await origin.connect({ path: "/api/v1/segmented" });
+    const { token } = await checkpointAfter(first, 3);
+    await using goal = await InProcessServer.start({ ...pinned, "model.step_ms": 200 });
+    using second = await goal.connect({ path: "/api/v1/segmented" });
+    expect((await refusal(second, token)).message).toContain("found a token of a stream with another settings");
+    using third = await origin.connect({ path: "/api/v1/segmented" });
+    third.start({ resume: { token } });
+    await third.nextEvent("started");
   });
 
   testWith(python)("that is bytes of a client never gets to Python, where they could be a program", async () => {

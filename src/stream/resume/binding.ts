@@ -15,7 +15,12 @@ export function bindingOf(start: Start, { pattern, model, format, prepared }: St
     pattern: pattern.name,
     model: `${model.name} ${model.sampleRate}`,
     format: [channels, sample_rate, bit_depth, is_float, encoding].join(" "),
-    settings: digest([requested, prepared.started, patternSection(config, pattern)]),
+    settings: digest([
+      requested,
+      prepared.started,
+      patternSection(config, pattern),
+      ...(model.pinned ? [model.pinned] : []),
+    ]),
   };
 }
 
