@@ -42,7 +42,7 @@ export class RecordedMetrics implements DeclaredMetrics {
 
   add(name: string, labels: MetricLabels = {}, value = 1): void {
     const series = this.#find("add", name, labels, value);
-    if (series !== undefined) series.value += value;
+    if (series !== undefined) series.value = sum(series.value, value);
   }
 
   set(name: string, labels: MetricLabels, value: number): void {
@@ -57,7 +57,7 @@ export class RecordedMetrics implements DeclaredMetrics {
     series.counts ??= Array.from({ length: bounds.length + 1 }, () => 0);
     const bucket = bounds.findIndex((bound) => value <= bound);
     series.counts[bucket < 0 ? bounds.length : bucket]! += 1;
-    series.value += value;
+    series.value = sum(series.value, value);
   }
 
   /** Returns what was recorded since the last time. */
@@ -128,4 +128,9 @@ export class RecordedMetrics implements DeclaredMetrics {
     this.#complaints.add(key);
     console.error(`metrics: ${problem}`);
   }
+}
+
+/** Adds numbers. A sum that is too large for a number is the largest one: the server takes no other. */
+function sum(a: number, b: number): number {
+  return Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, a + b));
 }

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, type Mock, spyOn, test } from 
 
 import { MAX_LABEL_LENGTH, MAX_SERIES } from "../../src/model/metric-fields.ts";
 import type { MetricDeclaration } from "../../src/model/model.ts";
+import { readReport } from "../../src/pool/read-report.ts";
 import { RecordedMetrics } from "../../src/worker/recorded-metrics.ts";
 
 const DECLARED: Record<string, MetricDeclaration> = {
@@ -78,6 +79,17 @@ test("a label cannot carry a long secret: it is cut, and the author reads so wit
   for (const length of [MAX_LABEL_LENGTH, 65, 1000, 2000]) metrics.add("requests", { endpoint: "s".repeat(length) });
   expect(metrics.take()).toEqual([{ name: "requests", labels: ["s".repeat(MAX_LABEL_LENGTH)], value: 4 }]);
   expect(words()).toEqual(["metrics: requests: found 65 characters of endpoint; allowed: 64; it is cut"]);
+});
+
+test("a sum beyond all numbers is the largest one, which the server takes", () => {
+  const metrics = new RecordedMetrics(DECLARED, () => {});
+  for (let i = 0; i < 3; i++) {
+    metrics.add("requests", { endpoint: "a" }, 1e308);
+    metrics.observe("seconds", {}, -1e308);
+  }
+  const taken = metrics.take();
+  expect(taken.map(({ value }) => value)).toEqual([Number.MAX_VALUE, -Number.MAX_VALUE]);
+  expect(readReport({ metrics: taken })).toBeDefined();
 });
 
 test("the series of a model are limited: the first ones go on", () => {
