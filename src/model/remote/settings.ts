@@ -20,6 +20,9 @@ const ms = (min: number, max: number, meaning: string) => v.pipe(whole(min, max)
 const texts = (meaning: string) =>
   v.pipe(v.record(text, text, `an object of ${meaning}`), v.minEntries(1, `an object of ${meaning}`));
 
+/** Versions are mostly numbers, which YAML and the command line do not take for texts. */
+const version = v.union([v.pipe(whole(0, Number.MAX_SAFE_INTEGER), v.transform(String)), text], "a text, or a number");
+
 /** On the command line, and in the environment, URLs are separated by commas. */
 const urls = v.pipe(
   v.union([v.string(), v.array(v.unknown())], URLS),
@@ -46,7 +49,7 @@ export const remoteSettings = v.strictObject({
   urls,
   protocol: v.optional(v.picklist(["oip-http", "oip-grpc"], "oip-http, oip-grpc"), "oip-http"),
   model: v.pipe(text, about<string>("", "name of the model on the engines")),
-  version: v.optional(text),
+  version: v.optional(version),
   sample_rate: v.optional(v.pipe(whole(MIN_SAMPLE_RATE, MAX_SAMPLE_RATE), about("Hz", "of the audio")), 16_000),
   input: v.optional(v.pipe(text, about<string>("", "name of the input tensor with the audio")), "audio"),
   datatype: v.optional(v.picklist(["FP32", "FP16", "INT16"], "FP32, FP16, INT16"), "FP32"),

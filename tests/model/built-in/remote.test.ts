@@ -1,8 +1,11 @@
 import { describe, expect, test } from "bun:test";
 
+import * as v from "valibot";
+
 import { remote } from "../../../src/model/built-in/remote.ts";
 import { concurrentRequests, defaultWorkers } from "../../../src/model/models.ts";
 import { fieldValue } from "../../../src/model/module-fields.ts";
+import { remoteSettings } from "../../../src/model/remote/settings.ts";
 import { resolveSettings } from "../../../src/model/settings.ts";
 
 const needed = { urls: ["http://a:8000"], model: "asr" };
@@ -68,6 +71,12 @@ describe("the settings of a remote model", () => {
     ],
   ])("are refused by name: %j", (settings, problem) => {
     expect(problemsOf(settings)).toEqual([problem]);
+  });
+
+  test("may have a number as the version, which the command line and YAML make of 2", () => {
+    expect([2, "2", "v2"].map((version) => problemsOf({ version }))).toEqual([[], [], []]);
+    expect(v.parse(remoteSettings, { ...needed, version: 2 }).version).toBe("2");
+    expect(problemsOf({ version: 1.5 })).toEqual(["version: found 1.5; allowed: a text, or a number"]);
   });
 
   test("never show a secret", () => {
