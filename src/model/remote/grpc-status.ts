@@ -31,16 +31,21 @@ const LOST =
 const UNREADABLE =
   /^(Received message (larger than|that decompresses)|Response message parsing error|Failed to decompress|No message received|Received HTTP status code 200)/;
 
-/** Returns what the status of a call means. Its message has no address, which those of the library have. */
-export function engineError({ code, details }: Pick<ServiceError, "code" | "details">): EngineError {
+/**
+ * Returns what the status of a call means. Its message has no address, which those of the library have. Errors without a
+ * status are those of @grpc/grpc-js 1.14.7 for answers that it cannot decompress.
+ */
+export function engineError({ code, details }: Partial<Pick<ServiceError, "code" | "details">>): EngineError {
+  if (code === undefined || details === undefined) return new EngineError("bad_answer", "the answer is not readable");
   if (code === status.DEADLINE_EXCEEDED) return new EngineError("timeout", "the engine did not answer in time");
   if (NOT_CONNECTED.test(details)) return new EngineError("refused", `no connection to the engine${reason(details)}`);
   if (LOST.test(details)) return new EngineError("reset", `the connection to the engine was lost${reason(details)}`);
   if (UNREADABLE.test(details)) return new EngineError("bad_answer", unreadable(details));
   const words = engineWords(details);
+  const name = status[code] ?? `the code ${code} of gRPC`;
   return new EngineError(
     "status",
-    words === "" ? `${status[code]}` : `${status[code]}: ${words}`,
+    words === "" ? name : `${name}: ${words}`,
     HTTP_STATUS[code] ?? SERVER_ERROR,
   );
 }

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { createServer as createHttp2Server, type ServerHttp2Stream } from "node:http2";
 import { createServer } from "node:net";
 
 import { type Metadata, ServerCredentials, status } from "@grpc/grpc-js";
@@ -9,7 +10,7 @@ import { Authority } from "../../support/certificates.ts";
 import { GrpcEngine, type GrpcEngineOptions, StatusError } from "../../support/engines/grpc-engine.ts";
 import { waitUntil, withTimeout } from "../../support/wait.ts";
 
-const open: (EngineTransport | GrpcEngine)[] = [];
+const open: (Pick<EngineTransport, "close"> | GrpcEngine)[] = [];
 afterEach(() => {
   for (const one of open.splice(0)) one instanceof GrpcEngine ? one[Symbol.dispose]() : one.close();
 });
@@ -48,6 +49,18 @@ const oneOutput = (datatype: string, shape: number[], bytes: Uint8Array): object
   outputs: [{ name: "out", datatype, shape }],
   raw_output_contents: [bytes],
 });
+/** Starts an engine that answers with these bytes and this status. Returns its URL. */
+async function framed(body: readonly number[], trailers: Record<string, string>): Promise<string> {
+  const server = createHttp2Server();
+  server.on("stream", (stream: ServerHttp2Stream) => {
+    stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+    stream.on("wantTrailers", () => stream.sendTrailers(trailers));
+    stream.end(Buffer.from(body));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  open.push({ close: () => server.close() });
+  return `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+}
 const empty = (): object => ({});
 const hanging = (): Promise<never> => new Promise(() => {});
 
@@ -179,6 +192,15 @@ describe("an answer", () => {
     const { url } = await engine({ ModelInfer: () => fields });
     const call = transport({ maxAnswerBytes: 1000 }).infer({ url }, request, { signal: never });
     expect(await failureOf(call)).toMatchObject({ fault: "bad_answer", message: expect.stringMatching(message) });
+  });
+
+  test("with a compression that is not known is refused, as are codes that gRPC does not have", async () => {
+    const zipped = await framed([1, 0, 0, 0, 1, 0], { "grpc-status": "0" });
+    const call = transport().infer({ url: zipped }, request, { signal: never });
+    expect(await failureOf(call)).toMatchObject({ fault: "bad_answer", message: "the answer is not readable" });
+    const strange = await framed([0, 0, 0, 0, 0], { "grpc-status": "99", "grpc-message": "a%0Ab" });
+    const message = "the code 99 of gRPC: a\\u{a}b";
+    expect(await failureOf(transport().infer({ url: strange }, request, { signal: never }))).toMatchObject({ message });
   });
 
   test("that is large is read whole", async () => {
