@@ -43,11 +43,7 @@ export function engineError({ code, details }: Partial<Pick<ServiceError, "code"
   if (UNREADABLE.test(details)) return new EngineError("bad_answer", unreadable(details));
   const words = engineWords(details);
   const name = status[code] ?? `the code ${code} of gRPC`;
-  return new EngineError(
-    "status",
-    words === "" ? name : `${name}: ${words}`,
-    HTTP_STATUS[code] ?? SERVER_ERROR,
-  );
+  return new EngineError("status", words === "" ? name : `${name}: ${words}`, HTTP_STATUS[code] ?? SERVER_ERROR);
 }
 
 /** The code of the system's error, which operators search for, or what is wrong with a certificate. */

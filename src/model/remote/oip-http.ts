@@ -22,6 +22,8 @@ import {
 const IDLE_S = 1;
 /** An engine that has answered within this time is reachable. */
 const REACHABLE_MS = 4_000;
+/** An engine that has not answered for this time has no idle connection. */
+const STALE_MS = 10_000;
 
 /** Time for which an engine gets JSON before binary tensors are tried again. */
 const JSON_MS = 600_000;
@@ -128,7 +130,7 @@ export class OipHttp implements EngineTransport {
       await checkReachable(address.url, connectTimeoutMs, exchange.signal);
     }
     const response = await this.#request(address, exchange);
-    known.answeredMs = performance.now();
+    this.#knownOf(address).answeredMs = performance.now();
     const { status } = response;
     if (status === 200) {
       const bytes = await readBody(response, maxAnswerBytes, exchange.signal);
@@ -139,12 +141,17 @@ export class OipHttp implements EngineTransport {
     throw new EngineError("status", errorWords(status, words), status);
   }
 
-  /** The connection that `fetch` takes from its pool may be one that the engine has just closed: tries a new one then. */
+  /**
+   * The connection that `fetch` takes from its pool may be one that the engine has just closed: tries a new one then. An
+   * engine that closes new connections, too, gets no request twice.
+   */
   async #request(address: EngineAddress, exchange: Exchange): Promise<Response> {
+    const mayBeStale = performance.now() - this.#knownOf(address).answeredMs < STALE_MS;
     try {
       return await this.#fetch(address, exchange, true);
     } catch (error) {
-      if (!(error instanceof EngineError) || error.fault !== "reset" || !exchange.repeats) throw error;
+      const wasReset = error instanceof EngineError && error.fault === "reset";
+      if (!wasReset || !mayBeStale || !exchange.repeats) throw error;
       return await this.#fetch(address, exchange, false);
     }
   }
@@ -182,6 +189,8 @@ export class OipHttp implements EngineTransport {
     const code = codeOf(error);
     if (code === "ECONNRESET") return new EngineError("reset", "the connection was closed without an answer");
     if (code === "UnexpectedRedirect") return new EngineError("bad_answer", "the engine redirects, which is refused");
+    if (code !== undefined && NOT_HTTP.test(code))
+      return new EngineError("bad_answer", `the answer is not HTTP (${code})`);
     return new EngineError("refused", refusal(code));
   }
 
@@ -191,6 +200,9 @@ export class OipHttp implements EngineTransport {
     return known;
   }
 }
+
+/** Codes of Bun 1.4.5 for answers that are not HTTP, such as `InvalidContentLength`. Those of the system are capitals. */
+const NOT_HTTP = /^(?!Connection|Failed|Proxy)[A-Z][a-z]/;
 
 /** Longest answer with an error. */
 const ERROR_BYTES = 65_536;

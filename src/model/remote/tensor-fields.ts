@@ -71,13 +71,12 @@ export class TensorFields {
    * @throws EngineError if an output is missing
    */
   fields({ outputs }: EngineAnswer, others: readonly string[] = []): Record<string, unknown> {
-    const names = outputs.map(({ name }) => name).filter((name) => !others.includes(name));
-    const fields = this.#fields ?? new Map(names.map((name) => [name, name]));
+    const tensors: (readonly [string, Tensor])[] =
+      this.#fields === undefined
+        ? outputs.filter(({ name }) => !others.includes(name)).map((output) => [output.name, output])
+        : [...this.#fields].map(([field, name]) => [field, findOutput(outputs, name)]);
     return Object.fromEntries(
-      [...fields].map(([field, name]) => {
-        const tensor = findOutput(outputs, name);
-        return [field, field === "audio" ? samplesOf(tensor) : valueOf(tensor)];
-      }),
+      tensors.map(([field, tensor]) => [field, field === "audio" ? samplesOf(tensor) : valueOf(tensor)]),
     );
   }
 }

@@ -1,4 +1,9 @@
+import { excerpt } from "../../lib/excerpt.ts";
+import { redactSecrets } from "../../lib/secrets.ts";
 import type { Tensor, TensorType } from "./tensor.ts";
+
+/** Longest message of an EngineError, which may have words and names that an engine has chosen. */
+const MAX_MESSAGE = 400;
 
 /** Where an engine is. */
 export interface EngineAddress {
@@ -93,7 +98,10 @@ export type EngineFault =
   /** The answer is cut off, too large, or not what the protocol says. */
   | "bad_answer";
 
-/** A failed call. The message is for operators and clients: it has no address of an engine and no secret. */
+/**
+ * A failed call. The message is for operators and clients: it has no address of an engine, and is cut, without control
+ * characters and without tokens, whatever the engine says.
+ */
 export class EngineError extends Error {
   override readonly name = "EngineError";
   readonly fault: EngineFault;
@@ -104,7 +112,7 @@ export class EngineError extends Error {
   readonly status: number | undefined;
 
   constructor(fault: EngineFault, message: string, status?: number) {
-    super(message);
+    super(redactSecrets(excerpt(message, MAX_MESSAGE)));
     this.fault = fault;
     this.status = status;
   }

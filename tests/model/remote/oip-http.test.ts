@@ -147,6 +147,17 @@ describe("connections to an engine", () => {
     expect([engine.requests.length, engine.connections - before]).toEqual([3, 1]);
   });
 
+  test("that are new and closed are not tried again: an engine that fails so gets no call twice", async () => {
+    await using engine = await FakeEngine.start();
+    const through = transport();
+    await infer(through, engine);
+    engine.script = () => "close";
+    for (const sent of [3, 4, 5]) {
+      await expect(infer(through, engine)).rejects.toMatchObject({ fault: "reset" });
+      expect(engine.requests).toHaveLength(sent);
+    }
+  });
+
   test("are not tried again for a step of a sequence, which the engine may have made", async () => {
     await using engine = await FakeEngine.start(() => "close");
     const sequence = { id: 7, start: false, end: false };
@@ -183,7 +194,8 @@ describe("a fault of an engine", () => {
   });
 
   test.each([
-    ["no answer, twice", () => "close", "reset", /closed without an answer/],
+    ["no answer", () => "close", "reset", /closed without an answer/],
+    ["no HTTP", () => ({ status: 200, headers: { "content-length": "-5" } }), "bad_answer", /not HTTP/],
     ["half an answer", () => "half", "bad_answer", /cut off/],
     ["a redirect", () => ({ status: 307, headers: { location: "http://127.0.0.1:1/" } }), "bad_answer", /redirects/],
     [
@@ -245,6 +257,18 @@ describe("a fault of an engine", () => {
     const error = await faultOf(script, { maxAnswerBytes: 1_000 });
     expect(error.fault).toBe(fault as "reset");
     expect(error.message).toMatch(words);
+  });
+
+  test("has a message of bounded length, on one line and without tokens, whatever the engine says", async () => {
+    const name = `o\n\u001b[31m${"x".repeat(10_000)}`;
+    const outputs = [{ name, datatype: "FP32", shape: [2], data: [1] }];
+    const long = await faultOf(() => ({ status: 200, body: JSON.stringify({ outputs }) }));
+    expect(long.message).toStartWith('the output "o\\u{a}\\u{1b}[31mxxx');
+    expect(long.message.length).toBeLessThan(500);
+    const echo = await faultOf(({ headers }) => ({ status: 401, body: `no: ${headers.get("authorization")}` }), {
+      headers: () => ({ authorization: "Bearer 0123456789abcdef" }),
+    });
+    expect(echo.message).toBe("the engine answered with the status 401: no: Bearer [redacted]");
   });
 
   test("is an end of the call, if its signal ends it: by the time, or since it is not wanted", async () => {
