@@ -69,10 +69,7 @@ class RemoteStream implements PinnedStream<object> {
 
   /** Ends a sequence in progress, so that the engine need not wait for its time to give the place to another. */
   close(): void {
-    if (this.#sequence === undefined) return;
-    const call = { final: true };
-    // Nobody waits for it: an engine that is gone has forgotten the sequence, too.
-    void this.#send(new Float32Array(0), call, true).catch(() => undefined);
+    if (this.#sequence !== undefined) this.#end(this.#sequence);
     this.#sequence = undefined;
   }
 
@@ -80,20 +77,41 @@ class RemoteStream implements PinnedStream<object> {
     const id = sequenceId();
     const request = { ...this.#requests.request(audio, this.#options), sequence: { id, start: true, end: false } };
     let chosen: Endpoint | undefined;
-    const answer = await this.#engines.calls.infer(request, call, (endpoint) => (chosen = endpoint));
-    this.#sequence = chosen && { id, endpoint: chosen };
-    return answer;
+    try {
+      const answer = await this.#engines.calls.infer(request, call, (endpoint) => (chosen = endpoint));
+      this.#sequence = chosen && { id, endpoint: chosen };
+      return answer;
+    } catch (error) {
+      if (call.signal?.aborted === true && chosen !== undefined) this.#end({ id, endpoint: chosen });
+      throw error;
+    }
   }
 
   /** A step that fails may have reached the engine or not, so that the sequence cannot go on. */
   async #send(audio: Float32Array, call: CallContext, end: boolean): Promise<EngineAnswer> {
-    const { id, endpoint } = this.#sequence!;
-    const request = { ...this.#requests.request(audio, this.#options), sequence: { id, start: false, end } };
+    const sequence = this.#sequence!;
     try {
-      return await this.#engines.calls.inferAt(endpoint, request, call);
+      return await this.#sendTo(sequence, audio, call, end);
     } catch (error) {
       this.#sequence = undefined;
+      // The engine has it, and works: a client that has gone must not cost a place there.
+      if (!end && call.signal?.aborted === true) this.#end(sequence);
       throw RemoteFailure.from(error as EngineError, true);
     }
+  }
+
+  /** Nobody waits for it: an engine that is gone has forgotten the sequence, too. */
+  #end(sequence: Sequence): void {
+    this.#sendTo(sequence, new Float32Array(0), { final: true }, true).catch(() => undefined);
+  }
+
+  async #sendTo(
+    { id, endpoint }: Sequence,
+    audio: Float32Array,
+    call: CallContext,
+    end: boolean,
+  ): Promise<EngineAnswer> {
+    const request = { ...this.#requests.request(audio, this.#options), sequence: { id, start: false, end } };
+    return await this.#engines.calls.inferAt(endpoint, request, call);
   }
 }

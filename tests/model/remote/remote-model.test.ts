@@ -248,6 +248,26 @@ describe("a model in sequences", () => {
     await stream.close();
     await waitUntil("the end of the sequence", () => steps(engine).at(-1)?.end === true);
   });
+
+  test.each([0, 1])(
+    "is ended when its client goes during a call, after %d others: the engine has its place back",
+    async (before) => {
+      await using engine = await FakeEngine.start();
+      await using loaded = await loadRemote([engine.url], settings);
+      const stream = await loaded.pinned.open(FINAL);
+      for (let i = 0; i < before; i++) await stream.step(audio(100), FINAL);
+      engine.script = () => "silence";
+      const controller = new AbortController();
+      const step = stream.step(audio(50), { ...FINAL, signal: controller.signal });
+      await waitUntil("the step", () => steps(engine).length === before + 1);
+      controller.abort();
+      await expect(step).rejects.toThrow("not wanted");
+      await stream.close();
+      await waitUntil("the end of the sequence", () => steps(engine).at(-1)?.end === true);
+      expect(new Set(steps(engine).map(({ id }) => id)).size).toBe(1);
+      expect(steps(engine)).toHaveLength(before + 2);
+    },
+  );
 });
 
 test("an answer without the output that is wanted is an error of the call, and not of the engine", async () => {
