@@ -414,6 +414,7 @@ export const NOT_REACHED: Readonly<Record<string, readonly string[]>> = {
     "Answers.skip",
     "Workers.forget",
     "WorkerSlot.forget",
+    "CallRing.isQueued",
     "PoolTelemetry.stateUncloned",
     "PoolTelemetry.strangeMessage",
     "PoolTelemetry.reasonChanged",

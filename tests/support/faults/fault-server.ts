@@ -49,7 +49,7 @@ const OF_FILES: readonly string[] = ["admission", "server", "session"];
 const FILES_MS = 6_000;
 /** A line of a gauge that is 0 when nothing is open, with another value. */
 const GAUGES =
-  /^streamer_(?:(?:sessions|streams|channels)_active|sessions_paused|inference_waiting|arena_used_bytes|arena_waiting_streams|inbox_bytes|queued_job_bytes|outbox_bytes)\b.* [^0]/;
+  /^streamer_(?:(?:sessions|streams|channels)_active|sessions_paused|inference_waiting|inference_running|arena_used_bytes|arena_waiting_streams|inbox_bytes|queued_job_bytes|outbox_bytes)\b.* [^0]/;
 const WORDS = [0.3, 0.4, 0.3];
 
 /** Crashes of workers are logged so often at most, milliseconds. */
