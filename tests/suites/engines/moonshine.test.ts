@@ -126,7 +126,7 @@ testHere(
     // "eight of spades, four of clubs, seven of hearts"
     await writeFile(file, wav((await recorded(1)).slice(10 * RATE, 13 * RATE)));
     const { code, out } = await executable.run(["model", "check", path, "--input", file, "--set", "workers=1"]);
-    expect(out).toMatch(/result .*eight/i);
+    expect(out).toMatch(/words .*eight/i);
     expect(code).toBe(0);
   },
   BUILD_MS + PATIENCE_MS,
