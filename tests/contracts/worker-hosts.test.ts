@@ -539,7 +539,7 @@ describe.each(HOSTS)("%s host", (hostName, startHost, modelPath) => {
 
   if (hostName === "process" || hostName === "Python") {
     test("loses no sample of a pinned stream when processes die at random", async () => {
-      await checkPinnedUnderDeaths({ crashes: 6, startHost, model: modelPath("pinned") });
+      await checkPinnedUnderDeaths({ crashes: 4, startHost, model: modelPath("pinned") });
     });
   }
 

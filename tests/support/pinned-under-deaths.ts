@@ -15,7 +15,7 @@ const CLIENTS = 8;
 /** Streams that a worker may have: two workers have room for all. */
 const MAX_STREAMS = 5;
 /** So many crashes find a stream that waits between two calls. */
-const MANY_CRASHES = 20;
+const MANY_CRASHES = 15;
 /** One step in so many takes longer than the pool allows, from the 5th on. */
 const OVERTIME_PERIOD = 100;
 
