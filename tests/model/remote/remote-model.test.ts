@@ -96,7 +96,7 @@ describe("a model on engines", () => {
 
   test("leaves out an engine that is frozen, and takes it back when it goes on", async () => {
     await using engine = await FakeEngine.start();
-    await using loaded = await loadRemote([engine.url], { ...patient, timeout_ms: 50, breaker_failures: 1 });
+    await using loaded = await loadRemote([engine.url], { ...patient, timeout_ms: 300, breaker_failures: 1 });
     // A slow machine may have taken it out of service already.
     await waitUntil("the engine to be in service", () => loaded.reasons.at(-1) === undefined);
     engine.freeze();

@@ -6,4 +6,4 @@ import { rounds } from "../../support/proof.ts";
 // Far longer than these runs take, so that a busy machine does not fail them.
 setDefaultTimeout(3_600_000);
 
-testStreamsUnderEngineFaults(rounds(3, 100), 12);
+testStreamsUnderEngineFaults(rounds(2, 100), 12);

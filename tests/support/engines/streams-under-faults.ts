@@ -94,7 +94,7 @@ export function testStreamsUnderEngineFaults(rounds: number, streams: number): v
     const random = seeded(seed);
     const engines = await startEngines(3);
     for (const engine of engines) engine.metadata = { status: 200, body: METADATA };
-    const impatient = { "model.timeout_ms": 100, "model.max_answer_bytes": 4_096 };
+    const impatient = { "model.timeout_ms": 200, "model.max_answer_bytes": 4_096 };
     await using server = await serve(engines, { ...RECOVERY, ...impatient, ...settings });
     for (const engine of engines) engine.script = faulty(random);
     const codes = new Set<string>();
