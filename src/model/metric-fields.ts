@@ -1,7 +1,7 @@
 import { describeValue } from "../lib/excerpt.ts";
 
-/** Most series of all metrics of one model. */
-export const MAX_SERIES = 256;
+/** Most series of all metrics of one model. A remote model has up to 13 for each of 64 engines. */
+export const MAX_SERIES = 1_024;
 /** Longest value of a label, in characters. */
 export const MAX_LABEL_LENGTH = 64;
 /** Buckets of a histogram that declares none, in seconds. */

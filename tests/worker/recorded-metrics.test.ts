@@ -99,5 +99,5 @@ test("the series of a model are limited: the first ones go on", () => {
   const taken = metrics.take();
   expect(taken).toHaveLength(MAX_SERIES);
   expect(taken[0]).toEqual({ name: "requests", labels: ["0"], value: 2 });
-  expect(words()).toEqual(["metrics: requests: allowed: 256 series of all metrics"]);
+  expect(words()).toEqual(["metrics: requests: allowed: 1024 series of all metrics"]);
 });

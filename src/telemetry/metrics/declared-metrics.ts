@@ -37,7 +37,9 @@ export class DeclaredFamilies {
       if (shapeOf(known.declaration) === shapeOf(declaration)) return known.family;
       return "another model, or an earlier version of this one, declares it differently";
     }
-    if (this.#registry.has(exposed)) return `${exposed} is a metric of the server`;
+    const clash = this.#registry.findClash(declaration.type, exposed);
+    if (clash === exposed) return `${exposed} is a metric of the server`;
+    if (clash !== undefined) return `its series would be mixed up with those of ${clash}`;
     const family = this.#register(exposed, declaration);
     this.#families.set(exposed, { declaration, family });
     return family;

@@ -53,9 +53,13 @@ export class MetricRegistry {
     return family;
   }
 
-  /** Returns whether a metric has this name. */
-  has(name: string): boolean {
-    return this.#metrics.some(({ family }) => family.definition.name === name);
+  /** Returns the name of a metric with whose series those of a metric of this type and name would be mixed up. */
+  findClash(type: Metric["type"], name: string): string | undefined {
+    const names = new Set(exposedNames(type, name));
+    const clash = this.#metrics.find(({ type, family }) => {
+      return exposedNames(type, family.definition.name).some((each) => names.has(each));
+    });
+    return clash?.family.definition.name;
   }
 
   /** Returns all metrics, in the order of their registration, with up-to-date values. */
@@ -73,4 +77,16 @@ export class MetricRegistry {
     this.#collectors.add(collector);
     return { [Symbol.dispose]: () => void this.#collectors.delete(collector) };
   }
+}
+
+/** Endings of the names under which a metric is exposed. OpenMetrics has a counter without `_total`, too. */
+const ENDINGS: Readonly<Record<Metric["type"], readonly string[]>> = {
+  counter: ["", "_total"],
+  gauge: [""],
+  histogram: ["", "_bucket", "_sum", "_count"],
+};
+
+function exposedNames(type: Metric["type"], name: string): string[] {
+  const base = type === "counter" ? name.replace(/_total$/, "") : name;
+  return ENDINGS[type].map((ending) => base + ending);
 }

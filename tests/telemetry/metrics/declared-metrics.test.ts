@@ -78,6 +78,25 @@ test("two models with the same declaration share a metric; with another one, and
   ]);
 });
 
+test("a metric is refused whose series would have the names of another one, of a model or of the server", () => {
+  const metrics = new ServerMetrics();
+  const { refused } = declare(metrics, "a", {
+    seconds: { type: "histogram", help: "Durations." },
+    seconds_sum: { type: "gauge", help: "The sum of that histogram has this name." },
+    open_count: { type: "gauge", help: "Open." },
+    open: { type: "histogram", help: "Its count has the name of that gauge." },
+    done: { type: "counter", help: "Done." },
+    done_total: { type: "gauge", help: "That counter." },
+    reloads: { type: "gauge", help: "OpenMetrics calls the reloads of the server so." },
+  });
+  expect(refused).toEqual([
+    "seconds_sum: its series would be mixed up with those of streamer_model_seconds",
+    "open: its series would be mixed up with those of streamer_model_open_count",
+    "done_total: another model, or an earlier version of this one, declares it differently",
+    "reloads: its series would be mixed up with those of streamer_model_reloads_total",
+  ]);
+});
+
 test("reports that do not fit their declaration, or have too many series, are left out", async () => {
   const metrics = new ServerMetrics();
   const { reported } = declare(metrics, "a");
@@ -91,8 +110,8 @@ test("reports that do not fit their declaration, or have too many series, are le
     true,
   );
   reported.add(0, [{ name: "seconds", labels: [], value: 1, counts: [1] }], true);
-  for (let i = 0; i < 300; i++) reported.add(0, [{ name: "requests", labels: [`${i}`], value: -1 }], true);
+  for (let i = 0; i < 1_100; i++) reported.add(0, [{ name: "requests", labels: [`${i}`], value: -1 }], true);
   const found = await lines(metrics);
-  expect(found.filter((line) => line.startsWith("streamer_model_requests"))).toHaveLength(255);
+  expect(found.filter((line) => line.startsWith("streamer_model_requests"))).toHaveLength(1_023);
   expect(found.filter((line) => !/ 0$/.test(line))).toEqual([]);
 });
