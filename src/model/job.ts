@@ -21,6 +21,11 @@ export interface Job {
   readonly givesInterim?: true;
 }
 
+/** The result of a job is an interim one. */
+export function isInterim({ kind, givesInterim }: Job): boolean {
+  return kind === "interim" || givesInterim === true;
+}
+
 /** Audio of a result: mono, `sampleRate` in Hz. It is sent as one binary message after its event. */
 export interface ResultAudio {
   readonly samples: Float32Array;

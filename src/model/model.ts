@@ -9,7 +9,10 @@
 
 /** Information about one call besides the audio. */
 export interface Call {
-  /** True for a final result, false for an interim result of an utterance that is still in progress. */
+  /**
+   * True for a final result, false for an interim result of an utterance that is still in progress, and for the steps of a
+   * pinned model on /segmented.
+   */
   readonly final: boolean;
   /** Sample rate of the audio, Hz. */
   readonly sampleRate: number;

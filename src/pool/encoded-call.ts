@@ -1,3 +1,4 @@
+import { isInterim } from "../model/job.ts";
 import { EncodedState } from "./encoded-state.ts";
 import type { LaneJob } from "./worker-host.ts";
 
@@ -10,12 +11,13 @@ const UNREADABLE = Uint8Array.of(0);
  */
 export function encodeCall(call: number, jobs: readonly LaneJob[]): { header: string; blobs: readonly Uint8Array[] } {
   const blobs: Uint8Array[] = [];
-  const messages = jobs.map(({ job: { kind, audio, start, utterance, step, state, traceparent }, lane }) => {
+  const messages = jobs.map(({ job, lane }) => {
+    const { audio, start, utterance, step, state, traceparent } = job;
     const bytes = bytesOf(state);
     if (bytes !== undefined) blobs.push(bytes);
     return {
       lane: lane.number,
-      final: kind === "final",
+      final: !isInterim(job),
       slabs: audio.slabs,
       offset: audio.offset,
       length: audio.length,

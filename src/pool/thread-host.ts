@@ -1,6 +1,7 @@
 import { childEnvironment } from "../lib/child-environment.ts";
 import { canOpen } from "../lib/descriptors.ts";
 import { messageOf } from "../lib/thrown.ts";
+import { isInterim } from "../model/job.ts";
 import { libraryPath } from "../native/library.ts";
 import { AddonFlag } from "../worker/addon-flag.ts";
 import { CallRing } from "../worker/call-ring.ts";
@@ -223,10 +224,10 @@ class ThreadHost implements WorkerHost {
 }
 
 function jobMessage({ job, lane }: LaneJob): JobMessage {
-  const { kind, audio, start, utterance, step, state, traceparent } = job;
+  const { audio, start, utterance, step, state, traceparent } = job;
   return {
     lane: lane.number,
-    final: kind === "final",
+    final: !isInterim(job),
     slabs: audio.slabs,
     offset: audio.offset,
     length: audio.length,

@@ -1,6 +1,6 @@
 import { Arena } from "../audio/arena.ts";
 import type { Store } from "../audio/store.ts";
-import type { Job, Outcome } from "../model/job.ts";
+import { isInterim, type Job, type Outcome } from "../model/job.ts";
 import type { DecidedWindows } from "../native/chain.ts";
 import type { EnergyVad } from "../native/vad.ts";
 import { Answers, type Tally } from "../pipeline/answers.ts";
@@ -14,7 +14,7 @@ import type { StreamPlan } from "./plan.ts";
 import { savedModel } from "./resume/plain-state.ts";
 import type { ChannelState } from "./resume/resume-state.ts";
 import { SpeechEvents } from "./speech-events.ts";
-import { isInterim, type StreamTelemetry, type Submission } from "./stream-telemetry.ts";
+import type { StreamTelemetry, Submission } from "./stream-telemetry.ts";
 
 /** Bytes of a job and its result, apart from their audio, as a round figure. */
 const JOB_BYTES = 1_024;

@@ -1,4 +1,4 @@
-import type { Job, Outcome } from "../model/job.ts";
+import { isInterim, type Job, type Outcome } from "../model/job.ts";
 import { isEmpty } from "../pipeline/answer-events.ts";
 import type { PipelineEvent } from "../pipeline/pipeline.ts";
 import type { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
@@ -17,11 +17,6 @@ export interface Submission {
    */
   readonly silence: number | undefined;
   outcome: Outcome | undefined;
-}
-
-/** The result of a job is an interim one. */
-export function isInterim({ kind, givesInterim }: Job): boolean {
-  return kind === "interim" || givesInterim === true;
 }
 
 /** Metrics and spans of one stream. The stream reports what happens; nothing here changes it. */

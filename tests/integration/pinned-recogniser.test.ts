@@ -61,7 +61,7 @@ describe("a pinned recogniser, on an utterance of 20 s of real speech", () => {
     expect(others).toEqual([]);
     const length = at(final?.end_time) - at(final?.start_time);
     expect(length).toBeGreaterThan(20 * RATE);
-    expect(final).toMatchObject({ samples: length, steps: Math.ceil(length / 1600), utterance: 0 });
+    expect(final).toMatchObject({ samples: length, steps: Math.ceil(length / 1600), utterance: 0, final: true });
     expect(final?.words[0]).toMatchObject({ start: final?.start_time, end: final?.end_time });
 
     const interims = segments(whole, false);
@@ -70,6 +70,7 @@ describe("a pinned recogniser, on an utterance of 20 s of real speech", () => {
     );
     // What has been given at an interim is what it covers: nothing is given twice.
     for (const { start_time, end_time, samples } of interims) expect(samples).toBe(at(end_time) - at(start_time));
+    expect(interims.filter((interim) => interim["final"] !== false)).toEqual([]);
 
     const cut = await stream({ sizes: [1, 777, 3200, 20_000], settings: { "model.slow_ms": 20 } });
     expect(chunkInvariantEvents(cut)).toEqual(chunkInvariantEvents(whole));
@@ -130,6 +131,7 @@ describe("a pinned recogniser, on an utterance of 20 s of real speech", () => {
     const events = await stream({ path: "/api/v1/stateful" });
     const results = events.filter((event) => event.type === "segment") as Result[];
     expect(results.map(({ samples }) => samples)).toEqual(results.map(({ end_time }) => at(end_time)));
+    expect(results.filter((result) => result["final"] !== true)).toEqual([]);
     expect(events.filter((event) => event.type === "data")).toMatchObject([
       { samples: LONG.length / 2, steps: 230, words: [{ start: 0, end: 23 }] },
     ]);

@@ -1,4 +1,5 @@
 import { messageOf } from "../../src/lib/thrown.ts";
+import { isInterim } from "../../src/model/job.ts";
 import type {
   AbortReason,
   CallResult,
@@ -116,10 +117,10 @@ class InlineHost implements WorkerHost {
 }
 
 function toMessage({ job, lane }: LaneJob): JobMessage {
-  const { kind, audio, start, utterance, step, state, traceparent } = job;
+  const { audio, start, utterance, step, state, traceparent } = job;
   return {
     lane: lane.number,
-    final: kind === "final",
+    final: !isInterim(job),
     ...audio,
     start,
     ...(utterance !== undefined && { utterance }),

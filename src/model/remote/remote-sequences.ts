@@ -76,9 +76,12 @@ class RemoteStream implements PinnedStream<object> {
   async #begin(audio: Float32Array, call: Call): Promise<EngineAnswer> {
     const id = sequenceId();
     const request = { ...this.#requests.request(audio, this.#options), sequence: { id, start: true, end: false } };
+    const { signal, traceparent } = call;
+    // Nothing is at an engine yet, so that another one may be tried, also for an interim result.
+    const context = { final: true, ...(signal && { signal }), ...(traceparent !== undefined && { traceparent }) };
     let chosen: Endpoint | undefined;
     try {
-      const answer = await this.#engines.calls.infer(request, call, (endpoint) => (chosen = endpoint));
+      const answer = await this.#engines.calls.infer(request, context, (endpoint) => (chosen = endpoint));
       this.#sequence = chosen && { id, endpoint: chosen };
       return answer;
     } catch (error) {

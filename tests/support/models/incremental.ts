@@ -28,7 +28,7 @@ class Incremental implements PinnedStream<object> {
     this.#spawn = spawn;
   }
 
-  step(audio: Float32Array, { startSeconds, utterance }: Call): object {
+  step(audio: Float32Array, { startSeconds, utterance, final }: Call): object {
     const { slow_ms, exits_at, exits_after, throws_at, endpoint } = this.#behaviour;
     const isAt = (place: number): boolean => place !== STARTS && Math.abs(startSeconds - place) < 1e-6;
     if (this.#spawn === 0 && isAt(exits_at)) process.exit(3);
@@ -38,11 +38,11 @@ class Incremental implements PinnedStream<object> {
     this.#samples += audio.length;
     this.#steps += 1;
     for (const sample of audio) this.#digest = (Math.imul(this.#digest, 31) + Math.round(sample * 32_768)) | 0;
-    return { ...this.#said(utterance), ...(endpoint > 0 && this.#steps % endpoint === 0 && { endpoint: true }) };
+    return { ...this.#said(utterance), final, ...(endpoint > 0 && this.#steps % endpoint === 0 && { endpoint: true }) };
   }
 
-  finish({ utterance }: Call): object {
-    return this.#said(utterance);
+  finish({ utterance, final }: Call): object {
+    return { ...this.#said(utterance), final };
   }
 
   reset(): void {
