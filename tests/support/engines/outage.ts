@@ -130,13 +130,19 @@ async function goThrough(
   /** Returns how many streams have an event that they did not have. */
   const newOnes = (type: "segment" | "error", before: readonly number[]): number =>
     counts(type).filter((count, n) => count > before[n]!).length;
-  const until = (what: string, condition: () => boolean): Promise<void> =>
+  const until = (what: string, condition: () => boolean | Promise<boolean>): Promise<void> =>
     waitUntil(what, () => {
       const ended = clients.find(({ closed }) => closed !== undefined);
       if (ended === undefined) return condition();
       throw new Error(
         `a connection ended before ${what}: ${JSON.stringify([ended.closed, ...ended.events.slice(-3)])}`,
       );
+    });
+  /** As `until`, with an engine that should run. */
+  const untilServed = (what: string, condition: () => boolean): Promise<void> =>
+    until(what, async () => {
+      await triton.revive();
+      return condition();
     });
   const meter = (): Effort => ({
     seconds: performance.now() / 1000,
@@ -145,7 +151,7 @@ async function goThrough(
   });
   const pieces = piecesOf(clients);
 
-  await until(
+  await untilServed(
     "a result of each stream",
     () =>
       newOnes(
@@ -168,12 +174,12 @@ async function goThrough(
   const answered = counts("segment");
   if (kind === "killed") triton.restart();
   else triton.thaw();
-  const ready = triton.untilReady().then(elapsed);
-  await until("a result after the outage", () => newOnes("segment", answered) > 0);
+  const ready = waitUntil("the engine to be ready", () => triton.isReady()).then(elapsed);
+  await untilServed("a result after the outage", () => newOnes("segment", answered) > 0);
   const firstMs = elapsed();
   const silent = () => clients.filter((client, n) => client.eventsOf("segment").length === answered[n]!);
   try {
-    await until("a result of each stream after it", () => silent().length === 0);
+    await untilServed("a result of each stream after it", () => silent().length === 0);
   } catch (error) {
     const last = silent().map(({ events }) => events.slice(-4));
     throw new Error(`${kind}: ${String(error)}: ${JSON.stringify(last)}`, { cause: error });

@@ -57,14 +57,20 @@ export class Triton implements AsyncDisposable {
   /** Waits until all models are ready. Rejects with the log when Triton has ended. */
   async untilReady(): Promise<void> {
     await waitUntil("Triton to be ready", async () => {
-      if (this.#child.exitCode !== null) {
-        throw new Error(`Triton has ended with ${this.#child.exitCode}: ${await Bun.file(this.#log).text()}`);
+      if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
+        const end = this.#child.signalCode ?? this.#child.exitCode;
+        throw new Error(`Triton has ended with ${end}: ${await Bun.file(this.#log).text()}`);
       }
-      return await fetch(`${this.http}/v2/health/ready`).then(
-        ({ ok }) => ok,
-        () => false,
-      );
+      return await this.isReady();
     });
+  }
+
+  /** Returns true if all models are ready. */
+  async isReady(): Promise<boolean> {
+    return await fetch(`${this.http}/v2/health/ready`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
   }
 
   /** Ends it at once, with its models. */
@@ -76,6 +82,17 @@ export class Triton implements AsyncDisposable {
   /** Starts it again after `kill`, on the same ports. Does not wait until it is ready. */
   restart(): void {
     this.#child = this.#spawn();
+  }
+
+  /**
+   * Starts it again if it has ended by itself, which Triton 2.51 did once in a hundred stops and continuations. Prints the
+   * end of its log then.
+   */
+  async revive(): Promise<void> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) return;
+    const log = await Bun.file(this.#log).text();
+    console.warn(`Triton has ended (${this.#child.signalCode ?? this.#child.exitCode}): ${log.slice(-500)}`);
+    this.restart();
   }
 
   /** Stops its processor time: connections stay open, and nothing is answered. */
