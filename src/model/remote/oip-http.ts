@@ -28,6 +28,9 @@ const STALE_MS = 10_000;
 /** Time for which an engine gets JSON before binary tensors are tried again. */
 const JSON_MS = 600_000;
 
+/** Time for which an engine gets bytes only, after it has refused a call in both forms: its calls cost two requests. */
+const UNDECIDED_MS = 1_000;
+
 /** Statuses of an engine that may not have understood binary tensors. Those of others do not depend on the body. */
 const MISUNDERSTOOD: ReadonlySet<number> = new Set([400, 406, 411, 415, 422, 500, 501]);
 
@@ -37,6 +40,8 @@ interface Known {
   encoding?: "binary" | "json";
   /** When `json` is no longer known: the engine may have failed for another reason, and bytes are much cheaper. */
   jsonUntilMs?: number;
+  /** When both forms may be tried again. */
+  undecidedUntilMs?: number;
   /** Monotonic. */
   answeredMs: number;
 }
@@ -70,7 +75,9 @@ export class OipHttp implements EngineTransport {
   async infer(address: EngineAddress, request: EngineRequest, options: CallOptions): Promise<EngineAnswer> {
     const known = this.#knownOf(address);
     if (known.encoding === "json" && performance.now() > (known.jsonUntilMs ?? 0)) delete known.encoding;
-    const fixed = this.#options.encoding === "auto" ? known.encoding : this.#options.encoding;
+    const isUndecided = performance.now() < (known.undecidedUntilMs ?? 0);
+    const auto = known.encoding ?? (isUndecided ? "binary" : undefined);
+    const fixed = this.#options.encoding === "auto" ? auto : this.#options.encoding;
     if (fixed !== undefined) return await this.#infer(address, request, options, fixed);
     try {
       const answer = await this.#infer(address, request, options, "binary");
@@ -79,10 +86,15 @@ export class OipHttp implements EngineTransport {
     } catch (error) {
       if (!(error instanceof EngineError) || !MISUNDERSTOOD.has(error.status ?? 0)) throw error;
     }
-    const answer = await this.#infer(address, request, options, "json");
-    known.encoding = "json";
-    known.jsonUntilMs = performance.now() + JSON_MS;
-    return answer;
+    try {
+      const answer = await this.#infer(address, request, options, "json");
+      known.encoding = "json";
+      known.jsonUntilMs = performance.now() + JSON_MS;
+      return answer;
+    } catch (error) {
+      known.undecidedUntilMs = performance.now() + UNDECIDED_MS;
+      throw error;
+    }
   }
 
   async checkReady(address: EngineAddress, model: EngineModel, signal: AbortSignal): Promise<void> {

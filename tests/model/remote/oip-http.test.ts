@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, spyOn, test } from "bun:test";
 
 import { OipHttp } from "../../../src/model/remote/oip-http.ts";
 import type { Tensor } from "../../../src/model/remote/tensor.ts";
@@ -77,6 +77,24 @@ describe("an inference over HTTP", () => {
       "application/json",
     ]);
     expect(engine.requests[2]?.json?.inputs[0]?.data).toEqual([0.5, -0.75, 0.25]);
+  });
+
+  test("is not made twice, as bytes and as JSON, again and again for an engine that refuses both", async () => {
+    await using engine = await FakeEngine.start(() => ({ status: 500, body: "broken" }));
+    const through = transport();
+    const now = spyOn(performance, "now").mockReturnValue(50_000);
+    try {
+      for (let call = 0; call < 5; call++) await expect(infer(through, engine)).rejects.toMatchObject({ status: 500 });
+      expect(engine.requests).toHaveLength(6);
+      now.mockReturnValue(51_000);
+      engine.script = inferenceReply;
+      await infer(through, engine);
+      engine.script = () => ({ status: 500, body: "broken" });
+      await expect(infer(through, engine)).rejects.toMatchObject({ status: 500 });
+      expect(engine.requests).toHaveLength(8);
+    } finally {
+      now.mockRestore();
+    }
   });
 
   test.each([
