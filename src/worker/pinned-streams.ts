@@ -147,6 +147,7 @@ export class PinnedStreams {
       const { index, open } = first;
       return [await this.#step(jobs[index]!.lane, open, audios[index]!, calls[index]!)];
     } catch (error) {
+      if (steps.length > 1 && isStreamLost(error)) for (const { index } of steps) await this.#close(jobs[index]!.lane);
       // Streams may have moved on, so that no step can be repeated alone.
       return steps.map(() => (steps.length === 1 ? failure(error) : { ...failure(error), wholeBatch: true }));
     }

@@ -105,6 +105,14 @@ test("an error with streamLost closes the stream, and the next step opens anothe
   expect(model.events().at(-1)).toBe("closed 0.1");
 });
 
+test("an error of stepBatch with streamLost closes the streams of the batch", async () => {
+  using model = await pinned();
+  await model.run(job(1, "start", [0, 1]), job(2, "start", [0, 1]));
+  await model.run(job(1, "step", [STEP_ORDERS.lose]), job(2, "step", [0]));
+  expect(model.events()).toEqual(["opened 0.0", "opened 0.1", "closed 0.0", "closed 0.1"]);
+  expect(await model.run(job(2, "step", [0]))).toMatchObject([{ output: { stream: "0.2", samples: 1 }, opened: true }]);
+});
+
 test("of a model that takes several calls at once, a lane's stream is closed after its own call, and delays no other", async () => {
   using model = await pinned();
   const streams = new PinnedStreams(model.loaded.model as PinnedModel<object>, 2);
