@@ -186,6 +186,14 @@ export class PinnedUtterances implements Utterances {
     return Math.min(start + this.#lengths.maxUtterance, end);
   }
 
+  /**
+   * Returns whether the final is next, whatever is known of the end of the speech: that depends on the pace of the model.
+   */
+  #isLast({ start, endpoint }: Stretch, job: Job): boolean {
+    const { step, maxUtterance } = this.#lengths;
+    return endpoint || job.end === start + maxUtterance || job.end - job.start < step;
+  }
+
   /** Ends the current segment: the next one begins at `position`. Returns its final. */
   #take(stretch: Stretch, position: number): Job {
     const { start, rest } = stretch;
@@ -213,8 +221,7 @@ export class PinnedUtterances implements Utterances {
     }
     this.#hasStream = true;
     stretch.endpoint = outcome.endpoint === true;
-    // The final is next.
-    if (stretch.endpoint || job.end === this.#lastOf(stretch) || job.end < stretch.interimAt) return events;
+    if (job.end < stretch.interimAt || this.#isLast(stretch, job)) return events;
     const interim = this.#answers.interim({ kind: "interim", start: stretch.start, end: job.end }, outcome);
     if (interim === undefined) return events;
     stretch.interimAt = job.end + this.#lengths.interimEvery;

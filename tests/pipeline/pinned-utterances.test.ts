@@ -106,6 +106,17 @@ describe("interim results", () => {
     ]);
   });
 
+  test("do not depend on it at a step that is the last one, as only the end of the pause shows", () => {
+    // Speech from 40 to 70: the utterance is 15 to 105, three whole steps.
+    const late = make({ interimEvery: 90 }).hear("....###......");
+    runAll(late);
+    const live = make({ interimEvery: 90 });
+    for (const window of "....###......") runAll(live.hear(window));
+    expect(late.said()).toEqual(["active 40", "inactive 70", "interim 15 105", "segment 15 105"]);
+    expect(live.said()).toEqual(["active 40", "interim 15 105", "inactive 70", "segment 15 105"]);
+    expect(live.answers.tally).toEqual(late.answers.tally);
+  });
+
   test("that the model declines are none, and the next step takes their place", () => {
     const run = make({ interimEvery: 50 }).hear("############");
     run.run().answer(0, { ...(run.lane.run(run.jobs[0]!) as object), output: undefined } as never);
