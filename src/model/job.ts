@@ -85,6 +85,12 @@ export type Outcome =
       /** Jobs in the call. */
       readonly batchSize: number;
     } & JobTimes)
-  | ({ readonly status: "failed"; readonly code: JobFailure; readonly message: string } & JobTimes)
+  | ({
+      readonly status: "failed";
+      readonly code: JobFailure;
+      readonly message: string;
+      /** The model has thrown it: the worker goes on. */
+      readonly thrown?: true;
+    } & JobTimes)
   /** An interim was replaced or no longer wanted, or the lane of the job was closed. */
   | { readonly status: "dropped" };

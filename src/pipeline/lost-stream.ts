@@ -13,10 +13,10 @@ export const STREAM_LOST: Failure = {
 
 /**
  * Returns whether the failure of a call means that the pinned stream has ended with its worker. What a model throws is
- * no such failure.
+ * no such failure, whatever code it has chosen.
  * @param hasStream the stream was open before the call
  */
-export function loseState({ code }: Failure, hasStream: boolean): boolean {
-  if (code === "worker_crashed" || code === "inference_timeout") return true;
-  return hasStream && code !== "inference_failed";
+export function loseState({ code, thrown }: Failure, hasStream: boolean): boolean {
+  if (thrown === true) return false;
+  return hasStream || code === "worker_crashed" || code === "inference_timeout";
 }

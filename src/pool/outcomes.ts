@@ -84,7 +84,7 @@ function resultOutcome(job: QueuedJob, result: JobResult, call: AssignedCall, in
   const { queueMs } = job;
   if (error !== undefined) {
     const message = wholeBatch === true && hasOtherCallers(job, call) ? BATCH_FAILED : error;
-    return { status: "failed", code: code ?? "inference_failed", message, queueMs, inferMs };
+    return { status: "failed", code: code ?? "inference_failed", message, thrown: true, queueMs, inferMs };
   }
   return {
     status: "ok",

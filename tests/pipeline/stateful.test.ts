@@ -44,6 +44,14 @@ describe("a pinned model on /stateful", () => {
     expect(run.waiting).toEqual(["step 40 60"]);
   });
 
+  test("goes on after a block for which it throws an error with a code of its own", () => {
+    for (const code of ["model_unavailable", "inference_timeout"] as const) {
+      const run = make().push(blocks(3)).run().fail(code, true);
+      expect(run.said()).toEqual(["segment 0 20", "error 20 40"]);
+      expect(run.waiting).toEqual(["step 40 60"]);
+    }
+  });
+
   test("has a new stream after a worker that ended in a block, which is an error", () => {
     const run = make().push(blocks(3)).run().fail("worker_crashed");
     expect(run.events).toMatchObject([

@@ -28,10 +28,11 @@ export class PinnedLane {
     this.#heard = undefined;
   }
 
-  fail(job: Job, code: JobFailure): Outcome {
+  /** @param thrown by the model, whose worker goes on */
+  fail(job: Job, code: JobFailure, thrown = code === "inference_failed"): Outcome {
     this.#give(job);
-    if (code !== "inference_failed") this.#heard = undefined;
-    return { status: "failed", code, message: "as the test wants", ...TIMES };
+    if (!thrown) this.#heard = undefined;
+    return { status: "failed", code, message: "as the test wants", ...(thrown && { thrown }), ...TIMES };
   }
 
   run(job: Job): Outcome {
@@ -79,8 +80,8 @@ export class PinnedRun extends PipelineRun {
     return this.answer(0, this.lane.run(this.jobs[0]!));
   }
 
-  fail(code: JobFailure): this {
-    return this.answer(0, this.lane.fail(this.jobs[0]!, code));
+  fail(code: JobFailure, thrown?: boolean): this {
+    return this.answer(0, this.lane.fail(this.jobs[0]!, code, thrown));
   }
 
   override answerAll(): this {

@@ -116,7 +116,7 @@ export function pinnedSetup({ settings, interimEvery = Infinity, step = 30 }: Pi
 export function outcomeOf(job: Job, failEvery = 0): Outcome {
   const times = { queueMs: 0, inferMs: 0 };
   if (failEvery > 0 && job.kind === "final" && (job.start * 7 + job.end) % failEvery === 0) {
-    return { status: "failed", code: "inference_failed", message: "the model said no", ...times };
+    return { status: "failed", code: "inference_failed", message: "the model said no", thrown: true, ...times };
   }
   const output = { count: job.end - job.start };
   return { status: "ok", output, state: job.end, ...times, worker: 0, batchSize: 1 };

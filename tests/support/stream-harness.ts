@@ -90,7 +90,7 @@ export class FakeModel implements ServedModel {
     this.#release(job);
     const times = { queueMs: 0, inferMs: 0 };
     if (this.#failEvery > 0 && digest % this.#failEvery === 0) {
-      settle({ status: "failed", code: "inference_failed", message: "as the test wants", ...times });
+      settle({ status: "failed", code: "inference_failed", message: "as the test wants", thrown: true, ...times });
     } else if (this.pinned !== undefined) {
       this.#answerPinned(taken, digest);
     } else {
