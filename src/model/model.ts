@@ -236,7 +236,7 @@ export interface ModelModule {
    * `Call.signal`, and its worker lives on if the promise settles within 5 s. By default, and without these rules, one.
    */
   readonly concurrency?: number | BySettings<number>;
-  /** Metrics of the model by name, at most 32, with at most 256 series together. See `LoadContext.metrics`. */
+  /** Metrics of the model by name, at most 32, with at most 1,024 series together. See `LoadContext.metrics`. */
   readonly metrics?: Readonly<Record<string, MetricDeclaration>>;
   /** Returns one sentence for each problem with the settings. Runs before `load`. */
   validate?(settings: Record<string, unknown>): string[];
