@@ -89,10 +89,20 @@ export function findOutput(outputs: readonly Tensor[], name: string): Tensor {
   throw new EngineError("bad_answer", `the answer has no output "${name}"; it has ${names}`);
 }
 
-/** Returns a tensor of zeros, or empty texts. Dimensions that are free, which are -1, become 1. */
+/** Most elements of a tensor of the state. Each stream has them, and each call carries them. */
+const MAX_STATE_ELEMENTS = 2 ** 24;
+
+/**
+ * Returns a tensor of zeros, or empty texts. Dimensions that are free, which are -1, become 1.
+ * @throws EngineError if it is too large
+ */
 export function zeros({ name, datatype, shape }: Omit<Tensor, "data">): Tensor {
   const sizes = shape.map((size) => (size < 0 ? 1 : size));
-  const elements = sizes.reduce((product, size) => product * size, 1);
+  const elements = elementsOf(sizes) ?? Infinity;
+  if (elements > MAX_STATE_ELEMENTS) {
+    const found = `the input "${name}" has the shape [${shape.join(", ")}]`;
+    throw new EngineError("bad_answer", `${found}; allowed for a state: ${MAX_STATE_ELEMENTS} elements`);
+  }
   const data = datatype === "BYTES" ? Array<string>(elements).fill("") : new ARRAYS[datatype](elements);
   return { name, datatype, shape: sizes, data };
 }

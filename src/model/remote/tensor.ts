@@ -61,11 +61,15 @@ export function elementsOf(shape: unknown): number | undefined {
   return elements <= MAX_ELEMENTS ? elements : undefined;
 }
 
-/** Returns true for a value that can be an element of this type. */
+/** Returns true for a value that can be an element of this type: without a wrap-around, or an overflow to infinity. */
 export function isElement(value: unknown, datatype: Datatype): value is number | string | boolean {
   if (datatype === "BYTES") return typeof value === "string";
   if (typeof value !== "number" && typeof value !== "boolean") return false;
-  return datatype.startsWith("FP") || Number.isSafeInteger(Number(value));
+  const number = Number(value);
+  if (datatype === "INT64") return Number.isSafeInteger(number);
+  if (datatype === "UINT64") return Number.isSafeInteger(number) && number >= 0;
+  const [element] = ARRAYS[datatype].of(number);
+  return datatype.startsWith("FP") ? Number.isFinite(element) : element === number;
 }
 
 const MAX_ELEMENTS = 2 ** 31;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { TensorFields, zeros } from "../../../src/model/remote/tensor-fields.ts";
-import type { Tensor } from "../../../src/model/remote/tensor.ts";
+import { isElement, type Tensor } from "../../../src/model/remote/tensor.ts";
 
 const settings = { input: "audio", datatype: "FP32", rank: 2 } as const;
 const tensor = (name: string, datatype: Tensor["datatype"], shape: number[], data: Tensor["data"]): Tensor => {
@@ -64,6 +64,20 @@ describe("options of a client", () => {
   ])("of another type are refused: %j", (options, message) => {
     expect(() => fields.inputs(new Float32Array(1), options)).toThrow(message);
   });
+
+  test.each([
+    ["UINT8", [0, 255, true], [-1, 256, 0.5]],
+    ["INT16", [-32_768, 32_767], [-32_769, 32_768, NaN]],
+    ["UINT64", [0, 2 ** 53 - 1], [-1, 2 ** 53]],
+    ["INT64", [-(2 ** 53 - 1)], [2 ** 53, Infinity]],
+    ["FP16", [-65_504, 0.1], [70_000, Infinity]],
+    ["FP32", [3e38, 0.1], [1e39, NaN]],
+    ["BYTES", ["", "de"], [1, true]],
+  ] as const)("are not changed by their type %s, or refused", (datatype, allowed, refused) => {
+    const isAllowed = (value: unknown): boolean => isElement(value, datatype);
+    expect([...allowed].map(isAllowed)).toEqual([...allowed].map(() => true));
+    expect([...refused].map(isAllowed)).toEqual([...refused].map(() => false));
+  });
 });
 
 describe("the fields of a result", () => {
@@ -123,4 +137,8 @@ test("the first state is zeros, with 1 for dimensions that are free", () => {
     tensor("h", "FP64", [1, 2], new Float64Array(2)),
   );
   expect(zeros({ name: "h", datatype: "BYTES", shape: [-1] })).toEqual(tensor("h", "BYTES", [1], [""]));
+});
+
+test.each([[[1e9]], [[4_097, 4_096]], [[NaN]], [[1.5]]])("a first state of the shape %j is refused", (shape) => {
+  expect(() => zeros({ name: "cache", datatype: "FP32", shape })).toThrow(/"cache" has the shape .*16777216 elements/);
 });
