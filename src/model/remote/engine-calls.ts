@@ -4,12 +4,9 @@ import { callEnding } from "./call-ending.ts";
 import type { CallMeter } from "./call-meter.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Endpoints } from "./endpoints.ts";
-import { RemoteFailure } from "./remote-failure.ts";
+import { BUSY_OR_DOWN, RemoteFailure } from "./remote-failure.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 import { type EngineAnswer, EngineError, type EngineRequest, type EngineTransport } from "./transport.ts";
-
-/** Statuses that say that another engine, or the same one soon, may do. */
-const BUSY_OR_DOWN: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 export interface EngineCallsOptions {
   readonly transport: EngineTransport;

@@ -10,8 +10,8 @@ const CODES: Readonly<Record<EngineError["fault"], JobFailure>> = {
   bad_answer: "inference_failed",
 };
 
-/** The engine answers these when it has too much to do, or is not there: the client may try again. */
-const UNAVAILABLE: ReadonlySet<number> = new Set([429, 502, 503, 504]);
+/** An engine has too much to do, or is not there: another one, or the same one soon, may do. */
+export const BUSY_OR_DOWN: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 /** A call without a result, as the model throws it. */
 export class RemoteFailure extends Error {
@@ -28,7 +28,7 @@ export class RemoteFailure extends Error {
   }
 
   static from(error: EngineError, streamLost = false): RemoteFailure {
-    const code = UNAVAILABLE.has(error.status ?? 0) ? "model_unavailable" : CODES[error.fault];
+    const code = BUSY_OR_DOWN.has(error.status ?? 0) ? "model_unavailable" : CODES[error.fault];
     return new RemoteFailure(code, `the inference server: ${error.message}`, streamLost);
   }
 
