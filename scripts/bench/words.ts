@@ -4,14 +4,16 @@
 //   bun run bench words [examples/moonshine/model.ts ...]
 //
 // Needs the packages of the model, and the Debian package pocketsphinx-testdata. Whole clips are one call each, on
-// /api/v1/simple; the demo is cut by voice activity detection, on /api/v1/segmented, and sent twice: at full speed, and in
-// real time for the latency, which includes the 500 ms of silence that end an utterance.
+// /api/v1/simple, or the steps of a stream, on /api/v1/stateful, if the model decodes as people speak. The demo is cut by
+// voice activity detection, on /api/v1/segmented, and sent twice: at full speed, and in real time for the latency, which
+// includes the 500 ms of silence that end an utterance.
 
 import { join, resolve } from "node:path";
 
-import { connect, type StartFields } from "../../src/client/client.ts";
+import type { StartFields } from "../../src/client/client.ts";
 import { buildExecutable } from "../build.ts";
 import { printMachine } from "./support/machine.ts";
+import { recognise, wholePattern } from "./support/recognise.ts";
 import { ServerProcess } from "./support/server-process.ts";
 import { type Clip, demoRecording, transcribedSpeech } from "./support/transcribed-speech.ts";
 import { generator } from "./support/vad-scenes.ts";
@@ -20,8 +22,6 @@ import { spokenWords, wordErrors } from "./support/word-errors.ts";
 const SNRS_DB = [20, 10, 5];
 /** Workers of the server whose memory is compared with that of one, and whose latency is measured. */
 const MANY = 2;
-/** Audio in one message, seconds. */
-const MESSAGE_S = 1;
 
 const RECORDING = join(import.meta.dir, "../../tests/data/two-speakers-48k.wav");
 type Format = StartFields["format"];
@@ -49,18 +49,18 @@ async function report(model: string): Promise<void> {
   }
   const share = (server.cpuMs - loadCpuMs) / 1000 / seconds;
   const { bytes, texts } = demoRecording();
-  const heard = await recognise(server, "segmented", DEMO, bytes);
+  const heard = await recognise(server.host, "segmented", DEMO, bytes);
   print(
     "demo",
     texts.map((text, side) => ({ text, heard: heard[side] ?? "" })),
   );
-  console.log(`  ${share.toFixed(3)} of a core for speech in real time, one call for each clip`);
+  console.log(`  ${share.toFixed(3)} of a core for speech in real time, without interim results`);
   console.log(
     `  ${(loadMs / 1000).toFixed(1)} s from the start of the server until one worker is ready, ` +
       `${(loadCpuMs / 1000).toFixed(1)} s of processor time`,
   );
   await using many = await serve(model, MANY);
-  for (let stream = 0; stream < MANY; stream++) await recognise(many, "segmented", DEMO, bytes);
+  for (let stream = 0; stream < MANY; stream++) await recognise(many.host, "segmented", DEMO, bytes);
   const worker = (many.rssMib - server.rssMib) / (MANY - 1);
   console.log(`  ${worker.toFixed(0)} MiB a worker: a server with ${MANY} has ${many.rssMib.toFixed(0)} MiB`);
   for (const interims of [[], ["--interim-results"]]) {
@@ -79,9 +79,10 @@ function serve(model: string, workers: number): Promise<ServerProcess> {
 }
 
 async function score(name: string, server: ServerProcess, clips: readonly Clip[]): Promise<void> {
+  const pattern = await wholePattern(server.host);
   const results: { text: string; heard: string }[] = [];
   for (const { text, samples } of clips) {
-    const [heard = ""] = await recognise(server, "simple", MONO, new Uint8Array(samples.slice().buffer));
+    const [heard = ""] = await recognise(server.host, pattern, MONO, new Uint8Array(samples.slice().buffer));
     results.push({ text, heard });
   }
   print(name, results);
@@ -96,26 +97,6 @@ function print(name: string, results: readonly { readonly text: string; readonly
   }
   const share = ((100 * errors) / words).toFixed(1);
   console.log(`  ${name.padEnd(28)} ${share.padStart(5)} % word errors (${errors} of ${words} words)`);
-}
-
-/** Streams audio at full speed. Returns the text of each channel's finals. */
-async function recognise(
-  { host }: ServerProcess,
-  pattern: string,
-  format: Format,
-  bytes: Uint8Array<ArrayBuffer>,
-): Promise<string[]> {
-  using client = await connect(`ws://${host}/api/v1/${pattern}`, { format });
-  const length = (MESSAGE_S * format.sample_rate * format.channels * format.bit_depth) / 8;
-  for (let at = 0; at < bytes.length; at += length) await client.send(bytes.slice(at, at + length));
-  client.stop();
-  const texts = Array.from({ length: format.channels }, () => [] as string[]);
-  for await (const { event } of client.events) {
-    if (event.type === "error") throw new Error(JSON.stringify(event));
-    if (event.type === "segment") texts[event.channel]?.push(String(event["text"]));
-    if (event.type === "stopped") break;
-  }
-  return texts.map((parts) => parts.join(" "));
 }
 
 /** The line of `streamer send` with the latency. */
