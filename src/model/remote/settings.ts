@@ -13,6 +13,7 @@ const HOUR_MS = 3_600_000;
 export const MAX_CALLS = 1_024;
 
 const URLS = `1 to ${MAX_URLS} different URLs such as http://host:8000, or dns+http://host:8000 for all addresses of a host`;
+const BARE = "a URL without user, password, query and fragment; credentials stand in headers or token_file";
 const HEADERS = "an object of HTTP headers, texts by name, without those that belong to the connection";
 
 const text = v.pipe(v.string("a text"), v.minLength(1, "a text"), v.maxLength(MAX_TEXT, "a text"));
@@ -27,7 +28,7 @@ const version = v.union([v.pipe(whole(0, Number.MAX_SAFE_INTEGER), v.transform(S
 const urls = v.pipe(
   v.union([v.string(), v.array(v.unknown())], URLS),
   v.transform((given): unknown => (typeof given === "string" ? given.split(",").map((url) => url.trim()) : given)),
-  v.array(v.pipe(v.string(URLS), v.check(isEngineUrl, URLS)), URLS),
+  v.array(v.pipe(v.string(URLS), v.check(isEngineUrl, URLS), v.check(isBare, BARE)), URLS),
   v.minLength(1, URLS),
   v.maxLength(MAX_URLS, URLS),
   v.check((list) => new Set(list).size === list.length, URLS),
@@ -133,10 +134,14 @@ export function concurrencyOf({ concurrency, urls: list }: RemoteSettings): numb
   return concurrency * list.length;
 }
 
-/** A URL without user information, which would be shown in logs. */
 function isEngineUrl(url: string): boolean {
+  return isHttpUrl(url.replace(/^dns\+/, ""));
+}
+
+/** Nothing follows the path, and there is no user information, which would be shown in logs. */
+function isBare(url: string): boolean {
   const parsed = URL.parse(url.replace(/^dns\+/, ""));
-  if (parsed === null || !/^https?:$/.test(parsed.protocol)) return false;
+  if (parsed === null) return true;
   return parsed.username === "" && parsed.password === "" && parsed.search === "" && parsed.hash === "";
 }
 

@@ -11,6 +11,7 @@ import { resolveSettings } from "../../../src/model/settings.ts";
 const needed = { urls: ["http://a:8000"], model: "asr" };
 const problemsOf = (settings: Record<string, unknown>) => resolveSettings(remote, { ...needed, ...settings }).problems;
 const URLS = "1 to 64 different URLs such as http://host:8000, or dns+http://host:8000 for all addresses of a host";
+const BARE = "a URL without user, password, query and fragment; credentials stand in headers or token_file";
 
 describe("the settings of a remote model", () => {
   test("need the URLs of engines, and the name of the model there", () => {
@@ -30,7 +31,8 @@ describe("the settings of a remote model", () => {
   test.each([
     [{ urls: ["http://a", "ftp://b"] }, `urls.1: found "ftp://b"; allowed: ${URLS}`],
     [{ urls: [] }, `urls: found an array; allowed: ${URLS}`],
-    [{ urls: "http://user:pass@a" }, `urls.0: found "http://[redacted]@a"; allowed: ${URLS}`],
+    [{ urls: "http://user:pass@a" }, `urls.0: found "http://[redacted]@a"; allowed: ${BARE}`],
+    [{ urls: "dns+http://a:8000/?x=1" }, `urls.0: found "dns+http://a:8000/?x=1"; allowed: ${BARE}`],
     [{ protocol: "grpc" }, 'protocol: found "grpc"; allowed: oip-http, oip-grpc'],
     [{ rank: 4 }, "rank: found 4; allowed: a whole number from 1 to 3"],
     [{ retry_budget: 2 }, "retry_budget: found 2; allowed: a number from 0 to 1"],
