@@ -2,12 +2,16 @@ import { join } from "node:path";
 
 import { buildExecutable } from "../../../scripts/build.ts";
 import { encode, noise } from "../audio.ts";
+import { FakeEngine } from "../engines/fake-engine.ts";
+import { inferenceReply } from "../engines/fake-inference.ts";
 import { ADMIT_ALL } from "../in-process-server.ts";
 import { waitUntil, withTimeout } from "../wait.ts";
 import { UpgradeRefused, WebSocketClient } from "../websocket-client.ts";
 
 const sample = join(import.meta.dir, "..", "..", "data", "two-speakers-48k.wav");
 const MAX_SESSIONS = 12;
+/** One request in so many is refused by an engine that is busy, and made again at the other one. */
+const BUSY_EVERY = 10;
 
 const SETTINGS = {
   // The flaky model keeps calls waiting while its only worker is replaced.
@@ -19,6 +23,9 @@ const SETTINGS = {
   "models.flaky.workers": 1,
   "models.flaky.failure_rate": 0.3,
   "models.flaky.panic_rate": 0.1,
+  "models.pinned.name": join(import.meta.dir, "..", "models", "incremental.ts"),
+  "models.engine.name": "remote",
+  "models.engine.model": "m",
   "limits.max_sessions": MAX_SESSIONS,
   "limits.read_ahead_seconds": 1,
 };
@@ -29,6 +36,7 @@ export class LoadedServer implements AsyncDisposable {
   readonly port: number;
   readonly #child: Bun.Subprocess;
   readonly #collector: Bun.Server<undefined>;
+  readonly #engines: readonly FakeEngine[];
   readonly #stop = new AbortController();
   #load: Promise<unknown> = Promise.resolve();
 
@@ -36,7 +44,13 @@ export class LoadedServer implements AsyncDisposable {
     const executable = await buildExecutable();
     // Accepts traces and ignores them.
     const collector = Bun.serve({ port: 0, fetch: () => new Response() });
-    const sets = Object.entries(SETTINGS).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
+    const engines = [await FakeEngine.start(), await FakeEngine.start()];
+    for (const engine of engines) {
+      engine.script = (request) =>
+        engine.requests.length % BUSY_EVERY === 0 ? { status: 503 } : inferenceReply(request);
+    }
+    const settings = { ...SETTINGS, "models.engine.urls": engines.map(({ url }) => url).join(",") };
+    const sets = Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
     const child = Bun.spawn([executable, "serve", "--port", "0", "--log-level", "error", ...sets], {
       env: { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collector.port}` },
       stdin: "ignore",
@@ -46,16 +60,23 @@ export class LoadedServer implements AsyncDisposable {
     const output = await withTimeout("the server listens", child.stdout.getReader().read());
     const port = /:(\d+)\n$/.exec(new TextDecoder().decode(output.value))?.[1];
     if (port === undefined) throw new Error(`the server did not listen and exited with ${await child.exited}`);
-    const server = new LoadedServer(executable, Number(port), child, collector);
+    const server = new LoadedServer(executable, Number(port), child, collector, engines);
     server.#load = server.#keepBusy();
     return server;
   }
 
-  private constructor(executable: string, port: number, child: Bun.Subprocess, collector: Bun.Server<undefined>) {
+  private constructor(
+    executable: string,
+    port: number,
+    child: Bun.Subprocess,
+    collector: Bun.Server<undefined>,
+    engines: readonly FakeEngine[],
+  ) {
     this.executable = executable;
     this.port = port;
     this.#child = child;
     this.#collector = collector;
+    this.#engines = engines;
   }
 
   /** Settles only when the load stops; rejects when it fails. */
@@ -69,6 +90,7 @@ export class LoadedServer implements AsyncDisposable {
     this.#child.kill("SIGTERM");
     await this.#child.exited;
     await this.#collector.stop(true);
+    for (const engine of this.#engines) await engine[Symbol.asyncDispose]();
   }
 
   async #keepBusy(): Promise<void> {
@@ -77,6 +99,8 @@ export class LoadedServer implements AsyncDisposable {
         this.#speech(),
         this.#noise("simple"),
         this.#noise("stateful"),
+        this.#noise("stateful", "pinned"),
+        this.#noise("simple", "engine"),
         this.#failures(),
         this.#flood(),
       ]);
@@ -93,9 +117,9 @@ export class LoadedServer implements AsyncDisposable {
   }
 
   /** Sends noise to a pattern without voice activity detection. */
-  async #noise(pattern: string): Promise<void> {
+  async #noise(pattern: string, model?: string): Promise<void> {
     using client = await WebSocketClient.connect(this.port, { path: `/api/v1/${pattern}` });
-    await client.sendStream(encode("s16", noise(2)), { timing: true });
+    await client.sendStream(encode("s16", noise(2)), { timing: true, ...(model !== undefined && { model }) });
   }
 
   /** Causes errors, warnings, failed jobs, crashed workers and a client that disconnects. */

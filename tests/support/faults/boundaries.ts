@@ -314,7 +314,6 @@ export const NOT_REACHED: Readonly<Record<string, readonly string[]>> = {
     "Headroom.modelLoaded",
     "ModelMetrics.observePool",
     "ModelMetrics.declare",
-    "MetricRegistry.has",
     "MetricRegistry.counter",
     "MetricRegistry.gauge",
     "MetricRegistry.histogram",
