@@ -14,7 +14,7 @@ const WORKERS = 3;
 const CLIENTS = 8;
 /** Streams that a worker may have: two workers have room for all. */
 const MAX_STREAMS = 5;
-/** So many crashes find a stream that waits between two calls. */
+/** So many crashes find a stream that waits between two calls, and leave time for a call that takes too long. */
 const MANY_CRASHES = 15;
 /** One step in so many takes longer than the pool allows, from the 5th on. */
 const OVERTIME_PERIOD = 100;
@@ -54,10 +54,10 @@ export async function checkPinnedUnderDeaths(deaths: PinnedDeaths): Promise<void
       const counts = { ok: 0, failed: 0, lost: 0 };
       await Promise.all(Array.from({ length: CLIENTS }, (_, i) => runClient(kit, random(seed, i, 0), crashes, counts)));
       expect(Math.min(counts.ok, counts.failed)).toBeGreaterThan(0);
-      if (crashes >= MANY_CRASHES) expect(counts.lost).toBeGreaterThan(0);
+      if (crashes >= MANY_CRASHES) expect([counts.lost > 0, kit.deaths("timeout") > 0]).toEqual([true, true]);
       await kit.until(() => kit.arena.used === 0 && kit.pool.load.workersReady === WORKERS);
       expect(kit.pool.places).toEqual({ open: 0, allowed: WORKERS * MAX_STREAMS });
-      expect([kit.deaths("timeout") > 0, kit.pool.unavailable]).toEqual([true, undefined]);
+      expect(kit.pool.unavailable).toBeUndefined();
       await kit.until(() => kit.pool.load.workersAbandoned === 0);
     } finally {
       await kit.pool.close();
