@@ -16,7 +16,7 @@ export const STREAM_LOST: Failure = {
  * no such failure, whatever code it has chosen.
  * @param hasStream the stream was open before the call
  */
-export function loseState({ code, thrown }: Failure, hasStream: boolean): boolean {
+export function losesState({ code, thrown }: Failure, hasStream: boolean): boolean {
   if (thrown === true) return false;
   return hasStream || code === "worker_crashed" || code === "inference_timeout";
 }

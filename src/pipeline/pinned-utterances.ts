@@ -1,7 +1,7 @@
 import type { Job, Outcome } from "../model/job.ts";
 import { warningEvent } from "../protocol/warning-event.ts";
 import type { Answers } from "./answers.ts";
-import { loseState, STREAM_LOST } from "./lost-stream.ts";
+import { losesState, STREAM_LOST } from "./lost-stream.ts";
 import { NOTHING, type PipelineEvent, type Step } from "./pipeline.ts";
 import type { Speech, Utterances } from "./utterances.ts";
 
@@ -210,7 +210,7 @@ export class PinnedUtterances implements Utterances {
 
   #stepped(stretch: Stretch, job: Job, outcome: Exclude<Outcome, { status: "dropped" }>): PipelineEvent[] {
     if (outcome.status === "failed") {
-      const isLost = loseState(outcome, this.#hasStream);
+      const isLost = losesState(outcome, this.#hasStream);
       this.#hasStream = false;
       return this.#fail(stretch, job.end, outcome, isLost);
     }
@@ -230,7 +230,7 @@ export class PinnedUtterances implements Utterances {
   }
 
   #finished(final: Job, outcome: Exclude<Outcome, { status: "dropped" }>): PipelineEvent[] {
-    const isLost = outcome.status === "ok" ? outcome.opened === true : loseState(outcome, this.#hasStream);
+    const isLost = outcome.status === "ok" ? outcome.opened === true : losesState(outcome, this.#hasStream);
     this.#hasStream = outcome.status === "ok" && !isLost;
     const answer = outcome.status === "ok" && isLost ? STREAM_LOST : outcome;
     return [...this.#answers.settle(final, answer), ...(isLost ? [warningEvent("state_lost")] : [])];

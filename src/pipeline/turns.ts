@@ -1,5 +1,5 @@
 import type { Job, Outcome } from "../model/job.ts";
-import { loseState } from "./lost-stream.ts";
+import { losesState } from "./lost-stream.ts";
 import type { PatternContext, PipelineStart } from "./pattern.ts";
 import type { Pipeline } from "./pipeline.ts";
 
@@ -85,7 +85,7 @@ class PinnedTurns implements Turns {
       if (step === "start" || isLost) this.#openedAt = start;
       return { origin: this.#openedAt ?? start, isLost };
     }
-    const isLost = outcome.status === "failed" && loseState(outcome, before !== undefined);
+    const isLost = outcome.status === "failed" && losesState(outcome, before !== undefined);
     if (isLost) this.#openedAt = undefined;
     return { origin: start, isLost };
   }
