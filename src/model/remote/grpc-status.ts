@@ -37,7 +37,7 @@ const UNREADABLE =
  */
 export function engineError({ code, details }: Partial<Pick<ServiceError, "code" | "details">>): EngineError {
   if (code === undefined || details === undefined) return new EngineError("bad_answer", "the answer is not readable");
-  if (code === status.DEADLINE_EXCEEDED) return new EngineError("timeout", "the engine did not answer in time");
+  if (code === status.DEADLINE_EXCEEDED) return new EngineError("timeout", "no answer in time");
   if (NOT_CONNECTED.test(details)) return new EngineError("refused", `no connection to the engine${reason(details)}`);
   if (LOST.test(details)) return new EngineError("reset", `the connection to the engine was lost${reason(details)}`);
   if (UNREADABLE.test(details)) return new EngineError("bad_answer", unreadable(details));

@@ -4,6 +4,7 @@ import { type EngineChannel, EngineChannels } from "./grpc-channels.ts";
 import { inferAnswer, inferRequest, tensorType } from "./grpc-messages.ts";
 import { inferenceService, type UnaryMethod } from "./grpc-service.ts";
 import { engineError } from "./grpc-status.ts";
+import { abortError } from "./reachability.ts";
 import type { TensorType } from "./tensor.ts";
 import {
   type CallOptions,
@@ -58,7 +59,7 @@ class GrpcTransport implements EngineTransport {
     options: CallOptions,
   ): Promise<Response> {
     const { signal, timeoutMs, traceparent } = options;
-    if (signal.aborted) throw aborted(signal);
+    if (signal.aborted) throw abortError(signal);
     const metadata = this.#metadata(traceparent);
     const channel = this.#channels.get(address);
     const limits: GrpcCallOptions = timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
@@ -131,7 +132,7 @@ function send<Request, Response>(
     const abort = (): void => {
       end();
       call.cancel();
-      reject(aborted(signal));
+      reject(abortError(signal));
     };
     const giveUp = (): void => {
       if (connected()) return;
@@ -146,10 +147,4 @@ function send<Request, Response>(
     };
     signal.addEventListener("abort", abort);
   });
-}
-
-function aborted({ reason }: AbortSignal): EngineError {
-  return reason instanceof DOMException && reason.name === "TimeoutError"
-    ? new EngineError("timeout", "the engine did not answer in time")
-    : new EngineError("aborted", "the call was aborted");
 }

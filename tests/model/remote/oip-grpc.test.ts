@@ -287,7 +287,7 @@ describe("a call", () => {
   test("ends when its time is over, also without an abort", async () => {
     const { url } = await engine({ ModelInfer: hanging });
     const call = transport().infer({ url }, request, { signal: never, timeoutMs: 50 });
-    expect(await failureOf(call)).toMatchObject({ fault: "timeout", message: "the engine did not answer in time" });
+    expect(await failureOf(call)).toMatchObject({ fault: "timeout", message: "no answer in time" });
   });
 
   test("to a port where nobody listens is refused, and the message has no address", async () => {
