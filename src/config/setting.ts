@@ -81,6 +81,11 @@ export function text(initial: string, meaning: string, spell?: (given: string) =
   return { default: initial, unit: "", meaning, ...(spell && { spell }) };
 }
 
+/** A switch. In files, `true` and `false` are `on` and `off`. */
+export function flag(initial: "on" | "off", meaning: string): TextSetting<"on" | "off"> {
+  return choice(initial, ["on", "off"], meaning, { true: "on", false: "off" });
+}
+
 /** @param aliases other names of choices */
 export function choice<Text extends string>(
   initial: Text,
@@ -137,7 +142,10 @@ function parseArray(text: string): unknown {
 export function canonical(setting: Setting, value: unknown): unknown {
   if ("min" in setting) return value;
   const spell = (item: unknown): unknown => (typeof item === "string" ? (setting.spell?.(item) ?? item) : item);
-  return "items" in setting && Array.isArray(value) ? value.map(spell) : spell(value);
+  if ("items" in setting) return Array.isArray(value) ? value.map(spell) : spell(value);
+  // A switch: of the choices, only those of one have names that are truth values.
+  const chosen = typeof value === "boolean" ? spell(String(value)) : spell(value);
+  return typeof value === "boolean" && !(setting.choices ?? []).some((choice) => choice === chosen) ? value : chosen;
 }
 
 /** The part of a value that a setting does not accept: the value itself, or the text of a list. */

@@ -8,6 +8,7 @@ import { DEFAULT_DETECTOR, DETECTOR_NAMES, DETECTORS } from "../vad/detectors.ts
 import { parseAdminAddress } from "./admin-address.ts";
 import { autoArena, MOST_ARENA_MIB } from "./auto-arena.ts";
 import { CONNECTION_LIMITS } from "./connection-limits.ts";
+import { DIALECT_SETTINGS } from "./dialect-settings.ts";
 import { HOST_FORMAT, spellHost } from "./host-pattern.ts";
 import { ORIGIN_FORMAT, spellOrigin } from "./origin-pattern.ts";
 import { ROUTE_FORMAT, spellRoute } from "./route-path.ts";
@@ -107,6 +108,7 @@ export const SETTINGS = {
     post_roll_ms: vad("post_roll_ms", "ms", "audio kept after the end of speech; at most vad.min_silence_ms"),
     max_utterance_ms: vad("max_utterance_ms", "ms", "longest utterance; longer ones are split"),
   },
+  dialects: DIALECT_SETTINGS,
   simple: {
     block_ms: whole(500, 20, 10_000, "ms", "length of a block on /api/v1/simple"),
   },

@@ -1,6 +1,6 @@
 import type { Config } from "../config/settings.ts";
 import type { ResultAudio } from "../model/job.ts";
-import type { Pattern } from "../pipeline/pattern.ts";
+import type { Pattern, PatternContext } from "../pipeline/pattern.ts";
 import type { Credentials } from "../protocol/credentials.ts";
 import type { Ended, Ending } from "../protocol/ending.ts";
 import type { ErrorCode, ProtocolError } from "../protocol/errors.ts";
@@ -60,11 +60,24 @@ export interface Traits {
   readonly pingsCount: boolean;
 }
 
+/** A model that a client may use. */
+export interface OfferedModel {
+  readonly name: string;
+  /** A further name. */
+  readonly alias?: string;
+  readonly keepsState: boolean;
+  readonly pinned?: PatternContext["pinned"];
+  /** Names of the options that it takes; undefined: it does not say. */
+  readonly options?: readonly string[] | undefined;
+}
+
 /** The result of accepting a request for a connection. */
 export interface Opened {
   /** Name of the dialect. */
   readonly dialect: string;
   readonly pattern: Pattern;
+  /** Name of the model of the first stream; undefined: the client's default, or a start names it. */
+  readonly model?: string | undefined;
   readonly traits: Traits;
   /** @param session id of the session */
   create(session: string): Dialect;
@@ -86,12 +99,13 @@ export interface Route {
   /** The subprotocol to answer with, of those offered, which may carry secrets; undefined: none; an error: none of them will do. */
   choose(offered: readonly string[]): string | undefined | ProtocolError;
   /** Headers of the upgrade's answer. */
-  headers?(session: string): Record<string, string>;
+  headers?(session: string, opened: Opened): Record<string, string>;
   /** JSON body of a refusal. Its status comes from the table of errors. */
   refuse(error: ProtocolError): unknown;
   /**
    * Reads query and headers. Throws ProtocolError when the connection is refused.
    * @param path the one of `paths` that the request has
+   * @param models those that the client may use, the default first; default: none is known
    */
-  open(path: string, request: Request, config: Config): Opened;
+  open(path: string, request: Request, config: Config, models?: readonly OfferedModel[]): Opened;
 }

@@ -1,5 +1,11 @@
+import { deepgram } from "./deepgram/route.ts";
 import type { Route } from "./dialect.ts";
 import { streamer } from "./streamer.ts";
 
 /** The routes of every dialect that is spoken over HTTP upgrades. */
-export const ROUTES: readonly Route[] = [streamer];
+export const ROUTES: readonly Route[] = [streamer, deepgram];
+
+/** Returns the routes of the dialects with these names. */
+export function routesOf(names: readonly string[]): Route[] {
+  return ROUTES.filter(({ dialect }) => names.includes(dialect));
+}

@@ -70,7 +70,7 @@ export interface Attempt {
   readonly arrival: Arrival;
   readonly trace: ConnectionTrace;
   /** Chooses the dialect and the pattern. Throws ProtocolError when there is none for this connection. */
-  choose(): Opened;
+  choose(caller: Caller): Opened;
   /** Opens the session before it returns. Returns why it cannot. */
   open(accepted: Accepted): ProtocolError | undefined;
 }
@@ -88,7 +88,7 @@ export function admitConnection(
     if (caller instanceof ProtocolError) return caller;
     const unavailable = host.unavailable();
     if (unavailable !== undefined) return unavailable;
-    const opened = chosen(attempt);
+    const opened = chosen(attempt, caller);
     if (opened instanceof ProtocolError) return opened;
     const overloaded = host.overloaded(opened);
     if (overloaded !== undefined) return overloaded;
@@ -109,9 +109,9 @@ export function admitConnection(
   return admitted instanceof Promise ? admitted.then(finish) : finish(admitted);
 }
 
-function chosen(attempt: Attempt): Opened | ProtocolError {
+function chosen(attempt: Attempt, caller: Caller): Opened | ProtocolError {
   try {
-    return attempt.choose();
+    return attempt.choose(caller);
   } catch (error) {
     if (error instanceof ProtocolError) return error;
     throw error;

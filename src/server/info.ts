@@ -1,3 +1,4 @@
+import { routesOf } from "../dialects/dialects.ts";
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, SAMPLE_FORMAT_NAMES } from "../lib/sample-format.ts";
 import { serves } from "../pipeline/pattern.ts";
 import { PATTERNS } from "../pipeline/patterns.ts";
@@ -11,6 +12,7 @@ export function describeServer(services: Services, sessions: Sessions, openedAt:
   const { config, models, arena, metrics, clock } = services;
   return {
     patterns: Object.keys(PATTERNS),
+    dialects: routesOf(config.dialects.enabled).map(({ dialect, paths }) => ({ name: dialect, paths })),
     models: [...models.values()].map(describeModel),
     formats: { encodings: SAMPLE_FORMAT_NAMES, sample_rate: { min: MIN_SAMPLE_RATE, max: MAX_SAMPLE_RATE } },
     limits: { ...config.limits, admission: config["limits.admission"] },

@@ -6,6 +6,9 @@ import { RuntimeMonitor } from "../telemetry/metrics/runtime-monitor.ts";
 import { collectGauges } from "./gauges.ts";
 import type { Readiness } from "./readiness.ts";
 
+/** Patterns of the dialects of other services. */
+const OTHERS = ["segmented", "stateful"];
+
 /**
  * Connects the metrics of a server with what they show, and measures its main thread, which must be the calling one,
  * until disposed.
@@ -16,9 +19,14 @@ export function observeServer(
   readiness: Pick<Readiness, "unready">,
   version: string,
 ): Disposable {
-  const { metrics, log, admission } = services;
+  const { metrics, log, admission, config } = services;
   metrics.registry.onCollect(() => collectGauges(services, sessions, readiness.unready() === undefined, version));
-  presetSeries(metrics, Object.keys(PATTERNS));
+  // Other dialects have one pattern for models that keep state, and one for all others.
+  const dialects = config.dialects.enabled.flatMap((dialect) => {
+    const patterns = dialect === "streamer" ? Object.keys(PATTERNS) : OTHERS;
+    return patterns.map((pattern) => ({ pattern, dialect }));
+  });
+  presetSeries(metrics, dialects);
   return new RuntimeMonitor({
     metrics,
     log,

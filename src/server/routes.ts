@@ -3,8 +3,9 @@ import { getPath } from "hono/utils/url";
 
 import type { Access, IssuedTicket } from "../auth/access.ts";
 import type { Route } from "../dialects/dialect.ts";
+import { formatHost } from "../lib/host-name.ts";
 import { ProtocolError } from "../protocol/errors.ts";
-import type { Edge } from "./edge/edge.ts";
+import type { Edge, Visit } from "./edge/edge.ts";
 import { addressOf, type GuardedEnv, guardRequests } from "./edge/guard.ts";
 import { guardPublicPages } from "./page-guard.ts";
 import { addPages, PAGES, type PagesHost, PROBES, refuse } from "./pages.ts";
@@ -18,6 +19,8 @@ export interface RoutesHost extends UpgradeHost, PagesHost {
 
 /** The front page, which lists the others. */
 export const FRONT_PAGE = "/";
+/** The dialect whose routes the front page has without addresses: clients of its own know them. */
+const NATIVE = "streamer";
 /** Where tickets are issued. */
 export const TICKETS = "/api/v1/tickets";
 const METHODS = "GET, HEAD, OPTIONS";
@@ -33,14 +36,14 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[]): Routes
   for (const route of routes) {
     for (const path of route.paths) app.get(path, (c) => connect({ request: c.req.raw, ...c.env, route, path }, host));
   }
-  const frontPage = frontPageOf(host.version, routes);
+  const frontPage = (visit: Visit | ProtocolError): string => frontPageOf(host.version, routes, visit);
   const { access, config } = host;
   const { public_routes: publicRoutes } = config.auth;
   // A page on the web that reaches them by DNS rebinding learns no more than that a server is here.
   const discreet = [FRONT_PAGE, ...PROBES];
   app.use(guardRequests(host.edge, (path) => publicRoutes.includes(path) && !discreet.includes(path)));
   const guard = guardPublicPages({ access, publicRoutes, adminOnly: config.server.admin_only });
-  app.get(FRONT_PAGE, guard(FRONT_PAGE), (c) => c.text(frontPage));
+  app.get(FRONT_PAGE, guard(FRONT_PAGE), (c) => c.text(frontPage(c.env.visit)));
   addPages(app, host, guard);
   app.post(TICKETS, (c) => answerTicket(access.issue(c.req.raw, addressOf(c.env.visit))));
   app.get(TICKETS, (c) => c.text("A ticket is the answer to a POST.\n", 405, { allow: "POST, OPTIONS" }));
@@ -50,7 +53,9 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[]): Routes
   app.on("OPTIONS", paths, (c) => c.body(null, 204, ALLOW));
   for (const path of paths)
     app.all(path, (c) => c.text(`${c.req.method} is not possible here; ${METHODS} are.\n`, 405, ALLOW));
-  app.notFound((c) => c.text(`There is nothing at ${new URL(c.req.url).pathname}.\n\n${frontPage}`, 404));
+  app.notFound((c) => {
+    return c.text(`There is nothing at ${new URL(c.req.url).pathname}.\n\n${frontPage(c.env.visit)}`, 404);
+  });
   // Bun.serve's error handler logs faults, as it does for all others.
   app.onError((error) => {
     throw error;
@@ -71,12 +76,26 @@ function routePath(request: Request): string {
   return path.endsWith("/") || path.includes("//") ? `/${path.split("/").filter(Boolean).join("/")}` : path;
 }
 
-function frontPageOf(version: string, routes: readonly Route[]): string {
-  const streams = routes.flatMap(({ paths }) => paths).map((path) => `  ws  ${path}`);
+function frontPageOf(version: string, routes: readonly Route[], visit: Visit | ProtocolError): string {
+  const isNative = ({ dialect }: Route): boolean => dialect === NATIVE;
+  const streams = routes.filter(isNative).flatMap(({ paths }) => paths.map((path) => `  ws  ${path}`));
+  const base = baseOf(visit);
+  const others = routes
+    .filter((route) => !isNative(route))
+    .flatMap(({ dialect, paths }) => paths.map((path) => `  ${dialect}  ${base}${path}`));
   const pages = PAGES.map((path) => `  GET ${path}`);
   return [
     `Streamer ${version}\n`,
-    `Stream audio over a WebSocket and get results on the same socket:\n${streams.join("\n")}\n`,
+    ...(streams.length === 0
+      ? []
+      : [`Stream audio over a WebSocket and get results on the same socket:\n${streams.join("\n")}\n`]),
+    ...(others.length === 0 ? [] : [`Point clients of other services here:\n${others.join("\n")}\n`]),
     `About this server:\n${pages.join("\n")}\n`,
   ].join("\n");
+}
+
+/** Returns the address that the client has used, without a path, for WebSockets. */
+function baseOf(visit: Visit | ProtocolError): string {
+  if (visit instanceof ProtocolError || visit.host === undefined) return "";
+  return `${visit.tls ? "wss" : "ws"}://${formatHost(visit.host)}`;
 }

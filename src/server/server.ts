@@ -1,7 +1,8 @@
 import { Access } from "../auth/access.ts";
-import { ROUTES } from "../dialects/dialects.ts";
+import { routesOf } from "../dialects/dialects.ts";
 import { SteadyClock } from "../lib/steady-clock.ts";
 import { GOODBYE_MS, Sessions } from "../session/sessions.ts";
+import { permittedModels } from "../stream/plan.ts";
 import type { ServedModel, Services } from "../stream/services.ts";
 import { FaultLog } from "../telemetry/log/fault-log.ts";
 import { renderMetrics } from "../telemetry/metrics/exposition.ts";
@@ -177,7 +178,7 @@ export class Server {
   #listen(): Listener {
     const { config, log, process: member } = this.#options;
     const { mainThread } = this.#services.metrics;
-    const routes = createRoutes(this.#routesHost(), ROUTES);
+    const routes = createRoutes(this.#routesHost(), routesOf(config.dialects.enabled));
     return new Listener({
       ...config.server,
       shared: member !== undefined,
@@ -219,12 +220,11 @@ export class Server {
 
   #routesHost(): RoutesHost {
     const { program, config, telemetry, process: member } = this.#options;
-    const { version } = program;
     const { metrics } = this.#services;
     const anonymous = admitByAddress({ maxSessions: config.limits.max_sessions_per_address });
     const access = this.#access;
     return {
-      version,
+      version: program.version,
       config,
       edge: this.#edge,
       access,
@@ -232,6 +232,7 @@ export class Server {
       unready: () => this.#readiness.unready(),
       unavailable: () => this.#readiness.refusal() ?? this.#sessions.full(),
       overloaded: (opened) => this.#sessions.overloaded(opened),
+      models: ({ limits }) => [...permittedModels(this.#served, limits).values()],
       claim: (caller) => this.#readiness.refusal() ?? this.#sessions.claim(caller),
       address: (request) => this.#listener?.address(request) ?? "",
       trace: (request, path) => (telemetry?.tracing ?? NO_TRACING).startConnection(request, path),
@@ -243,7 +244,7 @@ export class Server {
       metricsPlace: member?.metricsPlace,
       metrics: (accept) => this.#connections.descriptorsAvailable().then(() => renderMetrics(metrics.registry, accept)),
       describe: () => describeServer(this.#services, this.#sessions, this.#openedAt),
-      contract: () => contractOf(version),
+      contract: () => contractOf(program.version),
     };
   }
 }

@@ -1,6 +1,7 @@
-import type { Opened, Route } from "../dialects/dialect.ts";
+import type { OfferedModel, Opened, Route } from "../dialects/dialect.ts";
 import { describeValue } from "../lib/excerpt.ts";
 import { formatHost } from "../lib/host-name.ts";
+import type { Caller } from "../protocol/caller.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { Accepted } from "../session/connection.ts";
 import type { ConnectionTrace } from "../telemetry/tracing/tracing.ts";
@@ -19,6 +20,8 @@ export interface UpgradeHost extends AdmissionHost {
   readonly edge: Pick<Edge, "refusesUse">;
   /** Network address of the client; empty when it is not known. */
   address(request: Request): string;
+  /** Models that a caller may use, its default first. */
+  models(caller: Caller): readonly OfferedModel[];
   trace(request: Request, path: string): ConnectionTrace;
   /** Hands the connection over to the transport. Returns false when the request cannot be upgraded. */
   upgrade(request: Request, headers: Record<string, string>, accepted: Accepted): boolean;
@@ -66,12 +69,12 @@ export function connect(asked: Handshake, host: UpgradeHost): Response | Promise
     const handshake = checkHandshake(request, route);
     if ("error" in handshake) return answer(handshake);
     const open = (accepted: Accepted): ProtocolError | undefined => {
-      const headers = { ...handshake.answerHeaders, ...route.headers?.(accepted.id) };
+      const headers = { ...handshake.answerHeaders, ...route.headers?.(accepted.id, accepted.opened) };
       if (host.upgrade(request, headers, accepted)) return undefined;
       const message = "the WebSocket handshake is not valid (Sec-WebSocket-Key)";
       return new ProtocolError("invalid_request", message);
     };
-    const choose = (): Opened => route.open(path, request, host.config);
+    const choose = (caller: Caller): Opened => route.open(path, request, host.config, host.models(caller));
     const refusal = admitConnection({ arrival: arrivalOf(asked, visit, host), trace, choose, open }, host);
     const finish = (error: ProtocolError | undefined): Response => answer(error && { error });
     return refusal instanceof Promise ? refusal.then(finish).catch(failed) : finish(refusal);

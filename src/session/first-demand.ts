@@ -2,8 +2,9 @@ import type { Demand } from "../capacity/demand.ts";
 import type { Opened } from "../dialects/dialect.ts";
 import type { Services } from "../stream/services.ts";
 
-/** What the first stream of a connection will ask for, as far as it is known: one channel of the default model. */
-export function firstDemand({ pattern }: Opened, models: Services["models"]): Demand {
-  const [model = ""] = models.keys();
+/** What the first stream of a connection will ask for, as far as it is known: one channel, mostly of the default model. */
+export function firstDemand({ pattern, model: chosen }: Opened, models: Services["models"]): Demand {
+  const [first = ""] = models.keys();
+  const model = chosen ?? first;
   return { pattern: pattern.name, model, channels: 1 };
 }

@@ -81,7 +81,7 @@ export class Sessions {
   open(connection: Connection, accepted: Accepted): Session {
     const { metrics } = this.#services;
     const session = new Session(connection, accepted, this.#services, this.#host);
-    metrics.sessionOpened(accepted.opened.pattern.name);
+    metrics.sessionOpened(accepted.opened.pattern.name, accepted.opened.dialect);
     this.#sessions.set(session, accepted.place);
     return session;
   }

@@ -99,7 +99,7 @@ function channelBudgetMs({ holdsMs }: Prepared, limits: Config["limits"]): numbe
 }
 
 /** The models that a caller may use. Others do not exist for it, so that its default is the first of these. */
-function permittedModels(
+export function permittedModels(
   models: ReadonlyMap<string, ServedModel>,
   { models: permitted }: CallerLimits,
 ): ReadonlyMap<string, ServedModel> {

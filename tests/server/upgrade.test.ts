@@ -32,6 +32,7 @@ async function arrivalOf(url: string, settings: Settings = {}): Promise<Arrival 
       },
       unavailable: () => undefined,
       overloaded: () => undefined,
+      models: () => [],
       claim: () => new ProtocolError("overloaded", "nobody gets a place"),
       refused: () => undefined,
       address: () => VISIT.address,

@@ -15,7 +15,10 @@ import type { ServerMetrics } from "./server-metrics.ts";
  * Creates the series of a server whose labels are known in advance, so that Prometheus sees the first event of a kind
  * as an increase from 0.
  */
-export function presetSeries(metrics: ServerMetrics, patterns: readonly string[]): void {
+export function presetSeries(
+  metrics: ServerMetrics,
+  routes: readonly { readonly pattern: string; readonly dialect: string }[],
+): void {
   const { connections, sessions, streams, traffic, runtime, server } = metrics.families;
   for (const [code, row] of Object.entries(ERRORS) as [ErrorCode, ErrorRow][]) {
     traffic.errors.with({ code });
@@ -35,7 +38,7 @@ export function presetSeries(metrics: ServerMetrics, patterns: readonly string[]
     runtime.blockedSeconds.with({ stage });
   }
   for (const limit of CONNECTION_LIMITS) connections.closed.with({ limit });
-  for (const pattern of patterns) sessions.opened.with({ pattern });
+  for (const { pattern, dialect } of routes) sessions.opened.with({ pattern, dialect });
   streams.shed.with({});
 }
 

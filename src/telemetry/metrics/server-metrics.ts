@@ -57,8 +57,8 @@ export class ServerMetrics {
     return model;
   }
 
-  sessionOpened(pattern: string): void {
-    this.families.sessions.opened.with({ pattern }).add();
+  sessionOpened(pattern: string, dialect: string): void {
+    this.families.sessions.opened.with({ pattern, dialect }).add();
   }
 
   sessionRefused(reason: string): void {

@@ -4,7 +4,7 @@ import type { MetricRegistry } from "../metric-registry.ts";
 export function sessionFamilies(registry: MetricRegistry) {
   return {
     active: registry.gauge("streamer_sessions_active", "Open connections."),
-    opened: registry.counter("streamer_sessions_opened_total", "Accepted connections.", ["pattern"]),
+    opened: registry.counter("streamer_sessions_opened_total", "Accepted connections.", ["pattern", "dialect"]),
     refused: registry.counter(
       "streamer_sessions_refused_total",
       "Connections refused before the upgrade, by error code.",
