@@ -28,6 +28,8 @@ interface Vocabulary {
   readonly start: readonly Message[];
   /** A start that is refused. */
   readonly wrongStart: Message;
+  /** URL at which that start is refused; default: `url`. */
+  readonly wrongUrl?: string;
   /** Messages that end the stream and the connection. */
   readonly stop: readonly Message[];
   /** Messages that carry these samples. */
@@ -45,6 +47,16 @@ const VOCABULARIES: Readonly<Record<string, Vocabulary>> = {
     start: [JSON.stringify({ request: "start", format: S16_MONO })],
     wrongStart: JSON.stringify({ request: "start", format: { ...S16_MONO, channels: 0 } }),
     stop: [JSON.stringify({ request: "stop", disconnect: true })],
+    audio: binary,
+  },
+  deepgram: {
+    route: ROUTES.find(({ dialect }) => dialect === "deepgram") as Route,
+    url: "http://localhost/v1/listen?encoding=linear16&sample_rate=16000&vad_events=true&utterance_end_ms=1000",
+    // The query of the upgrade is the start; without a format in it, a WAV header has to say it.
+    start: [],
+    wrongStart: new Uint8Array(64),
+    wrongUrl: "http://localhost/v1/listen",
+    stop: ['{"type":"CloseStream"}'],
     audio: binary,
   },
   line: {
@@ -114,6 +126,7 @@ const anything: fc.Arbitrary<Message> = fc.oneof(
   fc.json({ maxDepth: 4 }),
   fc.record({ request: fc.constantFrom("start", "stop", "flush", "", "__proto__"), format: fc.anything() }).map(text),
   fc.record({ type: fc.string(), audio: fc.base64String({ maxLength: 40 }) }).map(text),
+  fc.record({ type: fc.constantFrom("KeepAlive", "Finalize", "CloseStream", "Configure", "__proto__") }).map(text),
   fc.constantFrom("", "null", "[]", "{", '{"__proto__":1}', "open", "open NaN", "\u0000", "[".repeat(500)),
   fc.uint8Array({ maxLength: 200 }),
 );
@@ -180,7 +193,8 @@ for (const [name, vocabulary] of Object.entries(VOCABULARIES)) {
           for (const secret of [token, ticket]) expect(["string", "undefined"]).toContain(typeof secret);
         }
       }
-      const url = `${vocabulary.url}?token=x&access_token=x&key=x&api_key=x&authorization=x`;
+      const url = new URL(vocabulary.url);
+      for (const name of ["token", "access_token", "key", "api_key", "authorization"]) url.searchParams.set(name, "x");
       expect(route.credentials(new Request(url), false).token).toBeUndefined();
     });
 
@@ -263,7 +277,7 @@ for (const [name, vocabulary] of Object.entries(VOCABULARIES)) {
       expect(started).toMatchObject([{ kind: "request", request: { request: "start", format: S16_MONO } }]);
       const stopped = readAll(dialect, vocabulary.stop);
       expect(stopped).toContainEqual({ kind: "request", request: { request: "stop", disconnect: true } });
-      const refused = create(vocabulary).read(vocabulary.wrongStart);
+      const refused = create({ ...vocabulary, url: vocabulary.wrongUrl ?? vocabulary.url }).read(vocabulary.wrongStart);
       expect(refused.filter(isStart)).toMatchObject([{ kind: "refused", meant: "start" }]);
     });
 

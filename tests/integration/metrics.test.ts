@@ -110,7 +110,7 @@ describe("the metrics after a load", () => {
       const finals = sum(ledgers.map(({ segments }) => segments));
       expect(value("streamer_result_latency_seconds_count", labels)).toBe(finals);
       expect(value("streamer_result_lag_seconds_count", labels)).toBe(finals);
-      expect(value("streamer_sessions_opened_total", { pattern })).toBe(4);
+      expect(value("streamer_sessions_opened_total", { pattern, dialect: "streamer" })).toBe(4);
     }
     expect(value("streamer_sessions_closed_total", { reason: "stop" })).toBe(12);
     expect(value("streamer_sessions_closed_total")).toBe(12);

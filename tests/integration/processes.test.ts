@@ -136,7 +136,7 @@ describe("metrics of several processes", () => {
     for (const client of accepted) await client.sendStream(AUDIO);
     const { value } = await server.metrics();
     expect(value("streamer_sessions_active")).toBe(10);
-    expect(value("streamer_sessions_opened_total", { pattern: "simple" })).toBe(10);
+    expect(value("streamer_sessions_opened_total", { pattern: "simple", dialect: "streamer" })).toBe(10);
     expect(value("streamer_received_bytes_total", { kind: "audio" })).toBe(10 * AUDIO.length);
     const segments = accepted.flatMap((client) => client.events.filter(({ type }) => type === "segment")).length;
     expect(value("streamer_result_latency_seconds_count", { pattern: "simple" })).toBe(segments);

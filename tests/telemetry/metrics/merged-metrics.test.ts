@@ -19,19 +19,19 @@ async function merged(...processes: ReturnType<typeof snapshot>[]): Promise<stri
 test("counters, gauges of amounts and histograms of all processes are summed, series by series", async () => {
   const text = await merged(
     snapshot("1", ({ families: { sessions, results } }) => {
-      sessions.opened.with({ pattern: "simple" }).add(3);
+      sessions.opened.with({ pattern: "simple", dialect: "streamer" }).add(3);
       sessions.active.with({}).set(2);
       for (const seconds of [0.001, 0.2]) results.latency.with({ pattern: "simple", model: "m" }).observe(seconds);
     }),
     snapshot("2", ({ families: { sessions, results } }) => {
-      sessions.opened.with({ pattern: "simple" }).add(4);
-      sessions.opened.with({ pattern: "segmented" }).add(1);
+      sessions.opened.with({ pattern: "simple", dialect: "streamer" }).add(4);
+      sessions.opened.with({ pattern: "segmented", dialect: "deepgram" }).add(1);
       sessions.active.with({}).set(5);
       results.latency.with({ pattern: "simple", model: "m" }).observe(0.2);
     }),
   );
-  expect(text).toContain('streamer_sessions_opened_total{pattern="simple"} 7\n');
-  expect(text).toContain('streamer_sessions_opened_total{pattern="segmented"} 1\n');
+  expect(text).toContain('streamer_sessions_opened_total{pattern="simple",dialect="streamer"} 7\n');
+  expect(text).toContain('streamer_sessions_opened_total{pattern="segmented",dialect="deepgram"} 1\n');
   expect(text).toContain("streamer_sessions_active 7\n");
   expect(text).toContain('streamer_result_latency_seconds_count{pattern="simple",model="m"} 3\n');
   expect(text).toContain('streamer_result_latency_seconds_sum{pattern="simple",model="m"} 0.401\n');

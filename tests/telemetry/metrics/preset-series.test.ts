@@ -7,7 +7,8 @@ import { ServerMetrics } from "../../../src/telemetry/metrics/server-metrics.ts"
 
 test("series with known labels exist at 0 before the first event", () => {
   const metrics = new ServerMetrics();
-  presetSeries(metrics, ["simple", "segmented"]);
+  const routes = ["simple", "segmented"].map((pattern) => ({ pattern, dialect: "streamer" }));
+  presetSeries(metrics, routes);
   presetModelSeries(metrics, ["simple", "segmented"], ["a", "b"]);
   const { sessions, streams, traffic, inference, server } = metrics.families;
   const labels = (family: { samples(): { labels: object; value: number }[] }): object[] => {
@@ -16,7 +17,7 @@ test("series with known labels exist at 0 before the first event", () => {
       return each;
     });
   };
-  expect(labels(sessions.opened)).toEqual([{ pattern: "simple" }, { pattern: "segmented" }]);
+  expect(labels(sessions.opened)).toEqual(routes);
   expect(labels(traffic.errors)).toEqual(Object.keys(ERRORS).map((code) => ({ code })));
   expect(labels(traffic.eventsSent)).toEqual(Object.keys(EVENTS).map((type) => ({ type })));
   expect(labels(server.spans)).toEqual([{ fate: "recorded" }, { fate: "exported" }, { fate: "failed" }]);
