@@ -15,12 +15,19 @@ const INSTALL_MS = 90_000;
  * undefined, and prints why, when the packages cannot be installed.
  */
 export async function installedExample(name: string): Promise<string | undefined> {
-  const files = (await readdir(example(name))).filter((file) => /\.ts$|^package\.json$|^bun\.lock$/.test(file));
-  const versions = await readFile(example(name, "package.json"));
+  return await installedPackages(example(name), `example-${name}`);
+}
+
+/**
+ * The same for any folder with a `package.json`. @param name of the copy
+ */
+export async function installedPackages(source: string, name: string): Promise<string | undefined> {
+  const files = (await readdir(source)).filter((file) => /\.m?[jt]s$|^package\.json$|^bun\.lock$/.test(file));
+  const versions = await readFile(join(source, "package.json"));
   const hash = createHash("sha256").update(versions).digest("hex").slice(0, 12);
-  const folder = join(root, "node_modules", ".cache", `example-${name}-${hash}`);
+  const folder = join(root, "node_modules", ".cache", `${name}-${hash}`);
   await mkdir(folder, { recursive: true });
-  for (const file of files) await copyFile(example(name, file), join(folder, file));
+  for (const file of files) await copyFile(join(source, file), join(folder, file));
   // Written last: without it, an installation was interrupted.
   const done = join(folder, "installed.txt");
   if (existsSync(done)) return folder;
@@ -38,6 +45,6 @@ export async function installedExample(name: string): Promise<string | undefined
     return folder;
   }
   const reason = err.trim().split("\n").at(-1) ?? "";
-  reportMissing(`the packages of examples/${name} cannot be installed (bun install ended with ${code}: ${reason})`);
+  reportMissing(`the packages of ${name} cannot be installed (bun install ended with ${code}: ${reason})`);
   return undefined;
 }

@@ -1,0 +1,145 @@
+// Deepgram's own SDKs, unmodified, in processes of their own.
+
+import { afterAll, describe, expect } from "bun:test";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import * as v from "valibot";
+
+import { type Results, serverMessageSchema, type ServerMessage } from "../../src/dialects/deepgram/messages.ts";
+import { encode, speech } from "../support/audio.ts";
+import { InProcessServer } from "../support/in-process-server.ts";
+import { installedPackages } from "../support/installed-example.ts";
+import { pythonPackages } from "../support/python-packages.ts";
+import { testWith } from "../support/requirements.ts";
+
+const node = Bun.which("node") ?? undefined;
+const scripts = await installedPackages(import.meta.dir, "interop");
+const python = await pythonPackages("deepgram-sdk==7.17.0\nwebsockets==15.0.1\n", true);
+
+const folder = await mkdtemp(join(tmpdir(), "streamer-deepgram-"));
+const audio = join(folder, "audio.raw");
+/** Two utterances: Finalize comes in the first. */
+await writeFile(audio, encode("s16", speech([2, 1.2])));
+const words = await InProcessServer.start({ "model.name": join(import.meta.dir, "../support/models/words.ts") });
+afterAll(async () => {
+  await words.waitUntilIdle();
+  await words[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** What an application of an SDK has seen. */
+interface Seen {
+  readonly event: string;
+  readonly message?: unknown;
+  readonly type?: string;
+  readonly code?: number;
+  readonly status?: number;
+}
+
+async function run(command: readonly string[]): Promise<Seen[]> {
+  const child = Bun.spawn([...command], { stdin: "ignore", stdout: "pipe", stderr: "pipe", cwd: folder });
+  const [out, err] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  const lines = out.split("\n").filter(Boolean);
+  if (lines.length === 0) throw new Error(`${command[0]} has printed nothing: ${err}`);
+  return lines.map((line) => JSON.parse(line) as Seen);
+}
+
+function javaScript(runtime: string, server: InProcessServer, query: object = {}, key = "any"): Promise<Seen[]> {
+  const url = server.url.replace("http", "ws");
+  return run([runtime, join(scripts ?? "", "deepgram-client.mjs"), url, key, audio, JSON.stringify(query)]);
+}
+
+function inPython(kind: "sync" | "async", server: InProcessServer, query: object = {}, key = "any"): Promise<Seen[]> {
+  const program = join(import.meta.dir, "deepgram_client.py");
+  const address = new URL(server.url).host;
+  return run([join(python ?? "", "bin", "python"), program, kind, address, key, audio, JSON.stringify(query)]);
+}
+
+function messagesOf(seen: readonly Seen[]): ServerMessage[] {
+  return seen.filter(({ event }) => event === "message").map(({ message }) => v.parse(serverMessageSchema, message));
+}
+
+const isResults = (message: ServerMessage): message is Results => message.type === "Results";
+
+/** Checks a conversation in which a Finalize came in the first utterance. */
+function checkConversation(seen: readonly Seen[]): void {
+  expect(seen.filter(({ event }) => event === "open")).toHaveLength(1);
+  const messages = messagesOf(seen);
+  const results = messages.filter(isResults);
+  const finals = results.filter(({ is_final }) => is_final);
+  expect(results.some(({ is_final }) => !is_final)).toBeTrue();
+  expect(finals.filter(({ from_finalize }) => from_finalize)).toHaveLength(1);
+  expect(finals[0]).toMatchObject({ from_finalize: true, speech_final: true, channel_index: [0, 1] });
+  for (const { channel, start, duration } of finals) {
+    const [alternative] = channel.alternatives;
+    expect(alternative).toMatchObject({ transcript: "turn left here", confidence: 0.75 });
+    expect(alternative?.words.map(({ word }) => word)).toEqual(["turn", "left", "here"]);
+    expect(alternative?.words[0]?.start).toBeCloseTo(start, 4);
+    expect(alternative?.words[2]?.end).toBeCloseTo(start + duration, 4);
+  }
+  expect(messages.filter(({ type }) => type === "SpeechStarted").length).toBeGreaterThanOrEqual(2);
+  expect(messages.at(-1)).toMatchObject({ type: "Metadata", channels: 1 });
+}
+
+const MINUTE = 60_000;
+
+for (const [runtime, path] of [
+  ["node", node],
+  ["bun", process.execPath],
+] as const) {
+  describe(`the SDK for JavaScript in ${runtime}`, () => {
+    const testSdk = testWith(path, scripts);
+
+    testSdk(
+      "gets speech events, interims, finals and the answer to Finalize, and connects once",
+      async () => {
+        const seen = await javaScript(path ?? "", words);
+        checkConversation(seen);
+        expect(seen.at(-1)).toMatchObject({ event: "close", code: 1000 });
+        // An unknown text is answered, and the stream goes on.
+        expect(messagesOf(seen)).toContainEqual(expect.objectContaining({ type: "Error", variant: "SchemaError" }));
+      },
+      MINUTE,
+    );
+
+    testSdk(
+      "tries a refused connection once",
+      async () => {
+        const seen = await javaScript(path ?? "", words, { encoding: "opus" });
+        expect(seen.filter(({ event }) => event === "error")).toHaveLength(1);
+        expect(seen.filter(({ event }) => event === "message" || event === "open")).toEqual([]);
+      },
+      MINUTE,
+    );
+  });
+}
+
+for (const kind of ["sync", "async"] as const) {
+  describe(`the ${kind} SDK for Python`, () => {
+    const testSdk = testWith(python);
+
+    testSdk(
+      "gets every message as one of its class",
+      async () => {
+        const seen = await inPython(kind, words);
+        checkConversation(seen);
+        const classes = new Set(seen.filter(({ event }) => event === "message").map(({ type }) => type));
+        expect([...classes].sort()).toEqual(["ListenV1Metadata", "ListenV1Results", "ListenV1SpeechStarted"]);
+        expect(seen.filter(({ event }) => event === "error" || event === "raised")).toEqual([]);
+        expect(seen.at(-1)).toMatchObject({ event: "close" });
+      },
+      MINUTE,
+    );
+
+    testSdk(
+      "raises for a query that is refused",
+      async () => {
+        const [seen] = await inPython(kind, words, { encoding: "opus" });
+        expect(seen).toMatchObject({ event: "raised", status: 400 });
+      },
+      MINUTE,
+    );
+  });
+}
