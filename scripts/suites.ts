@@ -6,7 +6,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 export const SUITES = {
-  interop: "programs of others: Prometheus and its rules, files of ffmpeg and SoX",
+  interop: "programs of others: Prometheus and its rules, files of ffmpeg and SoX, SDKs of other services",
   engines:
     "models of others: PocketSphinx, Moonshine, RNNoise, Silero VAD, models in Python, inference servers (Triton)",
   browser: "clients in a browser",

@@ -7,22 +7,23 @@ import { join } from "node:path";
 
 import * as v from "valibot";
 
-import { type Results, serverMessageSchema, type ServerMessage } from "../../src/dialects/deepgram/messages.ts";
-import { encode, speech } from "../support/audio.ts";
-import { InProcessServer } from "../support/in-process-server.ts";
-import { installedPackages } from "../support/installed-example.ts";
-import { pythonPackages } from "../support/python-packages.ts";
-import { testWith } from "../support/requirements.ts";
+import { type Results, serverMessageSchema, type ServerMessage } from "../../../src/dialects/deepgram/messages.ts";
+import { encode, speech } from "../../support/audio.ts";
+import { InProcessServer } from "../../support/in-process-server.ts";
+import { installedPackages } from "../../support/installed-example.ts";
+import { pythonPackages } from "../../support/python-packages.ts";
+import { testWith } from "../../support/requirements.ts";
 
+const clients = join(import.meta.dir, "clients");
 const node = Bun.which("node") ?? undefined;
-const scripts = await installedPackages(import.meta.dir, "interop");
+const scripts = await installedPackages(clients, "interop-clients");
 const python = await pythonPackages("deepgram-sdk==7.17.0\nwebsockets==15.0.1\n", true);
 
 const folder = await mkdtemp(join(tmpdir(), "streamer-deepgram-"));
 const audio = join(folder, "audio.raw");
 /** Two utterances: Finalize comes in the first. */
 await writeFile(audio, encode("s16", speech([2, 1.2])));
-const words = await InProcessServer.start({ "model.name": join(import.meta.dir, "../support/models/words.ts") });
+const words = await InProcessServer.start({ "model.name": join(import.meta.dir, "../../support/models/words.ts") });
 afterAll(async () => {
   await words.waitUntilIdle();
   await words[Symbol.asyncDispose]();
@@ -48,11 +49,11 @@ async function run(command: readonly string[]): Promise<Seen[]> {
 
 function javaScript(runtime: string, server: InProcessServer, query: object = {}, key = "any"): Promise<Seen[]> {
   const url = server.url.replace("http", "ws");
-  return run([runtime, join(scripts ?? "", "deepgram-client.mjs"), url, key, audio, JSON.stringify(query)]);
+  return run([runtime, join(scripts ?? "", "deepgram.mjs"), url, key, audio, JSON.stringify(query)]);
 }
 
 function inPython(kind: "sync" | "async", server: InProcessServer, query: object = {}, key = "any"): Promise<Seen[]> {
-  const program = join(import.meta.dir, "deepgram_client.py");
+  const program = join(clients, "deepgram.py");
   const address = new URL(server.url).host;
   return run([join(python ?? "", "bin", "python"), program, kind, address, key, audio, JSON.stringify(query)]);
 }
