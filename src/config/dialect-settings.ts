@@ -24,7 +24,11 @@ export const DIALECT_SETTINGS = {
     ...list(NAME_FORMAT, "dialects that are spoken; the routes of others do not exist", (name) => name.toLowerCase()),
     default: DIALECT_NAMES,
   },
-  untexted: choice("fields", UNTEXTED, "text of a result without `text`; fields: its fields, as name=value; empty: none"),
+  untexted: choice(
+    "fields",
+    UNTEXTED,
+    "text of a result without `text`; fields: its fields, as name=value; empty: none",
+  ),
   extras: flag("off", "the other fields of a result are sent, too, as `streamer`, in dialects in JSON"),
   min_silence_ms: whole(300, 50, 5_000, "ms", "least silence, to end an utterance, that clients of other dialects get"),
   models: list(ALIAS_FORMAT, "names that clients of other dialects use for models, such as nova-3=whisper"),

@@ -58,7 +58,10 @@ export class ToldUtterances {
     return [...released, ...release(channel, false)];
   }
 
-  #answerFlush(channel: Channel, { channel: number, time }: Extract<ServerEvent, { type: "flushed" }>): readonly Told[] {
+  #answerFlush(
+    channel: Channel,
+    { channel: number, time }: Extract<ServerEvent, { type: "flushed" }>,
+  ): readonly Told[] {
     channel.flushed += 1;
     const marked = release(channel, true);
     return marked.length > 0 ? marked : [{ kind: "flushed", channel: number, time }];

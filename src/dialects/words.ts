@@ -1,6 +1,6 @@
 import * as v from "valibot";
 
-import { type ServerEvent, RESERVED_FIELDS } from "../protocol/events.ts";
+import { RESERVED_FIELDS, type ServerEvent } from "../protocol/events.ts";
 import { time } from "../protocol/field.ts";
 
 /** A word on the clock of the stream, in seconds. */

@@ -195,7 +195,7 @@ for (const [name, vocabulary] of Object.entries(VOCABULARIES)) {
       }
       const url = new URL(vocabulary.url);
       for (const name of ["token", "access_token", "key", "api_key", "authorization"]) url.searchParams.set(name, "x");
-      expect(route.credentials(new Request(url), false).token).toBeUndefined();
+      expect(route.credentials(new Request(String(url)), false).token).toBeUndefined();
     });
 
     test("neither selects nor shows a subprotocol that carries a secret", () => {

@@ -52,7 +52,11 @@ describe("a final ends speech", () => {
 
   test("by the events of its own channel, and not by one of an utterance without a result", () => {
     const events = [inactive(1, 1), inactive(2), final(3, 4), final(0, 1), final(0, 1, 1)];
-    expect(told(new ToldUtterances(), ...events).slice(2)).toEqual([["final 3-4"], ["final 0-1"], ["final 0-1 speech"]]);
+    expect(told(new ToldUtterances(), ...events).slice(2)).toEqual([
+      ["final 3-4"],
+      ["final 0-1"],
+      ["final 0-1 speech"],
+    ]);
   });
 });
 
@@ -103,5 +107,8 @@ test("a model that returns nothing for hours costs a bounded memory", () => {
   const utterances = new ToldUtterances();
   for (let n = 1; n <= 2_000; n++) utterances.tell(inactive(n));
   // The first of the last 1024.
-  expect(told(utterances, final(976, 976.5), final(976.5, 977))).toEqual([["final 976-976.5"], ["final 976.5-977 speech"]]);
+  expect(told(utterances, final(976, 976.5), final(976.5, 977))).toEqual([
+    ["final 976-976.5"],
+    ["final 976.5-977 speech"],
+  ]);
 });

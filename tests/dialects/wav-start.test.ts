@@ -18,7 +18,7 @@ test("the format is that of the header, and everything so far is given back, how
         const found = start.push(FILE.subarray(borders[i - 1], borders[i]));
         if (found.status === "more") continue;
         if (found.status === "error") throw new Error(found.reason);
-        expect(found.format).toEqual({ ...S16_MONO, encoding: "pcm" });
+        expect<object>(found.format).toEqual({ ...S16_MONO, encoding: "pcm" });
         expect(Buffer.concat(found.audio).equals(FILE.subarray(0, borders[i]))).toBeTrue();
         return;
       }

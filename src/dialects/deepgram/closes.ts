@@ -35,5 +35,8 @@ function reasonOf(name: string, message: string): string {
   const reason = Buffer.from(message === "" ? name : `${name}: ${message.toWellFormed()}`);
   if (reason.length <= MAX_REASON_BYTES) return reason.toString();
   // A character that is cut becomes one that is longer than its bytes.
-  return reason.subarray(0, MAX_REASON_BYTES).toString().replace(/\uFFFD+$/, "");
+  return reason
+    .subarray(0, MAX_REASON_BYTES)
+    .toString()
+    .replace(/\uFFFD+$/, "");
 }

@@ -5,8 +5,8 @@ import type { AudioFormat } from "../../protocol/format.ts";
 import type { Request as ClientRequest } from "../../protocol/requests.ts";
 import type { Dialect, Input, Message } from "../dialect.ts";
 import { type Told, ToldUtterances } from "../utterances.ts";
-import { type Spoken, spokenOf, type Span } from "../words.ts";
 import { WavStart } from "../wav-start.ts";
+import { type Span, type Spoken, spokenOf } from "../words.ts";
 import { closeOf } from "./closes.ts";
 import { readControl } from "./controls.ts";
 import type { ServerMessage } from "./messages.ts";
@@ -32,7 +32,12 @@ export interface Listening {
 }
 
 /** Errors of one call of the model, after which the stream goes on. */
-const MODEL_ERRORS: readonly string[] = ["inference_failed", "inference_timeout", "worker_crashed", "model_unavailable"];
+const MODEL_ERRORS: readonly string[] = [
+  "inference_failed",
+  "inference_timeout",
+  "worker_crashed",
+  "model_unavailable",
+];
 
 /**
  * Deepgram's streaming API, version 1: the query of the upgrade starts the one stream of a connection, binary messages
@@ -47,6 +52,8 @@ export class DeepgramDialect implements Dialect {
   #started = false;
   #model = "";
   #channels = 1;
+  /** The last error that ends the connection, which its close explains. */
+  #fault = "";
   /** Returns the messages that are due by the audio decoded. Undefined: there are never any. */
   readonly decoded?: (seconds: number) => readonly Message[];
 
@@ -81,7 +88,7 @@ export class DeepgramDialect implements Dialect {
   }
 
   close(ending: Ending, message: string): Ended {
-    const end = closeOf(ending, message);
+    const end = closeOf(ending, message === "" ? this.#fault : message);
     return ending === "no_stream" ? { ...end, last: [this.#metadata(0)] } : end;
   }
 
@@ -174,9 +181,11 @@ export class DeepgramDialect implements Dialect {
     }
   }
 
-  /** Errors that end the connection are its close. */
   #tellError({ code, message, channel, start_time, end_time }: ErrorEvent): readonly Message[] {
-    if (!this.#started || !MODEL_ERRORS.includes(code)) return [];
+    if (!this.#started || !MODEL_ERRORS.includes(code)) {
+      this.#fault = message;
+      return [];
+    }
     if (channel !== undefined && start_time !== undefined && end_time !== undefined) {
       this.#ends?.answered(channel, start_time, end_time, undefined);
     }

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 
 import { describeValue } from "../../lib/excerpt.ts";
-import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, type SampleFormat, SAMPLE_FORMATS } from "../../lib/sample-format.ts";
+import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, SAMPLE_FORMATS, type SampleFormat } from "../../lib/sample-format.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { AudioFormat } from "../../protocol/format.ts";
 

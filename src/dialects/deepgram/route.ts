@@ -5,7 +5,7 @@ import type { AudioFormat } from "../../protocol/format.ts";
 import { MAX_OPTIONS_BYTES, readRequest } from "../../protocol/requests.ts";
 import { VAD_RANGES } from "../../protocol/vad-settings.ts";
 import type { Input, Route } from "../dialect.ts";
-import { type ChosenModel, chooseModel, optionsFor } from "../models.ts";
+import { chooseModel, type ChosenModel, optionsFor } from "../models.ts";
 import { DeepgramDialect } from "./dialect.ts";
 import type { Refusal } from "./messages.ts";
 import { type Listen, readListen } from "./query.ts";

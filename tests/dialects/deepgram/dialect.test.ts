@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import * as v from "valibot";
 
-import { DeepgramDialect } from "../../../src/dialects/deepgram/dialect.ts";
+import type { DeepgramDialect } from "../../../src/dialects/deepgram/dialect.ts";
 import { serverMessageSchema } from "../../../src/dialects/deepgram/messages.ts";
 import { deepgram } from "../../../src/dialects/deepgram/route.ts";
 import type { Input, Message, OfferedModel } from "../../../src/dialects/dialect.ts";
@@ -100,7 +100,10 @@ describe("the start that a query comes to", () => {
     const [refused] = dialect.read(new Uint8Array(16));
     expect(refused).toMatchObject({ kind: "refused", meant: "start", error: { code: "unsupported_format" } });
     expect(dialect.endsAt("unsupported_format")).toBeTrue();
-    expect(dialect.close("unsupported_format", "no header")).toMatchObject({ code: 1008, reason: "DATA-0000: no header" });
+    expect(dialect.close("unsupported_format", "no header")).toMatchObject({
+      code: 1008,
+      reason: "DATA-0000: no header",
+    });
   });
 });
 
@@ -145,7 +148,9 @@ describe("a result", () => {
   test("has the times, the words and the names of everything that clients read", () => {
     const dialect = listen();
     const text = "turn left here";
-    expect(write(dialect, started, { type: "inactive", time: 2, channel: 0 }, segment({ text, language: "en" }))).toEqual([
+    expect(
+      write(dialect, started, { type: "inactive", time: 2, channel: 0 }, segment({ text, language: "en" })),
+    ).toEqual([
       {
         type: "Results",
         channel_index: [0, 1],
@@ -161,7 +166,14 @@ describe("a result", () => {
               confidence: 1,
               words: [
                 { word: "turn", start: 0.12, end: 0.753333, confidence: 1, punctuated_word: "turn", language: "en" },
-                { word: "left", start: 0.753333, end: 1.386667, confidence: 1, punctuated_word: "left", language: "en" },
+                {
+                  word: "left",
+                  start: 0.753333,
+                  end: 1.386667,
+                  confidence: 1,
+                  punctuated_word: "left",
+                  language: "en",
+                },
                 { word: "here", start: 1.386667, end: 2.02, confidence: 1, punctuated_word: "here", language: "en" },
               ],
             },
@@ -184,7 +196,9 @@ describe("a result", () => {
 
   test("has the model's other fields with dialects.extras", () => {
     const event = segment({ text: "turn", count: 7 });
-    expect(write(listen(FORMAT, { "dialects.extras": "on" }), started, event)).toMatchObject([{ streamer: { count: 7 } }]);
+    expect(write(listen(FORMAT, { "dialects.extras": "on" }), started, event)).toMatchObject([
+      { streamer: { count: 7 } },
+    ]);
     expect(write(listen(), started, event)[0]).not.toHaveProperty("streamer");
   });
 
@@ -240,7 +254,13 @@ describe("errors and ends", () => {
   test("of one call of the model are told, and the stream goes on", () => {
     const dialect = listen();
     write(dialect, started);
-    const error = errorEvent({ code: "inference_failed", message: "it failed", channel: 0, start_time: 0, end_time: 1 });
+    const error = errorEvent({
+      code: "inference_failed",
+      message: "it failed",
+      channel: 0,
+      start_time: 0,
+      end_time: 1,
+    });
     expect(write(dialect, error)).toEqual([
       { type: "Error", variant: "ModelError", description: "it failed", message: "inference_failed" },
     ]);

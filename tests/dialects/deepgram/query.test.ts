@@ -8,7 +8,10 @@ const S16 = { channels: 1, sample_rate: 16_000, bit_depth: 16, is_float: false, 
 describe("the query of a client of Deepgram", () => {
   test("names the format as that service does", () => {
     expect(read("encoding=linear16&sample_rate=16000").format).toEqual(S16 as never);
-    expect(read("encoding=linear32&sample_rate=48000&channels=2").format).toMatchObject({ bit_depth: 32, is_float: true });
+    expect(read("encoding=linear32&sample_rate=48000&channels=2").format).toMatchObject({
+      bit_depth: 32,
+      is_float: true,
+    });
     for (const encoding of ["mulaw", "alaw"]) {
       expect(read(`encoding=${encoding}`).format).toMatchObject({ sample_rate: 8_000, bit_depth: 8, encoding });
     }
@@ -37,12 +40,12 @@ describe("the query of a client of Deepgram", () => {
   test.each([
     ["encoding=opus", 'encoding: found "opus"; allowed: one of linear16, linear32, mulaw, alaw, or none'],
     ["encoding=linear16", "sample_rate: found nothing; allowed: with encoding linear16 a whole number from 4000"],
-    ["encoding=linear16&sample_rate=1", 'sample_rate: found 1; allowed: a whole number from 4000 to 384000'],
+    ["encoding=linear16&sample_rate=1", "sample_rate: found 1; allowed: a whole number from 4000 to 384000"],
     ["encoding=linear16&sample_rate=16e3", 'sample_rate: found "16e3"; allowed: a whole number'],
-    ["channels=5", 'channels: found 5; allowed: a whole number from 1 to 4'],
+    ["channels=5", "channels: found 5; allowed: a whole number from 1 to 4"],
     ["vad_events=1", 'vad_events: found "1"; allowed: true or false'],
     ["endpointing=-1", 'endpointing: found "-1"; allowed: true, false, or a whole number of milliseconds'],
-    ["utterance_end_ms=999", 'utterance_end_ms: found 999; allowed: a whole number from 1000 to 5000'],
+    ["utterance_end_ms=999", "utterance_end_ms: found 999; allowed: a whole number from 1000 to 5000"],
   ])("is refused for %s, with what is allowed", (query, message) => {
     expect(() => read(query)).toThrow(message);
   });

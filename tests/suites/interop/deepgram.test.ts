@@ -7,7 +7,7 @@ import { join } from "node:path";
 
 import * as v from "valibot";
 
-import { type Results, serverMessageSchema, type ServerMessage } from "../../../src/dialects/deepgram/messages.ts";
+import { type Results, type ServerMessage, serverMessageSchema } from "../../../src/dialects/deepgram/messages.ts";
 import { encode, speech } from "../../support/audio.ts";
 import { InProcessServer } from "../../support/in-process-server.ts";
 import { installedPackages } from "../../support/installed-example.ts";

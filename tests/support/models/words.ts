@@ -13,7 +13,14 @@ export default {
         const words = WORDS.map((word, n) => {
           return { word, start: n * seconds, end: (n + 1) * seconds, confidence: 0.5 + n / 10 };
         });
-        return { text: WORDS.join(" "), words, confidence: 0.75, language: "en", count: samples.length, asked: options };
+        return {
+          text: WORDS.join(" "),
+          words,
+          confidence: 0.75,
+          language: "en",
+          count: samples.length,
+          asked: options,
+        };
       },
     };
   },

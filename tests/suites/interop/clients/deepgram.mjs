@@ -39,7 +39,13 @@ socket.on("close", ({ code, reason }) => {
   closed.resolve();
 });
 socket.connect();
-const opened = await Promise.race([socket.waitForOpen().then(() => true, () => false), closed.promise.then(() => false)]);
+const opened = await Promise.race([
+  socket.waitForOpen().then(
+    () => true,
+    () => false,
+  ),
+  closed.promise.then(() => false),
+]);
 if (opened) {
   const half = Math.floor(audio.length / 2 / PIECE) * PIECE;
   send(audio.subarray(0, half));

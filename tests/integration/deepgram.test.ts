@@ -1,0 +1,189 @@
+// Deepgram's streaming API on the wire. Its SDKs are in tests/suites/interop.
+
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import * as v from "valibot";
+
+import { formatTokenLine } from "../../src/auth/token-line.ts";
+import { hashToken, newToken } from "../../src/auth/token.ts";
+import { refusalSchema } from "../../src/dialects/deepgram/messages.ts";
+import { encode, speech, wav } from "../support/audio.ts";
+import { DeepgramClient } from "../support/deepgram-client.ts";
+import { InProcessServer, type Settings, sharedServer } from "../support/in-process-server.ts";
+
+// Far longer than these tests take, so that a busy machine does not fail them.
+setDefaultTimeout(300_000);
+
+const QUERY = "encoding=linear16&sample_rate=16000";
+const AUDIO = encode("s16", speech([1.2, 1]));
+const words = { "model.name": join(import.meta.dir, "../support/models/words.ts") };
+const server = await sharedServer(words);
+
+const UPGRADE = {
+  connection: "Upgrade",
+  upgrade: "websocket",
+  "sec-websocket-version": "13",
+  "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
+};
+
+/** Returns status and body of a refused upgrade. */
+async function refused(of: InProcessServer, query: string, headers: Record<string, string> = {}) {
+  const response = await of.fetch(`/v1/listen?${query}`, { headers: { ...UPGRADE, ...headers } });
+  const { err_code, err_msg } = v.parse(refusalSchema, await response.json());
+  return [response.status, err_code, err_msg];
+}
+
+describe("a conversation", () => {
+  test("ends with every result, then Metadata, then close 1000; the ledger is in the log", async () => {
+    using client = await DeepgramClient.connect(server.url, `${QUERY}&vad_events=true`);
+    client.audio(AUDIO);
+    expect(await client.close()).toEqual({ code: 1000, reason: "" });
+    expect(client.finals.map(({ channel }) => channel.alternatives[0]?.transcript)).toEqual([
+      "turn left here",
+      "turn left here",
+    ]);
+    expect(client.finals.map(({ speech_final, from_finalize }) => [speech_final, from_finalize])).toEqual([
+      [true, false],
+      [true, false],
+    ]);
+    expect(client.messages.at(-1)).toMatchObject({ type: "Metadata", duration: AUDIO.length / 32_000, channels: 1 });
+    expect(server.logged("session_opened").at(-1)).toMatchObject({ dialect: "deepgram", pattern: "segmented" });
+    expect(server.logged("stream_stopped").at(-1)).toMatchObject({
+      reason: "stop",
+      ledger: [{ failed: 0, segments: 2 }],
+    });
+    const metrics = await server.metrics();
+    expect(metrics.value("streamer_sessions_opened_total", { dialect: "deepgram", pattern: "segmented" })).toBe(1);
+  });
+
+  test("has the results of its channels under their numbers", async () => {
+    using client = await DeepgramClient.connect(server.url, "encoding=linear32&sample_rate=48000&channels=2");
+    const rate = 48_000;
+    client.audio(encode("f32", speech([1], { rate }), speech([1], { rate, seed: 7 })), 9_600);
+    await client.close();
+    expect(client.finals.map(({ channel_index }) => channel_index).sort()).toEqual([
+      [0, 2],
+      [1, 2],
+    ]);
+  });
+
+  test("may be a WAV file without any word about its format", async () => {
+    using client = await DeepgramClient.connect(server.url, "model=nova-3");
+    client.audio(wav({ channels: 1, sample_rate: 16_000, bit_depth: 16, is_float: false }, AUDIO), 20);
+    expect((await client.close()).code).toBe(1000);
+    expect(client.finals).toHaveLength(2);
+  });
+
+  test("with audio of another kind, or none, ends with what that is", async () => {
+    using nothing = await DeepgramClient.connect(server.url, "");
+    expect((await nothing.close()).code).toBe(1000);
+    expect(nothing.messages).toMatchObject([{ type: "Metadata", duration: 0 }]);
+    using foreign = await DeepgramClient.connect(server.url, "");
+    foreign.audio(Buffer.from("OggS, or so it says"));
+    const { code, reason } = await foreign.end();
+    expect([code, reason.slice(0, 10)]).toEqual([1008, "DATA-0000:"]);
+  });
+
+  test("has the answer to Finalize while audio goes on", async () => {
+    using client = await DeepgramClient.connect(server.url, QUERY);
+    client.audio(AUDIO.subarray(0, 48_000));
+    client.control("Finalize");
+    await client.until("the answer to Finalize", () => client.finals.length > 0);
+    expect(client.finals).toMatchObject([{ from_finalize: true, speech_final: true }]);
+    client.control("Finalize");
+    await client.until("the answer to the other", () => client.finals.length > 1);
+    expect(client.finals[1]).toMatchObject({ from_finalize: true, channel: { alternatives: [{ transcript: "" }] } });
+    await client.close();
+  });
+
+  test("has the end of an utterance behind its result", async () => {
+    using client = await DeepgramClient.connect(server.url, `${QUERY}&utterance_end_ms=1000&endpointing=300`);
+    client.audio(encode("s16", speech([1])));
+    client.audio(new Uint8Array(64_000));
+    await client.close();
+    expect(client.messages.map(({ type }) => type)).toEqual(["Results", "UtteranceEnd", "Metadata"]);
+  });
+
+  test("shows the model's fields where it has no text", async () => {
+    await using simulated = await InProcessServer.start();
+    using client = await DeepgramClient.connect(simulated.url, QUERY);
+    client.audio(AUDIO);
+    await client.close();
+    expect(client.finals[0]?.channel.alternatives[0]?.transcript).toMatch(/\bcount=\d+\b/);
+  });
+});
+
+describe("a connection", () => {
+  test("is refused before the upgrade with Deepgram's words for it", async () => {
+    expect(await refused(server, "encoding=opus")).toEqual([
+      400,
+      "INVALID_QUERY_PARAMETER",
+      'encoding: found "opus"; allowed: one of linear16, linear32, mulaw, alaw, or none for audio with a WAV header',
+    ]);
+    const [status, code] = await refused(server, QUERY, { upgrade: "none" });
+    expect([status, code]).toEqual([426, "UPGRADE_REQUIRED"]);
+  });
+
+  test("has the id of its results, and the model, in the answer's headers", async () => {
+    const response = await server.fetch(`/v1/listen?${QUERY}`, { headers: UPGRADE });
+    expect(response.status).toBe(101);
+    expect(response.headers.get("dg-model-name")).toBe("words");
+    expect(response.headers.get("dg-request-id")).toMatch(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+  });
+
+  test("does not exist where the dialect is not enabled", async () => {
+    const settings: Settings = { "dialects.enabled": "streamer" };
+    await using native = await InProcessServer.start(settings);
+    expect((await native.fetch(`/v1/listen?${QUERY}`, { headers: UPGRADE })).status).toBe(404);
+    expect(await (await native.fetch("/")).text()).not.toContain("/v1/listen");
+  });
+});
+
+describe("with tokens", () => {
+  const [token, other] = [newToken(), newToken()];
+  let folder = "";
+  let guarded: InProcessServer;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "streamer-deepgram-"));
+    const file = join(folder, "tokens");
+    const hash = hashToken(token).toString("hex");
+    await writeFile(file, `${formatTokenLine({ name: "client", hash, admin: false })}\n`, { mode: 0o600 });
+    guarded = await InProcessServer.start({ ...words, "auth.tokens": file });
+  });
+
+  afterAll(async () => {
+    await guarded[Symbol.asyncDispose]();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  test("a connection without one is refused, and one with another", async () => {
+    expect((await refused(guarded, QUERY)).slice(0, 2)).toEqual([401, "INVALID_AUTH"]);
+    const answer = await refused(guarded, QUERY, { authorization: `Token ${other}` });
+    expect(answer.slice(0, 2)).toEqual([401, "INVALID_AUTH"]);
+    expect(JSON.stringify(answer)).not.toContain(other);
+  });
+
+  test.each(["Token", "token", "Bearer", "bearer"])("the header may have it as %s", async (scheme) => {
+    const headers = { ...UPGRADE, authorization: `${scheme} ${token}` };
+    expect((await guarded.fetch(`/v1/listen?${QUERY}`, { headers })).status).toBe(101);
+  });
+
+  test.each(["token", "bearer"])(
+    "browsers may have it behind the subprotocol %s, which alone is chosen",
+    async (scheme) => {
+      using client = await DeepgramClient.connect(guarded.url, QUERY, [scheme, token]);
+      expect(client.protocol).toBe(scheme);
+      expect((await client.close()).code).toBe(1000);
+    },
+  );
+});
+
+test("the front page has the address to paste, and info the route", async () => {
+  expect(await (await server.fetch("/")).text()).toContain(`deepgram  ${server.url.replace("http", "ws")}/v1/listen`);
+  const { dialects } = (await (await server.fetch("/api/v1/info")).json()) as { dialects: unknown[] };
+  expect(dialects).toContainEqual({ name: "deepgram", paths: ["/v1/listen"] });
+});
