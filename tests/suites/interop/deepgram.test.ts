@@ -49,11 +49,11 @@ async function run(command: readonly string[]): Promise<Seen[]> {
 
 function javaScript(runtime: string, server: InProcessServer, query: object = {}, key = "any"): Promise<Seen[]> {
   const url = server.url.replace("http", "ws");
-  return run([runtime, join(scripts ?? "", "deepgram.mjs"), url, key, audio, JSON.stringify(query)]);
+  return run([runtime, join(scripts ?? "", "deepgram-client.mjs"), url, key, audio, JSON.stringify(query)]);
 }
 
 function inPython(kind: "sync" | "async", server: InProcessServer, query: object = {}, key = "any"): Promise<Seen[]> {
-  const program = join(clients, "deepgram.py");
+  const program = join(clients, "deepgram_client.py");
   const address = new URL(server.url).host;
   return run([join(python ?? "", "bin", "python"), program, kind, address, key, audio, JSON.stringify(query)]);
 }

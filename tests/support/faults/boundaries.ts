@@ -13,6 +13,7 @@ import { TokenFile } from "../../../src/auth/token-file.ts";
 import { Tokens } from "../../../src/auth/tokens.ts";
 import { UsedTickets } from "../../../src/auth/used-tickets.ts";
 import { Headroom } from "../../../src/capacity/headroom.ts";
+import { DeepgramDialect } from "../../../src/dialects/deepgram/dialect.ts";
 import { StreamerDialect } from "../../../src/dialects/streamer.ts";
 import { DecodeChain } from "../../../src/native/chain.ts";
 import { EnergyVad } from "../../../src/native/vad.ts";
@@ -107,7 +108,7 @@ export const BOUNDARIES: Readonly<Record<string, readonly Class[]>> = {
   ],
   resume: [Checkpoints, Resumption, Snapshots, Track, TokenSealer, Keyring],
   admission: [Access, Refusals, Tokens, TokenFile, Tickets, UsedTickets, Edge, OwnNames],
-  dialect: [StreamerDialect],
+  dialect: [StreamerDialect, DeepgramDialect],
   stream: [Stream, Channels, Channel, Feed, Intake, MemoryPlace, Memory, QuietTimer, StreamAdmission, Headroom],
   decoder: [Decoder, DecodeChain, WavScanner, ForeignScanner, LooksLike, AudioWarnings, Arena, Store],
   detector: [EnergyVad, EnergyDetector, FixedThreshold, Endpointer, QuietSpeech],
@@ -195,6 +196,9 @@ export const INSIDE: Readonly<Record<string, readonly string[]>> = {
     "SpanReaders",
     "SpeechEvents",
     "TextGuess",
+    "ToldUtterances",
+    "UtteranceEnds",
+    "WavStart",
     "TopByteRemover",
     "TrailingChunks",
     "WaitingLine",
@@ -357,6 +361,11 @@ export const NOT_REACHED: Readonly<Record<string, readonly string[]>> = {
     "Session.finished",
     "Session.reply",
     "Inputs.finish",
+    "DeepgramDialect.begin",
+    "DeepgramDialect.read",
+    "DeepgramDialect.write",
+    "DeepgramDialect.endsAt",
+    "DeepgramDialect.close",
     "FixedThreshold.push",
   ],
   "the C library does its work for the main thread, which calls it in tests and benchmarks only": [
