@@ -4,7 +4,7 @@ import { choice, flag, list, type TextFormat, whole } from "./setting.ts";
 export const DIALECT_NAMES = ["streamer", "deepgram"] as const;
 
 const NAME_FORMAT: TextFormat = {
-  allowed: `names of dialects, of ${DIALECT_NAMES.join(", ")}`,
+  allowed: `names of dialects: ${DIALECT_NAMES.join(", ")}`,
   accepts: (text) => (DIALECT_NAMES as readonly string[]).includes(text),
 };
 
