@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 
 import fc from "fast-check";
+import * as v from "valibot";
 
+import { serverMessageSchema } from "../../src/dialects/deepgram/messages.ts";
 import type { Dialect, Input, Message, Opened, Route } from "../../src/dialects/dialect.ts";
 import { ROUTES } from "../../src/dialects/dialects.ts";
 import { PATTERNS } from "../../src/pipeline/patterns.ts";
@@ -14,6 +16,7 @@ import { readRequest } from "../../src/protocol/requests.ts";
 import { WARNINGS } from "../../src/protocol/warnings.ts";
 import { isStart } from "../../src/session/inputs.ts";
 import { Sessions } from "../../src/session/sessions.ts";
+import { encode, speech } from "../support/audio.ts";
 import { configure } from "../support/in-process-server.ts";
 import { lineRoute } from "../support/line-dialect.ts";
 import { Pipe } from "../support/pipe.ts";
@@ -34,6 +37,17 @@ interface Vocabulary {
   readonly stop: readonly Message[];
   /** Messages that carry these samples. */
   readonly audio: (bytes: Uint8Array) => readonly Message[];
+  /** How its clients get the finals of utterances; undefined: it has none. */
+  readonly utterances?: { readonly url: string; readonly finals: (lines: readonly string[]) => Final[] };
+  /** Throws unless a text of the server is one that clients can read. */
+  readonly check?: (message: string) => void;
+}
+
+/** A final as every dialect tells it: its text, and its span in seconds. */
+interface Final {
+  readonly text: string;
+  readonly start: number;
+  readonly end: number;
 }
 
 const S16_MONO = { channels: 1, sample_rate: 16_000, bit_depth: 16, is_float: false } as const;
@@ -48,6 +62,8 @@ const VOCABULARIES: Readonly<Record<string, Vocabulary>> = {
     wrongStart: JSON.stringify({ request: "start", format: { ...S16_MONO, channels: 0 } }),
     stop: [JSON.stringify({ request: "stop", disconnect: true })],
     audio: binary,
+    utterances: { url: "http://localhost/api/v1/segmented", finals: nativeFinals },
+    check: parseEvent,
   },
   deepgram: {
     route: ROUTES.find(({ dialect }) => dialect === "deepgram") as Route,
@@ -58,6 +74,8 @@ const VOCABULARIES: Readonly<Record<string, Vocabulary>> = {
     wrongUrl: "http://localhost/v1/listen",
     stop: ['{"type":"CloseStream"}'],
     audio: binary,
+    utterances: { url: "http://localhost/v1/listen?encoding=linear16&sample_rate=16000", finals: deepgramFinals },
+    check: (message) => void v.parse(serverMessageSchema, JSON.parse(message)),
   },
   line: {
     route: lineRoute,
@@ -93,6 +111,40 @@ const EVENTS: readonly ServerEvent[] = [
   ...CODES.map((code) => errorEvent({ code, message: "with bounds", channel: 0, start_time: 0, end_time: 1 })),
   ...Object.keys(WARNINGS).map((code): ServerEvent => ({ type: "warning", code, message: "a warning" })),
 ];
+
+/** Times as they are told, to the microsecond. */
+const rounded = (seconds: number): number => Math.round(seconds * 1e6) / 1e6;
+
+function nativeFinals(lines: readonly string[]): Final[] {
+  return lines.flatMap((line) => {
+    const event = parseEvent(line);
+    if (event.type !== "segment") return [];
+    return [
+      { text: `count=${String(event["count"])}`, start: rounded(event.start_time), end: rounded(event.end_time) },
+    ];
+  });
+}
+
+function deepgramFinals(lines: readonly string[]): Final[] {
+  return lines.flatMap((line) => {
+    const message = v.parse(serverMessageSchema, JSON.parse(line));
+    if (message.type !== "Results") return [];
+    const { start, duration, channel } = message;
+    return [{ text: channel.alternatives[0]?.transcript ?? "", start, end: rounded(start + duration) }];
+  });
+}
+
+/** Has a conversation with utterances. Returns its finals, and the ledger in the log. */
+async function converse(vocabulary: Vocabulary, chunks: readonly Uint8Array[]) {
+  const { url = vocabulary.url, finals = () => [] } = vocabulary.utterances ?? {};
+  using harness = new SessionHarness();
+  const pipe = new Pipe(new Sessions(harness.services), open({ ...vocabulary, url }));
+  pipe.write(...vocabulary.start, ...chunks.flatMap((chunk) => [...vocabulary.audio(chunk)]), ...vocabulary.stop);
+  await harness.answerAll();
+  expect(pipe.closed).toMatchObject({ code: 1000 });
+  const { ledger, reason } = harness.log.find((record) => record["event"] === "stream_stopped") ?? {};
+  return { finals: finals(pipe.lines), ledger, reason };
+}
 
 const open = ({ route, url }: Vocabulary): Opened => route.open(new URL(url).pathname, new Request(url), config);
 const create = (vocabulary: Vocabulary, session = "id"): Dialect => open(vocabulary).create(session);
@@ -225,6 +277,7 @@ for (const [name, vocabulary] of Object.entries(VOCABULARIES)) {
         for (const event of EVENTS) {
           const written = dialect.write(event);
           checkMessages(written);
+          for (const message of written) if (typeof message === "string") vocabulary.check?.(message);
           expect(written.every((message) => typeof message === "string")).toBeTrue();
         }
         checkMessages(dialect.decoded?.(1.25) ?? []);
@@ -303,6 +356,22 @@ for (const [name, vocabulary] of Object.entries(VOCABULARIES)) {
       expect([sessions.size, harness.arena.used]).toEqual([0, 0]);
       const stopped = harness.log.find((record) => record["event"] === "stream_stopped");
       expect(stopped).toMatchObject({ reason: "stop", ledger: [{ received: 4_000, decoded: 4_000, failed: 0 }] });
+    });
+
+    test("gives the same finals and the same ledger as the native one, however the audio is cut", async () => {
+      if (vocabulary.utterances === undefined) return;
+      const bytes = encode("s16", speech([0.6, 0.4]));
+      const expected = await converse(VOCABULARIES["streamer"] as Vocabulary, [bytes]);
+      expect(expected.finals).toHaveLength(2);
+      const cuts = fc.array(fc.integer({ min: 1, max: bytes.length - 1 }), { maxLength: 20 });
+      await fc.assert(
+        fc.asyncProperty(cuts, async (at) => {
+          const borders = [0, ...new Set(at), bytes.length].sort((a, b) => a - b);
+          const chunks = borders.slice(1).map((end, index) => bytes.subarray(borders[index], end));
+          expect(await converse(vocabulary, chunks)).toEqual(expected);
+        }),
+        { numRuns: 20 },
+      );
     });
 
     test("survives any sequence of messages in a session, and frees everything", () => {
