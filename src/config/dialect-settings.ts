@@ -31,6 +31,13 @@ export const DIALECT_SETTINGS = {
   ),
   extras: flag("off", "the other fields of a result are sent, too, as `streamer`, in dialects in JSON"),
   min_silence_ms: whole(300, 50, 5_000, "ms", "least silence, to end an utterance, that clients of other dialects get"),
+  inbox_bytes: whole(
+    8_388_608,
+    4_096,
+    67_108_864,
+    "bytes",
+    "received messages that a session of another dialect may queue, if that is more than limits.inbox_bytes",
+  ),
   models: list(ALIAS_FORMAT, "names that clients of other dialects use for models, such as nova-3=whisper"),
   strict_models: flag("off", "models that are not known are refused in other dialects, too; off: the default is used"),
 } as const;

@@ -50,6 +50,8 @@ export interface Dialect {
 export interface Traits {
   /** Largest text message, bytes. */
   readonly maxTextBytes: number;
+  /** Received messages that one session may queue, bytes. */
+  readonly inboxBytes?: number;
   /** A client that sends nothing for so long is gone. */
   readonly idleTimeoutMs?: number;
   /** Time from the connection to the first accepted start. */

@@ -1,6 +1,13 @@
+import type { Config } from "../config/config.ts";
+import type { Opened } from "../dialects/dialect.ts";
 import type { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
 import type { Connection } from "./connection.ts";
 import type { QueueBudget } from "./queue-budget.ts";
+
+/** Bytes of received messages that a session may queue. */
+export function inboxLimit({ traits }: Pick<Opened, "traits">, { limits }: Pick<Config, "limits">): number {
+  return traits.inboxBytes ?? limits.inbox_bytes;
+}
 
 /**
  * Pauses the connection while too much waits to be read, or to be taken by the client, so that TCP holds the client

@@ -9,7 +9,7 @@ import { Conversation, type ConversationOwner } from "./conversation.ts";
 import { Deadlines, type Expired } from "./deadlines.ts";
 import { MessageMeter } from "./message-meter.ts";
 import { Outbox } from "./outbox.ts";
-import { ReadGate } from "./read-gate.ts";
+import { inboxLimit, ReadGate } from "./read-gate.ts";
 import { SessionEnd } from "./session-end.ts";
 import { openSessionHost, type SessionHost } from "./session-host.ts";
 import { SessionLog } from "./session-log.ts";
@@ -51,7 +51,7 @@ export class Session implements ConversationOwner, Waiting {
     this.#services = services;
     const dialect = opened.create(id);
     this.#conversation = new Conversation(this, dialect, opened, services, trace, host.results);
-    this.#gate = new ReadGate(connection, metrics, config.limits.inbox_bytes, clock, host.inboxes);
+    this.#gate = new ReadGate(connection, metrics, inboxLimit(opened, config), clock, host.inboxes);
     this.#outbox = new Outbox(connection, dialect, metrics, config.limits.outbox_bytes, host.results);
     this.#meter = new MessageMeter(metrics, opened.traits.maxTextBytes, config.limits.max_message_bytes);
     this.#deadlines = new Deadlines(config.limits, opened.traits, this.#outbox, clock());

@@ -36,6 +36,19 @@ describe("a session by another transport and in another dialect", () => {
     expect([sessions.size, harness.arena.used]).toEqual([0, 0]);
   });
 
+  test("may have its own limit of messages that wait, up to which it is read", () => {
+    const pausedWith = (traits: { readonly inboxBytes?: number }): boolean => {
+      using harness = new SessionHarness({ "simple.block_ms": 500, "limits.read_ahead_seconds": 1 });
+      const opened = openLine("simple");
+      const pipe = new Pipe(new Sessions(harness.services), { ...opened, traits: { ...opened.traits, ...traits } });
+      pipe.write("open 16000", ...Array.from({ length: 20 }, () => audio(1)));
+      const { paused } = pipe;
+      pipe.cut();
+      return paused;
+    };
+    expect([pausedWith({}), pausedWith({ inboxBytes: 1_000_000 })]).toEqual([true, false]);
+  });
+
   test("answers in order with what the session has done by then", async () => {
     using harness = new SessionHarness();
     const pipe = new Pipe(new Sessions(harness.services), openLine("simple"));

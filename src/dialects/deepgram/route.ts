@@ -5,6 +5,7 @@ import type { AudioFormat } from "../../protocol/format.ts";
 import { MAX_OPTIONS_BYTES, readRequest } from "../../protocol/requests.ts";
 import { VAD_RANGES } from "../../protocol/vad-settings.ts";
 import type { Input, Route } from "../dialect.ts";
+import { foreignTraits } from "../foreign-traits.ts";
 import { chooseModel, type ChosenModel, optionsFor } from "../models.ts";
 import { DeepgramDialect } from "./dialect.ts";
 import type { Refusal } from "./messages.ts";
@@ -57,7 +58,7 @@ export const deepgram: Route = {
       dialect: "deepgram",
       pattern: chosen.pattern,
       model: chosen.model?.name,
-      traits: { maxTextBytes: limits.max_text_bytes, binaryIsAudio: false, pingsCount: false },
+      traits: { ...foreignTraits(config), binaryIsAudio: false },
       create: (session) => new DeepgramDialect({ ...common, requestId: requestIdOf(session) }),
     };
   },

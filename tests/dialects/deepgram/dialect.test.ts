@@ -107,6 +107,11 @@ describe("the start that a query comes to", () => {
   });
 });
 
+test("a client that sends a file at full speed is read further ahead than others", () => {
+  expect(opened(FORMAT).traits.inboxBytes).toBe(8_388_608);
+  expect(opened(FORMAT, { "dialects.inbox_bytes": 4_096 }).traits.inboxBytes).toBe(262_144);
+});
+
 describe("a client's texts", () => {
   test("are requests", () => {
     const kinds = ["KeepAlive", "Finalize", "CloseStream"].map((type) => listen().read(JSON.stringify({ type })));
