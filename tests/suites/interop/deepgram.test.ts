@@ -7,6 +7,8 @@ import { join } from "node:path";
 
 import * as v from "valibot";
 
+import { formatTokenLine } from "../../../src/auth/token-line.ts";
+import { hashToken, newToken } from "../../../src/auth/token.ts";
 import { type Results, type ServerMessage, serverMessageSchema } from "../../../src/dialects/deepgram/messages.ts";
 import { encode, speech } from "../../support/audio.ts";
 import { InProcessServer } from "../../support/in-process-server.ts";
@@ -29,6 +31,13 @@ afterAll(async () => {
   await words[Symbol.asyncDispose]();
   await rm(folder, { recursive: true, force: true });
 });
+
+/** A server with a token that no client has. */
+const keyring = join(folder, "tokens");
+const hash = hashToken(newToken()).toString("hex");
+await writeFile(keyring, `${formatTokenLine({ name: "somebody", hash, admin: false })}\n`, { mode: 0o600 });
+const guarded = await InProcessServer.start({ "auth.tokens": keyring });
+afterAll(() => guarded[Symbol.asyncDispose]());
 
 /** What an application of an SDK has seen. */
 interface Seen {
@@ -108,9 +117,11 @@ for (const [runtime, path] of [
     testSdk(
       "tries a refused connection once",
       async () => {
-        const seen = await javaScript(path ?? "", words, { encoding: "opus" });
-        expect(seen.filter(({ event }) => event === "error")).toHaveLength(1);
-        expect(seen.filter(({ event }) => event === "message" || event === "open")).toEqual([]);
+        const refusals = [javaScript(path ?? "", words, { encoding: "opus" }), javaScript(path ?? "", guarded)];
+        for (const seen of await Promise.all(refusals)) {
+          expect(seen.filter(({ event }) => event === "error")).toHaveLength(1);
+          expect(seen.filter(({ event }) => event === "message" || event === "open")).toEqual([]);
+        }
       },
       MINUTE,
     );
@@ -135,10 +146,10 @@ for (const kind of ["sync", "async"] as const) {
     );
 
     testSdk(
-      "raises for a query that is refused",
+      "raises for a query or a key that is refused",
       async () => {
-        const [seen] = await inPython(kind, words, { encoding: "opus" });
-        expect(seen).toMatchObject({ event: "raised", status: 400 });
+        const seen = [await inPython(kind, words, { encoding: "opus" }), await inPython(kind, guarded)];
+        expect(seen).toMatchObject([[{ event: "raised", status: 400 }], [{ event: "raised", status: 401 }]]);
       },
       MINUTE,
     );

@@ -1,0 +1,47 @@
+"""A conversation through the plug-in for Deepgram of LiveKit Agents, unmodified. Usage: ADDRESS AUDIO
+
+Prints the events of its stream, as lines of JSON.
+"""
+
+import asyncio
+import json
+import sys
+
+import aiohttp
+from livekit import rtc
+from livekit.plugins import deepgram
+
+RATE = 16000
+# Bytes of a frame: 50 ms of 16 bit.
+FRAME = 1600
+
+address, path = sys.argv[1:3]
+with open(path, "rb") as file:
+    audio = file.read()
+
+
+async def main():
+    async with aiohttp.ClientSession() as session:
+        engine = deepgram.STT(api_key="any", base_url=f"http://{address}/v1/listen", http_session=session)
+        stream = engine.stream()
+
+        async def feed():
+            for at in range(0, len(audio) - FRAME + 1, FRAME):
+                piece = audio[at : at + FRAME]
+                stream.push_frame(
+                    rtc.AudioFrame(data=piece, sample_rate=RATE, num_channels=1, samples_per_channel=len(piece) // 2)
+                )
+                # As fast as an agent would get it.
+                await asyncio.sleep(0.05)
+            stream.end_input()
+
+        task = asyncio.create_task(feed())
+        async for event in stream:
+            alternatives = [
+                {"text": each.text, "start": each.start_time, "end": each.end_time} for each in event.alternatives
+            ]
+            print(json.dumps({"event": event.type.value, "alternatives": alternatives}), flush=True)
+        await task
+
+
+asyncio.run(main())

@@ -1,0 +1,56 @@
+// LiveKit Agents, unmodified, with its plug-in for Deepgram.
+
+import { afterAll, describe, expect, setDefaultTimeout } from "bun:test";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { encode, speech } from "../../support/audio.ts";
+import { InProcessServer } from "../../support/in-process-server.ts";
+import { pythonPackages } from "../../support/python-packages.ts";
+import { testWith } from "../../support/requirements.ts";
+
+setDefaultTimeout(120_000);
+
+const python = await pythonPackages("livekit-agents==1.8.9\nlivekit-plugins-deepgram==1.8.9\n", true);
+const client = join(import.meta.dir, "clients", "livekit_client.py");
+const folder = await mkdtemp(join(tmpdir(), "streamer-livekit-"));
+const server = await InProcessServer.start({ "model.name": join(import.meta.dir, "../../support/models/words.ts") });
+afterAll(async () => {
+  await server.waitUntilIdle();
+  await server[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** An event of the stream of a recogniser. */
+interface SpeechEvent {
+  readonly event: string;
+  readonly alternatives: readonly { readonly text: string; readonly start: number; readonly end: number }[];
+}
+
+async function converse(seconds: readonly number[]): Promise<SpeechEvent[]> {
+  const audio = join(folder, "audio.raw");
+  await writeFile(audio, encode("s16", speech(seconds)));
+  const command = [join(python ?? "", "bin", "python"), client, new URL(server.url).host, audio];
+  const child = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  if (code !== 0) throw new Error(`the client ended with ${code}: ${err}`);
+  const lines = out.split("\n").filter(Boolean);
+  return lines.map((line) => JSON.parse(line) as SpeechEvent);
+}
+
+describe("LiveKit Agents with its plug-in for Deepgram", () => {
+  testWith(python)("gets the start of speech, interims, finals and the end of speech of each utterance", async () => {
+    const events = await converse([1.5, 1.2]);
+    const kinds = events.map(({ event }) => event).filter((event) => event !== "recognition_usage");
+    const once = kinds.filter((kind, index) => kind !== kinds[index - 1]);
+    const utterance = ["start_of_speech", "interim_transcript", "final_transcript", "end_of_speech"];
+    expect(once).toEqual([...utterance, ...utterance]);
+    const finals = events.filter(({ event }) => event === "final_transcript");
+    expect(finals.map(({ alternatives }) => alternatives[0]?.text)).toEqual(["turn left here", "turn left here"]);
+    const [first, second] = finals.map(({ alternatives }) => alternatives[0]);
+    expect(first?.start ?? 0).toBeGreaterThan(0.5);
+    expect(first?.end ?? 0).toBeLessThan(second?.start ?? 0);
+    expect(server.logged("session_closed")).toMatchObject([{ code: 1000 }]);
+  });
+});
