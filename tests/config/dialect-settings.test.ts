@@ -39,7 +39,9 @@ describe("a switch", () => {
 
   test("is nothing else, and a text is not one", async () => {
     await expect(inFile({ extras: 1 })).rejects.toThrow("dialects.extras: found 1; allowed: one of on, off");
-    await expect(inFile({ untexted: true })).rejects.toThrow("dialects.untexted: found true; allowed: one of fields, empty");
+    await expect(inFile({ untexted: true })).rejects.toThrow(
+      "dialects.untexted: found true; allowed: one of fields, empty",
+    );
   });
 });
 
@@ -48,5 +50,7 @@ test("names of models are pairs", () => {
     ["nova-3", "whisper"],
     ["a", "b"],
   ]);
-  expect(() => set("dialects.models=nova-3")).toThrow('dialects.models: found "nova-3"; allowed: a list of at most 1000');
+  expect(() => set("dialects.models=nova-3")).toThrow(
+    'dialects.models: found "nova-3"; allowed: a list of at most 1000',
+  );
 });

@@ -1,0 +1,29 @@
+import { expect, test } from "bun:test";
+
+import * as v from "valibot";
+
+import { DIALECT_SETTINGS } from "../../src/config/dialect-settings.ts";
+import { refusalSchema, serverMessageSchema } from "../../src/dialects/deepgram/messages.ts";
+import { ROUTES } from "../../src/dialects/dialects.ts";
+import { readDocuments } from "../support/documents.ts";
+
+const documents = await readDocuments();
+const page = (name: string): string => documents.find(({ path }) => path === `docs/dialects/${name}.md`)?.text ?? "";
+
+test("docs/dialects/README.md has every route, and every setting with its default", () => {
+  const text = page("README");
+  for (const { dialect, paths } of ROUTES) {
+    if (dialect !== "streamer") for (const path of paths) expect(text).toContain(`\`${path}\``);
+  }
+  for (const [key, setting] of Object.entries(DIALECT_SETTINGS)) {
+    const [, row = ""] = new RegExp(`^\\| \`dialects\\.${key}\` +\\|([^|]*)\\|`, "m").exec(text) ?? [];
+    const given = [setting.default].flat().join(", ");
+    expect([key, row.replaceAll("`", "").trim()]).toEqual([key, given || "none"]);
+  }
+});
+
+test("the examples in docs/dialects/deepgram.md are messages that its clients can read", () => {
+  const examples = [...page("deepgram").matchAll(/^```json\n(.*?)^```/gms)].map(([, text = ""]) => JSON.parse(text));
+  expect(examples).toHaveLength(2);
+  for (const example of examples) v.parse(v.union([serverMessageSchema, refusalSchema]), example);
+});
