@@ -53,6 +53,10 @@ async function bodyItems(url: string): Promise<Item[]> {
   const openMetrics = await fetch(`${url}/metrics`, { headers: { accept: OPEN_METRICS } });
   return [
     ["GET /, routes", [...front!.matchAll(/(?:GET|ws) +(\/\S+)/g)].map(([, route]) => route).join(", ")],
+    [
+      "GET /, dialects",
+      [...front!.matchAll(/^ +(\w+) +ws:\/\/[^/]+(\/\S+)/gm)].map(([, name, path]) => `${name} ${path}`).join(", "),
+    ],
     [`GET /metrics as ${OPEN_METRICS}`, `${openMetrics.status} ${openMetrics.headers.get("content-type")}`],
     ["GET /api/v1/health, body", health!],
     ["GET /api/v1/ready, body", ready!],
