@@ -56,6 +56,9 @@ function querySchemaFor(maxChannels: number) {
   });
 }
 
+/** Schemas by the server's maximum of channels. Building one costs more than using it, and a server needs only one. */
+const schemas = new Map<number, ReturnType<typeof querySchemaFor>>();
+
 /** What a client asks for in the query of its upgrade. Undefined: it does not say. */
 export interface Listen {
   /** Undefined: a WAV header in the audio says it. */
@@ -79,7 +82,9 @@ export interface Listen {
 export function readListen(query: URLSearchParams, maxChannels: number): Listen {
   // An empty value, as of a field that a program has left out, counts as absent.
   const given = Object.fromEntries([...query].filter(([, value]) => value !== ""));
-  const result = v.safeParse(querySchemaFor(maxChannels), given);
+  const schema = schemas.get(maxChannels) ?? querySchemaFor(maxChannels);
+  schemas.set(maxChannels, schema);
+  const result = v.safeParse(schema, given);
   if (!result.success) {
     const [issue] = result.issues;
     throw invalid(v.getDotPath(issue) ?? "", describeValue(issue.input), issue.message);
