@@ -4,6 +4,7 @@ import { hideSecret, REDACTED } from "../lib/secrets.ts";
 import { defaultWorkers, isPythonPath } from "../model/models.ts";
 import { parseAdminAddress } from "./admin-address.ts";
 import { nearMisses } from "./near-misses.ts";
+import { portProblems } from "./port-problems.ts";
 import { type ConfigEntry, Resolution } from "./resolution.ts";
 import { type Config, MODEL_SETTINGS, type ModelConfig, SETTINGS } from "./settings.ts";
 import { type ConfigSources, readSources } from "./sources.ts";
@@ -141,6 +142,8 @@ function contradictions(config: Config, resolution: Resolution): string[] {
         "machines can reach; allowed: a loopback address or unix:PATH, or any address together with auth.tokens",
     );
   }
+  const shown = (key: string) => `${String(resolution.entries.get(key)?.value)} (${resolution.entries.get(key)?.source})`;
+  problems.push(...portProblems(config, shown));
   const budget = "limits.channel_budget_seconds";
   const held = resolution.entries.get(budget);
   for (const problem of streamProblems(config)) {

@@ -1,16 +1,17 @@
 import { availableParallelism } from "node:os";
 
-import { canonicalRange } from "../lib/ip-ranges.ts";
 import { MAX_CHANNELS } from "../lib/sample-format.ts";
 import { VAD_DEFAULTS, VAD_RANGES } from "../protocol/vad-settings.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log/log.ts";
 import { DEFAULT_DETECTOR, DETECTOR_NAMES, DETECTORS } from "../vad/detectors.ts";
+import { RANGE_FORMAT, spellRange } from "./address-range.ts";
 import { parseAdminAddress } from "./admin-address.ts";
 import { autoArena, MOST_ARENA_MIB } from "./auto-arena.ts";
 import { CONNECTION_LIMITS } from "./connection-limits.ts";
 import { DIALECT_SETTINGS } from "./dialect-settings.ts";
 import { HOST_FORMAT, spellHost } from "./host-pattern.ts";
 import { ORIGIN_FORMAT, spellOrigin } from "./origin-pattern.ts";
+import { VOSK_SETTINGS, WYOMING_SETTINGS } from "./port-settings.ts";
 import { ROUTE_FORMAT, spellRoute } from "./route-path.ts";
 import { DEFAULT_HOST, DEFAULT_PORT } from "./server-address.ts";
 import {
@@ -39,10 +40,6 @@ function vad(key: keyof typeof VAD_RANGES, unit: string, meaning: string): Numbe
 const HOUR_MS = 3_600_000;
 /** Most processes of one server. */
 export const MAX_PROCESSES = 64;
-const RANGE_FORMAT: TextFormat = {
-  allowed: "IP addresses and networks, such as 10.0.0.0/8 or 2001:db8::/32",
-  accepts: (text) => canonicalRange(text) !== undefined,
-};
 const ADMIN_FORMAT: TextFormat = {
   allowed: "none, unix:PATH, or an address and a port, such as 127.0.0.1:9090 or [::1]:9090",
   accepts: (text) => text === "none" || parseAdminAddress(text) !== undefined,
@@ -76,11 +73,7 @@ export const SETTINGS = {
     admin_only: list(ROUTE_FORMAT, "routes that only the address for operators has, such as /metrics", spellRoute),
     hosts: list(HOST_FORMAT, "names that clients may reach the server by, beside its address", spellHost),
     allowed_origins: list(ORIGIN_FORMAT, "web pages that may use the server, beside its own", spellOrigin),
-    trusted_proxies: list(
-      RANGE_FORMAT,
-      "proxies whose headers about the client are used",
-      (range) => canonicalRange(range) ?? range,
-    ),
+    trusted_proxies: list(RANGE_FORMAT, "proxies whose headers about the client are used", spellRange),
     tls_cert: text("none", "file with the certificate of the server and its issuers, PEM; none: no TLS"),
     tls_key: text("none", "file with the private key of server.tls_cert, PEM, without a passphrase"),
     tls_client_ca: text("none", "file with the authorities, PEM, whose certificates clients must show; none: no need"),
@@ -109,6 +102,8 @@ export const SETTINGS = {
     max_utterance_ms: vad("max_utterance_ms", "ms", "longest utterance; longer ones are split"),
   },
   dialects: DIALECT_SETTINGS,
+  wyoming: WYOMING_SETTINGS,
+  vosk: VOSK_SETTINGS,
   simple: {
     block_ms: whole(500, 20, 10_000, "ms", "length of a block on /api/v1/simple"),
   },

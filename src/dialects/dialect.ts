@@ -40,6 +40,8 @@ export interface Dialect {
   decoded?(seconds: number): readonly Message[];
   /** Returns true when nothing can follow an error of this code, although the native protocol would go on. */
   endsAt?(code: ErrorCode): boolean;
+  /** Returns true when the connection is to be closed now that a stream is over, although the client has not asked. */
+  endsAfterStream?(): boolean;
   /** Returns the close of the connection for `ending`. @param message the explanation for a person */
   close(ending: Ending, message: string): Ended;
 }

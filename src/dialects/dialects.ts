@@ -1,9 +1,10 @@
 import { deepgram } from "./deepgram/route.ts";
 import type { Route } from "./dialect.ts";
 import { streamer } from "./streamer.ts";
+import { vosk } from "./vosk/route.ts";
 
 /** The routes of every dialect that is spoken over HTTP upgrades. */
-export const ROUTES: readonly Route[] = [streamer, deepgram];
+export const ROUTES: readonly Route[] = [streamer, deepgram, vosk];
 
 /** Returns the routes of the dialects with these names. */
 export function routesOf(names: readonly string[]): Route[] {

@@ -23,7 +23,8 @@ export interface ConversationOwner extends StreamOwner {
 
 /**
  * The result of one step. `moved`: call again; `blocked`: nothing can be done now; `exhausted`: the client has sent
- * nothing more; `disconnect`: the client asked for the connection to be closed, and its last stream is over.
+ * nothing more; `disconnect`: the connection is to be closed, since the client or its dialect asks for
+ * it, and the last stream is over.
  */
 export type StepResult = "moved" | "blocked" | "exhausted" | "disconnect";
 
@@ -98,7 +99,7 @@ export class Conversation {
       if (!this.#advance(stream)) return "blocked";
       if (stream.over) {
         this.#stream = undefined;
-        return this.#disconnect ? "disconnect" : "moved";
+        return this.#disconnect || this.#dialect.endsAfterStream?.() === true ? "disconnect" : "moved";
       }
       // Audio that does not fit stays in the stream. Other inputs wait, since a flush would add to what is pending.
       if (!this.inputs.empty && !this.inputs.nextIsAudio && stream.full) return "blocked";

@@ -6,6 +6,8 @@ import * as v from "valibot";
 import { serverMessageSchema } from "../../src/dialects/deepgram/messages.ts";
 import type { Dialect, Input, Message, Opened, Route } from "../../src/dialects/dialect.ts";
 import { ROUTES } from "../../src/dialects/dialects.ts";
+import { writeEvent } from "../../src/dialects/wyoming/events.ts";
+import { wyoming } from "../../src/dialects/wyoming/port.ts";
 import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import type { Ending } from "../../src/protocol/ending.ts";
 import { errorEvent } from "../../src/protocol/error-event.ts";
@@ -20,6 +22,7 @@ import { encode, speech } from "../support/audio.ts";
 import { configure } from "../support/in-process-server.ts";
 import { lineRoute } from "../support/line-dialect.ts";
 import { Pipe } from "../support/pipe.ts";
+import { asRoute } from "../support/port-route.ts";
 import { SessionHarness } from "../support/session-harness.ts";
 
 /** How a client of a dialect says what every client has to say. */
@@ -35,6 +38,8 @@ interface Vocabulary {
   readonly wrongUrl?: string;
   /** Messages that end the stream and the connection. */
   readonly stop: readonly Message[];
+  /** After those the client sends no more, which ends the connection. */
+  readonly finishes?: true;
   /** Messages that carry these samples. */
   readonly audio: (bytes: Uint8Array) => readonly Message[];
   /** How its clients get the finals of utterances; undefined: it has none. */
@@ -51,6 +56,7 @@ interface Final {
 }
 
 const S16_MONO = { channels: 1, sample_rate: 16_000, bit_depth: 16, is_float: false } as const;
+const S16_CHUNK = { rate: 16_000, width: 2, channels: 1 };
 const binary = (bytes: Uint8Array): readonly Message[] => [bytes];
 
 /** Every dialect, and a double that differs from the native one wherever the interface allows it. */
@@ -76,6 +82,27 @@ const VOCABULARIES: Readonly<Record<string, Vocabulary>> = {
     audio: binary,
     utterances: { url: "http://localhost/v1/listen?encoding=linear16&sample_rate=16000", finals: deepgramFinals },
     check: (message) => void v.parse(serverMessageSchema, JSON.parse(message)),
+  },
+  vosk: {
+    route: ROUTES.find(({ dialect }) => dialect === "vosk") as Route,
+    url: "http://localhost/",
+    // The first audio starts the stream.
+    start: ['{"config": {"sample_rate": 16000}}', new Uint8Array(0)],
+    wrongStart: Buffer.from("RIFF".padEnd(64, "x")),
+    stop: ['{"eof" : 1}'],
+    audio: binary,
+  },
+  wyoming: {
+    route: asRoute(wyoming),
+    url: "http://localhost/wyoming",
+    start: [writeEvent("audio-start", { rate: 16_000, width: 2, channels: 1 })],
+    wrongStart: writeEvent("audio-start", { rate: 16_000, width: 5, channels: 1 }),
+    stop: [],
+    finishes: true,
+    audio: (bytes) => [
+      JSON.stringify({ type: "audio-chunk", data: S16_CHUNK, payload_length: bytes.length }),
+      ...binary(bytes),
+    ],
   },
   line: {
     route: lineRoute,
@@ -179,6 +206,8 @@ const anything: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ request: fc.constantFrom("start", "stop", "flush", "", "__proto__"), format: fc.anything() }).map(text),
   fc.record({ type: fc.string(), audio: fc.base64String({ maxLength: 40 }) }).map(text),
   fc.record({ type: fc.constantFrom("KeepAlive", "Finalize", "CloseStream", "Configure", "__proto__") }).map(text),
+  fc.record({ type: fc.constantFrom("describe", "audio-start", "audio-chunk", "audio-stop", "ping"), data: fc.anything() }).map(text),
+  fc.record({ config: fc.anything(), eof: fc.anything() }, { requiredKeys: [] }).map(text),
   fc.constantFrom("", "null", "[]", "{", '{"__proto__":1}', "open", "open NaN", "\u0000", "[".repeat(500)),
   fc.uint8Array({ maxLength: 200 }),
 );
@@ -328,7 +357,8 @@ for (const [name, vocabulary] of Object.entries(VOCABULARIES)) {
       const dialect = create(vocabulary);
       const started = [...dialect.begin(), ...readAll(dialect, vocabulary.start)].filter(isStart);
       expect(started).toMatchObject([{ kind: "request", request: { request: "start", format: S16_MONO } }]);
-      const stopped = readAll(dialect, vocabulary.stop);
+      const finished = (vocabulary.finishes && dialect.finished?.()) ?? [];
+      const stopped = [...readAll(dialect, vocabulary.stop), ...finished];
       expect(stopped).toContainEqual({ kind: "request", request: { request: "stop", disconnect: true } });
       const refused = create({ ...vocabulary, url: vocabulary.wrongUrl ?? vocabulary.url }).read(vocabulary.wrongStart);
       expect(refused.filter(isStart)).toMatchObject([{ kind: "refused", meant: "start" }]);
@@ -351,6 +381,7 @@ for (const [name, vocabulary] of Object.entries(VOCABULARIES)) {
       const sessions = new Sessions(harness.services);
       const pipe = new Pipe(sessions, open(vocabulary));
       pipe.write(...vocabulary.start, ...vocabulary.audio(new Uint8Array(8_000)), ...vocabulary.stop);
+      if (vocabulary.finishes) pipe.finish();
       await harness.answerAll();
       expect(pipe.closed).toMatchObject({ ending: "stop", code: 1000 });
       expect([sessions.size, harness.arena.used]).toEqual([0, 0]);

@@ -1,0 +1,72 @@
+import type { Message } from "../dialect.ts";
+import { writeEvent } from "./events.ts";
+
+/** A text that was recognised. */
+interface Heard {
+  readonly text: string;
+  /** Number of the stream, and seconds from its first sample. */
+  readonly stream: number;
+  readonly start: number;
+}
+
+/** A failure on a part of the audio. */
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
+}
+
+/**
+ * The transcript of one command: the texts of all channels, and of the streams into which a change of the format has cut
+ * it. Texts go out as they come, too; those are in the order of their coming.
+ */
+export class Transcript {
+  #heard: Heard[] = [];
+  #streams = 0;
+  #failure: Failure | undefined;
+  #language: string | undefined;
+  #isOpen = false;
+
+  /** A stream of this command has begun. */
+  streamStarted(): void {
+    this.#streams += 1;
+  }
+
+  /** Takes a text. Returns the messages that report it. */
+  add(text: string, start: number, language: string | undefined): readonly Message[] {
+    this.#language = language ?? this.#language;
+    if (text === "") return [];
+    this.#heard.push({ text, stream: this.#streams, start });
+    const chunk = writeEvent("transcript-chunk", { text: `${text} ` });
+    if (this.#isOpen) return [chunk];
+    this.#isOpen = true;
+    return [writeEvent("transcript-start", this.#languageField), chunk];
+  }
+
+  /** A part of the audio has no text. */
+  failed(failure: Failure): void {
+    this.#failure ??= failure;
+  }
+
+  /**
+   * The command is over. Returns the messages that end it, or the failure because of which there is no text: an empty
+   * transcript would be taken for silence.
+   */
+  end(language: string | undefined): readonly Message[] | Failure {
+    if (this.#heard.length === 0 && this.#failure !== undefined) return this.#failure;
+    this.#language ??= language;
+    const ordered = this.#heard.toSorted((a, b) => a.stream - b.stream || a.start - b.start);
+    const text = ordered.map((each) => each.text).join(" ");
+    const messages = [writeEvent("transcript", { text, ...this.#languageField })];
+    if (this.#isOpen) messages.push(writeEvent("transcript-stop"));
+    return messages;
+  }
+
+  /** Returns the messages that end what has gone out so far, because the command is given up. */
+  cancel(): readonly Message[] {
+    return this.#isOpen ? [writeEvent("transcript-stop")] : [];
+  }
+
+  get #languageField(): { language?: string } {
+    return this.#language === undefined ? {} : { language: this.#language };
+  }
+}

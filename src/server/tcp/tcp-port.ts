@@ -1,0 +1,251 @@
+import type { Socket, TCPSocketListener } from "bun";
+
+import type { Framer, Port, PortHost } from "../../dialects/port.ts";
+import { formatHost } from "../../lib/host-name.ts";
+import { canonicalAddress, isLoopbackAddress } from "../../lib/ip-address.ts";
+import { IpRanges } from "../../lib/ip-ranges.ts";
+import { setBacklog } from "../../native/backlog.ts";
+import type { Ended } from "../../protocol/ending.ts";
+import { ProtocolError } from "../../protocol/errors.ts";
+import type { Accepted } from "../../session/connection.ts";
+import type { Session } from "../../session/session.ts";
+import type { Sessions } from "../../session/sessions.ts";
+import type { FaultLog } from "../../telemetry/log/fault-log.ts";
+import type { ConnectionTrace } from "../../telemetry/tracing/tracing.ts";
+import { type AdmissionHost, admitConnection, type Arrival } from "../admission.ts";
+import { SharedFrameBudget, SMALL_BYTES } from "../frame-budget.ts";
+import { TcpConnection } from "./tcp-connection.ts";
+
+/** Connections that may wait until the server accepts them. */
+const BACKLOG = 4_096;
+/** Refused clients that are given the time to read why; of more, the connections end at once. */
+const MAX_REFUSED = 64;
+/** Time, in seconds, after which the kernel asks a silent client whether it is still there. */
+const KEEP_ALIVE_MS = 30_000;
+
+export interface TcpPortOptions {
+  readonly port: Port;
+  readonly address: {
+    readonly host: string;
+    /** 0 selects a free port. */
+    readonly port: number;
+    /** Ranges of addresses that may connect, beside loopback. Empty: every address may. */
+    readonly allow: readonly string[];
+  };
+  /** Other processes listen on the same port. */
+  readonly shared: boolean;
+  readonly admission: AdmissionHost;
+  readonly dialects: PortHost;
+  readonly sessions: Sessions;
+  readonly trace: () => ConnectionTrace;
+  /** What the transport needs of the process. */
+  readonly process: {
+    /** Receives faults that are no session's. */
+    readonly faults: FaultLog;
+    /** Returns milliseconds, monotonic. */
+    readonly clock: () => number;
+    /** A message has been handled. */
+    readonly handled: (message: string | Uint8Array) => void;
+  };
+}
+
+/** The data of a Bun socket. */
+interface SocketData {
+  readonly connection: TcpConnection;
+  readonly framer: Framer;
+  /** Undefined: the client has been refused, or is about to be admitted. */
+  session: Session | undefined;
+}
+
+/**
+ * The TCP transport: a port on which one dialect is spoken. Accepts connections, opens a session on each, and sweeps
+ * them. Listens when it is constructed; throws when it cannot.
+ */
+export class TcpPort {
+  /** The port that is really listened on. */
+  readonly port: number;
+  /** `tcp://HOST:PORT`. */
+  readonly url: string;
+  readonly #options: TcpPortOptions;
+  readonly #allowed: IpRanges | undefined;
+  readonly #frames: SharedFrameBudget;
+  readonly #connections = new Set<TcpConnection>();
+  readonly #refused = new Set<TcpConnection>();
+  readonly #listener: TCPSocketListener<SocketData>;
+
+  constructor(options: TcpPortOptions) {
+    this.#options = options;
+    const { address, shared, process } = options;
+    this.#allowed = address.allow.length === 0 ? undefined : new IpRanges(address.allow);
+    this.#frames = new SharedFrameBudget(process.clock);
+    this.#listener = this.#listen(address.host, address.port, shared);
+    this.port = this.#listener.port;
+    setBacklog(this.port, BACKLOG);
+    this.url = `tcp://${formatHost({ host: address.host, port: String(this.port) })}`;
+  }
+
+  /** Connections that are open, those of refused clients included. */
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  /** Requests of this port are sessions. See `waitForPeers`. */
+  pendingRequests(): number {
+    return 0;
+  }
+
+  /** Checks every socket. To be called a few times a second. @param now milliseconds of the clock */
+  sweep(now: number): void {
+    for (const connection of this.#connections) {
+      this.#options.process.faults.contain("socket", () => connection.sweep(now));
+    }
+  }
+
+  /** Accepts no more connections. Those that are open stay. */
+  stopListening(): void {
+    this.#listener.stop(false);
+  }
+
+  /** Closes everything now. */
+  close(): void {
+    this.#listener.stop(true);
+  }
+
+  #listen(hostname: string, port: number, shared: boolean): TCPSocketListener<SocketData> {
+    const { faults } = this.#options.process;
+    return Bun.listen<SocketData>({
+      hostname,
+      port,
+      // Without `exclusive` Bun lets several servers share one port silently.
+      exclusive: !shared,
+      // A client may say that it sends no more, and read on.
+      allowHalfOpen: true,
+      socket: {
+        open: (socket) => this.#accept(socket),
+        data: (socket, bytes) => this.#receive(socket.data, bytes),
+        drain: ({ data }) => guard(data, () => {
+          data.connection.drained();
+          data.session?.writable();
+        }),
+        end: ({ data }) => guard(data, () => {
+          data.connection.finished();
+          if (data.session !== undefined) data.session.finished();
+          else if (!data.connection.closing) data.connection.terminate();
+        }),
+        close: ({ data }) => this.#closed(data),
+        // What is thrown above, and is no session's.
+        error: (_, error) => faults.record("socket", error),
+      },
+    });
+  }
+
+  /** Admits a client, or refuses it in the words of the dialect. */
+  #accept(socket: Socket<SocketData>): void {
+    const { port, admission, dialects, process } = this.#options;
+    const trace = this.#options.trace();
+    const connection = new TcpConnection(socket, process.clock, this.#frames.open());
+    socket.data = { connection, framer: port.createFramer(admission.config), session: undefined };
+    this.#connections.add(connection);
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    const address = canonicalAddress(socket.remoteAddress) ?? "";
+    if (!this.#mayConnect(address)) {
+      admission.refused("unauthorized");
+      return connection.terminate();
+    }
+    const attempt = {
+      arrival: this.#arrivalFrom(address),
+      trace,
+      choose: () => port.open(dialects),
+      open: (accepted: Accepted) => this.#open(socket.data, accepted),
+    };
+    const finish = (error: ProtocolError | undefined): void => {
+      trace.responded(error === undefined ? 101 : (error.row.status ?? 503), error?.code);
+      if (error !== undefined) this.#refuse(connection, error);
+    };
+    try {
+      const refusal = admitConnection(attempt, admission);
+      if (!(refusal instanceof Promise)) return finish(refusal);
+      // What is sent meanwhile waits in the kernel.
+      connection.pause();
+      refusal.then(finish).then(() => connection.resume()).catch((error: unknown) => {
+        process.faults.record("socket", error);
+        connection.terminate();
+      });
+    } catch (error) {
+      connection.terminate();
+      throw error;
+    }
+  }
+
+  #mayConnect(address: string): boolean {
+    return this.#allowed === undefined || isLoopbackAddress(address) || this.#allowed.has(address);
+  }
+
+  #arrivalFrom(address: string): Arrival {
+    const isLocal = isLoopbackAddress(address);
+    return { transport: "tcp", dialect: this.#options.port.dialect, path: "", credentials: {}, tls: false, address, isLocal };
+  }
+
+  #open(data: SocketData, accepted: Accepted): ProtocolError | undefined {
+    const { sessions } = this.#options;
+    if (data.connection.closing) return new ProtocolError("internal", "the client has gone");
+    const session = sessions.open(data.connection, accepted);
+    data.session = session;
+    try {
+      sessions.begin(session);
+    } catch (error) {
+      session.failed(error);
+    }
+    return undefined;
+  }
+
+  #refuse(connection: TcpConnection, error: ProtocolError): void {
+    const { port, admission } = this.#options;
+    admission.refused(error.code);
+    if (this.#refused.size >= MAX_REFUSED) return connection.terminate();
+    this.#refused.add(connection);
+    const end: Ended = { ending: error.code, code: 1008, reason: error.code, last: port.refuse(error) };
+    connection.close(end);
+  }
+
+  #receive(data: SocketData, bytes: Uint8Array): void {
+    const { connection, framer, session } = data;
+    if (session === undefined || connection.closing) return connection.discard(bytes.length);
+    const { handled } = this.#options.process;
+    try {
+      for (const message of framer.push(bytes)) {
+        if (message.length < SMALL_BYTES) connection.countSmallMessage();
+        session.receive(message);
+        handled(message);
+        if (connection.closing) return;
+      }
+    } catch (error) {
+      if (error instanceof ProtocolError) session.evicted(error.message, error.code);
+      else session.failed(error);
+    }
+  }
+
+  #closed(data: SocketData): void {
+    const { connection, session } = data;
+    this.#connections.delete(connection);
+    this.#refused.delete(connection);
+    connection.gone();
+    if (session === undefined) return;
+    data.session = undefined;
+    const { sessions } = this.#options;
+    using rest = new DisposableStack();
+    rest.adopt(session, (session) => sessions.forget(session));
+    sessions.closed(session);
+  }
+}
+
+/** A fault while a session is served costs that session, and no other. */
+function guard({ session }: SocketData, act: () => void): void {
+  try {
+    act();
+  } catch (error) {
+    if (session === undefined) throw error;
+    session.failed(error);
+  }
+}
