@@ -47,8 +47,9 @@ export function readLine(line: string): EventLine {
 export function readEvent(text: string): WyomingEvent {
   const end = text.indexOf("\n");
   const { type, data, payloadBytes } = readLine(end === -1 ? text : text.slice(0, end));
-  if (end === -1) return { type, data, payloadBytes };
-  return { type, data: { ...data, ...readData(parseJson(text.slice(end + 1))) }, payloadBytes };
+  const behind = end === -1 ? "" : text.slice(end + 1);
+  if (behind === "") return { type, data, payloadBytes };
+  return { type, data: { ...data, ...readData(parseJson(behind)) }, payloadBytes };
 }
 
 /** Writes an event as it goes over the wire. */
