@@ -108,6 +108,16 @@ export class Access implements Disposable {
     return (used && this.#client(used.hash)) ?? this.#refusals.unauthorized("ticket", { address });
   }
 
+  /**
+   * Returns what clients may do that count as a principal, because they cannot show a token; an error: there is no valid
+   * token of that name for clients.
+   * @param address of the client, for the log
+   */
+  principal(name: string, address: string): Grant | ProtocolError {
+    const grant = this.#file?.tokens.named(name, this.#now());
+    return grant ?? this.#refusals.unauthorized("unknown_token", { address, caller: name });
+  }
+
   /** Returns why a client may not request a page; undefined: it may. @param address of the client, for the log */
   refusal({ headers }: Request, address: string): ProtocolError | undefined {
     const grant = this.#find(bearerToken(headers), address);

@@ -48,6 +48,11 @@ export class Tokens {
     return grant === undefined || isExpired(grant, now) ? undefined : grant;
   }
 
+  /** Returns the first grant of a principal that is valid and not for operators. Names are no secrets. */
+  named(name: string, now: number): Grant | undefined {
+    return this.#hashes.values().find((grant) => grant.name === name && !grant.admin && !isExpired(grant, now));
+  }
+
   #digest(hash: Uint8Array): string {
     return createHmac("sha256", this.#key).update(hash).digest("base64");
   }

@@ -20,6 +20,18 @@ export function admitByToken(access: Access, publicRoutes: readonly string[], an
   };
 }
 
+/**
+ * Admits clients of a port on which nobody can show a token: while tokens are configured, as the principal of that name,
+ * and otherwise as `anonymous` decides.
+ */
+export function admitAs(access: Access, principal: string, anonymous: Admit): Admit {
+  return (arrival) => {
+    if (!access.required) return anonymous(arrival);
+    const grant = access.principal(principal, arrival.address);
+    return grant instanceof ProtocolError ? grant : callerOf(grant, arrival.address);
+  };
+}
+
 function callerOf({ name, hash, sessions = 0, channels, models }: Grant, address: string): Caller {
   return {
     id: name,

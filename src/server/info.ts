@@ -12,7 +12,7 @@ export function describeServer(services: Services, sessions: Sessions, openedAt:
   const { config, models, arena, metrics, clock } = services;
   return {
     patterns: Object.keys(PATTERNS),
-    dialects: routesOf(config.dialects.enabled).map(({ dialect, paths }) => ({ name: dialect, paths })),
+    dialects: describeDialects(config),
     models: [...models.values()].map(describeModel),
     formats: { encodings: SAMPLE_FORMAT_NAMES, sample_rate: { min: MIN_SAMPLE_RATE, max: MAX_SAMPLE_RATE } },
     limits: { ...config.limits, admission: config["limits.admission"] },
@@ -21,6 +21,14 @@ export function describeServer(services: Services, sessions: Sessions, openedAt:
     arena: { used_slabs: arena.used, slabs: arena.capacity },
     live: { uptime_seconds: Math.floor((clock() - openedAt) / 1000), ...liveStats(metrics) },
   };
+}
+
+/** Dialects by the paths of this server, and by ports of their own. */
+function describeDialects({ dialects, wyoming, vosk }: Services["config"]): Record<string, unknown>[] {
+  const described: Record<string, unknown>[] = routesOf(dialects.enabled).map(({ dialect, paths }) => {
+    return { name: dialect, paths, ...(dialect === "vosk" && vosk.port !== 0 && { port: vosk.port }) };
+  });
+  return wyoming.port === 0 ? described : [...described, { name: "wyoming", port: wyoming.port }];
 }
 
 function describeModel(model: ServedModel): Record<string, unknown> {

@@ -67,6 +67,11 @@ export class Listener {
     this.url = `${scheme}://${hostname.includes(":") ? `[${hostname}]` : hostname}:${this.port}`;
   }
 
+  /** Returns true for a request that has come to this port. */
+  received(request: Request): boolean {
+    return this.#origins.has(request);
+  }
+
   /** The server that a request came to. */
   serverOf(request: Request): BunServer<SocketData> {
     return this.#origins.get(request)?.bun ?? this.#bun;

@@ -34,7 +34,13 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[]): Routes
   const app = new Hono<GuardedEnv>({ getPath: routePath });
   // These guard themselves, so that their answers and their refusals are those of the dialect.
   for (const route of routes) {
-    for (const path of route.paths) app.get(path, (c) => connect({ request: c.req.raw, ...c.env, route, path }, host));
+    for (const path of route.paths) {
+      app.get(path, (c, next) => {
+        // One dialect has the path of the front page, and only by an upgrade.
+        if (path === FRONT_PAGE && !c.req.header("upgrade")) return next();
+        return connect({ request: c.req.raw, ...c.env, route, path }, host);
+      });
+    }
   }
   const frontPage = (visit: Visit | ProtocolError): string => frontPageOf(host.version, routes, visit);
   const { access, config } = host;

@@ -1,5 +1,4 @@
 import { Access } from "../auth/access.ts";
-import { routesOf } from "../dialects/dialects.ts";
 import { SteadyClock } from "../lib/steady-clock.ts";
 import { GOODBYE_MS, Sessions } from "../session/sessions.ts";
 import { permittedModels } from "../stream/plan.ts";
@@ -17,17 +16,16 @@ import { openAudioMemory } from "./audio-memory.ts";
 import { admitByToken } from "./authentication.ts";
 import { ConnectionLimit } from "./connections/connection-limit.ts";
 import { contractOf } from "./contract.ts";
+import { Doors } from "./doors.ts";
 import { Edge } from "./edge/edge.ts";
-import { waitForPeers } from "./farewell.ts";
 import { GarbageCollector } from "./gc.ts";
 import { describeServer } from "./info.ts";
-import { Listener } from "./listener.ts";
 import { sampleLoad } from "./load-sample.ts";
 import { type ModelTier, openModels } from "./models.ts";
 import { observeServer } from "./observe-server.ts";
 import { publishModels } from "./publish-models.ts";
 import { Readiness } from "./readiness.ts";
-import { createRoutes, type RoutesHost } from "./routes.ts";
+import type { RoutesHost } from "./routes.ts";
 import type { ServerOptions } from "./server-options.ts";
 import type { TlsCredentials } from "./tls/credentials.ts";
 import { WebSockets } from "./websocket.ts";
@@ -58,16 +56,16 @@ export class Server {
   readonly #garbage: GarbageCollector;
   readonly #edge: Edge;
   readonly #faults: FaultLog;
-  #listener: Listener | undefined;
+  #doors: Doors | undefined;
   #tls: TlsCredentials | undefined;
   readonly #timers: readonly Timer[];
   readonly #openedAt: number;
+  readonly #handled = (message: string | Uint8Array): void => this.#garbage.add(message);
 
   constructor(options: ServerOptions) {
     this.#options = options;
     this.#tls = options.tls;
     const { config, log, program, process: member } = options;
-    const { limits } = config;
     const steadyClock = new SteadyClock(SWEEP_MS);
     const clock = options.clock ?? (() => steadyClock.now());
     const metrics = options.telemetry?.metrics ?? new ServerMetrics();
@@ -79,19 +77,19 @@ export class Server {
     this.#services = withResumption(services, this.#access.keyring);
     this.#sessions = new Sessions(this.#services, options.process?.places);
     this.#garbage = new GarbageCollector(metrics, clock);
-    const handled = (message: string | Uint8Array) => this.#garbage.add(message);
     this.#faults = new FaultLog(log);
-    this.#websockets = new WebSockets({ sessions: this.#sessions, limits, faults: this.#faults, clock, handled });
+    const transport = { sessions: this.#sessions, faults: this.#faults, clock, handled: this.#handled };
+    this.#websockets = new WebSockets({ ...transport, limits: config.limits });
     this.#edge = new Edge({ server: config.server, access: this.#access, tls: () => this.#tls, log, clock });
     this.#connections = new ConnectionLimit({ config, sessions: this.#websockets, log, metrics, clock });
     // Listens before anything is loaded: a port that is taken is reported at once.
-    if (options.process?.listensWhenLoaded !== true) this.#listener = this.#listen();
+    if (options.process?.listensWhenLoaded !== true) this.#doors = this.#listen();
     this.#models = openModels(config, {
       ...{ arena, log, metrics, programs: program, clock: steadyClock },
       publish: (models) => publishModels(models, this.#models.sizes, this.#served, this.#services),
       refusal: () => this.#readiness.refusal(),
     });
-    this.#readiness = new Readiness({ models: this.#models, stuckExitMs: limits.stuck_exit_ms, log });
+    this.#readiness = new Readiness({ models: this.#models, stuckExitMs: config.limits.stuck_exit_ms, log });
     this.#runtime = observeServer(this.#services, this.#sessions, this.#readiness, program.version);
     if (this.#access.required) presetAuthSeries(metrics);
     this.#timers = [setInterval(() => this.#sweep(), SWEEP_MS), setInterval(() => this.#tick(), TICK_MS)];
@@ -99,7 +97,7 @@ export class Server {
 
   /** `http://HOST:PORT` or `https://HOST:PORT`, with the port that is really listened on; empty before it listens. */
   get url(): string {
-    return this.#listener?.url ?? "";
+    return this.#doors?.url ?? "";
   }
 
   /** Resolves with the reason when the process is to end, because threads of a model do not return. */
@@ -142,7 +140,7 @@ export class Server {
     await this.#models.ready;
     this.#sessions.limit = this.#connections.settle(this.#sessions.limit, this.#options.process?.count);
     this.#readiness.loaded();
-    this.#listener ??= this.#listen();
+    this.#doors ??= this.#listen();
   }
 
   /**
@@ -153,16 +151,15 @@ export class Server {
     const { drain_timeout_ms, finish_ms } = this.#options.config.limits;
     const latest = performance.now() + drain_timeout_ms + finish_ms + GOODBYE_MS;
     this.#readiness.draining();
-    if (this.#options.process !== undefined) this.#listener?.stopListening();
+    if (this.#options.process !== undefined) this.#doors?.stopListening();
     const { size } = this.#sessions;
     await this.#sessions.drain();
-    const until = Math.min(latest, performance.now() + GOODBYE_MS);
-    if (this.#listener !== undefined) await waitForPeers(this.#listener, size, until);
+    await this.#doors?.waitForPeers(size, Math.min(latest, performance.now() + GOODBYE_MS));
   }
 
   /** Uses other certificates for new connections. Throws when it cannot; then the earlier ones stay in use. */
   useCredentials(tls: TlsCredentials): void {
-    this.#listener?.useCredentials(tls);
+    this.#doors?.useCredentials(tls);
     this.#tls = tls;
   }
 
@@ -170,23 +167,24 @@ export class Server {
   async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     this.#runtime[Symbol.dispose]();
-    await this.#listener?.close();
+    await this.#doors?.close();
     await this.#models.close();
     this.#access[Symbol.dispose]();
   }
 
-  #listen(): Listener {
-    const { config, log, process: member } = this.#options;
-    const { mainThread } = this.#services.metrics;
-    const routes = createRoutes(this.#routesHost(), routesOf(config.dialects.enabled));
-    return new Listener({
-      ...config.server,
-      shared: member !== undefined,
-      tls: this.#tls,
-      fetch: (request) => mainThread.during("http", () => routes(request)),
-      failed: (error) => log.error("request_failed", { error }),
-      websocket: this.#websockets.handler,
+  #listen(): Doors {
+    const { log, process: member } = this.#options;
+    const { metrics, clock } = this.#services;
+    const during = <Result>(task: () => Result): Result => metrics.mainThread.during("http", task);
+    return new Doors({
+      host: this.#routesHost(),
+      access: this.#access,
+      sessions: this.#sessions,
+      websockets: this.#websockets,
       connections: this.#connections,
+      tls: this.#tls,
+      shared: member !== undefined,
+      process: { faults: this.#faults, clock, log, handled: this.#handled, during },
     });
   }
 
@@ -209,6 +207,7 @@ export class Server {
     });
     faults.contain("sweep", () => this.#sessions.sweep(now));
     faults.contain("socket", () => this.#websockets.sweep(now));
+    faults.contain("ports", () => this.#doors?.sweep(now));
     faults.contain("memory", () => memory.check(now));
     faults.contain("trim", () => this.#trimmer.check(now));
     faults.contain("descriptors", () => this.#connections.checkDescriptors());
@@ -234,10 +233,10 @@ export class Server {
       overloaded: (opened) => this.#sessions.overloaded(opened),
       models: ({ limits }) => [...permittedModels(this.#served, limits).values()],
       claim: (caller) => this.#readiness.refusal() ?? this.#sessions.claim(caller),
-      address: (request) => this.#listener?.address(request) ?? "",
+      address: (request) => this.#doors?.address(request) ?? "",
       trace: (request, path) => (telemetry?.tracing ?? NO_TRACING).startConnection(request, path),
       upgrade: (request, headers, accepted) => {
-        const bun = this.#listener?.serverOf(request);
+        const bun = this.#doors?.serverOf(request);
         return bun !== undefined && this.#websockets.upgrade(bun, request, headers, accepted);
       },
       refused: (code) => metrics.sessionRefused(code),

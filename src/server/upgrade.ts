@@ -64,7 +64,7 @@ export function connect(asked: Handshake, host: UpgradeHost): Response | Promise
   };
   try {
     if (visit instanceof ProtocolError) return answer({ error: visit });
-    const foreign = host.edge.refusesUse(visit, host.config.auth.public_routes.includes(path));
+    const foreign = host.edge.refusesUse(visit, host.config.auth.public_routes.includes(publicName(path)));
     if (foreign !== undefined) return answer({ error: foreign });
     const handshake = checkHandshake(request, route);
     if ("error" in handshake) return answer(handshake);
@@ -101,6 +101,14 @@ export function refusalOf(
   });
 }
 
+/**
+ * The name of a path in `auth.public_routes`. The front page is public, usually; the sessions at the same path are not,
+ * and no name there is theirs.
+ */
+function publicName(path: string): string {
+  return path === "/" ? "" : path;
+}
+
 function arrivalOf({ request, route, path }: Handshake, visit: Visit, { config }: UpgradeHost): Arrival {
   const { address, host, origin, tls, isLocal } = visit;
   return {
@@ -108,7 +116,7 @@ function arrivalOf({ request, route, path }: Handshake, visit: Visit, { config }
     dialect: route.dialect,
     host: host && formatHost(host),
     origin,
-    path,
+    path: publicName(path),
     credentials: route.credentials(request, config.auth.query_tokens === "accept"),
     tls,
     address,

@@ -9,8 +9,15 @@ import { isModelPath } from "../../model/models.ts";
 import type { Logger } from "../../telemetry/log/log.ts";
 
 /** Warns if other machines can use the server although nobody needs a token or a certificate. */
-export async function warnOfExposure({ server, auth }: Config, log: Pick<Logger, "warn">): Promise<void> {
+export async function warnOfExposure(config: Config, log: Pick<Logger, "warn">): Promise<void> {
+  const { server, auth, wyoming } = config;
   const { host } = server;
+  if (auth.tokens === "none" && wyoming.port !== 0 && wyoming.allow.length === 0 && !(await isLoopback(wyoming.host))) {
+    const message =
+      "every machine that reaches this address can use the server, because nobody needs a token; " +
+      "set wyoming.allow, or listen on 127.0.0.1";
+    log.warn("open_to_everybody", { host: wyoming.host, port: wyoming.port, message });
+  }
   if (auth.tokens !== "none" || server.tls_client_ca !== "none" || (await isLoopback(host))) return;
   const message =
     "every machine that reaches this address can use the server, because nobody needs a token; " +

@@ -1,6 +1,7 @@
 import type { TokenListError } from "../../auth/token-list.ts";
 import type { Config } from "../../config/config.ts";
 import { describeValue } from "../../lib/excerpt.ts";
+import { ListenError } from "../../server/listen-error.ts";
 import { codeOf, messageOf } from "../../lib/thrown.ts";
 
 /** Returns a text about why a token file cannot be used. */
@@ -10,6 +11,11 @@ export function tokenFailure({ problems }: TokenListError): string {
 
 /** Returns a sentence about why the server cannot listen. */
 export function listenFailure({ host, port }: Config["server"], error: unknown): string {
+  if (error instanceof ListenError) {
+    const { section, port, cause } = error;
+    if (codeOf(cause) === "EADDRINUSE") return `${section}.port: found ${port}, which is in use; allowed: a free port, or 0 for none`;
+    return `${error.message}: ${messageOf(cause)}`;
+  }
   switch (codeOf(error)) {
     case "EADDRINUSE":
       return `port ${port} of ${host} is in use; --port 0 selects a free port`;

@@ -1,26 +1,27 @@
 import type { Socket, TCPSocketListener } from "bun";
 
-import type { Framer, Port, PortHost } from "../../dialects/port.ts";
+import type { Framer, Port } from "../../dialects/port.ts";
 import { formatHost } from "../../lib/host-name.ts";
 import { canonicalAddress, isLoopbackAddress } from "../../lib/ip-address.ts";
 import { IpRanges } from "../../lib/ip-ranges.ts";
 import { setBacklog } from "../../native/backlog.ts";
+import type { Caller } from "../../protocol/caller.ts";
 import type { Ended } from "../../protocol/ending.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { Accepted } from "../../session/connection.ts";
 import type { Session } from "../../session/session.ts";
 import type { Sessions } from "../../session/sessions.ts";
-import type { FaultLog } from "../../telemetry/log/fault-log.ts";
 import type { ConnectionTrace } from "../../telemetry/tracing/tracing.ts";
-import { type AdmissionHost, admitConnection, type Arrival } from "../admission.ts";
+import { admitConnection, type Arrival } from "../admission.ts";
 import { SharedFrameBudget, SMALL_BYTES } from "../frame-budget.ts";
 import { TcpConnection } from "./tcp-connection.ts";
+import type { TcpHost, TcpProcess } from "./tcp-host.ts";
 
 /** Connections that may wait until the server accepts them. */
 const BACKLOG = 4_096;
 /** Refused clients that are given the time to read why; of more, the connections end at once. */
 const MAX_REFUSED = 64;
-/** Time, in seconds, after which the kernel asks a silent client whether it is still there. */
+/** Time, in milliseconds, after which the kernel asks a silent client whether it is still there. */
 const KEEP_ALIVE_MS = 30_000;
 
 export interface TcpPortOptions {
@@ -34,19 +35,10 @@ export interface TcpPortOptions {
   };
   /** Other processes listen on the same port. */
   readonly shared: boolean;
-  readonly admission: AdmissionHost;
-  readonly dialects: PortHost;
+  readonly host: TcpHost;
   readonly sessions: Sessions;
   readonly trace: () => ConnectionTrace;
-  /** What the transport needs of the process. */
-  readonly process: {
-    /** Receives faults that are no session's. */
-    readonly faults: FaultLog;
-    /** Returns milliseconds, monotonic. */
-    readonly clock: () => number;
-    /** A message has been handled. */
-    readonly handled: (message: string | Uint8Array) => void;
-  };
+  readonly process: TcpProcess;
 }
 
 /** The data of a Bun socket. */
@@ -68,6 +60,7 @@ export class TcpPort {
   readonly url: string;
   readonly #options: TcpPortOptions;
   readonly #allowed: IpRanges | undefined;
+  readonly #proxies: IpRanges;
   readonly #frames: SharedFrameBudget;
   readonly #connections = new Set<TcpConnection>();
   readonly #refused = new Set<TcpConnection>();
@@ -77,6 +70,7 @@ export class TcpPort {
     this.#options = options;
     const { address, shared, process } = options;
     this.#allowed = address.allow.length === 0 ? undefined : new IpRanges(address.allow);
+    this.#proxies = new IpRanges(options.host.config.server.trusted_proxies);
     this.#frames = new SharedFrameBudget(process.clock);
     this.#listener = this.#listen(address.host, address.port, shared);
     this.port = this.#listener.port;
@@ -113,11 +107,11 @@ export class TcpPort {
 
   #listen(hostname: string, port: number, shared: boolean): TCPSocketListener<SocketData> {
     const { faults } = this.#options.process;
-    return Bun.listen<SocketData>({
+    const options = {
       hostname,
       port,
-      // Without `exclusive` Bun lets several servers share one port silently.
-      exclusive: !shared,
+      // Of what Bun 1.4.5 knows, its types leave this out.
+      reusePort: shared,
       // A client may say that it sends no more, and read on.
       allowHalfOpen: true,
       socket: {
@@ -134,29 +128,30 @@ export class TcpPort {
         }),
         close: ({ data }) => this.#closed(data),
         // What is thrown above, and is no session's.
-        error: (_, error) => faults.record("socket", error),
+        error: (_socket, error) => faults.record("socket", error),
       },
-    });
+    } satisfies Bun.TCPSocketListenOptions<SocketData> & { readonly reusePort: boolean };
+    return Bun.listen<SocketData>(options);
   }
 
   /** Admits a client, or refuses it in the words of the dialect. */
   #accept(socket: Socket<SocketData>): void {
-    const { port, admission, dialects, process } = this.#options;
+    const { port, host, process } = this.#options;
     const trace = this.#options.trace();
     const connection = new TcpConnection(socket, process.clock, this.#frames.open());
-    socket.data = { connection, framer: port.createFramer(admission.config), session: undefined };
+    socket.data = { connection, framer: port.createFramer(host.config), session: undefined };
     this.#connections.add(connection);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     const address = canonicalAddress(socket.remoteAddress) ?? "";
     if (!this.#mayConnect(address)) {
-      admission.refused("unauthorized");
+      host.refused("unauthorized");
       return connection.terminate();
     }
     const attempt = {
       arrival: this.#arrivalFrom(address),
       trace,
-      choose: () => port.open(dialects),
+      choose: (caller: Caller) => port.open({ ...host, models: () => host.models(caller) }),
       open: (accepted: Accepted) => this.#open(socket.data, accepted),
     };
     const finish = (error: ProtocolError | undefined): void => {
@@ -164,7 +159,7 @@ export class TcpPort {
       if (error !== undefined) this.#refuse(connection, error);
     };
     try {
-      const refusal = admitConnection(attempt, admission);
+      const refusal = admitConnection(attempt, host);
       if (!(refusal instanceof Promise)) return finish(refusal);
       // What is sent meanwhile waits in the kernel.
       connection.pause();
@@ -183,8 +178,10 @@ export class TcpPort {
   }
 
   #arrivalFrom(address: string): Arrival {
-    const isLocal = isLoopbackAddress(address);
-    return { transport: "tcp", dialect: this.#options.port.dialect, path: "", credentials: {}, tls: false, address, isLocal };
+    // A proxy of the machine itself brings clients from elsewhere.
+    const isLocal = isLoopbackAddress(address) && !this.#proxies.has(address);
+    const { dialect } = this.#options.port;
+    return { transport: "tcp", dialect, path: "", credentials: {}, tls: false, address, isLocal };
   }
 
   #open(data: SocketData, accepted: Accepted): ProtocolError | undefined {
@@ -201,8 +198,8 @@ export class TcpPort {
   }
 
   #refuse(connection: TcpConnection, error: ProtocolError): void {
-    const { port, admission } = this.#options;
-    admission.refused(error.code);
+    const { port, host } = this.#options;
+    host.refused(error.code);
     if (this.#refused.size >= MAX_REFUSED) return connection.terminate();
     this.#refused.add(connection);
     const end: Ended = { ending: error.code, code: 1008, reason: error.code, last: port.refuse(error) };

@@ -1,0 +1,165 @@
+import type { Server as BunServer } from "bun";
+
+import type { Access } from "../auth/access.ts";
+import { routesOf } from "../dialects/dialects.ts";
+import { vosk } from "../dialects/vosk/route.ts";
+import { wyoming } from "../dialects/wyoming/port.ts";
+import type { Sessions } from "../session/sessions.ts";
+import type { Logger } from "../telemetry/log/log.ts";
+import { admitAs } from "./authentication.ts";
+import type { ConnectionLimit } from "./connections/connection-limit.ts";
+import { waitForPeers } from "./farewell.ts";
+import { ListenError } from "./listen-error.ts";
+import { Listener } from "./listener.ts";
+import { createRoutes, type Routes, type RoutesHost } from "./routes.ts";
+import type { TcpProcess } from "./tcp/tcp-host.ts";
+import { TcpPort } from "./tcp/tcp-port.ts";
+import type { TlsCredentials } from "./tls/credentials.ts";
+import type { WebSockets } from "./websocket.ts";
+import type { SocketData } from "./websocket-connection.ts";
+
+/** Address of the port for clients that have one of their own machine built in. */
+const OWN_MACHINE = "127.0.0.1";
+
+export interface DoorsOptions {
+  readonly host: RoutesHost;
+  readonly access: Access;
+  readonly sessions: Sessions;
+  readonly websockets: WebSockets;
+  readonly connections: ConnectionLimit;
+  /** Undefined: connections are not encrypted. Those to ports of dialects never are. */
+  readonly tls: TlsCredentials | undefined;
+  /** Other processes listen on the same ports. */
+  readonly shared: boolean;
+  readonly process: TcpProcess & {
+    readonly log: Pick<Logger, "error">;
+    /** Calls what answers a request. */
+    readonly during: <Result>(task: () => Result) => Result;
+  };
+}
+
+/**
+ * Everything that a process listens on for clients: the port of HTTP and WebSockets, and those of dialects. Listens when
+ * it is constructed. Throws, and listens on nothing, when it cannot listen on one of them.
+ */
+export class Doors {
+  readonly #options: DoorsOptions;
+  readonly #main: Listener;
+  /** The port of HTTP, and others with WebSockets. */
+  readonly #listeners: Listener[] = [];
+  readonly #ports: TcpPort[] = [];
+
+  constructor(options: DoorsOptions) {
+    this.#options = options;
+    const { host, connections, tls } = options;
+    const { server, dialects, vosk: voskPort, wyoming: wyomingPort } = host.config;
+    const routes = createRoutes(host, routesOf(dialects.enabled));
+    this.#main = this.#listen({ ...server, tls, connections }, routes);
+    try {
+      if (voskPort.port !== 0) {
+        const place = { host: OWN_MACHINE, port: voskPort.port };
+        listening("vosk", place, () => this.#listen(place, createRoutes(host, [vosk])));
+      }
+      if (wyomingPort.port !== 0) listening("wyoming", wyomingPort, () => this.#ports.push(this.#openWyoming()));
+    } catch (error) {
+      void this.close();
+      throw error;
+    }
+  }
+
+  /** `http://HOST:PORT` or `https://HOST:PORT`, with the port that is really listened on. */
+  get url(): string {
+    return this.#main.url;
+  }
+
+  /** The ports of dialects, by dialect, such as `tcp://127.0.0.1:10300`. */
+  get dialectUrls(): readonly string[] {
+    const others = this.#listeners.slice(1).map(({ url }) => url.replace(/^http/, "ws"));
+    return [...others, ...this.#ports.map(({ url }) => url)];
+  }
+
+  /** The server that a request came to. */
+  serverOf(request: Request): BunServer<SocketData> {
+    return this.#listenerOf(request).serverOf(request);
+  }
+
+  /** Network address of a client; empty when it is not known. */
+  address(request: Request): string {
+    return this.#listenerOf(request).address(request);
+  }
+
+  /** Uses other certificates for new connections. Throws when it cannot; then nothing has changed. */
+  useCredentials(tls: TlsCredentials): void {
+    this.#main.useCredentials(tls);
+  }
+
+  /** Checks every connection to a port of a dialect. To be called a few times a second. @param now milliseconds */
+  sweep(now: number): void {
+    for (const port of this.#ports) port.sweep(now);
+  }
+
+  /** Accepts no more connections. Those that are open stay. */
+  stopListening(): void {
+    for (const door of [...this.#listeners, ...this.#ports]) door.stopListening();
+  }
+
+  /** Waits until every peer has what was sent to it. See `waitForPeers`. */
+  async waitForPeers(unknown: number, until: number): Promise<void> {
+    const doors = [...this.#listeners, ...this.#ports];
+    await Promise.all(doors.map((door) => waitForPeers(door, unknown, until)));
+  }
+
+  /** Closes everything now. */
+  async close(): Promise<void> {
+    for (const port of this.#ports) port.close();
+    await Promise.all(this.#listeners.map((listener) => listener.close()));
+  }
+
+  #listen(
+    place: {
+      readonly host: string;
+      readonly port: number;
+      readonly tls?: TlsCredentials | undefined;
+      readonly connections?: ConnectionLimit;
+    },
+    routes: Routes,
+  ): Listener {
+    const { process, websockets, shared } = this.#options;
+    const listener = new Listener({
+      ...place,
+      shared,
+      fetch: (request) => process.during(() => routes(request)),
+      failed: (error) => process.log.error("request_failed", { error }),
+      websocket: websockets.handler,
+    });
+    this.#listeners.push(listener);
+    return listener;
+  }
+
+  #openWyoming(): TcpPort {
+    const { host, access, sessions, shared, process } = this.#options;
+    const { wyoming: address } = host.config;
+    return new TcpPort({
+      port: wyoming,
+      address,
+      shared,
+      host: { ...host, admit: admitAs(access, address.principal, host.admit) },
+      sessions,
+      trace: () => host.trace(new Request("http://localhost/"), "/wyoming"),
+      process,
+    });
+  }
+
+  #listenerOf(request: Request): Listener {
+    return this.#listeners.find((listener) => listener.received(request)) ?? this.#main;
+  }
+}
+
+/** Throws ListenError when a port of a dialect cannot be listened on. */
+function listening(section: string, place: { readonly host: string; readonly port: number }, listen: () => void): void {
+  try {
+    listen();
+  } catch (error) {
+    throw new ListenError({ section, ...place }, error);
+  }
+}
