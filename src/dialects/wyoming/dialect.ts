@@ -228,7 +228,7 @@ function reply(messages: () => readonly Message[]): Input {
 }
 
 function textField(text: unknown): Fields {
-  return typeof text === "string" ? { text } : {};
+  return typeof text === "string" ? { text: text.toWellFormed() } : {};
 }
 
 /** Tells formats of chunks apart, valid or not. */
