@@ -6,7 +6,8 @@ import * as v from "valibot";
 import { serverMessageSchema } from "../../src/dialects/deepgram/messages.ts";
 import type { Dialect, Input, Message, Opened, Route } from "../../src/dialects/dialect.ts";
 import { ROUTES } from "../../src/dialects/dialects.ts";
-import { writeEvent } from "../../src/dialects/wyoming/events.ts";
+import { serverMessageSchema as voskMessageSchema } from "../../src/dialects/vosk/messages.ts";
+import { readEvent, writeEvent } from "../../src/dialects/wyoming/events.ts";
 import { wyoming } from "../../src/dialects/wyoming/port.ts";
 import { PATTERNS } from "../../src/pipeline/patterns.ts";
 import type { Ending } from "../../src/protocol/ending.ts";
@@ -91,6 +92,7 @@ const VOCABULARIES: Readonly<Record<string, Vocabulary>> = {
     wrongStart: Buffer.from("RIFF".padEnd(64, "x")),
     stop: ['{"eof" : 1}'],
     audio: binary,
+    check: (message) => void v.parse(voskMessageSchema, JSON.parse(message)),
   },
   wyoming: {
     route: asRoute(wyoming),
@@ -99,6 +101,7 @@ const VOCABULARIES: Readonly<Record<string, Vocabulary>> = {
     wrongStart: writeEvent("audio-start", { rate: 16_000, width: 5, channels: 1 }),
     stop: [],
     finishes: true,
+    check: (message) => void readEvent(message),
     audio: (bytes) => [
       JSON.stringify({ type: "audio-chunk", data: S16_CHUNK, payload_length: bytes.length }),
       ...binary(bytes),
