@@ -110,6 +110,14 @@ describe("access with a token file", () => {
     expect(access.operatorRefusal(request(ADMIN), HOST)).toBeUndefined();
   });
 
+  test("lets clients that cannot show a token count as a principal of the file, unless it is for operators, or expired", () => {
+    using access = open();
+    expect(access.principal("client", HOST)).toMatchObject({ name: "client", sessions: 3 });
+    for (const name of ["ops", "old", "nobody", "none", ""]) {
+      expect(access.principal(name, HOST)).toMatchObject({ code: "unauthorized" });
+    }
+  });
+
   test("holds a token no more once it is one for operators, and a ticket for it is worthless", async () => {
     using access = open();
     const ticket = ticketOf(access);

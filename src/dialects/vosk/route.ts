@@ -2,6 +2,7 @@ import { bearerToken, ticketOf } from "../../protocol/credentials.ts";
 import { errorEvent } from "../../protocol/error-event.ts";
 import { SUBPROTOCOL } from "../../protocol/version.ts";
 import type { Route } from "../dialect.ts";
+import { foreignTraits } from "../foreign-traits.ts";
 import { chooseModel } from "../models.ts";
 import { VoskDialect } from "./dialect.ts";
 
@@ -22,7 +23,7 @@ export const vosk: Route = {
       dialect: "vosk",
       pattern,
       traits: {
-        maxTextBytes: config.limits.max_text_bytes,
+        ...foreignTraits(config),
         idleTimeoutMs: IDLE_MS,
         startTimeoutMs: IDLE_MS,
         // Each message of audio has an answer of the dialect's own.
