@@ -15,6 +15,8 @@ import { UsedTickets } from "../../../src/auth/used-tickets.ts";
 import { Headroom } from "../../../src/capacity/headroom.ts";
 import { DeepgramDialect } from "../../../src/dialects/deepgram/dialect.ts";
 import { StreamerDialect } from "../../../src/dialects/streamer.ts";
+import { VoskDialect } from "../../../src/dialects/vosk/dialect.ts";
+import { WyomingDialect } from "../../../src/dialects/wyoming/dialect.ts";
 import { DecodeChain } from "../../../src/native/chain.ts";
 import { EnergyVad } from "../../../src/native/vad.ts";
 import { Answers } from "../../../src/pipeline/answers.ts";
@@ -37,6 +39,8 @@ import { OwnNames } from "../../../src/server/edge/own-names.ts";
 import { FrameBudget, SharedFrameBudget } from "../../../src/server/frame-budget.ts";
 import { GarbageCollector } from "../../../src/server/gc.ts";
 import { Readiness } from "../../../src/server/readiness.ts";
+import { TcpConnection } from "../../../src/server/tcp/tcp-connection.ts";
+import { TcpPort } from "../../../src/server/tcp/tcp-port.ts";
 import { CredentialsWatch } from "../../../src/server/tls/credentials-watch.ts";
 import { ExpiryLog } from "../../../src/server/tls/expiry-log.ts";
 import { WebSocketConnection } from "../../../src/server/websocket-connection.ts";
@@ -90,7 +94,7 @@ type Class = { readonly name: string; readonly prototype: object };
 
 /** The classes at each boundary. Each of their methods is a place where a fault can be made to happen. */
 export const BOUNDARIES: Readonly<Record<string, readonly Class[]>> = {
-  transport: [WebSocketConnection, WebSockets, FrameBudget, SharedFrameBudget],
+  transport: [WebSocketConnection, WebSockets, FrameBudget, SharedFrameBudget, TcpConnection, TcpPort],
   session: [
     Sessions,
     Session,
@@ -108,7 +112,7 @@ export const BOUNDARIES: Readonly<Record<string, readonly Class[]>> = {
   ],
   resume: [Checkpoints, Resumption, Snapshots, Track, TokenSealer, Keyring],
   admission: [Access, Refusals, Tokens, TokenFile, Tickets, UsedTickets, Edge, OwnNames],
-  dialect: [StreamerDialect, DeepgramDialect],
+  dialect: [StreamerDialect, DeepgramDialect, VoskDialect, WyomingDialect],
   stream: [Stream, Channels, Channel, Feed, Intake, MemoryPlace, Memory, QuietTimer, StreamAdmission, Headroom],
   decoder: [Decoder, DecodeChain, WavScanner, ForeignScanner, LooksLike, AudioWarnings, Arena, Store],
   detector: [EnergyVad, EnergyDetector, FixedThreshold, Endpointer, QuietSpeech],
@@ -197,12 +201,15 @@ export const INSIDE: Readonly<Record<string, readonly string[]>> = {
     "SpeechEvents",
     "TextGuess",
     "ToldUtterances",
+    "Transcript",
+    "UnsentBytes",
     "UtteranceEnds",
     "WavStart",
     "TopByteRemover",
     "TrailingChunks",
     "WaitingLine",
     "WavHeaderReader",
+    "WyomingFramer",
   ],
   "part of a pipeline, or of its answers": [
     "AnswerEvents",
@@ -256,6 +263,7 @@ export const INSIDE: Readonly<Record<string, readonly string[]>> = {
     "FrameError",
     "InvalidState",
     "KeyringError",
+    "ListenError",
     "NativeLibraryError",
     "TlsFault",
     "TokenLineError",
@@ -267,6 +275,7 @@ export const INSIDE: Readonly<Record<string, readonly string[]>> = {
     "AdminServer",
     "AdoptingIdGenerator",
     "ChildProcess",
+    "Doors",
     "InheritedFiles",
     "Listener",
     "ListeningGate",
@@ -367,6 +376,35 @@ export const NOT_REACHED: Readonly<Record<string, readonly string[]>> = {
     "DeepgramDialect.endsAt",
     "DeepgramDialect.close",
     "FixedThreshold.push",
+    "Access.principal",
+    "Tokens.named",
+    "VoskDialect.begin",
+    "VoskDialect.read",
+    "VoskDialect.write",
+    "VoskDialect.endsAt",
+    "VoskDialect.close",
+    "WyomingDialect.begin",
+    "WyomingDialect.read",
+    "WyomingDialect.finished",
+    "WyomingDialect.write",
+    "WyomingDialect.endsAt",
+    "WyomingDialect.endsAfterStream",
+    "WyomingDialect.close",
+    "TcpConnection.send",
+    "TcpConnection.pause",
+    "TcpConnection.resume",
+    "TcpConnection.countSmallMessage",
+    "TcpConnection.close",
+    "TcpConnection.drained",
+    "TcpConnection.discard",
+    "TcpConnection.finished",
+    "TcpConnection.gone",
+    "TcpConnection.terminate",
+    "TcpConnection.sweep",
+    "TcpPort.pendingRequests",
+    "TcpPort.sweep",
+    "TcpPort.stopListening",
+    "TcpPort.close",
   ],
   "the C library does its work for the main thread, which calls it in tests and benchmarks only": [
     "DecodeChain.reset",
