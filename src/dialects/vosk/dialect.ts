@@ -43,6 +43,10 @@ export class VoskDialect implements Dialect {
   #ending = false;
   /** The begin of a WAV file, up to the end of its header. */
   #wav: WavStart | undefined;
+  /** Channels of the open stream: a WAV header may have several. */
+  #channels = 1;
+  /** Answers to flushes, of which each channel has one. */
+  #flushed = 0;
   #partial = "";
   /** Results that the client has not been told. */
   #results: Spoken[] = [];
@@ -75,9 +79,13 @@ export class VoskDialect implements Dialect {
         if (spoken !== undefined) this.#take(spoken, event.type === "data" || event.is_final !== false);
         return NO_MESSAGES;
       }
+      case "started":
+        this.#channels = event.format.channels;
+        this.#flushed = 0;
+        return NO_MESSAGES;
       case "flushed":
-        // Of several channels there is only one here.
-        return [this.#rest()];
+        this.#flushed += 1;
+        return this.#flushed % this.#channels === 0 ? [this.#rest()] : NO_MESSAGES;
       case "stopped":
         return event.reason === "stop" || event.reason === "drain" ? [this.#rest()] : NO_MESSAGES;
       case "error":

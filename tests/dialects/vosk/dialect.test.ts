@@ -190,6 +190,15 @@ describe("a client of vosk-server", () => {
     expect(talk.texts).toEqual(["", "turn left"]);
   });
 
+  test("gets one result for a reset also when a WAV header has several channels", async () => {
+    using talk = new Conversation();
+    const format = { channels: 2, sample_rate: 16_000, bit_depth: 16, is_float: false };
+    talk.pipe.write(wav(format, encode("s16", speech([0.6]), noise(0.9))), RESET);
+    await talk.answer("turn left");
+    expect(talk.said).toHaveLength(2);
+    expect(talk.texts).toEqual(["turn left"]);
+  });
+
   test("gets an empty result at the end when it has sent no audio, or nothing was understood", async () => {
     using talk = new Conversation();
     talk.pipe.write(EOF);
