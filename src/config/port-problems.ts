@@ -41,7 +41,7 @@ function sharedPorts(config: Config, shown: (key: string) => string): string[] {
   return problems;
 }
 
-/** Returns true for an address of the machine itself. */
-export function isLoopback(host: string): boolean {
+/** Returns true for an address of the machine itself. A name other than localhost could be any. */
+function isLoopback(host: string): boolean {
   return host === "localhost" || isLoopbackAddress(canonicalAddress(host) ?? "");
 }

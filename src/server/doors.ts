@@ -33,7 +33,7 @@ export interface DoorsOptions {
   readonly shared: boolean;
   readonly process: TcpProcess & {
     readonly log: Pick<Logger, "error">;
-    /** Calls what answers a request. */
+    /** Calls what answers a request, and measures it. */
     readonly during: <Result>(task: () => Result) => Result;
   };
 }
@@ -70,12 +70,6 @@ export class Doors {
   /** `http://HOST:PORT` or `https://HOST:PORT`, with the port that is really listened on. */
   get url(): string {
     return this.#main.url;
-  }
-
-  /** The ports of dialects, by dialect, such as `tcp://127.0.0.1:10300`. */
-  get dialectUrls(): readonly string[] {
-    const others = this.#listeners.slice(1).map(({ url }) => url.replace(/^http/, "ws"));
-    return [...others, ...this.#ports.map(({ url }) => url)];
   }
 
   /** The server that a request came to. */

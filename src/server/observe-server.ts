@@ -22,7 +22,8 @@ export function observeServer(
   const { metrics, log, admission, config } = services;
   metrics.registry.onCollect(() => collectGauges(services, sessions, readiness.unready() === undefined, version));
   // Other dialects have one pattern for models that keep state, and one for all others.
-  const dialects = config.dialects.enabled.flatMap((dialect) => {
+  const spoken = [...config.dialects.enabled, ...(config.wyoming.port === 0 ? [] : ["wyoming"])];
+  const dialects = spoken.flatMap((dialect) => {
     const patterns = dialect === "streamer" ? Object.keys(PATTERNS) : OTHERS;
     return patterns.map((pattern) => ({ pattern, dialect }));
   });

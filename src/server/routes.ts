@@ -42,7 +42,7 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[]): Routes
       });
     }
   }
-  const frontPage = (visit: Visit | ProtocolError): string => frontPageOf(host.version, routes, visit);
+  const frontPage = (visit: Visit | ProtocolError): string => frontPageOf(host, routes, visit);
   const { access, config } = host;
   const { public_routes: publicRoutes } = config.auth;
   // A page on the web that reaches them by DNS rebinding learns no more than that a server is here.
@@ -82,13 +82,18 @@ function routePath(request: Request): string {
   return path.endsWith("/") || path.includes("//") ? `/${path.split("/").filter(Boolean).join("/")}` : path;
 }
 
-function frontPageOf(version: string, routes: readonly Route[], visit: Visit | ProtocolError): string {
+function frontPageOf(
+  { version, config }: RoutesHost,
+  routes: readonly Route[],
+  visit: Visit | ProtocolError,
+): string {
   const isNative = ({ dialect }: Route): boolean => dialect === NATIVE;
   const streams = routes.filter(isNative).flatMap(({ paths }) => paths.map((path) => `  ws  ${path}`));
   const base = baseOf(visit);
   const others = routes
     .filter((route) => !isNative(route))
     .flatMap(({ dialect, paths }) => paths.map((path) => `  ${dialect}  ${base}${path}`));
+  if (config.wyoming.port !== 0) others.push(`  wyoming  ${portAddress(visit, config.wyoming.port)}`);
   const pages = PAGES.map((path) => `  GET ${path}`);
   return [
     `Streamer ${version}\n`,
@@ -98,6 +103,12 @@ function frontPageOf(version: string, routes: readonly Route[], visit: Visit | P
     ...(others.length === 0 ? [] : [`Point clients of other services here:\n${others.join("\n")}\n`]),
     `About this server:\n${pages.join("\n")}\n`,
   ].join("\n");
+}
+
+/** Returns the address of a TCP port at the host that the client has used. */
+function portAddress(visit: Visit | ProtocolError, port: number): string {
+  if (visit instanceof ProtocolError || visit.host === undefined) return `TCP port ${port}`;
+  return `tcp://${formatHost({ host: visit.host.host, port: String(port) })}`;
 }
 
 /** Returns the address that the client has used, without a path, for WebSockets. */

@@ -119,7 +119,7 @@ export class WyomingClient implements Disposable {
     const behind = end + 1 + Number(line["data_length"] ?? 0);
     if (this.#unread.length < behind) return false;
     const data = this.#unread.subarray(end + 1, behind).toString();
-    this.events.push({ type: String(line["type"]), data: data === "" ? {} : JSON.parse(data) });
+    this.events.push({ type: String(line["type"]), data: data === "" ? {} : (JSON.parse(data) as Record<string, unknown>) });
     this.#unread = this.#unread.subarray(behind);
     return true;
   }

@@ -202,11 +202,11 @@ export class WyomingDialect implements Dialect {
   }
 
   #endTranscript(): readonly Message[] {
-    const ended = this.#transcript.end(this.#wishes.language);
+    const { messages, failure } = this.#transcript.end(this.#wishes.language);
     this.#transcript = new Transcript();
-    if (!("code" in ended)) return ended;
+    if (failure === undefined) return messages;
     this.#hasFailed = true;
-    return [errorMessage(ended)];
+    return [errorMessage(failure)];
   }
 
   #failed(error: ErrorEvent): readonly Message[] {

@@ -10,9 +10,15 @@ interface Heard {
 }
 
 /** A failure on a part of the audio. */
-export interface Failure {
+interface Failure {
   readonly code: string;
   readonly message: string;
+}
+
+/** The end of a command: what reports it, or why there is nothing to report. */
+export interface CommandEnd {
+  readonly messages: readonly Message[];
+  readonly failure?: Failure;
 }
 
 /**
@@ -48,17 +54,17 @@ export class Transcript {
   }
 
   /**
-   * The command is over. Returns the messages that end it, or the failure because of which there is no text: an empty
-   * transcript would be taken for silence.
+   * The command is over. After a failure because of which there is no text at all, there is no transcript: an empty one
+   * would be taken for silence.
    */
-  end(language: string | undefined): readonly Message[] | Failure {
-    if (this.#heard.length === 0 && this.#failure !== undefined) return this.#failure;
+  end(language: string | undefined): CommandEnd {
+    if (this.#heard.length === 0 && this.#failure !== undefined) return { messages: [], failure: this.#failure };
     this.#language ??= language;
     const ordered = this.#heard.toSorted((a, b) => a.stream - b.stream || a.start - b.start);
     const text = ordered.map((each) => each.text).join(" ");
     const messages = [writeEvent("transcript", { text, ...this.#languageField })];
     if (this.#isOpen) messages.push(writeEvent("transcript-stop"));
-    return messages;
+    return { messages };
   }
 
   /** Returns the messages that end what has gone out so far, because the command is given up. */

@@ -18,7 +18,7 @@ const FAREWELL_MS = 8_000;
 const FAREWELL_BYTES = 16 * 1024 * 1024;
 
 /** A Bun socket, as far as a connection uses it. */
-export type TcpSocket = Pick<Socket, "write" | "pause" | "resume" | "shutdown" | "end" | "terminate">;
+type TcpSocket = Pick<Socket, "write" | "pause" | "resume" | "shutdown" | "end" | "terminate">;
 
 /** A connection whose session is over. */
 interface Closing {

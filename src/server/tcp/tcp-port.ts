@@ -1,7 +1,6 @@
 import type { Socket, TCPSocketListener } from "bun";
 
 import type { Framer, Port } from "../../dialects/port.ts";
-import { formatHost } from "../../lib/host-name.ts";
 import { canonicalAddress, isLoopbackAddress } from "../../lib/ip-address.ts";
 import { IpRanges } from "../../lib/ip-ranges.ts";
 import { setBacklog } from "../../native/backlog.ts";
@@ -56,8 +55,6 @@ interface SocketData {
 export class TcpPort {
   /** The port that is really listened on. */
   readonly port: number;
-  /** `tcp://HOST:PORT`. */
-  readonly url: string;
   readonly #options: TcpPortOptions;
   readonly #allowed: IpRanges | undefined;
   readonly #proxies: IpRanges;
@@ -75,12 +72,6 @@ export class TcpPort {
     this.#listener = this.#listen(address.host, address.port, shared);
     this.port = this.#listener.port;
     setBacklog(this.port, BACKLOG);
-    this.url = `tcp://${formatHost({ host: address.host, port: String(this.port) })}`;
-  }
-
-  /** Connections that are open, those of refused clients included. */
-  get size(): number {
-    return this.#connections.size;
   }
 
   /** Requests of this port are sessions. See `waitForPeers`. */

@@ -1,5 +1,7 @@
+const NOTHING = new Uint8Array(0);
+
 /** Hands bytes to the kernel. Returns how many of them it has taken, 0 or less: none. */
-export type Write = (bytes: Uint8Array) => number;
+type Write = (bytes: Uint8Array) => number;
 
 /** The bytes of one connection that the kernel has not taken, in order. */
 export class UnsentBytes {
@@ -51,5 +53,3 @@ export class UnsentBytes {
     this.#size = 0;
   }
 }
-
-const NOTHING = new Uint8Array(0);

@@ -149,6 +149,8 @@ describe("a port over TCP", () => {
     await using own = await serve();
     const info = (await own.server.info()) as unknown as { dialects: unknown[] };
     expect(info.dialects).toContainEqual({ name: "wyoming", port: own.port });
+    const page = await (await own.server.fetch("/")).text();
+    expect(page).toContain(`  wyoming  tcp://127.0.0.1:${own.port}\n`);
     await expect(InProcessServer.start({ "wyoming.port": own.port })).rejects.toThrow("cannot listen on 127.0.0.1");
   });
 });
