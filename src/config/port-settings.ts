@@ -1,5 +1,5 @@
 import { RANGE_FORMAT, spellRange } from "./address-range.ts";
-import { DEFAULT_HOST } from "./server-address.ts";
+import { DEFAULT_HOST, withoutBrackets } from "./server-address.ts";
 import { list, text, type TextFormat, whole } from "./setting.ts";
 
 const LANGUAGE_FORMAT: TextFormat = {
@@ -10,7 +10,7 @@ const LANGUAGE_FORMAT: TextFormat = {
 /** Dialects on ports of their own, where no client can show a token. */
 export const WYOMING_SETTINGS = {
   port: whole(0, 0, 65_535, "", "port of the Wyoming protocol, usually 10300; 0: it is off"),
-  host: text(DEFAULT_HOST, "address to listen on for the Wyoming protocol"),
+  host: text(DEFAULT_HOST, "address to listen on for the Wyoming protocol", withoutBrackets),
   allow: list(RANGE_FORMAT, "addresses that may use wyoming.port, beside loopback; none: all that reach it", spellRange),
   principal: text("none", "name in auth.tokens that clients of wyoming.port count as; none: no tokens are configured"),
   languages: { ...list(LANGUAGE_FORMAT, "languages that Home Assistant shows the server for"), default: ["en"] },

@@ -32,6 +32,11 @@ export function addressFromEnvironment(env: Readonly<Record<string, string | und
   return `${scheme}://${UNSPECIFIED[host] ?? host}:${port}`;
 }
 
+/** Removes the brackets that an IPv6 address has in a URL. */
+export function withoutBrackets(host: string): string {
+  return /^\[.*:.*\]$/.test(host) ? host.slice(1, -1) : host;
+}
+
 /** Returns a host as it is written in a URL; undefined if it is not one. */
 function hostOf(text: string): string | undefined {
   return URL.parse(`http://${isIPv6(text) ? `[${text}]` : text}/`)?.hostname;

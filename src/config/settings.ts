@@ -13,7 +13,7 @@ import { HOST_FORMAT, spellHost } from "./host-pattern.ts";
 import { ORIGIN_FORMAT, spellOrigin } from "./origin-pattern.ts";
 import { VOSK_SETTINGS, WYOMING_SETTINGS } from "./port-settings.ts";
 import { ROUTE_FORMAT, spellRoute } from "./route-path.ts";
-import { DEFAULT_HOST, DEFAULT_PORT } from "./server-address.ts";
+import { DEFAULT_HOST, DEFAULT_PORT, withoutBrackets } from "./server-address.ts";
 import {
   choice,
   list,
@@ -26,11 +26,6 @@ import {
   type TextSetting,
   whole,
 } from "./setting.ts";
-
-/** Removes the brackets that an IPv6 address has in a URL. */
-function withoutBrackets(host: string): string {
-  return /^\[.*:.*\]$/.test(host) ? host.slice(1, -1) : host;
-}
 
 function vad(key: keyof typeof VAD_RANGES, unit: string, meaning: string): NumberSetting {
   const [min, max] = VAD_RANGES[key];

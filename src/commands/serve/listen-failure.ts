@@ -13,8 +13,8 @@ export function tokenFailure({ problems }: TokenListError): string {
 export function listenFailure({ host, port }: Config["server"], error: unknown): string {
   if (error instanceof ListenError) {
     const { section, port, cause } = error;
-    if (codeOf(cause) === "EADDRINUSE") return `${section}.port: found ${port}, which is in use; allowed: a free port, or 0 for none`;
-    return `${error.message}: ${messageOf(cause)}`;
+    if (codeOf(cause) !== "EADDRINUSE") return `${error.message}: ${messageOf(cause)}`;
+    return `${section}.port: found ${port}, which is in use; allowed: a free port, or 0 for none`;
   }
   switch (codeOf(error)) {
     case "EADDRINUSE":

@@ -134,7 +134,8 @@ export class TcpPort {
     this.#connections.add(connection);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
-    const address = canonicalAddress(socket.remoteAddress) ?? "";
+    // Bun 1.4.5 knows none when the client is gone already.
+    const address = canonicalAddress(String(socket.remoteAddress)) ?? "";
     if (!this.#mayConnect(address)) {
       host.refused("unauthorized");
       return connection.terminate();

@@ -27,6 +27,14 @@ test("loopback is not warned of, in any spelling; a name that leads nowhere may 
   expect(await warnings({ "server.host": "nowhere.invalid" })).toHaveLength(1);
 });
 
+test("a port on which nobody can show a token is warned of, too, unless it is known who may use it", async () => {
+  const open = { "wyoming.port": 10_300, "wyoming.host": "0.0.0.0" };
+  expect(await warnings(open)).toEqual([["open_to_everybody", "0.0.0.0"]]);
+  expect(await warnings({ ...open, "wyoming.host": "[::1]" })).toEqual([]);
+  expect(await warnings({ ...open, "wyoming.port": 0 })).toEqual([]);
+  expect(await warnings({ ...open, "wyoming.allow": "192.0.2.0/24" })).toEqual([]);
+});
+
 test("a model file, or a folder of models, that every user can change is warned of, once", () => {
   const root = mkdtempSync(join(tmpdir(), "streamer-writable-"));
   afterAll(() => rmSync(root, { recursive: true }));
