@@ -15,21 +15,21 @@ function wyomingProblems({ wyoming, auth }: Config, shown: (key: string) => stri
   const problems: string[] = [];
   if (wyoming.principal === "none") {
     problems.push(
-      `wyoming.principal: found ${shown("wyoming.principal")}; allowed, together with wyoming.port and auth.tokens: a ` +
-        "name in the file of tokens, because clients of this port cannot show one",
+      `wyoming.principal: found ${shown("wyoming.principal")}; allowed, together with wyoming.port and auth.tokens: ` +
+        "a name in the file of tokens, because clients of this port cannot show one",
     );
   }
   if (!isLoopback(wyoming.host) && wyoming.allow.length === 0) {
     problems.push(
-      `wyoming.allow: found nothing; allowed, together with auth.tokens and wyoming.host ${shown("wyoming.host")}, which ` +
-        "other machines can reach: the addresses of those that may use it",
+      `wyoming.allow: found nothing; allowed, together with auth.tokens and wyoming.host ${shown("wyoming.host")}, ` +
+        "which other machines can reach: the addresses of those that may use it",
     );
   }
   return problems;
 }
 
-function sharedPorts(config: Config, shown: (key: string) => string): string[] {
-  const ports = { "server.port": config.server.port, "wyoming.port": config.wyoming.port, "vosk.port": config.vosk.port };
+function sharedPorts({ server, wyoming, vosk }: Config, shown: (key: string) => string): string[] {
+  const ports = { "server.port": server.port, "wyoming.port": wyoming.port, "vosk.port": vosk.port };
   const problems: string[] = [];
   const seen = new Map<number, string>();
   for (const [key, port] of Object.entries(ports)) {

@@ -11,11 +11,11 @@ const LANGUAGE_FORMAT: TextFormat = {
 export const WYOMING_SETTINGS = {
   port: whole(0, 0, 65_535, "", "port of the Wyoming protocol, usually 10300; 0: it is off"),
   host: text(DEFAULT_HOST, "address to listen on for the Wyoming protocol", withoutBrackets),
-  allow: list(RANGE_FORMAT, "addresses that may use wyoming.port, beside loopback; none: all that reach it", spellRange),
+  allow: list(RANGE_FORMAT, "addresses that may use wyoming.port beside loopback; none: all that reach it", spellRange),
   principal: text("none", "name in auth.tokens that clients of wyoming.port count as; none: no tokens are configured"),
   languages: { ...list(LANGUAGE_FORMAT, "languages that Home Assistant shows the server for"), default: ["en"] },
 } as const;
 
 export const VOSK_SETTINGS = {
-  port: whole(0, 0, 65_535, "", "port on loopback for clients of vosk-server, which have 2700 built in; 0: there is none"),
+  port: whole(0, 0, 65_535, "", "port on loopback for clients of vosk-server, which have 2700 built in; 0: none"),
 } as const;

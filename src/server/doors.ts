@@ -39,8 +39,8 @@ export interface DoorsOptions {
 }
 
 /**
- * Everything that a process listens on for clients: the port of HTTP and WebSockets, and those of dialects. Listens when
- * it is constructed. Throws, and listens on nothing, when it cannot listen on one of them.
+ * Everything that a process listens on for clients: the port of HTTP and WebSockets, and those of dialects. Listens
+ * when it is constructed. Throws, and listens on nothing, when it cannot listen on one of them.
  */
 export class Doors {
   readonly #options: DoorsOptions;

@@ -132,7 +132,9 @@ export class VoskDialect implements Dialect {
 
   #readAudio(bytes: Uint8Array): readonly Input[] {
     if (this.#isOpen) return [{ kind: "audio", bytes }];
-    if (this.#wav === undefined && !startsLikeWav(bytes)) return [...this.#start(this.#format()), { kind: "audio", bytes }];
+    if (this.#wav === undefined && !startsLikeWav(bytes)) {
+      return [...this.#start(this.#format()), { kind: "audio", bytes }];
+    }
     this.#wav ??= new WavStart();
     const begun = this.#wav.push(bytes);
     if (begun.status === "more") return NO_INPUTS;
@@ -203,8 +205,8 @@ export class VoskDialect implements Dialect {
     kind: "reply",
     messages: () => {
       const result = this.#results.shift();
-      const answer: ServerMessage = result === undefined ? { partial: this.#partial } : writeResult([result], this.#shape);
-      return [JSON.stringify(answer)];
+      const partial: ServerMessage = { partial: this.#partial };
+      return [JSON.stringify(result === undefined ? partial : writeResult([result], this.#shape))];
     },
   };
 

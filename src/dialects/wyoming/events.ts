@@ -3,8 +3,8 @@ import { ProtocolError } from "../../protocol/errors.ts";
 import { type Fields, isObject, parseJson } from "../../protocol/message-fields.ts";
 
 /*
- * Events of the Wyoming protocol. On the wire one is a line of JSON, then `data_length` bytes of JSON that belong to its
- * `data`, then `payload_length` bytes. Here the line and the data are one text, the line break between them, and pieces
+ * Events of the Wyoming protocol. On the wire one is a line of JSON, then `data_length` bytes of JSON that belong to
+ * its `data`, then `payload_length` bytes. Here the line and the data are one text, the line break between them, and pieces
  * of the payload are binary messages behind it.
  */
 
@@ -72,5 +72,6 @@ function readLength(field: string, value: unknown): number {
 }
 
 function invalid(param: string, found: unknown, allowed: string): ProtocolError {
-  return new ProtocolError("invalid_request", `${param}: found ${describeValue(found)}; allowed: ${allowed}`, { param });
+  const message = `${param}: found ${describeValue(found)}; allowed: ${allowed}`;
+  return new ProtocolError("invalid_request", message, { param });
 }

@@ -22,8 +22,8 @@ export interface CommandEnd {
 }
 
 /**
- * The transcript of one command: the texts of all channels, and of the streams into which a change of the format has cut
- * it. Texts go out as they come, too; those are in the order of their coming.
+ * The transcript of one command: the texts of all channels, and of the streams into which a change of the format has
+ * cut it. Texts go out as they come, too; those are in the order of their coming.
  */
 export class Transcript {
   #heard: Heard[] = [];

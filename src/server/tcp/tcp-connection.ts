@@ -11,8 +11,8 @@ const LINGER_MS = 8_000;
 const SLOW_LINGER_MS = 4_000;
 /**
  * Longest time, and most bytes, for which a client may go on sending when it has been sent everything. If its bytes
- * found nobody, the kernel would answer with a reset, and that overtakes what the client has not read: some clients read
- * nothing before they have sent all of their audio.
+ * found nobody, the kernel would answer with a reset, and that overtakes what the client has not read: some clients
+ * read nothing before they have sent all of their audio.
  */
 const FAREWELL_MS = 8_000;
 const FAREWELL_BYTES = 16 * 1024 * 1024;
