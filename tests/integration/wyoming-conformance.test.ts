@@ -68,6 +68,11 @@ const EVENTS: Cases = {
   "several events": sent(line({ type: "ping" }), eventBytes("ping", { text: "2" }), line({ type: "ping" })).gets("pong", "pong: 2", "pong"),
   "a command without audio": sent(eventBytes("audio-start", CHUNK_FORMAT), eventBytes("audio-stop")).gets("transcript: "),
   "a stop of nothing": sent(eventBytes("audio-stop")).gets("transcript: "),
+  "a chunk without audio, then one of silence": sent(
+    eventBytes("audio-chunk", CHUNK_FORMAT),
+    eventBytes("audio-chunk", CHUNK_FORMAT, new Uint8Array(4_000)),
+    eventBytes("audio-stop"),
+  ).gets("transcript: "),
   "a chunk without audio": sent(eventBytes("audio-chunk", CHUNK_FORMAT), eventBytes("audio-stop")).gets("transcript: "),
 };
 

@@ -36,7 +36,7 @@ export class WyomingFramer implements Framer {
   /** Bytes of the payload that have not come. */
   #payloadLeft = 0;
   #isAudio = false;
-  /** Format of the chunk before, if the event before was one. */
+  /** Format of the chunk before, if the event before was one with audio. */
   #format: string | undefined;
 
   constructor(limits: WyomingLimits) {
@@ -110,8 +110,10 @@ export class WyomingFramer implements Framer {
     const { data } = readEvent(text);
     this.#payloadLeft = payloadBytes;
     this.#isAudio = type === "audio-chunk";
-    const format = this.#isAudio ? JSON.stringify([data["rate"], data["width"], data["channels"]]) : undefined;
-    const isKnown = format !== undefined && format === this.#format && payloadBytes > 0;
+    // One without audio begins no stream, so that its text does not do for the next one.
+    const hasAudio = this.#isAudio && payloadBytes > 0;
+    const format = hasAudio ? JSON.stringify([data["rate"], data["width"], data["channels"]]) : undefined;
+    const isKnown = format !== undefined && format === this.#format;
     this.#format = format;
     return isKnown ? undefined : text;
   }

@@ -70,6 +70,16 @@ describe("a Wyoming connection is cut into", () => {
     ]);
   });
 
+  test("the format of a chunk again behind one without audio, which begins nothing", () => {
+    const found = framed([
+      event("audio-chunk", FORMAT),
+      event("audio-chunk", FORMAT, new Uint8Array(4)),
+      event("audio-chunk", FORMAT, new Uint8Array(4)),
+    ]);
+    expect(found.map((each) => typeof each)).toEqual(["string", "string", "number"]);
+    expect(found.at(-1)).toBe(8);
+  });
+
   test("the same, wherever the bytes are cut", () => {
     const whole = framed([conversation]);
     expect(framed([...conversation].map((byte) => Uint8Array.of(byte)))).toEqual(whole);
