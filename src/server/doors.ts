@@ -139,7 +139,7 @@ export class Doors {
       shared,
       host: { ...host, admit: admitAs(access, address.principal, host.admit) },
       sessions,
-      trace: () => host.trace(new Request("http://localhost/"), "/wyoming"),
+      trace: () => host.trace(undefined, wyoming.dialect),
       process,
     });
   }

@@ -22,7 +22,8 @@ export interface UpgradeHost extends AdmissionHost {
   address(request: Request): string;
   /** Models that a caller may use, its default first. */
   models(caller: Caller): readonly OfferedModel[];
-  trace(request: Request, path: string): ConnectionTrace;
+  /** @param request undefined: the connection has none @param path a route, or the name of a dialect */
+  trace(request: Request | undefined, path: string): ConnectionTrace;
   /** Hands the connection over to the transport. Returns false when the request cannot be upgraded. */
   upgrade(request: Request, headers: Record<string, string>, accepted: Accepted): boolean;
 }

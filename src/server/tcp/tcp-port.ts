@@ -128,7 +128,6 @@ export class TcpPort {
   /** Admits a client, or refuses it in the words of the dialect. */
   #accept(socket: Socket<SocketData>): void {
     const { port, host, process } = this.#options;
-    const trace = this.#options.trace();
     const connection = new TcpConnection(socket, process.clock, this.#frames.open());
     socket.data = { connection, framer: port.createFramer(host.config), session: undefined };
     this.#connections.add(connection);
@@ -140,6 +139,7 @@ export class TcpPort {
       host.refused("unauthorized");
       return connection.terminate();
     }
+    const trace = this.#options.trace();
     const attempt = {
       arrival: this.#arrivalFrom(address),
       trace,
@@ -150,18 +150,19 @@ export class TcpPort {
       trace.responded(error === undefined ? 101 : (error.row.status ?? 503), error?.code);
       if (error !== undefined) this.#refuse(connection, error);
     };
+    const failed = (error: unknown): void => {
+      trace.responded(500, "internal");
+      process.faults.record("socket", error);
+      connection.terminate();
+    };
     try {
       const refusal = admitConnection(attempt, host);
       if (!(refusal instanceof Promise)) return finish(refusal);
       // What is sent meanwhile waits in the kernel.
       connection.pause();
-      refusal.then(finish).then(() => connection.resume()).catch((error: unknown) => {
-        process.faults.record("socket", error);
-        connection.terminate();
-      });
+      refusal.then(finish).then(() => connection.resume(), failed);
     } catch (error) {
-      connection.terminate();
-      throw error;
+      failed(error);
     }
   }
 

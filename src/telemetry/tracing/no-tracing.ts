@@ -5,7 +5,7 @@ const ignore = (): void => {};
 
 /** Records nothing, but continues the client's trace, so that logs and metrics of both sides can be correlated. */
 export const NO_TRACING: Tracing = {
-  startConnection: ({ headers }) => untracedConnection(headers.get("traceparent") ?? undefined),
+  startConnection: (request) => untracedConnection(request?.headers.get("traceparent") ?? undefined),
 };
 
 /** @param header `traceparent` of the upgrade request */

@@ -1,4 +1,5 @@
 import {
+  type Attributes,
   type Context,
   ROOT_CONTEXT,
   type Span,
@@ -39,24 +40,21 @@ export class OtelTracing implements Tracing {
     this.#adoptTraceId = adoptTraceId;
   }
 
-  startConnection(request: Request, path: string): ConnectionTrace {
-    const { headers } = request;
-    const parent = this.#clientParent(headers.get("traceparent"), headers.get("tracestate"));
-    const attributes = {
-      [ATTR_HTTP_REQUEST_METHOD]: "GET",
-      [ATTR_HTTP_ROUTE]: path,
-      [ATTR_URL_PATH]: path,
-      [ATTR_URL_SCHEME]: "http",
-      [ATTR_USER_AGENT_ORIGINAL]: excerpt(headers.get("user-agent") ?? "", USER_AGENT_LENGTH),
-    };
+  startConnection(request: Request | undefined, path: string): ConnectionTrace {
+    const headers = request?.headers;
+    const parent = headers && this.#clientParent(headers.get("traceparent"), headers.get("tracestate"));
     const span = this.#tracer.startSpan(
-      `GET ${path}`,
-      { kind: SpanKind.SERVER, startTime: epochMs(), attributes },
+      headers === undefined ? `connect ${path}` : `GET ${path}`,
+      {
+        kind: SpanKind.SERVER,
+        startTime: epochMs(),
+        ...(headers !== undefined && { attributes: attributesOf(headers, path) }),
+      },
       parent ?? ROOT_CONTEXT,
     );
     return {
       responded: (status, errorCode) => {
-        span.setAttribute(ATTR_HTTP_RESPONSE_STATUS_CODE, status);
+        if (headers !== undefined) span.setAttribute(ATTR_HTTP_RESPONSE_STATUS_CODE, status);
         if (errorCode !== undefined) span.setAttribute(ATTR_ERROR_TYPE, errorCode);
         if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
         span.end(epochMs());
@@ -101,4 +99,15 @@ export class OtelTracing implements Tracing {
     }
     return remoteContext(traceparent ?? undefined, tracestate ?? undefined);
   }
+}
+
+/** Attributes of the request for a connection. */
+function attributesOf(headers: Headers, path: string): Attributes {
+  return {
+    [ATTR_HTTP_REQUEST_METHOD]: "GET",
+    [ATTR_HTTP_ROUTE]: path,
+    [ATTR_URL_PATH]: path,
+    [ATTR_URL_SCHEME]: "http",
+    [ATTR_USER_AGENT_ORIGINAL]: excerpt(headers.get("user-agent") ?? "", USER_AGENT_LENGTH),
+  };
 }

@@ -2,8 +2,11 @@ import type { Outcome } from "../../model/job.ts";
 
 /** Tracing of a server. `NO_TRACING` and `OtelTracing` implement it. */
 export interface Tracing {
-  /** @param path of the URL, one of the patterns' routes */
-  startConnection(request: Request, path: string): ConnectionTrace;
+  /**
+   * @param request undefined: the connection has none, as over TCP
+   * @param path of the URL, one of the routes; without a request, the name of the dialect
+   */
+  startConnection(request: Request | undefined, path: string): ConnectionTrace;
 }
 
 /** Trace of one connection, from its upgrade request on. */

@@ -41,6 +41,14 @@ describe("the span of a connection", () => {
     }
   });
 
+  test("without a request has the name of its dialect, and nothing of HTTP", () => {
+    const recorder = new SpanRecorder();
+    const tracing = new OtelTracing(recorder.tracer, () => {});
+    tracing.startConnection(undefined, "wyoming").responded(503, "overloaded");
+    const { status, attributes } = recorder.one("connect wyoming");
+    expect([status.code, attributes]).toEqual([2, { "error.type": "overloaded" }]);
+  });
+
   test("is a child of the span that the headers name", () => {
     const { recorder, connection } = connect({ traceparent: `00-${TRACE_ID}-${SPAN_ID}-01`, tracestate: "a=1" });
     connection.responded(101);
