@@ -9,7 +9,7 @@ import type { Edge, Visit } from "./edge/edge.ts";
 import { addressOf, type GuardedEnv, guardRequests } from "./edge/guard.ts";
 import { guardPublicPages } from "./page-guard.ts";
 import { addPages, PAGES, type PagesHost, PROBES, refuse } from "./pages.ts";
-import { connect, type UpgradeHost } from "./upgrade.ts";
+import { connect, hasToken, type UpgradeHost } from "./upgrade.ts";
 
 /** The server, as its routes use it. */
 export interface RoutesHost extends UpgradeHost, PagesHost {
@@ -36,8 +36,8 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[]): Routes
   for (const route of routes) {
     for (const path of route.paths) {
       app.get(path, (c, next) => {
-        // One dialect has the path of the front page, and only by an upgrade.
-        if (path === FRONT_PAGE && !c.req.header("upgrade")) return next();
+        // One dialect has the path of the front page, for WebSockets. Others, such as curl, offer an upgrade to HTTP/2.
+        if (path === FRONT_PAGE && !hasToken(c.req.header("upgrade") ?? null, "websocket")) return next();
         return connect({ request: c.req.raw, ...c.env, route, path }, host);
       });
     }

@@ -161,6 +161,6 @@ function listOf(header: string | null): string[] {
 }
 
 /** Returns true when a comma-separated header has this token, in any case. */
-function hasToken(header: string | null, token: string): boolean {
+export function hasToken(header: string | null, token: string): boolean {
   return listOf(header).some((part) => part.toLowerCase() === token);
 }

@@ -42,6 +42,9 @@ describe("the front page", () => {
     expect([page.status, await page.text()]).toEqual([200, expect.stringMatching(/vosk {2}ws:\/\//)]);
     expect(await status(server.port)).toBe(101);
     expect((await server.fetch("/", { method: "HEAD" })).status).toBe(200);
+    // As curl --http2 does.
+    const other = { connection: "Upgrade, HTTP2-Settings", upgrade: "h2c", "http2-settings": "AAMAAABk" };
+    expect((await server.fetch("/", { headers: other })).status).toBe(200);
     await server.waitUntilIdle();
   });
 
