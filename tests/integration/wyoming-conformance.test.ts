@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { type ServeProcess, sharedExecutable } from "../support/executable.ts";
+import { ProcessesServer } from "../support/processes.ts";
 import { freePort } from "../support/proxies.ts";
 import { CHUNK_FORMAT, eventBytes, WyomingClient } from "../support/wyoming-client.ts";
 
@@ -184,4 +185,15 @@ describe("the Wyoming protocol", () => {
   test("is never logged as a fault of the server", () => {
     expect(server.err.split("\n").filter((record) => record.includes('"level":"error"'))).toEqual([]);
   });
+});
+
+test("several processes share the port", async () => {
+  const port = await freePort();
+  await using server = await ProcessesServer.start(executable, { "wyoming.port": port });
+  await server.untilReady();
+  const clients = await Promise.all(Array.from({ length: 20 }, () => WyomingClient.connect(port)));
+  for (const client of clients) client.write(PROBE);
+  for (const client of clients) expect((await client.event("pong")).data["text"]).toBe("probe");
+  for (const client of clients) client.finish();
+  for (const client of clients) expect(await client.ended()).toBe("FIN");
 });
