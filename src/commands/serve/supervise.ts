@@ -22,6 +22,7 @@ import { otelProblems } from "../../telemetry/tracing/otel-environment.ts";
 import { EXIT, ExitError, UsageError } from "../terminal/exit-codes.ts";
 import { openConsole, type ServeConsole } from "./console.ts";
 import { hasControllingTerminal } from "./controlling-terminal.ts";
+import { reserveDialectPorts } from "./dialect-ports.ts";
 import { warnOfExposure, warnOfReadableSecrets, warnOfWritableModels } from "./exposure.ts";
 import { listenFailure, tokenFailure } from "./listen-failure.ts";
 import { ModelWatch } from "./model-watch.ts";
@@ -70,6 +71,9 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
   for (const message of warnings) log.warn("setting_ignored", { message });
   const address = await resolveHost(config.server);
   using port = reservePort(config.server, address);
+  using _dialects = await reserveDialectPorts(config).catch((error: unknown) => {
+    throw new ExitError(EXIT.failure, listenFailure(config.server, error));
+  });
   using table = SessionTable.create(MAX_SESSIONS);
   using tickets = SessionTable.create(MAX_USED_TICKETS);
   using access = openAccess(config, log);
