@@ -1,4 +1,4 @@
-import { Hono } from "hono";
+import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { getPath } from "hono/utils/url";
 
 import type { Access, IssuedTicket } from "../auth/access.ts";
@@ -35,11 +35,9 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[]): Routes
   // These guard themselves, so that their answers and their refusals are those of the dialect.
   for (const route of routes) {
     for (const path of route.paths) {
-      app.get(path, (c, next) => {
-        // One dialect has the path of the front page, for WebSockets. Others, such as curl, offer an upgrade to HTTP/2.
-        if (path === FRONT_PAGE && !hasToken(c.req.header("upgrade") ?? null, "websocket")) return next();
-        return connect({ request: c.req.raw, ...c.env, route, path }, host);
-      });
+      const handle = (c: Context<GuardedEnv>) => connect({ request: c.req.raw, ...c.env, route, path }, host);
+      if (path === FRONT_PAGE) app.get(path, beside(handle));
+      else app.get(path, handle);
     }
   }
   const frontPage = (visit: Visit | ProtocolError): string => frontPageOf(host, routes, visit);
@@ -67,6 +65,18 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[]): Routes
     throw error;
   });
   return (request) => app.fetch(request, { visit: host.edge.read(request, host.address(request)) });
+}
+
+/**
+ * Returns the handler of a dialect that has the path of the front page, for WebSockets only: there are other upgrades,
+ * such as that to HTTP/2, which curl offers.
+ */
+function beside(handle: (c: Context<GuardedEnv>) => Response | Promise<Response>): MiddlewareHandler<GuardedEnv> {
+  return async (c, next) => {
+    if (hasToken(c.req.header("upgrade") ?? null, "websocket")) return await handle(c);
+    await next();
+    return undefined;
+  };
 }
 
 /** Nobody may keep a ticket. */
