@@ -13,6 +13,7 @@ import type { Sessions } from "../../session/sessions.ts";
 import type { ConnectionTrace } from "../../telemetry/tracing/tracing.ts";
 import { admitConnection, type Arrival } from "../admission.ts";
 import { SharedFrameBudget, SMALL_BYTES } from "../frame-budget.ts";
+import { allowedAddresses } from "./allowed-addresses.ts";
 import { TcpConnection } from "./tcp-connection.ts";
 import type { TcpHost, TcpProcess } from "./tcp-host.ts";
 
@@ -56,7 +57,7 @@ export class TcpPort {
   /** The port that is really listened on. */
   readonly port: number;
   readonly #options: TcpPortOptions;
-  readonly #allowed: IpRanges | undefined;
+  readonly #isAllowed: (address: string) => boolean;
   readonly #proxies: IpRanges;
   readonly #frames: SharedFrameBudget;
   readonly #connections = new Set<TcpConnection>();
@@ -66,7 +67,7 @@ export class TcpPort {
   constructor(options: TcpPortOptions) {
     this.#options = options;
     const { address, shared, process } = options;
-    this.#allowed = address.allow.length === 0 ? undefined : new IpRanges(address.allow);
+    this.#isAllowed = allowedAddresses(address.allow);
     this.#proxies = new IpRanges(options.host.config.server.trusted_proxies);
     this.#frames = new SharedFrameBudget(process.clock);
     this.#listener = this.#listen(address.host, address.port, shared);
@@ -135,7 +136,7 @@ export class TcpPort {
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     // Bun 1.4.5 knows none when the client is gone already.
     const address = canonicalAddress(String(socket.remoteAddress)) ?? "";
-    if (!this.#mayConnect(address)) {
+    if (!this.#isAllowed(address)) {
       host.refused("unauthorized");
       return connection.terminate();
     }
@@ -164,10 +165,6 @@ export class TcpPort {
     } catch (error) {
       failed(error);
     }
-  }
-
-  #mayConnect(address: string): boolean {
-    return this.#allowed === undefined || isLoopbackAddress(address) || this.#allowed.has(address);
   }
 
   #arrivalFrom(address: string): Arrival {
