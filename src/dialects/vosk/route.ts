@@ -6,7 +6,7 @@ import { foreignTraits } from "../foreign-traits.ts";
 import { chooseModel } from "../models.ts";
 import { VoskDialect } from "./dialect.ts";
 
-/** Clients send nothing while nobody speaks, and no message just to be heard of. */
+/** Clients send nothing while nobody speaks, and have no message that only keeps a connection. */
 const IDLE_MS = 15 * 60_000;
 
 /** The route of vosk-server, which its clients have built in. Without an upgrade this path is the front page. */
