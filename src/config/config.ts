@@ -142,7 +142,8 @@ function contradictions(config: Config, resolution: Resolution): string[] {
         "machines can reach; allowed: a loopback address or unix:PATH, or any address together with auth.tokens",
     );
   }
-  const shown = (key: string) => `${String(resolution.entries.get(key)?.value)} (${resolution.entries.get(key)?.source})`;
+  const shown = (key: string) =>
+    `${String(resolution.entries.get(key)?.value)} (${resolution.entries.get(key)?.source})`;
   problems.push(...portProblems(config, shown));
   const budget = "limits.channel_budget_seconds";
   const held = resolution.entries.get(budget);

@@ -15,8 +15,8 @@ import { createRoutes, type Routes, type RoutesHost } from "./routes.ts";
 import type { TcpProcess } from "./tcp/tcp-host.ts";
 import { TcpPort } from "./tcp/tcp-port.ts";
 import type { TlsCredentials } from "./tls/credentials.ts";
-import type { WebSockets } from "./websocket.ts";
 import type { SocketData } from "./websocket-connection.ts";
+import type { WebSockets } from "./websocket.ts";
 
 /** Address of the port for clients that have one of their own machine built in. */
 const OWN_MACHINE = "127.0.0.1";

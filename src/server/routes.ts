@@ -92,11 +92,7 @@ function routePath(request: Request): string {
   return path.endsWith("/") || path.includes("//") ? `/${path.split("/").filter(Boolean).join("/")}` : path;
 }
 
-function frontPageOf(
-  { version, config }: RoutesHost,
-  routes: readonly Route[],
-  visit: Visit | ProtocolError,
-): string {
+function frontPageOf({ version, config }: RoutesHost, routes: readonly Route[], visit: Visit | ProtocolError): string {
   const isNative = ({ dialect }: Route): boolean => dialect === NATIVE;
   const streams = routes.filter(isNative).flatMap(({ paths }) => paths.map((path) => `  ws  ${path}`));
   const base = baseOf(visit);

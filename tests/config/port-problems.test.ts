@@ -28,7 +28,9 @@ describe("a port on which nobody can show a token", () => {
   test("needs the addresses that may use it, once there are tokens and it is beyond loopback", () => {
     const open = { ...TOKENS, "wyoming.principal": "home", "wyoming.host": "0.0.0.0" };
     const [problem, ...others] = problems(open);
-    expect(problem).toStartWith("wyoming.allow: found nothing; allowed, together with auth.tokens and wyoming.host 0.0.0.0");
+    expect(problem).toStartWith(
+      "wyoming.allow: found nothing; allowed, together with auth.tokens and wyoming.host 0.0.0.0",
+    );
     expect(others).toEqual([]);
     expect(problems({ ...open, "wyoming.allow": "192.168.0.0/16" })).toEqual([]);
     expect(problems({ ...open, "wyoming.host": "::1" })).toEqual([]);

@@ -209,7 +209,12 @@ const anything: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ request: fc.constantFrom("start", "stop", "flush", "", "__proto__"), format: fc.anything() }).map(text),
   fc.record({ type: fc.string(), audio: fc.base64String({ maxLength: 40 }) }).map(text),
   fc.record({ type: fc.constantFrom("KeepAlive", "Finalize", "CloseStream", "Configure", "__proto__") }).map(text),
-  fc.record({ type: fc.constantFrom("describe", "audio-start", "audio-chunk", "audio-stop", "ping"), data: fc.anything() }).map(text),
+  fc
+    .record({
+      type: fc.constantFrom("describe", "audio-start", "audio-chunk", "audio-stop", "ping"),
+      data: fc.anything(),
+    })
+    .map(text),
   fc.record({ config: fc.anything(), eof: fc.anything() }, { requiredKeys: [] }).map(text),
   fc.constantFrom("", "null", "[]", "{", '{"__proto__":1}', "open", "open NaN", "\u0000", "[".repeat(500)),
   fc.uint8Array({ maxLength: 200 }),

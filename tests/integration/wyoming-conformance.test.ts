@@ -31,7 +31,10 @@ interface Case {
 type Cases = Readonly<Record<string, Case>>;
 
 const sent = (...parts: readonly (string | Uint8Array)[]) => ({
-  gets: (...answers: readonly string[]): Case => ({ bytes: Buffer.concat(parts.map((part) => Buffer.from(part))), answers }),
+  gets: (...answers: readonly string[]): Case => ({
+    bytes: Buffer.concat(parts.map((part) => Buffer.from(part))),
+    answers,
+  }),
 });
 const eachOf = <Item>(items: readonly Item[], name: (item: Item) => string, make: (item: Item) => Case): Cases =>
   Object.fromEntries(items.map((item) => [name(item), make(item)]));
@@ -50,24 +53,37 @@ const EVENTS: Cases = {
   "data that is null, and no lengths": sent(
     line({ type: "ping", data: null, data_length: null, payload_length: null }),
   ).gets("pong"),
-  "fields that are not known": sent(line({ type: "ping", version: 7, other: [1], data: { text: "a", x: {} } })).gets("pong: a"),
+  "fields that are not known": sent(line({ type: "ping", version: 7, other: [1], data: { text: "a", x: {} } })).gets(
+    "pong: a",
+  ),
   "a text that is none": sent(line({ type: "ping", data: { text: 1 } })).gets("pong"),
   "blanks, and a carriage return, around a line": sent('  {"type": "ping"}\r\n').gets("pong"),
   "a payload that nobody asked for": sent(eventBytes("ping", { text: "a" }, Buffer.from("{}\n\n{}"))).gets("pong: a"),
   "the largest data": sent(eventBytes("ping", { text: "x".repeat(DATA_BYTES - 11) })).gets(
     `pong: ${"x".repeat(DATA_BYTES - 11)}`,
   ),
-  "the longest line": sent(line({ type: "ping", x: "x".repeat(LINE_BYTES - '{"type":"ping","x":""}'.length) })).gets("pong"),
+  "the longest line": sent(line({ type: "ping", x: "x".repeat(LINE_BYTES - '{"type":"ping","x":""}'.length) })).gets(
+    "pong",
+  ),
   "the largest payload": sent(eventBytes("other", {}, new Uint8Array(PAYLOAD_BYTES))).gets(),
   "text beyond ASCII": sent(eventBytes("ping", { text: "κόσμε 👨‍👩‍👧" })).gets("pong: κόσμε 👨‍👩‍👧"),
   "a lone surrogate in an escape": sent('{"type":"ping","data":{"text":"\\ud800"}}\n').gets("pong: \ufffd"),
   "known deviation: bytes that are no UTF-8 are replaced": sent(
     Buffer.from('{"type":"ping","data":{"text":"\xff"}}\n', "latin1"),
   ).gets("pong: \ufffd"),
-  "names of the language's own": sent(line({ type: "constructor" }), '{"type":"__proto__","data":{"__proto__":{"text":"a"}}}\n').gets(),
+  "names of the language's own": sent(
+    line({ type: "constructor" }),
+    '{"type":"__proto__","data":{"__proto__":{"text":"a"}}}\n',
+  ).gets(),
   "events that are not known": sent(eventBytes("synthesize", { text: "a" }), eventBytes("")).gets(),
-  "several events": sent(line({ type: "ping" }), eventBytes("ping", { text: "2" }), line({ type: "ping" })).gets("pong", "pong: 2", "pong"),
-  "a command without audio": sent(eventBytes("audio-start", CHUNK_FORMAT), eventBytes("audio-stop")).gets("transcript: "),
+  "several events": sent(line({ type: "ping" }), eventBytes("ping", { text: "2" }), line({ type: "ping" })).gets(
+    "pong",
+    "pong: 2",
+    "pong",
+  ),
+  "a command without audio": sent(eventBytes("audio-start", CHUNK_FORMAT), eventBytes("audio-stop")).gets(
+    "transcript: ",
+  ),
   "a stop of nothing": sent(eventBytes("audio-stop")).gets("transcript: "),
   "a chunk without audio, then one of silence": sent(
     eventBytes("audio-chunk", CHUNK_FORMAT),
@@ -84,7 +100,18 @@ const NO_EVENTS: Cases = {
     (text) => sent(`${text}\n`).gets("error invalid_json"),
   ),
   ...eachOf(
-    ["null", "1", '"ping"', "[]", '[{"type":"ping"}]', "{}", '{"type":null}', '{"type":1}', '{"type":"a","data":[]}', '{"type":"a","data":"x"}'],
+    [
+      "null",
+      "1",
+      '"ping"',
+      "[]",
+      '[{"type":"ping"}]',
+      "{}",
+      '{"type":null}',
+      '{"type":1}',
+      '{"type":"a","data":[]}',
+      '{"type":"a","data":"x"}',
+    ],
     (text) => `no event: ${text}`,
     (text) => sent(`${text}\n`).gets("error invalid_request"),
   ),
@@ -95,7 +122,9 @@ const NO_EVENTS: Cases = {
   ),
   "data that is no JSON": sent('{"type":"a","data_length":2}\nxx').gets("error invalid_json"),
   "data that is no object": sent('{"type":"a","data_length":4}\nnull').gets("error invalid_request"),
-  "data that is nested too deeply for a parser": sent(line({ type: "a", data_length: 8_000 }), "[".repeat(8_000)).gets("error invalid_json"),
+  "data that is nested too deeply for a parser": sent(line({ type: "a", data_length: 8_000 }), "[".repeat(8_000)).gets(
+    "error invalid_json",
+  ),
   "a line that is too long": sent("x".repeat(LINE_BYTES + 1)).gets("error message_too_big"),
   ...eachOf(
     [DATA_BYTES + 1, 2 ** 31, Number.MAX_SAFE_INTEGER],
@@ -105,7 +134,8 @@ const NO_EVENTS: Cases = {
   ...eachOf(
     [PAYLOAD_BYTES + 1, 2 ** 32, Number.MAX_SAFE_INTEGER],
     (length) => `a payload of ${length} bytes`,
-    (length) => sent(line({ type: "audio-chunk", data: CHUNK_FORMAT, payload_length: length })).gets("error message_too_big"),
+    (length) =>
+      sent(line({ type: "audio-chunk", data: CHUNK_FORMAT, payload_length: length })).gets("error message_too_big"),
   ),
   ...eachOf(
     [{ width: 5 }, { width: 0 }, { rate: 0 }, { channels: 1_000 }],
@@ -117,7 +147,10 @@ const NO_EVENTS: Cases = {
     (wrong) => `no format: ${JSON.stringify(wrong)}`,
     (wrong) => sent(eventBytes("audio-start", { ...CHUNK_FORMAT, ...wrong })).gets("error invalid_request"),
   ),
-  "events before it": sent(line({ type: "ping" }), "{}\n", line({ type: "ping" })).gets("pong", "error invalid_request"),
+  "events before it": sent(line({ type: "ping" }), "{}\n", line({ type: "ping" })).gets(
+    "pong",
+    "error invalid_request",
+  ),
 };
 
 describe("the Wyoming protocol", () => {

@@ -97,7 +97,10 @@ export class WyomingClient implements Disposable {
 
   /** Waits for the end of the connection. */
   async ended(): Promise<ConnectionEnd> {
-    return await withTimeout("the end of the connection", this.#when(() => this.#end));
+    return await withTimeout(
+      "the end of the connection",
+      this.#when(() => this.#end),
+    );
   }
 
   [Symbol.dispose](): void {
@@ -119,7 +122,10 @@ export class WyomingClient implements Disposable {
     const behind = end + 1 + Number(line["data_length"] ?? 0);
     if (this.#unread.length < behind) return false;
     const data = this.#unread.subarray(end + 1, behind).toString();
-    this.events.push({ type: String(line["type"]), data: data === "" ? {} : (JSON.parse(data) as Record<string, unknown>) });
+    this.events.push({
+      type: String(line["type"]),
+      data: data === "" ? {} : (JSON.parse(data) as Record<string, unknown>),
+    });
     this.#unread = this.#unread.subarray(behind);
     return true;
   }

@@ -1,8 +1,8 @@
 import type { TokenListError } from "../../auth/token-list.ts";
 import type { Config } from "../../config/config.ts";
 import { describeValue } from "../../lib/excerpt.ts";
-import { ListenError } from "../../server/listen-error.ts";
 import { codeOf, messageOf } from "../../lib/thrown.ts";
+import { ListenError } from "../../server/listen-error.ts";
 
 /** Returns a text about why a token file cannot be used. */
 export function tokenFailure({ problems }: TokenListError): string {

@@ -1,6 +1,6 @@
 import { describeValue } from "../../lib/excerpt.ts";
 import type { Ended, Ending } from "../../protocol/ending.ts";
-import { ERRORS, type ErrorRow, ProtocolError } from "../../protocol/errors.ts";
+import { type ErrorRow, ERRORS, ProtocolError } from "../../protocol/errors.ts";
 import type { ErrorEvent, Segment, ServerEvent, Stopped } from "../../protocol/events.ts";
 import type { Fields } from "../../protocol/message-fields.ts";
 import { readRequest, type Request } from "../../protocol/requests.ts";
@@ -8,7 +8,7 @@ import type { Dialect, Input, Message } from "../dialect.ts";
 import { chooseModel, optionsFor } from "../models.ts";
 import type { PortHost } from "../port.ts";
 import { spokenOf } from "../words.ts";
-import { readEvent, type WyomingEvent, writeEvent } from "./events.ts";
+import { readEvent, writeEvent, type WyomingEvent } from "./events.ts";
 import { describeProgram } from "./info.ts";
 import { Transcript } from "./transcript.ts";
 

@@ -109,15 +109,17 @@ export class TcpPort {
       socket: {
         open: (socket) => this.#accept(socket),
         data: (socket, bytes) => this.#receive(socket.data, bytes),
-        drain: ({ data }) => guard(data, () => {
-          data.connection.drained();
-          data.session?.writable();
-        }),
-        end: ({ data }) => guard(data, () => {
-          data.connection.finished();
-          if (data.session !== undefined) data.session.finished();
-          else if (!data.connection.closing) data.connection.terminate();
-        }),
+        drain: ({ data }) =>
+          guard(data, () => {
+            data.connection.drained();
+            data.session?.writable();
+          }),
+        end: ({ data }) =>
+          guard(data, () => {
+            data.connection.finished();
+            if (data.session !== undefined) data.session.finished();
+            else if (!data.connection.closing) data.connection.terminate();
+          }),
         close: ({ data }) => this.#closed(data),
         // What is thrown above, and is no session's.
         error: (_socket, error) => faults.record("socket", error),

@@ -57,7 +57,9 @@ class Conversation implements Disposable {
 
   /** Texts of the results. */
   get texts(): string[] {
-    return this.said.flatMap((message) => (message instanceof Object && "text" in message ? [String(message.text)] : []));
+    return this.said.flatMap((message) =>
+      message instanceof Object && "text" in message ? [String(message.text)] : [],
+    );
   }
 
   get started(): Record<string, unknown>[] {
@@ -124,7 +126,9 @@ describe("a client of vosk-server", () => {
     const last = talk.said.at(-1) as { text: string; result: { start: number; word: string }[] };
     expect(last.text).toBe("turn left here");
     expect(last.result.map(({ word }) => word)).toEqual(["turn", "left", "here"]);
-    expect(last.result.map(({ start }) => start)).toEqual(last.result.map(({ start }) => start).toSorted((a, b) => a - b));
+    expect(last.result.map(({ start }) => start)).toEqual(
+      last.result.map(({ start }) => start).toSorted((a, b) => a - b),
+    );
   });
 
   test("gets what there is of a result, meanwhile", async () => {

@@ -91,7 +91,7 @@ describe("a client of the Wyoming protocol", () => {
   });
 
   test("gets the models, in the languages that are configured, and what it has pinged, also during a command", () => {
-    using talk = new Conversation({ "wyoming.languages": ["en", "de"] }, { models: ["second"] });
+    using talk = new Conversation({ "wyoming.languages": "en,de" }, { models: ["second"] });
     talk.pipe.write(START, writeEvent("describe"), writeEvent("ping", { text: "tick" }), writeEvent("ping"));
     expect(talk.said).toEqual(["info", "pong: tick", "pong"]);
     expect(talk.data()).toMatchObject({

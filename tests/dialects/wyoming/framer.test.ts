@@ -56,7 +56,9 @@ describe("a Wyoming connection is cut into", () => {
 
   test("events and audio; only the first of chunks in a row says their format, and a payload of others is left out", () => {
     const found = framed([conversation]);
-    const types = found.map((each) => (typeof each === "string" ? String(JSON.parse(each.split("\n")[0] ?? "").type) : each));
+    const types = found.map((each) =>
+      typeof each === "string" ? String(JSON.parse(each.split("\n")[0] ?? "").type) : each,
+    );
     expect(types).toEqual([
       "describe",
       "ping",
@@ -104,7 +106,17 @@ describe("a Wyoming connection is cut into", () => {
   });
 
   test("nothing more at a line that is no event", () => {
-    for (const line of ["{", "null", "[]", '"describe"', "", "GET / HTTP/1.1", '{"type":1}', "{}", '{"type":"a","data":1}'])
+    for (const line of [
+      "{",
+      "null",
+      "[]",
+      '"describe"',
+      "",
+      "GET / HTTP/1.1",
+      '{"type":1}',
+      "{}",
+      '{"type":"a","data":1}',
+    ])
       expect(refusal(`{"type":"ping"}\n${line}\n{"type":"ping"}\n`)).toMatchObject({
         code: expect.stringMatching(/^invalid_(json|request)$/) as unknown as string,
         texts: 1,

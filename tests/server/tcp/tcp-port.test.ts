@@ -54,7 +54,12 @@ describe("a port over TCP", () => {
 
   test("ends at what is no event, with its reason, also for a client that reads nothing before it has sent all", async () => {
     await using own = await serve();
-    const wrongs = ["GET / HTTP/1.1\r\n\r\n", "{}\n", "x".repeat(100_000), '{"type":"a","payload_length":1000000000}\n'];
+    const wrongs = [
+      "GET / HTTP/1.1\r\n\r\n",
+      "{}\n",
+      "x".repeat(100_000),
+      '{"type":"a","payload_length":1000000000}\n',
+    ];
     for (const wrong of wrongs) {
       using client = await own.connect();
       client.stall();

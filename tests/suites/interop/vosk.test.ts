@@ -54,8 +54,14 @@ async function transcribe(url: string): Promise<void> {
   const child = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
   const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
   if (code !== 0) throw new Error(err);
-  const results = out.trim().split("\n").map((line) => JSON.parse(line) as { text: string; result?: object[] });
-  const texts = results.map(({ text }) => text).join(" ").trim();
+  const results = out
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { text: string; result?: object[] });
+  const texts = results
+    .map(({ text }) => text)
+    .join(" ")
+    .trim();
   expect(texts).toBe("turn left here turn left here");
   expect(results.flatMap(({ result = [] }) => result)).toHaveLength(6);
 }

@@ -35,7 +35,10 @@ describe("the package wyoming", () => {
       const child = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
       const [out, err] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
       expect(err).toBe("");
-      const [info, ...seen] = out.trim().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>);
+      const [info, ...seen] = out
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
       expect(info).toEqual({
         event: "info",
         installed: true,
