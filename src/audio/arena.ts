@@ -78,9 +78,18 @@ export class Arena implements Disposable {
     this.#scheduleWake();
   }
 
-  /** Adds a reference to each slab of a span. */
+  /** Adds a reference to each slab of a span, or to none when one is free: then it throws. */
   retainSpan({ slabs }: AudioSpan): void {
-    for (const slab of slabs) this.retain(slab);
+    let retained = 0;
+    try {
+      for (const slab of slabs) {
+        this.retain(slab);
+        retained++;
+      }
+    } catch (error) {
+      for (const slab of slabs.slice(0, retained)) this.release(slab);
+      throw error;
+    }
   }
 
   /** Removes a reference from each slab of a span. */

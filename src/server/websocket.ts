@@ -96,8 +96,9 @@ export class WebSockets {
         if (data.connection !== undefined) this.#connections.delete(data.connection);
         if (data.session === undefined) return;
         using rest = new DisposableStack();
-        rest.adopt(data.session, (session) => sessions.forget(session));
-        sessions.closed(data.session, violationOf(code, reason));
+        const violation = violationOf(code, reason);
+        rest.adopt(data.session, (session) => sessions.forget(session, violation));
+        sessions.closed(data.session, violation);
       },
       // What is thrown above, and is no session's.
       error: (error) => faults.record("socket", error),

@@ -62,8 +62,9 @@ export class ReadGate {
 
   /** The session is over: nothing of it waits any more. */
   leave(): void {
-    this.count();
+    // First: a fault of the metrics must not leave the bytes in the budget of all.
     this.#countBytes(0);
+    this.count();
   }
 
   #countBytes(bytes: number): void {

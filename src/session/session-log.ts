@@ -70,7 +70,9 @@ export class SessionLog {
     this.closed(1006, reason);
   }
 
+  /** Logs the close, after the end of a stream that a fault has kept from being logged. */
   closed(code: number, reason: string): void {
+    if (this.#stream !== undefined) this.streamStopped({ reason: "error", channels: [] });
     const seconds = this.#secondsSince(this.#openedAt);
     this.#log.debug("session_closed", { code, reason, seconds, streams: this.#streams });
   }

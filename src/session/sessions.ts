@@ -81,7 +81,12 @@ export class Sessions {
   open(connection: Connection, accepted: Accepted): Session {
     const { metrics } = this.#services;
     const session = new Session(connection, accepted, this.#services, this.#host);
-    metrics.sessionOpened(accepted.opened.pattern.name, accepted.opened.dialect);
+    try {
+      metrics.sessionOpened(accepted.opened.pattern.name, accepted.opened.dialect);
+    } catch (error) {
+      session.disconnected();
+      throw error;
+    }
     this.#sessions.set(session, accepted.place);
     return session;
   }
@@ -92,30 +97,25 @@ export class Sessions {
     session.pump();
   }
 
-  /** The connection of a session is gone. See `Session.disconnected`. */
+  /**
+   * The connection of a session is gone. See `Session.disconnected`. A transport calls `forget` afterwards, also when
+   * this throws.
+   */
   closed(session: Session, violation?: Violation): void {
     using rest = new DisposableStack();
-    rest.defer(() => this.forget(session));
-    rest.defer(() => this.#disconnected(session, violation));
+    rest.defer(() => this.forget(session, violation));
+    session.disconnected(violation);
   }
 
-  /** After a fault it is tried once more, because the stream of the session would stay open. */
-  #disconnected(session: Session, violation: Violation | undefined): void {
-    try {
-      session.disconnected(violation);
-    } catch (error) {
-      session.disconnected(violation);
-      throw error;
-    }
-  }
-
-  /** Gives the place of a session back. `closed` does it, too. */
-  forget(session: Session): void {
+  /** Gives the place of a session back, and ends what a fault in `closed` has left open, such as its stream. */
+  forget(session: Session, violation?: Violation): void {
     const place = this.#sessions.get(session);
     if (place === undefined) return;
+    using rest = new DisposableStack();
+    rest.defer(() => place.release());
     this.#sessions.delete(session);
     if (this.#sessions.size === 0) this.#emptied.resolve();
-    place.release();
+    session.disconnected(violation);
   }
 
   /** Checks every session's time limits. To be called a few times a second. @param now milliseconds of the clock */

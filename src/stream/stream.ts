@@ -231,8 +231,9 @@ export class Stream implements MeasuredStream {
     const { trailingBytes: trailing_bytes, skippedBytes: skipped_bytes } = this.#parts.intake;
     const stopped: Stopped = { type: "stopped", reason, channels: this.ledger(), trailing_bytes, skipped_bytes };
     if (this.#last !== undefined) this.#owner.send(this.#last);
+    using rest = new DisposableStack();
+    rest.defer(() => void this.#owner.send(stopped));
     this.#free(metricsReason);
-    this.#owner.send(stopped);
   }
 
   /** Gives everything back; the stream is over. */

@@ -52,14 +52,21 @@ describe("a fault of the server in one session", () => {
     expect([sessions.size, harness.arena.used]).toEqual([0, 0]);
   });
 
-  test("when its connection is gone does not keep its place", async () => {
-    using harness = new SessionHarness();
-    const { sessions, pipes } = twoSessions(harness);
-    const faults = new FaultSwitch();
-    faults.arm("Conversation.abort", "throw", 0);
-    expect(() => pipes[0]?.cut()).toThrow("a fault made by the test at Conversation.abort");
-    pipes[1]?.cut();
-    await harness.runDeferred();
-    expect([faults.fired, sessions.size, harness.arena.used]).toEqual([1, 0, 0]);
-  });
+  test.each(["Sessions.closed", "Session.disconnected", "SessionEnd.disconnect", "Conversation.abort"])(
+    "when its connection is gone (%s) keeps neither its place nor its stream, and both ends are logged",
+    async (name) => {
+      using harness = new SessionHarness();
+      const { sessions, pipes } = twoSessions(harness);
+      const faults = new FaultSwitch();
+      faults.arm(name, "throw", 0);
+      expect(() => pipes[0]?.cut()).toThrow(`a fault made by the test at ${name}`);
+      pipes[1]?.cut();
+      await harness.runDeferred();
+      const { arena, memory, log } = harness;
+      expect([faults.fired, sessions.size, arena.used, memory.streams]).toEqual([1, 0, 0, 0]);
+      for (const end of ["stream_stopped", "session_closed"]) {
+        expect(log.filter(({ event }) => event === end)).toHaveLength(2);
+      }
+    },
+  );
 });

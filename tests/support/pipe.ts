@@ -68,6 +68,8 @@ export class Pipe implements Connection {
 
   /** The client vanishes. */
   cut(): void {
+    using rest = new DisposableStack();
+    rest.defer(() => this.#sessions.forget(this.#session));
     this.#sessions.closed(this.#session);
   }
 

@@ -58,9 +58,10 @@ export class StreamMetrics {
   started(stream: MeasuredStream): void {
     const { started, resumed, channelsStarted } = this.#families.streams;
     if (stream.isResumed === true) resumed.with(this.#labels).add();
-    this.#open.add(stream);
     started.with(this.#labels).add();
     channelsStarted.with(this.#labels).add(stream.channelCount);
+    // Last: a stream that a fault has kept from being counted is not stopped either.
+    this.#open.add(stream);
   }
 
   /** @param reason of the event `stopped`, or `vanished` when the client has left */
