@@ -13,13 +13,12 @@ import { type Results, type ServerMessage, serverMessageSchema } from "../../../
 import { encode, speech } from "../../support/audio.ts";
 import { InProcessServer } from "../../support/in-process-server.ts";
 import { installedPackages } from "../../support/installed-example.ts";
-import { pythonPackages } from "../../support/python-packages.ts";
+import { clients, linesOf, pythonClients } from "../../support/interop-clients.ts";
 import { testWith } from "../../support/requirements.ts";
 
-const clients = join(import.meta.dir, "clients");
 const node = Bun.which("node") ?? undefined;
 const scripts = await installedPackages(clients, "interop-clients");
-const python = await pythonPackages("deepgram-sdk==7.17.0\nwebsockets==15.0.1\n", true);
+const python = await pythonClients();
 
 const folder = await mkdtemp(join(tmpdir(), "streamer-deepgram-"));
 const audio = join(folder, "audio.raw");
@@ -48,23 +47,23 @@ interface Seen {
   readonly status?: number;
 }
 
-async function run(command: readonly string[]): Promise<Seen[]> {
-  const child = Bun.spawn([...command], { stdin: "ignore", stdout: "pipe", stderr: "pipe", cwd: folder });
-  const [out, err] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-  const lines = out.split("\n").filter(Boolean);
-  if (lines.length === 0) throw new Error(`${command[0]} has printed nothing: ${err}`);
-  return lines.map((line) => JSON.parse(line) as Seen);
-}
-
 function javaScript(runtime: string, server: InProcessServer, query: object = {}, key = "any"): Promise<Seen[]> {
   const url = server.url.replace("http", "ws");
-  return run([runtime, join(scripts ?? "", "deepgram-client.mjs"), url, key, audio, JSON.stringify(query)]);
+  return linesOf<Seen>([runtime, join(scripts ?? "", "deepgram-client.mjs"), url, key, audio, JSON.stringify(query)]);
 }
 
 function inPython(kind: "sync" | "async", server: InProcessServer, query: object = {}, key = "any"): Promise<Seen[]> {
   const program = join(clients, "deepgram_client.py");
   const address = new URL(server.url).host;
-  return run([join(python ?? "", "bin", "python"), program, kind, address, key, audio, JSON.stringify(query)]);
+  return linesOf<Seen>([
+    join(python ?? "", "bin", "python"),
+    program,
+    kind,
+    address,
+    key,
+    audio,
+    JSON.stringify(query),
+  ]);
 }
 
 function messagesOf(seen: readonly Seen[]): ServerMessage[] {

@@ -1,4 +1,4 @@
-// LiveKit Agents, unmodified, with its plug-in for Deepgram.
+// LiveKit Agents, unmodified, with its plug-ins for other services.
 
 import { afterAll, describe, expect, setDefaultTimeout } from "bun:test";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -7,13 +7,12 @@ import { join } from "node:path";
 
 import { encode, speech } from "../../support/audio.ts";
 import { InProcessServer } from "../../support/in-process-server.ts";
-import { pythonPackages } from "../../support/python-packages.ts";
+import { clients, linesOf, livekit } from "../../support/interop-clients.ts";
 import { testWith } from "../../support/requirements.ts";
 
 setDefaultTimeout(120_000);
 
-const python = await pythonPackages("livekit-agents==1.8.9\nlivekit-plugins-deepgram==1.8.9\n", true);
-const client = join(import.meta.dir, "clients", "livekit_client.py");
+const python = await livekit();
 const folder = await mkdtemp(join(tmpdir(), "streamer-livekit-"));
 const server = await InProcessServer.start({ "model.name": join(import.meta.dir, "../../support/models/words.ts") });
 afterAll(async () => {
@@ -28,20 +27,18 @@ interface SpeechEvent {
   readonly alternatives: readonly { readonly text: string; readonly start: number; readonly end: number }[];
 }
 
-async function converse(seconds: readonly number[]): Promise<SpeechEvent[]> {
-  const audio = join(folder, "audio.raw");
+/** What an agent gets through a plug-in while these seconds of speech are sent. */
+async function converse(plugin: "deepgram", seconds: readonly number[]): Promise<SpeechEvent[]> {
+  const audio = join(folder, `${plugin}.raw`);
   await writeFile(audio, encode("s16", speech(seconds)));
-  const command = [join(python ?? "", "bin", "python"), client, new URL(server.url).host, audio];
-  const child = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-  const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-  if (code !== 0) throw new Error(`the client ended with ${code}: ${err}`);
-  const lines = out.split("\n").filter(Boolean);
-  return lines.map((line) => JSON.parse(line) as SpeechEvent);
+  const program = join(clients, "livekit_client.py");
+  const command = [join(python ?? "", "bin", "python"), program, plugin, new URL(server.url).host, audio];
+  return await linesOf<SpeechEvent>(command, { mayFail: false });
 }
 
 describe("LiveKit Agents with its plug-in for Deepgram", () => {
   testWith(python)("gets the start of speech, interims, finals and the end of speech of each utterance", async () => {
-    const events = await converse([1.5, 1.2]);
+    const events = await converse("deepgram", [1.5, 1.2]);
     const kinds = events.map(({ event }) => event).filter((event) => event !== "recognition_usage");
     const once = kinds.filter((kind, index) => kind !== kinds[index - 1]);
     const utterance = ["start_of_speech", "interim_transcript", "final_transcript", "end_of_speech"];

@@ -7,24 +7,11 @@ import { join } from "node:path";
 
 import { encode, speech } from "../../support/audio.ts";
 import { InProcessServer } from "../../support/in-process-server.ts";
+import { clients, pythonClients } from "../../support/interop-clients.ts";
 import { freePort } from "../../support/proxies.ts";
-import { pythonPackages } from "../../support/python-packages.ts";
 import { testWith } from "../../support/requirements.ts";
 
-/** All but `srt`, for subtitles, which is there as source code only. */
-const PACKAGES = [
-  "vosk==0.3.45",
-  "websockets==15.0.1",
-  "cffi==1.17.1",
-  "pycparser==2.22",
-  "requests==2.32.3",
-  "urllib3==2.3.0",
-  "idna==3.10",
-  "certifi==2025.1.31",
-  "charset-normalizer==3.4.1",
-  "tqdm==4.67.1",
-];
-const python = await pythonPackages(`${PACKAGES.join("\n")}\n`);
+const python = await pythonClients();
 const folder = await mkdtemp(join(tmpdir(), "streamer-vosk-"));
 const audio = join(folder, "audio.raw");
 await writeFile(audio, encode("s16", speech([0.8, 0.6])));
@@ -49,7 +36,7 @@ describe("vosk-transcriber", () => {
 });
 
 async function transcribe(url: string): Promise<void> {
-  const program = join(import.meta.dir, "clients", "vosk_client.py");
+  const program = join(clients, "vosk_client.py");
   const command = [join(python ?? "", "bin", "python"), program, url, audio];
   const child = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
   const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);

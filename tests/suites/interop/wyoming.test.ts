@@ -7,11 +7,11 @@ import { join } from "node:path";
 
 import { encode, speech } from "../../support/audio.ts";
 import { InProcessServer } from "../../support/in-process-server.ts";
+import { clients, pythonClients } from "../../support/interop-clients.ts";
 import { freePort } from "../../support/proxies.ts";
-import { pythonPackages } from "../../support/python-packages.ts";
 import { testWith } from "../../support/requirements.ts";
 
-const python = await pythonPackages("wyoming==1.10.2\n");
+const python = await pythonClients();
 const folder = await mkdtemp(join(tmpdir(), "streamer-wyoming-"));
 const audio = join(folder, "audio.raw");
 await writeFile(audio, encode("s16", speech([0.8, 0.6])));
@@ -30,7 +30,7 @@ describe("the package wyoming", () => {
   testWith(python)(
     "gets the description within a second, and one transcript for each command on one connection",
     async () => {
-      const program = join(import.meta.dir, "clients", "wyoming_client.py");
+      const program = join(clients, "wyoming_client.py");
       const command = [join(python ?? "", "bin", "python"), program, `tcp://127.0.0.1:${port}`, audio];
       const child = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
       const [out, err] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);

@@ -1,4 +1,4 @@
-"""A conversation through the plug-in for Deepgram of LiveKit Agents, unmodified. Usage: ADDRESS AUDIO
+"""A conversation through a plug-in of LiveKit Agents, unmodified. Usage: deepgram ADDRESS AUDIO
 
 Prints the events of its stream, as lines of JSON.
 """
@@ -9,20 +9,28 @@ import sys
 
 import aiohttp
 from livekit import rtc
-from livekit.plugins import deepgram
 
 RATE = 16000
 # Bytes of a frame: 50 ms of 16 bit.
 FRAME = 1600
 
-address, path = sys.argv[1:3]
+plugin, address, path = sys.argv[1:4]
 with open(path, "rb") as file:
     audio = file.read()
 
 
+def recogniser(session):
+    """What an agent is given as its recogniser."""
+    if plugin == "deepgram":
+        from livekit.plugins import deepgram
+
+        return deepgram.STT(api_key="any", base_url=f"http://{address}/v1/listen", http_session=session)
+    raise ValueError(f"plugin: found {plugin}")
+
+
 async def main():
     async with aiohttp.ClientSession() as session:
-        engine = deepgram.STT(api_key="any", base_url=f"http://{address}/v1/listen", http_session=session)
+        engine = recogniser(session)
         stream = engine.stream()
 
         async def feed():
