@@ -1,8 +1,6 @@
 import type { Ended, Ending } from "../../protocol/ending.ts";
 import { type ErrorRow, ERRORS } from "../../protocol/errors.ts";
-
-/** Most bytes of the reason in a close frame. */
-const MAX_REASON_BYTES = 123;
+import { closeReason } from "../close-reason.ts";
 
 /** Deepgram's names of what has gone wrong: the audio, the client's silence, the server. */
 const DATA = "DATA-0000";
@@ -26,17 +24,7 @@ export function closeOf(ending: Ending, message: string): Ended {
   if (ending === "stop" || ending === "no_stream") return { ending, code: 1000, reason: "" };
   if (ending === "drain") return { ending, code: 1001, reason: "" };
   const named = NAMED[ending];
-  if (named !== undefined) return { ending, code: named.code, reason: reasonOf(named.name, message) };
+  if (named !== undefined) return { ending, code: named.code, reason: closeReason(named.name, message) };
   const { close = 1008 }: ErrorRow = ERRORS[ending];
-  return { ending, code: close, reason: reasonOf(ending, message) };
-}
-
-function reasonOf(name: string, message: string): string {
-  const reason = Buffer.from(message === "" ? name : `${name}: ${message.toWellFormed()}`);
-  if (reason.length <= MAX_REASON_BYTES) return reason.toString();
-  // A character that is cut becomes one that is longer than its bytes.
-  return reason
-    .subarray(0, MAX_REASON_BYTES)
-    .toString()
-    .replace(/\uFFFD+$/, "");
+  return { ending, code: close, reason: closeReason(ending, message) };
 }

@@ -4,6 +4,7 @@ import { describeValue } from "../../lib/excerpt.ts";
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, SAMPLE_FORMATS, type SampleFormat } from "../../lib/sample-format.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { AudioFormat } from "../../protocol/format.ts";
+import { flag, wholeNumber } from "../query-fields.ts";
 
 /** The names of sample formats. Others of Deepgram's are compressed. */
 const ENCODINGS = { linear16: "s16", linear32: "f32", mulaw: "mulaw", alaw: "alaw" } as const satisfies Record<
@@ -15,28 +16,6 @@ const ENCODING_NAMES = Object.keys(ENCODINGS) as (keyof typeof ENCODINGS)[];
 const TELEPHONY_RATES: Readonly<Record<string, number>> = { mulaw: 8_000, alaw: 8_000 };
 /** Range of `utterance_end_ms`. */
 const UTTERANCE_END_MS = [1_000, 5_000] as const;
-
-function wholeNumber(min: number, max: number) {
-  const allowed = `a whole number from ${min} to ${max}`;
-  return v.pipe(
-    v.string(allowed),
-    v.regex(/^\d{1,9}$/, allowed),
-    v.transform(Number),
-    v.minValue(min, allowed),
-    v.maxValue(max, allowed),
-  );
-}
-
-/** SDKs write `true`, people who build the URL in Python `True`. */
-function flag() {
-  const allowed = "true or false";
-  return v.pipe(
-    v.string(allowed),
-    v.toLowerCase(),
-    v.picklist(["true", "false"], allowed),
-    v.transform((text) => text === "true"),
-  );
-}
 
 const ENDPOINTING_ALLOWED = "true, false, or a whole number of milliseconds";
 

@@ -2,15 +2,16 @@ import type { Config } from "../../config/config.ts";
 import { ticketOf } from "../../protocol/credentials.ts";
 import { type ErrorCode, ProtocolError } from "../../protocol/errors.ts";
 import type { AudioFormat } from "../../protocol/format.ts";
-import { MAX_OPTIONS_BYTES, readRequest } from "../../protocol/requests.ts";
+import { MAX_OPTIONS_BYTES } from "../../protocol/requests.ts";
 import { VAD_RANGES } from "../../protocol/vad-settings.ts";
 import type { Input, Route } from "../dialect.ts";
 import { foreignTraits } from "../foreign-traits.ts";
 import { chooseModel, type ChosenModel, optionsFor } from "../models.ts";
+import { sessionUuid } from "../session-uuid.ts";
+import { startInput } from "../start-input.ts";
 import { DeepgramDialect } from "./dialect.ts";
 import type { Refusal } from "./messages.ts";
 import { type Listen, readListen } from "./query.ts";
-import { requestIdOf } from "./request-id.ts";
 
 /** Deepgram's names of what a connection is refused for. */
 const REFUSALS: Partial<Record<ErrorCode, string>> = {
@@ -36,7 +37,7 @@ export const deepgram: Route = {
   // The name behind it is the secret.
   choose: (offered) => offered.find(isScheme),
   headers: (session, { model }) => ({
-    "dg-request-id": requestIdOf(session),
+    "dg-request-id": sessionUuid(session),
     ...(model !== undefined && PRINTABLE.test(model) && { "dg-model-name": model }),
   }),
   refuse: ({ code, message }): Refusal => ({
@@ -59,7 +60,7 @@ export const deepgram: Route = {
       pattern: chosen.pattern,
       model: chosen.model?.name,
       traits: { ...foreignTraits(config), binaryIsAudio: false },
-      create: (session) => new DeepgramDialect({ ...common, requestId: requestIdOf(session) }),
+      create: (session) => new DeepgramDialect({ ...common, requestId: sessionUuid(session) }),
     };
   },
 };
@@ -78,7 +79,6 @@ function startFields(
   }
   const silence = pattern.usesVad ? silenceMs(endpointing, leastSilenceMs) : undefined;
   return {
-    request: "start",
     ...(name !== undefined && { model: name }),
     ...(options !== undefined && { options }),
     ...(silence !== undefined && { vad: { min_silence_ms: silence } }),
@@ -91,15 +91,6 @@ function silenceMs(endpointing: Listen["endpointing"], least: number): number | 
   const [, most] = VAD_RANGES.min_silence_ms;
   if (endpointing === undefined || endpointing === true) return undefined;
   return endpointing === false ? most : Math.min(most, Math.max(least, endpointing));
-}
-
-function startInput(fields: object, maxChannels: number): Input {
-  try {
-    return { kind: "request", request: readRequest(fields, { maxChannels }) };
-  } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
-    return { kind: "refused", error, meant: "start" };
-  }
 }
 
 /** The token of `Authorization: Token KEY` or `Bearer KEY`, or of the subprotocols `token, KEY` or `bearer, KEY`. */
