@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import * as v from "valibot";
 
+import { serverMessageSchema as assemblyAiMessageSchema } from "../../src/dialects/assemblyai/messages.ts";
 import { serverMessageSchema } from "../../src/dialects/deepgram/messages.ts";
 import type { Dialect, Input, Message, Opened, Route } from "../../src/dialects/dialect.ts";
 import { ROUTES } from "../../src/dialects/dialects.ts";
@@ -33,9 +34,9 @@ interface Vocabulary {
   readonly url: string;
   /** Messages that open a stream of 16 kHz, 16 bit, mono. */
   readonly start: readonly Message[];
-  /** A start that is refused. */
-  readonly wrongStart: Message;
-  /** URL at which that start is refused; default: `url`. */
+  /** A start that is refused; undefined: only the upgrade can be one. */
+  readonly wrongStart?: Message;
+  /** URL at which that start, or the upgrade, is refused; default: `url`. */
   readonly wrongUrl?: string;
   /** Messages that end the stream and the connection. */
   readonly stop: readonly Message[];
@@ -44,7 +45,12 @@ interface Vocabulary {
   /** Messages that carry these samples. */
   readonly audio: (bytes: Uint8Array) => readonly Message[];
   /** How its clients get the finals of utterances; undefined: it has none. */
-  readonly utterances?: { readonly url: string; readonly finals: (lines: readonly string[]) => Final[] };
+  readonly utterances?: {
+    readonly url: string;
+    readonly finals: (lines: readonly string[]) => Final[];
+    /** It tells times in whole milliseconds. */
+    readonly inMilliseconds?: true;
+  };
   /** Throws unless a text of the server is one that clients can read. */
   readonly check?: (message: string) => void;
 }
@@ -83,6 +89,21 @@ const VOCABULARIES: Readonly<Record<string, Vocabulary>> = {
     audio: binary,
     utterances: { url: "http://localhost/v1/listen?encoding=linear16&sample_rate=16000", finals: deepgramFinals },
     check: (message) => void v.parse(serverMessageSchema, JSON.parse(message)),
+  },
+  assemblyai: {
+    route: ROUTES.find(({ dialect }) => dialect === "assemblyai") as Route,
+    url: "http://localhost/v3/ws?sample_rate=16000&encoding=pcm_s16le",
+    // The query of the upgrade is the start.
+    start: [],
+    wrongUrl: "http://localhost/v3/ws?sample_rate=0",
+    stop: ['{"type":"Terminate"}'],
+    audio: binary,
+    utterances: {
+      url: "http://localhost/v3/ws?sample_rate=16000&include_partial_turns=false",
+      finals: assemblyAiFinals,
+      inMilliseconds: true,
+    },
+    check: (message) => void v.parse(assemblyAiMessageSchema, JSON.parse(message)),
   },
   vosk: {
     route: ROUTES.find(({ dialect }) => dialect === "vosk") as Route,
@@ -164,6 +185,15 @@ function deepgramFinals(lines: readonly string[]): Final[] {
   });
 }
 
+function assemblyAiFinals(lines: readonly string[]): Final[] {
+  return lines.flatMap((line) => {
+    const message = v.parse(assemblyAiMessageSchema, JSON.parse(line));
+    if (message.type !== "Turn" || !message.end_of_turn) return [];
+    const { transcript, words } = message;
+    return [{ text: transcript, start: words[0]?.start ?? NaN, end: words.at(-1)?.end ?? NaN }];
+  });
+}
+
 /** Has a conversation with utterances. Returns its finals, and the ledger in the log. */
 async function converse(vocabulary: Vocabulary, chunks: readonly Uint8Array[]) {
   const { url = vocabulary.url, finals = () => [] } = vocabulary.utterances ?? {};
@@ -209,6 +239,12 @@ const anything: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ request: fc.constantFrom("start", "stop", "flush", "", "__proto__"), format: fc.anything() }).map(text),
   fc.record({ type: fc.string(), audio: fc.base64String({ maxLength: 40 }) }).map(text),
   fc.record({ type: fc.constantFrom("KeepAlive", "Finalize", "CloseStream", "Configure", "__proto__") }).map(text),
+  fc
+    .record({
+      type: fc.constantFrom("ForceEndpoint", "Terminate", "UpdateConfiguration"),
+      format_turns: fc.anything(),
+    })
+    .map(text),
   fc
     .record({
       type: fc.constantFrom("describe", "audio-start", "audio-chunk", "audio-stop", "ping"),
@@ -368,8 +404,10 @@ for (const [name, vocabulary] of Object.entries(VOCABULARIES)) {
       const finished = (vocabulary.finishes && dialect.finished?.()) ?? [];
       const stopped = [...readAll(dialect, vocabulary.stop), ...finished];
       expect(stopped).toContainEqual({ kind: "request", request: { request: "stop", disconnect: true } });
-      const refused = create({ ...vocabulary, url: vocabulary.wrongUrl ?? vocabulary.url }).read(vocabulary.wrongStart);
-      expect(refused.filter(isStart)).toMatchObject([{ kind: "refused", meant: "start" }]);
+      const { wrongStart, wrongUrl = vocabulary.url } = vocabulary;
+      const wrong = { ...vocabulary, url: wrongUrl };
+      if (wrongStart === undefined) return expect(() => open(wrong)).toThrow(ProtocolError);
+      expect(create(wrong).read(wrongStart).filter(isStart)).toMatchObject([{ kind: "refused", meant: "start" }]);
     });
 
     test("hands all audio on, byte by byte, however it is cut", () => {
@@ -402,6 +440,12 @@ for (const [name, vocabulary] of Object.entries(VOCABULARIES)) {
       const bytes = encode("s16", speech([0.6, 0.4]));
       const expected = await converse(VOCABULARIES["streamer"] as Vocabulary, [bytes]);
       expect(expected.finals).toHaveLength(2);
+      if (vocabulary.utterances.inMilliseconds) {
+        const whole = (seconds: number): number => Math.round(seconds * 1000);
+        expected.finals = expected.finals.map(({ text, start, end }) => {
+          return { text, start: whole(start), end: whole(end) };
+        });
+      }
       const cuts = fc.array(fc.integer({ min: 1, max: bytes.length - 1 }), { maxLength: 20 });
       await fc.assert(
         fc.asyncProperty(cuts, async (at) => {

@@ -4,6 +4,7 @@ import type { ErrorEvent, ServerEvent, Stopped } from "../../protocol/events.ts"
 import type { AudioFormat } from "../../protocol/format.ts";
 import type { Request as ClientRequest } from "../../protocol/requests.ts";
 import type { Dialect, Input, Message } from "../dialect.ts";
+import { isModelError } from "../model-errors.ts";
 import { type Told, ToldUtterances } from "../utterances.ts";
 import { WavStart } from "../wav-start.ts";
 import { type Span, type Spoken, spokenOf } from "../words.ts";
@@ -30,14 +31,6 @@ export interface Listening {
   /** The model's other fields are sent, too. */
   readonly extras: boolean;
 }
-
-/** Errors of one call of the model, after which the stream goes on. */
-const MODEL_ERRORS: readonly string[] = [
-  "inference_failed",
-  "inference_timeout",
-  "worker_crashed",
-  "model_unavailable",
-];
 
 /**
  * Deepgram's streaming API, version 1: the query of the upgrade starts the one stream of a connection, binary messages
@@ -182,7 +175,7 @@ export class DeepgramDialect implements Dialect {
   }
 
   #tellError({ code, message, channel, start_time, end_time }: ErrorEvent): readonly Message[] {
-    if (!this.#started || !MODEL_ERRORS.includes(code)) {
+    if (!this.#started || !isModelError(code)) {
       this.#fault = message;
       return [];
     }

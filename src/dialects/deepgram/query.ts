@@ -1,10 +1,8 @@
 import * as v from "valibot";
 
-import { describeValue } from "../../lib/excerpt.ts";
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, SAMPLE_FORMATS, type SampleFormat } from "../../lib/sample-format.ts";
-import { ProtocolError } from "../../protocol/errors.ts";
 import type { AudioFormat } from "../../protocol/format.ts";
-import { flag, wholeNumber } from "../query-fields.ts";
+import { flag, invalidParameter, readQuery, wholeNumber } from "../query-fields.ts";
 
 /** The names of sample formats. Others of Deepgram's are compressed. */
 const ENCODINGS = { linear16: "s16", linear32: "f32", mulaw: "mulaw", alaw: "alaw" } as const satisfies Record<
@@ -54,21 +52,11 @@ export interface Listen {
   readonly vocabulary: readonly string[] | undefined;
 }
 
-/**
- * Reads the query. Parameters that are not known, or have no counterpart here, are ignored. Throws ProtocolError
- * `invalid_request` for the first value that is not of its parameter's type.
- */
+/** Reads the query. Throws ProtocolError `invalid_request` for the first value that is not of its parameter's type. */
 export function readListen(query: URLSearchParams, maxChannels: number): Listen {
-  // An empty value, as of a field that a program has left out, counts as absent.
-  const given = Object.fromEntries([...query].filter(([, value]) => value !== ""));
   const schema = schemas.get(maxChannels) ?? querySchemaFor(maxChannels);
   schemas.set(maxChannels, schema);
-  const result = v.safeParse(schema, given);
-  if (!result.success) {
-    const [issue] = result.issues;
-    throw invalid(v.getDotPath(issue) ?? "", describeValue(issue.input), issue.message);
-  }
-  const asked = result.output;
+  const asked = readQuery(schema, query);
   // `keywords` are the older ones, each with a boost behind a colon.
   const keywords = query.getAll("keywords").map((keyword) => keyword.replace(/:-?[\d.]+$/, ""));
   const vocabulary = [...query.getAll("keyterm"), ...keywords].filter(Boolean);
@@ -88,12 +76,8 @@ function formatOf(encoding: keyof typeof ENCODINGS, rate: number | undefined, ch
   const sample_rate = rate ?? TELEPHONY_RATES[encoding];
   if (sample_rate === undefined) {
     const allowed = `with encoding ${encoding} a whole number from ${MIN_SAMPLE_RATE} to ${MAX_SAMPLE_RATE}`;
-    throw invalid("sample_rate", "nothing", allowed);
+    throw invalidParameter("sample_rate", "nothing", allowed);
   }
   const { bytes: _, ...layout } = SAMPLE_FORMATS[ENCODINGS[encoding]];
   return { channels, sample_rate, ...layout };
-}
-
-function invalid(param: string, found: string, allowed: string): ProtocolError {
-  return new ProtocolError("invalid_request", `${param}: found ${found}; allowed: ${allowed}`, { param });
 }
