@@ -26,7 +26,7 @@ test("every dialect can be named, and is on by default", () => {
   expect(set().enabled).toEqual([...DIALECT_NAMES]);
   expect(set("dialects.enabled=Deepgram").enabled).toEqual(["deepgram"]);
   expect(() => set("dialects.enabled=deepgrm")).toThrow(
-    'dialects.enabled: found "deepgrm"; allowed: a list of at most 1000 names of dialects: streamer, deepgram, vosk (--set)',
+    `dialects.enabled: found "deepgrm"; allowed: a list of at most 1000 names of dialects: ${DIALECT_NAMES.join(", ")} (--set)`,
   );
 });
 

@@ -4,6 +4,7 @@ import * as v from "valibot";
 
 import { DIALECT_SETTINGS } from "../../src/config/dialect-settings.ts";
 import { WYOMING_SETTINGS } from "../../src/config/port-settings.ts";
+import { errorSchema, serverMessageSchema as assemblyAiMessageSchema } from "../../src/dialects/assemblyai/messages.ts";
 import { refusalSchema, serverMessageSchema } from "../../src/dialects/deepgram/messages.ts";
 import { ROUTES } from "../../src/dialects/dialects.ts";
 import { serverMessageSchema as voskMessageSchema } from "../../src/dialects/vosk/messages.ts";
@@ -29,6 +30,12 @@ test("the examples in docs/dialects/deepgram.md are messages that its clients ca
   const examples = [...page("deepgram").matchAll(/^```json\n(.*?)^```/gms)].map(([, text = ""]) => JSON.parse(text));
   expect(examples).toHaveLength(2);
   for (const example of examples) v.parse(v.union([serverMessageSchema, refusalSchema]), example);
+});
+
+test("the examples in docs/dialects/assemblyai.md are messages that its clients can read", () => {
+  const examples = [...page("assemblyai").matchAll(/^```json\n(.*?)^```/gms)].map(([, text = ""]) => JSON.parse(text));
+  expect(examples).toHaveLength(4);
+  for (const example of examples) v.parse(v.union([assemblyAiMessageSchema, errorSchema]), example);
 });
 
 test("the examples in docs/dialects/vosk.md are messages of its server, and those in wyoming.md events", () => {

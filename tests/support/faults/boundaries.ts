@@ -13,6 +13,7 @@ import { TokenFile } from "../../../src/auth/token-file.ts";
 import { Tokens } from "../../../src/auth/tokens.ts";
 import { UsedTickets } from "../../../src/auth/used-tickets.ts";
 import { Headroom } from "../../../src/capacity/headroom.ts";
+import { AssemblyAiDialect } from "../../../src/dialects/assemblyai/dialect.ts";
 import { DeepgramDialect } from "../../../src/dialects/deepgram/dialect.ts";
 import { StreamerDialect } from "../../../src/dialects/streamer.ts";
 import { VoskDialect } from "../../../src/dialects/vosk/dialect.ts";
@@ -112,7 +113,7 @@ export const BOUNDARIES: Readonly<Record<string, readonly Class[]>> = {
   ],
   resume: [Checkpoints, Resumption, Snapshots, Track, TokenSealer, Keyring],
   admission: [Access, Refusals, Tokens, TokenFile, Tickets, UsedTickets, Edge, OwnNames],
-  dialect: [StreamerDialect, DeepgramDialect, VoskDialect, WyomingDialect],
+  dialect: [StreamerDialect, DeepgramDialect, VoskDialect, WyomingDialect, AssemblyAiDialect],
   stream: [Stream, Channels, Channel, Feed, Intake, MemoryPlace, Memory, QuietTimer, StreamAdmission, Headroom],
   decoder: [Decoder, DecodeChain, WavScanner, ForeignScanner, LooksLike, AudioWarnings, Arena, Store],
   detector: [EnergyVad, EnergyDetector, FixedThreshold, Endpointer, QuietSpeech],
@@ -370,6 +371,11 @@ export const NOT_REACHED: Readonly<Record<string, readonly string[]>> = {
     "Session.finished",
     "Session.reply",
     "Inputs.finish",
+    "AssemblyAiDialect.begin",
+    "AssemblyAiDialect.read",
+    "AssemblyAiDialect.write",
+    "AssemblyAiDialect.endsAt",
+    "AssemblyAiDialect.close",
     "DeepgramDialect.begin",
     "DeepgramDialect.read",
     "DeepgramDialect.write",
