@@ -1,4 +1,5 @@
 import { canonicalAddress, isLoopbackAddress } from "../lib/ip-address.ts";
+import { dialectPorts, tcpDialectPorts } from "./dialect-ports.ts";
 import type { Config } from "./settings.ts";
 
 /**
@@ -6,34 +7,37 @@ import type { Config } from "./settings.ts";
  * @param shown returns a value and its source, by key
  */
 export function portProblems(config: Config, shown: (key: string) => string): string[] {
-  return [...wyomingProblems(config, shown), ...sharedPorts(config, shown)];
+  return [...anonymousPorts(config, shown), ...sharedPorts(config, shown)];
 }
 
 /** Nobody can show a token there, so the operator says who the clients are. */
-function wyomingProblems({ wyoming, auth }: Config, shown: (key: string) => string): string[] {
-  if (wyoming.port === 0 || auth.tokens === "none") return [];
+function anonymousPorts(config: Config, shown: (key: string) => string): string[] {
+  if (config.auth.tokens === "none") return [];
   const problems: string[] = [];
-  if (wyoming.principal === "none") {
-    problems.push(
-      `wyoming.principal: found ${shown("wyoming.principal")}; allowed, together with wyoming.port and auth.tokens: ` +
-        "a name in the file of tokens, because clients of this port cannot show one",
-    );
-  }
-  if (!isLoopback(wyoming.host) && wyoming.allow.length === 0) {
-    problems.push(
-      `wyoming.allow: found nothing; allowed, together with auth.tokens and wyoming.host ${shown("wyoming.host")}, ` +
-        "which other machines can reach: the addresses of those that may use it",
-    );
+  for (const { section, host, allow, principal } of tcpDialectPorts(config)) {
+    if (principal === "none") {
+      const key = `${section}.principal`;
+      problems.push(
+        `${key}: found ${shown(key)}; allowed, together with ${section}.port and auth.tokens: ` +
+          "a name in the file of tokens, because clients of this port cannot show one",
+      );
+    }
+    if (!isLoopback(host) && allow.length === 0) {
+      problems.push(
+        `${section}.allow: found nothing; allowed, together with auth.tokens and ${section}.host ` +
+          `${shown(`${section}.host`)}, which other machines can reach: the addresses of those that may use it`,
+      );
+    }
   }
   return problems;
 }
 
-function sharedPorts({ server, wyoming, vosk }: Config, shown: (key: string) => string): string[] {
-  const ports = { "server.port": server.port, "wyoming.port": wyoming.port, "vosk.port": vosk.port };
+function sharedPorts(config: Config, shown: (key: string) => string): string[] {
   const problems: string[] = [];
   const seen = new Map<number, string>();
-  for (const [key, port] of Object.entries(ports)) {
+  for (const { section, port } of [{ section: "server", port: config.server.port }, ...dialectPorts(config)]) {
     if (port === 0) continue;
+    const key = `${section}.port`;
     const other = seen.get(port);
     if (other === undefined) seen.set(port, key);
     else problems.push(`${key}: found ${shown(key)}; allowed: a port of its own, and ${other} is the same`);

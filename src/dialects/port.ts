@@ -15,19 +15,13 @@ export interface Framer {
   push(bytes: Uint8Array): Generator<Message, void>;
 }
 
-/** A model, and whether it can be used now. */
-export interface AnnouncedModel extends OfferedModel {
-  /** Why no stream can be started, for people; undefined: one can. */
-  readonly unavailable?: string | undefined;
-}
-
 /** The server, as dialects on ports of their own use it. */
 export interface PortHost {
   readonly config: Config;
   /** Version of the program. */
   readonly version: string;
   /** The models that clients of the port may use, the default first. */
-  models(): readonly AnnouncedModel[];
+  models(): readonly OfferedModel[];
 }
 
 /** A dialect that is spoken on a TCP port of its own, where a client cannot show who it is. */

@@ -1,13 +1,15 @@
 import type { Server as BunServer } from "bun";
 
 import type { Access } from "../auth/access.ts";
+import { type DialectPort, dialectPorts, type TcpDialectPort, tcpDialectPorts } from "../config/dialect-ports.ts";
 import { routesOf } from "../dialects/dialects.ts";
+import { PORTS } from "../dialects/ports.ts";
 import { vosk } from "../dialects/vosk/route.ts";
-import { wyoming } from "../dialects/wyoming/port.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { Logger } from "../telemetry/log/log.ts";
 import { admitAs } from "./authentication.ts";
-import type { ConnectionLimit } from "./connections/connection-limit.ts";
+import { type ConnectionLimit, joinSessions } from "./connections/connection-limit.ts";
+import { joinServedPorts } from "./connections/served-port.ts";
 import { waitForPeers } from "./farewell.ts";
 import { ListenError } from "./listen-error.ts";
 import { Listener } from "./listener.ts";
@@ -17,9 +19,6 @@ import { TcpPort } from "./tcp/tcp-port.ts";
 import type { TlsCredentials } from "./tls/credentials.ts";
 import type { SocketData } from "./websocket-connection.ts";
 import type { WebSockets } from "./websocket.ts";
-
-/** Address of the port for clients that have one of their own machine built in. */
-const OWN_MACHINE = "127.0.0.1";
 
 export interface DoorsOptions {
   readonly host: RoutesHost;
@@ -51,20 +50,20 @@ export class Doors {
 
   constructor(options: DoorsOptions) {
     this.#options = options;
-    const { host, connections, tls } = options;
-    const { server, dialects, vosk: voskPort, wyoming: wyomingPort } = host.config;
+    const { host, tls } = options;
+    const { server, dialects } = host.config;
     const routes = createRoutes(host, routesOf(dialects.enabled));
-    this.#main = this.#listen({ ...server, tls, connections }, routes);
+    this.#main = this.#listen({ ...server, tls }, routes);
     try {
-      if (voskPort.port !== 0) {
-        const place = { host: OWN_MACHINE, port: voskPort.port };
-        listening("vosk", place, () => this.#listen(place, createRoutes(host, [vosk])));
+      for (const place of dialectPorts(host.config).filter(({ scheme }) => scheme === "ws")) {
+        listening(place, () => this.#listen(place, createRoutes(host, [vosk])));
       }
-      if (wyomingPort.port !== 0) listening("wyoming", wyomingPort, () => this.#ports.push(this.#openWyoming()));
+      for (const place of tcpDialectPorts(host.config)) listening(place, () => this.#ports.push(this.#open(place)));
     } catch (error) {
       void this.close();
       throw error;
     }
+    this.#watch();
   }
 
   /** `http://HOST:PORT` or `https://HOST:PORT`, with the port that is really listened on. */
@@ -85,6 +84,7 @@ export class Doors {
   /** Uses other certificates for new connections. Throws when it cannot; then nothing has changed. */
   useCredentials(tls: TlsCredentials): void {
     this.#main.useCredentials(tls);
+    this.#watch();
   }
 
   /** Checks every connection to a port of a dialect. To be called a few times a second. @param now milliseconds */
@@ -94,6 +94,7 @@ export class Doors {
 
   /** Accepts no more connections. Those that are open stay. */
   stopListening(): void {
+    this.#options.connections.stop();
     for (const door of [...this.#listeners, ...this.#ports]) door.stopListening();
   }
 
@@ -105,6 +106,7 @@ export class Doors {
 
   /** Closes everything now. */
   async close(): Promise<void> {
+    this.#options.connections.stop();
     for (const port of this.#ports) port.close();
     await Promise.all(this.#listeners.map((listener) => listener.close()));
   }
@@ -114,14 +116,14 @@ export class Doors {
       readonly host: string;
       readonly port: number;
       readonly tls?: TlsCredentials | undefined;
-      readonly connections?: ConnectionLimit;
     },
     routes: Routes,
   ): Listener {
-    const { process, websockets, shared } = this.#options;
+    const { process, websockets, shared, connections } = this.#options;
     const listener = new Listener({
       ...place,
       shared,
+      connections,
       fetch: (request) => process.during(() => routes(request)),
       failed: (error) => process.log.error("request_failed", { error }),
       websocket: websockets.handler,
@@ -130,18 +132,25 @@ export class Doors {
     return listener;
   }
 
-  #openWyoming(): TcpPort {
+  #open(address: TcpDialectPort): TcpPort {
     const { host, access, sessions, shared, process } = this.#options;
-    const { wyoming: address } = host.config;
+    const port = PORTS[address.section];
     return new TcpPort({
-      port: wyoming,
+      port,
       address,
       shared,
       host: { ...host, admit: admitAs(access, address.principal, host.admit) },
       sessions,
-      trace: () => host.trace(undefined, wyoming.dialect),
+      trace: () => host.trace(undefined, port.dialect),
       process,
     });
+  }
+
+  /** Has the connections to all ports limited together. */
+  #watch(): void {
+    const { connections, websockets } = this.#options;
+    const served = [...this.#listeners, ...this.#ports].map((door) => door.served);
+    connections.watch(joinServedPorts(served), joinSessions([websockets, ...this.#ports]));
   }
 
   #listenerOf(request: Request): Listener {
@@ -150,10 +159,10 @@ export class Doors {
 }
 
 /** Throws ListenError when a port of a dialect cannot be listened on. */
-function listening(section: string, place: { readonly host: string; readonly port: number }, listen: () => void): void {
+function listening({ section, host, port }: DialectPort, listen: () => void): void {
   try {
     listen();
   } catch (error) {
-    throw new ListenError({ section, ...place }, error);
+    throw new ListenError({ section, host, port }, error);
   }
 }

@@ -36,7 +36,7 @@ export async function waitForPeers(host: FarewellHost, unknown: number, until: n
 
 /**
  * Returns the number of this process's connections to a local port that are half-closed, or have data that the peer has
- * not acknowledged; undefined where the kernel has no such list.
+ * not acknowledged; undefined where the kernel has no such list, or no descriptor is left to read it.
  */
 export async function unfinishedConnections(port: number): Promise<number | undefined> {
   const tables = await Promise.all(["/proc/self/net/tcp", "/proc/self/net/tcp6"].map(readTable));
@@ -44,7 +44,7 @@ export async function unfinishedConnections(port: number): Promise<number | unde
   const inodes = tables.flatMap((table) => unfinishedInodes(table ?? "", port));
   if (inodes.length === 0) return 0;
   const own = await socketsOfProcess();
-  return inodes.filter((inode) => own.has(`socket:[${inode}]`)).length;
+  return own && inodes.filter((inode) => own.has(`socket:[${inode}]`)).length;
 }
 
 /** Returns the inodes of the sockets on `port` in a table such as /proc/net/tcp. See proc_net_tcp.txt of Linux. */
@@ -62,10 +62,12 @@ async function readTable(path: string): Promise<string | undefined> {
   return await readFile(path, "utf8").catch(() => undefined);
 }
 
-/** Names such as `socket:[4711]`, with the inode, of all open files of this process. */
-async function socketsOfProcess(): Promise<Set<string>> {
+/** Names such as `socket:[4711]`, with the inode, of all open files of this process; undefined: no descriptor is left. */
+async function socketsOfProcess(): Promise<Set<string> | undefined> {
   const names = new Set<string>();
-  for (const fd of await readdir("/proc/self/fd")) {
+  const open = await readdir("/proc/self/fd").catch(() => undefined);
+  if (open === undefined) return undefined;
+  for (const fd of open) {
     try {
       names.add(readlinkSync(`/proc/self/fd/${fd}`));
     } catch {

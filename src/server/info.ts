@@ -1,3 +1,4 @@
+import { dialectPorts } from "../config/dialect-ports.ts";
 import { routesOf } from "../dialects/dialects.ts";
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, SAMPLE_FORMAT_NAMES } from "../lib/sample-format.ts";
 import { serves } from "../pipeline/pattern.ts";
@@ -24,11 +25,15 @@ export function describeServer(services: Services, sessions: Sessions, openedAt:
 }
 
 /** Dialects by the paths of this server, and by ports of their own. */
-function describeDialects({ dialects, wyoming, vosk }: Services["config"]): Record<string, unknown>[] {
-  const described: Record<string, unknown>[] = routesOf(dialects.enabled).map(({ dialect, paths }) => {
-    return { name: dialect, paths, ...(dialect === "vosk" && vosk.port !== 0 && { port: vosk.port }) };
+function describeDialects(config: Services["config"]): Record<string, unknown>[] {
+  const routes = routesOf(config.dialects.enabled);
+  const ports = new Map(dialectPorts(config).map(({ section, port }) => [section, port]));
+  const names = new Set([...routes.map(({ dialect }) => dialect), ...ports.keys()]);
+  return [...names].map((name) => {
+    const paths = routes.find(({ dialect }) => dialect === name)?.paths;
+    const port = ports.get(name);
+    return { name, ...(paths && { paths }), ...(port !== undefined && { port }) };
   });
-  return wyoming.port === 0 ? described : [...described, { name: "wyoming", port: wyoming.port }];
 }
 
 function describeModel(model: ServedModel): Record<string, unknown> {

@@ -4,7 +4,7 @@ import { setBacklog } from "../native/backlog.ts";
 import { ListeningSocket } from "../native/listening-socket.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { ConnectionLimit } from "./connections/connection-limit.ts";
-import { openServedPort } from "./connections/served-port.ts";
+import { openServedPort, type ServedPort } from "./connections/served-port.ts";
 import { refuse } from "./pages.ts";
 import { withCompleteUrl } from "./request-url.ts";
 import type { TlsCredentials } from "./tls/credentials.ts";
@@ -32,8 +32,8 @@ export interface ListenerOptions {
   /** A request has failed by a fault of the server. */
   readonly failed: (error: unknown) => void;
   readonly websocket: WebSocketHandler<SocketData>;
-  /** Limits the connections. Default: nothing does. */
-  readonly connections?: ConnectionLimit | undefined;
+  /** Tells whether answers are to end their connections. Default: they are not. */
+  readonly connections?: Pick<ConnectionLimit, "isScarce"> | undefined;
 }
 
 /** A request as Bun knows it. */
@@ -50,6 +50,7 @@ export class Listener {
   readonly #options: ListenerOptions;
   /** The server that accepts connections. */
   #bun: BunServer<SocketData>;
+  #served: ServedPort;
   /** Servers with replaced credentials, which keep their connections, and the timers that stop them. */
   readonly #replaced = new Map<BunServer<SocketData>, Timer>();
   /** Where the requests come from, also those that have been replaced by complete ones. */
@@ -61,10 +62,15 @@ export class Listener {
     // Bun 1.4.5 forgets it when it stops listening.
     this.port = this.#bun.port ?? 0;
     setBacklog(this.port, BACKLOG);
-    this.#watch();
+    this.#served = this.#openServed();
     const { hostname = "" } = this.#bun;
     const scheme = options.tls === undefined ? "http" : "https";
     this.url = `${scheme}://${hostname.includes(":") ? `[${hostname}]` : hostname}:${this.port}`;
+  }
+
+  /** The connections to this port. Those of a listener whose certificates have been replaced are others. */
+  get served(): ServedPort {
+    return this.#served;
   }
 
   /** Returns true for a request that has come to this port. */
@@ -108,25 +114,22 @@ export class Listener {
       old,
       setTimeout(() => this.#stopReplaced(old), HANDSHAKE_MS),
     );
-    this.#watch();
+    this.#served = this.#openServed();
   }
 
   /** Accepts no more connections. Those that are open stay. */
   stopListening(): void {
-    this.#options.connections?.stop();
     void this.#bun.stop(false);
   }
 
   /** Closes everything now. */
   async close(): Promise<void> {
-    this.#options.connections?.stop();
     for (const timer of this.#replaced.values()) clearTimeout(timer);
     await Promise.all(this.#all().map((bun) => bun.stop(true)));
   }
 
-  #watch(): void {
-    const endIdle = (): void => this.#all().forEach((bun) => void bun.closeIdleConnections());
-    this.#options.connections?.watch(openServedPort(this.port, endIdle));
+  #openServed(): ServedPort {
+    return openServedPort(this.port, () => this.#all().forEach((bun) => void bun.closeIdleConnections()));
   }
 
   #all(): BunServer<SocketData>[] {

@@ -1,3 +1,4 @@
+import { dialectPorts } from "../config/dialect-ports.ts";
 import { PATTERNS } from "../pipeline/patterns.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { Services } from "../stream/services.ts";
@@ -22,8 +23,8 @@ export function observeServer(
   const { metrics, log, admission, config } = services;
   metrics.registry.onCollect(() => collectGauges(services, sessions, readiness.unready() === undefined, version));
   // Other dialects have one pattern for models that keep state, and one for all others.
-  const spoken = [...config.dialects.enabled, ...(config.wyoming.port === 0 ? [] : ["wyoming"])];
-  const dialects = spoken.flatMap((dialect) => {
+  const spoken = new Set([...config.dialects.enabled, ...dialectPorts(config).map(({ section }) => section)]);
+  const dialects = [...spoken].flatMap((dialect) => {
     const patterns = dialect === "streamer" ? Object.keys(PATTERNS) : OTHERS;
     return patterns.map((pattern) => ({ pattern, dialect }));
   });

@@ -2,6 +2,7 @@ import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { getPath } from "hono/utils/url";
 
 import type { Access, IssuedTicket } from "../auth/access.ts";
+import { tcpDialectPorts } from "../config/dialect-ports.ts";
 import type { Route } from "../dialects/dialect.ts";
 import { formatHost } from "../lib/host-name.ts";
 import { ProtocolError } from "../protocol/errors.ts";
@@ -99,7 +100,7 @@ function frontPageOf({ version, config }: RoutesHost, routes: readonly Route[], 
   const others = routes
     .filter((route) => !isNative(route))
     .flatMap(({ dialect, paths }) => paths.map((path) => `  ${dialect}  ${base}${path}`));
-  if (config.wyoming.port !== 0) others.push(`  wyoming  ${portAddress(visit, config.wyoming.port)}`);
+  others.push(...tcpDialectPorts(config).map(({ section, port }) => `  ${section}  ${portAddress(visit, port)}`));
   const pages = PAGES.map((path) => `  GET ${path}`);
   return [
     `Streamer ${version}\n`,

@@ -81,7 +81,7 @@ export class Server {
     const transport = { sessions: this.#sessions, faults: this.#faults, clock, handled: this.#handled };
     this.#websockets = new WebSockets({ ...transport, limits: config.limits });
     this.#edge = new Edge({ server: config.server, access: this.#access, tls: () => this.#tls, log, clock });
-    this.#connections = new ConnectionLimit({ config, sessions: this.#websockets, log, metrics, clock });
+    this.#connections = new ConnectionLimit({ config, log, metrics, clock });
     // Listens before anything is loaded: a port that is taken is reported at once.
     if (options.process?.listensWhenLoaded !== true) this.#doors = this.#listen();
     this.#models = openModels(config, {

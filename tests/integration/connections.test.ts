@@ -6,10 +6,12 @@ import { encode, noise } from "../support/audio.ts";
 import { type ServeProcess, sharedExecutable } from "../support/executable.ts";
 import { onlyStream } from "../support/ledgers.ts";
 import { Stranger, STRANGER_KINDS } from "../support/peers/stranger.ts";
+import { freePort } from "../support/proxies.ts";
 import { testWith } from "../support/requirements.ts";
 import { ScrapedMetrics } from "../support/scraped-metrics.ts";
 import { waitUntil, withTimeout } from "../support/wait.ts";
 import { UpgradeRefused } from "../support/websocket-client.ts";
+import { WyomingClient } from "../support/wyoming-client.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
 setDefaultTimeout(300_000);
@@ -77,6 +79,25 @@ describe("a stranger who takes every connection that it can get", () => {
     });
     const closed = server.log.find(({ event }) => event === "connections_closed");
     expect(closed).toMatchObject({ level: "warning", address: STRANGER, closed: expect.any(Number) });
+    expect(server.log.filter(({ level }) => level === "error")).toEqual([]);
+  });
+
+  testWith(canLimit)("keeps nobody away at the ports of dialects, either", async () => {
+    const [wyoming, vosk] = [await freePort(), await freePort()];
+    const settings = { ...INSTANT, ...FOREIGN, "wyoming.port": wyoming, "vosk.port": vosk };
+    const server = await executable.serve(settings, [], {}, ["prlimit", "--nofile=96:96"]);
+    const before = server.handles.descriptors;
+    for (const port of [vosk, wyoming]) {
+      using stranger = new Stranger("nothing", 300, port, STRANGER);
+      await waitUntil(`the end of connections to port ${port}`, () => stranger.closed > 200);
+      await streamFrom(CLIENT, server);
+      expect(await headFrom(CLIENT, server, "/api/v1/health")).toStartWith("HTTP/1.1 200 ");
+      using client = await WyomingClient.connect(wyoming);
+      client.command(encode("s16", noise(0.3)));
+      await client.event("transcript");
+      expect(server.handles.descriptors).toBeLessThanOrEqual(96);
+    }
+    await waitUntil("the descriptors of before", () => server.handles.descriptors <= before + 2);
     expect(server.log.filter(({ level }) => level === "error")).toEqual([]);
   });
 

@@ -3,6 +3,7 @@ import { realpathSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 
 import { type Config, type EffectiveConfig, secretEntries } from "../../config/config.ts";
+import { tcpDialectPorts } from "../../config/dialect-ports.ts";
 import { canonicalAddress, isLoopbackAddress } from "../../lib/ip-address.ts";
 import { worldReadableMode, worldReadableWarning, worldWritableMode } from "../../lib/world-readable.ts";
 import { isModelPath } from "../../model/models.ts";
@@ -10,13 +11,14 @@ import type { Logger } from "../../telemetry/log/log.ts";
 
 /** Warns if other machines can use the server although nobody needs a token or a certificate. */
 export async function warnOfExposure(config: Config, log: Pick<Logger, "warn">): Promise<void> {
-  const { server, auth, wyoming } = config;
+  const { server, auth } = config;
   const { host } = server;
-  if (auth.tokens === "none" && wyoming.port !== 0 && wyoming.allow.length === 0 && !(await isLoopback(wyoming.host))) {
+  for (const { section, host, port, allow } of auth.tokens === "none" ? tcpDialectPorts(config) : []) {
+    if (allow.length > 0 || (await isLoopback(host))) continue;
     const message =
       "every machine that reaches this address can use the server, because nobody needs a token; " +
-      "set wyoming.allow, or listen on 127.0.0.1";
-    log.warn("open_to_everybody", { host: wyoming.host, port: wyoming.port, message });
+      `set ${section}.allow, or listen on 127.0.0.1`;
+    log.warn("open_to_everybody", { host, port, message });
   }
   if (auth.tokens !== "none" || server.tls_client_ca !== "none" || (await isLoopback(host))) return;
   const message =

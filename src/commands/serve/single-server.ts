@@ -11,6 +11,7 @@ import { ServerMetrics } from "../../telemetry/metrics/server-metrics.ts";
 import { otelProblems } from "../../telemetry/tracing/otel-environment.ts";
 import { openTraceExport } from "../../telemetry/tracing/trace-export.ts";
 import { EXIT, ExitError, UsageError } from "../terminal/exit-codes.ts";
+import { announce } from "./announce.ts";
 import { openConsole } from "./console.ts";
 import { hasControllingTerminal } from "./controlling-terminal.ts";
 import { warnOfExposure, warnOfReadableSecrets, warnOfWritableModels } from "./exposure.ts";
@@ -79,12 +80,12 @@ export async function serveSingle(effective: EffectiveConfig, options: SingleSer
   try {
     if (await loadModels(server, stopped)) {
       console.showStatus({ live: () => server.live(), memory: () => memoryUsage().rss });
-      console.print(`listening on ${server.url}`);
+      const { arena_mb } = config.limits;
+      const fields = { version: options.version, arena_mb, ...(admin && { admin: admin.url }) };
+      announce(console, { url: server.url, config, fields });
       using _models = options.watch
         ? new ModelWatch({ config, reload, print: (line) => console.print(line) })
         : undefined;
-      const { arena_mb } = config.limits;
-      log.info("ready", { url: server.url, version: options.version, arena_mb, ...(admin && { admin: admin.url }) });
       const stuck = server.stuck.then((reason) => new ExitError(EXIT.failure, `${reason}; the server exits`));
       const cause = await Promise.race([stopped, stuck]);
       const { sessions } = server;

@@ -20,6 +20,7 @@ import { liveStats } from "../../telemetry/metrics/live-stats.ts";
 import { ServerMetrics } from "../../telemetry/metrics/server-metrics.ts";
 import { otelProblems } from "../../telemetry/tracing/otel-environment.ts";
 import { EXIT, ExitError, UsageError } from "../terminal/exit-codes.ts";
+import { announce } from "./announce.ts";
 import { openConsole, type ServeConsole } from "./console.ts";
 import { hasControllingTerminal } from "./controlling-terminal.ts";
 import { reserveDialectPorts } from "./dialect-ports.ts";
@@ -129,16 +130,11 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
     await Promise.all([...supervisor.children].map((child) => child.refreshLoad(LOAD_MS)));
     showStatus(console, supervisor, count);
     const url = urlOf(credentials === undefined ? "http" : "https", config.server.host, port.port);
-    console.print(`listening on ${url}`);
+    const { arena_mb } = config.limits;
+    const fields = { version: options.version, processes: count, arena_mb, ...(admin && { admin: admin.url }) };
+    announce(console, { url, config, fields });
     const print = (line: string): void => console.print(line);
     if (options.watch) watch.use(new ModelWatch({ config, reload: (model) => models.request(model), print }));
-    log.info("ready", {
-      url,
-      version: options.version,
-      processes: count,
-      arena_mb: config.limits.arena_mb,
-      ...(admin && { admin: admin.url }),
-    });
   }
   const signal = failure ?? (await stopped);
   log.info("draining", { signal, sessions: table.count() });

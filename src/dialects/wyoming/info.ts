@@ -17,11 +17,13 @@ export function describeProgram({ config, version, models }: PortHost): Fields {
         supports_transcript_streaming: true,
         // The client decides when a command ends.
         requires_external_vad: true,
-        models: models().map(({ name, unavailable }) => ({
+        // Home Assistant asks once, and forgets the languages of what is not installed until somebody has it ask again: a
+        // model that cannot be used for a while is there all the same.
+        models: models().map(({ name }) => ({
           name,
           description: name,
           attribution: ATTRIBUTION,
-          installed: unavailable === undefined,
+          installed: true,
           version: null,
           languages,
         })),

@@ -37,9 +37,10 @@ export interface SessionConnections {
   peers(): ReadonlySet<string>;
 }
 
+const NO_SESSIONS: SessionConnections = { size: 0, peers: () => new Set() };
+
 export interface ConnectionLimitOptions {
   readonly config: Pick<Config, "limits" | "server">;
-  readonly sessions: SessionConnections;
   /** Default: those of this process. */
   readonly descriptors?: DescriptorWatch | undefined;
   readonly log: Logger;
@@ -50,13 +51,23 @@ export interface ConnectionLimitOptions {
   readonly after?: (milliseconds: number, task: () => void) => void;
 }
 
+/** Joins the sessions of several transports. */
+export function joinSessions(transports: readonly SessionConnections[]): SessionConnections {
+  return {
+    get size() {
+      return transports.reduce((sum, { size }) => sum + size, 0);
+    },
+    peers: () => new Set(transports.flatMap((transport) => [...transport.peers()])),
+  };
+}
+
 /** Spells the client's end of a connection. @param address in canonical form */
 export function peerName(address: string, port: number): string {
   return `${address} ${port}`;
 }
 
 /**
- * Limit of the connections to the port for clients, of one address and in all, so that those who open none or many
+ * Limit of the connections to the ports for clients, of one address and in all, so that those who open none or many
  * sessions leave file descriptors to everybody else. Bun 1.4.5 has no such limit: it accepts whatever waits, then this
  * ends what is too much. When descriptors run out all the same, because many have come between two looks, connections
  * are accepted in turns, so that others find a descriptor in between.
@@ -68,6 +79,7 @@ export class ConnectionLimit {
   readonly #proxies: IpRanges;
   #all: number;
   #port: ServedPort | undefined;
+  #sessions: SessionConnections = NO_SESSIONS;
   /** Fewest descriptors seen, since the last count, that are no connection of the port. */
   #others = 0;
   /** Connections, at most. */
@@ -95,10 +107,16 @@ export class ConnectionLimit {
     return this.#turns !== undefined || this.#connections > this.#all * FEW_LEFT;
   }
 
-  /** Limits the connections to a port from now on. To be called again when its listening socket has changed. */
-  watch(port: ServedPort): void {
+  /**
+   * Limits the connections to a port from now on. To be called again when its listening socket has changed.
+   * @param sessions those of its connections that have become sessions
+   */
+  watch(port: ServedPort, sessions: SessionConnections): void {
     this.#port = port;
+    this.#sessions = sessions;
     this.#others = this.#descriptors.open() - port.count();
+    // Sockets that have not changed would stay as the last turn has left them.
+    if (this.#turns !== undefined) port.accept("all");
     this.#turns = undefined;
   }
 
@@ -135,7 +153,7 @@ export class ConnectionLimit {
 
   /** Reports a lack of file descriptors, and its end. To be called a few times a second. */
   checkDescriptors(): void {
-    this.#descriptors.check(this.#options.sessions.size);
+    this.#descriptors.check(this.#sessions.size);
   }
 
   #count(): number {
@@ -143,7 +161,7 @@ export class ConnectionLimit {
   }
 
   #look(port: ServedPort, now: number): void {
-    const { config, sessions, clock } = this.#options;
+    const { config, clock } = this.#options;
     const descriptors = this.#descriptors;
     const begun = clock();
     const left = descriptors.left();
@@ -153,7 +171,7 @@ export class ConnectionLimit {
     }
     this.#connections = Math.max(0, descriptors.open() - this.#others);
     const share = config.limits.max_connections_per_address;
-    const isBeyondShare = share > 0 && this.#connections - sessions.size > share;
+    const isBeyondShare = share > 0 && this.#connections - this.#sessions.size > share;
     if (this.#connections > this.#all || left < HELD_BACK || isBeyondShare) this.#endExcess(port, left);
     if (left < HELD_BACK / 2) this.#turns = { recovering: undefined };
     else if (left < HELD_BACK && this.#turns !== undefined) this.#turns.recovering = undefined;
@@ -163,7 +181,7 @@ export class ConnectionLimit {
   }
 
   #endExcess(port: ServedPort, left: number): void {
-    const { config, sessions } = this.#options;
+    const { config } = this.#options;
     let open = port.list();
     const tooMany = Math.max(open.length - this.#all, HELD_BACK - left);
     if (tooMany > 0) {
@@ -171,7 +189,7 @@ export class ConnectionLimit {
       open = port.list();
     }
     this.#others = Math.min(this.#others, this.#descriptors.open() - open.length);
-    const peers = sessions.peers();
+    const peers = this.#sessions.peers();
     const others = open.filter(({ address, port }) => !peers.has(peerName(address, port)));
     const excess = chooseExcess(others, {
       perAddress: config.limits.max_connections_per_address,

@@ -11,7 +11,7 @@ import { ListeningGate } from "../../native/listening-socket.ts";
 /** Which connections a server accepts: none, those that wait now and then none, or all. */
 export type Acceptance = Parameters<ListeningGate["accept"]>[0];
 
-/** The connections to a TCP port of this process, as the operating system and Bun have them. */
+/** The connections to TCP ports of this process, as the operating system and Bun have them. */
 export interface ServedPort {
   count(): number;
   list(): readonly OpenConnection[];
@@ -35,6 +35,18 @@ export function openServedPort(port: number, endIdle: () => void): ServedPort {
     list: () => listConnections(port, Math.min(MAX_LISTED, (openDescriptors() ?? countConnections(port)) + 1)),
     end: (connection) => endConnection(connection, port),
     accept: (which) => void gate?.accept(which),
+  };
+}
+
+/** Several ports as if they were one. */
+export function joinServedPorts(ports: readonly ServedPort[]): ServedPort {
+  return {
+    endIdle: () => ports.forEach((port) => port.endIdle()),
+    count: () => ports.reduce((sum, port) => sum + port.count(), 0),
+    list: () => ports.flatMap((port) => port.list()),
+    // A port ends its own only.
+    end: (connection) => ports.some((port) => port.end(connection)),
+    accept: (which) => ports.forEach((port) => port.accept(which)),
   };
 }
 

@@ -14,7 +14,7 @@ const SLOW_LINGER_MS = 4_000;
  * found nobody, the kernel would answer with a reset, and that overtakes what the client has not read: some clients
  * read nothing before they have sent all of their audio.
  */
-const FAREWELL_MS = 8_000;
+const FAREWELL_MS = 5_000;
 const FAREWELL_BYTES = 16 * 1024 * 1024;
 
 /** A Bun socket, as far as a connection uses it. */
@@ -124,6 +124,11 @@ export class TcpConnection implements Connection {
   gone(): void {
     this.#isGone = true;
     this.#unsent.clear();
+  }
+
+  /** Ends the connection if the client has been sent everything: what it still sends is answered with a reset. */
+  endIfShut(): void {
+    if (this.#closing?.isShut === true) this.#end();
   }
 
   /** Ends the connection now, whatever waits. */

@@ -1,4 +1,4 @@
-import type { AnnouncedModel } from "../../dialects/port.ts";
+import type { OfferedModel } from "../../dialects/dialect.ts";
 import type { Caller } from "../../protocol/caller.ts";
 import type { FaultLog } from "../../telemetry/log/fault-log.ts";
 import type { AdmissionHost } from "../admission.ts";
@@ -7,7 +7,7 @@ import type { AdmissionHost } from "../admission.ts";
 export interface TcpHost extends AdmissionHost {
   readonly version: string;
   /** Models that a caller may use, its default first. */
-  models(caller: Caller): readonly AnnouncedModel[];
+  models(caller: Caller): readonly OfferedModel[];
 }
 
 /** What the transport needs of the process. */

@@ -1,19 +1,21 @@
 import type { Socket, TCPSocketListener } from "bun";
 
-import type { Framer, Port } from "../../dialects/port.ts";
+import type { Port } from "../../dialects/port.ts";
 import { canonicalAddress, isLoopbackAddress } from "../../lib/ip-address.ts";
 import { IpRanges } from "../../lib/ip-ranges.ts";
 import { setBacklog } from "../../native/backlog.ts";
 import type { Caller } from "../../protocol/caller.ts";
 import type { Ended } from "../../protocol/ending.ts";
-import { ProtocolError } from "../../protocol/errors.ts";
+import type { ProtocolError } from "../../protocol/errors.ts";
 import type { Accepted } from "../../session/connection.ts";
-import type { Session } from "../../session/session.ts";
 import type { Sessions } from "../../session/sessions.ts";
 import type { ConnectionTrace } from "../../telemetry/tracing/tracing.ts";
 import { admitConnection, type Arrival } from "../admission.ts";
-import { SharedFrameBudget, SMALL_BYTES } from "../frame-budget.ts";
+import { peerName } from "../connections/connection-limit.ts";
+import { openServedPort, type ServedPort } from "../connections/served-port.ts";
+import { SharedFrameBudget } from "../frame-budget.ts";
 import { allowedAddresses } from "./allowed-addresses.ts";
+import { TcpClient } from "./tcp-client.ts";
 import { TcpConnection } from "./tcp-connection.ts";
 import type { TcpHost, TcpProcess } from "./tcp-host.ts";
 
@@ -41,14 +43,6 @@ export interface TcpPortOptions {
   readonly process: TcpProcess;
 }
 
-/** The data of a Bun socket. */
-interface SocketData {
-  readonly connection: TcpConnection;
-  readonly framer: Framer;
-  /** Undefined: the client has been refused, or is about to be admitted. */
-  session: Session | undefined;
-}
-
 /**
  * The TCP transport: a port on which one dialect is spoken. Accepts connections, opens a session on each, and sweeps
  * them. Listens when it is constructed; throws when it cannot.
@@ -56,13 +50,15 @@ interface SocketData {
 export class TcpPort {
   /** The port that is really listened on. */
   readonly port: number;
+  /** The connections to this port. */
+  readonly served: ServedPort;
   readonly #options: TcpPortOptions;
   readonly #isAllowed: (address: string) => boolean;
   readonly #proxies: IpRanges;
   readonly #frames: SharedFrameBudget;
-  readonly #connections = new Set<TcpConnection>();
+  readonly #clients = new Set<TcpClient>();
   readonly #refused = new Set<TcpConnection>();
-  readonly #listener: TCPSocketListener<SocketData>;
+  readonly #listener: TCPSocketListener<TcpClient>;
 
   constructor(options: TcpPortOptions) {
     this.#options = options;
@@ -73,6 +69,19 @@ export class TcpPort {
     this.#listener = this.#listen(address.host, address.port, shared);
     this.port = this.#listener.port;
     setBacklog(this.port, BACKLOG);
+    this.served = openServedPort(this.port, () => this.#endAnswered());
+  }
+
+  /** Connections that have become sessions. */
+  get size(): number {
+    let size = 0;
+    for (const { hasSession } of this.#clients) if (hasSession) size += 1;
+    return size;
+  }
+
+  /** The clients' ends of those. */
+  peers(): ReadonlySet<string> {
+    return new Set([...this.#clients].filter(({ hasSession }) => hasSession).map(({ peer }) => peer));
   }
 
   /** Requests of this port are sessions. See `waitForPeers`. */
@@ -82,7 +91,7 @@ export class TcpPort {
 
   /** Checks every socket. To be called a few times a second. @param now milliseconds of the clock */
   sweep(now: number): void {
-    for (const connection of this.#connections) {
+    for (const { connection } of this.#clients) {
       this.#options.process.faults.contain("socket", () => connection.sweep(now));
     }
   }
@@ -97,7 +106,7 @@ export class TcpPort {
     this.#listener.stop(true);
   }
 
-  #listen(hostname: string, port: number, shared: boolean): TCPSocketListener<SocketData> {
+  #listen(hostname: string, port: number, shared: boolean): TCPSocketListener<TcpClient> {
     const { faults } = this.#options.process;
     const options = {
       hostname,
@@ -108,36 +117,34 @@ export class TcpPort {
       allowHalfOpen: true,
       socket: {
         open: (socket) => this.#accept(socket),
-        data: (socket, bytes) => this.#receive(socket.data, bytes),
-        drain: ({ data }) =>
-          guard(data, () => {
-            data.connection.drained();
-            data.session?.writable();
-          }),
-        end: ({ data }) =>
-          guard(data, () => {
-            data.connection.finished();
-            if (data.session !== undefined) data.session.finished();
-            else if (!data.connection.closing) data.connection.terminate();
-          }),
-        close: ({ data }) => this.#closed(data),
+        data: (socket, bytes) => socket.data.receive(bytes),
+        drain: (socket) => socket.data.drained(),
+        end: (socket) => socket.data.finished(),
+        close: (socket) => this.#closed(socket.data),
         // What is thrown above, and is no session's.
         error: (_socket, error) => faults.record("socket", error),
       },
-    } satisfies Bun.TCPSocketListenOptions<SocketData> & { readonly reusePort: boolean };
-    return Bun.listen<SocketData>(options);
+    } satisfies Bun.TCPSocketListenOptions<TcpClient> & { readonly reusePort: boolean };
+    return Bun.listen<TcpClient>(options);
   }
 
   /** Admits a client, or refuses it in the words of the dialect. */
-  #accept(socket: Socket<SocketData>): void {
-    const { port, host, process } = this.#options;
-    const connection = new TcpConnection(socket, process.clock, this.#frames.open());
-    socket.data = { connection, framer: port.createFramer(host.config), session: undefined };
-    this.#connections.add(connection);
-    socket.setNoDelay(true);
-    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+  #accept(socket: Socket<TcpClient>): void {
+    const { port, host, process, sessions } = this.#options;
     // Bun 1.4.5 knows none when the client is gone already.
     const address = canonicalAddress(String(socket.remoteAddress)) ?? "";
+    const connection = new TcpConnection(socket, process.clock, this.#frames.open());
+    const client = new TcpClient({
+      connection,
+      framer: port.createFramer(host.config),
+      peer: peerName(address, socket.remotePort),
+      sessions,
+      handled: process.handled,
+    });
+    socket.data = client;
+    this.#clients.add(client);
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
     if (!this.#isAllowed(address)) {
       host.refused("unauthorized");
       return connection.terminate();
@@ -147,7 +154,7 @@ export class TcpPort {
       arrival: this.#arrivalFrom(address),
       trace,
       choose: (caller: Caller) => port.open({ ...host, models: () => host.models(caller) }),
-      open: (accepted: Accepted) => this.#open(socket.data, accepted),
+      open: (accepted: Accepted) => client.open(accepted),
     };
     const finish = (error: ProtocolError | undefined): void => {
       trace.responded(error === undefined ? 101 : (error.row.status ?? 503), error?.code);
@@ -176,19 +183,6 @@ export class TcpPort {
     return { transport: "tcp", dialect, path: "", credentials: {}, tls: false, address, isLocal };
   }
 
-  #open(data: SocketData, accepted: Accepted): ProtocolError | undefined {
-    const { sessions } = this.#options;
-    if (data.connection.closing) return new ProtocolError("internal", "the client has gone");
-    const session = sessions.open(data.connection, accepted);
-    data.session = session;
-    try {
-      sessions.begin(session);
-    } catch (error) {
-      session.failed(error);
-    }
-    return undefined;
-  }
-
   #refuse(connection: TcpConnection, error: ProtocolError): void {
     const { port, host } = this.#options;
     host.refused(error.code);
@@ -198,43 +192,14 @@ export class TcpPort {
     connection.close(end);
   }
 
-  #receive(data: SocketData, bytes: Uint8Array): void {
-    const { connection, framer, session } = data;
-    if (session === undefined || connection.closing) return connection.discard(bytes.length);
-    const { handled } = this.#options.process;
-    try {
-      for (const message of framer.push(bytes)) {
-        if (message.length < SMALL_BYTES) connection.countSmallMessage();
-        session.receive(message);
-        handled(message);
-        if (connection.closing) return;
-      }
-    } catch (error) {
-      if (error instanceof ProtocolError) session.evicted(error.message, error.code);
-      else session.failed(error);
-    }
+  /** Ends the connections that only wait for the client's end, because their descriptors are needed. */
+  #endAnswered(): void {
+    for (const { connection } of this.#clients) connection.endIfShut();
   }
 
-  #closed(data: SocketData): void {
-    const { connection, session } = data;
-    this.#connections.delete(connection);
-    this.#refused.delete(connection);
-    connection.gone();
-    if (session === undefined) return;
-    data.session = undefined;
-    const { sessions } = this.#options;
-    using rest = new DisposableStack();
-    rest.adopt(session, (session) => sessions.forget(session));
-    sessions.closed(session);
-  }
-}
-
-/** A fault while a session is served costs that session, and no other. */
-function guard({ session }: SocketData, act: () => void): void {
-  try {
-    act();
-  } catch (error) {
-    if (session === undefined) throw error;
-    session.failed(error);
+  #closed(client: TcpClient): void {
+    this.#clients.delete(client);
+    this.#refused.delete(client.connection);
+    client.closed();
   }
 }

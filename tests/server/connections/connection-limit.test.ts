@@ -71,14 +71,13 @@ class Simulation implements ServedPort {
     };
     this.limit = new ConnectionLimit({
       config,
-      sessions: new SimulatedSessions(this.sessions),
       descriptors: new DescriptorWatch(log, now, source),
       log,
       metrics: this.metrics,
       clock: now,
       after: (milliseconds, task) => void this.clock.after(milliseconds, task),
     });
-    this.limit.watch(this);
+    this.limit.watch(this, new SimulatedSessions(this.sessions));
     this.limit.settle(1);
   }
 
@@ -234,6 +233,18 @@ describe("the limit of connections", () => {
     it.listFault = new Error("no list");
     expect(() => it.pass(40)).toThrow("no list");
     it.pass(10_000);
+    expect(it.acceptance).toBe("all");
+  });
+
+  test("accepts connections again on the ports whose sockets stay when another one's socket is replaced", () => {
+    const it = new Simulation(128);
+    it.connect("192.0.2.1", 1_000);
+    it.pass(100);
+    it.connect("192.0.2.1", 1_000);
+    it.pass(1);
+    expect(it.acceptance).not.toBe("all");
+    it.waiting.length = 0;
+    it.limit.watch(it, new SimulatedSessions(it.sessions));
     expect(it.acceptance).toBe("all");
   });
 

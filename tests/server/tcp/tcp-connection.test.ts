@@ -75,12 +75,12 @@ describe("a TCP connection", () => {
     }
   });
 
-  test("lets a client finish what it sends for 8 s, and 16 MiB of it", () => {
+  test("lets a client finish what it sends for 5 s, and 16 MiB of it", () => {
     const slow = connect();
     slow.connection.close(STOP);
-    slow.connection.sweep((slow.state.now = 7_999));
+    slow.connection.sweep((slow.state.now = 4_999));
     expect(slow.calls).not.toContain("terminate");
-    slow.connection.sweep((slow.state.now = 8_000));
+    slow.connection.sweep((slow.state.now = 5_000));
     expect(slow.calls).toContain("terminate");
     const much = connect();
     much.connection.close(STOP);
@@ -88,6 +88,20 @@ describe("a TCP connection", () => {
     expect(much.calls).not.toContain("terminate");
     much.connection.discard(1);
     expect(much.calls).toContain("terminate");
+  });
+
+  test("is ended for its descriptor once everything is sent, and not before", () => {
+    const { connection, calls, state } = connect();
+    connection.endIfShut();
+    state.room = 0;
+    connection.send("hello");
+    connection.close(STOP);
+    connection.endIfShut();
+    expect(calls).not.toContain("end");
+    state.room = Infinity;
+    connection.drained();
+    connection.endIfShut();
+    expect([state.written, calls.at(-1)]).toEqual(["hello", "end"]);
   });
 
   test("is not read for a while when too many small messages come, and not before the session wants to read", () => {

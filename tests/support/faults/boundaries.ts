@@ -40,6 +40,7 @@ import { OwnNames } from "../../../src/server/edge/own-names.ts";
 import { FrameBudget, SharedFrameBudget } from "../../../src/server/frame-budget.ts";
 import { GarbageCollector } from "../../../src/server/gc.ts";
 import { Readiness } from "../../../src/server/readiness.ts";
+import { TcpClient } from "../../../src/server/tcp/tcp-client.ts";
 import { TcpConnection } from "../../../src/server/tcp/tcp-connection.ts";
 import { TcpPort } from "../../../src/server/tcp/tcp-port.ts";
 import { CredentialsWatch } from "../../../src/server/tls/credentials-watch.ts";
@@ -95,7 +96,7 @@ type Class = { readonly name: string; readonly prototype: object };
 
 /** The classes at each boundary. Each of their methods is a place where a fault can be made to happen. */
 export const BOUNDARIES: Readonly<Record<string, readonly Class[]>> = {
-  transport: [WebSocketConnection, WebSockets, FrameBudget, SharedFrameBudget, TcpConnection, TcpPort],
+  transport: [WebSocketConnection, WebSockets, FrameBudget, SharedFrameBudget, TcpConnection, TcpClient, TcpPort],
   session: [
     Sessions,
     Session,
@@ -407,6 +408,12 @@ export const NOT_REACHED: Readonly<Record<string, readonly string[]>> = {
     "TcpConnection.gone",
     "TcpConnection.terminate",
     "TcpConnection.sweep",
+    "TcpClient.open",
+    "TcpClient.receive",
+    "TcpClient.drained",
+    "TcpClient.finished",
+    "TcpClient.closed",
+    "TcpPort.peers",
     "TcpPort.pendingRequests",
     "TcpPort.sweep",
     "TcpPort.stopListening",
