@@ -28,7 +28,7 @@ interface SpeechEvent {
 }
 
 /** What an agent gets through a plug-in while these seconds of speech are sent. */
-async function converse(plugin: "deepgram", seconds: readonly number[]): Promise<SpeechEvent[]> {
+async function converse(plugin: "deepgram" | "assemblyai", seconds: readonly number[]): Promise<SpeechEvent[]> {
   const audio = join(folder, `${plugin}.raw`);
   await writeFile(audio, encode("s16", speech(seconds)));
   const program = join(clients, "livekit_client.py");
@@ -49,5 +49,22 @@ describe("LiveKit Agents with its plug-in for Deepgram", () => {
     expect(first?.start ?? 0).toBeGreaterThan(0.5);
     expect(first?.end ?? 0).toBeLessThan(second?.start ?? 0);
     expect(server.logged("session_closed")).toMatchObject([{ code: 1000 }]);
+  });
+});
+
+describe("LiveKit Agents with its plug-in for AssemblyAI", () => {
+  testWith(python)("gets the start of speech, interims, a final and the end of speech of each turn", async () => {
+    const events = await converse("assemblyai", [1, 0.8]);
+    const kinds = events.map(({ event }) => event).filter((event) => event !== "recognition_usage");
+    // Behind each end of a turn, the plug-in repeats its text as an interim and as one that may be the final.
+    const once = kinds.filter((kind, index) => kind !== kinds[index - 1] && kind !== "preflight_transcript");
+    const utterance = ["start_of_speech", "interim_transcript", "final_transcript", "end_of_speech"];
+    expect(once).toEqual([...utterance, ...utterance]);
+    const finals = events.filter(({ event }) => event === "final_transcript");
+    expect(finals.map(({ alternatives }) => alternatives[0]?.text)).toEqual(["turn left here", "turn left here"]);
+    const [first, second] = finals.map(({ alternatives }) => alternatives[0]);
+    expect(first?.start ?? 0).toBeGreaterThan(0.5);
+    expect(first?.end ?? 0).toBeLessThan(second?.start ?? 0);
+    expect(server.logged("session_closed").at(-1)).toMatchObject({ code: 1000 });
   });
 });

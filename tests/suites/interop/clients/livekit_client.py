@@ -1,4 +1,4 @@
-"""A conversation through a plug-in of LiveKit Agents, unmodified. Usage: deepgram ADDRESS AUDIO
+"""A conversation through a plug-in of LiveKit Agents, unmodified. Usage: deepgram|assemblyai ADDRESS AUDIO
 
 Prints the events of its stream, as lines of JSON.
 """
@@ -25,6 +25,10 @@ def recogniser(session):
         from livekit.plugins import deepgram
 
         return deepgram.STT(api_key="any", base_url=f"http://{address}/v1/listen", http_session=session)
+    if plugin == "assemblyai":
+        from livekit.plugins import assemblyai
+
+        return assemblyai.STT(api_key="any", base_url=f"ws://{address}", http_session=session)
     raise ValueError(f"plugin: found {plugin}")
 
 
