@@ -7,6 +7,10 @@ import { WYOMING_SETTINGS } from "../../src/config/port-settings.ts";
 import { errorSchema, serverMessageSchema as assemblyAiMessageSchema } from "../../src/dialects/assemblyai/messages.ts";
 import { refusalSchema, serverMessageSchema } from "../../src/dialects/deepgram/messages.ts";
 import { ROUTES } from "../../src/dialects/dialects.ts";
+import {
+  refusalSchema as openAiRefusalSchema,
+  serverMessageSchema as openAiMessageSchema,
+} from "../../src/dialects/openai/messages.ts";
 import { serverMessageSchema as voskMessageSchema } from "../../src/dialects/vosk/messages.ts";
 import { readEvent } from "../../src/dialects/wyoming/events.ts";
 import { readDocuments } from "../support/documents.ts";
@@ -36,6 +40,12 @@ test("the examples in docs/dialects/assemblyai.md are messages that its clients 
   const examples = [...page("assemblyai").matchAll(/^```json\n(.*?)^```/gms)].map(([, text = ""]) => JSON.parse(text));
   expect(examples).toHaveLength(4);
   for (const example of examples) v.parse(v.union([assemblyAiMessageSchema, errorSchema]), example);
+});
+
+test("the examples in docs/dialects/openai.md are messages that its clients can read", () => {
+  const examples = [...page("openai").matchAll(/^```json\n(.*?)^```/gms)].map(([, text = ""]) => JSON.parse(text));
+  expect(examples).toHaveLength(2);
+  for (const example of examples) v.parse(v.union([openAiMessageSchema, openAiRefusalSchema]), example);
 });
 
 test("the examples in docs/dialects/vosk.md are messages of its server, and those in wyoming.md events", () => {

@@ -15,6 +15,7 @@ import { UsedTickets } from "../../../src/auth/used-tickets.ts";
 import { Headroom } from "../../../src/capacity/headroom.ts";
 import { AssemblyAiDialect } from "../../../src/dialects/assemblyai/dialect.ts";
 import { DeepgramDialect } from "../../../src/dialects/deepgram/dialect.ts";
+import { OpenAiDialect } from "../../../src/dialects/openai/dialect.ts";
 import { StreamerDialect } from "../../../src/dialects/streamer.ts";
 import { VoskDialect } from "../../../src/dialects/vosk/dialect.ts";
 import { WyomingDialect } from "../../../src/dialects/wyoming/dialect.ts";
@@ -114,7 +115,7 @@ export const BOUNDARIES: Readonly<Record<string, readonly Class[]>> = {
   ],
   resume: [Checkpoints, Resumption, Snapshots, Track, TokenSealer, Keyring],
   admission: [Access, Refusals, Tokens, TokenFile, Tickets, UsedTickets, Edge, OwnNames],
-  dialect: [StreamerDialect, DeepgramDialect, VoskDialect, WyomingDialect, AssemblyAiDialect],
+  dialect: [StreamerDialect, DeepgramDialect, OpenAiDialect, VoskDialect, WyomingDialect, AssemblyAiDialect],
   stream: [Stream, Channels, Channel, Feed, Intake, MemoryPlace, Memory, QuietTimer, StreamAdmission, Headroom],
   decoder: [Decoder, DecodeChain, WavScanner, ForeignScanner, LooksLike, AudioWarnings, Arena, Store],
   detector: [EnergyVad, EnergyDetector, FixedThreshold, Endpointer, QuietSpeech],
@@ -206,6 +207,13 @@ export const INSIDE: Readonly<Record<string, readonly string[]>> = {
     "Transcript",
     "UnsentBytes",
     "UtteranceEnds",
+    "AudioClock",
+    "CommittedTurns",
+    "Deltas",
+    "DetectedTurns",
+    "Item",
+    "Items",
+    "SessionObject",
     "WavStart",
     "TopByteRemover",
     "TrailingChunks",
@@ -382,6 +390,11 @@ export const NOT_REACHED: Readonly<Record<string, readonly string[]>> = {
     "DeepgramDialect.write",
     "DeepgramDialect.endsAt",
     "DeepgramDialect.close",
+    "OpenAiDialect.begin",
+    "OpenAiDialect.read",
+    "OpenAiDialect.write",
+    "OpenAiDialect.endsAt",
+    "OpenAiDialect.close",
     "FixedThreshold.push",
     "Access.principal",
     "Tokens.named",
