@@ -5,7 +5,7 @@ import type { Credentials } from "../protocol/credentials.ts";
 import type { Ended, Ending } from "../protocol/ending.ts";
 import type { ErrorCode, ProtocolError } from "../protocol/errors.ts";
 import type { ServerEvent } from "../protocol/events.ts";
-import type { Request as ClientRequest } from "../protocol/requests.ts";
+import type { Request as ClientRequest, Start } from "../protocol/requests.ts";
 
 /** One message on the wire, either way: text or binary. */
 export type Message = string | Uint8Array;
@@ -82,6 +82,11 @@ export interface Opened {
   readonly pattern: Pattern;
   /** Name of the model of the first stream; undefined: the client's default, or a start names it. */
   readonly model?: string | undefined;
+  /**
+   * The start of the first stream, if the request says it. The connection is refused when it cannot be served, which
+   * clients of some dialects can tell from a fault of the network only as long as there is no connection.
+   */
+  readonly start?: Start | undefined;
   readonly traits: Traits;
   /** @param session id of the session */
   create(session: string): Dialect;

@@ -121,6 +121,13 @@ export function readRequest(value: unknown, limits: { readonly maxChannels: numb
   return checkFields<Request>(REQUESTS[kind], fields);
 }
 
+/**
+ * Returns the start of these fields, apart from `request`. Throws ProtocolError like `parseRequest`.
+ */
+export function readStart(fields: Record<string, unknown>, limits: { readonly maxChannels: number }): Start {
+  return parseStart({ ...fields, request: "start" }, limits.maxChannels);
+}
+
 const KINDS = Object.keys(REQUESTS)
   .map((kind) => `"${kind}"`)
   .join(", ");

@@ -57,8 +57,8 @@ export interface AdmissionHost {
   readonly admit: Admit;
   /** Returns why no caller can open a session now; undefined when one can. */
   unavailable(): ProtocolError | undefined;
-  /** Returns why no stream of this kind can begin now; undefined when one can. */
-  overloaded(opened: Opened): ProtocolError | undefined;
+  /** Returns why this caller's first stream could not begin now; undefined: as far as is known, it could. */
+  refusal(opened: Opened, caller: Caller): ProtocolError | undefined;
   /** Returns a place for a session of this caller, or why it cannot open one now. */
   claim(caller: Caller): Place | ProtocolError;
   /** A connection has been refused. */
@@ -90,8 +90,8 @@ export function admitConnection(
     if (unavailable !== undefined) return unavailable;
     const opened = chosen(attempt, caller);
     if (opened instanceof ProtocolError) return opened;
-    const overloaded = host.overloaded(opened);
-    if (overloaded !== undefined) return overloaded;
+    const refusal = host.refusal(opened, caller);
+    if (refusal !== undefined) return refusal;
     // Nothing may come between the claim and the opening of the session, which gives the place back at its end.
     const place = host.claim(caller);
     if (place instanceof ProtocolError) return place;

@@ -7,9 +7,11 @@ import { featureNames } from "../protocol/features.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { ServedModel, Services } from "../stream/services.ts";
 import { liveStats } from "../telemetry/metrics/live-stats.ts";
+import type { DescribedDialect } from "./addresses.ts";
+import type { Description } from "./pages.ts";
 
 /** The part of `info` that describes this server: models, formats and limits, and the load at the moment. */
-export function describeServer(services: Services, sessions: Sessions, openedAt: number): Record<string, unknown> {
+export function describeServer(services: Services, sessions: Sessions, openedAt: number): Description {
   const { config, models, arena, metrics, clock } = services;
   return {
     patterns: Object.keys(PATTERNS),
@@ -25,7 +27,7 @@ export function describeServer(services: Services, sessions: Sessions, openedAt:
 }
 
 /** Dialects by the paths of this server, and by ports of their own. */
-function describeDialects(config: Services["config"]): Record<string, unknown>[] {
+function describeDialects(config: Services["config"]): DescribedDialect[] {
   const routes = routesOf(config.dialects.enabled);
   const ports = new Map(dialectPorts(config).map(({ section, port }) => [section, port]));
   const names = new Set([...routes.map(({ dialect }) => dialect), ...ports.keys()]);

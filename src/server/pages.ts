@@ -4,8 +4,14 @@ import { errorEvent } from "../protocol/error-event.ts";
 import type { ProtocolError } from "../protocol/errors.ts";
 import { PROTOCOL_VERSION } from "../protocol/version.ts";
 import type { RenderedMetrics } from "../telemetry/metrics/exposition.ts";
+import type { DescribedDialect, withAddresses } from "./addresses.ts";
 import type { GuardedEnv } from "./edge/guard.ts";
 import { refusalOf } from "./upgrade.ts";
+
+/** The part of `info` that describes this server. */
+export interface Description extends Record<string, unknown> {
+  readonly dialects?: readonly DescribedDialect[];
+}
 
 /** The server, as its pages for operators use it. */
 export interface PagesHost {
@@ -17,7 +23,7 @@ export interface PagesHost {
   /** The metrics, in a format that `accept` allows. */
   metrics(accept: string | null): Promise<RenderedMetrics>;
   /** Models, formats, limits and load, for `info`. */
-  describe(): Record<string, unknown> | Promise<Record<string, unknown>>;
+  describe(): Description | Promise<Description>;
   /** The machine-readable contract. */
   contract(): object;
 }
@@ -37,16 +43,26 @@ export const PROBES: readonly string[] = [HEALTH, READY];
 /** The paths that `addPages` adds. */
 export const PAGES = [HEALTH, READY, INFO, METRICS, CONTRACT] as const;
 
-/** Adds liveness, readiness, information, metrics and the contract. */
-export function addPages(app: Hono<GuardedEnv>, host: PagesHost, guard: PathGuard): void {
+/**
+ * Adds liveness, readiness, information, metrics and the contract.
+ * @param locate adds the addresses of dialects; default: clients of other services have other addresses than this page
+ */
+export function addPages(
+  app: Hono<GuardedEnv>,
+  host: PagesHost,
+  guard: PathGuard,
+  locate: typeof withAddresses = (dialects) => dialects,
+): void {
   app.get(HEALTH, guard(HEALTH), (c) => c.json({ status: "healthy" }));
   app.get(READY, guard(READY), (c) => {
     const unready = host.unready();
     return unready === undefined ? c.json({ status: "ready" }) : refuse(unready);
   });
-  app.get(INFO, guard(INFO), async (c) =>
-    c.json({ version: host.version, protocol_version: PROTOCOL_VERSION, ...(await host.describe()) }),
-  );
+  app.get(INFO, guard(INFO), async (c) => {
+    const description = await host.describe();
+    const dialects = description.dialects && locate(description.dialects, c.env.visit);
+    return c.json({ version: host.version, protocol_version: PROTOCOL_VERSION, ...description, dialects });
+  });
   app.get(METRICS, guard(METRICS), async (c) => {
     if (host.metricsPlace !== undefined) return c.text(`${host.metricsPlace}\n`, 404);
     const { contentType, body } = await host.metrics(c.req.header("accept") ?? null);

@@ -4,8 +4,8 @@ import { getPath } from "hono/utils/url";
 import type { Access, IssuedTicket } from "../auth/access.ts";
 import { tcpDialectPorts } from "../config/dialect-ports.ts";
 import type { Route } from "../dialects/dialect.ts";
-import { formatHost } from "../lib/host-name.ts";
 import { ProtocolError } from "../protocol/errors.ts";
+import { baseOf, portAddress, withAddresses } from "./addresses.ts";
 import type { Edge, Visit } from "./edge/edge.ts";
 import { addressOf, type GuardedEnv, guardRequests } from "./edge/guard.ts";
 import { guardPublicPages } from "./page-guard.ts";
@@ -49,7 +49,7 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[]): Routes
   app.use(guardRequests(host.edge, (path) => publicRoutes.includes(path) && !discreet.includes(path)));
   const guard = guardPublicPages({ access, publicRoutes, adminOnly: config.server.admin_only });
   app.get(FRONT_PAGE, guard(FRONT_PAGE), (c) => c.text(frontPage(c.env.visit)));
-  addPages(app, host, guard);
+  addPages(app, host, guard, withAddresses);
   app.post(TICKETS, (c) => answerTicket(access.issue(c.req.raw, addressOf(c.env.visit))));
   app.get(TICKETS, (c) => c.text("A ticket is the answer to a POST.\n", 405, { allow: "POST, OPTIONS" }));
   app.options(TICKETS, (c) => c.body(null, 204, { allow: "POST, OPTIONS" }));
@@ -96,11 +96,15 @@ function routePath(request: Request): string {
 function frontPageOf({ version, config }: RoutesHost, routes: readonly Route[], visit: Visit | ProtocolError): string {
   const isNative = ({ dialect }: Route): boolean => dialect === NATIVE;
   const streams = routes.filter(isNative).flatMap(({ paths }) => paths.map((path) => `  ws  ${path}`));
-  const base = baseOf(visit);
+  const base = baseOf(visit) ?? "";
   const others = routes
     .filter((route) => !isNative(route))
     .flatMap(({ dialect, paths }) => paths.map((path) => `  ${dialect}  ${base}${path}`));
-  others.push(...tcpDialectPorts(config).map(({ section, port }) => `  ${section}  ${portAddress(visit, port)}`));
+  others.push(
+    ...tcpDialectPorts(config).map(
+      ({ section, port }) => `  ${section}  ${portAddress(visit, port) ?? `TCP port ${port}`}`,
+    ),
+  );
   const pages = PAGES.map((path) => `  GET ${path}`);
   return [
     `Streamer ${version}\n`,
@@ -110,16 +114,4 @@ function frontPageOf({ version, config }: RoutesHost, routes: readonly Route[], 
     ...(others.length === 0 ? [] : [`Point clients of other services here:\n${others.join("\n")}\n`]),
     `About this server:\n${pages.join("\n")}\n`,
   ].join("\n");
-}
-
-/** Returns the address of a TCP port at the host that the client has used. */
-function portAddress(visit: Visit | ProtocolError, port: number): string {
-  if (visit instanceof ProtocolError || visit.host === undefined) return `TCP port ${port}`;
-  return `tcp://${formatHost({ host: visit.host.host, port: String(port) })}`;
-}
-
-/** Returns the address that the client has used, without a path, for WebSockets. */
-function baseOf(visit: Visit | ProtocolError): string {
-  if (visit instanceof ProtocolError || visit.host === undefined) return "";
-  return `${visit.tls ? "wss" : "ws"}://${formatHost(visit.host)}`;
 }

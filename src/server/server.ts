@@ -230,7 +230,7 @@ export class Server {
       admit: this.#options.admit ?? admitByToken(access, config.auth.public_routes, anonymous),
       unready: () => this.#readiness.unready(),
       unavailable: () => this.#readiness.refusal() ?? this.#sessions.full(),
-      overloaded: (opened) => this.#sessions.overloaded(opened),
+      refusal: (opened, caller) => this.#sessions.refusal(opened, caller),
       models: ({ limits }) => [...permittedModels(this.#served, limits).values()],
       claim: (caller) => this.#readiness.refusal() ?? this.#sessions.claim(caller),
       address: (request) => this.#doors?.address(request) ?? "",

@@ -90,7 +90,8 @@ export function refusalOf(
   route: Pick<Route, "refuse">,
   headers: Record<string, string> = {},
 ): Response {
-  const { retryable, retryAfterMs = RETRY_AFTER_MS, status = retryable ? 503 : 500 } = error.row;
+  // Errors of a start have no status of their own: usually it comes after the upgrade.
+  const { retryable, retryAfterMs = RETRY_AFTER_MS, status = retryable ? 503 : 400 } = error.row;
   const seconds = Math.ceil((error.retry_after_ms ?? retryAfterMs) / 1000);
   return Response.json(route.refuse(error), {
     status,

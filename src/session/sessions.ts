@@ -1,6 +1,7 @@
 import type { Opened } from "../dialects/dialect.ts";
 import type { Caller } from "../protocol/caller.ts";
 import { ProtocolError } from "../protocol/errors.ts";
+import { planRefusal } from "../stream/plan.ts";
 import type { Services } from "../stream/services.ts";
 import type { Accepted, Connection, Violation } from "./connection.ts";
 import type { Expired } from "./deadlines.ts";
@@ -55,10 +56,12 @@ export class Sessions {
     return this.#places.hasRoom() ? undefined : allInUse(this.#services.config.limits.max_sessions);
   }
 
-  /** Returns why a stream on a new connection could not begin now; undefined: it could. */
-  overloaded(opened: Opened): ProtocolError | undefined {
+  /** Returns why the first stream of a new connection could not begin now; undefined: as far as is known, it could. */
+  refusal(opened: Opened, { limits }: Caller): ProtocolError | undefined {
     const { admission, models } = this.#services;
-    return admission.refusal(firstDemand(opened, models), "upgrade");
+    const { start, pattern } = opened;
+    const refused = start && planRefusal(start, pattern, limits, this.#services);
+    return refused ?? admission.refusal(firstDemand(opened, models), "upgrade");
   }
 
   /** Returns a place for a session of this caller, or why it cannot open one now. */

@@ -90,6 +90,17 @@ export function planStream(start: Start, pattern: Pattern, caller: CallerLimits,
   };
 }
 
+/** Returns why a start would not be accepted; undefined: it would, if there is capacity. */
+export function planRefusal(...planned: Parameters<typeof planStream>): ProtocolError | undefined {
+  try {
+    planStream(...planned);
+    return undefined;
+  } catch (error) {
+    if (error instanceof ProtocolError) return error;
+    throw error;
+  }
+}
+
 /**
  * Milliseconds of audio that one channel may hold: what its pattern needs to keep, and the audio read ahead of the
  * model.

@@ -234,5 +234,5 @@ describe("with tokens", () => {
 test("the front page has the address to paste, and info the route", async () => {
   expect(await (await server.fetch("/")).text()).toContain(`assemblyai  ${server.url.replace("http", "ws")}/v3/ws`);
   const { dialects } = (await (await server.fetch("/api/v1/info")).json()) as { dialects: unknown[] };
-  expect(dialects).toContainEqual({ name: "assemblyai", paths: ["/v3/ws"] });
+  expect(dialects).toContainEqual(expect.objectContaining({ name: "assemblyai", paths: ["/v3/ws"] }));
 });

@@ -29,6 +29,12 @@ const UPGRADE = {
   "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
 };
 
+/** Returns a line of a file of tokens: one channel. */
+function lineOf(name: string, token: string): string {
+  const hash = hashToken(token).toString("hex");
+  return `${formatTokenLine({ name, hash, admin: false, channels: 1 })}\n`;
+}
+
 /** Returns status and body of a refused upgrade. */
 async function refused(of: InProcessServer, query: string, headers: Record<string, string> = {}) {
   const response = await of.fetch(`/v1/listen?${query}`, { headers: { ...UPGRADE, ...headers } });
@@ -107,6 +113,19 @@ describe("a conversation", () => {
     expect(client.messages.map(({ type }) => type)).toEqual(["Results", "UtteranceEnd", "Metadata"]);
   });
 
+  test("ends with its results, Metadata and close 1001 when the server is shut down", async () => {
+    await using stopping = await InProcessServer.start({ ...words, "limits.drain": "now" });
+    using client = await DeepgramClient.connect(stopping.url, QUERY);
+    // The last utterance is open.
+    client.audio(encode("s16", speech([1.2, 1])).subarray(0, -19_200));
+    await client.until("the first result", () => client.finals.length > 0);
+    await stopping.drain();
+    expect(await client.end()).toEqual({ code: 1001, reason: "" });
+    expect(client.finals).toHaveLength(2);
+    expect(client.messages.at(-1)).toMatchObject({ type: "Metadata", channels: 1 });
+    expect(stopping.logged("session_closed")).toMatchObject([{ code: 1001 }]);
+  });
+
   test("shows the model's fields where it has no text", async () => {
     await using simulated = await InProcessServer.start();
     using client = await DeepgramClient.connect(simulated.url, QUERY);
@@ -143,15 +162,15 @@ describe("a connection", () => {
 });
 
 describe("with tokens", () => {
-  const [token, other] = [newToken(), newToken()];
+  const [token, other, withdrawn] = [newToken(), newToken(), newToken()];
   let folder = "";
+  let file = "";
   let guarded: InProcessServer;
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "streamer-deepgram-"));
-    const file = join(folder, "tokens");
-    const hash = hashToken(token).toString("hex");
-    await writeFile(file, `${formatTokenLine({ name: "client", hash, admin: false })}\n`, { mode: 0o600 });
+    file = join(folder, "tokens");
+    await writeFile(file, lineOf("client", token) + lineOf("another", withdrawn), { mode: 0o600 });
     guarded = await InProcessServer.start({ ...words, "auth.tokens": file });
   });
 
@@ -165,6 +184,25 @@ describe("with tokens", () => {
     const answer = await refused(guarded, QUERY, { authorization: `Token ${other}` });
     expect(answer.slice(0, 2)).toEqual([401, "INVALID_AUTH"]);
     expect(JSON.stringify(answer)).not.toContain(other);
+  });
+
+  test("a connection that asks for more channels than its token has is refused before there is one", async () => {
+    const headers = { authorization: `Token ${token}` };
+    expect(await refused(guarded, `${QUERY}&channels=2`, headers)).toEqual([
+      400,
+      "INVALID_QUERY_PARAMETER",
+      "channels: found 2; allowed: at most 1, which is your limit",
+    ]);
+  });
+
+  test("a session whose token is withdrawn ends, and the next connection with it is refused", async () => {
+    using client = await DeepgramClient.connect(guarded.url, QUERY, ["token", withdrawn]);
+    client.audio(AUDIO.subarray(0, 3_200));
+    await writeFile(file, lineOf("client", token), { mode: 0o600 });
+    const { code, reason } = await client.end();
+    expect([code, reason]).toEqual([1008, "unauthorized: the token of this session is not valid any more"]);
+    const headers = { authorization: `Token ${withdrawn}` };
+    expect((await refused(guarded, QUERY, headers)).slice(0, 2)).toEqual([401, "INVALID_AUTH"]);
   });
 
   test.each(["Token", "token", "Bearer", "bearer"])("the header may have it as %s", async (scheme) => {
@@ -182,8 +220,14 @@ describe("with tokens", () => {
   );
 });
 
-test("the front page has the address to paste, and info the route", async () => {
-  expect(await (await server.fetch("/")).text()).toContain(`deepgram  ${server.url.replace("http", "ws")}/v1/listen`);
-  const { dialects } = (await (await server.fetch("/api/v1/info")).json()) as { dialects: unknown[] };
-  expect(dialects).toContainEqual({ name: "deepgram", paths: ["/v1/listen"] });
+test("the front page and info have the address to paste, by the name that the request has used", async () => {
+  const url = `${server.url.replace("http", "ws")}/v1/listen`;
+  expect(await (await server.fetch("/")).text()).toContain(`deepgram  ${url}`);
+  const dialectsAt = async (headers: Record<string, string>): Promise<unknown[]> => {
+    const info = (await (await server.fetch("/api/v1/info", { headers })).json()) as { dialects: unknown[] };
+    return info.dialects;
+  };
+  expect(await dialectsAt({})).toContainEqual({ name: "deepgram", paths: ["/v1/listen"], urls: [url] });
+  const named = { name: "deepgram", paths: ["/v1/listen"], urls: ["ws://localhost:80/v1/listen"] };
+  expect(await dialectsAt({ host: "localhost:80" })).toContainEqual(named);
 });

@@ -31,7 +31,7 @@ async function arrivalOf(url: string, settings: Settings = {}): Promise<Arrival 
         return new ProtocolError("unauthorized", "nobody is admitted");
       },
       unavailable: () => undefined,
-      overloaded: () => undefined,
+      refusal: () => undefined,
       models: () => [],
       claim: () => new ProtocolError("overloaded", "nobody gets a place"),
       refused: () => undefined,

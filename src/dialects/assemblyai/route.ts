@@ -1,6 +1,6 @@
 import type { Config } from "../../config/config.ts";
 import { ticketOf } from "../../protocol/credentials.ts";
-import { readRequest, type Request as ClientRequest } from "../../protocol/requests.ts";
+import { readStart, type Start } from "../../protocol/requests.ts";
 import { VAD_RANGES } from "../../protocol/vad-settings.ts";
 import { SUBPROTOCOL } from "../../protocol/version.ts";
 import type { Route, Traits } from "../dialect.ts";
@@ -47,6 +47,7 @@ export const assemblyai: Route = {
       dialect: "assemblyai",
       pattern: chosen.pattern,
       model,
+      start,
       traits: { ...foreignTraits(config), ...patienceFor(asked, config), binaryIsAudio: true },
       create: (session) => {
         const begun = performance.now();
@@ -58,19 +59,18 @@ export const assemblyai: Route = {
 };
 
 /** Throws ProtocolError: options are too large. */
-function startRequest(asked: Asked, { name, model, pattern }: ChosenModel, config: Config): ClientRequest {
+function startRequest(asked: Asked, { name, model, pattern }: ChosenModel, config: Config): Start {
   const { format, interims, language, vocabulary, prompt } = asked;
   const options = optionsFor(model, { language, vocabulary, prompt });
   const vad = pattern.usesVad ? vadSettings(asked, config.dialects.min_silence_ms) : {};
   const fields = {
-    request: "start",
     format,
     interim_results: interims,
     ...(name !== undefined && { model: name }),
     ...(options !== undefined && { options }),
     ...(Object.keys(vad).length > 0 && { vad }),
   };
-  return readRequest(fields, { maxChannels: config.limits.max_channels });
+  return readStart(fields, { maxChannels: config.limits.max_channels });
 }
 
 /** What is possible here of what a client asks for. @param leastSilenceMs that a client can get */

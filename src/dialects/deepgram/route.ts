@@ -2,7 +2,7 @@ import type { Config } from "../../config/config.ts";
 import { ticketOf } from "../../protocol/credentials.ts";
 import { type ErrorCode, ProtocolError } from "../../protocol/errors.ts";
 import type { AudioFormat } from "../../protocol/format.ts";
-import { MAX_OPTIONS_BYTES } from "../../protocol/requests.ts";
+import { MAX_OPTIONS_BYTES, readStart } from "../../protocol/requests.ts";
 import { VAD_RANGES } from "../../protocol/vad-settings.ts";
 import type { Input, Route } from "../dialect.ts";
 import { foreignTraits } from "../foreign-traits.ts";
@@ -22,8 +22,18 @@ const REFUSALS: Partial<Record<ErrorCode, string>> = {
   too_many_sessions: "TOO_MANY_REQUESTS",
   overloaded: "SERVICE_UNAVAILABLE",
   not_ready: "SERVICE_UNAVAILABLE",
+  model_unavailable: "SERVICE_UNAVAILABLE",
   draining: "SERVICE_UNAVAILABLE",
   internal: "INTERNAL_SERVER_ERROR",
+};
+
+/** The least that a WAV header can ask for, as long as nobody has seen it. */
+const USUAL_FORMAT: AudioFormat = {
+  channels: 1,
+  sample_rate: 16_000,
+  bit_depth: 16,
+  is_float: false,
+  encoding: "pcm",
 };
 
 /** What the value of a header can be. */
@@ -42,7 +52,8 @@ export const deepgram: Route = {
   }),
   refuse: ({ code, message }): Refusal => ({
     err_code: REFUSALS[code] ?? "INVALID_QUERY_PARAMETER",
-    err_msg: message,
+    // The field of a start is the parameter of the query.
+    err_msg: message.replace(/^format\./, ""),
     request_id: crypto.randomUUID(),
   }),
   open(_path, request, config, models = []) {
@@ -59,6 +70,7 @@ export const deepgram: Route = {
       dialect: "deepgram",
       pattern: chosen.pattern,
       model: chosen.model?.name,
+      start: readStart({ ...fields, format: format ?? USUAL_FORMAT }, { maxChannels: limits.max_channels }),
       traits: { ...foreignTraits(config), binaryIsAudio: false },
       create: (session) => new DeepgramDialect({ ...common, requestId: sessionUuid(session) }),
     };
@@ -70,7 +82,7 @@ function startFields(
   listen: Listen,
   { name, model, pattern }: ChosenModel,
   leastSilenceMs: Config["dialects"]["min_silence_ms"],
-): object {
+): Record<string, unknown> {
   const { interims, endpointing, language, vocabulary } = listen;
   const options = optionsFor(model, { language, vocabulary });
   if (options !== undefined && Buffer.byteLength(JSON.stringify(options)) > MAX_OPTIONS_BYTES) {

@@ -153,7 +153,7 @@ describe("a port over TCP", () => {
   test("is off unless it is configured, and refuses to share the port of another program", async () => {
     await using own = await serve();
     const info = (await own.server.info()) as unknown as { dialects: unknown[] };
-    expect(info.dialects).toContainEqual({ name: "wyoming", port: own.port });
+    expect(info.dialects).toContainEqual({ name: "wyoming", port: own.port, urls: [`tcp://127.0.0.1:${own.port}`] });
     const page = await (await own.server.fetch("/")).text();
     expect(page).toContain(`  wyoming  tcp://127.0.0.1:${own.port}\n`);
     await expect(InProcessServer.start({ "wyoming.port": own.port })).rejects.toThrow("cannot listen on 127.0.0.1");
