@@ -60,7 +60,7 @@ async function bodyItems(url: string): Promise<Item[]> {
     [`GET /metrics as ${OPEN_METRICS}`, `${openMetrics.status} ${openMetrics.headers.get("content-type")}`],
     ["GET /api/v1/health, body", health!],
     ["GET /api/v1/ready, body", ready!],
-    ...shape("GET /api/v1/info, body", JSON.parse(info!)),
+    ...shape("GET /api/v1/info, body", JSON.parse(info!.replaceAll(url.replace("http", "ws"), "ws://HOST"))),
   ];
 }
 
