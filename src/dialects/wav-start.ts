@@ -1,3 +1,4 @@
+import { recogniseForeign } from "../audio/foreign-kinds.ts";
 import { WavHeaderReader } from "../audio/wav-header.ts";
 import type { AudioFormat } from "../protocol/format.ts";
 
@@ -30,7 +31,10 @@ export class WavStart {
     if (result.status === "more") return result;
     const audio = this.#held;
     this.#held = [];
-    if (result.status === "error") return { status: "error", reason: result.reason };
+    if (result.status === "error") {
+      const kind = recogniseForeign(Buffer.concat(audio));
+      return { status: "error", reason: typeof kind === "object" ? `it is ${kind.name}` : result.reason };
+    }
     return { status: "format", format: result.header.format, audio };
   }
 }

@@ -8,6 +8,7 @@ import { serverMessageSchema } from "../../src/dialects/deepgram/messages.ts";
 import type { Dialect, Input, Message, Opened, Route } from "../../src/dialects/dialect.ts";
 import { ROUTES } from "../../src/dialects/dialects.ts";
 import { serverMessageSchema as openAiMessageSchema } from "../../src/dialects/openai/messages.ts";
+import { serverMessageSchema as speechmaticsMessageSchema } from "../../src/dialects/speechmatics/messages.ts";
 import { serverMessageSchema as voskMessageSchema } from "../../src/dialects/vosk/messages.ts";
 import { readEvent, writeEvent } from "../../src/dialects/wyoming/events.ts";
 import { wyoming } from "../../src/dialects/wyoming/port.ts";
@@ -152,6 +153,16 @@ const VOCABULARIES: Readonly<Record<string, Vocabulary>> = {
     utterances: { url: "http://localhost/v1/realtime?intent=transcription", finals: openAiFinals, isTimeless: true },
     check: (message) => void v.parse(openAiMessageSchema, JSON.parse(message)),
   },
+  speechmatics: {
+    route: ROUTES.find(({ dialect }) => dialect === "speechmatics") as Route,
+    url: "http://localhost/v2?jwt=any",
+    start: ['{"message":"StartRecognition","audio_format":{"type":"raw","encoding":"pcm_s16le","sample_rate":16000}}'],
+    wrongStart: '{"message":"StartRecognition","audio_format":{"type":"raw","encoding":"opus","sample_rate":16000}}',
+    stop: ['{"message":"EndOfStream","last_seq_no":1}'],
+    audio: binary,
+    utterances: { url: "http://localhost/v2", finals: speechmaticsFinals },
+    check: (message) => void v.parse(speechmaticsMessageSchema, JSON.parse(message)),
+  },
   line: {
     route: lineRoute,
     url: "http://localhost/line",
@@ -225,6 +236,15 @@ function openAiFinals(lines: readonly string[]): Final[] {
     // The answer to the commit that ends the conversation.
     if (message.usage.seconds === 0) return [];
     return [{ text: message.transcript, start: 0, end: message.usage.seconds }];
+  });
+}
+
+function speechmaticsFinals(lines: readonly string[]): Final[] {
+  return lines.flatMap((line) => {
+    const message = v.parse(speechmaticsMessageSchema, JSON.parse(line));
+    if (message.message !== "AddTranscript") return [];
+    const { start_time: start, end_time: end, transcript } = message.metadata;
+    return [{ text: transcript.trim(), start, end }];
   });
 }
 
@@ -305,6 +325,13 @@ const anything: fc.Arbitrary<Message> = fc.oneof(
       ),
       audio: fc.oneof(fc.base64String({ maxLength: 40 }), fc.anything()),
       event_id: fc.anything(),
+    })
+    .map(text),
+  fc
+    .record({
+      message: fc.constantFrom("StartRecognition", "EndOfStream", "ForceEndOfUtterance", "SetRecognitionConfig"),
+      audio_format: fc.anything(),
+      transcription_config: fc.anything(),
     })
     .map(text),
   fc.record({ config: fc.anything(), eof: fc.anything() }, { requiredKeys: [] }).map(text),

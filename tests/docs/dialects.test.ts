@@ -4,14 +4,29 @@ import * as v from "valibot";
 
 import { DIALECT_SETTINGS } from "../../src/config/dialect-settings.ts";
 import { WYOMING_SETTINGS } from "../../src/config/port-settings.ts";
-import { errorSchema, serverMessageSchema as assemblyAiMessageSchema } from "../../src/dialects/assemblyai/messages.ts";
-import { refusalSchema, serverMessageSchema } from "../../src/dialects/deepgram/messages.ts";
+import {
+  controlSchema as assemblyAiControlSchema,
+  errorSchema as assemblyAiErrorSchema,
+  serverMessageSchema as assemblyAiSchema,
+} from "../../src/dialects/assemblyai/messages.ts";
+import {
+  CONTROLS,
+  refusalSchema,
+  serverMessageSchema as deepgramSchema,
+} from "../../src/dialects/deepgram/messages.ts";
 import { ROUTES } from "../../src/dialects/dialects.ts";
 import {
   refusalSchema as openAiRefusalSchema,
-  serverMessageSchema as openAiMessageSchema,
+  serverMessageSchema as openAiSchema,
 } from "../../src/dialects/openai/messages.ts";
-import { serverMessageSchema as voskMessageSchema } from "../../src/dialects/vosk/messages.ts";
+import {
+  CONTROLS as SPEECHMATICS_CONTROLS,
+  serverMessageSchema as speechmaticsSchema,
+} from "../../src/dialects/speechmatics/messages.ts";
+import {
+  controlSchema as voskControlSchema,
+  serverMessageSchema as voskSchema,
+} from "../../src/dialects/vosk/messages.ts";
 import { readEvent } from "../../src/dialects/wyoming/events.ts";
 import { readDocuments } from "../support/documents.ts";
 
@@ -30,30 +45,32 @@ test("docs/dialects/README.md has every route, and every setting with its defaul
   }
 });
 
-test("the examples in docs/dialects/deepgram.md are messages that its clients can read", () => {
-  const examples = [...page("deepgram").matchAll(/^```json\n(.*?)^```/gms)].map(([, text = ""]) => JSON.parse(text));
-  expect(examples).toHaveLength(2);
-  for (const example of examples) v.parse(v.union([serverMessageSchema, refusalSchema]), example);
-});
+/** Throws unless an example is a message. */
+type Parse = (example: unknown) => unknown;
 
-test("the examples in docs/dialects/assemblyai.md are messages that its clients can read", () => {
-  const examples = [...page("assemblyai").matchAll(/^```json\n(.*?)^```/gms)].map(([, text = ""]) => JSON.parse(text));
-  expect(examples).toHaveLength(4);
-  for (const example of examples) v.parse(v.union([assemblyAiMessageSchema, errorSchema]), example);
-});
+const oneOf = (...schemas: readonly v.GenericSchema[]): Parse => {
+  return (example) => v.parse(v.union([...schemas]), example);
+};
 
-test("the examples in docs/dialects/openai.md are messages that its clients can read", () => {
-  const examples = [...page("openai").matchAll(/^```json\n(.*?)^```/gms)].map(([, text = ""]) => JSON.parse(text));
-  expect(examples).toHaveLength(2);
-  for (const example of examples) v.parse(v.union([openAiMessageSchema, openAiRefusalSchema]), example);
-});
+/** What the examples of each page are. Every page of a dialect has one, and examples. */
+const EXAMPLES: Readonly<Record<string, Parse>> = {
+  assemblyai: oneOf(assemblyAiSchema, assemblyAiErrorSchema, assemblyAiControlSchema),
+  deepgram: oneOf(deepgramSchema, refusalSchema, v.strictObject({ type: v.picklist(CONTROLS) })),
+  openai: oneOf(openAiSchema, openAiRefusalSchema),
+  speechmatics: oneOf(speechmaticsSchema, ...Object.values(SPEECHMATICS_CONTROLS)),
+  vosk: oneOf(voskSchema, v.strictObject(voskControlSchema.entries)),
+  wyoming: (example) => readEvent(JSON.stringify(example)),
+};
 
-test("the examples in docs/dialects/vosk.md are messages of its server, and those in wyoming.md events", () => {
-  const examples = [...page("vosk").matchAll(/^```json\n(.*?)^```/gms)].map(([, text = ""]) => JSON.parse(text));
-  expect(examples).toHaveLength(3);
-  for (const example of examples) v.parse(voskMessageSchema, example);
-  const [, event = ""] = /^```json\n(.*?)^```/ms.exec(page("wyoming")) ?? [];
-  expect(readEvent(JSON.stringify(JSON.parse(event)))).toMatchObject({ type: "transcript", data: { language: "en" } });
+const PAGES = documents.flatMap(({ path }) => /^docs\/dialects\/([a-z-]+)\.md$/.exec(path)?.[1] ?? []);
+
+test.each(PAGES)("the examples in docs/dialects/%s.md are messages of its clients and of its server", (name) => {
+  const parse = EXAMPLES[name] ?? (() => expect.unreachable(`EXAMPLES has nothing for docs/dialects/${name}.md`));
+  const fences = [...page(name).matchAll(/^```json\n(.*?)^```/gms)].map(([, text = ""]) => text);
+  expect(fences.length).toBeGreaterThan(0);
+  // Those in the text of the page may leave something out.
+  const spans = [...page(name).matchAll(/`(\{.*?\})`/g)].map(([, text = ""]) => text);
+  for (const example of [...fences, ...spans.filter((text) => !text.includes("…"))]) parse(JSON.parse(example));
 });
 
 test("docs/dialects/wyoming.md has every setting of its port with the default", () => {

@@ -16,6 +16,7 @@ import { Headroom } from "../../../src/capacity/headroom.ts";
 import { AssemblyAiDialect } from "../../../src/dialects/assemblyai/dialect.ts";
 import { DeepgramDialect } from "../../../src/dialects/deepgram/dialect.ts";
 import { OpenAiDialect } from "../../../src/dialects/openai/dialect.ts";
+import { SpeechmaticsDialect } from "../../../src/dialects/speechmatics/dialect.ts";
 import { StreamerDialect } from "../../../src/dialects/streamer.ts";
 import { VoskDialect } from "../../../src/dialects/vosk/dialect.ts";
 import { WyomingDialect } from "../../../src/dialects/wyoming/dialect.ts";
@@ -115,7 +116,15 @@ export const BOUNDARIES: Readonly<Record<string, readonly Class[]>> = {
   ],
   resume: [Checkpoints, Resumption, Snapshots, Track, TokenSealer, Keyring],
   admission: [Access, Refusals, Tokens, TokenFile, Tickets, UsedTickets, Edge, OwnNames],
-  dialect: [StreamerDialect, DeepgramDialect, OpenAiDialect, VoskDialect, WyomingDialect, AssemblyAiDialect],
+  dialect: [
+    StreamerDialect,
+    DeepgramDialect,
+    OpenAiDialect,
+    VoskDialect,
+    WyomingDialect,
+    AssemblyAiDialect,
+    SpeechmaticsDialect,
+  ],
   stream: [Stream, Channels, Channel, Feed, Intake, MemoryPlace, Memory, QuietTimer, StreamAdmission, Headroom],
   decoder: [Decoder, DecodeChain, WavScanner, ForeignScanner, LooksLike, AudioWarnings, Arena, Store],
   detector: [EnergyVad, EnergyDetector, FixedThreshold, Endpointer, QuietSpeech],
@@ -395,6 +404,11 @@ export const NOT_REACHED: Readonly<Record<string, readonly string[]>> = {
     "OpenAiDialect.write",
     "OpenAiDialect.endsAt",
     "OpenAiDialect.close",
+    "SpeechmaticsDialect.begin",
+    "SpeechmaticsDialect.read",
+    "SpeechmaticsDialect.write",
+    "SpeechmaticsDialect.endsAt",
+    "SpeechmaticsDialect.close",
     "FixedThreshold.push",
     "Access.principal",
     "Tokens.named",
