@@ -54,6 +54,32 @@ export async function fuzz(target: string, limits: FuzzLimits, keep: boolean): P
   return { ...ran, runs: Number(/^Done (\d+) runs/m.exec(ran.report)?.[1] ?? 0) };
 }
 
+/** Fuzzes targets, so many at a time. Returns what will become of each. */
+export function fuzzEach(
+  targets: readonly string[],
+  limits: FuzzLimits,
+  lanes: number,
+): ReadonlyMap<string, Promise<Fuzzed>> {
+  const results = new Map(targets.map((target) => [target, Promise.withResolvers<Fuzzed>()]));
+  const left = [...targets];
+  const lane = async (): Promise<void> => {
+    for (let target = left.shift(); target !== undefined; target = left.shift()) {
+      const { resolve, reject } = results.get(target)!;
+      await fuzz(target, limits, false).then(resolve, reject);
+    }
+  };
+  // Their objects are the same: compiled once, before the lanes need them.
+  const built = tools().objects([...targets.map(sourceOf), ...nativeSources()]);
+  void built.then(
+    () => Promise.all(Array.from({ length: lanes }, lane)),
+    (error: unknown) => {
+      for (const { reject } of results.values()) reject(error);
+    },
+  );
+  for (const { promise } of results.values()) promise.catch(() => {});
+  return new Map([...results].map(([target, { promise }]) => [target, promise]));
+}
+
 /**
  * Fuzzes all targets until they have made so many runs together, the slow ones first. Stops at the first finding.
  * @param limits of all together: runs, and seconds of each target
@@ -77,9 +103,13 @@ export async function fuzzAll(
   }
 }
 
+function sourceOf(target: string): string {
+  return join(nativeFolder, "fuzz", `${target}.c`);
+}
+
 async function fuzzTarget(target: string, { seconds, runs = -1 }: FuzzLimits, keep: boolean): Promise<Ran> {
   const toolchain = tools();
-  const objects = await toolchain.objects([join(nativeFolder, "fuzz", `${target}.c`), ...nativeSources()]);
+  const objects = await toolchain.objects([sourceOf(target), ...nativeSources()]);
   const program = await toolchain.program(target, objects, "-fsanitize=fuzzer");
   const corpus = join(nativeFolder, "fuzz", "corpus", target);
   const found = join(build, `${target}-found`);

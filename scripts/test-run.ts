@@ -1,6 +1,6 @@
 // One run of `bun test`, counted by its JUnit report and its exit code.
 
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -19,6 +19,8 @@ export interface TestRunOptions {
   readonly files?: readonly string[];
   /** Files that run at a time, each in a process of its own. */
   readonly parallel?: number;
+  /** Returns milliseconds that a file of `files` takes, about: of several at a time, the longest begin first. */
+  readonly expectedMs?: (file: string) => number;
   /** Where the output of the tests goes: a number is a descriptor. */
   readonly output?: "inherit" | "ignore" | number;
   /** Variables besides those of this process. */
@@ -39,12 +41,18 @@ const TEST_LIMIT_MS = 300_000;
  * failure.
  */
 export async function runTests(root: string, options: TestRunOptions = {}): Promise<TestRun> {
-  const { files, parallel = 1, output = "inherit", env, limitMs = LIMIT_MS, signal } = options;
+  const { files, parallel = 1, expectedMs, output = "inherit", env, limitMs = LIMIT_MS, signal } = options;
   const folder = await mkdtemp(join(tmpdir(), "streamer-tests-"));
   try {
     const report = join(folder, "junit.xml");
     const flags = [`--timeout=${TEST_LIMIT_MS}`, "--reporter=junit", `--reporter-outfile=${report}`];
     if (parallel > 1) flags.push(`--parallel=${parallel}`);
+    if (parallel > 1 && files !== undefined && expectedMs !== undefined) {
+      const timings = join(folder, "timings.json");
+      const all = Object.fromEntries(files.map((file) => [file, expectedMs(file)]));
+      await writeFile(timings, JSON.stringify({ version: 1, files: all }));
+      flags.push(`--timings=${timings}`);
+    }
     // The command line overrides the patterns of bunfig.toml; this one matches nothing.
     const chosen = files === undefined ? [] : ["--path-ignore-patterns=-", ...files.map((file) => `./${file}`)];
     const child = Bun.spawn([process.execPath, "test", ...flags, ...chosen], {

@@ -53,6 +53,22 @@ describe.each([1, 2])("a run of the tests, %i at a time,", (parallel) => {
     expect(problems).toHaveLength(1);
   });
 
+  test("begins with the files that take long, if it is known which", async () => {
+    const root = await mkdtemp(join(folder, "project "));
+    const files = ["tests/a.test.ts", "tests/b.test.ts", "tests/c.test.ts"];
+    const noted = join(root, "begun.txt");
+    for (const file of files) {
+      const text = `require("fs").appendFileSync(${JSON.stringify(noted)}, "${file}\\n"); await Bun.sleep(300);`;
+      await Bun.write(join(root, file), one(text));
+    }
+    const expectedMs = (file: string): number => (file === "tests/c.test.ts" ? 9_000 : 1_000);
+    const run = await runTests(root, { files, output: "ignore", parallel, expectedMs });
+    expect(run).toMatchObject({ passed: 3, failed: 0 });
+    // One at a time, the order makes no difference.
+    const first = (await Bun.file(noted).text()).split("\n").slice(0, parallel);
+    if (parallel > 1) expect(first).toContain("tests/c.test.ts");
+  });
+
   test("is a failure when there are no tests", async () => {
     expect(await run()).toMatchObject({ passed: 0, failed: 1 });
     expect(await run("export {};")).toMatchObject({ passed: 0, failed: 1 });

@@ -4,6 +4,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { root } from "./documents.ts";
+import { exclusively } from "./exclusively.ts";
 import { reportMissing } from "./requirements.ts";
 
 /** Packages of some 60 MB the first time. */
@@ -19,25 +20,27 @@ export async function pythonPackages(requirements: string, withDependencies = fa
   const name = createHash("sha256").update(requirements).digest("hex").slice(0, 12);
   const scope = withDependencies ? [] : ["--no-deps"];
   const folder = join(root, "node_modules", ".cache", `python-${name}`);
-  // Written last: without it, an installation was interrupted.
-  const done = join(folder, "installed.txt");
-  if (existsSync(done)) return folder;
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
-  const list = join(folder, "requirements.txt");
-  await writeFile(list, requirements);
-  const pip = [join(folder, "bin", "python"), "-m", "pip", "--disable-pip-version-check", "--no-input"];
-  for (const command of [
-    ["python3", "-m", "venv", folder],
-    [...pip, "install", "--quiet", ...scope, "--only-binary=:all:", "--requirement", list],
-  ]) {
-    const problem = await run(command);
-    if (problem === undefined) continue;
-    reportMissing(`the packages ${requirements.trim().replaceAll("\n", ", ")} cannot be installed: ${problem}`);
-    return undefined;
-  }
-  await writeFile(done, requirements);
-  return folder;
+  return await exclusively(`${folder}.lock`, async () => {
+    // Written last: without it, an installation was interrupted.
+    const done = join(folder, "installed.txt");
+    if (existsSync(done)) return folder;
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(folder, { recursive: true });
+    const list = join(folder, "requirements.txt");
+    await writeFile(list, requirements);
+    const pip = [join(folder, "bin", "python"), "-m", "pip", "--disable-pip-version-check", "--no-input"];
+    for (const command of [
+      ["python3", "-m", "venv", folder],
+      [...pip, "install", "--quiet", ...scope, "--only-binary=:all:", "--requirement", list],
+    ]) {
+      const problem = await run(command);
+      if (problem === undefined) continue;
+      reportMissing(`the packages ${requirements.trim().replaceAll("\n", ", ")} cannot be installed: ${problem}`);
+      return undefined;
+    }
+    await writeFile(done, requirements);
+    return folder;
+  });
 }
 
 /** Returns the reason why a command has failed. */

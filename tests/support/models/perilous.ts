@@ -138,11 +138,10 @@ class Perilous implements Model<object> {
   }
 }
 
-/** Allocates until the process has no address space left. */
+/** Allocates until the process has no address space left. An array for which there is no room would be an error only. */
 function exhaustMemory(): void {
   limitMemory(64 * 1024 * 1024);
-  const kept: unknown[] = [];
-  for (;;) kept.push(Array.from({ length: 1000 }, (_, i) => ({ i, kept: [i] })));
+  for (let kept: unknown; ;) kept = { kept, a: 1, b: 2, c: 3, d: 4, e: 5, f: 6, g: 7, h: 8, i: 9, j: 10, k: 11, l: 12 };
 }
 
 /** Limits the address space to so many bytes more than it has. */
