@@ -163,7 +163,7 @@ export const serverMessageSchema = v.variant("type", [
   event(`${TRANSCRIPTION}.failed`, { item_id: itemId, content_index: v.literal(0), error: v.strictObject(fault) }),
   event("error", { error: v.strictObject({ ...fault, event_id: v.nullable(v.string()) }) }),
 ]);
-type Numbered = v.InferOutput<typeof serverMessageSchema>;
+export type Numbered = v.InferOutput<typeof serverMessageSchema>;
 
 /** A message without its number. */
 export type ServerMessage = Numbered extends infer Each
