@@ -27,12 +27,15 @@ interface SpeechEvent {
   readonly alternatives: readonly { readonly text: string; readonly start: number; readonly end: number }[];
 }
 
-/** What an agent gets through a plug-in while these seconds of speech are sent. */
-async function converse(plugin: "deepgram" | "assemblyai", seconds: readonly number[]): Promise<SpeechEvent[]> {
+/**
+ * What an agent gets through a plug-in while these seconds of speech are sent.
+ * @param more after how many final transcripts it leaves, where the stream does not end by itself
+ */
+async function converse(plugin: string, seconds: readonly number[], ...more: string[]): Promise<SpeechEvent[]> {
   const audio = join(folder, `${plugin}.raw`);
   await writeFile(audio, encode("s16", speech(seconds)));
   const program = join(clients, "livekit_client.py");
-  const command = [join(python ?? "", "bin", "python"), program, plugin, new URL(server.url).host, audio];
+  const command = [join(python ?? "", "bin", "python"), program, plugin, new URL(server.url).host, audio, ...more];
   return await linesOf<SpeechEvent>(command, { mayFail: false });
 }
 
@@ -66,5 +69,21 @@ describe("LiveKit Agents with its plug-in for AssemblyAI", () => {
     expect(first?.start ?? 0).toBeGreaterThan(0.5);
     expect(first?.end ?? 0).toBeLessThan(second?.start ?? 0);
     expect(server.logged("session_closed").at(-1)).toMatchObject({ code: 1000 });
+  });
+});
+
+describe("LiveKit Agents with its plug-in for OpenAI's Realtime API", () => {
+  testWith(python)("gets the start and the end of speech, interims and a final of each utterance", async () => {
+    const events = await converse("openai", [1.5, 1.2], "2");
+    const kinds = events.map(({ event }) => event).filter((event) => event !== "recognition_usage");
+    expect(kinds).toContain("interim_transcript");
+    const others = kinds.filter((kind) => kind !== "interim_transcript");
+    const utterance = ["start_of_speech", "end_of_speech", "final_transcript"];
+    expect(others).toEqual([...utterance, ...utterance]);
+    const finals = events.filter(({ event }) => event === "final_transcript");
+    expect(finals.map(({ alternatives }) => alternatives[0]?.text)).toEqual(["turn left here", "turn left here"]);
+    // The session that it opens, and the settings that it sends at once, are one stream each.
+    expect(server.logged("session_opened").at(-1)).toMatchObject({ dialect: "openai" });
+    expect(server.logged("session_closed").at(-1)).toMatchObject({ streams: 2 });
   });
 });

@@ -144,7 +144,9 @@ function checkConversation(seen: readonly Seen[]): void {
   const error = messages.find((message) => message.type === "error");
   expect(error).toMatchObject({ error: { code: "input_audio_buffer_commit_empty", event_id: "nothing" } });
   for (const { item_id } of completed as { item_id: string }[]) {
-    const said = messages.flatMap((message) => ("delta" in message && message.item_id === item_id ? message.delta : []));
+    const said = messages.flatMap((message) =>
+      "delta" in message && message.item_id === item_id ? message.delta : [],
+    );
     const transcript = completed.find((message) => "item_id" in message && message.item_id === item_id);
     expect(transcript).toMatchObject({ transcript: said.join("") });
   }

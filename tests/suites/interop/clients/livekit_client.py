@@ -1,6 +1,6 @@
-"""A conversation through a plug-in of LiveKit Agents, unmodified. Usage: deepgram|assemblyai ADDRESS AUDIO
+"""A conversation through a plug-in of LiveKit Agents, unmodified. Usage: deepgram|assemblyai|openai ADDRESS AUDIO [FINALS]
 
-Prints the events of its stream, as lines of JSON.
+Prints the events of its stream, as lines of JSON, up to so many final transcripts, if the stream does not end by itself.
 """
 
 import asyncio
@@ -9,12 +9,14 @@ import sys
 
 import aiohttp
 from livekit import rtc
+from livekit.agents import utils
 
 RATE = 16000
 # Bytes of a frame: 50 ms of 16 bit.
 FRAME = 1600
 
 plugin, address, path = sys.argv[1:4]
+finals = int(sys.argv[4]) if len(sys.argv) > 4 else None
 with open(path, "rb") as file:
     audio = file.read()
 
@@ -29,11 +31,16 @@ def recogniser(session):
         from livekit.plugins import assemblyai
 
         return assemblyai.STT(api_key="any", base_url=f"ws://{address}", http_session=session)
+    if plugin == "openai":
+        from livekit.plugins import openai
+
+        return openai.STT(use_realtime=True, model="gpt-4o-transcribe", api_key="any", base_url=f"http://{address}/v1")
     raise ValueError(f"plugin: found {plugin}")
 
 
 async def main():
-    async with aiohttp.ClientSession() as session:
+    # That of an agent, for a plug-in that takes none.
+    async with aiohttp.ClientSession() as session, utils.http_context.open():
         engine = recogniser(session)
         stream = engine.stream()
 
@@ -48,12 +55,18 @@ async def main():
             stream.end_input()
 
         task = asyncio.create_task(feed())
+        left = finals or -1
         async for event in stream:
             alternatives = [
                 {"text": each.text, "start": each.start_time, "end": each.end_time} for each in event.alternatives
             ]
             print(json.dumps({"event": event.type.value, "alternatives": alternatives}), flush=True)
+            left -= event.type.value == "final_transcript"
+            if left == 0:
+                break
         await task
+        await stream.aclose()
+        await engine.aclose()
 
 
 asyncio.run(main())
