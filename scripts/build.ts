@@ -1,10 +1,11 @@
-// Builds the native library and the executable `./streamer`, which contains it. Each is rebuilt only when its inputs
+// Builds the native library, the console and the executable `./streamer`, which contains both. Each is rebuilt only when its inputs
 // have changed.
 
 import { createHash } from "node:crypto";
 import { chmod, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 
+import { buildConsole } from "./console.ts";
 import { buildNative } from "./native.ts";
 
 const root = join(import.meta.dir, "..");
@@ -16,7 +17,7 @@ async function inputs(): Promise<string[]> {
   const sources = await readdir(join(root, "src"), { recursive: true, withFileTypes: true });
   return [
     ...sources.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name)),
-    ...["package.json", "bun.lock", "tsconfig.json", "scripts/build.ts", "native/build/libstreamer_audio.so"].map(
+    ...["package.json", "bun.lock", "tsconfig.json", "scripts/build.ts", "scripts/console.ts", "native/build/libstreamer_audio.so"].map(
       (path) => join(root, path),
     ),
   ].sort();
@@ -44,7 +45,7 @@ async function describe(inputsHash: string): Promise<string | undefined> {
  * a folder of its own and renames the result.
  */
 export async function buildExecutable(): Promise<string> {
-  await buildNative();
+  await Promise.all([buildNative(), buildConsole()]);
   const inputsHash = await fingerprint();
   const recorded = Bun.file(stamp);
   if ((await recorded.exists()) && (await recorded.text()) === (await describe(inputsHash))) return executable;

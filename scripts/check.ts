@@ -16,6 +16,7 @@ export interface Check {
 const CHECKS: readonly Check[] = [
   { name: "formatting", command: [bun, "fmt", "--check", "--no-script"], repair: "bun run fmt" },
   { name: "types", command: [bun, "check", "--no-script"] },
+  { name: "types of the console", command: [bun, "check", "--no-script", "-p", "src/console"] },
   { name: "lint", command: [bun, "--bun", "node_modules/.bin/oxlint"] },
   { name: "unused code", command: [bun, "--bun", "node_modules/.bin/knip", "--no-progress"] },
   { name: "links", command: [bun, "test", "./tests/docs/links.test.ts"] },

@@ -1,5 +1,6 @@
-// Runs before `bun test`, so that the tests use the current C sources.
+// Runs before `bun test`, so that the tests use the current sources of the native library and of the console.
 
+import { buildConsole } from "./console.ts";
 import { buildNative } from "./native.ts";
 
-await buildNative();
+await Promise.all([buildNative(), buildConsole()]);

@@ -27,12 +27,14 @@ const NOT_READ_CLOSE = 3008;
  * WebSocket API hides the status and the body of a refusal.
  */
 export async function connect(url: string | URL, start: StartFields, options: ConnectOptions = {}): Promise<Client> {
-  const { signal, tls, credentials: { token, ticket } = {}, protocols = [SUBPROTOCOL] } = options;
-  const headers = token === undefined ? options.headers : { ...options.headers, ...authorization(token) };
-  const offered = ticket === undefined ? protocols : [...protocols, ticketProtocol(ticket)];
-  const socketOptions = { protocols: offered, headers, tls };
-  const open = (given: AbortSignal | undefined) => openSocket(url, { ...socketOptions, signal: given });
-  const client = new Client(await open(signal), { ...options, open });
+  const { tls, credentials = {}, protocols = [SUBPROTOCOL] } = options;
+  const open = async (signal: AbortSignal | undefined): Promise<WebSocket> => {
+    const { token, ticket } = typeof credentials === "function" ? await credentials() : credentials;
+    const headers = token === undefined ? options.headers : { ...options.headers, ...authorization(token) };
+    const offered = ticket === undefined ? protocols : [...protocols, ticketProtocol(ticket)];
+    return openSocket(url, { protocols: offered, headers, tls, signal });
+  };
+  const client = new Client(await open(options.signal), { ...options, open });
   client.start(start);
   return client;
 }

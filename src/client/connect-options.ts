@@ -15,8 +15,11 @@ export interface ConnectOptions extends Pick<SocketOptions, "tls"> {
   readonly protocols?: readonly string[];
   /** Headers of the upgrade request. Bun's WebSocket can set them, a browser's cannot. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** A token, sent as a header, or a ticket (`POST /api/v1/tickets`), sent as a subprotocol, as browsers can. */
-  readonly credentials?: Credentials;
+  /**
+   * A token, sent as a header, or a ticket (`POST /api/v1/tickets`), sent as a subprotocol, as browsers can. A function
+   * is asked for each connection, so that a stream can be resumed with another ticket.
+   */
+  readonly credentials?: Credentials | (() => Promise<Credentials>);
   /** The clock for `ReceivedEvent.receivedMs`, in milliseconds; default `performance.now`. */
   readonly now?: () => number;
   /** Default MAX_BUFFERED_BYTES. */
@@ -28,7 +31,7 @@ export interface ConnectOptions extends Pick<SocketOptions, "tls"> {
   /**
    * Longest time, in milliseconds, to go on with a stream at this URL after its connection is lost, if the server can
    * resume streams; 0: a stream ends with its connection, and checkpoints are events as others. Default RESUME_MS. A
-   * ticket is for one connection: with it, streams are not resumed.
+   * ticket is for one connection: with it alone, streams are not resumed.
    */
   readonly resumeMs?: number;
   /** Most bytes of audio that are kept for that. Default MAX_KEPT_BYTES. */

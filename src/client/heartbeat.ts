@@ -1,3 +1,7 @@
+interface Pinging {
+  ping(): void;
+}
+
 /** The control frames of a connection that show that its peer is alive (RFC 6455, sections 5.5.2 and 5.5.3). */
 export class Heartbeat {
   #socket: WebSocket;
@@ -23,6 +27,6 @@ export class Heartbeat {
 
   /** Sends a ping, which every server answers when it reads it. Bun's WebSocket can; a browser's cannot. */
   ping(): void {
-    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping();
+    if (this.#socket.readyState === WebSocket.OPEN) (this.#socket as Partial<Pinging>).ping?.();
   }
 }

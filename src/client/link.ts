@@ -84,7 +84,8 @@ export class Link {
   start(fields: StartFields): void {
     if (this.#recovering !== undefined) throw new Error("a stream is being resumed: another one cannot start");
     const { resumeMs = RESUME_MS, maxKeptBytes, credentials } = this.#options;
-    const canResume = resumeMs > 0 && credentials?.ticket === undefined;
+    const isForOne = typeof credentials === "object" && credentials.ticket !== undefined;
+    const canResume = resumeMs > 0 && !isForOne;
     this.#stream = canResume ? new ResumableStream(maxKeptBytes) : undefined;
     this.#fields = fields;
     this.#sendStart({});

@@ -6,6 +6,7 @@ import { tcpDialectPorts } from "../config/dialect-ports.ts";
 import type { Route } from "../dialects/dialect.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { baseOf, portAddress, withAddresses } from "./addresses.ts";
+import { CONSOLE_PATHS, ConsoleFiles, wantsPage } from "./console.ts";
 import type { Edge, Visit } from "./edge/edge.ts";
 import { addressOf, type GuardedEnv, guardRequests } from "./edge/guard.ts";
 import { guardPublicPages } from "./page-guard.ts";
@@ -48,13 +49,18 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[]): Routes
   const discreet = [FRONT_PAGE, ...PROBES];
   app.use(guardRequests(host.edge, (path) => publicRoutes.includes(path) && !discreet.includes(path)));
   const guard = guardPublicPages({ access, publicRoutes, adminOnly: config.server.admin_only });
-  app.get(FRONT_PAGE, guard(FRONT_PAGE), (c) => c.text(frontPage(c.env.visit)));
+  const consoleFiles = new ConsoleFiles();
+  app.get(FRONT_PAGE, guard(FRONT_PAGE), async (c) => {
+    if (wantsPage(c.req.raw)) return consoleFiles.page(c);
+    return c.text(frontPage(c.env.visit), 200, { vary: "Accept" });
+  });
+  consoleFiles.add(app, guard, FRONT_PAGE);
   addPages(app, host, guard, withAddresses);
   app.post(TICKETS, (c) => answerTicket(access.issue(c.req.raw, addressOf(c.env.visit))));
   app.get(TICKETS, (c) => c.text("A ticket is the answer to a POST.\n", 405, { allow: "POST, OPTIONS" }));
   app.options(TICKETS, (c) => c.body(null, 204, { allow: "POST, OPTIONS" }));
   // A health check of HAProxy is OPTIONS by default.
-  const paths = [FRONT_PAGE, ...PAGES, ...routes.flatMap((route) => route.paths)];
+  const paths = [FRONT_PAGE, ...CONSOLE_PATHS, ...PAGES, ...routes.flatMap((route) => route.paths)];
   app.on("OPTIONS", paths, (c) => c.body(null, 204, ALLOW));
   for (const path of paths)
     app.all(path, (c) => c.text(`${c.req.method} is not possible here; ${METHODS} are.\n`, 405, ALLOW));

@@ -1,0 +1,3 @@
+import { ConsoleApp } from "./app.ts";
+
+new ConsoleApp().start();

@@ -1,0 +1,243 @@
+import type { ReceivedEvent } from "../../client/event-reader.ts";
+import { LedgerCheck } from "../../client/ledger.ts";
+import { type ErrorEvent, RESERVED_FIELDS, type Started, type Stopped, type Warning } from "../../protocol/events.ts";
+
+/** Most results that are kept. The oldest go first. */
+export const MAX_RESULTS = 5_000;
+
+/** Where the time of a result went, milliseconds. */
+export interface ResultTiming {
+  /** From the last sample of speech, as it was sent, to the result; undefined: the audio was not sent as it is spoken. */
+  readonly latencyMs: number | undefined;
+  /** In the queue, and in the model; undefined: the server has not said. */
+  readonly queueMs: number | undefined;
+  readonly computeMs: number | undefined;
+}
+
+/** What the model said about a span, or why it did not. Times are seconds since the first sample of the recording. */
+export interface Result {
+  readonly id: number;
+  readonly channel: number;
+  readonly start: number;
+  readonly end: number;
+  /** False: another result of this utterance follows, which replaces it. */
+  readonly isFinal: boolean;
+  /** What a recogniser said. */
+  readonly text: string | undefined;
+  /** The other fields of the output. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly audio: { readonly samples: Float32Array<ArrayBuffer>; readonly sampleRate: number } | undefined;
+  readonly timing: ResultTiming;
+  /** The span has no result. */
+  readonly error: string | undefined;
+}
+
+/** A stretch of speech, as the server decided it. */
+export interface Speech {
+  readonly start: number;
+  /** Undefined: it goes on. */
+  end: number | undefined;
+}
+
+/** The account of one stream, and what is wrong with it. */
+export interface Account {
+  readonly stopped: Stopped;
+  /** Hz, of the model. */
+  readonly modelRate: number;
+  readonly problems: readonly string[];
+}
+
+/** The sent audio, as far as results are measured by it. */
+export interface SentAudio {
+  /** When the sample at this time of the recording was sent, on the clock of `ReceivedEvent`; undefined: not known. */
+  sentAt(seconds: number): number | undefined;
+}
+
+/** What the record tells a view that has changed. */
+export interface RecordListener {
+  result(result: Result): void;
+  /** A result was replaced by another one, or is gone. */
+  removed(id: number): void;
+  notice(event: ErrorEvent | Warning): void;
+  account(account: Account): void;
+}
+
+/** One stream of a recording: a change of settings starts another one. */
+interface Part {
+  /** Where it begins, seconds. */
+  readonly start: number;
+  readonly bytes: () => number;
+  readonly channels: number;
+  readonly sampleRate: number;
+}
+
+/**
+ * Everything that is said about one recording, in one or several streams: a change of the settings in the middle starts
+ * the next stream, whose times are moved behind those before.
+ */
+export class Recording {
+  readonly #listener: RecordListener;
+  readonly #sent: SentAudio;
+  /** Streams that have been asked for and have not started, the oldest first. */
+  readonly #asked: Part[] = [];
+  readonly #results = new Map<number, Result>();
+  readonly #speech = new Map<number, Speech[]>();
+  /** Ids of the results that the next one of their channel replaces. */
+  readonly #interims = new Map<number, number>();
+  #part: Part | undefined;
+  #started: Started | undefined;
+  #ledger: LedgerCheck | undefined;
+  #nextId = 0;
+  /** The connection was replaced: interims may be missing. */
+  isResumed = false;
+
+  constructor(sent: SentAudio, listener: RecordListener) {
+    this.#sent = sent;
+    this.#listener = listener;
+  }
+
+  /** The reply to the last start; undefined: none has come. */
+  get started(): Started | undefined {
+    return this.#started;
+  }
+
+  /** In the order of their end. */
+  get results(): Result[] {
+    return [...this.#results.values()].sort((a, b) => a.end - b.end || a.channel - b.channel);
+  }
+
+  speech(channel: number): readonly Speech[] {
+    return this.#speech.get(channel) ?? [];
+  }
+
+  /** A start is sent. */
+  asked(part: Part): void {
+    this.#asked.push(part);
+  }
+
+  /** Takes the next event of the server. */
+  add(received: ReceivedEvent): void {
+    const { event } = received;
+    this.#ledger?.add(event);
+    switch (event.type) {
+      case "started":
+        this.#part = this.#asked.shift();
+        this.#started = event;
+        this.#ledger = new LedgerCheck(event.sample_rate);
+        return;
+      case "active":
+        this.#speechOf(event.channel).push({ start: this.#moved(event.time), end: undefined });
+        return;
+      case "inactive": {
+        const last = this.#speechOf(event.channel).at(-1);
+        if (last !== undefined) last.end = this.#moved(event.time);
+        return;
+      }
+      case "segment":
+      case "data":
+        return this.#addResult(received, event);
+      case "stopped":
+        return this.#stop(event);
+      case "error":
+        return this.#addError(event);
+      case "warning":
+        return this.#listener.notice(event);
+      default:
+    }
+  }
+
+  #moved(time: number): number {
+    return (this.#part?.start ?? 0) + time;
+  }
+
+  #speechOf(channel: number): Speech[] {
+    const found = this.#speech.get(channel) ?? [];
+    this.#speech.set(channel, found);
+    return found;
+  }
+
+  #addResult(received: ReceivedEvent, event: Extract<ReceivedEvent["event"], { type: "segment" | "data" }>): void {
+    const fields = Object.fromEntries(Object.entries(event).filter(([name]) => !RESERVED_FIELDS.includes(name)));
+    const { text, ...others } = fields;
+    const isSpan = event.type === "segment";
+    const end = isSpan ? this.#moved(event.end_time) : this.#lastEnd(event.channel);
+    const start = isSpan ? this.#moved(event.start_time) : end;
+    const isFinal = !isSpan || event.is_final !== false;
+    const timing = isSpan ? event.timing : undefined;
+    const sampleRate = event.audio?.sample_rate;
+    this.#replace({
+      channel: event.channel,
+      start,
+      end,
+      isFinal,
+      text: typeof text === "string" ? text : undefined,
+      fields: typeof text === "string" || text === undefined ? others : fields,
+      audio: received.audio && sampleRate ? { samples: received.audio, sampleRate } : undefined,
+      timing: {
+        latencyMs: isFinal ? this.#latency(event.channel, start, end, received.receivedMs) : undefined,
+        queueMs: timing?.queue_ms,
+        computeMs: timing?.infer_ms,
+      },
+      error: undefined,
+    });
+  }
+
+  #addError(event: ErrorEvent): void {
+    const { channel, start_time: start, end_time: end } = event;
+    if (event.fatal || start === undefined || end === undefined || channel === undefined) {
+      // Without a stream that has started, it is the refusal of one.
+      if (this.#asked.length > 0 && channel === undefined) this.#asked.shift();
+      return this.#listener.notice(event);
+    }
+    this.#replace({
+      channel,
+      start: this.#moved(start),
+      end: this.#moved(end),
+      isFinal: true,
+      text: undefined,
+      fields: {},
+      audio: undefined,
+      timing: { latencyMs: undefined, queueMs: undefined, computeMs: undefined },
+      error: event.message,
+    });
+  }
+
+  /** Adds a result in the place of the interim before it. */
+  #replace(added: Omit<Result, "id">): void {
+    const interim = this.#interims.get(added.channel);
+    const replaces = interim !== undefined && this.#results.has(interim);
+    const result = { ...added, id: replaces ? interim : this.#nextId++ };
+    if (added.isFinal) this.#interims.delete(added.channel);
+    else this.#interims.set(added.channel, result.id);
+    this.#results.set(result.id, result);
+    this.#listener.result(result);
+    if (this.#results.size <= MAX_RESULTS) return;
+    const [oldest] = this.#results.keys();
+    this.#results.delete(oldest!);
+    this.#listener.removed(oldest!);
+  }
+
+  /** Measured from the last sample of speech in the span, or else from the end of the span. */
+  #latency(channel: number, start: number, end: number, receivedMs: number): number | undefined {
+    const last = this.speech(channel).findLast((each) => each.end !== undefined && each.end > start && each.end <= end);
+    const sent = this.#sent.sentAt(last?.end ?? end);
+    return sent === undefined ? undefined : Math.max(0, receivedMs - sent);
+  }
+
+  #lastEnd(channel: number): number {
+    return Math.max(0, ...[...this.#results.values()].filter((each) => each.channel === channel).map(({ end }) => end));
+  }
+
+  #stop(stopped: Stopped): void {
+    // An interim that was not followed by a final is no result.
+    for (const id of this.#interims.values()) {
+      if (this.#results.delete(id)) this.#listener.removed(id);
+    }
+    this.#interims.clear();
+    if (this.#part === undefined || this.#started === undefined || this.#ledger === undefined) return;
+    const { bytes, channels, sampleRate } = this.#part;
+    const modelRate = this.#started.sample_rate;
+    const sent = { bytes: bytes(), frameBytes: 2 * channels, channels, sampleRate, modelRate, isResumed: this.isResumed };
+    this.#listener.account({ stopped, modelRate, problems: this.#ledger.problems(stopped, sent) });
+  }
+}

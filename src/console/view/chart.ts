@@ -1,0 +1,88 @@
+import uPlot from "uplot";
+
+import { color, make } from "./dom.ts";
+
+/** One curve. */
+export interface Curve {
+  readonly label: string;
+  /** Name of a color of the style sheet. */
+  readonly color: string;
+}
+
+export interface ChartOptions {
+  readonly title: string;
+  readonly unit: string;
+  readonly curves: readonly Curve[];
+  /** The x axis has seconds of a recording; default: times of the day. */
+  readonly isRecording?: boolean;
+  /** Digits behind the point. */
+  readonly digits?: number;
+}
+
+const HEIGHT_PX = 130;
+
+/** A line chart of values over time. */
+export class Chart {
+  readonly element: HTMLElement;
+  readonly #options: ChartOptions;
+  readonly #place = make("div", { attributes: { role: "img" } });
+  readonly #latest = make("figcaption");
+  #plot: uPlot | undefined;
+  #data: (number | null)[][];
+
+  constructor(options: ChartOptions) {
+    this.#options = options;
+    this.#data = [[], ...options.curves.map(() => [])];
+    this.element = make("figure", { className: "chart" }, this.#latest, this.#place);
+    new ResizeObserver(() => this.#resize()).observe(this.#place);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#rebuild());
+  }
+
+  /** @param data times in seconds, and the values of each curve; null: there is none at this time */
+  show(data: (number | null)[][]): void {
+    this.#data = data;
+    this.#plot?.setData(data as uPlot.AlignedData);
+    const { title, unit, curves, digits = 0 } = this.#options;
+    const values = curves.map(({ label }, index) => {
+      const value = data[index + 1]?.findLast((each) => each !== null);
+      const text = value === undefined || value === null ? "–" : `${value.toFixed(digits)}${unit && ` ${unit}`}`;
+      return curves.length === 1 ? text : `${label} ${text}`;
+    });
+    const text = `${title}: ${values.join(", ")}`;
+    this.#place.setAttribute("aria-label", text);
+    const keys = curves.map(({ color: name }, index) => make("span", { className: `value ${name}` }, values[index]!));
+    this.#latest.replaceChildren(make("b", {}, title), ...keys);
+  }
+
+  #resize(): void {
+    const width = this.#place.clientWidth;
+    if (width === 0) return;
+    if (this.#plot === undefined) this.#rebuild();
+    else this.#plot.setSize({ width, height: HEIGHT_PX });
+  }
+
+  #rebuild(): void {
+    const width = this.#place.clientWidth;
+    this.#plot?.destroy();
+    this.#plot = undefined;
+    if (width === 0) return;
+    const { curves, isRecording = false } = this.#options;
+    const axis = { stroke: color("muted"), grid: { stroke: color("line"), width: 1 }, ticks: { stroke: color("line") } };
+    this.#plot = new uPlot(
+      {
+        width,
+        height: HEIGHT_PX,
+        legend: { show: false },
+        cursor: { show: false },
+        scales: { x: { time: !isRecording } },
+        axes: [axis, { ...axis, size: 56 }],
+        series: [
+          {},
+          ...curves.map(({ label, color: name }) => ({ label, stroke: color(name), width: 1.6, points: { show: isRecording } })),
+        ],
+      },
+      this.#data as uPlot.AlignedData,
+      this.#place,
+    );
+  }
+}
