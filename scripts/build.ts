@@ -17,9 +17,14 @@ async function inputs(): Promise<string[]> {
   const sources = await readdir(join(root, "src"), { recursive: true, withFileTypes: true });
   return [
     ...sources.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name)),
-    ...["package.json", "bun.lock", "tsconfig.json", "scripts/build.ts", "scripts/console.ts", "native/build/libstreamer_audio.so"].map(
-      (path) => join(root, path),
-    ),
+    ...[
+      "package.json",
+      "bun.lock",
+      "tsconfig.json",
+      "scripts/build.ts",
+      "scripts/console.ts",
+      "native/build/libstreamer_audio.so",
+    ].map((path) => join(root, path)),
   ].sort();
 }
 

@@ -24,7 +24,9 @@ const COPIES = {
 export async function buildConsole(): Promise<void> {
   await mkdir(built, { recursive: true });
   const bundles = Object.entries(BUNDLES).map(async ([name, path]) => write(name, await bundle(join(source, path))));
-  const copies = Object.entries(COPIES).map(async ([name, path]) => write(name, await Bun.file(join(source, path)).bytes()));
+  const copies = Object.entries(COPIES).map(async ([name, path]) =>
+    write(name, await Bun.file(join(source, path)).bytes()),
+  );
   await Promise.all([...bundles, ...copies]);
 }
 

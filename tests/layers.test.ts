@@ -7,7 +7,7 @@ const root = join(import.meta.dir, "..");
 /** What stands in `src/`, from the top down. A place may import from rows below its own, and from itself. */
 const LAYERS: readonly (readonly string[])[] = [
   ["main.ts", "worker.ts"],
-  ["commands"],
+  ["commands", "console"],
   ["server", "client"],
   ["session"],
   ["stream", "dialects"],
@@ -23,6 +23,12 @@ const LAYERS: readonly (readonly string[])[] = [
 /** The only files outside of `src/` that sources may import, and who may. */
 const OUTSIDE: Readonly<Record<string, string>> = {
   "native/build/libstreamer_audio.so": "src/native/library.ts",
+  ...Object.fromEntries(
+    ["icon.txt", "page.txt", "recorder.txt", "sample.wav", "script.txt", "style.txt"].map((name) => [
+      `native/build/console/${name}`,
+      "src/server/console.ts",
+    ]),
+  ),
   "package.json": "",
 };
 

@@ -16,6 +16,7 @@ import { ROUTE_FORMAT, spellRoute } from "./route-path.ts";
 import { DEFAULT_HOST, DEFAULT_PORT, withoutBrackets } from "./server-address.ts";
 import {
   choice,
+  flag,
   list,
   type ListSetting,
   type NumberSetting,
@@ -68,6 +69,7 @@ export const SETTINGS = {
     admin_only: list(ROUTE_FORMAT, "routes that only the address for operators has, such as /metrics", spellRoute),
     hosts: list(HOST_FORMAT, "names that clients may reach the server by, beside its address", spellHost),
     allowed_origins: list(ORIGIN_FORMAT, "web pages that may use the server, beside its own", spellOrigin),
+    console: flag("on", "the web console at /, for browsers"),
     trusted_proxies: list(RANGE_FORMAT, "proxies whose headers about the client are used", spellRange),
     tls_cert: text("none", "file with the certificate of the server and its issuers, PEM; none: no TLS"),
     tls_key: text("none", "file with the private key of server.tls_cert, PEM, without a passphrase"),

@@ -1,5 +1,5 @@
+import { clipSource, decodeClip } from "./audio/clip.ts";
 import { ChannelHistory } from "./audio/history.ts";
-import { decodeClip, clipSource } from "./audio/clip.ts";
 import { openMicrophone } from "./audio/microphone.ts";
 import { Player } from "./audio/player.ts";
 import type { Source } from "./audio/source.ts";
@@ -195,7 +195,10 @@ export class ConsoleApp {
     try {
       this.#stream?.restart(this.#controls.settings);
     } catch {
-      this.#notices.add("warning", "The settings count from the next recording on: the connection is just being replaced.");
+      this.#notices.add(
+        "warning",
+        "The settings count from the next recording on: the connection is just being replaced.",
+      );
     }
   }
 

@@ -1,4 +1,4 @@
-import type { Context, Hono } from "hono";
+import type { Context, Hono, MiddlewareHandler } from "hono";
 
 import icon from "../../native/build/console/icon.txt" with { type: "text" };
 import page from "../../native/build/console/page.txt" with { type: "text" };
@@ -7,7 +7,6 @@ import sample from "../../native/build/console/sample.wav" with { type: "file" }
 import script from "../../native/build/console/script.txt" with { type: "text" };
 import style from "../../native/build/console/style.txt" with { type: "text" };
 import type { GuardedEnv } from "./edge/guard.ts";
-import type { PathGuard } from "./pages.ts";
 
 /** The web console: `src/console/`, bundled by `scripts/console.ts`. */
 const FILES = {
@@ -67,9 +66,8 @@ export class ConsoleFiles {
   readonly #assets = new Map<string, Promise<Asset>>();
 
   /** Adds the files of the page; the page itself has the path of the front page. */
-  add(app: Hono<GuardedEnv>, guard: PathGuard, frontPage: string): void {
-    // Whoever may have the page may have its parts.
-    for (const path of CONSOLE_PATHS) app.get(path, guard(frontPage), (c) => this.#answer(c, path));
+  add(app: Hono<GuardedEnv>, guard: MiddlewareHandler<GuardedEnv>): void {
+    for (const path of CONSOLE_PATHS) app.get(path, guard, (c) => this.#answer(c, path));
   }
 
   page(c: Context<GuardedEnv>): Promise<Response> {

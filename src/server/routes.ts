@@ -49,18 +49,20 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[]): Routes
   const discreet = [FRONT_PAGE, ...PROBES];
   app.use(guardRequests(host.edge, (path) => publicRoutes.includes(path) && !discreet.includes(path)));
   const guard = guardPublicPages({ access, publicRoutes, adminOnly: config.server.admin_only });
+  const hasConsole = config.server.console === "on";
   const consoleFiles = new ConsoleFiles();
   app.get(FRONT_PAGE, guard(FRONT_PAGE), async (c) => {
-    if (wantsPage(c.req.raw)) return consoleFiles.page(c);
+    if (hasConsole && wantsPage(c.req.raw)) return consoleFiles.page(c);
     return c.text(frontPage(c.env.visit), 200, { vary: "Accept" });
   });
-  consoleFiles.add(app, guard, FRONT_PAGE);
+  // Whoever may have the page may have its parts.
+  if (hasConsole) consoleFiles.add(app, guard(FRONT_PAGE));
   addPages(app, host, guard, withAddresses);
   app.post(TICKETS, (c) => answerTicket(access.issue(c.req.raw, addressOf(c.env.visit))));
   app.get(TICKETS, (c) => c.text("A ticket is the answer to a POST.\n", 405, { allow: "POST, OPTIONS" }));
   app.options(TICKETS, (c) => c.body(null, 204, { allow: "POST, OPTIONS" }));
   // A health check of HAProxy is OPTIONS by default.
-  const paths = [FRONT_PAGE, ...CONSOLE_PATHS, ...PAGES, ...routes.flatMap((route) => route.paths)];
+  const paths = [FRONT_PAGE, ...(hasConsole ? CONSOLE_PATHS : []), ...PAGES, ...routes.flatMap((route) => route.paths)];
   app.on("OPTIONS", paths, (c) => c.body(null, 204, ALLOW));
   for (const path of paths)
     app.all(path, (c) => c.text(`${c.req.method} is not possible here; ${METHODS} are.\n`, 405, ALLOW));

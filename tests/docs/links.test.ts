@@ -33,7 +33,7 @@ async function brokenLinks({ path, text }: Document): Promise<string[]> {
 const NAMED = [
   /`((?:src|native|scripts|tests|docs|examples|deploy)\/[\w./-]*)`/g,
   // Paths relative to `src/`, in prose and in diagrams; not the target of a link, which the first test follows.
-  /(?<![\w./(-])((?:commands|server|session|stream|dialects|client|pipeline|pool|worker|vad|model|audio|protocol|telemetry|native|lib|config)\/[\w-]+\.[a-z]+)/g,
+  /(?<![\w./(-])((?:commands|console|server|session|stream|dialects|client|pipeline|pool|worker|vad|model|audio|protocol|telemetry|native|lib|config)\/[\w-]+\.[a-z]+)/g,
 ];
 
 /** Files that a recipe creates, in its example. */

@@ -15,15 +15,17 @@ export class CuttingProxy implements Disposable {
   /** Connections so far. */
   connections = 0;
   readonly #listener: { stop(closeActive?: boolean): void };
+  readonly #open = new Set<Socket<Side>>();
 
   /** @param cuts bytes of the client after which each connection ends, one after the other */
-  constructor(ports: readonly number[], cuts: readonly number[]) {
+  constructor(ports: readonly number[], cuts: readonly number[] = []) {
     const proxy = this;
     const listener = Bun.listen<Side>({
       hostname: "127.0.0.1",
       port: 0,
       socket: {
         async open(client) {
+          proxy.#open.add(client);
           const index = proxy.connections++;
           let left = cuts[index] ?? Infinity;
           client.data = { other: undefined, waiting: [] };
@@ -54,12 +56,23 @@ export class CuttingProxy implements Disposable {
         data: (client, bytes) =>
           (client as unknown as { forward(bytes: Uint8Array): void }).forward(new Uint8Array(bytes)),
         drain: (client) => flush(client.data.other?.data, client),
-        close: (client) => void client.data.other?.end(),
+        close: (client) => {
+          proxy.#open.delete(client);
+          client.data.other?.end();
+        },
         error: () => undefined,
       },
     });
     this.#listener = listener;
     this.port = listener.port;
+  }
+
+  /** Ends all connections without a close. */
+  cut(): void {
+    for (const client of this.#open) {
+      client.data.other?.terminate();
+      client.terminate();
+    }
   }
 
   [Symbol.dispose](): void {

@@ -1,5 +1,5 @@
-import { readWavRate } from "./wav-rate.ts";
 import type { Source } from "./source.ts";
+import { readWavRate } from "./wav-rate.ts";
 
 /** Seconds of one message. */
 const PIECE_SECONDS = 0.04;

@@ -95,7 +95,10 @@ export class ChannelHistory {
     const from = Math.round(start * this.#sampleRate);
     const to = Math.min(this.#samples, Math.round(end * this.#sampleRate));
     if (from < this.#samples - this.#audio.length || to <= from) return undefined;
-    return Float32Array.from({ length: to - from }, (_, i) => this.#audio[(from + i) % this.#audio.length]! / FULL_SCALE);
+    return Float32Array.from(
+      { length: to - from },
+      (_, i) => this.#audio[(from + i) % this.#audio.length]! / FULL_SCALE,
+    );
   }
 
   #addWindow(): void {

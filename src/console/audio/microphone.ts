@@ -85,7 +85,8 @@ async function record(
     channelCountMode: "explicit",
   });
   recorder.port.onmessage = ({ data }: MessageEvent<Float32Array[]>) => {
-    if (waiting.length >= MAX_WAITING) ended.reject(new Error("the server does not take the audio as fast as it is spoken"));
+    if (waiting.length >= MAX_WAITING)
+      ended.reject(new Error("the server does not take the audio as fast as it is spoken"));
     waiting.push(data);
     send().catch(ended.reject);
   };

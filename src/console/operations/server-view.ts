@@ -1,4 +1,4 @@
-import { ApiRefusal, type ApiAccess } from "../stream/api-access.ts";
+import { type ApiAccess, ApiRefusal } from "../stream/api-access.ts";
 import { type LiveStats, readInfo, type ServerInfo } from "../stream/server-info.ts";
 import { Chart, type ChartOptions } from "../view/chart.ts";
 import { find, make } from "../view/dom.ts";
@@ -152,7 +152,8 @@ export class ServerView {
     const info = readInfo(await this.#access.json("api/v1/info", AbortSignal.timeout(TIMEOUT_MS)));
     const reading = { time: Date.now() / 1000, live: info.live, metrics: await this.#metrics() };
     // A server that was started again counts from 0.
-    if (this.#last !== undefined && this.#last.live.uptime_seconds <= info.live.uptime_seconds) this.#add(reading, this.#last);
+    if (this.#last !== undefined && this.#last.live.uptime_seconds <= info.live.uptime_seconds)
+      this.#add(reading, this.#last);
     this.#last = reading;
     showFacts(info);
     showModels(info);
@@ -173,7 +174,9 @@ export class ServerView {
 
   #add(now: Reading, before: Reading): void {
     for (const { panel, chart, columns } of this.#charts) {
-      const values = panel.values(now, before).map((value) => (value === undefined || Number.isNaN(value) ? null : value));
+      const values = panel
+        .values(now, before)
+        .map((value) => (value === undefined || Number.isNaN(value) ? null : value));
       for (const [index, value] of [now.time, ...values].entries()) {
         columns[index]!.push(value);
         if (columns[index]!.length > MAX_READINGS) columns[index]!.shift();

@@ -56,7 +56,10 @@ export function asVtt(results: readonly Result[], channels: number): string {
 
 /** An empty line would end the cue, and an arrow in WebVTT begin another. */
 function oneBlock(text: string): string {
-  return text.replace(/\s*\n\s*/g, "\n").replaceAll("-->", "->").trim();
+  return text
+    .replace(/\s*\n\s*/g, "\n")
+    .replaceAll("-->", "->")
+    .trim();
 }
 
 function speaker({ channel }: Result, channels: number): string {

@@ -4,7 +4,7 @@ import type { VadSettings } from "../../protocol/vad-settings.ts";
 import { interleave } from "../audio/interleave.ts";
 import type { ApiAccess } from "./api-access.ts";
 import type { Recording } from "./record.ts";
-import { SentTimes } from "./sent-times.ts";
+import type { SentTimes } from "./sent-times.ts";
 
 /** The samples of `interleave`. */
 const SAMPLES = { bit_depth: 16, is_float: false } as const;

@@ -237,7 +237,14 @@ export class Recording {
     if (this.#part === undefined || this.#started === undefined || this.#ledger === undefined) return;
     const { bytes, channels, sampleRate } = this.#part;
     const modelRate = this.#started.sample_rate;
-    const sent = { bytes: bytes(), frameBytes: 2 * channels, channels, sampleRate, modelRate, isResumed: this.isResumed };
+    const sent = {
+      bytes: bytes(),
+      frameBytes: 2 * channels,
+      channels,
+      sampleRate,
+      modelRate,
+      isResumed: this.isResumed,
+    };
     this.#listener.account({ stopped, modelRate, problems: this.#ledger.problems(stopped, sent) });
   }
 }

@@ -11,7 +11,6 @@ const modelSchema = v.object({
   generation: v.optional(v.number(), 1),
   unavailable: v.optional(v.string()),
 });
-export type ServedModel = v.InferOutput<typeof modelSchema>;
 
 const liveSchema = v.object({
   uptime_seconds: v.number(),

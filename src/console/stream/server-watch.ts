@@ -39,7 +39,8 @@ export class ServerWatch {
       this.#listener.info(info);
       return REFRESH_MS;
     } catch (error) {
-      const problem = error instanceof ApiRefusal ? error : new Error(`The server does not answer: ${messageOf(error)}`);
+      const problem =
+        error instanceof ApiRefusal ? error : new Error(`The server does not answer: ${messageOf(error)}`);
       this.#listener.problem(problem);
       return RETRY_MS;
     }

@@ -33,6 +33,7 @@ export class Chart {
   constructor(options: ChartOptions) {
     this.#options = options;
     this.#data = [[], ...options.curves.map(() => [])];
+    this.#describe(options.curves.map(() => undefined));
     this.element = make("figure", { className: "chart" }, this.#latest, this.#place);
     new ResizeObserver(() => this.#resize()).observe(this.#place);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#rebuild());
@@ -42,14 +43,18 @@ export class Chart {
   show(data: (number | null)[][]): void {
     this.#data = data;
     this.#plot?.setData(data as uPlot.AlignedData);
+    this.#describe(this.#options.curves.map((_, index) => data[index + 1]?.findLast((each) => each !== null)));
+  }
+
+  /** Says the latest values in words. */
+  #describe(latest: readonly (number | null | undefined)[]): void {
     const { title, unit, curves, digits = 0 } = this.#options;
     const values = curves.map(({ label }, index) => {
-      const value = data[index + 1]?.findLast((each) => each !== null);
+      const value = latest[index];
       const text = value === undefined || value === null ? "–" : `${value.toFixed(digits)}${unit && ` ${unit}`}`;
       return curves.length === 1 ? text : `${label} ${text}`;
     });
-    const text = `${title}: ${values.join(", ")}`;
-    this.#place.setAttribute("aria-label", text);
+    this.#place.setAttribute("aria-label", `${title}: ${values.join(", ")}`);
     const keys = curves.map(({ color: name }, index) => make("span", { className: `value ${name}` }, values[index]!));
     this.#latest.replaceChildren(make("b", {}, title), ...keys);
   }
@@ -67,7 +72,11 @@ export class Chart {
     this.#plot = undefined;
     if (width === 0) return;
     const { curves, isRecording = false } = this.#options;
-    const axis = { stroke: color("muted"), grid: { stroke: color("line"), width: 1 }, ticks: { stroke: color("line") } };
+    const axis = {
+      stroke: color("muted"),
+      grid: { stroke: color("line"), width: 1 },
+      ticks: { stroke: color("line") },
+    };
     this.#plot = new uPlot(
       {
         width,
@@ -75,14 +84,24 @@ export class Chart {
         legend: { show: false },
         cursor: { show: false },
         scales: { x: { time: !isRecording } },
-        axes: [axis, { ...axis, size: 56 }],
+        axes: [isRecording ? axis : { ...axis, values: timesOfDay }, { ...axis, size: 56 }],
         series: [
           {},
-          ...curves.map(({ label, color: name }) => ({ label, stroke: color(name), width: 1.6, points: { show: isRecording } })),
+          ...curves.map(({ label, color: name }) => ({
+            label,
+            stroke: color(name),
+            width: 1.6,
+            points: { show: isRecording },
+            spanGaps: true,
+          })),
         ],
       },
       this.#data as uPlot.AlignedData,
       this.#place,
     );
   }
+}
+
+function timesOfDay(_: uPlot, times: number[]): string[] {
+  return times.map((time) => new Date(time * 1000).toLocaleTimeString([], { hour12: false }));
 }

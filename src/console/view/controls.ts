@@ -1,5 +1,5 @@
-import type { ServerInfo } from "../stream/server-info.ts";
 import type { StreamSettings } from "../stream/live-stream.ts";
+import type { ServerInfo } from "../stream/server-info.ts";
 import { find, make } from "./dom.ts";
 import { DetectorSliders } from "./sliders.ts";
 
@@ -142,7 +142,8 @@ export class Controls {
     this.#model.disabled = this.#isBusy;
     this.#device.disabled = this.#isBusy;
     for (const input of this.#patterns.querySelectorAll("input")) input.disabled = this.#isBusy;
-    for (const input of document.querySelectorAll<HTMLInputElement>("input[name=pace], #hear")) input.disabled = this.#isBusy;
+    for (const input of document.querySelectorAll<HTMLInputElement>("input[name=pace], #hear"))
+      input.disabled = this.#isBusy;
   }
 
   #showModels(): void {

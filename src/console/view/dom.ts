@@ -1,5 +1,7 @@
 /** Attributes and properties of an element that is made. */
-type Properties<Name extends keyof HTMLElementTagNameMap> = Partial<Omit<HTMLElementTagNameMap[Name], "children" | "attributes">> & {
+type Properties<Name extends keyof HTMLElementTagNameMap> = Partial<
+  Omit<HTMLElementTagNameMap[Name], "children" | "attributes">
+> & {
   readonly attributes?: Readonly<Record<string, string>>;
 };
 

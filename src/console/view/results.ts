@@ -31,11 +31,16 @@ export class ResultsView {
     this.#columns = Array.from({ length: channels }, (_, channel) => {
       const label = channels === 1 ? "Results" : `Results of channel ${channel}`;
       // Only what is settled is read aloud.
-      const list = make("ol", { attributes: { role: "log", "aria-live": "polite", "aria-label": label } });
+      const list = make("ol");
+      const log = make("div", { attributes: { role: "log", "aria-live": "polite", "aria-label": label } }, list);
       const growing = make("div", { className: "growing" });
       const title = channels === 1 ? [] : [make("h3", {}, `Channel ${channel}`)];
-      const box = make("div", { className: "column", tabIndex: 0, attributes: { role: "region", "aria-label": label } });
-      box.append(...title, list, growing);
+      const box = make("div", {
+        className: "column",
+        tabIndex: 0,
+        attributes: { role: "region", "aria-label": label },
+      });
+      box.append(...title, log, growing);
       return { list, growing, box };
     });
     this.#place.replaceChildren(...this.#columns.map(({ box }) => box));

@@ -62,7 +62,9 @@ export class SignalView {
     this.#position.setAttribute("aria-valuetext", `${start.toFixed(1)} seconds`);
     const results = recording.results;
     for (const [channel, track] of this.#shown.entries()) {
-      const shown = results.filter((each) => each.channel === channel && each.end >= start && each.start <= start + span);
+      const shown = results.filter(
+        (each) => each.channel === channel && each.end >= start && each.start <= start + span,
+      );
       const content = { history: histories[channel]!, speech: recording.speech(channel), results: shown, thresholdDb };
       track.draw(content, start, span);
     }

@@ -38,6 +38,8 @@ export class DetectorSliders {
   constructor(moved: () => void, settled: () => void) {
     this.#moved = moved;
     this.#settled = settled;
+    // There it would push everything else out of sight.
+    if (matchMedia("(max-width: 52rem)").matches) find("detector-details", HTMLDetailsElement).open = false;
     find("sliders", HTMLElement).append(...SLIDERS.map((slider) => this.#make(slider)));
     find("reset-detector", HTMLButtonElement).addEventListener("click", () => {
       this.#touched.clear();
@@ -63,7 +65,9 @@ export class DetectorSliders {
 
   /** The server has said which settings are in effect. */
   set defaults(settings: Readonly<Partial<Record<Key, number | undefined>>>) {
-    const untouched = Object.entries(settings).filter(([key, value]) => value !== undefined && !this.#touched.has(key as Key));
+    const untouched = Object.entries(settings).filter(
+      ([key, value]) => value !== undefined && !this.#touched.has(key as Key),
+    );
     this.#defaults = { ...this.#defaults, ...Object.fromEntries(untouched) };
     this.#showDefaults();
   }

@@ -46,7 +46,13 @@ export class Status {
   #show(): void {
     const lost = this.#isLost ? "The connection is lost; going on as soon as it is back" : undefined;
     const words = this.#said ?? lost ?? this.#stream ?? this.#server;
-    const state = this.#isLost ? "lost" : this.#stream !== undefined ? "live" : this.#server === "Ready" ? "idle" : "problem";
+    const state = this.#isLost
+      ? "lost"
+      : this.#stream !== undefined
+        ? "live"
+        : this.#server === "Ready"
+          ? "idle"
+          : "problem";
     this.#place.dataset["state"] = state;
     if (this.#place.textContent !== words) this.#place.textContent = words;
   }

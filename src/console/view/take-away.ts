@@ -9,7 +9,11 @@ export interface Recorded {
 }
 
 const FILES = {
-  "save-json": { name: "results.json", type: "application/json", write: ({ recording }: Recorded) => asJson(recording.results) },
+  "save-json": {
+    name: "results.json",
+    type: "application/json",
+    write: ({ recording }: Recorded) => asJson(recording.results),
+  },
   "save-srt": {
     name: "results.srt",
     type: "application/x-subrip",

@@ -1,6 +1,6 @@
 import type { ChannelHistory } from "../audio/history.ts";
-import type { Result, Speech } from "../stream/record.ts";
 import { captionOf } from "../stream/captions.ts";
+import type { Result, Speech } from "../stream/record.ts";
 import { color, make } from "./dom.ts";
 
 /** Range of the level graph, dBFS. */
