@@ -9,7 +9,7 @@ export const SUITES = {
   interop: "programs of others: Prometheus and its rules, files of ffmpeg and SoX, SDKs of other services",
   engines:
     "models of others: PocketSphinx, Moonshine, RNNoise, Silero VAD, models in Python, inference servers (Triton)",
-  browser: "clients in a browser",
+  browser: "the console in Chromium, with a microphone that hears a file",
   proxies: "servers behind HAProxy and nginx",
   images: "the container image and compose.yaml",
   torture: "long property runs, deaths of workers and processes, shutdowns under load, fuzzing of the C library",
