@@ -15,6 +15,7 @@ const JUDGING = 2;
 /** Seconds of the files that take long, on two cores: they begin first, so that none is left over at the end. */
 export const SECONDS: Readonly<Record<string, number>> = {
   "tests/docs/recipes.test.ts": 63,
+  "tests/suites/browser/console.test.ts": 60,
   "tests/suites/interop/wav-encodings.test.ts": 57,
   "tests/suites/torture/deaths.test.ts": 45,
   "tests/contracts/deaths.test.ts": 38,

@@ -18,6 +18,9 @@ const ARGUMENTS = [
   "--use-fake-ui-for-media-stream",
 ];
 
+/** Far longer than anything takes, so that a busy machine fails no test. */
+const WAIT_MS = 120_000;
+
 /** A browser whose microphone hears a file. */
 export class TestBrowser implements AsyncDisposable {
   readonly #browser: Browser;
@@ -55,6 +58,7 @@ export class OpenedPage implements AsyncDisposable {
   constructor(context: BrowserContext, page: Page) {
     this.#context = context;
     this.page = page;
+    page.setDefaultTimeout(WAIT_MS);
     page.on("pageerror", ({ message }) => this.faults.push(message));
     page.on("console", (message) => message.type() === "error" && this.faults.push(message.text()));
   }

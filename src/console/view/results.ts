@@ -1,4 +1,5 @@
 import type { Result } from "../stream/record.ts";
+import { type SpokenWord, spokenWords } from "../stream/spoken-words.ts";
 import { clockText, find, make } from "./dom.ts";
 
 /** What a result's buttons do. */
@@ -75,7 +76,11 @@ export class ResultsView {
     item.append(make("div", { className: "result-head" }, when, ...timings(timing), ...this.#players(result)));
     if (error !== undefined) item.append(make("p", { className: "said error" }, `No result: ${error}`));
     else if (text !== undefined) item.append(make("p", { className: "said" }, text === "" ? "(nothing)" : text));
-    if (Object.keys(fields).length > 0) item.append(fieldsTable(fields, text === undefined));
+    const { words, ...others } = fields;
+    const spoken = spokenWords(words);
+    if (spoken !== undefined) item.append(wordsList(spoken));
+    const shown = spoken === undefined ? fields : others;
+    if (Object.keys(shown).length > 0) item.append(fieldsTable(shown, text === undefined));
     return item;
   }
 
@@ -98,6 +103,11 @@ function timings({ latencyMs, queueMs, computeMs }: Result["timing"]): HTMLEleme
     ...chip("queue", queueMs, "In the queue of the model"),
     ...chip("compute", computeMs, "In the model"),
   ];
+}
+
+/** Each word tells its time to whoever points at it. */
+function wordsList(words: readonly SpokenWord[]): HTMLElement {
+  return make("p", { className: "words" }, ...words.map(({ word, hint }) => make("span", { title: hint }, word)));
 }
 
 /** @param isLarge the fields are all that was said */
