@@ -18,6 +18,11 @@ export async function livekit(): Promise<string | undefined> {
   return await pythonPackages(await Bun.file(join(clients, "livekit.txt")).text(), true);
 }
 
+/** The same with Pipecat (0.5 GB). */
+export async function pipecat(): Promise<string | undefined> {
+  return await pythonPackages(await Bun.file(join(clients, "pipecat.txt")).text());
+}
+
 /**
  * What a client has printed: lines of JSON.
  * @throws Error when it has printed nothing, with what it said on stderr
