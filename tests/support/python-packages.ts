@@ -33,7 +33,7 @@ export async function pythonPackages(requirements: string, withDependencies = fa
       ["python3", "-m", "venv", folder],
       [...pip, "install", "--quiet", ...scope, "--only-binary=:all:", "--requirement", list],
     ]) {
-      const problem = await run(command);
+      const problem = await runCommand(command);
       if (problem === undefined) continue;
       reportMissing(`the packages ${requirements.trim().replaceAll("\n", ", ")} cannot be installed: ${problem}`);
       return undefined;
@@ -44,7 +44,7 @@ export async function pythonPackages(requirements: string, withDependencies = fa
 }
 
 /** Returns the reason why a command has failed. */
-async function run(command: readonly string[]): Promise<string | undefined> {
+export async function runCommand(command: readonly string[]): Promise<string | undefined> {
   if (Bun.which(command[0]!) === null) return `${command[0]} is not installed`;
   const child = Bun.spawn([...command], {
     stdin: "ignore",
