@@ -8,6 +8,7 @@ import { frameBytes } from "../frame-bytes.ts";
 import { OPCODE } from "../frames.ts";
 import { handshake } from "../raw-connection.ts";
 import { KEEP_ALIVE, START, STOP } from "../requests.ts";
+import { CHUNK_FORMAT, eventBytes } from "../wyoming-client.ts";
 
 /** What has become of the peers. */
 export interface PeersReport {
@@ -55,7 +56,42 @@ const SIMPLE = head("simple");
 const SEGMENTED = head("segmented");
 const KIB = 1024;
 const AUDIO = frameBytes(OPCODE.binary, Buffer.alloc(3_200, 1));
+
+const DESCRIBE = eventBytes("describe");
+const CHUNK = eventBytes("audio-chunk", CHUNK_FORMAT, AUDIO.subarray(-3_200));
+const COMMAND = Buffer.concat([eventBytes("audio-start", CHUNK_FORMAT), CHUNK, eventBytes("audio-stop")]);
+/** Of the Wyoming protocol, over TCP. */
+const WYOMING_KINDS: Readonly<Record<string, Kind>> = {
+  "Wyoming: nothing but a question": { head: DESCRIBE },
+  "Wyoming: a command without an end": { head: DESCRIBE, first: CHUNK },
+  "Wyoming: lines byte by byte": {
+    head: DESCRIBE,
+    drip: { bytes: Buffer.alloc(64 * KIB, "x"), size: 1, everyMs: 200 },
+  },
+  "Wyoming: chunks byte by byte": {
+    head: DESCRIBE,
+    first: CHUNK,
+    drip: { bytes: eventBytes("audio-chunk", CHUNK_FORMAT, Buffer.alloc(64 * KIB)), size: 1, everyMs: 200 },
+  },
+  "Wyoming: pings without reading": {
+    head: DESCRIBE,
+    flood: repeat(eventBytes("ping", { text: "x".repeat(125) }), 64 * KIB),
+    deaf: true,
+  },
+  "Wyoming: commands without reading": { head: DESCRIBE, flood: repeat(COMMAND, 64 * KIB), deaf: true },
+  "Wyoming: connections": { head: DESCRIBE, again: true },
+  "Wyoming: pings": { head: DESCRIBE, flood: repeat(eventBytes("ping"), 64 * KIB) },
+  "Wyoming: unknown events": { head: DESCRIBE, flood: repeat(Buffer.from('{"type":""}\n'), 64 * KIB) },
+  "Wyoming: empty chunks": { head: DESCRIBE, flood: repeat(eventBytes("audio-chunk", CHUNK_FORMAT), 64 * KIB) },
+  "Wyoming: chunks of one byte": {
+    head: DESCRIBE,
+    flood: repeat(eventBytes("audio-chunk", CHUNK_FORMAT, Buffer.from("x")), 64 * KIB),
+  },
+  "Wyoming: large data": { head: DESCRIBE, flood: eventBytes("other", { text: "x".repeat(60 * KIB) }) },
+  "Wyoming: commands": { head: DESCRIBE, flood: repeat(COMMAND, 64 * KIB) },
+};
 const KINDS: Readonly<Record<string, Kind>> = {
+  ...WYOMING_KINDS,
   "never-starting": { head: SEGMENTED },
   "started, then silent": { head: SEGMENTED, first: Buffer.concat([text(START), AUDIO]) },
   "with keep-alives": {
@@ -157,7 +193,7 @@ async function connect(): Promise<void> {
       },
       data: (_, bytes) => {
         if (peer.upgraded) return;
-        if (/^HTTP\/1\.1 (101|405)/.test(bytes.toString("latin1"))) connected += 1;
+        if (/^HTTP\/1\.1 (101|405)|^\{"type":"info"/.test(bytes.toString("latin1"))) connected += 1;
         else refused += 1;
         goOn(peer);
         up.resolve();
