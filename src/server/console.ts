@@ -61,29 +61,27 @@ export function wantsPage(request: Request): boolean {
   return /\btext\/html\b/i.test(request.headers.get("accept") ?? "");
 }
 
-/** The console's files, read and compressed when somebody first asks for them. */
-export class ConsoleFiles {
-  readonly #assets = new Map<string, Promise<Asset>>();
+/** The files that somebody has asked for, read and compressed. */
+const assets = new Map<string, Promise<Asset>>();
 
-  /** Adds the files of the page; the page itself has the path of the front page. */
-  add(app: Hono<GuardedEnv>, guard: MiddlewareHandler<GuardedEnv>): void {
-    for (const path of CONSOLE_PATHS) app.get(path, guard, (c) => this.#answer(c, path));
-  }
+/** Adds the files that the page loads; the page itself has the path of the front page. */
+export function addConsoleFiles(app: Hono<GuardedEnv>, guard: MiddlewareHandler<GuardedEnv>): void {
+  for (const path of CONSOLE_PATHS) app.get(path, guard, (c) => answer(c, path));
+}
 
-  page(c: Context<GuardedEnv>): Promise<Response> {
-    return this.#answer(c, "page");
-  }
+export function consolePage(c: Context<GuardedEnv>): Promise<Response> {
+  return answer(c, "page");
+}
 
-  async #answer(c: Context<GuardedEnv>, name: string): Promise<Response> {
-    const loaded = this.#assets.get(name) ?? load(name);
-    this.#assets.set(name, loaded);
-    const { type, bytes, zipped, etag } = await loaded;
-    const headers = { ...HEADERS, "content-type": type, etag, vary: "Accept, Accept-Encoding" };
-    if (c.req.header("if-none-match") === etag) return c.body(null, 304, headers);
-    const isZipped = /\bgzip\b/.test(c.req.header("accept-encoding") ?? "");
-    if (!isZipped) return c.body(bytes, 200, headers);
-    return c.body(zipped, 200, { ...headers, "content-encoding": "gzip" });
-  }
+async function answer(c: Context<GuardedEnv>, name: string): Promise<Response> {
+  const loaded = assets.get(name) ?? load(name);
+  assets.set(name, loaded);
+  const { type, bytes, zipped, etag } = await loaded;
+  const headers = { ...HEADERS, "content-type": type, etag, vary: "Accept, Accept-Encoding" };
+  if (c.req.header("if-none-match") === etag) return c.body(null, 304, headers);
+  const isZipped = /\bgzip\b/.test(c.req.header("accept-encoding") ?? "");
+  if (!isZipped) return c.body(bytes, 200, headers);
+  return c.body(zipped, 200, { ...headers, "content-encoding": "gzip" });
 }
 
 async function load(name: string): Promise<Asset> {

@@ -6,7 +6,7 @@ import { tcpDialectPorts } from "../config/dialect-ports.ts";
 import type { Route } from "../dialects/dialect.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { baseOf, portAddress, withAddresses } from "./addresses.ts";
-import { CONSOLE_PATHS, ConsoleFiles, wantsPage } from "./console.ts";
+import { addConsoleFiles, CONSOLE_PATHS, consolePage, wantsPage } from "./console.ts";
 import type { Edge, Visit } from "./edge/edge.ts";
 import { addressOf, type GuardedEnv, guardRequests } from "./edge/guard.ts";
 import { guardPublicPages } from "./page-guard.ts";
@@ -50,13 +50,12 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[]): Routes
   app.use(guardRequests(host.edge, (path) => publicRoutes.includes(path) && !discreet.includes(path)));
   const guard = guardPublicPages({ access, publicRoutes, adminOnly: config.server.admin_only });
   const hasConsole = config.server.console === "on";
-  const consoleFiles = new ConsoleFiles();
   app.get(FRONT_PAGE, guard(FRONT_PAGE), async (c) => {
-    if (hasConsole && wantsPage(c.req.raw)) return consoleFiles.page(c);
+    if (hasConsole && wantsPage(c.req.raw)) return consolePage(c);
     return c.text(frontPage(c.env.visit), 200, { vary: "Accept" });
   });
   // Whoever may have the page may have its parts.
-  if (hasConsole) consoleFiles.add(app, guard(FRONT_PAGE));
+  if (hasConsole) addConsoleFiles(app, guard(FRONT_PAGE));
   addPages(app, host, guard, withAddresses);
   app.post(TICKETS, (c) => answerTicket(access.issue(c.req.raw, addressOf(c.env.visit))));
   app.get(TICKETS, (c) => c.text("A ticket is the answer to a POST.\n", 405, { allow: "POST, OPTIONS" }));
