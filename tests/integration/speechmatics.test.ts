@@ -99,6 +99,22 @@ describe("a conversation", () => {
   });
 });
 
+test("a span on which the model fails, or crashes, is a Warning, and the stream goes on to its end", async () => {
+  for (const [setting, code] of [
+    ["model.failure_rate", "inference_failed"],
+    ["model.panic_rate", "worker_crashed"],
+  ] as const) {
+    await using failing = await InProcessServer.start({ [setting]: 1, "model.delay": 0, "model.warmup_penalty": 1 });
+    using client = await SpeechmaticsClient.start(failing.url);
+    client.audio(AUDIO);
+    expect((await client.stop()).code).toBe(1000);
+    const warnings = client.messages.filter((message) => message.message === "Warning");
+    expect(warnings.map(({ type }) => type)).toEqual([code, code]);
+    expect(client.names.at(-1)).toBe("EndOfTranscript");
+    expect(failing.logged("stream_stopped")).toMatchObject([{ ledger: [{ segments: 0, errors: 2 }] }]);
+  }
+});
+
 describe("what cannot be gets one Error as the last message, and 1008", () => {
   test.each([
     ["an Ogg file", "invalid_audio_type", (client: SpeechmaticsClient) => client.audio(Buffer.from("OggS, it says"))],

@@ -2,11 +2,17 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
+import { ROUTES } from "../../../src/dialects/dialects.ts";
 import { freshSeed, seeded } from "../../support/audio.ts";
 import { sharedExecutable } from "../../support/executable.ts";
 import { Corpus } from "../../support/fuzzing/corpus.ts";
+import { FOREIGN_LANGUAGES } from "../../support/fuzzing/foreign-languages.ts";
+import { RUBBISH } from "../../support/fuzzing/foreign-messages.ts";
+import { PORT_NAMES, portSession } from "../../support/fuzzing/foreign-ports.ts";
+import { ForeignConnection, foreignSession } from "../../support/fuzzing/foreign-session.ts";
 import { WireSession } from "../../support/fuzzing/wire.ts";
 import { prove, rounds } from "../../support/proof.ts";
+import { freePort } from "../../support/proxies.ts";
 import { ScrapedMetrics } from "../../support/scraped-metrics.ts";
 import { waitUntil } from "../../support/wait.ts";
 
@@ -69,5 +75,69 @@ test(`${MESSAGES} hostile messages over the wire: each violation gets its error,
     expect(await server.waitForExit()).toEqual({ code: 0, signal: null });
     expect(grown).toBeLessThan(GROWTH_MIB);
     return `${messages} messages over the wire, ${streams} streams, ${refusals} violations answered, ${grown} MiB more`;
+  });
+});
+
+/** Messages of clients of other services; most of their sessions are short. */
+const FOREIGN_MESSAGES = rounds(6_000, 500_000, 5_000_000);
+const FOREIGN_MESSAGES_A_SESSION = 200;
+
+interface Ledger {
+  readonly decoded: number;
+  readonly inferred: number;
+  readonly silent: number;
+  readonly failed: number;
+}
+
+test(`${FOREIGN_MESSAGES} hostile messages in the dialects of other services: each session ends well or with its error, each stream with its ledger (seed ${seed})`, async () => {
+  const dialects = ROUTES.map(({ dialect }) => dialect).filter((dialect) => dialect !== "streamer");
+  expect(Object.keys(FOREIGN_LANGUAGES).sort()).toEqual([...new Set(dialects)].sort());
+  await prove("protocol_fuzzing", async () => {
+    const ports = new Map<string, number>();
+    for (const name of PORT_NAMES) ports.set(name, await freePort());
+    const settings = Object.fromEntries([...ports].map(([name, port]) => [`${name}.port`, port]));
+    const server = await executable.serve({ ...MODEL, ...LIMITS, ...settings }, ["--log-level", "debug"]);
+    let [messages, sessions] = [0, 0];
+    const refused = async (name: string, text: string): Promise<void> => {
+      const { targets, starts, end } = FOREIGN_LANGUAGES[name]!;
+      const connection = await ForeignConnection.open(server.port, name, targets[0]!);
+      for (const message of [...starts.slice(0, 1), text]) await connection.send(message);
+      const what = `${name} refuses ${text.slice(0, 50)}`;
+      // Where nothing ends a connection, the answer has to be awaited.
+      if (end === undefined) await waitUntil(what, () => connection.refused);
+      await connection.end();
+      if (!connection.refused) throw new Error(`it is not true that ${what}`);
+      sessions += 1;
+    };
+    for (const name of dialects) await Promise.all(RUBBISH.map((text) => refused(name, text)));
+    const spoken = [...dialects, ...PORT_NAMES];
+    const client = async (): Promise<void> => {
+      while (messages < FOREIGN_MESSAGES) {
+        const own = (seed + Math.imul(sessions, 0x9e3779b1)) >>> 0;
+        const name = spoken[sessions++ % spoken.length]!;
+        const port = ports.get(name);
+        messages +=
+          port === undefined
+            ? await foreignSession(server.port, name, own, FOREIGN_MESSAGES_A_SESSION)
+            : await portSession(port, name as (typeof PORT_NAMES)[number], own, FOREIGN_MESSAGES_A_SESSION);
+      }
+    };
+    await Promise.all(Array.from({ length: CLIENTS }, client));
+    await waitUntil("the sessions and their memory are gone", async () => {
+      const { value } = await ScrapedMetrics.from(server.url);
+      return (
+        value("streamer_sessions_active") + value("streamer_streams_active") + value("streamer_arena_used_bytes") === 0
+      );
+    });
+    server.signal("SIGTERM");
+    expect(await server.waitForExit()).toEqual({ code: 0, signal: null });
+    const count = (event: string) => server.log.filter((record) => record["event"] === event).length;
+    expect(server.log.filter(({ level }) => level === "error")).toEqual([]);
+    expect([count("session_opened"), count("session_closed")]).toEqual([sessions, sessions]);
+    const streams = count("stream_started");
+    expect(count("stream_stopped")).toBe(streams);
+    const ledgers = server.log.flatMap((record) => (record["ledger"] ?? []) as Ledger[]);
+    expect(ledgers.filter((one) => one.decoded !== one.inferred + one.silent + one.failed)).toEqual([]);
+    return `${messages} messages in the dialects of other services, ${sessions} sessions, ${streams} streams`;
   });
 });
