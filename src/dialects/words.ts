@@ -15,7 +15,7 @@ export interface SpokenWord {
 /** The output of a model as a recogniser's result. */
 export interface Spoken {
   readonly text: string;
-  /** The model's own, or estimated. None for an empty text. */
+  /** The model's own, or estimated, in the order of time. None for an empty text. */
   readonly words: readonly SpokenWord[];
   /** 0 to 1: the model's own, or the mean of its words', or 1, which passes every threshold. */
   readonly confidence: number;
@@ -68,16 +68,17 @@ export function spokenOf(
     const text = untexted === "fields" ? fieldsAsText(fields) : "";
     return { text, words: estimateWords(text, span, 1), confidence: 1, language: undefined, others: fields };
   }
-  const own = wordsIn(fields["words"]);
+  const text = given.trim();
+  const own = wordsIn(fields["words"], text);
   const confidence = probabilityOf(fields["confidence"]) ?? meanConfidence(own) ?? 1;
   const words = own?.map((word) => ({ ...word, confidence: word.confidence ?? confidence }));
   const others = Object.fromEntries(Object.entries(fields).filter(([name]) => !RECOGNISED.includes(name)));
   const language = fields["language"];
   return {
-    text: given,
-    words: words ?? estimateWords(given, span, confidence),
+    text,
+    words: words ?? estimateWords(text, span, confidence),
     confidence,
-    language: typeof language === "string" ? language : undefined,
+    language: typeof language === "string" && language !== "" ? language : undefined,
     others,
   };
 }
@@ -97,16 +98,25 @@ export function estimateWords(text: string, { start, end }: Span, confidence: nu
 
 function fieldsAsText(fields: Readonly<Record<string, unknown>>): string {
   return Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
     .join(" ");
 }
 
 type OwnWord = Omit<SpokenWord, "confidence"> & { readonly confidence: number | undefined };
 
-function wordsIn(value: unknown): OwnWord[] | undefined {
+/**
+ * Returns the words that the model has found, in the order of time. Undefined: they are malformed, or there are none
+ * although there is a text.
+ */
+function wordsIn(value: unknown, text: string): OwnWord[] | undefined {
   const result = v.safeParse(wordsSchema, value);
   if (!result.success) return undefined;
-  return result.output.map(({ confidence, ...word }) => ({ ...word, confidence: probabilityOf(confidence) }));
+  const words = result.output
+    .map(({ word, confidence, ...times }) => ({ word: word.trim(), ...times, confidence: probabilityOf(confidence) }))
+    .filter(({ word }) => word !== "");
+  // Clients take the first one for the beginning of the utterance, and the last one for its end.
+  return words.length === 0 && text !== "" ? undefined : words.sort((a, b) => a.start - b.start);
 }
 
 function probabilityOf(value: unknown): number | undefined {

@@ -145,10 +145,10 @@ export class DeepgramDialect implements Dialect {
         this.#channels = event.format.channels;
         return [];
       case "active": {
-        this.#ends?.resumed(event.channel);
+        const ended = this.#utteranceEnds(this.#ends?.resumed(event.channel, event.time) ?? []);
+        if (!this.#listening.speechEvents) return ended;
         const channel = this.#channelIndex(event.channel);
-        if (!this.#listening.speechEvents) return [];
-        return [text({ type: "SpeechStarted", channel, timestamp: event.time })];
+        return [...ended, text({ type: "SpeechStarted", channel, timestamp: event.time })];
       }
       case "inactive":
         this.#ends?.ended(event.channel, event.time);

@@ -37,10 +37,17 @@ export class UtteranceEnds {
     this.#channels.set(channel, ends);
   }
 
-  /** Speech goes on: an end that is not yet certain was none. */
-  resumed(channel: number): void {
+  /**
+   * Speech goes on: an end that is not yet certain was none, unless so much of the audio came at once that nobody has
+   * looked in between. Returns the end that is due then.
+   */
+  resumed(channel: number, time: number): DueEnd[] {
     const ends = this.#channels.get(channel);
-    if (ends?.at(-1)?.passed === false) ends.pop();
+    const last = ends?.at(-1);
+    if (ends === undefined || last === undefined || last.passed) return [];
+    if (time - last.time >= this.#seconds) return pass(channel, ends, last);
+    ends.pop();
+    return [];
   }
 
   /**
@@ -63,11 +70,17 @@ export class UtteranceEnds {
     for (const [channel, ends] of this.#channels) {
       const last = ends.at(-1);
       if (last === undefined || last.passed || seconds - last.time < this.#seconds) continue;
-      last.passed = true;
-      if (last.lastWordEnd === undefined) continue;
-      ends.pop();
-      due.push({ channel, lastWordEnd: last.lastWordEnd });
+      due.push(...pass(channel, ends, last));
     }
     return due;
   }
+}
+
+/** The silence behind the last end of a channel is long enough. Returns the end if it is due, and forgets it. */
+function pass(channel: number, ends: End[], last: End): DueEnd[] {
+  last.passed = true;
+  const { lastWordEnd } = last;
+  if (lastWordEnd === undefined) return [];
+  ends.pop();
+  return [{ channel, lastWordEnd }];
 }
