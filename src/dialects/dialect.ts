@@ -62,6 +62,8 @@ export interface Traits {
   readonly binaryIsAudio: boolean;
   /** A ping of the transport counts as a message for the idle time-out. */
   readonly pingsCount: boolean;
+  /** Clients have no message that ends a stream: they close the connection. */
+  readonly closingIsStop?: true;
 }
 
 /** A model that a client may use. */

@@ -119,6 +119,18 @@ export class Conversation {
     this.#arrived();
   }
 
+  /**
+   * The client has closed the connection. If that is a stop, and everything has been answered, the open stream ends as
+   * it does after one. Returns true if it did.
+   */
+  left(): boolean {
+    const stream = this.#stream;
+    if (this.#opened.traits.closingIsStop !== true || stream === undefined || !this.idle) return false;
+    stream.end("stop");
+    stream.advance();
+    return stream.over;
+  }
+
   /** Ends the open stream now: errors name everything without an answer. Returns false when no stream is open. */
   abort(abort: Abort): boolean {
     const stream = this.#stream;

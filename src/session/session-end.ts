@@ -188,17 +188,21 @@ export class SessionEnd {
     if (this.#over) return;
     const { conversation, log } = this.#parts;
     const { stream } = conversation;
-    const reason = violation ?? (stream === undefined ? "client" : "vanished");
+    let left = stream === undefined;
+    const reason = (): string => violation ?? (left ? "client" : "vanished");
     const message = "the client is gone";
     const abort: Abort = { code: "internal", message, reason: "error", metricsReason: "vanished" };
     using rest = new DisposableStack();
-    rest.defer(() => log.disconnected(reason));
+    rest.defer(() => log.disconnected(reason()));
     rest.defer(() => conversation.inputs.clear());
     rest.defer(() => {
       if (this.#abortStream(abort))
         log.streamStopped({ reason: "vanished", violation, channels: stream?.ledger() ?? [] });
     });
-    rest.defer(() => this.#markOver(reason));
+    rest.defer(() => this.#markOver(reason()));
+    rest.defer(() => {
+      if (violation === undefined && conversation.left()) left = true;
+    });
   }
 
   #abort(abort: Abort): void {

@@ -61,9 +61,23 @@ describe("a conversation", () => {
     await client.end();
     await server.waitUntilIdle();
     expect(server.logged("session_opened").at(-1)).toMatchObject({ dialect: "openai", pattern: "segmented" });
-    const [ledger] = (server.logged("stream_stopped").at(-1)?.["ledger"] ?? []) as Record<string, number>[];
-    expect(ledger).toMatchObject({ received: AUDIO.length / 2, segments: 2 });
-    expect(ledger?.["decoded"]).toBe(ledger!["inferred"]! + ledger!["silent"]! + ledger!["failed"]!);
+    // To close the connection is how clients stop.
+    const received = AUDIO.length / 2;
+    expect(server.logged("stream_stopped").at(-1)).toMatchObject({
+      reason: "stop",
+      ledger: [{ received, failed: 0, segments: 2 }],
+    });
+    expect(server.logged("session_closed").at(-1)).toMatchObject({ reason: "client" });
+  });
+
+  test("that is closed in the middle of an utterance has vanished with it", async () => {
+    {
+      using client = await OpenAiClient.connect(server.url);
+      client.audio(AUDIO.subarray(0, RATE * 2));
+      await client.have("input_audio_buffer.speech_started");
+    }
+    await server.waitUntilIdle();
+    expect(server.logged("stream_stopped").at(-1)).toMatchObject({ reason: "vanished", ledger: [{ segments: 0 }] });
   });
 
   test("may commit by itself, in telephony's format, and gets one transcript for each commit", async () => {
@@ -128,9 +142,19 @@ describe("a conversation", () => {
 
   test("of more than one message may carry ends with 1009", async () => {
     using client = await OpenAiClient.connect(server.url);
-    client.audio(new Uint8Array(1_048_577), 1_048_577);
+    client.audio(AUDIO.subarray(0, RATE * 2));
+    await client.have("input_audio_buffer.speech_started");
+    client.raw("x".repeat(2_000_000));
     expect(await client.end()).toEqual({ code: 1009, reason: "message_too_big" });
-    expect(client.of("error")[0]?.error).toMatchObject({ code: "message_too_big" });
+    // The speech that goes on is lost with it.
+    expect(client.messages.slice(-2)).toMatchObject([
+      { type: "conversation.item.input_audio_transcription.failed", error: { code: "message_too_big" } },
+      { type: "error", error: { type: "invalid_request_error", code: "message_too_big", param: null } },
+    ]);
+    using other = await OpenAiClient.connect(server.url);
+    other.audio(new Uint8Array(1_048_577), 1_048_577);
+    expect((await other.end()).code).toBe(1009);
+    expect(other.messages.map(({ type }) => type)).toEqual(["session.created", "error"]);
   });
 
   test("at full speed holds the client back while the model is slow, and has every result", async () => {

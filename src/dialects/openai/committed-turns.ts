@@ -46,8 +46,9 @@ export class CommittedTurns implements Turns {
       : messages;
   }
 
-  failed(_span: Span, error: ErrorEvent): ServerMessage[] {
-    this.#item?.fail(error);
+  failed(_span: Span, error: ErrorEvent, isModels: boolean): ServerMessage[] {
+    const item = isModels ? this.#item : (this.#committed[0] ?? this.#next);
+    item?.fail(error);
     return [];
   }
 

@@ -56,11 +56,12 @@ export class DetectedTurns implements Turns {
     return this.#result(span, spoken !== undefined && spoken.text !== "", (item) => item.add(spoken, span));
   }
 
-  failed(span: Span, error: ErrorEvent): ServerMessage[] {
-    return this.#result(span, true, (item) => {
+  failed(span: Span, error: ErrorEvent, isModels: boolean): ServerMessage[] {
+    const fail = (item: Item): ServerMessage[] => {
       item.fail(error);
       return [];
-    });
+    };
+    return this.#result(span, isModels, fail, isModels);
   }
 
   /** A client waits for an item after each commit, also when there was no speech in it. */
@@ -85,7 +86,13 @@ export class DetectedTurns implements Turns {
     return messages;
   }
 
-  #result({ start, end }: Span, hasContent: boolean, take: (item: Item) => ServerMessage[]): ServerMessage[] {
+  /** @param hasContent it is an item, even where no speech was found @param goesOn more may follow */
+  #result(
+    { start, end }: Span,
+    hasContent: boolean,
+    take: (item: Item) => ServerMessage[],
+    goesOn = true,
+  ): ServerMessage[] {
     // The model has returned nothing for the items before it.
     const before = this.#endWhile((time) => time <= start);
     const [next] = this.#waiting;
@@ -93,7 +100,7 @@ export class DetectedTurns implements Turns {
     if (this.#cleared || (this.#open === undefined && !hasContent)) return before;
     // Speech goes on behind a part that was cut, or nothing looks for speech.
     const item = this.#open ?? this.#items.create();
-    if (this.#open !== undefined) this.#open = this.#items.create();
+    if (this.#open !== undefined) this.#open = goesOn ? this.#items.create() : undefined;
     return [...before, ...this.#commit(item), ...take(item), item.end()];
   }
 

@@ -4,6 +4,7 @@ import type { ErrorEvent, ServerEvent, Started, Stopped } from "../../protocol/e
 import { frameBytes } from "../../protocol/format.ts";
 import type { Start } from "../../protocol/requests.ts";
 import type { Dialect, Input, Message } from "../dialect.ts";
+import { isModelError } from "../model-errors.ts";
 import { spokenOf } from "../words.ts";
 import { AudioClock } from "./audio-clock.ts";
 import { type ClientEvent, readClientEvent } from "./client-events.ts";
@@ -12,32 +13,15 @@ import { DetectedTurns } from "./detected-turns.ts";
 import { closeOf, faultOf } from "./faults.ts";
 import { Items } from "./items.ts";
 import type { ServerMessage } from "./messages.ts";
+import type { Realtime } from "./realtime.ts";
 import { type InForce, SessionObject } from "./session-object.ts";
-import {
-  DEFAULT_SETTINGS,
-  formatOf,
-  type SessionSettings,
-  type SettingsHost,
-  startOf,
-  updateSettings,
-} from "./session-settings.ts";
+import { DEFAULT_SETTINGS, formatOf, type SessionSettings, startOf, updateSettings } from "./session-settings.ts";
 import type { Turns } from "./turns.ts";
 
 /** Least audio of a commit, seconds. */
 const LEAST_COMMIT = 0.1;
 /** The span of a result that belongs to the stream as a whole. */
 const NO_SPAN = { start: 0, end: 0 };
-
-/** What a connection has been opened with. */
-export interface Realtime extends SettingsHost {
-  /** Id of the session. */
-  readonly id: string;
-  /** Seconds since 1970; undefined: the session does not expire. */
-  readonly expiresAt: number | undefined;
-  readonly isBeta: boolean;
-  /** What is in force before the first stream has been started. */
-  readonly actual: InForce;
-}
 
 /** Settings of the client whose stream has not been started yet, and the id of the event that asks for them. */
 interface Pending {
@@ -61,6 +45,8 @@ export class OpenAiDialect implements Dialect {
   #isOpen = false;
   /** New settings were refused when the stream before them had ended: it has to be started again. */
   #fellBack = false;
+  /** The code of the error that ends the stream, once it has been sent. */
+  #fault: string | undefined;
   /** Messages so far. */
   #count = 0;
 
@@ -202,15 +188,18 @@ export class OpenAiDialect implements Dialect {
 
   #failed(error: ErrorEvent): ServerMessage[] {
     const { code, start_time: start, end_time: end } = error;
-    if (start !== undefined && end !== undefined) return this.#turns.failed({ start, end }, error);
-    // It is a good end, which the close reports.
-    if (code === "draining") return [];
+    const failed =
+      start === undefined || end === undefined ? [] : this.#turns.failed({ start, end }, error, isModelError(code));
+    if (start !== undefined && isModelError(code)) return failed;
+    // A shutdown is a good end, which the close reports; another end has one error, however many items it costs.
+    if (code === "draining" || this.#fault === code) return failed;
+    if (start !== undefined) this.#fault = code;
     const id = this.#pending?.id ?? null;
     if (!this.#isOpen && this.#pending !== undefined) {
       this.#pending = undefined;
       this.#fellBack = true;
     }
-    return [{ type: "error", error: { ...faultOf(error), event_id: id } }];
+    return [...failed, { type: "error", error: { ...faultOf(error), event_id: id } }];
   }
 
   #stopped({ reason, channels: [channel] }: Stopped): ServerMessage[] {

@@ -57,6 +57,7 @@ export const openai: Route = {
         startTimeoutMs: IDLE_MS,
         binaryIsAudio: false,
         pingsCount: true,
+        closingIsStop: true,
       },
       create: (session) => new OpenAiDialect({ ...common, id: session }),
     };

@@ -11,7 +11,8 @@ export interface Turns {
   interim(text: string): ServerMessage[];
   /** @param spoken undefined: the result has no text */
   final(span: Span, spoken: Spoken | undefined): ServerMessage[];
-  failed(span: Span, error: ErrorEvent): ServerMessage[];
+  /** @param isModels false: the whole stream has failed, and with it what has no answer */
+  failed(span: Span, error: ErrorEvent, isModels: boolean): ServerMessage[];
   flushed(time: number): ServerMessage[];
   /** The client clears the buffer: what has not been committed is not reported up to the end of the stream. */
   clear(): void;

@@ -637,6 +637,39 @@ test.each([
   expect(opened().create("abc").close(ending, "").code).toBe(code);
 });
 
+describe("the end of a stream with spans that have no answer", () => {
+  const bounds = (start_time: number, end_time: number) => ({ channel: 0, start_time, end_time });
+  const lost = (start: number, end: number) => {
+    return errorEvent({ code: "internal", message: "a fault", ...bounds(start, end) });
+  };
+
+  test("has a failure for each item without a transcript, and one error", () => {
+    const talk = new Talk();
+    const messages = talk.tell(active(1), inactive(2), active(3), lost(0.8, 2.1), lost(2.8, 4), lost(4, 4.1));
+    expect(short(messages).filter((line) => !/speech|added|done|committed/.test(line))).toEqual([
+      "failed #1",
+      "error internal null",
+      "failed #2",
+    ]);
+  });
+
+  test("has no item for silence, and no second error", () => {
+    const talk = new Talk();
+    const last = errorEvent({ code: "internal", message: "a fault" });
+    expect(short(talk.tell(lost(0, 1), last, stopped("error", 1)))).toEqual(["error internal null"]);
+    const manual = new Talk().manual();
+    expect(short(manual.tell(lost(0, 1), stopped("error", 1)))).toEqual(["error internal null"]);
+  });
+
+  test("at a shutdown has failures only", () => {
+    const talk = new Talk().manual();
+    talk.append(1);
+    replies(talk.send("input_audio_buffer.commit"));
+    const cut = errorEvent({ code: "draining", message: "no answer in time", ...bounds(0, 1) });
+    expect(short(talk.tell(cut, stopped("drain", 1)))).toEqual(["failed #1"]);
+  });
+});
+
 test("a shutdown is no error, and a limit is one that the session has expired", () => {
   const talk = new Talk();
   expect(talk.tell(errorEvent({ code: "draining", message: "" }))).toEqual([]);
