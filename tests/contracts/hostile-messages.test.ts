@@ -4,10 +4,10 @@ import { expect, test } from "bun:test";
 import { freshSeed, seeded } from "../support/audio.ts";
 import { Corpus } from "../support/fuzzing/corpus.ts";
 import { FuzzedSessions } from "../support/fuzzing/sessions.ts";
-import { prove } from "../support/proof.ts";
+import { prove, rounds } from "../support/proof.ts";
 
 /** STREAMER_FUZZ_MESSAGES selects another number. */
-const MESSAGES = Number(process.env["STREAMER_FUZZ_MESSAGES"] ?? 1_000_000);
+const MESSAGES = Number(process.env["STREAMER_FUZZ_MESSAGES"] ?? rounds(400_000, 1_000_000));
 const MESSAGES_A_SESSION = 1_000;
 /** Distinct texts, each of which is sent in many situations. */
 const TEXTS = 20_000;
