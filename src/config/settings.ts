@@ -158,6 +158,8 @@ export const SETTINGS = {
     inbox_bytes: whole(262_144, 4_096, 67_108_864, "bytes", "received messages that one session may queue"),
     outbox_bytes: whole(1_048_576, 4_096, 67_108_864, "bytes", "unsent events that one session may queue"),
     inbox_total_mb: whole(256, 1, 65_536, "MiB", "received messages that all sessions may queue together"),
+    file_mb: whole(25, 1, 1_024, "MiB", "largest file that is recognised over POST"),
+    upload_ms: whole(600_000, 100, 24 * HOUR_MS, "ms", "longest time for the body of an upload, while it is read"),
     results_total_mb: whole(
       256,
       1,

@@ -6,10 +6,14 @@ import type { Visit } from "./edge/edge.ts";
 export interface DescribedDialect {
   readonly name: string;
   readonly paths?: readonly string[];
+  /** Paths that take files. */
+  readonly files?: readonly string[];
   /** TCP port of its own. */
   readonly port?: number;
   /** What its clients are given as the address of the server. */
   readonly urls?: readonly string[];
+  /** Where its clients send files. */
+  readonly file_urls?: readonly string[];
 }
 
 /** Returns the address that the client has used, without a path, for WebSockets; undefined: it is not known. */
@@ -31,7 +35,9 @@ export function withAddresses(
 ): readonly DescribedDialect[] {
   return dialects.map((dialect) => {
     const urls = urlsOf(dialect, visit);
-    return urls.length === 0 ? dialect : { ...dialect, urls };
+    const base = baseOf(visit)?.replace(/^ws/, "http");
+    const files = base === undefined ? [] : (dialect.files ?? []).map((path) => base + path);
+    return { ...dialect, ...(urls.length > 0 && { urls }), ...(files.length > 0 && { file_urls: files }) };
   });
 }
 

@@ -2,11 +2,12 @@ import type { Server as BunServer } from "bun";
 
 import type { Access } from "../auth/access.ts";
 import { type DialectPort, dialectPorts, type TcpDialectPort, tcpDialectPorts } from "../config/dialect-ports.ts";
-import { routesOf } from "../dialects/dialects.ts";
+import { fileRoutesOf, routesOf } from "../dialects/dialects.ts";
 import { PORTS } from "../dialects/ports.ts";
 import { vosk } from "../dialects/vosk/route.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { Logger } from "../telemetry/log/log.ts";
+import type { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
 import { admitAs } from "./authentication.ts";
 import { type ConnectionLimit, joinSessions } from "./connections/connection-limit.ts";
 import { joinServedPorts } from "./connections/served-port.ts";
@@ -17,14 +18,15 @@ import { createRoutes, type Routes, type RoutesHost } from "./routes.ts";
 import type { TcpProcess } from "./tcp/tcp-host.ts";
 import { TcpPort } from "./tcp/tcp-port.ts";
 import type { TlsCredentials } from "./tls/credentials.ts";
+import type { Transports } from "./transports.ts";
+import type { Line } from "./uploads/uploads.ts";
 import type { SocketData } from "./websocket-connection.ts";
-import type { WebSockets } from "./websocket.ts";
 
 export interface DoorsOptions {
   readonly host: RoutesHost;
   readonly access: Access;
   readonly sessions: Sessions;
-  readonly websockets: WebSockets;
+  readonly transports: Transports;
   readonly connections: ConnectionLimit;
   /** Undefined: connections are not encrypted. Those to ports of dialects never are. */
   readonly tls: TlsCredentials | undefined;
@@ -32,8 +34,7 @@ export interface DoorsOptions {
   readonly shared: boolean;
   readonly process: TcpProcess & {
     readonly log: Pick<Logger, "error">;
-    /** Calls what answers a request, and measures it. */
-    readonly during: <Result>(task: () => Result) => Result;
+    readonly metrics: Pick<ServerMetrics, "mainThread">;
   };
 }
 
@@ -52,7 +53,7 @@ export class Doors {
     this.#options = options;
     const { host, tls } = options;
     const { server, dialects } = host.config;
-    const routes = createRoutes(host, routesOf(dialects.enabled));
+    const routes = createRoutes(host, routesOf(dialects.enabled), fileRoutesOf(dialects.enabled));
     this.#main = this.#listen({ ...server, tls }, routes);
     try {
       for (const place of dialectPorts(host.config).filter(({ scheme }) => scheme === "ws")) {
@@ -74,6 +75,11 @@ export class Doors {
   /** The server that a request came to. */
   serverOf(request: Request): BunServer<SocketData> {
     return this.#listenerOf(request).serverOf(request);
+  }
+
+  /** See `Listener.occupy`. */
+  occupy(request: Request): Line {
+    return this.#listenerOf(request).occupy(request);
   }
 
   /** Network address of a client; empty when it is not known. */
@@ -119,14 +125,14 @@ export class Doors {
     },
     routes: Routes,
   ): Listener {
-    const { process, websockets, shared, connections } = this.#options;
+    const { process, transports, shared, connections } = this.#options;
     const listener = new Listener({
       ...place,
       shared,
       connections,
-      fetch: (request) => process.during(() => routes(request)),
+      fetch: (request) => process.metrics.mainThread.during("http", () => routes(request)),
       failed: (error) => process.log.error("request_failed", { error }),
-      websocket: websockets.handler,
+      websocket: transports.websockets.handler,
     });
     this.#listeners.push(listener);
     return listener;
@@ -148,9 +154,9 @@ export class Doors {
 
   /** Has the connections to all ports limited together. */
   #watch(): void {
-    const { connections, websockets } = this.#options;
+    const { connections, transports } = this.#options;
     const served = [...this.#listeners, ...this.#ports].map((door) => door.served);
-    connections.watch(joinServedPorts(served), joinSessions([websockets, ...this.#ports]));
+    connections.watch(joinServedPorts(served), joinSessions([transports, ...this.#ports]));
   }
 
   #listenerOf(request: Request): Listener {

@@ -1,5 +1,5 @@
 import { dialectPorts } from "../config/dialect-ports.ts";
-import { routesOf } from "../dialects/dialects.ts";
+import { fileRoutesOf, routesOf } from "../dialects/dialects.ts";
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, SAMPLE_FORMAT_NAMES } from "../lib/sample-format.ts";
 import { serves } from "../pipeline/pattern.ts";
 import { PATTERNS } from "../pipeline/patterns.ts";
@@ -30,11 +30,13 @@ export function describeServer(services: Services, sessions: Sessions, openedAt:
 function describeDialects(config: Services["config"]): DescribedDialect[] {
   const routes = routesOf(config.dialects.enabled);
   const ports = new Map(dialectPorts(config).map(({ section, port }) => [section, port]));
-  const names = new Set([...routes.map(({ dialect }) => dialect), ...ports.keys()]);
+  const uploads = fileRoutesOf(config.dialects.enabled);
+  const names = new Set([...[...routes, ...uploads].map(({ dialect }) => dialect), ...ports.keys()]);
   return [...names].map((name) => {
     const paths = routes.find(({ dialect }) => dialect === name)?.paths;
+    const files = uploads.find(({ dialect }) => dialect === name)?.paths;
     const port = ports.get(name);
-    return { name, ...(paths && { paths }), ...(port !== undefined && { port }) };
+    return { name, ...(paths && { paths }), ...(files && { files }), ...(port !== undefined && { port }) };
   });
 }
 

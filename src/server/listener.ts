@@ -1,13 +1,15 @@
 import type { Server as BunServer, WebSocketHandler } from "bun";
 
+import { canonicalAddress } from "../lib/ip-address.ts";
 import { setBacklog } from "../native/backlog.ts";
 import { ListeningSocket } from "../native/listening-socket.ts";
 import { ProtocolError } from "../protocol/errors.ts";
-import type { ConnectionLimit } from "./connections/connection-limit.ts";
+import { type ConnectionLimit, peerName } from "./connections/connection-limit.ts";
 import { openServedPort, type ServedPort } from "./connections/served-port.ts";
 import { refuse } from "./pages.ts";
 import { withCompleteUrl } from "./request-url.ts";
 import type { TlsCredentials } from "./tls/credentials.ts";
+import type { Line } from "./uploads/uploads.ts";
 import type { SocketData } from "./websocket-connection.ts";
 
 /**
@@ -17,8 +19,13 @@ import type { SocketData } from "./websocket-connection.ts";
 const BACKLOG = 4_096;
 /** Time after which a server with replaced credentials closes its idle connections: handshakes have ended by then. */
 const HANDSHAKE_MS = 10_000;
-/** Largest body of a request. No route takes one that is large; Bun discards what no route reads. */
-const MAX_BODY_BYTES = 1024 * 1024;
+/**
+ * Largest body of a request, beyond which Bun answers with a bare 413. Routes have smaller limits of their own; Bun
+ * discards what no route reads.
+ */
+const MAX_BODY_BYTES = 1024 * 1024 * 1024;
+/** Seconds after which Bun closes a connection on which nothing comes. It is Bun's default. */
+const IDLE_SECONDS = 10;
 
 export interface ListenerOptions {
   readonly host: string;
@@ -89,6 +96,18 @@ export class Listener {
     return bun.requestIP(received)?.address ?? "";
   }
 
+  /** Takes the connection of a request out of Bun's limit for idle ones, until it is released. */
+  occupy(request: Request): Line {
+    const { bun, received } = this.#origins.get(request) ?? { bun: this.#bun, received: request };
+    const { address = "", port = 0 } = bun.requestIP(received) ?? {};
+    bun.timeout(received, 0);
+    // Bun 1.4.5 would have no limit for the next request of the connection, either.
+    return {
+      peer: peerName(canonicalAddress(address) ?? "", port),
+      release: () => bun.timeout(received, IDLE_SECONDS),
+    };
+  }
+
   /** Requests that have not been answered. */
   pendingRequests(): number {
     return this.#all().reduce((sum, { pendingRequests }) => sum + pendingRequests, 0);
@@ -149,6 +168,7 @@ export class Listener {
       // Without it Bun 1.4.5 lets several servers share one port silently, outside of development.
       reusePort: shared,
       maxRequestBodySize: MAX_BODY_BYTES,
+      idleTimeout: IDLE_SECONDS,
       ...(tls && { tls: tlsOptions(tls) }),
       fetch: (request, bun) => {
         const complete = withCompleteUrl(request);

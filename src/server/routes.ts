@@ -4,6 +4,7 @@ import { getPath } from "hono/utils/url";
 import type { Access, IssuedTicket } from "../auth/access.ts";
 import { tcpDialectPorts } from "../config/dialect-ports.ts";
 import type { Route } from "../dialects/dialect.ts";
+import type { FileRoute } from "../dialects/files/file-route.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { baseOf, portAddress, withAddresses } from "./addresses.ts";
 import { addConsoleFiles, CONSOLE_PATHS, consolePage, wantsPage } from "./console.ts";
@@ -12,9 +13,10 @@ import { addressOf, type GuardedEnv, guardRequests } from "./edge/guard.ts";
 import { guardPublicPages } from "./page-guard.ts";
 import { addPages, PAGES, type PagesHost, PROBES, refuse } from "./pages.ts";
 import { connect, hasToken, type UpgradeHost } from "./upgrade.ts";
+import { receiveFile, type UploadHost } from "./uploads/receive-file.ts";
 
 /** The server, as its routes use it. */
-export interface RoutesHost extends UpgradeHost, PagesHost {
+export interface RoutesHost extends Omit<UpgradeHost, "edge">, PagesHost, UploadHost {
   readonly edge: Edge;
   readonly access: Access;
 }
@@ -25,14 +27,17 @@ export const FRONT_PAGE = "/";
 const NATIVE = "streamer";
 /** Where tickets are issued. */
 export const TICKETS = "/api/v1/tickets";
-const METHODS = "GET, HEAD, OPTIONS";
-const ALLOW = { allow: METHODS };
+const READ = "GET, HEAD, OPTIONS";
+const POST = "POST, OPTIONS";
+
+/** Most bytes of a body that no route reads. */
+const MAX_BODY_BYTES = 1024 * 1024;
 
 /** Answers a request for any path. */
 export type Routes = (request: Request) => Response | Promise<Response>;
 
-/** Returns the HTTP routes, those of the dialects' connections included. */
-export function createRoutes(host: RoutesHost, routes: readonly Route[]): Routes {
+/** Returns the HTTP routes, those of the dialects' connections and files included. */
+export function createRoutes(host: RoutesHost, routes: readonly Route[], files: readonly FileRoute[] = []): Routes {
   const app = new Hono<GuardedEnv>({ getPath: routePath });
   // These guard themselves, so that their answers and their refusals are those of the dialect.
   for (const route of routes) {
@@ -42,7 +47,12 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[]): Routes
       else app.get(path, handle);
     }
   }
-  const frontPage = (visit: Visit | ProtocolError): string => frontPageOf(host, routes, visit);
+  for (const route of files) {
+    for (const path of route.paths) {
+      app.post(path, (c) => receiveFile({ request: c.req.raw, ...c.env, route, path }, host));
+    }
+  }
+  const frontPage = (visit: Visit | ProtocolError): string => frontPageOf(host, routes, files, visit);
   const { access, config } = host;
   const { public_routes: publicRoutes } = config.auth;
   // A page on the web that reaches them by DNS rebinding learns no more than that a server is here.
@@ -58,13 +68,14 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[]): Routes
   if (hasConsole) addConsoleFiles(app, guard(FRONT_PAGE));
   addPages(app, host, guard, withAddresses);
   app.post(TICKETS, (c) => answerTicket(access.issue(c.req.raw, addressOf(c.env.visit))));
-  app.get(TICKETS, (c) => c.text("A ticket is the answer to a POST.\n", 405, { allow: "POST, OPTIONS" }));
-  app.options(TICKETS, (c) => c.body(null, 204, { allow: "POST, OPTIONS" }));
-  // A health check of HAProxy is OPTIONS by default.
-  const paths = [FRONT_PAGE, ...(hasConsole ? CONSOLE_PATHS : []), ...PAGES, ...routes.flatMap((route) => route.paths)];
-  app.on("OPTIONS", paths, (c) => c.body(null, 204, ALLOW));
-  for (const path of paths)
-    app.all(path, (c) => c.text(`${c.req.method} is not possible here; ${METHODS} are.\n`, 405, ALLOW));
+  app.get(TICKETS, (c) => c.text("A ticket is the answer to a POST.\n", 405, { allow: POST }));
+  app.options(TICKETS, (c) => c.body(null, 204, { allow: POST }));
+  const read = [FRONT_PAGE, ...(hasConsole ? CONSOLE_PATHS : []), ...PAGES, ...routes.flatMap(({ paths }) => paths)];
+  for (const [path, allow] of methodsOf(read, files)) {
+    // A health check of HAProxy is OPTIONS by default.
+    app.options(path, (c) => c.body(null, 204, { allow }));
+    app.all(path, (c) => c.text(`${c.req.method} is not possible here; ${allow} are.\n`, 405, { allow }));
+  }
   app.notFound((c) => {
     return c.text(`There is nothing at ${new URL(c.req.url).pathname}.\n\n${frontPage(c.env.visit)}`, 404);
   });
@@ -72,7 +83,25 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[]): Routes
   app.onError((error) => {
     throw error;
   });
-  return (request) => app.fetch(request, { visit: host.edge.read(request, host.address(request)) });
+  const takesFiles = new Set(files.flatMap(({ paths }) => paths));
+  return (request) =>
+    refuseBody(request, takesFiles.has(routePath(request))) ??
+    app.fetch(request, { visit: host.edge.read(request, host.address(request)) });
+}
+
+/** Returns the methods that each path has. @param read paths that are there to be read */
+function methodsOf(read: readonly string[], files: readonly FileRoute[]): ReadonlyMap<string, string> {
+  const methods = new Map(read.map((path) => [path, READ]));
+  for (const path of files.flatMap(({ paths }) => paths)) {
+    methods.set(path, methods.has(path) ? "GET, HEAD, POST, OPTIONS" : POST);
+  }
+  return methods;
+}
+
+/** Refuses a body that is too large for a route that reads none. */
+function refuseBody({ headers }: Request, takesFile: boolean): Response | undefined {
+  if (takesFile || Number(headers.get("content-length") ?? 0) <= MAX_BODY_BYTES) return undefined;
+  return new Response(null, { status: 413, headers: { connection: "close" } });
 }
 
 /**
@@ -100,7 +129,12 @@ function routePath(request: Request): string {
   return path.endsWith("/") || path.includes("//") ? `/${path.split("/").filter(Boolean).join("/")}` : path;
 }
 
-function frontPageOf({ version, config }: RoutesHost, routes: readonly Route[], visit: Visit | ProtocolError): string {
+function frontPageOf(
+  { version, config }: RoutesHost,
+  routes: readonly Route[],
+  files: readonly FileRoute[],
+  visit: Visit | ProtocolError,
+): string {
   const isNative = ({ dialect }: Route): boolean => dialect === NATIVE;
   const streams = routes.filter(isNative).flatMap(({ paths }) => paths.map((path) => `  ws  ${path}`));
   const base = baseOf(visit) ?? "";
@@ -112,6 +146,8 @@ function frontPageOf({ version, config }: RoutesHost, routes: readonly Route[], 
       ({ section, port }) => `  ${section}  ${portAddress(visit, port) ?? `TCP port ${port}`}`,
     ),
   );
+  const http = base.replace(/^ws/, "http");
+  others.push(...files.flatMap(({ dialect, paths }) => paths.map((path) => `  ${dialect}  POST ${http}${path}`)));
   const pages = PAGES.map((path) => `  GET ${path}`);
   return [
     `Streamer ${version}\n`,

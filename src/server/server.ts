@@ -28,7 +28,7 @@ import { Readiness } from "./readiness.ts";
 import type { RoutesHost } from "./routes.ts";
 import type { ServerOptions } from "./server-options.ts";
 import type { TlsCredentials } from "./tls/credentials.ts";
-import { WebSockets } from "./websocket.ts";
+import { Transports } from "./transports.ts";
 import { withResumption } from "./with-resumption.ts";
 
 /** Interval between two checks of the deadlines, which is the accuracy of every time limit. */
@@ -49,7 +49,7 @@ export class Server {
   readonly #served = new Map<string, ServedModel>();
   readonly #readiness: Readiness;
   readonly #sessions: Sessions;
-  readonly #websockets: WebSockets;
+  readonly #transports: Transports;
   readonly #runtime: Disposable;
   readonly #connections: ConnectionLimit;
   readonly #trimmer: ArenaTrimmer;
@@ -79,7 +79,7 @@ export class Server {
     this.#garbage = new GarbageCollector(metrics, clock);
     this.#faults = new FaultLog(log);
     const transport = { sessions: this.#sessions, faults: this.#faults, clock, handled: this.#handled };
-    this.#websockets = new WebSockets({ ...transport, limits: config.limits });
+    this.#transports = new Transports({ ...transport, limits: config.limits });
     this.#edge = new Edge({ server: config.server, access: this.#access, tls: () => this.#tls, log, clock });
     this.#connections = new ConnectionLimit({ config, log, metrics, clock });
     // Listens before anything is loaded: a port that is taken is reported at once.
@@ -175,16 +175,15 @@ export class Server {
   #listen(): Doors {
     const { log, process: member } = this.#options;
     const { metrics, clock } = this.#services;
-    const during = <Result>(task: () => Result): Result => metrics.mainThread.during("http", task);
     return new Doors({
       host: this.#routesHost(),
       access: this.#access,
       sessions: this.#sessions,
-      websockets: this.#websockets,
+      transports: this.#transports,
       connections: this.#connections,
       tls: this.#tls,
       shared: member !== undefined,
-      process: { faults: this.#faults, clock, log, handled: this.#handled, during },
+      process: { faults: this.#faults, clock, log, metrics, handled: this.#handled },
     });
   }
 
@@ -206,7 +205,7 @@ export class Server {
       if (this.#access.required) this.#sessions.withdraw((credential) => this.#access.holds(credential));
     });
     faults.contain("sweep", () => this.#sessions.sweep(now));
-    faults.contain("socket", () => this.#websockets.sweep(now));
+    this.#transports.sweep(now);
     faults.contain("ports", () => this.#doors?.sweep(now));
     faults.contain("memory", () => memory.check(now));
     faults.contain("trim", () => this.#trimmer.check(now));
@@ -234,10 +233,12 @@ export class Server {
       models: ({ limits }) => [...permittedModels(this.#served, limits).values()],
       claim: (caller) => this.#readiness.refusal() ?? this.#sessions.claim(caller),
       address: (request) => this.#doors?.address(request) ?? "",
+      occupy: (request) => this.#doors?.occupy(request),
+      uploads: this.#transports.uploads,
       trace: (request, path) => (telemetry?.tracing ?? NO_TRACING).startConnection(request, path),
       upgrade: (request, headers, accepted) => {
         const bun = this.#doors?.serverOf(request);
-        return bun !== undefined && this.#websockets.upgrade(bun, request, headers, accepted);
+        return bun !== undefined && this.#transports.websockets.upgrade(bun, request, headers, accepted);
       },
       refused: (code) => metrics.sessionRefused(code),
       metricsPlace: member?.metricsPlace,

@@ -23,6 +23,7 @@ import { WARNINGS } from "../../src/protocol/warnings.ts";
 import { isStart } from "../../src/session/inputs.ts";
 import { Sessions } from "../../src/session/sessions.ts";
 import { encode, speech } from "../support/audio.ts";
+import { fileVocabularies } from "../support/file-vocabularies.ts";
 import { configure } from "../support/in-process-server.ts";
 import { lineRoute } from "../support/line-dialect.ts";
 import { Pipe } from "../support/pipe.ts";
@@ -163,6 +164,7 @@ const VOCABULARIES: Readonly<Record<string, Vocabulary>> = {
     utterances: { url: "http://localhost/v2", finals: speechmaticsFinals },
     check: (message) => void v.parse(speechmaticsMessageSchema, JSON.parse(message)),
   },
+  ...fileVocabularies,
   line: {
     route: lineRoute,
     url: "http://localhost/line",
@@ -254,6 +256,7 @@ async function converse(vocabulary: Vocabulary, chunks: readonly Uint8Array[]) {
   using harness = new SessionHarness();
   const pipe = new Pipe(new Sessions(harness.services), open({ ...vocabulary, url }));
   pipe.write(...vocabulary.start, ...chunks.flatMap((chunk) => [...vocabulary.audio(chunk)]), ...vocabulary.stop);
+  if (vocabulary.finishes) pipe.finish();
   await harness.answerAll();
   if (vocabulary.leaves) pipe.cut();
   else expect(pipe.closed).toMatchObject({ code: 1000 });
@@ -363,7 +366,7 @@ for (const [name, vocabulary] of Object.entries(VOCABULARIES)) {
   describe(`the route of ${name}`, () => {
     test("opens with limits that a client can keep", () => {
       const { dialect, traits, pattern } = open(vocabulary);
-      expect(dialect).toBe(name);
+      expect(dialect).toBe(route.dialect);
       expect(Object.values(PATTERNS)).toContain(pattern);
       expect(traits.maxTextBytes).toBeGreaterThan(0);
       for (const limit of [traits.idleTimeoutMs, traits.startTimeoutMs])

@@ -3,7 +3,7 @@ import { roundSeconds, type Span, type Spoken } from "../words.ts";
 import type { Results } from "./messages.ts";
 
 /** Models have ids there; here they have names. */
-const NO_ID = "00000000-0000-0000-0000-000000000000";
+export const NO_ID = "00000000-0000-0000-0000-000000000000";
 
 /** The part of a result that says where it belongs. */
 export interface ResultPlace {

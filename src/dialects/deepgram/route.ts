@@ -14,7 +14,7 @@ import type { Refusal } from "./messages.ts";
 import { type Listen, readListen } from "./query.ts";
 
 /** Deepgram's names of what a connection is refused for. */
-const REFUSALS: Partial<Record<ErrorCode, string>> = {
+export const REFUSALS: Partial<Record<ErrorCode, string>> = {
   unauthorized: "INVALID_AUTH",
   origin_not_allowed: "FORBIDDEN",
   host_not_allowed: "FORBIDDEN",
@@ -78,7 +78,7 @@ export const deepgram: Route = {
 };
 
 /** The fields of the start that follow from the query, apart from the format. Throws ProtocolError. */
-function startFields(
+export function startFields(
   listen: Listen,
   { name, model, pattern }: ChosenModel,
   leastSilenceMs: Config["dialects"]["min_silence_ms"],

@@ -43,10 +43,14 @@ export function guardRequests(edge: Edge, isPublic = (_: string): boolean => fal
     if (refused !== undefined) return refusalOf(refused, { refuse: errorEvent });
     if (isPreflight) context.res = new Response(null, { status: 204, headers: PREFLIGHT });
     else await next();
-    const { headers } = context.res;
-    headers.append("vary", "Origin");
-    if (visit.origin === undefined || !edge.allowsOrigin(visit)) return;
-    headers.set("access-control-allow-origin", visit.origin);
-    headers.set("access-control-expose-headers", "Retry-After");
+    permitReading(context.res.headers, visit, edge);
   };
+}
+
+/** Adds to the headers of an answer that the web page which has asked may read it, if it may use the server. */
+export function permitReading(headers: Headers, visit: Visit, edge: Pick<Edge, "allowsOrigin">): void {
+  headers.append("vary", "Origin");
+  if (visit.origin === undefined || !edge.allowsOrigin(visit)) return;
+  headers.set("access-control-allow-origin", visit.origin);
+  headers.set("access-control-expose-headers", "Retry-After");
 }
