@@ -205,7 +205,7 @@ export class Server {
       if (this.#access.required) this.#sessions.withdraw((credential) => this.#access.holds(credential));
     });
     faults.contain("sweep", () => this.#sessions.sweep(now));
-    this.#transports.sweep(now);
+    faults.contain("socket", () => this.#transports.sweep(now));
     faults.contain("ports", () => this.#doors?.sweep(now));
     faults.contain("memory", () => memory.check(now));
     faults.contain("trim", () => this.#trimmer.check(now));

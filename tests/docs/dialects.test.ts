@@ -9,12 +9,18 @@ import {
   errorSchema as assemblyAiErrorSchema,
   serverMessageSchema as assemblyAiSchema,
 } from "../../src/dialects/assemblyai/messages.ts";
+import { recordedSchema } from "../../src/dialects/deepgram/files/messages.ts";
 import {
   CONTROLS,
   refusalSchema,
   serverMessageSchema as deepgramSchema,
 } from "../../src/dialects/deepgram/messages.ts";
-import { ROUTES } from "../../src/dialects/dialects.ts";
+import { FILE_ROUTES, ROUTES } from "../../src/dialects/dialects.ts";
+import {
+  errorSchema as fileErrorSchema,
+  transcriptionSchema,
+  verboseSchema,
+} from "../../src/dialects/openai/files/messages.ts";
 import {
   refusalSchema as openAiRefusalSchema,
   serverMessageSchema as openAiSchema,
@@ -38,6 +44,7 @@ test("docs/dialects/README.md has every route, and every setting with its defaul
   for (const { dialect, paths } of ROUTES) {
     if (dialect !== "streamer") for (const path of paths) expect(text).toContain(`\`${path}\``);
   }
+  for (const path of FILE_ROUTES.flatMap(({ paths }) => paths)) expect(page("files")).toContain(`\`POST ${path}\``);
   for (const [key, setting] of Object.entries(DIALECT_SETTINGS)) {
     const [, row = ""] = new RegExp(`^\\| \`dialects\\.${key}\` +\\|([^|]*)\\|`, "m").exec(text) ?? [];
     const given = [setting.default].flat().join(", ");
@@ -56,6 +63,7 @@ const oneOf = (...schemas: readonly v.GenericSchema[]): Parse => {
 const EXAMPLES: Readonly<Record<string, Parse>> = {
   assemblyai: oneOf(assemblyAiSchema, assemblyAiErrorSchema, assemblyAiControlSchema),
   deepgram: oneOf(deepgramSchema, refusalSchema, v.strictObject({ type: v.picklist(CONTROLS) })),
+  files: oneOf(recordedSchema, transcriptionSchema, verboseSchema, fileErrorSchema),
   openai: oneOf(openAiSchema, openAiRefusalSchema),
   speechmatics: oneOf(speechmaticsSchema, ...Object.values(SPEECHMATICS_CONTROLS)),
   vosk: oneOf(voskSchema, v.strictObject(voskControlSchema.entries)),

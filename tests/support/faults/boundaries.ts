@@ -15,7 +15,10 @@ import { UsedTickets } from "../../../src/auth/used-tickets.ts";
 import { Headroom } from "../../../src/capacity/headroom.ts";
 import { AssemblyAiDialect } from "../../../src/dialects/assemblyai/dialect.ts";
 import { DeepgramDialect } from "../../../src/dialects/deepgram/dialect.ts";
+import { RecordedDialect } from "../../../src/dialects/deepgram/files/dialect.ts";
+import { FileDialect } from "../../../src/dialects/files/file-dialect.ts";
 import { OpenAiDialect } from "../../../src/dialects/openai/dialect.ts";
+import { TranscriptionDialect } from "../../../src/dialects/openai/files/dialect.ts";
 import { SpeechmaticsDialect } from "../../../src/dialects/speechmatics/dialect.ts";
 import { StreamerDialect } from "../../../src/dialects/streamer.ts";
 import { VoskDialect } from "../../../src/dialects/vosk/dialect.ts";
@@ -47,6 +50,8 @@ import { TcpConnection } from "../../../src/server/tcp/tcp-connection.ts";
 import { TcpPort } from "../../../src/server/tcp/tcp-port.ts";
 import { CredentialsWatch } from "../../../src/server/tls/credentials-watch.ts";
 import { ExpiryLog } from "../../../src/server/tls/expiry-log.ts";
+import { Upload } from "../../../src/server/uploads/upload.ts";
+import { Uploads } from "../../../src/server/uploads/uploads.ts";
 import { WebSocketConnection } from "../../../src/server/websocket-connection.ts";
 import { WebSockets } from "../../../src/server/websocket.ts";
 import { Conversation } from "../../../src/session/conversation.ts";
@@ -98,7 +103,17 @@ type Class = { readonly name: string; readonly prototype: object };
 
 /** The classes at each boundary. Each of their methods is a place where a fault can be made to happen. */
 export const BOUNDARIES: Readonly<Record<string, readonly Class[]>> = {
-  transport: [WebSocketConnection, WebSockets, FrameBudget, SharedFrameBudget, TcpConnection, TcpClient, TcpPort],
+  transport: [
+    WebSocketConnection,
+    WebSockets,
+    FrameBudget,
+    SharedFrameBudget,
+    TcpConnection,
+    TcpClient,
+    TcpPort,
+    Upload,
+    Uploads,
+  ],
   session: [
     Sessions,
     Session,
@@ -124,6 +139,9 @@ export const BOUNDARIES: Readonly<Record<string, readonly Class[]>> = {
     WyomingDialect,
     AssemblyAiDialect,
     SpeechmaticsDialect,
+    FileDialect,
+    TranscriptionDialect,
+    RecordedDialect,
   ],
   stream: [Stream, Channels, Channel, Feed, Intake, MemoryPlace, Memory, QuietTimer, StreamAdmission, Headroom],
   decoder: [Decoder, DecodeChain, WavScanner, ForeignScanner, LooksLike, AudioWarnings, Arena, Store],
@@ -186,12 +204,17 @@ function methodsOf({ prototype }: Class): string[] {
 /** Classes that are at no boundary of a session, by the reason. */
 export const INSIDE: Readonly<Record<string, readonly string[]>> = {
   "a small structure within one class of a boundary": [
+    "AnswerParts",
     "ArenaMemory",
+    "AskedFields",
     "BlobReader",
     "BlockSampler",
     "CallSignal",
     "Bucket",
+    "DownMix",
     "EncodedState",
+    "FileAudio",
+    "FormFramer",
     "FormatGuess",
     "FrameReader",
     "FreeSlabs",
@@ -201,12 +224,16 @@ export const INSIDE: Readonly<Record<string, readonly string[]>> = {
     "LevelHistory",
     "ModelCall",
     "NewRates",
+    "MultipartParser",
     "Order",
     "OutputLines",
     "ProcessCalls",
     "ThreadCalls",
     "PcmConverter",
     "QueueBudget",
+    "RawFramer",
+    "RecordedAnswers",
+    "RequestBody",
     "Resampler",
     "Shares",
     "SpanReaders",
@@ -214,6 +241,8 @@ export const INSIDE: Readonly<Record<string, readonly string[]>> = {
     "TextGuess",
     "ToldUtterances",
     "Transcript",
+    "TranscriptionAnswers",
+    "Transports",
     "UnsentBytes",
     "UtteranceEnds",
     "AudioClock",
@@ -424,6 +453,30 @@ export const NOT_REACHED: Readonly<Record<string, readonly string[]>> = {
     "WyomingDialect.endsAt",
     "WyomingDialect.endsAfterStream",
     "WyomingDialect.close",
+    "FileDialect.begin",
+    "FileDialect.read",
+    "FileDialect.finished",
+    "FileDialect.write",
+    "FileDialect.endsAt",
+    "FileDialect.close",
+    "FileDialect.refuse",
+    "TranscriptionDialect.begin",
+    "TranscriptionDialect.read",
+    "TranscriptionDialect.finished",
+    "TranscriptionDialect.write",
+    "TranscriptionDialect.endsAt",
+    "TranscriptionDialect.close",
+    "RecordedDialect.read",
+    "Upload.feed",
+    "Upload.send",
+    "Upload.pause",
+    "Upload.resume",
+    "Upload.close",
+    "Upload.left",
+    "Upload.sweep",
+    "Uploads.peers",
+    "Uploads.open",
+    "Uploads.refuse",
     "TcpConnection.send",
     "TcpConnection.pause",
     "TcpConnection.resume",
