@@ -13,6 +13,7 @@ import { addressOf, type GuardedEnv, guardRequests } from "./edge/guard.ts";
 import { guardPublicPages } from "./page-guard.ts";
 import { addPages, PAGES, type PagesHost, PROBES, refuse } from "./pages.ts";
 import { connect, hasToken, type UpgradeHost } from "./upgrade.ts";
+import { declaredBytes } from "./uploads/request-body.ts";
 import { receiveFile, type UploadHost } from "./uploads/receive-file.ts";
 
 /** The server, as its routes use it. */
@@ -100,7 +101,7 @@ function methodsOf(read: readonly string[], files: readonly FileRoute[]): Readon
 
 /** Refuses a body that is too large for a route that reads none. */
 function refuseBody({ headers }: Request, takesFile: boolean): Response | undefined {
-  if (takesFile || Number(headers.get("content-length") ?? 0) <= MAX_BODY_BYTES) return undefined;
+  if (takesFile || (declaredBytes(headers) ?? 0) <= MAX_BODY_BYTES) return undefined;
   return new Response(null, { status: 413, headers: { connection: "close" } });
 }
 
