@@ -13,8 +13,8 @@ import { addressOf, type GuardedEnv, guardRequests } from "./edge/guard.ts";
 import { guardPublicPages } from "./page-guard.ts";
 import { addPages, PAGES, type PagesHost, PROBES, refuse } from "./pages.ts";
 import { connect, hasToken, type UpgradeHost } from "./upgrade.ts";
-import { declaredBytes } from "./uploads/request-body.ts";
 import { receiveFile, type UploadHost } from "./uploads/receive-file.ts";
+import { declaredBytes } from "./uploads/request-body.ts";
 
 /** The server, as its routes use it. */
 export interface RoutesHost extends Omit<UpgradeHost, "edge">, PagesHost, UploadHost {
