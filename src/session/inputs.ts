@@ -91,9 +91,12 @@ export class Inputs {
   drainAudio(): number {
     let bytes = 0;
     let requests = 0;
+    let isBehindAudio = false;
     for (let input = this.shift(); input !== undefined && !endsStream(input); input = this.shift()) {
       if (input.kind === "audio") bytes += input.bytes.length;
-      else if (++requests === MOST_DRAINED) break;
+      // A dialect may acknowledge each message of audio, which is no request.
+      else if (!(isBehindAudio && input.kind === "reply") && ++requests === MOST_DRAINED) break;
+      isBehindAudio = input.kind === "audio";
     }
     this.clear();
     return bytes;

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test";
 
 import type { Dialect, Input, Message } from "../../src/dialects/dialect.ts";
+import { speechmatics } from "../../src/dialects/speechmatics/route.ts";
 import { StreamerDialect } from "../../src/dialects/streamer.ts";
 import { Inputs, isStart } from "../../src/session/inputs.ts";
+import { configure } from "../support/in-process-server.ts";
 import { FLUSH, START, STOP } from "../support/requests.ts";
 
 function inputsOf(messages: readonly Message[], dialect: Dialect = new StreamerDialect(16)): Inputs {
@@ -89,6 +91,14 @@ describe("the inputs of a client", () => {
       expect(inputs.empty).toBe(true);
     },
   );
+
+  test("count all audio in a dialect that acknowledges each message of it", () => {
+    const dialect = speechmatics.open("/v2", new Request("http://localhost/v2"), configure()).create("id");
+    const start = '{"message":"StartRecognition","audio_format":{"type":"raw","encoding":"mulaw","sample_rate":8000}}';
+    const inputs = inputsOf([start, ...Array.from({ length: 1_000 }, () => new Uint8Array(3))], dialect);
+    expect(inputs.shift()).toMatchObject({ kind: "request", request: { request: "start" } });
+    expect(inputs.drainAudio()).toBe(3_000);
+  });
 
   test("are read to their end when the stream is ended, but not thousands of requests", () => {
     const dialect = new DoublingDialect(16);

@@ -145,7 +145,7 @@ export const PROMISES = {
   protocol_fuzzing: {
     text: "no sequence of messages crashes, leaks or goes unanswered",
     goal: "0 findings",
-    minutes: 1.8,
+    minutes: 3,
     ...TOGETHER,
   },
   native_fuzzing: {

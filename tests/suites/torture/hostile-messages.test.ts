@@ -79,7 +79,7 @@ test(`${MESSAGES} hostile messages over the wire: each violation gets its error,
 });
 
 /** Messages of clients of other services; most of their sessions are short. */
-const FOREIGN_MESSAGES = Number(process.env["STREAMER_FUZZ_MESSAGES"] ?? rounds(6_000, 500_000, 5_000_000));
+const FOREIGN_MESSAGES = Number(process.env["STREAMER_FUZZ_MESSAGES"] ?? rounds(6_000, 100_000, 1_000_000));
 const FOREIGN_MESSAGES_A_SESSION = 200;
 
 interface Ledger {
