@@ -15,14 +15,19 @@ const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT = createHash("sha1").update(`${KEY}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
 const HEAD_END = Buffer.from("\r\n\r\n");
 
-export const tcp: Connect = async (port) => {
-  const socket = connectTcp({ port, host: "127.0.0.1", allowHalfOpen: true });
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  socket.once("connect", resolve).once("error", reject);
-  await promise;
-  socket.off("error", reject);
-  return socket;
-};
+/** Connects to an address of this machine, from the same address. */
+export function tcpTo(host: string): Connect {
+  return async (port) => {
+    const socket = connectTcp({ port, host, allowHalfOpen: true });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    socket.once("connect", resolve).once("error", reject);
+    await promise;
+    socket.off("error", reject);
+    return socket;
+  };
+}
+
+export const tcp = tcpTo("127.0.0.1");
 
 /** A response over HTTP, without what follows it. */
 export interface RawResponse {

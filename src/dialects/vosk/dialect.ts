@@ -22,6 +22,8 @@ const DEFAULT_RATE = 8_000;
 /** The begin of a WAV file, which some clients send as it is. */
 const RIFF = Buffer.from("RIFF");
 const INTERIM_MS = 500;
+/** Results that wait for messages to be the answers of. When there are more, one answer has all of them. */
+export const MAX_WAITING = 16;
 
 const NOTHING_SAID: Spoken = { text: "", words: [], confidence: 1, language: undefined, others: {} };
 
@@ -204,6 +206,8 @@ export class VoskDialect implements Dialect {
   readonly #answer: Input = {
     kind: "reply",
     messages: () => {
+      // A client that sends long messages would be told ever later.
+      if (this.#results.length > MAX_WAITING) return [this.#rest()];
       const result = this.#results.shift();
       const partial: ServerMessage = { partial: this.#partial };
       return [JSON.stringify(result === undefined ? partial : writeResult([result], this.#shape))];

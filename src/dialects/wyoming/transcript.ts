@@ -15,6 +15,13 @@ interface Failure {
   readonly message: string;
 }
 
+/** Longest transcript of a command, in UTF-16 code units: some twenty hours of speech. */
+export const MAX_CHARACTERS = 2 ** 20;
+const TOO_LONG: Failure = {
+  code: "message_too_big",
+  message: `the transcript of this command is longer than ${MAX_CHARACTERS} characters; allowed: shorter commands`,
+};
+
 /** The end of a command: what reports it, or why there is nothing to report. */
 export interface CommandEnd {
   readonly messages: readonly Message[];
@@ -28,6 +35,7 @@ export interface CommandEnd {
 export class Transcript {
   #heard: Heard[] = [];
   #streams = 0;
+  #characters = 0;
   #failure: Failure | undefined;
   #language: string | undefined;
   #isOpen = false;
@@ -40,7 +48,13 @@ export class Transcript {
   /** Takes a text. Returns the messages that report it. */
   add(text: string, start: number, language: string | undefined): readonly Message[] {
     this.#language = language ?? this.#language;
-    if (text === "") return [];
+    if (text === "" || this.#isTooLong) return [];
+    this.#characters += text.length;
+    if (this.#isTooLong) {
+      this.#heard = [];
+      this.#failure = TOO_LONG;
+      return [];
+    }
     this.#heard.push({ text, stream: this.#streams, start });
     const chunk = writeEvent("transcript-chunk", { text: `${text} ` });
     if (this.#isOpen) return [chunk];
@@ -70,6 +84,10 @@ export class Transcript {
   /** Returns the messages that end what has gone out so far, because the command is given up. */
   cancel(): readonly Message[] {
     return this.#isOpen ? [writeEvent("transcript-stop")] : [];
+  }
+
+  get #isTooLong(): boolean {
+    return this.#characters > MAX_CHARACTERS;
   }
 
   get #languageField(): { language?: string } {

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import * as v from "valibot";
 
 import type { OfferedModel } from "../../../src/dialects/dialect.ts";
+import { MAX_WAITING } from "../../../src/dialects/vosk/dialect.ts";
 import { serverMessageSchema } from "../../../src/dialects/vosk/messages.ts";
 import { vosk } from "../../../src/dialects/vosk/route.ts";
 import { Sessions } from "../../../src/session/sessions.ts";
@@ -129,6 +130,20 @@ describe("a client of vosk-server", () => {
     expect(last.result.map(({ start }) => start)).toEqual(
       last.result.map(({ start }) => start).toSorted((a, b) => a - b),
     );
+  });
+
+  test("gets all results with one answer when many wait, so that long messages do not delay them for ever", async () => {
+    using talk = new Conversation();
+    talk.pipe.write(CONFIG);
+    for (let sent = 0; sent < MAX_WAITING; sent++) {
+      talk.pipe.write(Buffer.concat([utterance, utterance, utterance]));
+      for (await talk.harness.runDeferred(); talk.harness.pendingJobs.length > 0; await talk.harness.runDeferred()) {
+        talk.harness.answer(0, { output: { text: "word" } });
+      }
+    }
+    const lengths = talk.texts.map((text) => text.split(" ").length);
+    expect(Math.max(...lengths)).toBe(MAX_WAITING + 1);
+    expect(talk.said).toHaveLength(MAX_WAITING);
   });
 
   test("gets what there is of a result, meanwhile", async () => {

@@ -1,13 +1,21 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { networkInterfaces } from "node:os";
 
 import { concat, encode, noise, speech } from "../../support/audio.ts";
 import { InProcessServer, LOOPBACK_IS_LIMITED, type Settings } from "../../support/in-process-server.ts";
 import { freePort } from "../../support/proxies.ts";
+import { tcpTo } from "../../support/raw-connection.ts";
+import { testWith } from "../../support/requirements.ts";
 import { waitUntil } from "../../support/wait.ts";
 import { CHUNK_FORMAT, eventBytes, WyomingClient } from "../../support/wyoming-client.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
 setDefaultTimeout(300_000);
+
+/** An address of this machine that other machines have, too: a client from it is none of the machine itself. */
+const ownAddress = Object.values(networkInterfaces())
+  .flatMap((all = []) => all)
+  .find(({ family, internal }) => family === "IPv4" && !internal)?.address;
 
 const utterance = encode("s16", concat(speech([0.6]), noise(0.6)));
 
@@ -136,6 +144,20 @@ describe("a port over TCP", () => {
     await using loading = await serve({}, { load: false });
     using early = await loading.connect();
     expect((await early.event("error")).data["code"]).toBe("not_ready");
+  });
+
+  testWith(ownAddress)("resets clients of addresses that are not allowed, and serves those that are", async () => {
+    const settings = { "wyoming.host": ownAddress ?? "" };
+    const connect = tcpTo(ownAddress ?? "");
+    await using closed = await serve({ ...settings, "wyoming.allow": "203.0.113.0/24" });
+    using stranger = await WyomingClient.connect(closed.port, connect);
+    expect(await stranger.ended()).toBe("RST");
+    expect(stranger.events).toEqual([]);
+    await using own = await serve({ ...settings, "wyoming.allow": `203.0.113.0/24,${ownAddress}` });
+    using client = await WyomingClient.connect(own.port, connect);
+    client.write(eventBytes("ping"));
+    await client.event("pong");
+    expect(own.server.logged("session_opened")).toMatchObject([{ address: ownAddress }]);
   });
 
   test("gets the results of open commands out when the server shuts down", async () => {
