@@ -1,7 +1,6 @@
 import type { Ended, Ending } from "../../protocol/ending.ts";
 import { type ErrorCode, ProtocolError } from "../../protocol/errors.ts";
 import type { ErrorEvent, ServerEvent, Started, Stopped } from "../../protocol/events.ts";
-import { frameBytes } from "../../protocol/format.ts";
 import type { Start } from "../../protocol/requests.ts";
 import type { Dialect, Input, Message } from "../dialect.ts";
 import { isModelError } from "../model-errors.ts";
@@ -15,7 +14,7 @@ import { Items } from "./items.ts";
 import type { ServerMessage } from "./messages.ts";
 import type { Realtime } from "./realtime.ts";
 import { type InForce, SessionObject } from "./session-object.ts";
-import { DEFAULT_SETTINGS, formatOf, type SessionSettings, startOf, updateSettings } from "./session-settings.ts";
+import { bytesPerSecond, DEFAULT_SETTINGS, type SessionSettings, startOf, updateSettings } from "./session-settings.ts";
 import type { Turns } from "./turns.ts";
 
 /** Least audio of a commit, seconds. */
@@ -39,6 +38,7 @@ export class OpenAiDialect implements Dialect {
   readonly #session: SessionObject;
   readonly #clock = new AudioClock();
   #settings = DEFAULT_SETTINGS;
+  #bytesPerSecond = bytesPerSecond(DEFAULT_SETTINGS);
   #actual: InForce;
   #turns: Turns;
   #pending: Pending | undefined;
@@ -108,8 +108,7 @@ export class OpenAiDialect implements Dialect {
     }
     const starts = this.#fellBack ? [this.#start()] : [];
     this.#fellBack = false;
-    const format = formatOf(this.#settings);
-    this.#clock.send(bytes.length / (frameBytes(format) * format.sample_rate));
+    this.#clock.send(bytes.length / this.#bytesPerSecond);
     return [...starts, { kind: "audio", bytes }];
   }
 
@@ -183,6 +182,7 @@ export class OpenAiDialect implements Dialect {
         : new CommittedTurns(this.#items);
     }
     this.#settings = settings;
+    this.#bytesPerSecond = bytesPerSecond(settings);
     return [this.#sessionMessage("updated")];
   }
 

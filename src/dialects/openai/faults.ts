@@ -35,6 +35,9 @@ const CLIENT_FAULTS: readonly string[] = [
   "unauthorized",
 ];
 
+/** Those of a field, whatever is wrong with it. */
+const CODES_BY_FIELD: Partial<Record<string, string>> = { intent: "unsupported", model: "invalid_model" };
+
 const FORMAT = "session.audio.input.format";
 /** Fields of a start by those of a session. */
 const PARAMS: readonly (readonly [of: string, param: string])[] = [
@@ -49,10 +52,14 @@ export function faultOf({ code, message, param }: Pick<ErrorEvent, "code" | "mes
   const isFormat = code === "unsupported_format" || code === "format_mismatch";
   return {
     type: CLIENT_FAULTS.includes(code) ? "invalid_request_error" : "server_error",
-    code: CODES[code] ?? code,
+    code: codeOf(code, param),
     message,
     param: isFormat ? FORMAT : paramOf(param),
   };
+}
+
+function codeOf(code: string, param: string | undefined): string {
+  return CODES_BY_FIELD[param ?? ""] ?? CODES[code] ?? code;
 }
 
 function paramOf(field: string | undefined): string | null {
@@ -84,6 +91,6 @@ export function refusalOf({ code, message, param, row }: ProtocolError): Refusal
   const isServer = (row.status ?? 500) >= 500;
   const type = RATE_LIMITS.includes(code) ? "rate_limit_error" : isServer ? "server_error" : "invalid_request_error";
   return {
-    error: { type, code: param === "intent" ? "unsupported" : (CODES[code] ?? code), message, param: param ?? null },
+    error: { type, code: codeOf(code, param), message, param: param ?? null },
   };
 }

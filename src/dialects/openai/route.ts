@@ -53,8 +53,8 @@ export const openai: Route = {
       traits: {
         ...foreignTraits(config),
         maxTextBytes: Math.max(limits.max_text_bytes, textBytes(limits.max_message_bytes)),
-        idleTimeoutMs: IDLE_MS,
-        startTimeoutMs: IDLE_MS,
+        idleTimeoutMs: Math.max(IDLE_MS, limits.idle_timeout_ms),
+        startTimeoutMs: Math.max(IDLE_MS, limits.start_timeout_ms),
         binaryIsAudio: false,
         pingsCount: true,
         closingIsStop: true,

@@ -4,7 +4,7 @@ import type { Config } from "../../config/config.ts";
 import { describeValue } from "../../lib/excerpt.ts";
 import { SAMPLE_FORMATS, type SampleFormat } from "../../lib/sample-format.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
-import type { AudioFormat } from "../../protocol/format.ts";
+import { type AudioFormat, frameBytes } from "../../protocol/format.ts";
 import { readRequest, type Start } from "../../protocol/requests.ts";
 import { VAD_RANGES } from "../../protocol/vad-settings.ts";
 import type { OfferedModel, Opened } from "../dialect.ts";
@@ -125,7 +125,12 @@ export function startOf(settings: SessionSettings, host: SettingsHost): Start {
   return start as Start;
 }
 
-export function formatOf({ sampleFormat, sampleRate }: SessionSettings): AudioFormat {
+export function bytesPerSecond(settings: SessionSettings): number {
+  const format = formatOf(settings);
+  return frameBytes(format) * format.sample_rate;
+}
+
+function formatOf({ sampleFormat, sampleRate }: SessionSettings): AudioFormat {
   const { bytes: _, ...layout } = SAMPLE_FORMATS[sampleFormat];
   return { channels: 1, sample_rate: sampleRate, ...layout };
 }

@@ -6,6 +6,7 @@ import type { Dialect, Input, Message, OfferedModel } from "../../../src/dialect
 import { serverMessageSchema } from "../../../src/dialects/openai/messages.ts";
 import { openai } from "../../../src/dialects/openai/route.ts";
 import { errorEvent } from "../../../src/protocol/error-event.ts";
+import { ProtocolError } from "../../../src/protocol/errors.ts";
 import type { ServerEvent, StopReason } from "../../../src/protocol/events.ts";
 import { configure, type Settings } from "../../support/in-process-server.ts";
 import { S16_MONO } from "../../support/requests.ts";
@@ -140,7 +141,10 @@ describe("a connection", () => {
         });
       }
     }
-    expect(() => opened(`${INTENT}&model=x`, { "dialects.strict_models": "on" })).toThrow('model: found "x"');
+    const strict = () => opened(`${INTENT}&model=x`, { "dialects.strict_models": "on" });
+    expect(strict).toThrow('model: found "x"');
+    const error = new ProtocolError("invalid_request", "", { param: "model" });
+    expect(openai.refuse(error)).toMatchObject({ error: { code: "invalid_model", param: "model" } });
   });
 
   test("takes a key from the header, or from the subprotocol of browsers, which is not the one it answers with", () => {
@@ -279,7 +283,7 @@ describe("session.update", () => {
     [{ audio: { input: { turn_detection: "none" } } }, "invalid_value session.audio.input.turn_detection"],
     [
       { audio: { input: { transcription: { model: "stateful" } } } },
-      "invalid_value session.audio.input.transcription.model",
+      "invalid_model session.audio.input.transcription.model",
     ],
     [
       { audio: { input: { transcription: { prompt: "x".repeat(5_000) } } } },
@@ -621,6 +625,20 @@ describe("a text", () => {
   test("never is binary", () => {
     expect(short(replies(new Talk().dialect.read(new Uint8Array(4))))).toEqual(["error invalid_value null"]);
   });
+});
+
+test("a refusal has a type that says whose fault it is", () => {
+  const bodies = (["unauthorized", "too_many_sessions", "overloaded", "not_ready", "internal"] as const).map((code) => {
+    const { error } = openai.refuse(new ProtocolError(code, "")) as { error: { type: string; code: string } };
+    return `${error.type} ${error.code}`;
+  });
+  expect(bodies).toEqual([
+    "invalid_request_error invalid_api_key",
+    "rate_limit_error rate_limit_exceeded",
+    "server_error overloaded",
+    "server_error not_ready",
+    "server_error internal",
+  ]);
 });
 
 test.each([
