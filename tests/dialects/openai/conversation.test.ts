@@ -66,8 +66,12 @@ function checkItems(messages: readonly Numbered[]): void {
   expect(messages.map(({ event_id }) => event_id)).toEqual(messages.map((_, n) => `event_${n + 1}`));
   const committed = messages.filter((message) => message.type === "input_audio_buffer.committed");
   const ids = committed.map(({ item_id }) => item_id);
-  expect(committed.map(({ previous_item_id }) => previous_item_id)).toEqual([null, ...ids.slice(0, -1)].slice(0, ids.length));
-  const ends = messages.filter(({ type }) => type === `${TRANSCRIPTION}.completed` || type === `${TRANSCRIPTION}.failed`);
+  expect(committed.map(({ previous_item_id }) => previous_item_id)).toEqual(
+    [null, ...ids.slice(0, -1)].slice(0, ids.length),
+  );
+  const ends = messages.filter(
+    ({ type }) => type === `${TRANSCRIPTION}.completed` || type === `${TRANSCRIPTION}.failed`,
+  );
   // Each item that was committed has one end, in order, and no other has one.
   expect(ends.map((message) => ("item_id" in message ? message.item_id : ""))).toEqual(ids);
   const ended = new Set<string>();
@@ -91,7 +95,10 @@ test("each item has one end, in order, and deltas that begin it, whatever a clie
     fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
       using harness = new SessionHarness();
       const url = "http://localhost/v1/realtime?intent=transcription";
-      const pipe = new Pipe(new Sessions(harness.services), openai.open("/v1/realtime", new Request(url), configure({})));
+      const pipe = new Pipe(
+        new Sessions(harness.services),
+        openai.open("/v1/realtime", new Request(url), configure({})),
+      );
       const messages = () => pipe.lines.map((line) => v.parse(serverMessageSchema, JSON.parse(line)));
       for (const each of steps) {
         const message = messageOf(each);

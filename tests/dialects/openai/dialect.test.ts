@@ -447,9 +447,13 @@ describe("with turn detection", () => {
     const inputs = talk.send("input_audio_buffer.clear");
     expect(requests(inputs)).toMatchObject([{ request: "start" }]);
     const late = talk.tell(
-      inactive(4),
+      inactive(3.5),
+      // Of audio that had not been decoded.
+      active(3.7),
+      inactive(3.9),
       segment(0.8, 2.1, { text: "one" }),
-      segment(2.8, 4, { text: "two" }),
+      segment(2.8, 3.6, { text: "two" }),
+      segment(3.6, 4, { text: "three" }),
       stopped("restart", 4),
     );
     expect(short(late)).toEqual(['delta #1 "one"', 'completed #1 "one"']);
@@ -544,6 +548,16 @@ describe("without turn detection", () => {
       "done #1",
       'completed #1 "one two"',
       "updated",
+    ]);
+  });
+
+  test("what was said before turn detection returned cannot be committed any more", () => {
+    const talk = new Talk().manual();
+    talk.append(1);
+    talk.update({ audio: { input: { turn_detection: { type: "server_vad" } } } });
+    talk.tell(stopped("restart", 1), started);
+    expect(short(replies(talk.send("input_audio_buffer.commit")))).toEqual([
+      "error input_audio_buffer_commit_empty null",
     ]);
   });
 
