@@ -43,6 +43,8 @@ const REFUSALS: Partial<Record<ErrorCode, number>> = {
   origin_not_allowed: NOT_AUTHORIZED,
   host_not_allowed: NOT_AUTHORIZED,
   too_many_sessions: TOO_MANY_SESSIONS,
+  unsupported_format: WRONG_AUDIO,
+  model_unavailable: TRY_AGAIN_LATER,
   overloaded: TRY_AGAIN_LATER,
   not_ready: TRY_AGAIN_LATER,
   draining: TRY_AGAIN_LATER,
@@ -64,5 +66,7 @@ export function closeOf(ending: Ending, message: string): Ended {
 
 /** Returns the body that refuses a connection. */
 export function refusalOf({ code, message }: ProtocolError): ErrorMessage {
-  return { type: "Error", error_code: REFUSALS[code] ?? INVALID_INPUT, error: message };
+  // The field of a start is the parameter of the query.
+  const error = message.replace(/^format\./, "");
+  return { type: "Error", error_code: REFUSALS[code] ?? INVALID_INPUT, error };
 }

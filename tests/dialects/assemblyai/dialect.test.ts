@@ -279,9 +279,11 @@ describe("errors and ends", () => {
       return v.parse(errorSchema, assemblyai.refuse(new ProtocolError(error, "why"))).error_code;
     };
     expect([code("unauthorized"), code("invalid_request"), code("too_many_sessions")]).toEqual([4001, 3006, 3009]);
-    expect([code("draining"), code("not_ready"), code("internal"), code("upgrade_required")]).toEqual([
-      1013, 1013, 3005, 3006,
-    ]);
+    const temporary = (["draining", "not_ready", "overloaded", "model_unavailable"] as const).map(code);
+    expect(temporary).toEqual([1013, 1013, 1013, 1013]);
+    expect([code("internal"), code("upgrade_required"), code("unsupported_format")]).toEqual([3005, 3006, 4000]);
+    const field = new ProtocolError("unsupported_format", "format.sample_rate: found 0");
+    expect(assemblyai.refuse(field)).toMatchObject({ error: "sample_rate: found 0" });
   });
 
   test("that are good have the durations of the audio and of the session, in whole seconds", () => {
