@@ -220,6 +220,11 @@ describe("a turn", () => {
     expect(write(dialect, segment({ text: "turn" }), flushed, flushed)).toMatchObject([
       { turn_order: 0, end_of_turn: true, transcript: "turn" },
     ]);
+    // Speech that goes on has been reported, so that its turn has an end, too.
+    dialect.read('{"type":"ForceEndpoint"}');
+    expect(write(dialect, segment({ text: "" }), flushed)).toMatchObject([
+      { turn_order: 1, end_of_turn: true, transcript: "" },
+    ]);
   });
 
   test("is also the result of a whole stream, and has the model's other fields with dialects.extras", () => {
