@@ -12,7 +12,10 @@ import { hashToken, newToken } from "../../src/auth/token.ts";
 import { refusalSchema } from "../../src/dialects/deepgram/messages.ts";
 import { encode, speech, wav } from "../support/audio.ts";
 import { DeepgramClient } from "../support/deepgram-client.ts";
+import { sharedExecutable } from "../support/executable.ts";
 import { InProcessServer, type Settings, sharedServer } from "../support/in-process-server.ts";
+import { ProcessesServer } from "../support/processes.ts";
+import { waitUntil } from "../support/wait.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
 setDefaultTimeout(300_000);
@@ -21,6 +24,7 @@ const QUERY = "encoding=linear16&sample_rate=16000";
 const AUDIO = encode("s16", speech([1.2, 1]));
 const words = { "model.name": join(import.meta.dir, "../support/models/words.ts") };
 const server = await sharedServer(words);
+const executable = await sharedExecutable();
 
 const UPGRADE = {
   connection: "Upgrade",
@@ -126,6 +130,23 @@ describe("a conversation", () => {
     expect(stopping.logged("session_closed")).toMatchObject([{ code: 1001 }]);
   });
 
+  test("goes on when a worker dies: its errors come before the answer to Finalize, which then has no text", async () => {
+    const model = join(import.meta.dir, "../support/models/mortal.ts");
+    await using deadly = await InProcessServer.start({ "model.name": model, "model.rate": 1 });
+    using client = await DeepgramClient.connect(deadly.url, QUERY);
+    client.audio(AUDIO);
+    client.control("Finalize");
+    client.control("Finalize");
+    expect((await client.close()).code).toBe(1000);
+    const told = client.messages.map((message) => {
+      return message.type === "Results"
+        ? [message.channel.alternatives[0]?.transcript, message.from_finalize]
+        : message.type;
+    });
+    expect(told).toEqual(["Error", "Error", ["", true], ["", true], "Metadata"]);
+    expect(deadly.logged("stream_stopped")).toMatchObject([{ ledger: [{ inferred: 0, segments: 0 }] }]);
+  });
+
   test("shows the model's fields where it has no text", async () => {
     await using simulated = await InProcessServer.start();
     using client = await DeepgramClient.connect(simulated.url, QUERY);
@@ -133,6 +154,27 @@ describe("a conversation", () => {
     await client.close();
     expect(client.finals[0]?.channel.alternatives[0]?.transcript).toMatch(/\bcount=\d+\b/);
   });
+});
+
+test("several processes end the conversations of each of them with Metadata and close 1001", async () => {
+  const settings = { "limits.drain": "now", "server.processes": 2 };
+  await using server = await ProcessesServer.start(executable, settings);
+  const clients = await Promise.all(Array.from({ length: 8 }, () => DeepgramClient.connect(server.server.url, QUERY)));
+  // The last utterance is open.
+  for (const client of clients) client.audio(AUDIO.subarray(0, -19_200));
+  await waitUntil("a result for each", () => clients.every(({ finals }) => finals.length > 0));
+  const processes = await server.processes();
+  expect(processes.map(({ sessions }) => sessions).reduce((sum, each) => sum + each, 0)).toBe(8);
+  const info = (await server.info()) as { dialects?: unknown };
+  // The page for operators is at another address than they are.
+  expect(info.dialects).toContainEqual({ name: "deepgram", paths: ["/v1/listen"] });
+  server.server.signal("SIGTERM");
+  for (const client of clients) {
+    expect(await client.end()).toEqual({ code: 1001, reason: "" });
+    expect(client.finals).toHaveLength(2);
+    expect(client.messages.at(-1)).toMatchObject({ type: "Metadata" });
+    client[Symbol.dispose]();
+  }
 });
 
 describe("a connection", () => {

@@ -20,12 +20,16 @@ const RATE = 48_000;
 const SECONDS = 9;
 const PATIENCE_MS = 240_000;
 
+/** Clients that have results for each channel. */
+const STEREO = ["deepgram", "deepgram_file"] as const;
 /** Clients whose streams have one channel. AssemblyAI's gives the server 5 s from its end of the audio. */
 const MONO = [
   { client: "openai" },
   { client: "assemblyai", realTime: true },
+  { client: "speechmatics" },
   { client: "wyoming" },
   { client: "vosk" },
+  { client: "openai_file" },
 ] as const;
 
 /** A final text, as an application of an SDK gets it. */
@@ -53,7 +57,7 @@ testWith(executable)(
     const command = [path, "send", "-i", RECORDING, "--addr", `${url}/api/v1/segmented`, "--format", "json"];
     const own = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "inherit" });
     const talks = [
-      { name: "deepgram", client: "deepgram", url, audio: both, rate: RATE, channels: 2 },
+      ...STEREO.map((client) => ({ name: client, client, url, audio: both, rate: RATE, channels: 2 })),
       ...MONO.map((talk) => {
         const at = talk.client === "wyoming" ? `tcp://127.0.0.1:${port}` : url;
         return { name: talk.client, url: at, audio: one, rate: RATE, channels: 1, ...talk };
@@ -75,7 +79,8 @@ testWith(executable)(
         .filter((final) => final.name === name && final.channel === channel)
         .map(({ text }) => text)
         .join(" ");
-    expect([heard("deepgram", 0), heard("deepgram", 1)]).toEqual([words(0), words(1)]);
+    for (const client of STEREO)
+      expect([client, heard(client, 0), heard(client, 1)]).toEqual([client, words(0), words(1)]);
     for (const { client } of MONO) expect([client, heard(client)]).toEqual([client, words(1, SECONDS)]);
   },
   BUILD_MS + PATIENCE_MS,

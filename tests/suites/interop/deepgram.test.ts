@@ -15,6 +15,7 @@ import { InProcessServer } from "../../support/in-process-server.ts";
 import { installedPackages } from "../../support/installed-example.ts";
 import { clients, linesOf, pythonClients } from "../../support/interop-clients.ts";
 import { testWith } from "../../support/requirements.ts";
+import { startWithTls } from "../../support/tls-server.ts";
 
 const node = Bun.which("node") ?? undefined;
 const scripts = await installedPackages(clients, "interop-clients");
@@ -24,19 +25,27 @@ const folder = await mkdtemp(join(tmpdir(), "streamer-deepgram-"));
 const audio = join(folder, "audio.raw");
 /** Two utterances: Finalize comes in the first. */
 await writeFile(audio, encode("s16", speech([2, 1.2])));
-const words = await InProcessServer.start({ "model.name": join(import.meta.dir, "../../support/models/words.ts") });
+const model = { "model.name": join(import.meta.dir, "../../support/models/words.ts") };
+const words = await InProcessServer.start(model);
 afterAll(async () => {
   await words.waitUntilIdle();
   await words[Symbol.asyncDispose]();
   await rm(folder, { recursive: true, force: true });
 });
 
-/** A server with a token that no client has. */
+/** A server with a token for streams of one channel. */
 const keyring = join(folder, "tokens");
-const hash = hashToken(newToken()).toString("hex");
-await writeFile(keyring, `${formatTokenLine({ name: "somebody", hash, admin: false })}\n`, { mode: 0o600 });
+const token = newToken();
+const hash = hashToken(token).toString("hex");
+await writeFile(keyring, `${formatTokenLine({ name: "somebody", hash, channels: 1, admin: false })}\n`, {
+  mode: 0o600,
+});
 const guarded = await InProcessServer.start({ "auth.tokens": keyring });
 afterAll(() => guarded[Symbol.asyncDispose]());
+
+const ca = join(folder, "ca.pem");
+const encrypted = await startWithTls(model, ca);
+afterAll(() => encrypted[Symbol.asyncDispose]());
 
 /** What an application of an SDK has seen. */
 interface Seen {
@@ -49,21 +58,17 @@ interface Seen {
 
 function javaScript(runtime: string, server: InProcessServer, query: object = {}, key = "any"): Promise<Seen[]> {
   const url = server.url.replace("http", "ws");
-  return linesOf<Seen>([runtime, join(scripts ?? "", "deepgram-client.mjs"), url, key, audio, JSON.stringify(query)]);
+  const program = join(scripts ?? "", "deepgram-client.mjs");
+  // Node reads it when it starts.
+  const env = { NODE_EXTRA_CA_CERTS: ca };
+  return linesOf<Seen>([runtime, program, url, key, audio, JSON.stringify(query)], { env });
 }
 
 function inPython(kind: "sync" | "async", server: InProcessServer, query: object = {}, key = "any"): Promise<Seen[]> {
   const program = join(clients, "deepgram_client.py");
-  const address = new URL(server.url).host;
-  return linesOf<Seen>([
-    join(python ?? "", "bin", "python"),
-    program,
-    kind,
-    address,
-    key,
-    audio,
-    JSON.stringify(query),
-  ]);
+  const address = server.url.replace("http", "ws");
+  const command = [join(python ?? "", "bin", "python"), program, kind, address, key, audio, JSON.stringify(query)];
+  return linesOf<Seen>(command, { env: { SSL_CERT_FILE: ca } });
 }
 
 function messagesOf(seen: readonly Seen[]): ServerMessage[] {
@@ -116,7 +121,11 @@ for (const [runtime, path] of [
     testSdk(
       "tries a refused connection once",
       async () => {
-        const refusals = [javaScript(path ?? "", words, { encoding: "opus" }), javaScript(path ?? "", guarded)];
+        const refusals = [
+          javaScript(path ?? "", words, { encoding: "opus" }),
+          javaScript(path ?? "", guarded),
+          javaScript(path ?? "", guarded, { channels: 2 }, token),
+        ];
         for (const seen of await Promise.all(refusals)) {
           expect(seen.filter(({ event }) => event === "error")).toHaveLength(1);
           expect(seen.filter(({ event }) => event === "message" || event === "open")).toEqual([]);
@@ -154,3 +163,20 @@ for (const kind of ["sync", "async"] as const) {
     );
   });
 }
+
+describe("over TLS", () => {
+  for (const [sdk, needs, converse] of [
+    ["JavaScript", [node, scripts], () => javaScript(node ?? "", encrypted)],
+    ["Python", [python], () => inPython("async", encrypted)],
+  ] as const) {
+    testWith(...needs)(
+      `the SDK for ${sdk} has the same conversation`,
+      async () => {
+        const seen = await converse();
+        checkConversation(seen);
+        expect(seen.at(-1)).toMatchObject({ event: "close" });
+      },
+      MINUTE,
+    );
+  }
+});

@@ -1,4 +1,4 @@
-"""A conversation through Deepgram's SDK for Python, unmodified. Usage: sync|async ADDRESS KEY AUDIO [QUERY AS JSON]
+"""A conversation through Deepgram's SDK for Python, unmodified. Usage: sync|async WS_ADDRESS KEY AUDIO [QUERY AS JSON]
 
 Prints what the application sees, as lines of JSON.
 """
@@ -28,12 +28,8 @@ query = {
     "utterance_end_ms": 1000,
     **json.loads(sys.argv[5] if len(sys.argv) > 5 else "{}"),
 }
-environment = DeepgramClientEnvironment(
-    base=f"http://{address}",
-    production=f"ws://{address}",
-    agent=f"ws://{address}",
-    agent_rest=f"http://{address}",
-)
+rest = address.replace("ws", "http", 1)
+environment = DeepgramClientEnvironment(base=rest, production=address, agent=address, agent_rest=rest)
 with open(path, "rb") as file:
     audio = file.read()
 half = len(audio) // 2 // PIECE * PIECE
