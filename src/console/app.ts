@@ -59,7 +59,9 @@ export class ConsoleApp {
       this.#controls.info = info;
       this.#controls.wantsToken = this.#access.token !== "";
       find("version", HTMLElement).textContent = info.version;
-      this.#status.server = info.models.length === 0 ? "No model is loaded" : "Ready";
+      this.#status.server = info.models.every(({ unavailable }) => unavailable !== undefined)
+        ? "No model can serve at the moment"
+        : "Ready";
     },
     problem: (problem) => {
       const isUnauthorized = problem instanceof ApiRefusal && problem.status === 401;
