@@ -224,10 +224,11 @@ function showModels({ models }: ServerInfo): void {
 }
 
 function showAddresses({ dialects }: ServerInfo): void {
-  const base = new URL(".", location.href);
-  base.protocol = base.protocol === "https:" ? "wss:" : "ws:";
-  const rows = dialects.flatMap(({ name, paths, port }) => [
-    ...paths.map((path) => [name, new URL(path.slice(1), base).href]),
+  const base = new URL(".", location.href).href;
+  const streams = base.replace(/^http/, "ws");
+  const rows = dialects.flatMap(({ name, paths, files, port }) => [
+    ...paths.map((path) => [name, streams + path.slice(1)]),
+    ...files.map((path) => [name, `POST ${base}${path.slice(1)}`]),
     ...(port === undefined ? [] : [[name, `${location.hostname}, port ${port}`]]),
   ]);
   show(find("addresses", HTMLTableElement), ["Dialect", "Address"], rows);

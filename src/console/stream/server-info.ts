@@ -31,7 +31,13 @@ const infoSchema = v.object({
   version: v.string(),
   patterns: v.array(v.string()),
   dialects: v.array(
-    v.object({ name: v.string(), paths: v.optional(v.array(v.string()), []), port: v.optional(v.number()) }),
+    v.object({
+      name: v.string(),
+      paths: v.optional(v.array(v.string()), []),
+      /** Paths that take files. */
+      files: v.optional(v.array(v.string()), []),
+      port: v.optional(v.number()),
+    }),
   ),
   models: v.array(modelSchema),
   limits: v.looseObject({ max_channels: v.number(), max_message_bytes: v.number() }),
