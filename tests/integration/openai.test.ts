@@ -158,14 +158,20 @@ describe("a conversation", () => {
   });
 
   test("at full speed holds the client back while the model is slow, and has every result", async () => {
-    const delay = { "model.workers": 1, "model.delay": 0.3, "model.jitter": 0, "limits.read_ahead_seconds": 1 };
+    const delay = {
+      "model.workers": 1,
+      "model.delay": 0.1,
+      "model.jitter": 0,
+      "model.constant_factor": 0,
+      "limits.read_ahead_seconds": 1,
+    };
     await using slow = await InProcessServer.start({
       ...delay,
       "dialects.inbox_bytes": 4_096,
       "limits.inbox_bytes": 4_096,
     });
     using client = await OpenAiClient.connect(slow.url);
-    const seconds = Array.from({ length: 12 }, () => 0.6);
+    const seconds = Array.from({ length: 8 }, () => 0.6);
     client.audio(encode("s16", speech(seconds, { rate: RATE })));
     await client.completed(seconds.length);
     expect((await slow.metrics()).value("streamer_paused_seconds_total")).toBeGreaterThan(0);
