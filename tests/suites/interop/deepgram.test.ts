@@ -16,6 +16,7 @@ import { installedPackages } from "../../support/installed-example.ts";
 import { clients, linesOf, pythonClients } from "../../support/interop-clients.ts";
 import { testWith } from "../../support/requirements.ts";
 import { startWithTls } from "../../support/tls-server.ts";
+import { waitUntil } from "../../support/wait.ts";
 
 const node = Bun.which("node") ?? undefined;
 const scripts = await installedPackages(clients, "interop-clients");
@@ -56,18 +57,31 @@ interface Seen {
   readonly status?: number;
 }
 
-function javaScript(runtime: string, server: InProcessServer, query: object = {}, key = "any"): Promise<Seen[]> {
+function javaScript(
+  runtime: string,
+  server: InProcessServer,
+  query: object = {},
+  key = "any",
+  ...waits: readonly string[]
+): Promise<Seen[]> {
   const url = server.url.replace("http", "ws");
   const program = join(scripts ?? "", "deepgram-client.mjs");
   // Node reads it when it starts.
   const env = { NODE_EXTRA_CA_CERTS: ca };
-  return linesOf<Seen>([runtime, program, url, key, audio, JSON.stringify(query)], { env });
+  return linesOf<Seen>([runtime, program, url, key, audio, JSON.stringify(query), ...waits], { env });
 }
 
-function inPython(kind: "sync" | "async", server: InProcessServer, query: object = {}, key = "any"): Promise<Seen[]> {
+function inPython(
+  kind: "sync" | "async",
+  server: InProcessServer,
+  query: object = {},
+  key = "any",
+  ...waits: readonly string[]
+): Promise<Seen[]> {
   const program = join(clients, "deepgram_client.py");
   const address = server.url.replace("http", "ws");
-  const command = [join(python ?? "", "bin", "python"), program, kind, address, key, audio, JSON.stringify(query)];
+  const given = [kind, address, key, audio, JSON.stringify(query), ...waits];
+  const command = [join(python ?? "", "bin", "python"), program, ...given];
   return linesOf<Seen>(command, { env: { SSL_CERT_FILE: ca } });
 }
 
@@ -180,3 +194,32 @@ describe("over TLS", () => {
     );
   }
 });
+
+testWith(node, scripts, python)(
+  "the SDKs get their results and the end when the server shuts down, and the reason when the time is up",
+  async () => {
+    await using draining = await InProcessServer.start({ ...model, "limits.drain": "now" });
+    await using limited = await InProcessServer.start({ ...model, "limits.session_ms": 1_000 });
+    const running = [draining, limited].map((server) => [
+      javaScript(node ?? "", server, {}, "any", "waits"),
+      inPython("async", server, {}, "any", "waits"),
+    ]);
+    // The utterances of 2 s and 1.2 s, with the silence around them, are 4 s.
+    const answered = async () => (await draining.metrics()).value("streamer_audio_inferred_seconds_total");
+    await waitUntil("a result for each", async () => (await answered()) > 4.2);
+    await draining.drain();
+    const [drained = [], ended = []] = await Promise.all(running.map((each) => Promise.all(each)));
+    for (const seen of drained) {
+      const messages = messagesOf(seen);
+      expect(messages.filter(isResults).filter(({ is_final }) => is_final)).not.toBeEmpty();
+      expect(messages.at(-1)).toMatchObject({ type: "Metadata" });
+    }
+    // For Python, 1001 is a good end.
+    expect(drained[0]).toContainEqual(expect.objectContaining({ event: "close", code: 1001 }));
+    expect(drained[1]?.map(({ event }) => event)).not.toContain("error");
+    expect(ended[0]).toContainEqual(expect.objectContaining({ event: "close", code: 1008 }));
+    expect(ended[1]).toContainEqual(expect.objectContaining({ event: "error" }));
+    expect(JSON.stringify(ended)).toContain("session_limit");
+  },
+  MINUTE,
+);

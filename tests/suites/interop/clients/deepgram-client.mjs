@@ -1,11 +1,12 @@
-// A conversation through Deepgram's SDK for JavaScript, unmodified. Usage: URL KEY AUDIO [QUERY AS JSON]
+// A conversation through Deepgram's SDK for JavaScript, unmodified. Usage: URL KEY AUDIO [QUERY AS JSON [waits]]
+// With `waits`, the audio goes on until the server ends the conversation.
 // Prints what the application sees, as lines of JSON.
 
 import { readFile } from "node:fs/promises";
 
 import { DeepgramClient } from "@deepgram/sdk";
 
-const [url, apiKey, file, query = "{}"] = process.argv.slice(2);
+const [url, apiKey, file, query = "{}", waits] = process.argv.slice(2);
 /** Bytes of a message: 50 ms of 16 kHz, 16 bit. */
 const PIECE = 1_600;
 /** Longer than the first pause of the SDK before it connects again. */
@@ -46,7 +47,8 @@ const opened = await Promise.race([
   ),
   closed.promise.then(() => false),
 ]);
-if (opened) {
+if (opened && waits) send(audio);
+else if (opened) {
   const half = Math.floor(audio.length / 2 / PIECE) * PIECE;
   send(audio.subarray(0, half));
   // At full speed, the final would be there before any interim.

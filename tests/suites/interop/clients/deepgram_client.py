@@ -1,4 +1,6 @@
-"""A conversation through Deepgram's SDK for Python, unmodified. Usage: sync|async WS_ADDRESS KEY AUDIO [QUERY AS JSON]
+"""A conversation through Deepgram's SDK for Python, unmodified. Usage: sync|async WS_ADDRESS KEY AUDIO [QUERY AS JSON [waits]]
+
+With `waits`, the audio goes on until the server ends the conversation.
 
 Prints what the application sees, as lines of JSON.
 """
@@ -30,6 +32,7 @@ query = {
 }
 rest = address.replace("ws", "http", 1)
 environment = DeepgramClientEnvironment(base=rest, production=address, agent=address, agent_rest=rest)
+waits = len(sys.argv) > 6
 with open(path, "rb") as file:
     audio = file.read()
 half = len(audio) // 2 // PIECE * PIECE
@@ -63,13 +66,14 @@ def converse():
         reader = threading.Thread(target=socket.start_listening)
         reader.start()
         for number, piece in enumerate(pieces):
-            if number * PIECE == half:
+            if number * PIECE == half and not waits:
                 # At full speed, the final would be there before any interim.
                 interim.wait(PATIENCE)
                 socket.send_finalize(ListenV1Finalize(type="Finalize"))
                 socket.send_keep_alive(ListenV1KeepAlive(type="KeepAlive"))
             socket.send_media(piece)
-        socket.send_close_stream(ListenV1CloseStream(type="CloseStream"))
+        if not waits:
+            socket.send_close_stream(ListenV1CloseStream(type="CloseStream"))
         reader.join()
 
 
@@ -80,12 +84,13 @@ async def converse_async():
         listen(socket, interim)
         reader = asyncio.create_task(socket.start_listening())
         for number, piece in enumerate(pieces):
-            if number * PIECE == half:
+            if number * PIECE == half and not waits:
                 await asyncio.wait_for(interim.wait(), PATIENCE)
                 await socket.send_finalize(ListenV1Finalize(type="Finalize"))
                 await socket.send_keep_alive(ListenV1KeepAlive(type="KeepAlive"))
             await socket.send_media(piece)
-        await socket.send_close_stream(ListenV1CloseStream(type="CloseStream"))
+        if not waits:
+            await socket.send_close_stream(ListenV1CloseStream(type="CloseStream"))
         await reader
 
 
