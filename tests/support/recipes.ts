@@ -94,7 +94,8 @@ function applyPlace(text: string, lines: readonly string[]): string {
 /** Left out of a copy: what git does not have, but for the built native library. */
 const LEFT_OUT = new Set(["node_modules", ".git", "coverage", "streamer"]);
 
-const BUILDS = join(root, "native", "build", "/");
+/** Builds that come and go while other tests run. */
+const PASSING = /^\/native\/build\/(?:fuzz|sanitized-\w+|executable\.\d+)(?:$|\/)/;
 
 /** A copy of the project in a temporary folder, with the same packages. */
 export class ProjectCopy implements AsyncDisposable {
@@ -103,8 +104,7 @@ export class ProjectCopy implements AsyncDisposable {
   static async create(): Promise<ProjectCopy> {
     const folder = await mkdtemp(join(tmpdir(), "streamer-recipe-"));
     const names = (await readdir(root)).filter((name) => !LEFT_OUT.has(name));
-    // What else is in the folder of builds comes and goes while other tests run.
-    const filter = (path: string): boolean => !path.startsWith(BUILDS) || path.endsWith(".so");
+    const filter = (path: string): boolean => !PASSING.test(path.slice(root.length));
     // With the times of the files, the native library is as new as its sources.
     const options = { recursive: true, preserveTimestamps: true, filter };
     await Promise.all(names.map((name) => cp(join(root, name), join(folder, name), options)));
