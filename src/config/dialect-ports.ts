@@ -3,7 +3,7 @@ import { DEFAULT_HOST } from "./server-address.ts";
 import type { Config } from "./settings.ts";
 
 /** Sections of the configuration with a TCP port for one dialect, on which no client can show a token. */
-export const TCP_SECTIONS = ["wyoming"] as const;
+export const TCP_SECTIONS = ["wyoming", "audiosocket"] as const;
 export type TcpSection = (typeof TCP_SECTIONS)[number];
 
 /** A port of a dialect that is not off. */

@@ -1,7 +1,16 @@
 import { choice, flag, list, type TextFormat, whole } from "./setting.ts";
 
 /** The wire languages by name. Which paths they are spoken on is in `dialects/dialects.ts`. */
-export const DIALECT_NAMES = ["streamer", "deepgram", "openai", "vosk", "assemblyai", "speechmatics"] as const;
+export const DIALECT_NAMES = [
+  "streamer",
+  "deepgram",
+  "openai",
+  "vosk",
+  "assemblyai",
+  "speechmatics",
+  "twilio",
+  "asterisk",
+] as const;
 
 const NAME_FORMAT: TextFormat = {
   allowed: `names of dialects: ${DIALECT_NAMES.join(", ")}`,

@@ -16,6 +16,20 @@ export const WYOMING_SETTINGS = {
   languages: { ...list(LANGUAGE_FORMAT, "languages that Home Assistant shows the server for"), default: ["en"] },
 } as const;
 
+export const AUDIOSOCKET_SETTINGS = {
+  port: whole(0, 0, 65_535, "", "port of Asterisk's AudioSocket, usually 9092; 0: it is off"),
+  host: text(DEFAULT_HOST, "address to listen on for AudioSocket", withoutBrackets),
+  allow: list(
+    RANGE_FORMAT,
+    "addresses that may use audiosocket.port beside loopback; none: all that reach it",
+    spellRange,
+  ),
+  principal: text(
+    "none",
+    "name in auth.tokens that clients of audiosocket.port count as; none: no tokens are configured",
+  ),
+} as const;
+
 export const VOSK_SETTINGS = {
   port: whole(0, 0, 65_535, "", "port on loopback for clients of vosk-server, which have 2700 built in; 0: none"),
 } as const;

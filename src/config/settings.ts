@@ -7,11 +7,12 @@ import { DEFAULT_DETECTOR, DETECTOR_NAMES, DETECTORS } from "../vad/detectors.ts
 import { RANGE_FORMAT, spellRange } from "./address-range.ts";
 import { parseAdminAddress } from "./admin-address.ts";
 import { autoArena, MOST_ARENA_MIB } from "./auto-arena.ts";
+import { CALL_LIMITS } from "./call-limits.ts";
 import { CONNECTION_LIMITS } from "./connection-limits.ts";
 import { DIALECT_SETTINGS } from "./dialect-settings.ts";
 import { HOST_FORMAT, spellHost } from "./host-pattern.ts";
 import { ORIGIN_FORMAT, spellOrigin } from "./origin-pattern.ts";
-import { VOSK_SETTINGS, WYOMING_SETTINGS } from "./port-settings.ts";
+import { AUDIOSOCKET_SETTINGS, VOSK_SETTINGS, WYOMING_SETTINGS } from "./port-settings.ts";
 import { ROUTE_FORMAT, spellRoute } from "./route-path.ts";
 import { DEFAULT_HOST, DEFAULT_PORT, withoutBrackets } from "./server-address.ts";
 import {
@@ -101,6 +102,7 @@ export const SETTINGS = {
   dialects: DIALECT_SETTINGS,
   wyoming: WYOMING_SETTINGS,
   vosk: VOSK_SETTINGS,
+  audiosocket: AUDIOSOCKET_SETTINGS,
   simple: {
     block_ms: whole(500, 20, 10_000, "ms", "length of a block on /api/v1/simple"),
   },
@@ -113,6 +115,7 @@ export const SETTINGS = {
     max_channels: whole(16, 1, MAX_CHANNELS, "channels", "most channels in one stream"),
     max_sessions: whole(10_000, 1, 1_000_000, "sessions", "most sessions open at a time"),
     ...CONNECTION_LIMITS,
+    ...CALL_LIMITS,
     start_timeout_ms: whole(10_000, 10, HOUR_MS, "ms", "longest time from the connection to the first accepted start"),
     idle_timeout_ms: whole(60_000, 10, 24 * HOUR_MS, "ms", "longest time without a message from the client"),
     session_ms: whole(4 * HOUR_MS, 0, 168 * HOUR_MS, "ms", "longest lifetime of a session; 0: no limit"),

@@ -6,6 +6,7 @@ import type { Ended, Ending } from "../protocol/ending.ts";
 import type { ErrorCode, ProtocolError } from "../protocol/errors.ts";
 import type { ServerEvent } from "../protocol/events.ts";
 import type { Request as ClientRequest, Start } from "../protocol/requests.ts";
+import type { CallLine } from "./calls.ts";
 
 /** One message on the wire, either way: text or binary. */
 export type Message = string | Uint8Array;
@@ -90,9 +91,23 @@ export interface Opened {
    */
   readonly start?: Start | undefined;
   readonly traits: Traits;
-  /** @param session id of the session */
-  create(session: string): Dialect;
+  /** What the connection has to do with calls; undefined: nothing. */
+  readonly calls?: CallRole | undefined;
+  /** @param session id of the session @param line of the call that the connection carries; default: it leads nowhere */
+  create(session: string, line?: CallLine): Dialect;
 }
+
+/**
+ * A connection carries a call: its client takes no results, so that its end is no reason not to recognise the rest. Or it
+ * watches calls.
+ */
+export type CallRole =
+  | { readonly role: "carries" }
+  | {
+      readonly role: "watches";
+      /** Name of the calls to watch; undefined: all of the same caller. */
+      readonly call: string | undefined;
+    };
 
 /**
  * Paths on which a dialect is spoken over HTTP upgrades, and everything about them that is decided before a session

@@ -1,4 +1,5 @@
 import { assemblyai } from "./assemblyai/route.ts";
+import { asterisk } from "./asterisk/route.ts";
 import { recorded } from "./deepgram/files/route.ts";
 import { deepgram } from "./deepgram/route.ts";
 import type { Route } from "./dialect.ts";
@@ -7,10 +8,11 @@ import { transcriptions } from "./openai/files/route.ts";
 import { openai } from "./openai/route.ts";
 import { speechmatics } from "./speechmatics/route.ts";
 import { streamer } from "./streamer.ts";
+import { twilio } from "./twilio/route.ts";
 import { vosk } from "./vosk/route.ts";
 
 /** The routes of every dialect that is spoken over HTTP upgrades. */
-export const ROUTES: readonly Route[] = [streamer, deepgram, openai, vosk, assemblyai, speechmatics];
+export const ROUTES: readonly Route[] = [streamer, deepgram, openai, vosk, assemblyai, speechmatics, twilio, asterisk];
 
 /** The routes of every dialect that takes files. */
 export const FILE_ROUTES: readonly FileRoute[] = [recorded, transcriptions];

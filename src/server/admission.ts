@@ -60,7 +60,7 @@ export interface AdmissionHost {
   /** Returns why this caller's first stream could not begin now; undefined: as far as is known, it could. */
   refusal(opened: Opened, caller: Caller): ProtocolError | undefined;
   /** Returns a place for a session of this caller, or why it cannot open one now. */
-  claim(caller: Caller): Place | ProtocolError;
+  claim(caller: Caller, opened: Opened): Place | ProtocolError;
   /** A connection has been refused. */
   refused(code: string): void;
 }
@@ -93,7 +93,7 @@ export function admitConnection(
     const refusal = host.refusal(opened, caller);
     if (refusal !== undefined) return refusal;
     // Nothing may come between the claim and the opening of the session, which gives the place back at its end.
-    const place = host.claim(caller);
+    const place = host.claim(caller, opened);
     if (place instanceof ProtocolError) return place;
     let refused: ProtocolError | undefined;
     try {

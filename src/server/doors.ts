@@ -5,6 +5,7 @@ import { type DialectPort, dialectPorts, type TcpDialectPort, tcpDialectPorts } 
 import { fileRoutesOf, routesOf } from "../dialects/dialects.ts";
 import { PORTS } from "../dialects/ports.ts";
 import { vosk } from "../dialects/vosk/route.ts";
+import { watchRoutes } from "../dialects/watch/routes.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { Logger } from "../telemetry/log/log.ts";
 import type { ServerMetrics } from "../telemetry/metrics/server-metrics.ts";
@@ -53,7 +54,8 @@ export class Doors {
     this.#options = options;
     const { host, tls } = options;
     const { server, dialects } = host.config;
-    const routes = createRoutes(host, routesOf(dialects.enabled), fileRoutesOf(dialects.enabled));
+    const spoken = [...routesOf(dialects.enabled), ...watchRoutes(host.config)];
+    const routes = createRoutes(host, spoken, fileRoutesOf(dialects.enabled));
     this.#main = this.#listen({ ...server, tls }, routes);
     try {
       for (const place of dialectPorts(host.config).filter(({ scheme }) => scheme === "ws")) {

@@ -9,6 +9,7 @@ import type { ServedModel, Services } from "../stream/services.ts";
 import { liveStats } from "../telemetry/metrics/live-stats.ts";
 import type { DescribedDialect } from "./addresses.ts";
 import type { Description } from "./pages.ts";
+import { shownPaths } from "./routes.ts";
 
 /** The part of `info` that describes this server: models, formats and limits, and the load at the moment. */
 export function describeServer(services: Services, sessions: Sessions, openedAt: number): Description {
@@ -36,7 +37,8 @@ function describeDialects(config: Services["config"]): DescribedDialect[] {
     const paths = routes.find(({ dialect }) => dialect === name)?.paths;
     const files = uploads.find(({ dialect }) => dialect === name)?.paths;
     const port = ports.get(name);
-    return { name, ...(paths && { paths }), ...(files && { files }), ...(port !== undefined && { port }) };
+    const shown = paths && { paths: shownPaths(paths) };
+    return { name, ...shown, ...(files && { files }), ...(port !== undefined && { port }) };
   });
 }
 

@@ -1,4 +1,5 @@
 import { dialectPorts } from "../config/dialect-ports.ts";
+import { watchRoutes } from "../dialects/watch/routes.ts";
 import { PATTERNS } from "../pipeline/patterns.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { Services } from "../stream/services.ts";
@@ -23,7 +24,9 @@ export function observeServer(
   const { metrics, log, admission, config } = services;
   metrics.registry.onCollect(() => collectGauges(services, sessions, readiness.unready() === undefined, version));
   // Other dialects have one pattern for models that keep state, and one for all others.
-  const spoken = new Set([...config.dialects.enabled, ...dialectPorts(config).map(({ section }) => section)]);
+  const onPorts = dialectPorts(config).map(({ section }) => section);
+  const watches = watchRoutes(config).map(({ dialect }) => dialect);
+  const spoken = new Set([...config.dialects.enabled, ...onPorts, ...watches]);
   const dialects = [...spoken].flatMap((dialect) => {
     const patterns = dialect === "streamer" ? Object.keys(PATTERNS) : OTHERS;
     return patterns.map((pattern) => ({ pattern, dialect }));

@@ -26,6 +26,8 @@ export interface RoutesHost extends Omit<UpgradeHost, "edge">, PagesHost, Upload
 export const FRONT_PAGE = "/";
 /** The dialect whose routes the front page has without addresses: clients of its own know them. */
 const NATIVE = "streamer";
+/** The dialect of those who watch calls. */
+const WATCH = "watch";
 /** Where tickets are issued. */
 export const TICKETS = "/api/v1/tickets";
 const READ = "GET, HEAD, OPTIONS";
@@ -139,9 +141,11 @@ function frontPageOf(
   const isNative = ({ dialect }: Route): boolean => dialect === NATIVE;
   const streams = routes.filter(isNative).flatMap(({ paths }) => paths.map((path) => `  ws  ${path}`));
   const base = baseOf(visit) ?? "";
+  const isWatch = ({ dialect }: Route): boolean => dialect === WATCH;
+  const watched = routes.filter(isWatch).flatMap(({ paths }) => paths.map((path) => `  ws  ${path}`));
   const others = routes
-    .filter((route) => !isNative(route))
-    .flatMap(({ dialect, paths }) => paths.map((path) => `  ${dialect}  ${base}${path}`));
+    .filter((route) => !isNative(route) && !isWatch(route))
+    .flatMap(({ dialect, paths }) => shownPaths(paths).map((path) => `  ${dialect}  ${base}${path}`));
   others.push(
     ...tcpDialectPorts(config).map(
       ({ section, port }) => `  ${section}  ${portAddress(visit, port) ?? `TCP port ${port}`}`,
@@ -156,6 +160,12 @@ function frontPageOf(
       ? []
       : [`Stream audio over a WebSocket and get results on the same socket:\n${streams.join("\n")}\n`]),
     ...(others.length === 0 ? [] : [`Point clients of other services here:\n${others.join("\n")}\n`]),
+    ...(watched.length === 0 ? [] : [`Get the results of phone calls:\n${watched.join("\n")}\n`]),
     `About this server:\n${pages.join("\n")}\n`,
   ].join("\n");
+}
+
+/** Returns the paths without those that have a secret in them, which are only known to whoever has one. */
+export function shownPaths(paths: readonly string[]): string[] {
+  return paths.filter((path) => !path.includes(":"));
 }

@@ -75,7 +75,7 @@ export class Server {
     this.#trimmer = trimmer;
     const services = { config, arena, memory, admission, models: this.#served, log, metrics, clock };
     this.#services = withResumption(services, this.#access.keyring);
-    this.#sessions = new Sessions(this.#services, options.process?.places);
+    this.#sessions = new Sessions(this.#services, member?.places, member?.calls);
     this.#garbage = new GarbageCollector(metrics, clock);
     this.#faults = new FaultLog(log);
     const transport = { sessions: this.#sessions, faults: this.#faults, clock, handled: this.#handled };
@@ -231,7 +231,7 @@ export class Server {
       unavailable: () => this.#readiness.refusal() ?? this.#sessions.full(),
       refusal: (opened, caller) => this.#sessions.refusal(opened, caller),
       models: ({ limits }) => [...permittedModels(this.#served, limits).values()],
-      claim: (caller) => this.#readiness.refusal() ?? this.#sessions.claim(caller),
+      claim: (caller, opened) => this.#readiness.refusal() ?? this.#sessions.claim(caller, opened),
       address: (request) => this.#doors?.address(request) ?? "",
       occupy: (request) => this.#doors?.occupy(request),
       uploads: this.#transports.uploads,

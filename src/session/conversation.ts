@@ -64,7 +64,8 @@ export class Conversation {
     this.#results = results;
     this.inputs = new Inputs(dialect);
     this.#rates = new NewRates(services.clock());
-    this.#arrived = services.admission.expect(firstDemand(opened, services.models));
+    const hasStreams = opened.calls?.role !== "watches";
+    this.#arrived = hasStreams ? services.admission.expect(firstDemand(opened, services.models)) : () => undefined;
   }
 
   /** The open stream. */

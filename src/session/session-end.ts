@@ -1,30 +1,13 @@
-import type { Dialect } from "../dialects/dialect.ts";
 import type { Ending } from "../protocol/ending.ts";
 import { errorEvent } from "../protocol/error-event.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
-import type { ServerEvent, StopReason } from "../protocol/events.ts";
+import type { StopReason } from "../protocol/events.ts";
 import { warningEvent } from "../protocol/warning-event.ts";
-import type { Services } from "../stream/services.ts";
 import type { Abort } from "../stream/stream.ts";
 import type { Violation } from "./connection.ts";
-import type { Conversation } from "./conversation.ts";
 import type { Deadlines, Expired } from "./deadlines.ts";
-import type { Outbox } from "./outbox.ts";
-import type { ReadGate } from "./read-gate.ts";
-import type { SessionLog } from "./session-log.ts";
+import type { SessionParts } from "./session-parts.ts";
 import { stopReason } from "./stop-reasons.ts";
-
-/** The parts of a session that its end concerns. */
-export interface SessionParts {
-  readonly conversation: Conversation;
-  readonly dialect: Dialect;
-  readonly gate: ReadGate;
-  readonly outbox: Outbox;
-  readonly log: SessionLog;
-  readonly services: Services;
-  /** Sends an event to the client. */
-  readonly send: (event: ServerEvent) => void;
-}
 
 /** The end of a session that still answers what it has received. */
 interface Finish {
@@ -102,7 +85,7 @@ export class SessionEnd {
     const slow = deadlines.slowReader(now);
     if (slow !== undefined) return this.#endUnread(slow);
     if (this.#finish !== undefined) {
-      if (now >= this.#finish.until) this.giveUp();
+      if (now >= this.#finish.until && !this.#staysForCalls) this.giveUp();
       return;
     }
     const limit = deadlines.expired(now);
@@ -140,6 +123,7 @@ export class SessionEnd {
   leave(): boolean {
     const { conversation, send } = this.#parts;
     const { stream, inputs } = conversation;
+    if (stream === undefined && this.#staysForCalls) return false;
     if (this.#finish !== undefined) {
       const { ending, reason, limit } = this.#finish;
       const error = limit && errorEvent(limit);
@@ -203,6 +187,12 @@ export class SessionEnd {
     rest.defer(() => {
       if (violation === undefined && conversation.left()) left = true;
     });
+  }
+
+  /** The server shuts down, and more is to come of calls, although no stream is open. */
+  get #staysForCalls(): boolean {
+    const ending = this.#finish?.ending ?? (this.#draining ? "drain" : undefined);
+    return ending === "drain" && this.#parts.watchesOpenCalls();
   }
 
   #abort(abort: Abort): void {

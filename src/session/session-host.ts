@@ -1,4 +1,7 @@
+import type { Opened } from "../dialects/dialect.ts";
+import type { Caller } from "../protocol/caller.ts";
 import type { Services } from "../stream/services.ts";
+import type { Calls } from "./calls.ts";
 import { QueueBudget } from "./queue-budget.ts";
 import { Turns } from "./turns.ts";
 
@@ -19,6 +22,8 @@ export interface SessionHost {
   readonly inboxes: QueueBudget;
   /** Jobs without a result, and results that clients have not taken. */
   readonly results: QueueBudget;
+  /** Calls that connections watch. */
+  readonly calls?: Pick<Calls, "anyOpen">;
   /** Lets `tick` be called about ten times a second. */
   watch(session: Watched): void;
 }
@@ -36,4 +41,9 @@ export function openSessionHost(
     results: new QueueBudget(results_total_mb * MIB),
     watch,
   };
+}
+
+/** Returns true while a call is open that a connection watches. */
+export function watchesOpenCalls({ calls }: Opened, caller: Caller, host: SessionHost): boolean {
+  return calls?.role === "watches" && host.calls?.anyOpen(caller, calls.call) === true;
 }

@@ -11,7 +11,7 @@ import { MessageMeter } from "./message-meter.ts";
 import { Outbox } from "./outbox.ts";
 import { inboxLimit, ReadGate } from "./read-gate.ts";
 import { SessionEnd } from "./session-end.ts";
-import { openSessionHost, type SessionHost } from "./session-host.ts";
+import { openSessionHost, type SessionHost, watchesOpenCalls } from "./session-host.ts";
 import { SessionLog } from "./session-log.ts";
 import { Slice, type Waiting } from "./turns.ts";
 
@@ -60,11 +60,11 @@ export class Session implements ConversationOwner, Waiting {
     this.#slice = new Slice(host.turns, this, clock, () => this.#step());
     this.#end = new SessionEnd({
       conversation: this.#conversation,
-      dialect,
+      ...{ dialect, services },
       gate: this.#gate,
       outbox: this.#outbox,
       log: this.#log,
-      services,
+      watchesOpenCalls: () => watchesOpenCalls(opened, caller, host),
       send: (event) => void this.send(event),
     });
   }

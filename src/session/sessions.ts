@@ -3,6 +3,9 @@ import type { Caller } from "../protocol/caller.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { planRefusal } from "../stream/plan.ts";
 import type { Services } from "../stream/services.ts";
+import { CallConnection } from "./call-connection.ts";
+import type { CallExchange } from "./call-relay.ts";
+import { Calls } from "./calls.ts";
 import type { Accepted, Connection, Violation } from "./connection.ts";
 import type { Expired } from "./deadlines.ts";
 import { firstDemand } from "./first-demand.ts";
@@ -14,6 +17,17 @@ import { Session } from "./session.ts";
 export const GOODBYE_MS = 5_000;
 
 const WITHDRAWN: Expired = { code: "unauthorized", message: "the token of this session is not valid any more" };
+
+/** What is kept of one open session. */
+interface OpenSession {
+  readonly place: Place;
+  /** Undefined: the session ends with its connection. */
+  readonly call: CallConnection | undefined;
+  /** Begins to watch calls; undefined: it does not. */
+  readonly watch: (() => void) | undefined;
+  /** Ends what those who watch it see of it. */
+  readonly hangUp: () => void;
+}
 
 /** Returns a new session id: 128 random bits, base64url. */
 export function newSessionId(): string {
@@ -28,7 +42,8 @@ export class Sessions {
   readonly #services: Services;
   readonly #host: SessionHost;
   readonly #places: SessionPlaces;
-  readonly #sessions = new Map<Session, Place>();
+  readonly #calls: Calls;
+  readonly #sessions = new Map<Session, OpenSession>();
   /** Sessions to call often. See `Session.tick`. */
   readonly #watched = new Set<Watched>();
   /** Most sessions open at a time, in this process. */
@@ -37,12 +52,13 @@ export class Sessions {
   #drainsUntil: number | undefined;
   #emptied = Promise.withResolvers<void>();
 
-  /** @param places those of a server with several processes; default: there is one process */
-  constructor(services: Services, places: SessionPlaces = new LocalPlaces()) {
+  /** @param places those of a server with several processes; default: there is one @param exchange the others */
+  constructor(services: Services, places: SessionPlaces = new LocalPlaces(), exchange?: CallExchange) {
     this.#services = services;
     this.#places = places;
+    this.#calls = new Calls(services.config.limits, exchange);
     this.limit = services.config.limits.max_sessions;
-    this.#host = openSessionHost(services, (session) => void this.#watched.add(session));
+    this.#host = { ...openSessionHost(services, (session) => void this.#watched.add(session)), calls: this.#calls };
   }
 
   /** Sessions that are open. */
@@ -59,13 +75,16 @@ export class Sessions {
   /** Returns why the first stream of a new connection could not begin now; undefined: as far as is known, it could. */
   refusal(opened: Opened, { limits }: Caller): ProtocolError | undefined {
     const { admission, models } = this.#services;
+    if (opened.calls?.role === "watches") return undefined;
     const { start, pattern } = opened;
     const refused = start && planRefusal(start, pattern, limits, this.#services);
     return refused ?? admission.refusal(firstDemand(opened, models), "upgrade");
   }
 
   /** Returns a place for a session of this caller, or why it cannot open one now. */
-  claim(caller: Caller): Place | ProtocolError {
+  claim(caller: Caller, opened?: Opened): Place | ProtocolError {
+    const refusal = opened?.calls?.role === "watches" ? this.#calls.refusal(caller) : undefined;
+    if (refusal !== undefined) return refusal;
     const place = this.#places.claim(caller);
     if (place === "all") return allInUse(this.#services.config.limits.max_sessions);
     if (place === "caller") {
@@ -83,19 +102,26 @@ export class Sessions {
    */
   open(connection: Connection, accepted: Accepted): Session {
     const { metrics } = this.#services;
-    const session = new Session(connection, accepted, this.#services, this.#host);
+    const { opened, place } = accepted;
+    const line = this.#calls.lineOf(accepted);
+    const linked = { ...accepted, opened: { ...opened, create: (id: string) => opened.create(id, line) } };
+    const isCall = opened.calls?.role === "carries";
+    const call = isCall ? new CallConnection(connection, () => this.forget(session)) : undefined;
+    const session: Session = new Session(call ?? connection, linked, this.#services, this.#host);
     try {
-      metrics.sessionOpened(accepted.opened.pattern.name, accepted.opened.dialect);
+      metrics.sessionOpened(opened.pattern.name, opened.dialect);
     } catch (error) {
       session.disconnected();
       throw error;
     }
-    this.#sessions.set(session, accepted.place);
+    const watch = this.#calls.watcherOf(session, accepted);
+    this.#sessions.set(session, { place, call, watch, hangUp: () => line.end("internal") });
     return session;
   }
 
   /** Starts a session that its transport can now receive messages for. */
   begin(session: Session): void {
+    this.#sessions.get(session)?.watch?.();
     if (this.#drainsUntil !== undefined) session.drain(this.#leftUntil(this.#drainsUntil));
     session.pump();
   }
@@ -105,17 +131,24 @@ export class Sessions {
    * this throws.
    */
   closed(session: Session, violation?: Violation): void {
+    const call = this.#sessions.get(session)?.call;
+    if (violation !== "message_too_big" && call?.gone() === true) return session.finished();
     using rest = new DisposableStack();
     rest.defer(() => this.forget(session, violation));
     session.disconnected(violation);
   }
 
-  /** Gives the place of a session back, and ends what a fault in `closed` has left open, such as its stream. */
+  /**
+   * Gives the place of a session back, and ends what a fault in `closed` has left open, such as its stream. A call may
+   * outlive its connection.
+   */
   forget(session: Session, violation?: Violation): void {
-    const place = this.#sessions.get(session);
-    if (place === undefined) return;
+    const open = this.#sessions.get(session);
+    if (open === undefined || open.call?.lingers === true) return;
     using rest = new DisposableStack();
-    rest.defer(() => place.release());
+    rest.defer(() => open.place.release());
+    rest.defer(open.hangUp);
+    rest.defer(() => this.#calls.forget(session));
     this.#sessions.delete(session);
     if (this.#sessions.size === 0) this.#emptied.resolve();
     session.disconnected(violation);
@@ -190,11 +223,13 @@ export class Sessions {
   }
 
   #abortForShutdown(): void {
+    // Those who watch calls get the ends of these.
+    this.#each((session) => this.#sessions.get(session)?.watch === undefined && session.abortForShutdown());
     this.#each((session) => session.abortForShutdown());
   }
 
   /** Calls a method of every session. One that throws ends its own session, and no other goes without its call. */
-  #each(call: (session: Session) => void): void {
+  #each(call: (session: Session) => unknown): void {
     for (const session of this.#sessions.keys()) {
       try {
         call(session);

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import * as v from "valibot";
 
 import { serverMessageSchema as assemblyAiMessageSchema } from "../../src/dialects/assemblyai/messages.ts";
+import { audiosocket } from "../../src/dialects/audiosocket/port.ts";
 import { serverMessageSchema } from "../../src/dialects/deepgram/messages.ts";
 import type { Dialect, Input, Message, Opened, Route } from "../../src/dialects/dialect.ts";
 import { ROUTES } from "../../src/dialects/dialects.ts";
@@ -165,6 +166,31 @@ const VOCABULARIES: Readonly<Record<string, Vocabulary>> = {
     check: (message) => void v.parse(speechmaticsMessageSchema, JSON.parse(message)),
   },
   ...fileVocabularies,
+  twilio: {
+    route: ROUTES.find(({ dialect }) => dialect === "twilio") as Route,
+    url: "http://localhost/twilio",
+    start: ['{"event":"connected","protocol":"Call","version":"1.0.0"}', twilioStart("audio/x-l16")],
+    wrongStart: twilioStart("audio/opus"),
+    stop: ['{"event":"stop","sequenceNumber":"5","stop":{"accountSid":"AC1","callSid":"CA1"}}'],
+    audio: (bytes) => [text({ event: "media", media: { track: "inbound", payload: bytes.toBase64() } })],
+  },
+  asterisk: {
+    route: ROUTES.find(({ dialect }) => dialect === "asterisk") as Route,
+    url: "http://localhost/asterisk",
+    start: ["MEDIA_START connection_id:c1 channel:WebSocket/c1/0x7f channel_id:1.2 format:slin16 ptime:20"],
+    wrongStart: '{"event":"MEDIA_START","channel_id":"1.2","format":"opus"}',
+    stop: [],
+    finishes: true,
+    audio: binary,
+  },
+  audiosocket: {
+    route: asRoute(audiosocket),
+    url: "http://localhost/audiosocket",
+    start: ['{"kind":"uuid","uuid":"40325ec2-5efd-4bd3-805f-53576e581d13"}', '{"kind":"rate","rate":16000}'],
+    wrongStart: '{"kind":"rate","rate":1}',
+    stop: ['{"kind":"hangup"}'],
+    audio: binary,
+  },
   line: {
     route: lineRoute,
     url: "http://localhost/line",
@@ -199,6 +225,12 @@ const EVENTS: readonly ServerEvent[] = [
   ...CODES.map((code) => errorEvent({ code, message: "with bounds", channel: 0, start_time: 0, end_time: 1 })),
   ...Object.keys(WARNINGS).map((code): ServerEvent => ({ type: "warning", code, message: "a warning" })),
 ];
+
+/** A message of Twilio that starts a call whose audio is of this encoding, at 16 kHz. */
+function twilioStart(encoding: string): string {
+  const mediaFormat = { encoding, sampleRate: 16_000, channels: 1 };
+  return text({ event: "start", start: { callSid: "CA1", tracks: ["inbound"], mediaFormat, customParameters: {} } });
+}
 
 /** Times as they are told, to the microsecond. */
 const rounded = (seconds: number): number => Math.round(seconds * 1e6) / 1e6;
@@ -337,6 +369,15 @@ const anything: fc.Arbitrary<Message> = fc.oneof(
       transcription_config: fc.anything(),
     })
     .map(text),
+  fc
+    .record({
+      event: fc.constantFrom("connected", "start", "media", "dtmf", "mark", "stop", "MEDIA_START"),
+      start: fc.anything(),
+      media: fc.oneof(fc.anything(), fc.record({ payload: fc.string() })),
+    })
+    .map(text),
+  fc.record({ kind: fc.constantFrom("uuid", "rate", "hangup"), rate: fc.anything() }).map(text),
+  fc.string().map((fields) => `MEDIA_START ${fields}`),
   fc.record({ config: fc.anything(), eof: fc.anything() }, { requiredKeys: [] }).map(text),
   fc.constantFrom("", "null", "[]", "{", '{"__proto__":1}', "open", "open NaN", "\u0000", "[".repeat(500)),
   fc.uint8Array({ maxLength: 200 }),

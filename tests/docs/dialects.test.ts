@@ -2,13 +2,15 @@ import { expect, test } from "bun:test";
 
 import * as v from "valibot";
 
+import { CALL_LIMITS } from "../../src/config/call-limits.ts";
 import { DIALECT_SETTINGS } from "../../src/config/dialect-settings.ts";
-import { WYOMING_SETTINGS } from "../../src/config/port-settings.ts";
+import { AUDIOSOCKET_SETTINGS, WYOMING_SETTINGS } from "../../src/config/port-settings.ts";
 import {
   controlSchema as assemblyAiControlSchema,
   errorSchema as assemblyAiErrorSchema,
   serverMessageSchema as assemblyAiSchema,
 } from "../../src/dialects/assemblyai/messages.ts";
+import { AsteriskReader } from "../../src/dialects/asterisk/reader.ts";
 import { recordedSchema } from "../../src/dialects/deepgram/files/messages.ts";
 import {
   CONTROLS,
@@ -29,10 +31,12 @@ import {
   CONTROLS as SPEECHMATICS_CONTROLS,
   serverMessageSchema as speechmaticsSchema,
 } from "../../src/dialects/speechmatics/messages.ts";
+import { twilioMessageSchema } from "../../src/dialects/twilio/messages.ts";
 import {
   controlSchema as voskControlSchema,
   serverMessageSchema as voskSchema,
 } from "../../src/dialects/vosk/messages.ts";
+import { watchMessageSchema } from "../../src/dialects/watch/messages.ts";
 import { readEvent } from "../../src/dialects/wyoming/events.ts";
 import { readDocuments } from "../support/documents.ts";
 
@@ -62,10 +66,16 @@ const oneOf = (...schemas: readonly v.GenericSchema[]): Parse => {
 /** What the examples of each page are. Every page of a dialect has one, and examples. */
 const EXAMPLES: Readonly<Record<string, Parse>> = {
   assemblyai: oneOf(assemblyAiSchema, assemblyAiErrorSchema, assemblyAiControlSchema),
+  asterisk: (example) => {
+    const message = new AsteriskReader({ call: undefined, wishes: {}, session: "" }).read(JSON.stringify(example));
+    expect(message).toMatchObject({ kind: "start" });
+  },
+  calls: oneOf(watchMessageSchema, v.strictObject({ request: v.literal("keep_alive") })),
   deepgram: oneOf(deepgramSchema, refusalSchema, v.strictObject({ type: v.picklist(CONTROLS) })),
   files: oneOf(recordedSchema, transcriptionSchema, verboseSchema, fileErrorSchema),
   openai: oneOf(openAiSchema, openAiRefusalSchema),
   speechmatics: oneOf(speechmaticsSchema, ...Object.values(SPEECHMATICS_CONTROLS)),
+  twilio: oneOf(twilioMessageSchema),
   vosk: oneOf(voskSchema, v.strictObject(voskControlSchema.entries)),
   wyoming: (example) => readEvent(JSON.stringify(example)),
 };
@@ -81,9 +91,20 @@ test.each(PAGES)("the examples in docs/dialects/%s.md are messages of its client
   for (const example of [...fences, ...spans.filter((text) => !text.includes("…"))]) parse(JSON.parse(example));
 });
 
-test("docs/dialects/wyoming.md has every setting of its port with the default", () => {
-  for (const [key, setting] of Object.entries(WYOMING_SETTINGS)) {
-    const [, row = ""] = new RegExp(`^\\| \`wyoming\\.${key}\` +\\|([^|]*)\\|`, "m").exec(page("wyoming")) ?? [];
-    expect([key, row.trim()]).toEqual([key, [setting.default].flat().join(", ") || "none"]);
+test("docs/dialects/calls.md has the limits with their defaults", () => {
+  for (const [key, setting] of Object.entries(CALL_LIMITS)) {
+    expect(page("calls")).toContain(`\`limits.${key}\` (${setting.default})`);
+  }
+});
+
+test("docs/dialects/wyoming.md and asterisk.md have every setting of their port with the default", () => {
+  for (const [dialect, name, settings] of [
+    ["wyoming", "wyoming", WYOMING_SETTINGS],
+    ["audiosocket", "asterisk", AUDIOSOCKET_SETTINGS],
+  ] as const) {
+    for (const [key, setting] of Object.entries(settings)) {
+      const row = new RegExp(`^\\| \`${dialect}\\.${key}\` +\\|([^|]*)\\|`, "m").exec(page(name))?.[1] ?? "";
+      expect([key, row.trim()]).toEqual([key, [setting.default].flat().join(", ") || "none"]);
+    }
   }
 });

@@ -5,6 +5,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 
 import { encode, freshSeed, seeded, speech } from "../support/audio.ts";
+import { TwilioClient, WatchClient } from "../support/call-clients.ts";
 import { drainUnderLoad } from "../support/drain-under-load.ts";
 import { sharedExecutable } from "../support/executable.ts";
 import { LOOPBACK_IS_LIMITED } from "../support/in-process-server.ts";
@@ -50,6 +51,27 @@ async function connectAll(server: ProcessesServer, count: number, options: Conne
   const accepted = all.filter((each) => typeof each !== "string");
   return { accepted, refused: all.filter((each) => typeof each === "string") };
 }
+
+describe("phone calls in several processes", () => {
+  test("are reported to whoever watches them in any process", async () => {
+    await using server = await ProcessesServer.start(executable);
+    const { url } = server.server;
+    const watchers = await Promise.all(Array.from({ length: 6 }, () => WatchClient.connect(url)));
+    const phones = await Promise.all(
+      Array.from({ length: 6 }, (_, n) => TwilioClient.connect(url, "/twilio", `CA${n}`)),
+    );
+    for (const phone of phones) phone.start();
+    const audio = encode("mulaw", speech([0.5], { rate: 8_000 }));
+    for (const phone of phones) phone.media(audio);
+    for (const phone of phones) phone.stop();
+    for (const watcher of watchers) {
+      await waitUntil("the ends of all calls", () => watcher.ended === 6);
+      expect(watcher.events().filter(({ type }) => type === "stopped")).toHaveLength(6);
+      expect(watcher.events().filter(({ type }) => type === "segment")).toHaveLength(6);
+      watcher.close();
+    }
+  });
+});
 
 describe("limits of several processes", () => {
   test("max_sessions is exact over all processes, and a session that ends makes room for one", async () => {

@@ -25,7 +25,7 @@ export class Pipe implements Connection {
   constructor(sessions: Sessions, opened: Opened, caller = "pipe") {
     this.#sessions = sessions;
     const pipeCaller = { id: caller, address: "", limits: { maxSessions: 2 } };
-    const place = sessions.claim(pipeCaller);
+    const place = sessions.claim(pipeCaller, opened);
     if (place instanceof ProtocolError) throw place;
     const accepted = {
       id: newSessionId(),

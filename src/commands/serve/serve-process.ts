@@ -75,7 +75,11 @@ async function run(order: ServeOrder, link: SupervisorLink, options: ServeOption
       program: options,
       telemetry: { metrics, tracing: traceExport?.tracing },
       tls: order.credentials,
-      process: { number, count, places, access: { secret, startedAt, used, tokens }, listensWhenLoaded, metricsPlace },
+      process: {
+        ...{ number, count, places, listensWhenLoaded, metricsPlace },
+        calls: link.calls,
+        access: { secret, startedAt, used, tokens },
+      },
     });
   } catch (error) {
     if (error instanceof TokenListError) return link.fail(EXIT.usage, tokenFailure(error));

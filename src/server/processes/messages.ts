@@ -1,5 +1,6 @@
 import type { Config } from "../../config/config.ts";
 import type { ErrorCode } from "../../protocol/errors.ts";
+import type { CallNews } from "../../session/call-relay.ts";
 import type { LiveStats } from "../../telemetry/metrics/live-stats.ts";
 import type { MetricSnapshot } from "../../telemetry/metrics/metric-snapshot.ts";
 import type { ReloadResult } from "../model-entry.ts";
@@ -73,6 +74,8 @@ export type ToProcess =
   | { readonly type: "ask"; readonly id: number; readonly what: keyof Answers; readonly model?: string | undefined }
   /** Other certificates and key for new connections. */
   | { readonly type: "credentials"; readonly credentials: TlsCredentials }
+  /** Another process reports something about its calls. `from`: its owner. */
+  | { readonly type: "calls"; readonly from: number; readonly news: CallNews }
   | { readonly type: "drain" };
 
 export type FromProcess =
@@ -81,6 +84,8 @@ export type FromProcess =
   | { readonly type: "draining" }
   /** The process cannot serve, and ends. `code` is the exit code of a server with one process. */
   | { readonly type: "failed"; readonly code: number; readonly message: string }
+  /** To all other processes. */
+  | { readonly type: "calls"; readonly news: CallNews }
   | { readonly type: "answer"; readonly id: number; readonly value: unknown }
   /** The last metrics of a process that has drained. */
   | { readonly type: "last"; readonly metrics: readonly MetricSnapshot[] };

@@ -1,4 +1,5 @@
 import { childEnvironment } from "../../lib/child-environment.ts";
+import type { CallNews } from "../../session/call-relay.ts";
 import type { MetricSnapshot } from "../../telemetry/metrics/metric-snapshot.ts";
 import type { TlsCredentials } from "../tls/credentials.ts";
 import { relayLines } from "./lines.ts";
@@ -26,6 +27,8 @@ export interface ServerChildOptions {
   readonly ticketsFd: number;
   /** Receives each record of its standard error, and other lines, with their line feeds. */
   readonly relay: (lines: string) => void;
+  /** All processes that live, which get what it reports about calls. */
+  readonly others: Iterable<ServerChild>;
 }
 
 /** A process that it started may keep its standard error open; nothing is waited for longer after its end. */
@@ -62,9 +65,11 @@ export class ServerChild {
   readonly #child: Bun.Subprocess<"ignore", "inherit", "pipe">;
   readonly #started = Promise.withResolvers<StartFailure | undefined>();
   readonly #asked = new Map<number, (value: unknown) => void>();
+  readonly #others: Iterable<ServerChild>;
   #lastId = 0;
 
-  constructor({ command, order, tableFd, ticketsFd, relay }: ServerChildOptions) {
+  constructor({ command, order, tableFd, ticketsFd, relay, others }: ServerChildOptions) {
+    this.#others = others;
     this.number = order.number;
     this.owner = order.owner;
     this.started = this.#started.promise;
@@ -130,6 +135,11 @@ export class ServerChild {
     if (this.state !== "ended") this.#send({ type: "credentials", credentials });
   }
 
+  /** Hands on what another process reports about calls. @param from its owner */
+  tellNews(from: number, news: CallNews): void {
+    if (this.state !== "ended") this.#send({ type: "calls", from, news });
+  }
+
   kill(): void {
     this.#child.kill("SIGKILL");
   }
@@ -159,6 +169,8 @@ export class ServerChild {
       case "last":
         this.metrics = message.metrics;
         return;
+      case "calls":
+        return tellOthers(this.#others, this.owner, message.news);
       case "answer":
         return this.#asked.get(message.id)?.(message.value);
     }
@@ -174,4 +186,9 @@ export class ServerChild {
     this.#started.resolve(this.failure ?? { code: 1, message });
     return { code: exitCode, signal: signalCode === null ? null : String(signalCode) };
   }
+}
+
+/** Hands on what a process reports about calls. */
+export function tellOthers(children: Iterable<ServerChild>, from: number, news: CallNews): void {
+  for (const child of children) if (child.owner !== from) child.tellNews(from, news);
 }

@@ -1,11 +1,15 @@
 import { memoryUsage } from "../../lib/memory-usage.ts";
 import { messageOf } from "../../lib/thrown.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
+import type { CallExchange, CallNews } from "../../session/call-relay.ts";
 import type { LiveStats } from "../../telemetry/metrics/live-stats.ts";
 import type { MetricSnapshot } from "../../telemetry/metrics/metric-snapshot.ts";
 import type { AdminHost } from "../admin.ts";
 import type { TlsCredentials } from "../tls/credentials.ts";
 import type { Answers, FromProcess, ProcessReload, ServeOrder, ToProcess } from "./messages.ts";
+
+/** News about calls that may wait to be sent to the supervisor. */
+const MAX_NEWS = 4_096;
 
 /** What a process reports about itself. */
 export interface Report {
@@ -23,6 +27,11 @@ export class SupervisorLink {
   readonly #gone: (() => void)[] = [];
   /** Ends the wait for messages that are not with the kernel. */
   readonly #sending = new Set<() => void>();
+  #calls: (from: number, news: CallNews) => void = () => undefined;
+  /** News that are not with the kernel. */
+  #newsSent = 0;
+  /** Some have been left out since. */
+  #newsLost = false;
   #report: Report | undefined;
   /** The newest credentials, and who uses them. */
   #credentials: TlsCredentials | undefined;
@@ -51,6 +60,14 @@ export class SupervisorLink {
   whenCredentials(callback: (credentials: TlsCredentials) => void): void {
     this.#useCredentials = callback;
     if (this.#credentials !== undefined) callback(this.#credentials);
+  }
+
+  /** The other processes, as far as calls are concerned. */
+  get calls(): CallExchange {
+    return {
+      send: (news) => this.#sendNews(news),
+      receive: (receiver) => (this.#calls = receiver),
+    };
   }
 
   /** Answers questions from now on. */
@@ -82,12 +99,27 @@ export class SupervisorLink {
     return code;
   }
 
+  #sendNews(news: CallNews): void {
+    if (this.#newsSent >= MAX_NEWS) {
+      this.#newsLost = true;
+      return;
+    }
+    this.#newsSent += 1;
+    void this.send({ type: "calls", news }).then(() => {
+      this.#newsSent -= 1;
+      if (!this.#newsLost || this.#newsSent > 0) return;
+      this.#newsLost = false;
+      this.#sendNews({ kind: "lost" });
+    });
+  }
+
   async #receive(message: ToProcess): Promise<void> {
     if (message.type === "serve") this.#order.resolve(message);
     else if (message.type === "credentials") {
       this.#credentials = message.credentials;
       this.#useCredentials?.(message.credentials);
-    } else if (message.type === "drain") for (const callback of this.#drained) callback();
+    } else if (message.type === "calls") this.#calls(message.from, message.news);
+    else if (message.type === "drain") for (const callback of this.#drained) callback();
     else {
       const value = this.#report && (await answer(message, this.#report));
       await this.send({ type: "answer", id: message.id, value });

@@ -10,7 +10,7 @@ import type { ServeOrder } from "./messages.ts";
 import { ProcessTotals } from "./process-totals.ts";
 import { ProcessWatch } from "./process-watch.ts";
 import { RestartDelay } from "./restart-delay.ts";
-import { type ProcessEnd, ServerChild, type StartFailure } from "./server-child.ts";
+import { type ProcessEnd, ServerChild, type StartFailure, tellOthers } from "./server-child.ts";
 import type { SharedTables } from "./shared-tables.ts";
 
 /** Time beyond the limits of a shutdown after which a process is killed. */
@@ -177,7 +177,8 @@ export class Supervisor {
       metricsPlace,
       credentials: shared.credentials(),
     };
-    const child = new ServerChild({ command, order, tableFd: shared.sessions.fd, ticketsFd: shared.tickets.fd, relay });
+    const tables = { tableFd: shared.sessions.fd, ticketsFd: shared.tickets.fd };
+    const child = new ServerChild({ command, order, ...tables, relay, others: this.#children });
     this.#children.add(child);
     this.totals.families.starts.with({}).add();
     void child.ended.then((end) => this.#ended(slot, child, end));
@@ -190,6 +191,7 @@ export class Supervisor {
     // The tickets that it has used stay used until nobody could use them any more.
     setTimeout(() => shared.tickets.reclaim(child.owner), TICKET_MEMORY_MS).unref();
     this.#children.delete(child);
+    tellOthers(this.#children, child.owner, { kind: "gone" });
     this.totals.add(child.metrics);
     const { process, pid } = { process: child.number, pid: child.pid };
     const how = end.signal === null ? { code: end.code } : { signal: end.signal };

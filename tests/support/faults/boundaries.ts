@@ -14,6 +14,7 @@ import { Tokens } from "../../../src/auth/tokens.ts";
 import { UsedTickets } from "../../../src/auth/used-tickets.ts";
 import { Headroom } from "../../../src/capacity/headroom.ts";
 import { AssemblyAiDialect } from "../../../src/dialects/assemblyai/dialect.ts";
+import { CallDialect } from "../../../src/dialects/call-dialect.ts";
 import { DeepgramDialect } from "../../../src/dialects/deepgram/dialect.ts";
 import { RecordedDialect } from "../../../src/dialects/deepgram/files/dialect.ts";
 import { FileDialect } from "../../../src/dialects/files/file-dialect.ts";
@@ -22,6 +23,7 @@ import { TranscriptionDialect } from "../../../src/dialects/openai/files/dialect
 import { SpeechmaticsDialect } from "../../../src/dialects/speechmatics/dialect.ts";
 import { StreamerDialect } from "../../../src/dialects/streamer.ts";
 import { VoskDialect } from "../../../src/dialects/vosk/dialect.ts";
+import { WatchDialect } from "../../../src/dialects/watch/dialect.ts";
 import { WyomingDialect } from "../../../src/dialects/wyoming/dialect.ts";
 import { DecodeChain } from "../../../src/native/chain.ts";
 import { EnergyVad } from "../../../src/native/vad.ts";
@@ -54,6 +56,9 @@ import { Upload } from "../../../src/server/uploads/upload.ts";
 import { Uploads } from "../../../src/server/uploads/uploads.ts";
 import { WebSocketConnection } from "../../../src/server/websocket-connection.ts";
 import { WebSockets } from "../../../src/server/websocket.ts";
+import { CallConnection } from "../../../src/session/call-connection.ts";
+import { CallRelay } from "../../../src/session/call-relay.ts";
+import { Calls } from "../../../src/session/calls.ts";
 import { Conversation } from "../../../src/session/conversation.ts";
 import { Deadlines } from "../../../src/session/deadlines.ts";
 import { Inputs } from "../../../src/session/inputs.ts";
@@ -128,6 +133,9 @@ export const BOUNDARIES: Readonly<Record<string, readonly Class[]>> = {
     Turns,
     Slice,
     LocalPlaces,
+    Calls,
+    CallConnection,
+    CallRelay,
   ],
   resume: [Checkpoints, Resumption, Snapshots, Track, TokenSealer, Keyring],
   admission: [Access, Refusals, Tokens, TokenFile, Tickets, UsedTickets, Edge, OwnNames],
@@ -142,6 +150,8 @@ export const BOUNDARIES: Readonly<Record<string, readonly Class[]>> = {
     FileDialect,
     TranscriptionDialect,
     RecordedDialect,
+    CallDialect,
+    WatchDialect,
   ],
   stream: [Stream, Channels, Channel, Feed, Intake, MemoryPlace, Memory, QuietTimer, StreamAdmission, Headroom],
   decoder: [Decoder, DecodeChain, WavScanner, ForeignScanner, LooksLike, AudioWarnings, Arena, Store],
@@ -207,6 +217,9 @@ export const INSIDE: Readonly<Record<string, readonly string[]>> = {
     "AnswerParts",
     "ArenaMemory",
     "AskedFields",
+    "AsteriskReader",
+    "AudioSocketFramer",
+    "AudioSocketReader",
     "BlobReader",
     "BlockSampler",
     "CallSignal",
@@ -255,6 +268,7 @@ export const INSIDE: Readonly<Record<string, readonly string[]>> = {
     "WavStart",
     "TopByteRemover",
     "TrailingChunks",
+    "TwilioReader",
     "WaitingLine",
     "WavHeaderReader",
     "WyomingFramer",
@@ -423,6 +437,30 @@ export const NOT_REACHED: Readonly<Record<string, readonly string[]>> = {
     "AssemblyAiDialect.write",
     "AssemblyAiDialect.endsAt",
     "AssemblyAiDialect.close",
+    "CallConnection.gone",
+    "CallConnection.send",
+    "CallConnection.pause",
+    "CallConnection.resume",
+    "CallConnection.close",
+    "CallDialect.begin",
+    "CallDialect.read",
+    "CallDialect.finished",
+    "CallDialect.write",
+    "CallDialect.endsAt",
+    "CallDialect.close",
+    "CallRelay.send",
+    "CallRelay.watchersChanged",
+    "Calls.refusal",
+    "Calls.anyOpen",
+    "Calls.watch",
+    "Calls.owners",
+    "Calls.openCalls",
+    "Calls.remoteLine",
+    "Calls.lost",
+    "WatchDialect.begin",
+    "WatchDialect.read",
+    "WatchDialect.write",
+    "WatchDialect.close",
     "DeepgramDialect.begin",
     "DeepgramDialect.read",
     "DeepgramDialect.write",

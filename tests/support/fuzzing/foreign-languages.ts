@@ -39,6 +39,15 @@ const update = (input: object): object => {
 const recognition = (fields: object): object => ({ message: "StartRecognition", ...fields });
 const rawAudio = { type: "raw", encoding: "pcm_s16le", sample_rate: 16_000 };
 
+const twilioStart = (fields: object): object => {
+  const mediaFormat = { encoding: "audio/x-mulaw", sampleRate: 8_000, channels: 1 };
+  return { event: "start", start: { mediaFormat, ...fields } };
+};
+/** Of telephones, which are sent nothing. */
+const nothing = (text: string): void => {
+  throw new Error(`a text for a telephone: ${text}`);
+};
+
 /** By the name of the dialect. Every route of another service has one: the test fails without. */
 export const FOREIGN_LANGUAGES: Readonly<Record<string, ForeignLanguage>> = {
   deepgram: {
@@ -92,6 +101,32 @@ export const FOREIGN_LANGUAGES: Readonly<Record<string, ForeignLanguage>> = {
     end: '{"message":"EndOfStream","last_seq_no":3}',
     audio: binary,
     check: reads(speechmatics),
+  },
+  twilio: {
+    targets: ["/twilio"],
+    starts: lines(
+      twilioStart({ callSid: "CA1", tracks: ["inbound", "outbound"], customParameters: { interim_results: "true" } }),
+      twilioStart({ mediaFormat: { encoding: "audio/x-l16", sampleRate: "16000" } }),
+    ),
+    texts: lines(
+      { event: "connected", protocol: "Call", version: "1.0.0" },
+      { event: "dtmf", dtmf: { track: "inbound_track", digit: "5" } },
+      { event: "mark", mark: { name: "label" } },
+      { event: "media", media: { track: "outbound", payload: "AAAA" } },
+    ),
+    end: '{"event":"stop"}',
+    audio: (bytes) => JSON.stringify({ event: "media", media: { track: "inbound", payload: bytes.toBase64() } }),
+    check: nothing,
+  },
+  asterisk: {
+    targets: ["/asterisk", "/asterisk?call=1764194400.6&interim_results=true"],
+    starts: [
+      "MEDIA_START connection_id:c channel:WebSocket/c/0x1 channel_id:1.2 format:ulaw optimal_frame_size:160 ptime:20",
+      '{"event":"MEDIA_START","channel_id":"1.2","format":"slin16"}',
+    ],
+    texts: ["DTMF_END digit:5 channel_id:1.2", "MEDIA_XON", '{"event":"STATUS","queue_length":0}'],
+    audio: binary,
+    check: nothing,
   },
   vosk: {
     targets: ["/"],

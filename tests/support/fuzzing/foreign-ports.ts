@@ -2,6 +2,7 @@
 
 import { PORTS } from "../../../src/dialects/ports.ts";
 import { seeded } from "../audio.ts";
+import { audioSocketMessage } from "../call-clients.ts";
 import { tcp } from "../raw-connection.ts";
 import { waitUntil } from "../wait.ts";
 import { CHUNK_FORMAT, eventBytes } from "../wyoming-client.ts";
@@ -42,6 +43,18 @@ const LANGUAGES: Readonly<Record<keyof typeof PORTS, PortLanguage>> = {
         if (length > 0) JSON.parse(bytes.subarray(end + 1, end + 1 + length).toString());
         at = end + 1 + length;
       }
+    },
+  },
+  audiosocket: {
+    messages: [
+      audioSocketMessage(0x01, Buffer.alloc(16, 7)),
+      audioSocketMessage(0x03, Buffer.from("5")),
+      audioSocketMessage(0x12, Buffer.alloc(640)),
+      audioSocketMessage(0xff, Buffer.from([2])),
+    ],
+    audio: (bytes) => audioSocketMessage(0x10, bytes),
+    check: (bytes) => {
+      if (bytes.length > 0) throw new Error("bytes for a telephone");
     },
   },
 };
