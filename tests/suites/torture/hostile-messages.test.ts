@@ -2,7 +2,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
-import { ROUTES } from "../../../src/dialects/dialects.ts";
+import { FILE_ROUTES, ROUTES } from "../../../src/dialects/dialects.ts";
 import { freshSeed, seeded } from "../../support/audio.ts";
 import { sharedExecutable } from "../../support/executable.ts";
 import { Corpus } from "../../support/fuzzing/corpus.ts";
@@ -10,6 +10,7 @@ import { FOREIGN_LANGUAGES } from "../../support/fuzzing/foreign-languages.ts";
 import { RUBBISH } from "../../support/fuzzing/foreign-messages.ts";
 import { PORT_NAMES, portSession } from "../../support/fuzzing/foreign-ports.ts";
 import { ForeignConnection, foreignSession } from "../../support/fuzzing/foreign-session.ts";
+import { upload, UPLOAD_NAMES } from "../../support/fuzzing/foreign-uploads.ts";
 import { WireSession } from "../../support/fuzzing/wire.ts";
 import { prove, rounds } from "../../support/proof.ts";
 import { freePort } from "../../support/proxies.ts";
@@ -81,6 +82,8 @@ test(`${MESSAGES} hostile messages over the wire: each violation gets its error,
 /** Messages of clients of other services; most of their sessions are short. */
 const FOREIGN_MESSAGES = Number(process.env["STREAMER_FUZZ_MESSAGES"] ?? rounds(6_000, 100_000, 1_000_000));
 const FOREIGN_MESSAGES_A_SESSION = 200;
+/** Messages in the time of a file. */
+const MESSAGES_AN_UPLOAD = 30;
 
 interface Ledger {
   readonly decoded: number;
@@ -92,12 +95,13 @@ interface Ledger {
 test(`${FOREIGN_MESSAGES} hostile messages in the dialects of other services: each session ends well or with its error, each stream with its ledger (seed ${seed})`, async () => {
   const dialects = ROUTES.map(({ dialect }) => dialect).filter((dialect) => dialect !== "streamer");
   expect(Object.keys(FOREIGN_LANGUAGES).sort()).toEqual([...new Set(dialects)].sort());
+  expect([...UPLOAD_NAMES].sort()).toEqual(FILE_ROUTES.map(({ dialect }) => dialect).sort());
   await prove("protocol_fuzzing", async () => {
     const ports = new Map<string, number>();
     for (const name of PORT_NAMES) ports.set(name, await freePort());
     const settings = Object.fromEntries([...ports].map(([name, port]) => [`${name}.port`, port]));
     const server = await executable.serve({ ...MODEL, ...LIMITS, ...settings }, ["--log-level", "debug"]);
-    let [messages, sessions] = [0, 0];
+    let [messages, sessions, uploads] = [0, 0, 0];
     const refused = async (name: string, text: string): Promise<void> => {
       const { targets, starts, end } = FOREIGN_LANGUAGES[name]!;
       const connection = await ForeignConnection.open(server.port, name, targets[0]!);
@@ -111,6 +115,12 @@ test(`${FOREIGN_MESSAGES} hostile messages in the dialects of other services: ea
     };
     for (const name of dialects) await Promise.all(RUBBISH.map((text) => refused(name, text)));
     const spoken = [...dialects, ...PORT_NAMES];
+    const sender = async (): Promise<void> => {
+      while (uploads < FOREIGN_MESSAGES / MESSAGES_AN_UPLOAD) {
+        const own = (seed + Math.imul(uploads, 0x9e3779b1)) >>> 0;
+        await upload(server.url, UPLOAD_NAMES[uploads++ % UPLOAD_NAMES.length]!, own);
+      }
+    };
     const client = async (): Promise<void> => {
       while (messages < FOREIGN_MESSAGES) {
         const own = (seed + Math.imul(sessions, 0x9e3779b1)) >>> 0;
@@ -122,7 +132,7 @@ test(`${FOREIGN_MESSAGES} hostile messages in the dialects of other services: ea
             : await portSession(port, name as (typeof PORT_NAMES)[number], own, FOREIGN_MESSAGES_A_SESSION);
       }
     };
-    await Promise.all(Array.from({ length: CLIENTS }, client));
+    await Promise.all([...Array.from({ length: CLIENTS }, client), ...Array.from({ length: CLIENTS / 2 }, sender)]);
     await waitUntil("the sessions and their memory are gone", async () => {
       const { value } = await ScrapedMetrics.from(server.url);
       return (
@@ -133,11 +143,14 @@ test(`${FOREIGN_MESSAGES} hostile messages in the dialects of other services: ea
     expect(await server.waitForExit()).toEqual({ code: 0, signal: null });
     const count = (event: string) => server.log.filter((record) => record["event"] === event).length;
     expect(server.log.filter(({ level }) => level === "error")).toEqual([]);
-    expect([count("session_opened"), count("session_closed")]).toEqual([sessions, sessions]);
+    // Some files are refused before there is a session.
+    const opened = count("session_opened");
+    expect(opened - sessions).toBeWithin(0, uploads + 1);
+    expect(count("session_closed")).toBe(opened);
     const streams = count("stream_started");
     expect(count("stream_stopped")).toBe(streams);
     const ledgers = server.log.flatMap((record) => (record["ledger"] ?? []) as Ledger[]);
     expect(ledgers.filter((one) => one.decoded !== one.inferred + one.silent + one.failed)).toEqual([]);
-    return `${messages} messages in the dialects of other services, ${sessions} sessions, ${streams} streams`;
+    return `${messages} messages and ${uploads} files in the dialects of other services, ${opened} sessions, ${streams} streams`;
   });
 });
