@@ -83,7 +83,7 @@ int32_t sa_connections_list(uint32_t port, uint32_t *list, uint32_t capacity) {
             entry[0] = (uint32_t)fd;
             entry[1] = silence_of(fd, &info);
             entry[2] = peer_of(fd, (uint8_t *)(entry + 4));
-            entry[3] = 0;
+            entry[3] = info.tcpi_state == TCP_CLOSE_WAIT;
             /* The peer is gone already. */
             if (entry[2] == 0) continue;
         }

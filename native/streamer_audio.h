@@ -453,8 +453,8 @@ SA_API int32_t sa_descriptors_open(void);
 
 /* Lists the connections that have come to a TCP port and are open on this side. Needs no free descriptor.
  * list: SA_CONNECTION_WORDS words for each: its descriptor; the milliseconds since a byte has gone in either direction,
- * 0 while some of the client's are not read; the client's port; 0; the 16 bytes of the client's address, IPv4 as
- * ::ffff:a.b.c.d.
+ * 0 while some of the client's are not read; the client's port; 1 when the client has ended its side, 0 while it has not;
+ * the 16 bytes of the client's address, IPv4 as ::ffff:a.b.c.d.
  * Returns the number of connections, of which the first `capacity` are in the list; -EINVAL when an argument is NULL or
  * out of range, or another negative errno. */
 SA_API int32_t sa_connections_list(uint32_t port, uint32_t *list, uint32_t capacity);

@@ -43,7 +43,7 @@ static void list(struct world *world, uint32_t capacity) {
     for (uint32_t i = 0; i < capacity && i < (uint32_t)count; i++) {
         const uint32_t *entry = words + (size_t)i * SA_CONNECTION_WORDS;
         const uint8_t *bytes = (const uint8_t *)(entry + 4);
-        REQUIRE(entry[2] > 0 && entry[2] <= UINT16_MAX && bytes[10] == 0xff && bytes[12] == 127);
+        REQUIRE(entry[2] > 0 && entry[2] <= UINT16_MAX && entry[3] <= 1 && bytes[10] == 0xff && bytes[12] == 127);
         int known = 0;
         for (int each = 0; each < world->count; each++) known += world->open[each] && world->served[each] == (int)entry[0];
         REQUIRE(known == 1);

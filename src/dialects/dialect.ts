@@ -43,6 +43,8 @@ export interface Dialect {
   endsAt?(code: ErrorCode): boolean;
   /** Returns true when the connection is to be closed now that a stream is over, although the client has not asked. */
   endsAfterStream?(): boolean;
+  /** Returns true while the client sends what becomes its stream, which may still start while the server drains. */
+  awaitsStream?(): boolean;
   /** Returns the close of the connection for `ending`. @param message the explanation for a person */
   close(ending: Ending, message: string): Ended;
 }

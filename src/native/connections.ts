@@ -17,6 +17,8 @@ export interface OpenConnection {
   /** The client's address, in canonical form, and port. */
   readonly address: string;
   readonly port: number;
+  /** The client has ended its side, perhaps behind bytes that the server has not read. */
+  readonly hasEnded?: boolean;
 }
 
 /** Returns the number of open descriptors of this process; undefined where the kernel does not count them. */
@@ -39,7 +41,8 @@ export function listConnections(port: number, most: number): OpenConnection[] {
   return Array.from({ length: Math.min(count, most) }, (_, index) => {
     const at = index * WORDS;
     const address = addressOf(words, at + 4);
-    return { fd: words[at] ?? 0, silentMs: words[at + 1] ?? 0, address, port: words[at + 2] ?? 0 };
+    const [fd = 0, silentMs = 0, port = 0, ended] = words.subarray(at, at + 4);
+    return { fd, silentMs, address, port, hasEnded: ended === 1 };
   });
 }
 

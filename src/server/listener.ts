@@ -2,6 +2,7 @@ import type { Server as BunServer, WebSocketHandler } from "bun";
 
 import { canonicalAddress } from "../lib/ip-address.ts";
 import { setBacklog } from "../native/backlog.ts";
+import { countConnections, listConnections } from "../native/connections.ts";
 import { ListeningSocket } from "../native/listening-socket.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { type ConnectionLimit, peerName } from "./connections/connection-limit.ts";
@@ -62,6 +63,11 @@ export class Listener {
   readonly #replaced = new Map<BunServer<SocketData>, Timer>();
   /** Where the requests come from, also those that have been replaced by complete ones. */
   readonly #origins = new WeakMap<Request, Origin>();
+  /** Returns the clients' ends of the connections that the clients have ended. */
+  readonly #ended = (): ReadonlySet<string> => {
+    const open = listConnections(this.port, Math.max(1, countConnections(this.port)));
+    return new Set(open.filter(({ hasEnded }) => hasEnded).map(({ address, port }) => peerName(address, port)));
+  };
 
   constructor(options: ListenerOptions) {
     this.#options = options;
@@ -102,10 +108,8 @@ export class Listener {
     const { address = "", port = 0 } = bun.requestIP(received) ?? {};
     bun.timeout(received, 0);
     // Bun 1.4.5 would have no limit for the next request of the connection, either.
-    return {
-      peer: peerName(canonicalAddress(address) ?? "", port),
-      release: () => bun.timeout(received, IDLE_SECONDS),
-    };
+    const peer = peerName(canonicalAddress(address) ?? "", port);
+    return { peer, ended: this.#ended, release: () => bun.timeout(received, IDLE_SECONDS) };
   }
 
   /** Requests that have not been answered. */

@@ -72,6 +72,11 @@ export class SessionEnd {
     this.#finish ??= { ending, reason, limit, until: clock() + config.limits.finish_ms };
   }
 
+  /** The server drains, and no stream may start. */
+  get #isClosing(): boolean {
+    return this.#draining && this.#parts.dialect.awaitsStream?.() !== true;
+  }
+
   /** Ends the session, after the open stream, if its dialect cannot go on after this error. */
   after(code: ErrorCode): void {
     const { conversation, dialect } = this.#parts;
@@ -109,7 +114,7 @@ export class SessionEnd {
 
   /** Ends the session in place of a start that comes too late. Returns false when streams may start. */
   refuseStart(): boolean {
-    const error = this.#finish?.limit ?? (this.#draining ? DRAINING : undefined);
+    const error = this.#finish?.limit ?? (this.#isClosing ? DRAINING : undefined);
     if (error === undefined) return false;
     this.#parts.services.metrics.streamRefused(error.code);
     this.fail(error.code, error.message);
@@ -138,7 +143,7 @@ export class SessionEnd {
       if (stream === undefined) this.close("stop", "");
       else stream.end("stop");
     } else {
-      if (this.#draining && stream === undefined) this.close("drain", "");
+      if (this.#isClosing && stream === undefined) this.close("drain", "");
       return false;
     }
     return stream !== undefined;

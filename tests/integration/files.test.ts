@@ -529,10 +529,26 @@ describe("an upload", () => {
     begun.write(`POST ${RAW} HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${AUDIO.length}\r\n\r\n`);
     begun.write(AUDIO.subarray(0, 40_000));
     await waitUntil("the stream", () => loading.logged("stream_started").length === 1);
+    const response = new Response(
+      form([
+        ["file", FILE],
+        ["model", "x"],
+      ]),
+    );
+    const type = response.headers.get("content-type") ?? "";
+    const kept = Buffer.from(await response.arrayBuffer());
+    using waiting = await RawConnection.open(loading.port);
+    waiting.write(
+      `POST ${OPENAI} HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${type}\r\nContent-Length: ${kept.length}\r\n\r\n`,
+    );
+    waiting.write(kept.subarray(0, 60_000));
+    await waitUntil("the form", () => loading.sessions === 2);
     const drained = loading.drain();
     expect((await deepgramError(listen(AUDIO, RAW, loading))).slice(0, 2)).toEqual([503, "SERVICE_UNAVAILABLE"]);
     begun.write(AUDIO.subarray(40_000));
     expect(await begun.response()).toMatchObject({ status: 200 });
+    waiting.write(kept.subarray(60_000));
+    expect(await waiting.response()).toMatchObject({ status: 200, body: expect.stringContaining(TEXT) });
     await drained;
     await loading[Symbol.asyncDispose]();
   });
@@ -573,6 +589,20 @@ describe("an upload", () => {
     await waitUntil("the pause", async () => (await slow.metrics()).value("streamer_sessions_paused") === 1);
     expect((await slow.metrics()).value("streamer_inbox_bytes")).toBeLessThan(1024 * 1024);
     expect(slow.sessions).toBe(1);
+  });
+
+  test("ends when its client leaves while nothing is read", async () => {
+    const settings = { "model.delay": 3_600, "model.warmup_penalty": 0, "limits.read_ahead_seconds": 1 };
+    await using slow = await InProcessServer.start(settings);
+    // What Bun does not take of it fits into the buffer of the kernel, and in front of the end of the connection.
+    const body = Buffer.alloc(1_500_000, encode("s16", speech(Array.from({ length: 20 }, () => 1.5))));
+    using client = await RawConnection.open(slow.port);
+    client.write(`POST ${RAW} HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n`);
+    client.write(body);
+    await waitUntil("the pause", async () => (await slow.metrics()).value("streamer_sessions_paused") === 1);
+    client[Symbol.dispose]();
+    await waitUntil("the end of the session", () => slow.sessions === 0);
+    expect(slow.logged("session_closed").at(-1)).toMatchObject({ reason: "vanished" });
   });
 
   test("leaves its connection as it was, also when the answer comes before the end of the body", async () => {

@@ -34,8 +34,20 @@ test("the connections of a server have the address and port of their client, and
   await waitUntil("both connections", () => countConnections(server.port) === 2);
   const listed = listConnections(server.port, 10).toSorted((a, b) => (a.address < b.address ? -1 : 1));
   expect(listed).toEqual([
-    { fd: expect.any(Number), silentMs: expect.any(Number), address: "127.0.0.2", port: first.localPort ?? 0 },
-    { fd: expect.any(Number), silentMs: expect.any(Number), address: "127.0.0.3", port: second.localPort ?? 0 },
+    {
+      fd: expect.any(Number),
+      silentMs: expect.any(Number),
+      hasEnded: false,
+      address: "127.0.0.2",
+      port: first.localPort ?? 0,
+    },
+    {
+      fd: expect.any(Number),
+      silentMs: expect.any(Number),
+      hasEnded: false,
+      address: "127.0.0.3",
+      port: second.localPort ?? 0,
+    },
   ]);
   expect(listConnections(server.port, 1)).toHaveLength(1);
   const [victim] = listed;
@@ -85,4 +97,20 @@ test("open descriptors are counted, and arguments out of range are refused", () 
   expect(() => countConnections(65_536)).toThrow("port");
   expect(() => endConnection({ fd: -1 }, 80)).toThrow("fd");
   expect(() => new ListeningGate(0)).toThrow("port");
+});
+
+/** Sockets of which nothing is read, so that nobody notices their end. */
+const PAUSED = { open: (socket: { pause(): unknown }) => void socket.pause(), data: () => {} };
+
+test("a client that has ended its side is listed as one, while this side is open", async () => {
+  using server = Bun.listen({ hostname: "127.0.0.1", port: 0, allowHalfOpen: true, socket: PAUSED });
+  const client = await open(server.port, {});
+  try {
+    await waitUntil("the connection", () => countConnections(server.port) === 1);
+    expect(listConnections(server.port, 1)).toMatchObject([{ hasEnded: false }]);
+    client.end();
+    await waitUntil("its end", () => listConnections(server.port, 1)[0]?.hasEnded === true);
+  } finally {
+    client.destroy();
+  }
 });

@@ -39,6 +39,8 @@ export class FileDialect implements Dialect {
   readonly #options: FileDialectOptions;
   readonly #transcript: Transcript;
   #isStarted = false;
+  /** The stream has started, or there is none. */
+  #hasStream = false;
   /** The whole file has been read. */
   #isRead = false;
   #hasStopped = false;
@@ -69,6 +71,7 @@ export class FileDialect implements Dialect {
   }
 
   write(event: ServerEvent): readonly Message[] {
+    if (event.type === "started") this.#hasStream = true;
     const passage = this.#transcript.note(event);
     if (passage !== undefined) {
       const messages = this.#options.form.passage?.(passage) ?? NO_MESSAGES;
@@ -81,6 +84,10 @@ export class FileDialect implements Dialect {
 
   endsAt(): boolean {
     return true;
+  }
+
+  awaitsStream(): boolean {
+    return !this.#hasStream;
   }
 
   close(ending: Ending, message: string): Ended {
@@ -118,6 +125,7 @@ export class FileDialect implements Dialect {
   /** Nothing of the file counts any more. The first reason is the one that explains the rest. */
   #break(reason: string | ProtocolError): void {
     if (this.#fault === "") this.#fault = reason;
+    this.#hasStream = true;
     this.#isRead = true;
     this.#hasStopped = true;
   }

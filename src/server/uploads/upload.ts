@@ -58,6 +58,11 @@ export class Upload implements Connection {
     return this.#session;
   }
 
+  /** Nothing of the body is read at the moment. */
+  get isPaused(): boolean {
+    return this.#pause !== undefined && !this.#isOver;
+  }
+
   get buffered(): number {
     return this.#parts.waiting;
   }

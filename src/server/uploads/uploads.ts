@@ -9,6 +9,11 @@ import { declaredBytes, RequestBody } from "./request-body.ts";
 import { Upload } from "./upload.ts";
 
 const MIB = 1024 * 1024;
+/**
+ * Time between two looks for clients that have left while nothing of theirs was read: Bun notices the end of a
+ * connection only behind everything in front of it.
+ */
+const LOOK_MS = 2_000;
 
 export interface UploadsOptions {
   readonly sessions: Sessions;
@@ -25,6 +30,8 @@ export interface UploadsOptions {
 export interface Line {
   /** The client's end, as `peerName` spells it. */
   readonly peer: string;
+  /** Returns the clients' ends of connections of the same port that the clients have ended. */
+  readonly ended: () => ReadonlySet<string>;
   /** The answer is known: what is usual for other requests applies again. */
   release(): void;
 }
@@ -51,6 +58,7 @@ export class Uploads {
   readonly #open = new Map<Upload, Entry>();
   /** Bytes that all open uploads may keep together. */
   #reserved = 0;
+  #nextLookAt = 0;
 
   constructor(options: UploadsOptions) {
     this.#options = options;
@@ -69,6 +77,7 @@ export class Uploads {
   /** Checks every upload. To be called a few times a second. @param now milliseconds of the clock */
   sweep(now: number): void {
     for (const upload of this.#open.keys()) this.#options.faults.contain("socket", () => upload.sweep(now));
+    if (now >= this.#nextLookAt) this.#options.faults.contain("socket", () => this.#endDeserted(now));
   }
 
   /** Opens a session for a request. Returns the answer that will come, or why there is no session. */
@@ -99,6 +108,15 @@ export class Uploads {
   async refuse(request: Request, { status, headers, body }: Answer): Promise<Response> {
     const keeps = await new RequestBody(request).abandon(this.#options.limits.file_mb * MIB);
     return new Response(body, { status, headers: { ...headers, ...(!keeps && { connection: "close" }) } });
+  }
+
+  /** Ends paused uploads whose clients have left. */
+  #endDeserted(now: number): void {
+    const paused = [...this.#open].filter(([{ isPaused }]) => isPaused);
+    if (paused.length === 0) return;
+    this.#nextLookAt = now + LOOK_MS;
+    const ended = new Map(paused.map(([, { line }]) => [line?.ended, line?.ended()]));
+    for (const [upload, { line }] of paused) if (ended.get(line?.ended)?.has(line?.peer ?? "")) upload.left();
   }
 
   /** Bytes that an upload may keep: the file, or only what the session has not read. */

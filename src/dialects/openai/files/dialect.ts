@@ -80,6 +80,10 @@ export class TranscriptionDialect implements Dialect {
     return this.#file.endsAt();
   }
 
+  awaitsStream(): boolean {
+    return this.#file.awaitsStream();
+  }
+
   close(ending: Ending, message: string): Ended {
     return this.#file.close(ending, message);
   }
