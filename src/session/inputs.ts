@@ -14,7 +14,7 @@ const MOST_DRAINED = 256;
  * what the dialect remembers agrees with what the session has done.
  */
 export class Inputs {
-  readonly #dialect: Dialect;
+  readonly #dialect: Pick<Dialect, "begin" | "read" | "finished">;
   readonly #inbox = new Inbox();
   /** Inputs of the message that was read last, and how many of them have been taken. */
   #read: readonly Input[];
@@ -24,7 +24,7 @@ export class Inputs {
   /** `open` until the client sends no more; `finished` when the dialect has handled that. */
   #state: "open" | "finishing" | "finished" = "open";
 
-  constructor(dialect: Dialect) {
+  constructor(dialect: Pick<Dialect, "begin" | "read" | "finished">) {
     this.#dialect = dialect;
     this.#read = dialect.begin();
   }
