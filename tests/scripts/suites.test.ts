@@ -20,18 +20,10 @@ test("a name that is not a suite is refused with the list of suites", () => {
 });
 
 test("the files of a suite are those in its folder", async () => {
-  expect(await suiteFiles(root, "engines")).toEqual([
-    "tests/suites/engines/demo.test.ts",
-    "tests/suites/engines/moonshine.test.ts",
-    "tests/suites/engines/pocketsphinx.test.ts",
-    "tests/suites/engines/python-engines.test.ts",
-    "tests/suites/engines/python-numpy.test.ts",
-    "tests/suites/engines/python.test.ts",
-    "tests/suites/engines/rnnoise.test.ts",
-    "tests/suites/engines/sherpa.test.ts",
-    "tests/suites/engines/silero.test.ts",
-    "tests/suites/engines/triton.test.ts",
-  ]);
+  const files = await suiteFiles(root, "engines");
+  const found = await Array.fromAsync(new Bun.Glob("tests/suites/engines/*.test.ts").scan(root));
+  expect(files).toEqual(found.sort());
+  expect(files).toContain("tests/suites/engines/pocketsphinx.test.ts");
   const folder = await mkdtemp(join(tmpdir(), "streamer suites "));
   expect(await suiteFiles(folder, "browser")).toEqual([]);
   await rm(folder, { recursive: true });
