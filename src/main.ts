@@ -38,6 +38,10 @@ const COMMANDS: Commands = {
     description: "Stream an audio file to a server and print the results",
     load: async () => (await import("./commands/send/send-command.ts")).sendCommand,
   },
+  watch: {
+    description: "Print the results of phone calls while people speak",
+    load: async () => (await import("./commands/watch/watch-command.ts")).watchCommand,
+  },
   health: {
     description: "Check that a server is alive, or ready for streams",
     load: async () => (await import("./commands/health.ts")).healthCommand,
