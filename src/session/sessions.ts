@@ -110,13 +110,13 @@ export class Sessions {
     const session: Session = new Session(call ?? connection, linked, this.#services, this.#host);
     try {
       metrics.sessionOpened(opened.pattern.name, opened.dialect);
+      const watch = this.#calls.watcherOf(session, accepted);
+      this.#sessions.set(session, { place, call, watch, hangUp: () => line.end("internal") });
+      return session;
     } catch (error) {
       session.disconnected();
       throw error;
     }
-    const watch = this.#calls.watcherOf(session, accepted);
-    this.#sessions.set(session, { place, call, watch, hangUp: () => line.end("internal") });
-    return session;
   }
 
   /** Starts a session that its transport can now receive messages for. */
