@@ -5,6 +5,8 @@
  */
 const FAREWELL_BYTES = 16 * 1024 * 1024;
 const FAREWELL_MS = 8_000;
+/** A client that sends nothing for so long waits for the answer. */
+const QUIET_MS = 1_000;
 
 /** The body of a request, which is read in turn. */
 export class RequestBody {
@@ -53,12 +55,12 @@ export class RequestBody {
   async abandon(most: number): Promise<boolean> {
     if (this.#isComplete || (this.#declared !== undefined && this.#declared <= most)) return true;
     const end = this.#received + FAREWELL_BYTES;
-    const time = Bun.sleep(FAREWELL_MS).then(() => "late" as const);
+    const latest = performance.now() + FAREWELL_MS;
     try {
-      while (this.#received < end) {
-        const bytes = await Promise.race([this.read(), time]);
+      while (this.#received < end && performance.now() < latest) {
+        const bytes = await Promise.race([this.read(), Bun.sleep(QUIET_MS).then(() => "quiet" as const)]);
         if (bytes === undefined) return true;
-        if (bytes === "late") return false;
+        if (bytes === "quiet") return false;
       }
     } catch {
       // The client is gone.
