@@ -87,3 +87,13 @@ describe("LiveKit Agents with its plug-in for OpenAI's Realtime API", () => {
     expect(server.logged("session_closed").at(-1)).toMatchObject({ streams: 2 });
   });
 });
+
+describe("LiveKit Agents with its plug-in for OpenAI's files", () => {
+  testWith(python)("gets the text of an utterance that it has found itself", async () => {
+    const events = await converse("whisper", [1]);
+    expect(events.map(({ event, alternatives }) => [event, alternatives[0]?.text])).toEqual([
+      ["final_transcript", "turn left here"],
+    ]);
+    expect(server.logged("session_opened").at(-1)).toMatchObject({ dialect: "openai" });
+  });
+});

@@ -1,4 +1,4 @@
-"""A conversation through a plug-in of LiveKit Agents, unmodified. Usage: deepgram|assemblyai|openai ADDRESS AUDIO [FINALS]
+"""A conversation through a plug-in of LiveKit Agents, unmodified. Usage: deepgram|assemblyai|openai|whisper ADDRESS AUDIO [FINALS]
 
 Prints the events of its stream, as lines of JSON, up to so many final transcripts, if the stream does not end by itself.
 """
@@ -35,7 +35,23 @@ def recogniser(session):
         from livekit.plugins import openai
 
         return openai.STT(use_realtime=True, model="gpt-4o-transcribe", api_key="any", base_url=f"http://{address}/v1")
+    if plugin == "whisper":
+        from livekit.plugins import openai
+
+        return openai.STT(use_realtime=False, model="whisper-1", api_key="any", base_url=f"http://{address}/v1")
     raise ValueError(f"plugin: found {plugin}")
+
+
+def report(event):
+    alternatives = [{"text": each.text, "start": each.start_time, "end": each.end_time} for each in event.alternatives]
+    print(json.dumps({"event": event.type.value, "alternatives": alternatives}), flush=True)
+
+
+async def recognise():
+    """All of the audio at once, as agents have it that find utterances themselves."""
+    async with utils.http_context.open():
+        frame = rtc.AudioFrame(data=audio, sample_rate=RATE, num_channels=1, samples_per_channel=len(audio) // 2)
+        report(await recogniser(None).recognize(buffer=[frame]))
 
 
 async def main():
@@ -57,10 +73,7 @@ async def main():
         task = asyncio.create_task(feed())
         left = finals or -1
         async for event in stream:
-            alternatives = [
-                {"text": each.text, "start": each.start_time, "end": each.end_time} for each in event.alternatives
-            ]
-            print(json.dumps({"event": event.type.value, "alternatives": alternatives}), flush=True)
+            report(event)
             left -= event.type.value == "final_transcript"
             if left == 0:
                 break
@@ -69,4 +82,4 @@ async def main():
         await engine.aclose()
 
 
-asyncio.run(main())
+asyncio.run(recognise() if plugin == "whisper" else main())
