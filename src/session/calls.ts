@@ -45,6 +45,8 @@ interface OpenCall {
 
 type Place = Omit<OpenCall, "details" | "started">;
 
+/** Owner of the calls of all loopback addresses. A principal cannot have a name with blanks. */
+const OWN_MACHINE = "the machine itself";
 const LOST = "there was too much to report from other processes; some of it is lost";
 const TOO_SLOW = "the results of calls are not read as fast as they come";
 
@@ -200,7 +202,7 @@ function contain(session: WatchingSession, act: () => void): void {
 
 /** Whose calls they are: a principal's, or an address's, where all of the machine itself are one. */
 function ownerOf({ id, credential, address }: Caller): string {
-  return credential === undefined && isLoopbackAddress(address) ? "loopback" : id;
+  return credential === undefined && isLoopbackAddress(address) ? OWN_MACHINE : id;
 }
 
 function isFor({ owner, call }: Pick<Watcher, "owner" | "call">, open: OpenCall): boolean {
