@@ -7,12 +7,13 @@ import { ServerView } from "./operations/server-view.ts";
 import { ApiAccess, ApiRefusal } from "./stream/api-access.ts";
 import { explain } from "./stream/explain.ts";
 import { LiveStream } from "./stream/live-stream.ts";
-import { Recording, type Result } from "./stream/record.ts";
+import { Recording } from "./stream/record.ts";
+import type { Result } from "./stream/result.ts";
 import { SentTimes } from "./stream/sent-times.ts";
 import { ServerWatch } from "./stream/server-watch.ts";
 import { Controls } from "./view/controls.ts";
 import { CurvesView } from "./view/curves.ts";
-import { find } from "./view/dom.ts";
+import { find, oncePerFrame } from "./view/dom.ts";
 import { LedgerView } from "./view/ledger.ts";
 import { Notices } from "./view/notices.ts";
 import { ResultsView } from "./view/results.ts";
@@ -70,6 +71,8 @@ export class ConsoleApp {
       this.#status.server = isUnauthorized ? "A token is needed" : problem.message;
     },
   });
+  /** Once for many results, which may come by the thousand. */
+  readonly #showCurves = oncePerFrame(() => this.#curves.show(this.#shown?.recording.results ?? []));
   #shown: Shown | undefined;
   #stream: LiveStream | undefined;
   /** Ends the source that is running; undefined: none is. */
@@ -176,7 +179,7 @@ export class ConsoleApp {
     this.#results.show(result);
     this.#takeAway.changed();
     this.#signal.changed();
-    if (result.isFinal && this.#shown !== undefined) this.#curves.show(this.#shown.recording.results);
+    if (result.isFinal) this.#showCurves();
   }
 
   #showSignal(): void {

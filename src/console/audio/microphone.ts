@@ -1,3 +1,4 @@
+import { messageOf } from "../../lib/thrown.ts";
 import type { Source } from "./source.ts";
 
 const WORKLET_URL = "console/recorder.js";
@@ -42,7 +43,16 @@ export async function openMicrophone(deviceId: string | undefined): Promise<Sour
   const [track] = stream.getAudioTracks();
   // At the rate of the device, as the browser has it.
   const context = new AudioContext();
-  await context.audioWorklet.addModule(WORKLET_URL);
+  const close = async (): Promise<void> => {
+    for (const each of stream.getTracks()) each.stop();
+    await context.close();
+  };
+  try {
+    await context.audioWorklet.addModule(WORKLET_URL);
+  } catch (error) {
+    await close();
+    throw new MicrophoneError(`The recorder cannot be loaded: ${messageOf(error)}`);
+  }
   const channels = track?.getSettings().channelCount ?? 1;
   return {
     name: track?.label || "microphone",
@@ -51,10 +61,7 @@ export async function openMicrophone(deviceId: string | undefined): Promise<Sour
     isPaced: true,
     seconds: undefined,
     run: (take, signal) => record({ context, stream, channels }, take, signal),
-    close: async () => {
-      for (const each of stream.getTracks()) each.stop();
-      await context.close();
-    },
+    close,
   };
 }
 
@@ -71,12 +78,10 @@ async function record(
 ): Promise<void> {
   const ended = Promise.withResolvers<void>();
   const waiting: Float32Array[][] = [];
-  let isSending = false;
+  let sending: Promise<void> | undefined;
   const send = async (): Promise<void> => {
-    if (isSending) return;
-    isSending = true;
     for (let planes = waiting.shift(); planes !== undefined; planes = waiting.shift()) await take(planes);
-    isSending = false;
+    sending = undefined;
   };
   const input = context.createMediaStreamSource(stream);
   const recorder = new AudioWorkletNode(context, "recorder", {
@@ -88,7 +93,8 @@ async function record(
     if (waiting.length >= MAX_WAITING)
       ended.reject(new Error("the server does not take the audio as fast as it is spoken"));
     waiting.push(data);
-    send().catch(ended.reject);
+    sending ??= send();
+    sending.catch(ended.reject);
   };
   stream.getAudioTracks()[0]?.addEventListener("ended", () => ended.reject(new Error("the microphone is gone")));
   signal.addEventListener("abort", () => ended.resolve());
@@ -100,4 +106,6 @@ async function record(
     recorder.port.onmessage = null;
     input.disconnect();
   }
+  // What was spoken before the end is sent before it.
+  await sending;
 }

@@ -122,6 +122,8 @@ export class ServerView {
   #last: Reading | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isOpen = false;
+  /** Opened and closed in quick succession, the view has one reading under way, which goes on. */
+  #isReading = false;
   /** Why there are no metrics; undefined: there are. */
   #metricsProblem: string | undefined;
 
@@ -134,10 +136,11 @@ export class ServerView {
     if (isOpen === this.#isOpen) return;
     this.#isOpen = isOpen;
     clearTimeout(this.#timer);
-    if (isOpen) void this.#poll();
+    if (isOpen && !this.#isReading) void this.#poll();
   }
 
   async #poll(): Promise<void> {
+    this.#isReading = true;
     try {
       await this.#read();
       this.#say(this.#metricsProblem);
@@ -145,6 +148,7 @@ export class ServerView {
       const refused = error instanceof ApiRefusal ? error.message : "it does not answer; trying again";
       this.#say(`The server cannot be read: ${refused}`);
     }
+    this.#isReading = false;
     if (this.#isOpen) this.#timer = setTimeout(() => void this.#poll(), INTERVAL_MS);
   }
 

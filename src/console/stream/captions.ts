@@ -1,4 +1,4 @@
-import type { Result } from "./record.ts";
+import type { Result } from "./result.ts";
 
 /** Returns what a person reads of a result: its text, or else its fields as `name value`. */
 export function captionOf({ text, fields }: Result): string {
@@ -8,10 +8,13 @@ export function captionOf({ text, fields }: Result): string {
     .join(", ");
 }
 
+/** Seconds for which a subtitle stays, at least: the last result of a model with state has no length. */
+const MIN_CUE_SECONDS = 0.5;
+
 /** Results that have something to say, by their begin. */
 function captioned(results: readonly Result[]): Result[] {
   return results
-    .filter((result) => result.isFinal && result.error === undefined && captionOf(result) !== "")
+    .filter((result) => result.isFinal && result.error === undefined && captionOf(result).trim() !== "")
     .sort((a, b) => a.start - b.start || a.channel - b.channel);
 }
 
@@ -22,14 +25,20 @@ export function asText(results: readonly Result[], channels: number): string {
     .join("");
 }
 
-/** Returns everything that was said as JSON: an array of results, times in seconds. */
+/**
+ * Returns everything that was said as JSON: an array of results, times in seconds. The names are those of events, which
+ * no field of a model can have.
+ */
 export function asJson(results: readonly Result[]): string {
   const plain = results
     .filter(({ isFinal }) => isFinal)
     .map(({ channel, start, end, text, fields, error, timing }) => {
-      const said = { ...(text !== undefined && { text }), ...fields };
-      const { latencyMs: latency_ms, queueMs: queue_ms, computeMs: compute_ms } = timing;
-      return { channel, start: rounded(start), end: rounded(end), ...said, error, latency_ms, queue_ms, compute_ms };
+      const said = error === undefined ? { ...(text !== undefined && { text }), ...fields } : { error };
+      const { latencyMs: latency_ms, queueMs: queue_ms, computeMs: infer_ms } = timing;
+      const measured = { timing: { latency_ms, queue_ms, infer_ms } };
+      const hasTiming = Object.values(timing).some((each) => each !== undefined);
+      const times = { start_time: rounded(start), end_time: rounded(end) };
+      return { channel, ...times, ...said, ...(hasTiming && measured) };
     });
   return `${JSON.stringify(plain, null, 2)}\n`;
 }
@@ -38,8 +47,7 @@ export function asJson(results: readonly Result[]): string {
 export function asSrt(results: readonly Result[], channels: number): string {
   return captioned(results)
     .map((result, index) => {
-      const times = `${clock(result.start, ",")} --> ${clock(result.end, ",")}`;
-      return `${index + 1}\n${times}\n${speaker(result, channels)}${oneBlock(captionOf(result))}\n`;
+      return `${index + 1}\n${times(result, ",")}\n${speaker(result, channels)}${oneBlock(captionOf(result))}\n`;
     })
     .join("\n");
 }
@@ -49,15 +57,19 @@ export function asVtt(results: readonly Result[], channels: number): string {
   const cues = captioned(results).map((result) => {
     const voice = channels > 1 ? `<v Channel ${result.channel}>` : "";
     const text = oneBlock(captionOf(result)).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-    return `${clock(result.start, ".")} --> ${clock(result.end, ".")}\n${voice}${text}\n`;
+    return `${times(result, ".")}\n${voice}${text}\n`;
   });
   return ["WEBVTT\n", ...cues].join("\n");
+}
+
+function times({ start, end }: Result, point: string): string {
+  return `${clock(start, point)} --> ${clock(Math.max(end, start + MIN_CUE_SECONDS), point)}`;
 }
 
 /** An empty line would end the cue, and an arrow in WebVTT begin another. */
 function oneBlock(text: string): string {
   return text
-    .replace(/\s*\n\s*/g, "\n")
+    .replace(/\s*[\r\n]\s*/g, "\n")
     .replaceAll("-->", "->")
     .trim();
 }

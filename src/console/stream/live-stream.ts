@@ -85,10 +85,12 @@ export class LiveStream {
   /** Sends samples of one channel each. Waits while the network does not take them. */
   async send(planes: readonly Float32Array[]): Promise<void> {
     const bytes = interleave(planes);
+    const sent = performance.now();
     await this.#client.send(bytes);
     this.#sent.bytes += bytes.length;
     this.#frames += planes[0]?.length ?? 0;
-    this.#options.times.add(this.seconds, performance.now());
+    // Latency includes the wait for a network that takes no more.
+    this.#options.times.add(this.seconds, sent);
   }
 
   /** Goes on in a new stream with other settings. Throws an Error while a lost connection is replaced. */

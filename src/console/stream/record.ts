@@ -1,43 +1,10 @@
 import type { ReceivedEvent } from "../../client/event-reader.ts";
 import { LedgerCheck } from "../../client/ledger.ts";
 import { type ErrorEvent, RESERVED_FIELDS, type Started, type Stopped, type Warning } from "../../protocol/events.ts";
-
-/** Most results that are kept. The oldest go first. */
-export const MAX_RESULTS = 5_000;
-
-/** Where the time of a result went, milliseconds. */
-export interface ResultTiming {
-  /** From the last sample of speech, as it was sent, to the result; undefined: the audio was not sent as it is spoken. */
-  readonly latencyMs: number | undefined;
-  /** In the queue, and in the model; undefined: the server has not said. */
-  readonly queueMs: number | undefined;
-  readonly computeMs: number | undefined;
-}
-
-/** What the model said about a span, or why it did not. Times are seconds since the first sample of the recording. */
-export interface Result {
-  readonly id: number;
-  readonly channel: number;
-  readonly start: number;
-  readonly end: number;
-  /** False: another result of this utterance follows, which replaces it. */
-  readonly isFinal: boolean;
-  /** What a recogniser said. */
-  readonly text: string | undefined;
-  /** The other fields of the output. */
-  readonly fields: Readonly<Record<string, unknown>>;
-  readonly audio: { readonly samples: Float32Array<ArrayBuffer>; readonly sampleRate: number } | undefined;
-  readonly timing: ResultTiming;
-  /** The span has no result. */
-  readonly error: string | undefined;
-}
-
-/** A stretch of speech, as the server decided it. */
-export interface Speech {
-  readonly start: number;
-  /** Undefined: it goes on. */
-  end: number | undefined;
-}
+import { ResultStore } from "./result-store.ts";
+import type { Result } from "./result.ts";
+import { type Speech, SpeechTimes } from "./speech-times.ts";
+import { movedWords } from "./spoken-words.ts";
 
 /** The account of one stream, and what is wrong with it. */
 export interface Account {
@@ -80,8 +47,8 @@ export class Recording {
   readonly #sent: SentAudio;
   /** Streams that have been asked for and have not started, the oldest first. */
   readonly #asked: Part[] = [];
-  readonly #results = new Map<number, Result>();
-  readonly #speech = new Map<number, Speech[]>();
+  readonly #results: ResultStore;
+  readonly #speech = new SpeechTimes();
   /** Ids of the results that the next one of their channel replaces. */
   readonly #interims = new Map<number, number>();
   #part: Part | undefined;
@@ -94,6 +61,7 @@ export class Recording {
   constructor(sent: SentAudio, listener: RecordListener) {
     this.#sent = sent;
     this.#listener = listener;
+    this.#results = new ResultStore((id) => listener.removed(id));
   }
 
   /** The reply to the last start; undefined: none has come. */
@@ -103,11 +71,16 @@ export class Recording {
 
   /** In the order of their end. */
   get results(): Result[] {
-    return [...this.#results.values()].sort((a, b) => a.end - b.end || a.channel - b.channel);
+    return this.#results.sorted;
+  }
+
+  /** True: there is nothing to read, and nothing to take away. */
+  get isEmpty(): boolean {
+    return this.#results.size === 0;
   }
 
   speech(channel: number): readonly Speech[] {
-    return this.#speech.get(channel) ?? [];
+    return this.#speech.of(channel);
   }
 
   /** A start is sent. */
@@ -126,13 +99,9 @@ export class Recording {
         this.#ledger = new LedgerCheck(event.sample_rate);
         return;
       case "active":
-        this.#speechOf(event.channel).push({ start: this.#moved(event.time), end: undefined });
-        return;
-      case "inactive": {
-        const last = this.#speechOf(event.channel).at(-1);
-        if (last !== undefined) last.end = this.#moved(event.time);
-        return;
-      }
+        return this.#speech.begin(event.channel, this.#moved(event.time));
+      case "inactive":
+        return this.#speech.end(event.channel, this.#moved(event.time));
       case "segment":
       case "data":
         return this.#addResult(received, event);
@@ -150,22 +119,18 @@ export class Recording {
     return (this.#part?.start ?? 0) + time;
   }
 
-  #speechOf(channel: number): Speech[] {
-    const found = this.#speech.get(channel) ?? [];
-    this.#speech.set(channel, found);
-    return found;
-  }
-
   #addResult(received: ReceivedEvent, event: Extract<ReceivedEvent["event"], { type: "segment" | "data" }>): void {
     const fields = Object.fromEntries(Object.entries(event).filter(([name]) => !RESERVED_FIELDS.includes(name)));
+    if ("words" in fields) fields["words"] = movedWords(fields["words"], this.#part?.start ?? 0);
     const { text, ...others } = fields;
     const isSpan = event.type === "segment";
-    const end = isSpan ? this.#moved(event.end_time) : this.#lastEnd(event.channel);
+    const end = isSpan ? this.#moved(event.end_time) : this.#results.lastEnd(event.channel);
     const start = isSpan ? this.#moved(event.start_time) : end;
     const isFinal = !isSpan || event.is_final !== false;
     const timing = isSpan ? event.timing : undefined;
     const sampleRate = event.audio?.sample_rate;
-    this.#replace({
+    const bytes = received.text.length * 2 + (received.audio?.byteLength ?? 0);
+    const added = {
       channel: event.channel,
       start,
       end,
@@ -179,7 +144,8 @@ export class Recording {
         computeMs: timing?.infer_ms,
       },
       error: undefined,
-    });
+    };
+    this.#replace(added, bytes);
   }
 
   #addError(event: ErrorEvent): void {
@@ -189,7 +155,7 @@ export class Recording {
       if (this.#asked.length > 0 && channel === undefined) this.#asked.shift();
       return this.#listener.notice(event);
     }
-    this.#replace({
+    const added = {
       channel,
       start: this.#moved(start),
       end: this.#moved(end),
@@ -199,41 +165,35 @@ export class Recording {
       audio: undefined,
       timing: { latencyMs: undefined, queueMs: undefined, computeMs: undefined },
       error: event.message,
-    });
+    };
+    this.#replace(added, event.message.length * 2);
   }
 
   /** Adds a result in the place of the interim before it. */
-  #replace(added: Omit<Result, "id">): void {
+  #replace(added: Omit<Result, "id">, bytes: number): void {
     const interim = this.#interims.get(added.channel);
     const replaces = interim !== undefined && this.#results.has(interim);
     const result = { ...added, id: replaces ? interim : this.#nextId++ };
     if (added.isFinal) this.#interims.delete(added.channel);
     else this.#interims.set(added.channel, result.id);
-    this.#results.set(result.id, result);
+    this.#results.put(result, bytes);
     this.#listener.result(result);
-    if (this.#results.size <= MAX_RESULTS) return;
-    const [oldest] = this.#results.keys();
-    this.#results.delete(oldest!);
-    this.#listener.removed(oldest!);
+    this.#results.trim();
   }
 
   /** Measured from the last sample of speech in the span, or else from the end of the span. */
   #latency(channel: number, start: number, end: number, receivedMs: number): number | undefined {
-    const last = this.speech(channel).findLast((each) => each.end !== undefined && each.end > start && each.end <= end);
-    const sent = this.#sent.sentAt(last?.end ?? end);
+    const sent = this.#sent.sentAt(this.#speech.lastEndWithin(channel, start, end) ?? end);
     return sent === undefined ? undefined : Math.max(0, receivedMs - sent);
-  }
-
-  #lastEnd(channel: number): number {
-    return Math.max(0, ...[...this.#results.values()].filter((each) => each.channel === channel).map(({ end }) => end));
   }
 
   #stop(stopped: Stopped): void {
     // An interim that was not followed by a final is no result.
-    for (const id of this.#interims.values()) {
-      if (this.#results.delete(id)) this.#listener.removed(id);
-    }
+    for (const id of this.#interims.values()) this.#results.delete(id);
     this.#interims.clear();
+    // What the server has not ended, ends with the audio.
+    const rate = this.#started?.sample_rate ?? 1;
+    for (const { channel, decoded } of stopped.channels) this.#speech.end(channel, this.#moved(decoded / rate));
     if (this.#part === undefined || this.#started === undefined || this.#ledger === undefined) return;
     const { bytes, channels, sampleRate } = this.#part;
     const modelRate = this.#started.sample_rate;

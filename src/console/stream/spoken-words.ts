@@ -5,6 +5,13 @@ const wordsSchema = v.array(
   v.looseObject({ word: v.string(), start: v.number(), end: v.number(), confidence: v.optional(v.unknown()) }),
 );
 
+/** Returns the words of an output `seconds` later; what has not their form stays as it is. */
+export function movedWords(value: unknown, seconds: number): unknown {
+  const { success, output } = v.safeParse(wordsSchema, value);
+  if (!success) return value;
+  return output.map((word) => ({ ...word, start: word.start + seconds, end: word.end + seconds }));
+}
+
 /** A word, and where it lies. */
 export interface SpokenWord {
   readonly word: string;

@@ -27,6 +27,9 @@ export class Chart {
   readonly #options: ChartOptions;
   readonly #place = make("div", { attributes: { role: "img" } });
   readonly #latest = make("figcaption");
+  readonly #resizes = new ResizeObserver(() => this.#resize());
+  /** Aborted when the chart is removed. */
+  readonly #removal = new AbortController();
   #plot: uPlot | undefined;
   #data: (number | null)[][];
 
@@ -35,8 +38,17 @@ export class Chart {
     this.#data = [[], ...options.curves.map(() => [])];
     this.#describe(options.curves.map(() => undefined));
     this.element = make("figure", { className: "chart" }, this.#latest, this.#place);
-    new ResizeObserver(() => this.#resize()).observe(this.#place);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#rebuild());
+    this.#resizes.observe(this.#place);
+    const { signal } = this.#removal;
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#rebuild(), { signal });
+  }
+
+  /** Takes the chart off the page, for good. */
+  remove(): void {
+    this.#removal.abort();
+    this.#resizes.disconnect();
+    this.#plot?.destroy();
+    this.element.remove();
   }
 
   /** @param data times in seconds, and the values of each curve; null: there is none at this time */

@@ -1,4 +1,4 @@
-import type { Result } from "../stream/record.ts";
+import type { Result } from "../stream/result.ts";
 import { Chart } from "./chart.ts";
 import { find } from "./dom.ts";
 
@@ -16,8 +16,8 @@ export class CurvesView {
 
   begin(channels: number): void {
     this.#channels = channels;
+    for (const chart of this.#charts.values()) chart.remove();
     this.#charts.clear();
-    this.#place.replaceChildren();
   }
 
   show(results: readonly Result[]): void {

@@ -1,4 +1,4 @@
-import type { Result } from "../stream/record.ts";
+import type { Result } from "../stream/result.ts";
 import { type SpokenWord, spokenWords } from "../stream/spoken-words.ts";
 import { clockText, find, make } from "./dom.ts";
 
@@ -12,6 +12,10 @@ export interface ResultActions {
 
 /** Pixels from the end of a list within which it goes on scrolling. */
 const NEAR_END_PX = 60;
+/** Most characters, words and fields of a result that the page lays out. Copies and files have all of them. */
+const MAX_CHARACTERS = 4_000;
+const MAX_WORDS = 500;
+const MAX_FIELDS = 100;
 
 /** The results of a recording, a column for each channel. */
 export class ResultsView {
@@ -74,8 +78,9 @@ export class ResultsView {
     when.textContent = `${clockText(start)} – ${clockText(end)}`;
     when.addEventListener("click", () => this.#actions.seek(result));
     item.append(make("div", { className: "result-head" }, when, ...timings(timing), ...this.#players(result)));
-    if (error !== undefined) item.append(make("p", { className: "said error" }, `No result: ${error}`));
-    else if (text !== undefined) item.append(make("p", { className: "said" }, text === "" ? "(nothing)" : text));
+    if (error !== undefined) item.append(make("p", { className: "said error" }, shortened(`No result: ${error}`)));
+    else if (text !== undefined)
+      item.append(make("p", { className: "said" }, text === "" ? "(nothing)" : shortened(text)));
     const { words, ...others } = fields;
     const spoken = spokenWords(words);
     if (spoken !== undefined) item.append(wordsList(spoken));
@@ -107,15 +112,28 @@ function timings({ latencyMs, queueMs, computeMs }: Result["timing"]): HTMLEleme
 
 /** Each word tells its time to whoever points at it. */
 function wordsList(words: readonly SpokenWord[]): HTMLElement {
-  return make("p", { className: "words" }, ...words.map(({ word, hint }) => make("span", { title: hint }, word)));
+  const spans = words.slice(0, MAX_WORDS).map(({ word, hint }) => make("span", { title: hint }, shortened(word)));
+  return make("p", { className: "words" }, ...spans, more(words.length - MAX_WORDS, "words"));
 }
 
 /** @param isLarge the fields are all that was said */
 function fieldsTable(fields: Result["fields"], isLarge: boolean): HTMLElement {
-  const rows = Object.entries(fields).map(([name, value]) =>
-    make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, valueText(value))),
-  );
-  return make("div", { className: "wide" }, make("table", { className: isLarge ? "fields large" : "fields" }, ...rows));
+  const entries = Object.entries(fields);
+  const rows = entries
+    .slice(0, MAX_FIELDS)
+    .map(([name, value]) =>
+      make("tr", {}, make("th", { scope: "row" }, shortened(name)), make("td", {}, shortened(valueText(value)))),
+    );
+  const table = make("table", { className: isLarge ? "fields large" : "fields" }, ...rows);
+  return make("div", { className: "wide" }, table, more(entries.length - MAX_FIELDS, "fields"));
+}
+
+function shortened(text: string): string {
+  return `${text.slice(0, MAX_CHARACTERS)}${more(text.length - MAX_CHARACTERS, "characters")}`;
+}
+
+function more(count: number, unit: string): string {
+  return count > 0 ? ` … (${count.toLocaleString("en")} more ${unit})` : "";
 }
 
 function valueText(value: unknown): string {

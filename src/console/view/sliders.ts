@@ -58,7 +58,8 @@ export class DetectorSliders {
   get chosen(): Partial<VadSettings> {
     const values = this.values;
     // The server refuses a longer one.
-    const post = this.#touched.has("min_silence_ms") && values.post_roll_ms > values.min_silence_ms;
+    const isMoved = this.#touched.has("min_silence_ms") || this.#touched.has("post_roll_ms");
+    const post = isMoved && values.post_roll_ms > values.min_silence_ms;
     const chosen = Object.fromEntries([...this.#touched].map((key) => [key, values[key]]));
     return { ...chosen, ...(post && { post_roll_ms: values.min_silence_ms }) };
   }

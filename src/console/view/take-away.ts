@@ -55,7 +55,7 @@ export class TakeAway {
 
   /** There may be more results, or the first. */
   changed(): void {
-    const isEmpty = (this.#recorded?.recording.results.length ?? 0) === 0;
+    const isEmpty = this.#recorded?.recording.isEmpty ?? true;
     for (const button of this.#buttons) button.disabled = isEmpty;
   }
 }

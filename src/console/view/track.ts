@@ -1,6 +1,7 @@
 import type { ChannelHistory } from "../audio/history.ts";
 import { captionOf } from "../stream/captions.ts";
-import type { Result, Speech } from "../stream/record.ts";
+import type { Result } from "../stream/result.ts";
+import type { Speech } from "../stream/speech-times.ts";
 import { color, make } from "./dom.ts";
 
 /** Range of the level graph, dBFS. */
@@ -202,7 +203,9 @@ class TrackDrawing {
     this.#context.rect(left, 0, right - left - 3, CAPTION_PX);
     this.#context.clip();
     this.#context.fillStyle = text;
-    this.#context.fillText(result.error ?? captionOf(result), Math.max(2, left + 3), CAPTION_PX / 2);
+    // More than fits would only take time.
+    const words = (result.error ?? captionOf(result)).slice(0, Math.ceil(right - left));
+    this.#context.fillText(words, Math.max(2, left + 3), CAPTION_PX / 2);
     this.#context.restore();
   }
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { asJson, asSrt, asText, asVtt } from "../../../src/console/stream/captions.ts";
-import type { Result } from "../../../src/console/stream/record.ts";
+import type { Result } from "../../../src/console/stream/result.ts";
 
 function result(start: number, end: number, more: Partial<Result>): Result {
   const timing = { latencyMs: undefined, queueMs: undefined, computeMs: undefined };
@@ -57,12 +57,26 @@ test("WebVTT has its head, points, escaped characters and voices", () => {
   expect(asVtt([], 1)).toBe("WEBVTT\n");
 });
 
+test("subtitles have no empty line by a lone carriage return, and stay long enough to be seen", () => {
+  const short = [result(1, 1, { text: "one\r\rtwo\r\n\r\nthree" }), result(2, 3, { text: " \n " })];
+  expect(asSrt(short, 1)).toBe("1\n00:00:01,000 --> 00:00:01,500\none\ntwo\nthree\n");
+  expect(asVtt(short, 1)).toBe("WEBVTT\n\n00:00:01.000 --> 00:00:01.500\none\ntwo\nthree\n");
+});
+
 test("JSON has all finals, errors included", () => {
   expect(JSON.parse(asJson(RESULTS))).toEqual([
-    { channel: 1, start: 3661.0004, end: 3662.5, text: "a < b & c --> d" },
-    { channel: 0, start: 0.98, end: 3.75, text: "Turn left.\n\nNow." },
-    { channel: 0, start: 5, end: 6, rms_dbfs: -20.5, kind: "hum" },
-    { channel: 0, start: 7, end: 8, error: "it failed" },
-    { channel: 0, start: 9, end: 10, text: "" },
+    { channel: 1, start_time: 3661.0004, end_time: 3662.5, text: "a < b & c --> d" },
+    { channel: 0, start_time: 0.98, end_time: 3.75, text: "Turn left.\n\nNow." },
+    { channel: 0, start_time: 5, end_time: 6, rms_dbfs: -20.5, kind: "hum" },
+    { channel: 0, start_time: 7, end_time: 8, error: "it failed" },
+    { channel: 0, start_time: 9, end_time: 10, text: "" },
+  ]);
+});
+
+test("JSON has what the model has said under any name, beside what the server and the page say", () => {
+  const timing = { latencyMs: 5, queueMs: 1, computeMs: undefined };
+  const fields = { start: 7, end: "x", error: "none", latency_ms: 3 };
+  expect(JSON.parse(asJson([result(1, 2, { fields, timing })]))).toEqual([
+    { channel: 0, start_time: 1, end_time: 2, ...fields, timing: { latency_ms: 5, queue_ms: 1 } },
   ]);
 });

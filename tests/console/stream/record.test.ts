@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 
 import type { ReceivedEvent } from "../../../src/client/event-reader.ts";
-import { type Account, MAX_RESULTS, Recording, type Result } from "../../../src/console/stream/record.ts";
+import { type Account, Recording } from "../../../src/console/stream/record.ts";
+import { MAX_RESULT_BYTES, MAX_RESULTS } from "../../../src/console/stream/result-store.ts";
+import type { Result } from "../../../src/console/stream/result.ts";
 import { SentTimes } from "../../../src/console/stream/sent-times.ts";
 import type { ServerEvent, Stopped } from "../../../src/protocol/events.ts";
 
@@ -50,8 +52,8 @@ function record({ sent = 0 } = {}) {
     recording.asked({ start, bytes: () => bytes, channels: 1, sampleRate: 16_000 });
   };
   ask(0, sent);
-  const add = (event: ServerEvent, receivedMs = 0): void => {
-    recording.add({ event, text: "", receivedMs, audio: undefined } satisfies ReceivedEvent);
+  const add = (event: ServerEvent, receivedMs = 0, audio?: Float32Array<ArrayBuffer>): void => {
+    recording.add({ event, text: "", receivedMs, audio } satisfies ReceivedEvent);
   };
   add(STARTED);
   return { recording, times, results, removed, notices, accounts, ask, add };
@@ -139,5 +141,43 @@ describe("a recording", () => {
     const { recording, removed, add } = record();
     for (let i = 0; i <= MAX_RESULTS; i++) add(segment(i, i + 1, { text: "a" }));
     expect([recording.results.length, removed]).toEqual([MAX_RESULTS, [0]]);
+  });
+
+  test("forgets the oldest results when their sound takes too much memory", () => {
+    const { recording, removed, add } = record();
+    const third = new Float32Array(MAX_RESULT_BYTES / 4 / 3);
+    for (let i = 0; i < 5; i++) add(segment(i, i + 1, { audio: { sample_rate: 16_000, samples: 1 } }), 0, third);
+    expect([recording.results.map(({ id }) => id), removed]).toEqual([
+      [2, 3, 4],
+      [0, 1],
+    ]);
+    add(segment(5, 6, { audio: { sample_rate: 16_000, samples: 1 } }), 0, new Float32Array(MAX_RESULT_BYTES));
+    expect(recording.results.map(({ id }) => id)).toEqual([5]);
+  });
+
+  test("has speech that ends with its stream, if the server has not ended it before", () => {
+    const { recording, ask, add } = record({ sent: 32_000 });
+    add({ type: "active", time: 0.5, channel: 0 });
+    ask(1, 0);
+    add({ ...stopped(16_000, 0, 0), reason: "restart" });
+    add({ ...STARTED, stream: 1 });
+    add({ type: "active", time: 0.25, channel: 0 });
+    expect(recording.speech(0)).toEqual([
+      { start: 0.5, end: 1 },
+      { start: 1.25, end: undefined },
+    ]);
+  });
+
+  test("has words whose times count from the begin of the recording", () => {
+    const { recording, ask, add } = record({ sent: 32_000 });
+    ask(1, 0);
+    add({ ...stopped(16_000, 0, 0), reason: "restart" });
+    add({ ...STARTED, stream: 1 });
+    add(segment(0.5, 2, { text: "now", words: [{ word: "now", start: 0.75, end: 1.5, confidence: 0.5 }] }));
+    add(segment(2, 3, { text: "then", words: ["of", "another", "form"] }));
+    expect(recording.results.map(({ fields }) => fields["words"])).toEqual([
+      [{ word: "now", start: 1.75, end: 2.5, confidence: 0.5 }],
+      ["of", "another", "form"],
+    ]);
   });
 });
