@@ -77,6 +77,8 @@ export class ConsoleApp {
   #stream: LiveStream | undefined;
   /** Ends the source that is running; undefined: none is. */
   #running: AbortController | undefined;
+  /** The one whose last results nobody waits for. */
+  #abandoned: AbortController | undefined;
 
   start(): void {
     const server = new ServerView(this.#access);
@@ -109,7 +111,8 @@ export class ConsoleApp {
       this.#status.stream = "Connecting";
       await this.#streamSource(source, running);
     } catch (error) {
-      if (!running.signal.aborted || this.#stream !== undefined) await this.#tellFailure(error);
+      const isWanted = this.#abandoned === running || (running.signal.aborted && this.#stream === undefined);
+      if (!isWanted) await this.#tellFailure(error);
     } finally {
       await source?.close();
       this.#stream = undefined;
@@ -209,7 +212,10 @@ export class ConsoleApp {
 
   /** The first time the audio ends, and the results of what was sent still come; the second time everything ends. */
   #stop(): void {
-    if (this.#running?.signal.aborted === true) this.#stream?.close();
+    if (this.#running?.signal.aborted === true) {
+      this.#abandoned = this.#running;
+      this.#stream?.close();
+    }
     this.#running?.abort();
   }
 

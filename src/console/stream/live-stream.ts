@@ -40,6 +40,7 @@ export class LiveStream {
   readonly #options: LiveStreamOptions;
   /** Frames sent since the begin of the recording. */
   #frames = 0;
+  #isFinished = false;
   /** Bytes sent in the present stream. */
   #sent = { bytes: 0 };
 
@@ -93,14 +94,19 @@ export class LiveStream {
     this.#options.times.add(this.seconds, sent);
   }
 
-  /** Goes on in a new stream with other settings. Throws an Error while a lost connection is replaced. */
+  /**
+   * Goes on in a new stream with other settings, unless there is no more audio. Throws an Error while a lost connection
+   * is replaced.
+   */
   restart(settings: StreamSettings): void {
+    if (this.#isFinished) return;
     this.#client.start(fieldsOf(settings, this.#options.shape));
     this.#noteStart();
   }
 
   /** There is no more audio: the rest of the results comes, and the events end. */
   finish(): void {
+    this.#isFinished = true;
     if (this.#client.isOpen) this.#client.stop({ disconnect: true });
   }
 

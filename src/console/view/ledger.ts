@@ -23,7 +23,9 @@ export class LedgerView {
     this.#section.hidden = false;
     const channels = account.stopped.channels.map(({ channel }) => this.#bar(channel, account.modelRate));
     const problems = this.#accounts.flatMap((each) => each.problems);
-    const reason = account.stopped.reason === "stop" ? "" : ` The server ended the stream: ${account.stopped.reason}.`;
+    const { reason: end } = account.stopped;
+    // A restart is one that the sliders have asked for.
+    const reason = end === "stop" || end === "restart" ? "" : ` The server ended the stream: ${end}.`;
     const verdict =
       problems.length === 0
         ? make("p", { className: "good" }, `It adds up: every sample that was sent is accounted for.${reason}`)
