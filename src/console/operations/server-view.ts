@@ -52,7 +52,7 @@ const PANELS: readonly Panel[] = [
     unit: "s/s",
     digits: 1,
     curves: [{ label: "audio", color: "series-1" }],
-    values: (now, before) => [rate(now, before, ({ live }) => live.audio_seconds)],
+    values: (now, before) => [rate(now, before, metric("streamer_audio_received_seconds_total"))],
   },
   {
     title: "Real-time factor of the model",
@@ -122,7 +122,6 @@ export class ServerView {
   #last: Reading | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isOpen = false;
-  /** Opened and closed in quick succession, the view has one reading under way, which goes on. */
   #isReading = false;
   /** Why there are no metrics; undefined: there are. */
   #metricsProblem: string | undefined;
@@ -136,6 +135,7 @@ export class ServerView {
     if (isOpen === this.#isOpen) return;
     this.#isOpen = isOpen;
     clearTimeout(this.#timer);
+    // One reading at a time, however quickly the view is opened and closed.
     if (isOpen && !this.#isReading) void this.#poll();
   }
 

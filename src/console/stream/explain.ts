@@ -5,7 +5,9 @@ import { readInfo } from "./server-info.ts";
 
 /** Returns a sentence for a person about what went wrong. A browser hides why a WebSocket was refused: the server is asked. */
 export async function explain(error: unknown, access: ApiAccess): Promise<string> {
-  if (!(error instanceof ConnectionError) || error.code !== "cannot_connect") return messageOf(error);
+  if (!(error instanceof ConnectionError)) return messageOf(error);
+  if (error.code === "closed") return `The connection is lost, and results with it: ${error.message}.`;
+  if (error.code !== "cannot_connect") return error.message;
   try {
     const refusal = await access.refusal();
     if (refusal !== undefined) return refusal.message;

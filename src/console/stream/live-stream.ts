@@ -76,10 +76,15 @@ export class LiveStream {
 
   /** The events, for one reader: each is in the recording already. Ends and throws as those of the client do. */
   async *events(): AsyncGenerator<ReceivedEvent> {
-    for await (const received of this.#client.events) {
-      this.#options.recording.isResumed = this.#client.resumptions > 0;
-      this.#options.recording.add(received);
-      yield received;
+    const { recording } = this.#options;
+    try {
+      for await (const received of this.#client.events) {
+        recording.isResumed = this.#client.resumptions > 0;
+        recording.add(received);
+        yield received;
+      }
+    } finally {
+      recording.dropInterims();
     }
   }
 

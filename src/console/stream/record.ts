@@ -115,6 +115,12 @@ export class Recording {
     }
   }
 
+  /** The stream has ended: an interim that was not followed by a final is no result. */
+  dropInterims(): void {
+    for (const id of this.#interims.values()) this.#results.delete(id);
+    this.#interims.clear();
+  }
+
   #moved(time: number): number {
     return (this.#part?.start ?? 0) + time;
   }
@@ -188,9 +194,7 @@ export class Recording {
   }
 
   #stop(stopped: Stopped): void {
-    // An interim that was not followed by a final is no result.
-    for (const id of this.#interims.values()) this.#results.delete(id);
-    this.#interims.clear();
+    this.dropInterims();
     // What the server has not ended, ends with the audio.
     const rate = this.#started?.sample_rate ?? 1;
     for (const { channel, decoded } of stopped.channels) this.#speech.end(channel, this.#moved(decoded / rate));

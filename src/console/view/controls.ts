@@ -35,6 +35,8 @@ export class Controls {
   readonly #detector = find("detector", HTMLFieldSetElement);
   readonly #sources = ["microphone", "sample", "open"].map((id) => find(id, HTMLButtonElement));
   readonly #stop = find("stop", HTMLButtonElement);
+  /** The source that was chosen last, by its button. */
+  #pressed = this.#sources[0]!;
   #info: ServerInfo | undefined;
   #isBusy = false;
 
@@ -86,9 +88,16 @@ export class Controls {
 
   /** A recording is running: what it cannot change is fixed. */
   set isBusy(isBusy: boolean) {
+    const focused = document.activeElement;
     this.#isBusy = isBusy;
     this.#stop.disabled = !isBusy;
     this.#enable();
+    // A button that is disabled loses the focus, and with it people at a keyboard their place.
+    const source = this.#sources.find((button) => button === focused);
+    if (isBusy && source !== undefined) {
+      this.#pressed = source;
+      this.#stop.focus();
+    } else if (!isBusy && focused === this.#stop) this.#pressed.focus();
   }
 
   /** Undefined: the server cannot be used. */

@@ -78,6 +78,9 @@ describe("a recording", () => {
     add(segment(0, 1, { is_final: false, text: "turn" }));
     add(stopped(0, 0, 0, 1));
     expect([recording.results, removed]).toEqual([[], [0]]);
+    add(segment(0, 1, { is_final: false, text: "now" }));
+    recording.dropInterims();
+    expect([recording.isEmpty, removed]).toEqual([true, [0, 1]]);
   });
 
   test("has fields apart from the text, and all of them where there is none", () => {

@@ -135,13 +135,18 @@ describe("trouble", () => {
     await using second = await browser!.open(server.url);
     await first.page.click("#sample");
     await first.until("#status", "Streaming");
+    // The focus is on the button that ends it, and then again on the one that was pressed.
+    const focused = async ({ page }: OpenedPage) => page.evaluate("document.activeElement.id");
+    expect(await focused(first)).toBe("stop");
     await second.page.click("#sample");
     await second.until("#notices", "The server is full: 1 of 1 sessions are open.");
+    expect(await focused(second)).toBe("sample");
     server.signal("SIGSTOP");
     for (const times of [1, 2]) await first.page.keyboard.press("Escape", { delay: times });
     server.signal("SIGCONT");
     await first.until("#status", "Ready");
     expect(await first.texts("#notices")).toEqual([""]);
+    expect(await first.texts(".result[data-state=interim]")).toEqual([]);
   });
 
   run("spans without a result say why", async () => {
