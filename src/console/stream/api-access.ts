@@ -16,11 +16,15 @@ export class ApiRefusal extends Error {
 /** The server's HTTP routes, as this page reaches them: relative to its own address, so that a proxy may add a path. */
 export class ApiAccess {
   readonly #base: URL;
-  #token: string;
+  #token = "";
 
   constructor(base: string) {
     this.#base = new URL(".", base);
-    this.#token = sessionStorage.getItem(STORAGE_KEY) ?? "";
+    try {
+      this.#token = sessionStorage.getItem(STORAGE_KEY) ?? "";
+    } catch {
+      // A browser that keeps nothing for any page: the token lasts as long as the page does.
+    }
   }
 
   /** Kept until the tab is closed. */
@@ -30,8 +34,12 @@ export class ApiAccess {
 
   set token(token: string) {
     this.#token = token.trim();
-    if (this.#token === "") sessionStorage.removeItem(STORAGE_KEY);
-    else sessionStorage.setItem(STORAGE_KEY, this.#token);
+    try {
+      if (this.#token === "") sessionStorage.removeItem(STORAGE_KEY);
+      else sessionStorage.setItem(STORAGE_KEY, this.#token);
+    } catch {
+      // As above.
+    }
   }
 
   /** Returns the address of the streams of a pattern. */

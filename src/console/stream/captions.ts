@@ -8,8 +8,8 @@ export function captionOf({ text, fields }: Result): string {
     .join(", ");
 }
 
-/** Seconds for which a subtitle stays, at least: the last result of a model with state has no length. */
-const MIN_CUE_SECONDS = 0.5;
+/** Seconds for which the last result of a model with state stays, which has no length. */
+const MOMENT_SECONDS = 0.5;
 
 /** Results that have something to say, by their begin. */
 function captioned(results: readonly Result[]): Result[] {
@@ -63,7 +63,7 @@ export function asVtt(results: readonly Result[], channels: number): string {
 }
 
 function times({ start, end }: Result, point: string): string {
-  return `${clock(start, point)} --> ${clock(Math.max(end, start + MIN_CUE_SECONDS), point)}`;
+  return `${clock(start, point)} --> ${clock(end > start ? end : start + MOMENT_SECONDS, point)}`;
 }
 
 /** An empty line would end the cue, and an arrow in WebVTT begin another. */

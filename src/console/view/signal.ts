@@ -56,6 +56,8 @@ export class SignalView {
     const { histories, recording, thresholdDb } = content;
     const span = Number(this.#span.value);
     const seconds = histories[0]?.seconds ?? 0;
+    const [first] = histories[0]?.range ?? [0];
+    this.#position.min = String(first * (histories[0]?.windowSeconds ?? 0));
     this.#position.max = String(Math.max(0, seconds - span));
     if (this.#follows) this.#position.value = this.#position.max;
     const start = Math.min(Number(this.#position.value), Math.max(0, seconds - span));

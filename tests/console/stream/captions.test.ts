@@ -57,9 +57,10 @@ test("WebVTT has its head, points, escaped characters and voices", () => {
   expect(asVtt([], 1)).toBe("WEBVTT\n");
 });
 
-test("subtitles have no empty line by a lone carriage return, and stay long enough to be seen", () => {
+test("subtitles have no empty line by a lone carriage return, and stay even if they are of a moment", () => {
   const short = [result(1, 1, { text: "one\r\rtwo\r\n\r\nthree" }), result(2, 3, { text: " \n " })];
   expect(asSrt(short, 1)).toBe("1\n00:00:01,000 --> 00:00:01,500\none\ntwo\nthree\n");
+  expect(asSrt([result(0.1, 0.2, { text: "a" })], 1)).toContain("00:00:00,100 --> 00:00:00,200");
   expect(asVtt(short, 1)).toBe("WEBVTT\n\n00:00:01.000 --> 00:00:01.500\none\ntwo\nthree\n");
 });
 
