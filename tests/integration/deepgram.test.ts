@@ -167,7 +167,7 @@ test("several processes end the conversations of each of them with Metadata and 
   expect(processes.map(({ sessions }) => sessions).reduce((sum, each) => sum + each, 0)).toBe(8);
   const info = (await server.info()) as { dialects?: unknown };
   // The page for operators is at another address than they are.
-  expect(info.dialects).toContainEqual({ name: "deepgram", paths: ["/v1/listen"] });
+  expect(info.dialects).toContainEqual(expect.objectContaining({ name: "deepgram", paths: ["/v1/listen"] }));
   server.server.signal("SIGTERM");
   for (const client of clients) {
     expect(await client.end()).toEqual({ code: 1001, reason: "" });
@@ -269,7 +269,8 @@ test("the front page and info have the address to paste, by the name that the re
     const info = (await (await server.fetch("/api/v1/info", { headers })).json()) as { dialects: unknown[] };
     return info.dialects;
   };
-  expect(await dialectsAt({})).toContainEqual({ name: "deepgram", paths: ["/v1/listen"], urls: [url] });
+  const own = { name: "deepgram", paths: ["/v1/listen"], urls: [url] };
+  expect(await dialectsAt({})).toContainEqual(expect.objectContaining(own));
   const named = { name: "deepgram", paths: ["/v1/listen"], urls: ["ws://localhost:80/v1/listen"] };
-  expect(await dialectsAt({ host: "localhost:80" })).toContainEqual(named);
+  expect(await dialectsAt({ host: "localhost:80" })).toContainEqual(expect.objectContaining(named));
 });
