@@ -81,7 +81,10 @@ async function runClient(
   const orders = [census, census, census, census, census, pause, later, fail, exit];
   let lane: Lane = kit.lane();
   let stream: KnownStream | undefined;
-  for (let steps = 0; kit.crashes < crashes; steps++) {
+  // A crash may find no stream that waits between two calls: then some more are needed.
+  const isOver = (): boolean =>
+    kit.crashes >= crashes && (crashes < MANY_CRASHES || counts.lost > 0 || kit.crashes >= 10 * crashes);
+  for (let steps = 0; !isOver(); steps++) {
     const isOvertime = steps % OVERTIME_PERIOD === 5;
     const samples = new Float32Array(1 + Math.floor(draw() * 5000)).fill(0.5);
     samples[0] = isOvertime ? native : orders[Math.floor(draw() * orders.length)]!;
