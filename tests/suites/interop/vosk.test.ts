@@ -1,15 +1,19 @@
 // The client that comes with vosk, unmodified, in a process of its own.
 
 import { afterAll, describe, expect } from "bun:test";
+import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { formatTokenLine } from "../../../src/auth/token-line.ts";
+import { hashToken, newToken } from "../../../src/auth/token.ts";
 import { encode, speech } from "../../support/audio.ts";
 import { InProcessServer } from "../../support/in-process-server.ts";
 import { clients, pythonClients } from "../../support/interop-clients.ts";
 import { freePort } from "../../support/proxies.ts";
 import { testWith } from "../../support/requirements.ts";
+import { waitUntil } from "../../support/wait.ts";
 
 const python = await pythonClients();
 const folder = await mkdtemp(join(tmpdir(), "streamer-vosk-"));
@@ -33,13 +37,46 @@ describe("vosk-transcriber", () => {
     },
     120_000,
   );
+
+  testWith(python)(
+    "ends with the status of a refusal, as without a token, and with the close of a server that shuts down",
+    async () => {
+      const keyring = join(folder, "tokens");
+      const hash = hashToken(newToken()).toString("hex");
+      await writeFile(keyring, `${formatTokenLine({ name: "somebody", hash, admin: false })}\n`, { mode: 0o600 });
+      await using guarded = await InProcessServer.start({ "auth.tokens": keyring });
+      expect((await run(guarded.url.replace("http", "ws"), audio)).err).toContain("HTTP 401");
+
+      await using stopping = await InProcessServer.start({ "model.name": model, "limits.drain": "now" });
+      const pipe = join(folder, "pipe");
+      // The other half comes when a line does.
+      const halves = `mkfifo ${pipe} && exec 3>${pipe} && cat ${audio} >&3 && read line && cat ${audio} >&3`;
+      await using writer = Bun.spawn(["sh", "-c", halves], { stdin: "pipe", stdout: "ignore", stderr: "ignore" });
+      await waitUntil("the pipe", () => existsSync(pipe));
+      const ended = run(stopping.url.replace("http", "ws"), pipe);
+      const answered = async () => (await stopping.metrics()).value("streamer_audio_inferred_seconds_total");
+      await waitUntil("a result", async () => stopping.sessions > 0 && (await answered()) > 1);
+      await stopping.drain();
+      await writer.stdin.write("go on\n");
+      await writer.stdin.end();
+      expect((await ended).err).toContain("1001 (going away)");
+      expect(stopping.logged("session_closed")).toMatchObject([{ code: 1001 }]);
+    },
+    120_000,
+  );
 });
 
-async function transcribe(url: string): Promise<void> {
+/** What the client has printed. @param file of audio */
+async function run(url: string, file: string): Promise<{ out: string; err: string; code: number }> {
   const program = join(clients, "vosk_client.py");
-  const command = [join(python ?? "", "bin", "python"), program, url, audio];
+  const command = [join(python ?? "", "bin", "python"), program, url, file];
   const child = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
   const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  return { out, err, code };
+}
+
+async function transcribe(url: string): Promise<void> {
+  const { out, err, code } = await run(url, audio);
   if (code !== 0) throw new Error(err);
   const results = out
     .trim()
