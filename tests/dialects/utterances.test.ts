@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
+import fc from "fast-check";
+
 import { ToldUtterances } from "../../src/dialects/utterances.ts";
 import type { ServerEvent } from "../../src/protocol/events.ts";
 
@@ -12,6 +14,10 @@ const interim = (channel = 0): ServerEvent => {
 const active = (time: number, channel = 0): ServerEvent => ({ type: "active", time, channel });
 const inactive = (time: number, channel = 0): ServerEvent => ({ type: "inactive", time, channel });
 const flushed = (time: number, channel = 0): ServerEvent => ({ type: "flushed", time, channel });
+const failed = (start_time: number, channel = 0): ServerEvent => {
+  const code = "inference_failed";
+  return { type: "error", code, message: "no", fatal: false, channel, start_time, end_time: start_time + 1 };
+};
 const stopped: ServerEvent = { type: "stopped", reason: "stop", channels: [], trailing_bytes: 0, skipped_bytes: 0 };
 
 /** What is told of each event, in short: `final 0-1 speech flush`, `flushed`, or the type of an event. */
@@ -111,4 +117,57 @@ test("a model that returns nothing for hours costs a bounded memory", () => {
     ["final 976-976.5"],
     ["final 976.5-977 speech"],
   ]);
+});
+
+test("each final is told once, in the order of its channel, and each answer to a flush once, whatever comes between", () => {
+  const kinds = fc.constantFrom("final", "interim", "active", "inactive", "flush", "flushed", "error");
+  const steps = fc.array(fc.tuple(kinds, fc.integer({ min: 0, max: 1 })), { maxLength: 40 });
+  fc.assert(
+    fc.property(steps, (all) => {
+      const utterances = new ToldUtterances();
+      const found: [number[], number[]] = [[], []];
+      const answers: [number, number] = [0, 0];
+      const sent: [number[], number[]] = [[], []];
+      const due: [number, number] = [0, 0];
+      /** The last event of each channel. */
+      const last: [ServerEvent?, ServerEvent?] = [];
+      let flushes = 0;
+      const tell = (event: ServerEvent): void => {
+        for (const each of utterances.tell(event)) {
+          if (each.kind === "flushed") answers[each.channel as 0 | 1] += 1;
+          if (each.kind !== "final") continue;
+          const channel = each.segment.channel as 0 | 1;
+          found[channel].push(each.segment.start_time);
+          if (!each.closesFlush) continue;
+          answers[channel] += 1;
+          // Nothing came between it and the answer.
+          expect([event.type, last[channel]]).toEqual(["flushed", each.segment]);
+        }
+      };
+      for (const [n, [kind, which]] of all.entries()) {
+        const channel = which as 0 | 1;
+        if (kind === "flush") {
+          flushes += 1;
+          utterances.flushing();
+          continue;
+        }
+        // A channel answers what has been asked for.
+        if (kind === "flushed" && due[channel] === flushes) continue;
+        if (kind === "flushed") due[channel] += 1;
+        if (kind === "final") sent[channel].push(n);
+        const event = {
+          final: final(n, n + 1, channel),
+          interim: interim(channel),
+          active: active(n, channel),
+          inactive: inactive(n, channel),
+          flushed: flushed(n, channel),
+          error: failed(n, channel),
+        }[kind];
+        tell(event);
+        last[channel] = event;
+      }
+      tell(stopped);
+      expect([found, answers]).toEqual([sent, due]);
+    }),
+  );
 });

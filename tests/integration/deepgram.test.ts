@@ -147,6 +147,22 @@ describe("a conversation", () => {
     expect(deadly.logged("stream_stopped")).toMatchObject([{ ledger: [{ inferred: 0, segments: 0 }] }]);
   });
 
+  test("has the blocks of a model with state, and as many answers as Finalize, also without any audio between", async () => {
+    const model = join(import.meta.dir, "../support/models/keeping.ts");
+    await using keeping = await InProcessServer.start({ "model.name": model });
+    using client = await DeepgramClient.connect(keeping.url, `${QUERY}&interim_results=true&utterance_end_ms=1000`);
+    client.control("Finalize");
+    client.audio(AUDIO.subarray(0, 32_100));
+    for (let n = 0; n < 3; n++) client.control("Finalize");
+    client.audio(AUDIO.subarray(32_100), 1_600);
+    expect((await client.close()).code).toBe(1000);
+    const texts = client.results.map(({ channel }) => channel.alternatives[0]?.transcript).filter(Boolean);
+    expect(texts.slice(0, 2)).toEqual(["block=0", "block=1"]);
+    expect(texts.at(-1)).toBe(`blocks=${texts.length - 1}`);
+    expect(client.finals.filter(({ from_finalize }) => from_finalize)).toHaveLength(4);
+    expect(client.finals).toHaveLength(client.results.length);
+  });
+
   test("shows the model's fields where it has no text", async () => {
     await using simulated = await InProcessServer.start();
     using client = await DeepgramClient.connect(simulated.url, QUERY);
