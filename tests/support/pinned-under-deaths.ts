@@ -81,9 +81,12 @@ async function runClient(
   const orders = [census, census, census, census, census, pause, later, fail, exit];
   let lane: Lane = kit.lane();
   let stream: KnownStream | undefined;
-  // A crash may find no stream that waits between two calls: then some more are needed.
+  // A few crashes may be the first that happens, and a crash may find no stream that waits between two calls: then some
+  // more are needed.
   const isOver = (): boolean =>
-    kit.crashes >= crashes && (crashes < MANY_CRASHES || counts.lost > 0 || kit.crashes >= 10 * crashes);
+    kit.crashes >= crashes &&
+    counts.ok > 0 &&
+    (crashes < MANY_CRASHES || counts.lost > 0 || kit.crashes >= 10 * crashes);
   for (let steps = 0; !isOver(); steps++) {
     const isOvertime = steps % OVERTIME_PERIOD === 5;
     const samples = new Float32Array(1 + Math.floor(draw() * 5000)).fill(0.5);
