@@ -15,7 +15,7 @@ const JUDGING = 2;
 /** Seconds of the files that take long, on two cores: they begin first, so that none is left over at the end. */
 export const SECONDS: Readonly<Record<string, number>> = {
   "tests/docs/recipes.test.ts": 63,
-  "tests/suites/interop/wav-encodings.test.ts": 57,
+  "tests/suites/interop/wav-encodings.test.ts": 35,
   "tests/suites/torture/overload.test.ts": 56,
   "tests/suites/engines/moonshine.test.ts": 40,
   "tests/contracts/deaths.test.ts": 38,
