@@ -25,6 +25,13 @@ export class WavStart {
     return this.#held.length === 0;
   }
 
+  /** Returns what has come of a header that goes on, once: nothing more comes. */
+  take(): readonly Uint8Array[] {
+    const held = this.#held;
+    this.#held = [];
+    return held;
+  }
+
   push(bytes: Uint8Array): WavStarted {
     this.#held.push(bytes);
     const result = this.#reader.push(bytes);

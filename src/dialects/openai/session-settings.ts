@@ -41,7 +41,7 @@ const FORMATS = {
 } as const satisfies Record<string, SampleFormat>;
 
 /**
- * Reads the `session` of an update: what is absent is unchanged, null switches off. Throws ProtocolError, with the field
+ * Reads the `session` of an update: what is absent or null is unchanged; `turn_detection` null switches it off. Throws ProtocolError, with the field
  * in `param`.
  */
 export function updateSettings(before: SessionSettings, session: unknown): SessionSettings {

@@ -128,8 +128,11 @@ export class VoskDialect implements Dialect {
 
   #end(): readonly Input[] {
     const starts = this.#isOpen ? NO_INPUTS : this.#start(this.#format());
+    // What may have begun a file was audio.
+    const held = (this.#wav?.take() ?? []).map((bytes): Input => ({ kind: "audio", bytes }));
+    this.#wav = undefined;
     this.#ending = true;
-    return [...starts, { kind: "request", request: { request: "stop", disconnect: true } }];
+    return [...starts, ...held, { kind: "request", request: { request: "stop", disconnect: true } }];
   }
 
   #readAudio(bytes: Uint8Array): readonly Input[] {
@@ -142,7 +145,10 @@ export class VoskDialect implements Dialect {
     if (begun.status === "more") return NO_INPUTS;
     this.#wav = undefined;
     if (begun.status === "error") {
-      const error = new ProtocolError("format_mismatch", `the WAV header ${begun.reason}`);
+      const error = new ProtocolError(
+        "format_mismatch",
+        `the audio has no WAV header that can be read: ${begun.reason}`,
+      );
       return [{ kind: "refused", error, meant: "start" }];
     }
     const audio = begun.audio.map((bytes): Input => ({ kind: "audio", bytes }));

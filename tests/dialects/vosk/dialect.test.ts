@@ -229,6 +229,17 @@ describe("a client of vosk-server", () => {
     expect([failed.said.at(-1), failed.pipe.closed?.code]).toEqual([{ text: "" }, 1000]);
   });
 
+  test("has what it has sent of a WAV header in the ledger when it ends there", async () => {
+    using talk = new Conversation();
+    const { pipe, harness } = talk;
+    pipe.write(file(16_000).subarray(0, 30), EOF);
+    await harness.runDeferred();
+    expect(talk.said.at(-1)).toMatchObject({ text: "" });
+    expect(pipe.closed?.code).toBe(1000);
+    const stopped = harness.log.filter(({ event }) => event === "stream_stopped");
+    expect(stopped).toMatchObject([{ skipped_bytes: 30, ledger: [{ decoded: 0, inferred: 0, silent: 0, failed: 0 }] }]);
+  });
+
   test("is disconnected with 1008 for what cannot be understood", () => {
     for (const wrong of ["{", "[]", '{"something": 1}', '{"config": 1}', '{"config": {"sample_rate": "x"}}']) {
       using talk = new Conversation();
