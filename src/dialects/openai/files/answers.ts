@@ -19,8 +19,10 @@ const UNMEASURED = { compression_ratio: 1, no_speech_prob: 0 } as const;
 export class TranscriptionAnswers implements AnswerForm {
   readonly #asked: AskedFields;
   readonly #extras: boolean;
-  /** Text that has been streamed. */
-  #streamed = "";
+  /** The text so far. */
+  #text = "";
+  /** What of it has not been streamed: the field that asks for a stream may stand behind the file. */
+  #unsent = "";
   #isOpen = false;
 
   /** @param asked of the form, which may still come @param extras the model's other fields are sent, too */
@@ -30,15 +32,15 @@ export class TranscriptionAnswers implements AnswerForm {
   }
 
   passage({ text }: Passage): readonly Message[] {
-    if (!this.#asked.stream) return [];
-    const delta = this.#streamed === "" ? text.trim() : ` ${text.trim()}`;
-    this.#streamed += delta;
-    return [...this.#open(), event({ type: "transcript.text.delta", delta })];
+    const delta = this.#text === "" ? text.trim() : ` ${text.trim()}`;
+    this.#text += delta;
+    this.#unsent += delta;
+    return this.#asked.stream ? this.#stream() : [];
   }
 
   complete(transcript: Transcript): readonly Message[] {
     const { asked, text } = { asked: this.#asked, text: transcript.text() };
-    if (asked.stream) return [...this.#open(), event({ type: "transcript.text.done", text: this.#streamed || text })];
+    if (asked.stream) return [...this.#stream(), event({ type: "transcript.text.done", text: this.#text })];
     const usage = { type: "duration", seconds: transcript.seconds } as const;
     switch (asked.responseFormat) {
       case "json":
@@ -58,6 +60,13 @@ export class TranscriptionAnswers implements AnswerForm {
 
   breakOff(error: ProtocolError): readonly Message[] {
     return [`data: ${JSON.stringify(errorBody(error))}\n\n`];
+  }
+
+  /** Returns what has not been streamed. */
+  #stream(): readonly Message[] {
+    const delta = this.#unsent;
+    this.#unsent = "";
+    return delta === "" ? this.#open() : [...this.#open(), event({ type: "transcript.text.delta", delta })];
   }
 
   #open(): readonly Message[] {
