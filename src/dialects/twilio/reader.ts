@@ -4,7 +4,7 @@ import { describeValue } from "../../lib/excerpt.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { isObject, parseJson } from "../../protocol/message-fields.ts";
 import type { CallMessage, CallReader } from "../call-dialect.ts";
-import { parameterText, wishesIn } from "../call-parameters.ts";
+import { parameterText, presentText, wishesIn } from "../call-parameters.ts";
 import type { Message } from "../dialect.ts";
 import { isKnownEvent, type TwilioMessage, twilioMessageSchema, type TwilioStart } from "./messages.ts";
 
@@ -55,7 +55,7 @@ export class TwilioReader implements CallReader {
     );
     return {
       kind: "start",
-      details: { call: callSid ?? start.streamSid ?? streamSid ?? this.#session, parameters },
+      details: { call: presentText(callSid ?? start.streamSid ?? streamSid) ?? this.#session, parameters },
       format: formatOf(mediaFormat),
       wishes: wishesIn((name) => (Object.hasOwn(parameters, name) ? parameters[name] : undefined)),
     };

@@ -48,6 +48,11 @@ function refusal(message: object | string | Uint8Array): string {
 const started = (fields: object) => ({ ...START, start: { ...START.start, ...fields } });
 
 describe("the messages of Twilio", () => {
+  test("name a call in at most 1024 characters", () => {
+    const [message] = readAll(started({ callSid: "C".repeat(1_025) }));
+    expect(message).toMatchObject({ kind: "start", details: { call: "C".repeat(1_024) } });
+  });
+
   test("of a call are its start, audio in base64, and its stop", () => {
     const format = { channels: 1, sample_rate: 8_000, bit_depth: 8, is_float: false, encoding: "mulaw" };
     const { customParameters: parameters } = START.start;
