@@ -44,11 +44,11 @@ export class OtelTracing implements Tracing {
     const headers = request?.headers;
     const parent = headers && this.#clientParent(headers.get("traceparent"), headers.get("tracestate"));
     const span = this.#tracer.startSpan(
-      headers === undefined ? `connect ${path}` : `GET ${path}`,
+      request === undefined ? `connect ${path}` : `${request.method} ${path}`,
       {
         kind: SpanKind.SERVER,
         startTime: epochMs(),
-        ...(headers !== undefined && { attributes: attributesOf(headers, path) }),
+        ...(request !== undefined && { attributes: attributesOf(request, path) }),
       },
       parent ?? ROOT_CONTEXT,
     );
@@ -102,9 +102,9 @@ export class OtelTracing implements Tracing {
 }
 
 /** Attributes of the request for a connection. */
-function attributesOf(headers: Headers, path: string): Attributes {
+function attributesOf({ method, headers }: Request, path: string): Attributes {
   return {
-    [ATTR_HTTP_REQUEST_METHOD]: "GET",
+    [ATTR_HTTP_REQUEST_METHOD]: method,
     [ATTR_HTTP_ROUTE]: path,
     [ATTR_URL_PATH]: path,
     [ATTR_URL_SCHEME]: "http",

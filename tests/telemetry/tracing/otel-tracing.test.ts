@@ -16,6 +16,13 @@ function connect(headers: Record<string, string> = {}) {
 }
 
 describe("the span of a connection", () => {
+  test("has the method of a request with a file", () => {
+    const recorder = new SpanRecorder();
+    const tracing = new OtelTracing(recorder.tracer, () => undefined);
+    tracing.startConnection(new Request("http://localhost/v1/listen", { method: "POST" }), "/v1/listen").responded(200);
+    expect(recorder.one("POST /v1/listen").attributes).toMatchObject({ "http.request.method": "POST" });
+  });
+
   test("has the route, the client and the status of the response", () => {
     const { recorder, connection } = connect({ "user-agent": "a".repeat(300) });
     connection.responded(101);
