@@ -3,6 +3,7 @@ import type { Answer } from "../../dialects/files/answer.ts";
 import type { OpenedUpload } from "../../dialects/files/file-route.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { Accepted } from "../../session/connection.ts";
+import type { Session } from "../../session/session.ts";
 import type { Sessions } from "../../session/sessions.ts";
 import type { FaultLog } from "../../telemetry/log/fault-log.ts";
 import { declaredBytes, RequestBody } from "./request-body.ts";
@@ -94,14 +95,26 @@ export class Uploads {
     this.#open.set(upload, { line: line(), reserved });
     this.#reserved += reserved;
     request.signal.addEventListener("abort", () => upload.left(), { once: true });
-    const session = sessions.open(upload, accepted);
+    const session = this.#session(upload, accepted);
     try {
       sessions.begin(session);
     } catch (error) {
       session.failed(error);
     }
     void upload.feed(session);
+    // The client may have left while it was admitted.
+    if (request.signal.aborted) upload.left();
     return upload.answer;
+  }
+
+  /** Opens the session of an upload, which has neither place nor memory when that fails. */
+  #session(upload: Upload, accepted: Accepted): Session {
+    try {
+      return this.#options.sessions.open(upload, accepted);
+    } catch (error) {
+      this.#gone(upload);
+      throw error;
+    }
   }
 
   /** Answers a request that has no session. */
