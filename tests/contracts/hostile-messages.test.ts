@@ -7,7 +7,7 @@ import { FuzzedSessions } from "../support/fuzzing/sessions.ts";
 import { prove, rounds } from "../support/proof.ts";
 
 /** STREAMER_FUZZ_MESSAGES selects another number. */
-const MESSAGES = Number(process.env["STREAMER_FUZZ_MESSAGES"] ?? rounds(400_000, 1_000_000));
+const MESSAGES = Number(process.env["STREAMER_FUZZ_MESSAGES"] ?? rounds(200_000, 1_000_000));
 const MESSAGES_A_SESSION = 1_000;
 /** Distinct texts, each of which is sent in many situations. */
 const TEXTS = 20_000;

@@ -5,7 +5,7 @@ import { runPinnedSchedules } from "../../support/pinned-simulation.ts";
 import { prove, rounds } from "../../support/proof.ts";
 import { runSchedules } from "../../support/schedule-simulation.ts";
 
-const HISTORIES = rounds(10_000, 100_000, 1_000_000);
+const HISTORIES = rounds(4_000, 100_000, 1_000_000);
 const seed = freshSeed();
 
 test(`${HISTORIES} random histories keep order, fairness, bounds and every job (seed ${seed})`, async () => {
