@@ -1,7 +1,8 @@
-import { type ArgsDef, type CommandDef, runCommand } from "citty";
+import { runCommand } from "citty";
 
 import manifest from "../package.json" with { type: "json" };
 import { ignoreRuntimeVariables } from "./commands/runtime-variables.ts";
+import { type CommandGroup, type Commands, findCommand, flagsOf } from "./commands/terminal/command-tree.ts";
 import { EXIT, ExitError } from "./commands/terminal/exit-codes.ts";
 import { formatGroupHelp, formatHelp } from "./commands/terminal/help.ts";
 import { columnsOf, writeNotice, writeOutput } from "./commands/terminal/output.ts";
@@ -11,19 +12,6 @@ import { NativeLibraryError } from "./native/load-failure.ts";
 const { version } = manifest;
 /** The worker is next to this file, from source and inside the executable. */
 const workerUrl = new URL("./worker.ts", import.meta.url).href;
-
-interface CommandEntry {
-  readonly description: string;
-  readonly load: () => Promise<CommandDef>;
-}
-
-/** A command that has commands of its own. */
-interface CommandGroup {
-  readonly description: string;
-  readonly commands: Commands;
-}
-
-type Commands = Readonly<Record<string, CommandEntry | CommandGroup>>;
 
 /** Each command is loaded when it is used, so that `--help` is instant. */
 const COMMANDS: Commands = {
@@ -72,10 +60,30 @@ const COMMANDS: Commands = {
       },
     },
   },
+  config: {
+    description: "Help with configuration files",
+    commands: {
+      schema: {
+        description: "Print the JSON Schema of configuration files, for editors",
+        load: async () => (await import("./commands/config/schema-command.ts")).configSchemaCommand,
+      },
+    },
+  },
+  completion: {
+    description: "Print the script that completes command lines in a shell",
+    load: async () => (await import("./commands/completion/completion-command.ts")).completionCommand,
+  },
+  man: {
+    description: "Print the manual page",
+    load: async () => (await import("./commands/manual/man-command.ts")).manCommand(COMMANDS),
+  },
 };
 
 /** The command that a supervisor starts its processes with. It is not for people, and not listed. */
 const PROCESS_COMMAND = "serve-process";
+
+/** The command that completion scripts ask. */
+const COMPLETE_COMMAND = "__complete";
 
 /** The command that runs a model in a process of its own. */
 const MODEL_COMMAND = "model-process";
@@ -128,7 +136,11 @@ async function run(path: readonly string[], group: CommandGroup, args: string[])
     const { isModelProcess, modelProcess } = await import("./commands/model-process.ts");
     if (isModelProcess()) return await modelProcess();
   }
-  const found = Object.hasOwn(group.commands, name) ? group.commands[name] : undefined;
+  if (path.length === 0 && name === COMPLETE_COMMAND) {
+    const { answerRequest } = await import("./commands/completion/request.ts");
+    return await answerRequest(COMMANDS, rest);
+  }
+  const found = findCommand(group.commands, name);
   if (found === undefined) {
     const meant = nearestName(name, Object.keys(group.commands));
     const typed = [...path, name].join(" ");
@@ -144,15 +156,13 @@ async function run(path: readonly string[], group: CommandGroup, args: string[])
       name: ["streamer", ...path, name].join(" "),
       description: found.description,
       flags: await flagsOf(command),
+      examples: (await import("./commands/manual/manual.ts")).manualOf([...path, name].join(" ")).examples,
     };
     await writeOutput(formatHelp(help, columnsOf(process.stdout)));
     return;
   }
-  await runCommand(command, { rawArgs: rest });
-}
-
-async function flagsOf({ args = {} }: CommandDef): Promise<ArgsDef> {
-  return await (typeof args === "function" ? args() : args);
+  // Commands parse their flags themselves, more strictly than citty.
+  await runCommand({ ...command, args: {} }, { rawArgs: rest });
 }
 
 ignoreRuntimeVariables();

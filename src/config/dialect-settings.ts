@@ -1,4 +1,4 @@
-import { choice, flag, list, type TextFormat, whole } from "./setting.ts";
+import { anyCase, choice, flag, list, type TextFormat, whole } from "./setting.ts";
 
 /** The wire languages by name. Which paths they are spoken on is in `dialects/dialects.ts`. */
 export const DIALECT_NAMES = [
@@ -14,6 +14,9 @@ export const DIALECT_NAMES = [
 
 const NAME_FORMAT: TextFormat = {
   allowed: `names of dialects: ${DIALECT_NAMES.join(", ")}`,
+  pattern: anyCase(DIALECT_NAMES),
+  isExact: true,
+  choices: DIALECT_NAMES,
   accepts: (text) => (DIALECT_NAMES as readonly string[]).includes(text),
 };
 
@@ -21,6 +24,8 @@ const NAME_FORMAT: TextFormat = {
 const ALIAS = /^([^=]{1,128})=([^=]{1,128})$/;
 const ALIAS_FORMAT: TextFormat = {
   allowed: "pairs THEIRS=OURS of a name that clients send and a model here, such as nova-3=whisper",
+  pattern: ALIAS.source,
+  isExact: true,
   accepts: (text) => ALIAS.test(text),
 };
 

@@ -7,6 +7,8 @@ const WILDCARD = "*.";
 
 export const HOST_FORMAT: TextFormat = {
   allowed: "host names without a port, such as streamer.example or *.example, or * for all",
+  pattern: "^(?:\\*|(?:\\*\\.)?(?:\\[[^\\[\\]%]+\\]|[^\\s/?#@\\\\%\\[\\]]+))$",
+  isExact: false,
   accepts: (text) => parseHostPattern(text) !== undefined,
 };
 

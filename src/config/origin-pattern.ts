@@ -21,6 +21,8 @@ const FILE: Origin = { scheme: "file", host: "", port: "" };
 
 export const ORIGIN_FORMAT: TextFormat = {
   allowed: "origins such as https://app.example or https://*.example, host names, null, or * for all",
+  pattern: "^(?:\\*|(?:[A-Za-z][A-Za-z0-9+.-]*://)?[^\\s?#@\\\\%]*)$",
+  isExact: false,
   accepts: (text) => parseOriginPattern(text) !== undefined,
 };
 

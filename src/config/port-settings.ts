@@ -2,9 +2,12 @@ import { RANGE_FORMAT, spellRange } from "./address-range.ts";
 import { DEFAULT_HOST, withoutBrackets } from "./server-address.ts";
 import { list, text, type TextFormat, whole } from "./setting.ts";
 
+const LANGUAGE = /^[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*$/;
 const LANGUAGE_FORMAT: TextFormat = {
   allowed: "languages, such as en or pt-BR",
-  accepts: (text) => /^[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*$/.test(text),
+  pattern: LANGUAGE.source,
+  isExact: true,
+  accepts: (text) => LANGUAGE.test(text),
 };
 
 /** Dialects on ports of their own, where no client can show a token. */

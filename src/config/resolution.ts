@@ -23,11 +23,11 @@ interface KnownSetting {
 type NestedObject = Record<string, unknown>;
 
 /** A name that is valid in a `start` request and in an environment variable. */
-const MODEL_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
+export const MODEL_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
 /** A variable that every program can read. */
-const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,255}$/;
-const MAX_VARIABLE_CHARACTERS = 4_096;
+export const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,255}$/;
+export const MAX_VARIABLE_CHARACTERS = 4_096;
 const VARIABLES_ALLOWED =
   "an object of environment variables: names of 1 to 256 letters, digits and _, and their values";
 const VARIABLE_ALLOWED = `a text of at most ${MAX_VARIABLE_CHARACTERS} characters, or a number`;

@@ -2,6 +2,8 @@ import type { TextFormat } from "./setting.ts";
 
 export const ROUTE_FORMAT: TextFormat = {
   allowed: "paths of routes, such as /metrics",
+  pattern: "^(?:/|(?:/[A-Za-z0-9._~-]+)+/*)$",
+  isExact: true,
   accepts: (text) => text === "/" || /^(?:\/[A-Za-z0-9._~-]+)+$/.test(text),
 };
 

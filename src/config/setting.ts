@@ -2,8 +2,8 @@
 export type Setting = NumberSetting | TextSetting | ListSetting;
 
 /** Most texts of one list, and characters of one text. */
-const MAX_ITEMS = 1_000;
-const MAX_CHARACTERS = 4_096;
+export const MAX_ITEMS = 1_000;
+export const MAX_CHARACTERS = 4_096;
 
 export interface NumberSetting {
   readonly default: number | "auto";
@@ -14,6 +14,8 @@ export interface NumberSetting {
   readonly fraction: boolean;
   /** The word `auto` is accepted, too. A function returns the number that takes its place, by the other settings. */
   readonly auto?: true | ComputeAuto;
+  /** The default in words, if it depends on the machine. */
+  readonly usual?: string;
   readonly unit: string;
   readonly meaning: string;
 }
@@ -33,8 +35,12 @@ export interface TextSetting<Text extends string = string> {
   readonly choices?: readonly Text[];
   /** Converts other spellings of a value to the one that the server uses. */
   readonly spell?: (given: string) => string;
+  /** Other names of choices. */
+  readonly aliases?: Readonly<Record<string, Text>>;
   /** A check beyond `choices`, and what it accepts, as the words after "allowed: ". */
   readonly format?: TextFormat;
+  /** What stands for the value in a hint, such as `none|FILE`; by default `TEXT`. */
+  readonly hint?: string;
   readonly unit: "";
   readonly meaning: string;
 }
@@ -54,6 +60,14 @@ export interface ListSetting {
 export interface TextFormat {
   /** What is accepted, as the words after "allowed: "; of the texts of a list, in the plural. */
   readonly allowed: string;
+  /**
+   * A regular expression, as in a JSON Schema, that every text that is accepted matches before it is spelled in another
+   * way. If `isExact`, it matches no others.
+   */
+  readonly pattern: string;
+  readonly isExact: boolean;
+  /** All texts that are accepted, if they can be counted. */
+  readonly choices?: readonly string[];
   accepts(text: string): boolean;
 }
 
@@ -81,6 +95,11 @@ export function text(initial: string, meaning: string, spell?: (given: string) =
   return { default: initial, unit: "", meaning, ...(spell && { spell }) };
 }
 
+/** A file, or `none`. */
+export function file(meaning: string): TextSetting {
+  return { ...text("none", meaning), hint: "none|FILE" };
+}
+
 /** A switch. In files, `true` and `false` are `on` and `off`. */
 export function flag(initial: "on" | "off", meaning: string): TextSetting<"on" | "off"> {
   return choice(initial, ["on", "off"], meaning, { true: "on", false: "off" });
@@ -97,11 +116,24 @@ export function choice<Text extends string>(
     const name = given.toLowerCase();
     return Object.hasOwn(aliases, name) ? (aliases[name] ?? name) : name;
   };
-  return { default: initial, choices, unit: "", meaning, spell };
+  return { default: initial, choices, aliases, unit: "", meaning, spell };
+}
+
+/** Returns a regular expression, as in a JSON Schema, for these words in any case. */
+export function anyCase(words: readonly string[]): string {
+  const letter = (each: string) => (/[a-z]/.test(each) ? `[${each.toUpperCase()}${each}]` : each);
+  return `^(?:${words.map((word) => word.replaceAll(/./g, letter)).join("|")})$`;
 }
 
 export function list(items: TextFormat, meaning: string, spell?: (given: string) => string): ListSetting {
   return { default: [], items, unit: "", meaning, ...(spell && { spell }) };
+}
+
+/** Returns the values of a setting as the hint of a flag has them. */
+export function settingHint(setting: Setting): string {
+  if ("min" in setting) return setting.auto === undefined ? "N" : "N|auto";
+  if ("items" in setting) return `${setting.items.choices?.join("|") ?? "TEXT"}[,...]`;
+  return setting.choices?.join("|") ?? setting.hint ?? "TEXT";
 }
 
 /** Describes the accepted values, as the words after "allowed: ". */

@@ -5,7 +5,7 @@ import { VAD_DEFAULTS, VAD_RANGES } from "../protocol/vad-settings.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log/log.ts";
 import { DEFAULT_DETECTOR, DETECTOR_NAMES, DETECTORS } from "../vad/detectors.ts";
 import { RANGE_FORMAT, spellRange } from "./address-range.ts";
-import { parseAdminAddress } from "./admin-address.ts";
+import { ADMIN_FORMAT } from "./admin-address.ts";
 import { autoArena, MOST_ARENA_MIB } from "./auto-arena.ts";
 import { CALL_LIMITS } from "./call-limits.ts";
 import { CONNECTION_LIMITS } from "./connection-limits.ts";
@@ -17,6 +17,7 @@ import { ROUTE_FORMAT, spellRoute } from "./route-path.ts";
 import { DEFAULT_HOST, DEFAULT_PORT, withoutBrackets } from "./server-address.ts";
 import {
   choice,
+  file,
   flag,
   list,
   type ListSetting,
@@ -24,7 +25,6 @@ import {
   real,
   type Setting,
   text,
-  type TextFormat,
   type TextSetting,
   whole,
 } from "./setting.ts";
@@ -37,10 +37,6 @@ function vad(key: keyof typeof VAD_RANGES, unit: string, meaning: string): Numbe
 const HOUR_MS = 3_600_000;
 /** Most processes of one server. */
 export const MAX_PROCESSES = 64;
-const ADMIN_FORMAT: TextFormat = {
-  allowed: "none, unix:PATH, or an address and a port, such as 127.0.0.1:9090 or [::1]:9090",
-  accepts: (text) => text === "none" || parseAdminAddress(text) !== undefined,
-};
 const QUERY_TOKENS = ["refuse", "accept"] as const;
 /** What happens to running streams at shutdown. */
 const DRAINS = ["finish", "now"] as const;
@@ -66,24 +62,25 @@ export const SETTINGS = {
         "address of metrics, readiness and info for operators: HOST:PORT or unix:PATH; none: there is none",
       ),
       format: ADMIN_FORMAT,
+      hint: "none|HOST:PORT|unix:PATH",
     },
     admin_only: list(ROUTE_FORMAT, "routes that only the address for operators has, such as /metrics", spellRoute),
     hosts: list(HOST_FORMAT, "names that clients may reach the server by, beside its address", spellHost),
     allowed_origins: list(ORIGIN_FORMAT, "web pages that may use the server, beside its own", spellOrigin),
     console: flag("on", "the web console at /, for browsers"),
     trusted_proxies: list(RANGE_FORMAT, "proxies whose headers about the client are used", spellRange),
-    tls_cert: text("none", "file with the certificate of the server and its issuers, PEM; none: no TLS"),
-    tls_key: text("none", "file with the private key of server.tls_cert, PEM, without a passphrase"),
-    tls_client_ca: text("none", "file with the authorities, PEM, whose certificates clients must show; none: no need"),
+    tls_cert: file("file with the certificate of the server and its issuers, PEM; none: no TLS"),
+    tls_key: file("file with the private key of server.tls_cert, PEM, without a passphrase"),
+    tls_client_ca: file("file with the authorities, PEM, whose certificates clients must show; none: no need"),
   },
   auth: {
-    tokens: text("none", "file of tokens, one of which a client must show; none: everybody may connect"),
+    tokens: file("file of tokens, one of which a client must show; none: everybody may connect"),
     query_tokens: choice("refuse", QUERY_TOKENS, "tokens in the query of a URL, for dialects that have such"),
     public_routes: {
       ...list(ROUTE_FORMAT, "routes that need no token", spellRoute),
       default: ["/", "/api/v1/health", "/api/v1/ready"],
     },
-    secret_file: text("none", "file of keys that all servers of a deployment share, to resume streams; none: no file"),
+    secret_file: file("file of keys that all servers of a deployment share, to resume streams; none: no file"),
   },
   log: {
     level: choice("info", LOG_LEVELS, "least severe level that is logged", { warn: "warning" }),
@@ -195,8 +192,11 @@ export const SETTINGS = {
 
 /** The server's settings for each model, under `model` or `models.NAME`. All other keys there belong to the model. */
 export const MODEL_SETTINGS = {
-  name: text("simulated", "a built-in model, or the path of a model file"),
-  workers: whole(Math.min(256, availableParallelism()), 1, 256, "threads", "worker threads that run the model"),
+  name: { ...text("simulated", "a built-in model, or the path of a model file"), hint: "MODEL|FILE" },
+  workers: {
+    ...whole(Math.min(256, availableParallelism()), 1, 256, "threads", "worker threads that run the model"),
+    usual: "one per core; 1 for the model remote",
+  },
   inference_timeout_ms: whole(30_000, 1, 24 * HOUR_MS, "ms", "longest time for one call; then its worker is replaced"),
   load_timeout_ms: whole(120_000, 1, 24 * HOUR_MS, "ms", "longest time for a worker to load and warm up the model"),
   step_ms: whole(100, 10, 10_000, "ms", "audio that a pinned model gets in one step on /api/v1/segmented"),
@@ -208,7 +208,10 @@ export const MODEL_SETTINGS = {
     "most channels of a pinned model, whose streams stay in their worker, that one worker has open",
   ),
   isolation: choice("thread", ISOLATIONS, "what a worker is; process: a crash of native code ends the call alone"),
-  python: text("auto", "interpreter of a .py file; auto: .venv beside it, or the active environment, or python3"),
+  python: {
+    ...text("auto", "interpreter of a .py file; auto: .venv beside it, or the active environment, or python3"),
+    hint: "auto|FILE",
+  },
 } as const satisfies Record<string, Setting>;
 
 type Values<Table extends Record<string, Setting>> = {

@@ -79,7 +79,11 @@ function fromFile(file: string | undefined, problems: string[]): GivenValue[] {
     );
     return [];
   }
-  return leaves(value, [], file);
+  const { $schema: schema, ...sections } = value;
+  if (schema !== undefined && schema !== null && typeof schema !== "string") {
+    problems.push(`$schema: found ${describeValue(schema)}; allowed: the address of a schema, for editors (${file})`);
+  }
+  return leaves(sections, [], file);
 }
 
 function isSection(value: unknown): value is Record<string, unknown> {

@@ -18,9 +18,12 @@ export const BUILT_IN: ReadonlyMap<string, ModelModule> = new Map(
 /** Names of the built-in models. */
 export const builtInModels: readonly string[] = [...BUILT_IN.keys()];
 
+/** What tells the path of a model file from a name. */
+export const MODEL_PATH = /[/\\]|\.(?:[cm]?[jt]s|py)$/;
+
 /** Returns true for the path of a model file, false for the name of a built-in model. */
 export function isModelPath(nameOrPath: string): boolean {
-  return /[/\\]|\.(?:[cm]?[jt]s|py)$/.test(nameOrPath);
+  return MODEL_PATH.test(nameOrPath);
 }
 
 /** Returns true for the path of a model file in Python. */

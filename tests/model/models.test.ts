@@ -48,7 +48,7 @@ test("settings of a built-in model are described with default, unit and meaning;
   expect(describeModelSettings("simulated")["delay"]).toEqual({
     default: 0.02,
     unit: "s",
-    meaning: "that every call takes",
+    meaning: "time that every call takes",
   });
   for (const { default: preset, meaning } of Object.values(describeModelSettings("simulated"))) {
     expect(typeof preset).toBe("number");

@@ -47,14 +47,14 @@ export const BENCH_FLAGS = {
   pause: { type: "string", valueHint: "S", description: "Seconds of background noise after each pass (default 0)" },
   rate: {
     type: "string",
-    valueHint: "HZ[,HZ]",
+    valueHint: "HZ[,...]",
     description: "Sample rates; streams take them in turn (default 16000)",
   },
-  channels: { type: "string", valueHint: "N[,N]", description: "Channels; streams take them in turn (default 1)" },
+  channels: { type: "string", valueHint: "N[,...]", description: "Channels; streams take them in turn (default 1)" },
   "sample-format": {
     type: "string",
-    valueHint: "F[,F]",
-    description: `Sample formats; streams take them in turn (default s16): ${SAMPLE_FORMAT_NAMES.join(", ")}`,
+    valueHint: `${SAMPLE_FORMAT_NAMES.join("|")}[,...]`,
+    description: "Sample formats; streams take them in turn (default s16)",
   },
   "message-ms": {
     type: "string",
@@ -64,7 +64,7 @@ export const BENCH_FLAGS = {
   "interim-results": { type: "boolean", description: "Request interim results" },
   set: {
     type: "string",
-    valueHint: "key=value...",
+    valueHint: "FIELD=VALUE...",
     description: "Set a field of the start request, such as vad.min_silence_ms=300; may be repeated",
   },
   timeout: {

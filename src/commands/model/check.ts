@@ -14,8 +14,8 @@ import { checkModel, type Finding, type Verdict } from "./checks/check-model.ts"
 const FLAGS = {
   model: {
     type: "positional",
-    // Not required by citty, which would report a missing one with a stack.
-    required: false,
+    required: true,
+    valueHint: "MODEL|FILE",
     description: "Path of a model file, or name of a built-in model",
   },
   input: {
@@ -26,8 +26,8 @@ const FLAGS = {
   },
   set: {
     type: "string",
-    valueHint: "KEY=VALUE...",
-    description: "Set a setting of the model, as serve --set model.KEY=VALUE; may be repeated",
+    valueHint: "SETTING=VALUE...",
+    description: "Set a setting of the model, as serve --set model.SETTING=VALUE; may be repeated",
   },
 } as const satisfies ArgsDef;
 

@@ -10,8 +10,7 @@ import { writeOutput } from "../terminal/output.ts";
 import { type Language, type ModelKind, PYTHON, TYPESCRIPT } from "./language.ts";
 
 const FLAGS = {
-  // Not required by citty, which would report a missing one with a stack.
-  name: { type: "positional", required: false, description: "Name of the model, such as my-model" },
+  name: { type: "positional", required: true, valueHint: "NAME", description: "Name of the model, such as my-model" },
   stateful: { type: "boolean", description: "Create a model that keeps state from block to block of a stream" },
   pinned: { type: "boolean", description: "Create a model whose streams stay in a worker, as a streaming recogniser" },
   python: { type: "boolean", description: "Create a model in Python" },

@@ -59,7 +59,7 @@ export const SEND_FLAGS = {
   },
   set: {
     type: "string",
-    valueHint: "key=value...",
+    valueHint: "FIELD=VALUE...",
     description: "Set a field of the start request, such as vad.min_silence_ms=300; may be repeated",
   },
   raw: { type: "boolean", description: "The input is PCM without a header" },

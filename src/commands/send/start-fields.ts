@@ -7,7 +7,7 @@ import { UsageError } from "../terminal/exit-codes.ts";
 import { invalidValue } from "../terminal/flags.ts";
 
 /** Fields of `start` that are set by the command itself. */
-const RESERVED = ["request", "format"];
+export const RESERVED_FIELDS: readonly string[] = ["request", "format"];
 /** Fields that are text even if the value looks like a number. */
 const TEXT_FIELDS = ["model", "trace_id", "tracestate"];
 
@@ -24,7 +24,8 @@ export function setField(fields: Fields, assignment: string): void {
   if (separator < 1 || path.includes("") || path.includes("__proto__")) {
     throw invalidValue("--set", assignment, "key=value, such as vad.min_silence_ms=300");
   }
-  if (RESERVED.includes(top)) throw invalidValue("--set", assignment, `any field but ${RESERVED.join(" and ")}`);
+  if (RESERVED_FIELDS.includes(top))
+    throw invalidValue("--set", assignment, `any field but ${RESERVED_FIELDS.join(" and ")}`);
   const value = assignment.slice(separator + 1);
   let target = fields;
   for (const key of path.slice(0, -1)) {

@@ -1,13 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
 
 import type { Config, EffectiveConfig } from "../../config/config.ts";
+import { FIXED_SECTIONS } from "../../config/fixed-sections.ts";
 import { messageOf } from "../../lib/thrown.ts";
 import type { Supervisor } from "../../server/processes/supervisor.ts";
 import type { Logger } from "../../telemetry/log/log.ts";
 import { warnOfReadableSecrets, warnOfWritableModels } from "./exposure.ts";
-
-/** Sections that the supervisor itself uses, and keeps until it is started again. */
-const FIXED = ["server", "auth", "log"] as const;
 
 export interface ReloadOptions {
   readonly supervisor: Pick<Supervisor, "isDraining" | "replaceAll">;
@@ -70,7 +68,7 @@ export class Reload {
   }
 
   #fixedWarnings(next: Config): string[] {
-    return FIXED.flatMap((section) => {
+    return FIXED_SECTIONS.flatMap((section) => {
       const now: Readonly<Record<string, unknown>> = this.#config[section];
       return Object.entries(next[section])
         .filter(([key, value]) => !isDeepStrictEqual(now[key], value))

@@ -1,6 +1,7 @@
 import type { ArgsDef, CommandDef } from "citty";
 
-import { ConfigError, type EffectiveConfig, formatConfig, loadConfig } from "../../config/config.ts";
+import { ConfigError, type EffectiveConfig, formatConfig, loadConfig, SETTINGS } from "../../config/config.ts";
+import { settingHint } from "../../config/setting.ts";
 import { describeModelSettings, validateModelSettings } from "../../model/models.ts";
 import { UsageError } from "../terminal/exit-codes.ts";
 import { type GivenFlags, parseFlags } from "../terminal/flags.ts";
@@ -15,13 +16,13 @@ const FLAGS = {
   config: { type: "string", valueHint: "FILE", description: "Configuration file: JSON, JSON5, YAML or TOML" },
   model: {
     type: "string",
-    valueHint: "NAME|FILE",
+    valueHint: "MODEL|FILE",
     description: "A built-in model, or the path of a model file (default simulated)",
   },
   workers: { type: "string", valueHint: "N", description: "Worker threads that run the model (default one per core)" },
   processes: {
     type: "string",
-    valueHint: "N|auto",
+    valueHint: settingHint(SETTINGS.server.processes),
     description: "Processes that share the port (default 1); auto: one for every two processors",
   },
   admin: {
@@ -42,13 +43,13 @@ const FLAGS = {
   },
   "log-level": {
     type: "string",
-    valueHint: "LEVEL",
-    description: "Least severe level that is logged: debug, info, warning, error (default info)",
+    valueHint: settingHint(SETTINGS.log.level),
+    description: "Least severe level that is logged (default info)",
   },
   "log-format": {
     type: "string",
-    valueHint: "FORMAT",
-    description: "Log format: json, pretty, or auto (default; pretty on a terminal, else json)",
+    valueHint: settingHint(SETTINGS.log.format),
+    description: "Log format (default auto: pretty on a terminal, else json)",
   },
   watch: {
     type: "boolean",

@@ -5,6 +5,7 @@ import type { ArgsDef } from "citty";
 import { describeValue } from "../../lib/excerpt.ts";
 import { nearestName } from "../../lib/nearest-name.ts";
 import { UsageError } from "./exit-codes.ts";
+import { isRepeatable } from "./value-hint.ts";
 
 /** The parsed command line. A positional argument is a flag with the name of its definition. */
 export interface GivenFlags {
@@ -18,7 +19,7 @@ export interface GivenFlags {
 
 /**
  * Parses the arguments of a command by its citty definition. Stricter than citty 0.2, which ignores unknown flags and
- * keeps only the last value of a repeated flag. A flag may be repeated if its `valueHint` ends in "...". Positional
+ * keeps only the last value of a repeated flag. A flag may be repeated if its `valueHint` says so (see `ValueHint`). Positional
  * arguments are taken in the order of their definitions. Throws UsageError.
  */
 export function parseFlags(args: readonly string[], flags: ArgsDef): GivenFlags {
@@ -38,7 +39,7 @@ export function parseFlags(args: readonly string[], flags: ArgsDef): GivenFlags 
     const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
     if (option === undefined) throw unknownFlag(token.rawName, token.name, Object.keys(options));
     const values = given.get(token.name) ?? [];
-    if (values.length > 0 && flags[token.name]?.valueHint?.endsWith("...") !== true) {
+    if (values.length > 0 && !isRepeatable(flags[token.name] ?? {})) {
       throw new UsageError(`${token.rawName} may be given only once`);
     }
     given.set(token.name, [...values, valueOf(token, option.type)]);

@@ -1,12 +1,15 @@
 import type { ArgsDef } from "citty";
 
 import { shortForm } from "./flags.ts";
+import { valueText } from "./value-hint.ts";
 import { wrapText } from "./wrapped-text.ts";
 
 /** Widest help text, in characters, on any terminal. */
 const MAX_COLUMNS = 100;
 /** The description of a flag that is longer than this stands below the flag. */
 const MAX_FLAG_WIDTH = 30;
+const EXAMPLE_INDENT = 2;
+const PURPOSE_INDENT = 6;
 
 /** What the help of a command with commands of its own shows. */
 export interface GroupHelp {
@@ -37,20 +40,29 @@ export interface CommandHelp {
   readonly name: string;
   readonly description: string;
   readonly flags: ArgsDef;
+  readonly examples?: readonly Example[];
+}
+
+/** A command line, of one or more lines, and what it does. */
+export interface Example {
+  readonly line: string;
+  readonly purpose: string;
 }
 
 /** Formats the help of a command for a terminal of `columns` columns, without colours. */
-export function formatHelp({ name, description, flags }: CommandHelp, columns: number): string {
+export function formatHelp({ name, description, flags, examples = [] }: CommandHelp, columns: number): string {
   const width = Math.min(columns, MAX_COLUMNS);
   const entries = Object.entries(flags);
   const positionals = entries.filter(([, { type }]) => type === "positional");
-  const places = positionals.map(([place]) => ` [${place.toUpperCase()}]`).join("");
+  const places = positionals.map(([place, { required }]) => ` ${placeText(place, required)}`).join("");
   const rows = (part: typeof entries) => part.map(([key, flag]): Row => [nameText(key, flag), flag.description ?? ""]);
+  const usage = positionals.length < entries.length ? `${name}${places} [FLAGS]` : `${name}${places}`;
   return [
     `${wrapText(`${name}: ${description}`, width)}\n`,
-    `Usage: ${name}${places} [FLAGS]\n`,
+    `Usage: ${usage}\n`,
     formatTable("Arguments", rows(positionals), width),
     formatTable("Flags", rows(entries.filter((entry) => !positionals.includes(entry))), width),
+    formatExamples(examples, width),
   ]
     .filter((part) => part !== "")
     .join("\n");
@@ -70,11 +82,26 @@ function formatTable(title: string, rows: readonly Row[], width: number): string
   return `${title}:\n${lines.join("\n")}\n`;
 }
 
+/** Formats command lines, which are not broken, and what they do. Empty without examples. */
+function formatExamples(examples: readonly Example[], width: number): string {
+  if (examples.length === 0) return "";
+  const texts = examples.map(({ line, purpose }) => {
+    const indented = line.replaceAll(/^/gm, " ".repeat(EXAMPLE_INDENT));
+    return `${indented}\n${wrapText(purpose, width, PURPOSE_INDENT)}`;
+  });
+  return `Examples:\n${texts.join("\n")}\n`;
+}
+
 /** Formats a flag with its short form and its value, such as `  -i, --input=<FILE>`. */
 function nameText(name: string, definition: ArgsDef[string]): string {
-  const { type, valueHint } = definition;
-  if (type === "positional") return `  ${name.toUpperCase()}`;
+  if (definition.type === "positional") return `  ${name.toUpperCase()}`;
   const alias = shortForm(definition);
   const short = alias === undefined ? "    " : `-${alias}, `;
-  return `  ${short}--${name}${valueHint === undefined ? "" : `=<${valueHint.replace(/\.\.\.$/, "")}>`}`;
+  const value = valueText(definition);
+  return `  ${short}--${name}${value === undefined ? "" : `=<${value}>`}`;
+}
+
+/** Formats an argument in a usage: one that may be left out stands in brackets. */
+export function placeText(name: string, required = false): string {
+  return required ? name.toUpperCase() : `[${name.toUpperCase()}]`;
 }

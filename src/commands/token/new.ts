@@ -17,8 +17,12 @@ const FILE_MODE = 0o600;
 const FIELDS = ["sessions", "channels", "models", "expires"] as const;
 
 const FLAGS = {
-  // Not required by citty, which would report a missing one with a stack.
-  name: { type: "positional", required: false, description: "Name of the client, such as call-center" },
+  name: {
+    type: "positional",
+    required: true,
+    valueHint: "NAME",
+    description: "Name of the client, such as call-center",
+  },
   sessions: {
     type: "string",
     valueHint: "N",

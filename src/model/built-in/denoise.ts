@@ -19,7 +19,7 @@ const MIN_POWER = 1e-10;
 
 export const denoiseSettings = v.strictObject({
   /** 0 changes nothing. */
-  reduction_db: v.optional(v.pipe(numberWithin(0, 60), about("dB", "by which noise is turned down at most")), 18),
+  reduction_db: v.optional(v.pipe(numberWithin(0, 60), about("dB", "most by which noise is turned down")), 18),
   smoothing: v.optional(
     v.pipe(numberWithin(0.9, 0.999), about("", "weight of the frame before: more is smoother, less follows faster")),
     0.98,

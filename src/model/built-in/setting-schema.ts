@@ -5,7 +5,7 @@ import { hideSecret } from "../../lib/secrets.ts";
 import { type SettingDescriptions, unknownSetting } from "../settings.ts";
 
 /** The settings of a model. The message of each is what it allows, in words that follow "allowed: ". */
-type SettingSchema = v.StrictObjectSchema<Record<string, v.GenericSchema>, undefined>;
+export type SettingSchema = v.StrictObjectSchema<Record<string, v.GenericSchema>, undefined>;
 
 /** Adds the unit and the meaning of a setting to its schema, for `describeSettings`. */
 export function about<Value = number>(
@@ -40,6 +40,9 @@ export function findProblems(schema: SettingSchema, settings: Readonly<Record<st
   return Object.entries(settings).flatMap(([name, value]) => {
     const entry = schema.entries[name];
     if (entry === undefined) return [unknownSetting(name, known)];
+    const allowed = objectOf(entry);
+    if (allowed !== undefined && Array.isArray(value))
+      return [`${name}: found ${describeValue(value)}; allowed: ${allowed}`];
     const [issue] = v.safeParse(entry, value).issues ?? [];
     if (issue === undefined) return [];
     const inner = v.getDotPath(issue);
@@ -47,4 +50,11 @@ export function findProblems(schema: SettingSchema, settings: Readonly<Record<st
     const [path, found] = inner === null ? [name, value] : [`${name}.${inner}`, issue.input];
     return [`${path}: found ${describeValue(hideSecret(path, found))}; allowed: ${issue.message}`];
   });
+}
+
+/** Returns what a setting allows, if that is an object. Valibot 1.5 takes an array for an object by its indices. */
+function objectOf(entry: v.GenericSchema): string | undefined {
+  const schema = "wrapped" in entry ? entry.wrapped : entry;
+  const { type, message } = schema as { readonly type: string; readonly message?: unknown };
+  return type === "record" || type === "strict_object" ? String(message) : undefined;
 }

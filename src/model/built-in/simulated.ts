@@ -12,13 +12,16 @@ const integer = "a whole number";
 
 /** Settings of the simulated model. The defaults are short delays without failures. */
 export const simulatedSettings = v.strictObject({
-  delay: v.optional(v.pipe(seconds, about("s", "that every call takes")), 0.02),
-  constant_factor: v.optional(v.pipe(seconds, about("s", "more for each second of audio")), 0.01),
-  jitter: v.optional(v.pipe(seconds, about("s", "by which a call takes more or less, uniformly")), 0.005),
-  failure_rate: v.optional(v.pipe(probability, about("probability", "that a call fails")), 0),
-  panic_rate: v.optional(v.pipe(probability, about("probability", "that a call takes its worker down")), 0),
-  warmup_penalty: v.optional(v.pipe(numberWithin(0, 10_000), about("times", "longer: a worker's first call")), 2),
-  seed: v.optional(v.pipe(v.number(integer), v.safeInteger(integer), about("", "of all that is drawn")), 0),
+  delay: v.optional(v.pipe(seconds, about("s", "time that every call takes")), 0.02),
+  constant_factor: v.optional(v.pipe(seconds, about("s", "more time for each second of audio")), 0.01),
+  jitter: v.optional(v.pipe(seconds, about("s", "time by which a call takes more or less, uniformly")), 0.005),
+  failure_rate: v.optional(v.pipe(probability, about("probability", "how often a call fails")), 0),
+  panic_rate: v.optional(v.pipe(probability, about("probability", "how often a call takes its worker down")), 0),
+  warmup_penalty: v.optional(
+    v.pipe(numberWithin(0, 10_000), about("times", "how much longer the first call of a worker takes")),
+    2,
+  ),
+  seed: v.optional(v.pipe(v.number(integer), v.safeInteger(integer), about("", "seed of all that is drawn")), 0),
 });
 
 type Settings = v.InferOutput<typeof simulatedSettings>;

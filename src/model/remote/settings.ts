@@ -14,6 +14,7 @@ export const MAX_CALLS = 1_024;
 
 const URLS = `1 to ${MAX_URLS} different URLs such as http://host:8000, or dns+http://host:8000 for all addresses of a host`;
 const BARE = "a URL without user, password, query and fragment; credentials stand in headers or token_file";
+const INPUTS = "an object of { datatype, shape, data } by name";
 const HEADERS = "an object of HTTP headers, texts by name, without those that belong to the connection";
 
 const text = v.pipe(v.string("a text"), v.minLength(1, "a text"), v.maxLength(MAX_TEXT, "a text"));
@@ -32,6 +33,7 @@ const urls = v.pipe(
   v.minLength(1, URLS),
   v.maxLength(MAX_URLS, URLS),
   v.check((list) => new Set(list).size === list.length, URLS),
+  about<string[]>("", "engines, such as http://host:8000; dns+http://host:8000 uses all addresses of the name"),
 );
 
 const constant = v.strictObject(
@@ -48,43 +50,82 @@ const STATE = "an object with tensors ({INPUT: OUTPUT}), or with sequence: true"
 /** Settings of remote models. */
 export const remoteSettings = v.strictObject({
   urls,
-  protocol: v.optional(v.picklist(["oip-http", "oip-grpc"], "oip-http, oip-grpc"), "oip-http"),
+  protocol: v.optional(
+    v.pipe(
+      v.picklist(["oip-http", "oip-grpc"], "oip-http, oip-grpc"),
+      about("", "Open Inference Protocol over HTTP or gRPC"),
+    ),
+    "oip-http",
+  ),
   model: v.pipe(text, about<string>("", "name of the model on the engines")),
-  version: v.optional(version),
-  sample_rate: v.optional(v.pipe(whole(MIN_SAMPLE_RATE, MAX_SAMPLE_RATE), about("Hz", "of the audio")), 16_000),
+  version: v.optional(v.pipe(version, about<string>("", "version of the model, if not the newest"))),
+  sample_rate: v.optional(
+    v.pipe(whole(MIN_SAMPLE_RATE, MAX_SAMPLE_RATE), about("Hz", "sample rate of the audio")),
+    16_000,
+  ),
   input: v.optional(v.pipe(text, about<string>("", "name of the input tensor with the audio")), "audio"),
-  datatype: v.optional(v.picklist(["FP32", "FP16", "INT16"], "FP32, FP16, INT16"), "FP32"),
+  datatype: v.optional(
+    v.pipe(
+      v.picklist(["FP32", "FP16", "INT16"], "FP32, FP16, INT16"),
+      about("", "type of the input tensor with the audio"),
+    ),
+    "FP32",
+  ),
   rank: v.optional(v.pipe(whole(1, 3), about("", "dimensions of the audio: n, 1 x n or 1 x 1 x n")), 2),
   length_input: v.optional(v.pipe(text, about("", "input tensor with the number of samples"))),
-  inputs: v.optional(v.record(text, constant, "an object of { datatype, shape, data } by name")),
+  inputs: v.optional(v.pipe(v.record(text, constant, INPUTS), about("", "constant input tensors"))),
   options: v.optional(v.pipe(texts("input tensors by option"), about("", "input tensors by option of the client"))),
   output: v.optional(v.pipe(text, about("", "the one output tensor that is wanted"))),
   fields: v.optional(v.pipe(texts("output tensors by field"), about("", "output tensors by field of the result"))),
-  encoding: v.optional(v.picklist(["auto", "binary", "json"], "auto, binary, json"), "auto"),
+  encoding: v.optional(
+    v.pipe(
+      v.picklist(["auto", "binary", "json"], "auto, binary, json"),
+      about("", "tensors over HTTP; auto: what each engine can read"),
+    ),
+    "auto",
+  ),
   state: v.optional(
-    v.strictObject(
-      {
-        tensors: v.optional(texts("output tensors by input tensor")),
-        sequence: v.optional(v.boolean("true or false")),
-      },
-      STATE,
+    v.pipe(
+      v.strictObject(
+        {
+          tensors: v.optional(texts("output tensors by input tensor")),
+          sequence: v.optional(v.boolean("true or false")),
+        },
+        STATE,
+      ),
+      about("", "state of a stream: tensors that are sent back, or the sequence of the engine"),
     ),
   ),
-  concurrency: v.optional(v.pipe(whole(1, MAX_CALLS), about("calls", "under way for each URL")), 16),
+  concurrency: v.optional(v.pipe(whole(1, MAX_CALLS), about("calls", "most calls under way for each URL")), 16),
   timeout_ms: v.optional(ms(1, HOUR_MS, "longest time for a call, retries included"), 10_000),
   connect_timeout_ms: v.optional(ms(1, HOUR_MS, "longest time for a connection"), 1_000),
   retries: v.optional(v.pipe(whole(0, 10), about("", "most retries of a final call")), 1),
   retry_budget: v.optional(v.pipe(numberWithin(0, 1), about("", "retries for each call, on average")), 0.1),
-  breaker_failures: v.optional(v.pipe(whole(1, 1_000), about("", "in a row take an engine out of service")), 5),
-  breaker_open_ms: v.optional(ms(1, 30_000, "out of service at first; doubles up to 30 s"), 1_000),
-  health_ms: v.optional(ms(0, HOUR_MS, "between checks of each engine; 0: none"), 5_000),
-  resolve_s: v.optional(v.pipe(numberWithin(1, 3_600), about("s", "between look-ups of dns+ URLs")), 30),
-  headers: v.optional(v.pipe(v.record(v.string(), v.string(), HEADERS), v.check(areHeaders, HEADERS))),
+  breaker_failures: v.optional(
+    v.pipe(whole(1, 1_000), about("", "failures in a row that take an engine out of service")),
+    5,
+  ),
+  breaker_open_ms: v.optional(ms(1, 30_000, "time out of service at first; doubles up to 30 s"), 1_000),
+  health_ms: v.optional(ms(0, HOUR_MS, "time between checks of each engine; 0: none"), 5_000),
+  resolve_s: v.optional(v.pipe(numberWithin(1, 3_600), about("s", "time between look-ups of dns+ URLs")), 30),
+  headers: v.optional(
+    v.pipe(
+      v.record(v.string(), v.string(), HEADERS),
+      v.check(areHeaders, HEADERS),
+      about("", "headers of each request"),
+    ),
+  ),
   token_file: v.optional(v.pipe(text, about("", "file with a bearer token for the engines"))),
   tls_ca: v.optional(v.pipe(text, about("", "file with authorities for certificates of engines, PEM"))),
   tls_cert: v.optional(v.pipe(text, about("", "file with a certificate to show, PEM"))),
   tls_key: v.optional(v.pipe(text, about("", "file with its private key, PEM"))),
-  proxy: v.optional(v.pipe(v.string(), v.check(isHttpUrl, "a URL such as http://proxy:3128"))),
+  proxy: v.optional(
+    v.pipe(
+      v.string(),
+      v.check(isHttpUrl, "a URL such as http://proxy:3128"),
+      about("", "proxy for oip-http; none of the environment is used"),
+    ),
+  ),
   max_answer_bytes: v.optional(v.pipe(whole(1_024, 1_073_741_824), about("bytes", "largest answer")), 16_777_216),
 });
 
