@@ -66,6 +66,7 @@ export const SECONDS: Readonly<Record<string, number>> = {
   "tests/integration/failure-modes.test.ts": 10,
   "tests/integration/send-terminal.test.ts": 10,
   "tests/worker/python/loading.test.ts": 10,
+  "tests/suites/interop/completion.test.ts": 9,
   "tests/contracts/faults.test.ts": 9,
   "tests/integration/child-processes.test.ts": 9,
   "tests/integration/outputs.test.ts": 9,

@@ -13,7 +13,7 @@ const VARIABLES = [
 /** The secret of a client. `Bun.spawn`, and models, which may read `/proc/self/environ`, would pass it on. */
 const CLIENT_SECRETS = ["STREAMER_TOKEN"] as const;
 /** Commands that need it. They start no program of a user. */
-const CLIENTS = ["send", "health", "bench"];
+const CLIENTS = ["send", "watch", "health", "bench"];
 
 /**
  * Makes the executable independent of variables that are meant for Bun, and keeps the secret of a client from commands

@@ -150,6 +150,9 @@ describe("token new, serve and send", () => {
     expect(bench.out).not.toContain(token);
     expect((await executable.run(["health", "--addr", addr])).code).toBe(1);
     expect((await executable.run(["health", "--addr", addr], { env: { STREAMER_TOKEN: token } })).code).toBe(0);
+    const watch = await executable.run(["watch", "--addr", addr], { env: { STREAMER_TOKEN: "s3cret" } });
+    expect(watch.code).toBe(3);
+    expect(watch.err).toContain("the token that was given is not valid there");
   });
 });
 
