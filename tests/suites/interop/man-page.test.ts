@@ -12,6 +12,7 @@ const man = tool("man", "man-db");
 const mandoc = tool("mandoc", "mandoc");
 const groff = tool("groff", "groff");
 
+const BACKSPACE = String.fromCodePoint(8);
 const page = (await new Program(FROM_SOURCE).run(["man"])).out;
 
 /** Runs a program with the page as its input. */
@@ -45,7 +46,7 @@ testWith(man).each(["60", "80", "200"])("man shows the page %s columns wide, as 
   const { out, err } = await show(["man", "--warnings", "-l", "-"], { MANWIDTH: width });
   expect(err).toBe("");
   // Bold characters are printed twice.
-  const shown = out.replaceAll(/.\x08/gu, "");
+  const shown = out.replaceAll(new RegExp(`.${BACKSPACE}`, "gu"), "");
   expect(shown).toMatch(/^STREAMER\(1\) +User Commands +STREAMER\(1\)$/m);
   expect(shown).toContain("       streamer send -i recording.wav --real-time --interim-results\n");
   expect(shown).toContain("           echo '. ~/.streamer-completion' >> ~/.bashrc\n");
