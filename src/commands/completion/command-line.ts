@@ -2,7 +2,7 @@ import type { ArgsDef } from "citty";
 
 import { type CommandEntry, type CommandGroup, type Commands, findCommand, flagsOf } from "../terminal/command-tree.ts";
 import { shortForm } from "../terminal/flags.ts";
-import { hintOf, isRepeatable } from "../terminal/value-hint.ts";
+import { hintOf, isRepeatable, needsNoValue } from "../terminal/value-hint.ts";
 import { behind, type Candidate, type Completion, NOTHING } from "./completion.ts";
 import { completeValue } from "./values.ts";
 
@@ -31,7 +31,12 @@ export async function completeLine(commands: Commands, words: readonly string[],
 function completeFlags(definitions: ArgsDef, words: readonly string[], current: string): Completion {
   const given = readWords(definitions, words);
   const value = (name: string, text: string) => completeValue(definitions[name] ?? {}, text, given.values);
-  if (given.open !== undefined && !/^-./.test(current)) return value(given.open, current);
+  const flags = [...flagCandidates(definitions, given.values), HELP];
+  if (given.open !== undefined && !/^-./.test(current)) {
+    const values = value(given.open, current);
+    // A flag that needs no value may be followed by another one.
+    return given.isOptional ? { ...values, candidates: [...values.candidates, ...flags] } : values;
+  }
   if (given.onlyArguments || !current.startsWith("-") || current === "-") {
     const [name] = given.places;
     if (name !== undefined && current !== "-") return value(name, current);
@@ -44,7 +49,7 @@ function completeFlags(definitions: ArgsDef, words: readonly string[], current: 
   const [, letter = "", rest = ""] = /^-([^-])(.+)$/s.exec(current) ?? [];
   const short = nameOf(definitions, letter);
   if (short !== undefined) return isValued(definitions, short) ? behind(`-${letter}`, value(short, rest)) : NOTHING;
-  return { ...NOTHING, candidates: [...flagCandidates(definitions, given.values), HELP] };
+  return { ...NOTHING, candidates: flags };
 }
 
 /** What the words of a command line give. */
@@ -53,6 +58,8 @@ interface GivenWords {
   readonly values: ReadonlyMap<string, readonly string[]>;
   /** The flag that the next word is the value of. */
   readonly open: string | undefined;
+  /** True: that flag needs no value. */
+  readonly isOptional: boolean;
   /** The arguments that are still to come. */
   readonly places: readonly string[];
   /** True behind `--`. */
@@ -82,9 +89,13 @@ function readWords(definitions: ArgsDef, words: readonly string[]): GivenWords {
       if (place !== undefined) add(place, word);
     } else if (!isValued(definitions, name)) add(name, "");
     else if (text !== undefined || rest !== "") add(name, text ?? rest);
-    else open = name;
+    else {
+      open = name;
+      if (needsNoValue(definitions[name] ?? {})) add(name, "");
+    }
   }
-  return { values, open, places, onlyArguments };
+  const isOptional = open !== undefined && needsNoValue(definitions[open] ?? {});
+  return { values, open, isOptional, places, onlyArguments };
 }
 
 /** Returns the flag with a short form. */

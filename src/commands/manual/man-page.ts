@@ -88,9 +88,8 @@ async function commandPart({ path, entry }: PlacedCommand): Promise<CommandPart>
 function flagTerm(name: string, flag: ArgsDef[string]): string {
   if (flag.type === "positional") return italic(name.toUpperCase());
   const short = shortForm(flag);
-  const value = valueText(flag);
   const names = [...(short === undefined ? [] : [bold(`-${short}`)]), bold(`--${name}`)].join(", ");
-  return value === undefined ? names : `${names}=${italic(value)}`;
+  return names + valueText(flag, italic);
 }
 
 function exitPart({ path }: PlacedCommand): string[] {

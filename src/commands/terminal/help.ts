@@ -97,8 +97,7 @@ function nameText(name: string, definition: ArgsDef[string]): string {
   if (definition.type === "positional") return `  ${name.toUpperCase()}`;
   const alias = shortForm(definition);
   const short = alias === undefined ? "    " : `-${alias}, `;
-  const value = valueText(definition);
-  return `  ${short}--${name}${value === undefined ? "" : `=<${value}>`}`;
+  return `  ${short}--${name}${valueText(definition, (value) => `<${value}>`)}`;
 }
 
 /** Formats an argument in a usage: one that may be left out stands in brackets. */

@@ -7,7 +7,8 @@ import type { ArgsDef } from "citty";
  * - `FILE` and `DIR` are paths, `MODEL` is a built-in model, `KEY=VALUE` a setting of the server, `FIELD=VALUE` a field of
  *   a start, `SETTING=VALUE` a setting of a model; other words in capitals are free text;
  * - `unix:PATH` is a path behind a word;
- * - `[,...]` at the end makes it a list, separated by commas; `...` at the very end says that the flag may be repeated.
+ * - `[,...]` at the end makes it a list, separated by commas; `...` at the very end says that the flag may be repeated;
+ * - a hint in brackets, such as `[DEVICE]`, says that the flag may have a value or none.
  */
 export interface ValueHint {
   /** Values that can be written as they are. */
@@ -23,10 +24,12 @@ const WORD = /^[a-z0-9][a-z0-9._-]*$/;
 const PREFIXED = /^([a-z]+:)PATH$/;
 /** Stands behind the hint of a flag that may be repeated. */
 const REPEATED = "...";
+/** Brackets around a whole hint. */
+const OPTIONAL = /^\[([^,\]]*)\]$/;
 const LIST = /\[,[^\]]*\]$/;
 
 export function parseValueHint(hint: string): ValueHint {
-  const single = withoutRepetition(hint);
+  const single = withoutRepetition(hint.replace(OPTIONAL, "$1"));
   const alternatives = single.replace(LIST, "").split("|");
   return {
     words: alternatives.filter((each) => WORD.test(each)),
@@ -36,10 +39,20 @@ export function parseValueHint(hint: string): ValueHint {
   };
 }
 
-/** Returns what the help shows as the value of a flag; undefined: the flag has none. */
-export function valueText(definition: ArgsDef[string]): string | undefined {
+/**
+ * Returns what follows a flag in texts: an equals sign and the value, in brackets if it may be left out; empty for a
+ * switch. @param format the value, which is shown in its own way
+ */
+export function valueText(definition: ArgsDef[string], format: (value: string) => string): string {
   const hint = hintOf(definition);
-  return hint === undefined ? undefined : withoutRepetition(hint);
+  if (hint === undefined) return "";
+  const value = format(withoutRepetition(hint.replace(OPTIONAL, "$1")));
+  return needsNoValue(definition) ? `[=${value}]` : `=${value}`;
+}
+
+/** Returns true for a flag that may have a value or none. */
+export function needsNoValue({ valueHint = "" }: ArgsDef[string]): boolean {
+  return OPTIONAL.test(valueHint);
 }
 
 /** Returns the hint of a flag or an argument; undefined: the flag takes no value. */

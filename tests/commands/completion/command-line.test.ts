@@ -22,6 +22,7 @@ const FLAGS: ArgsDef = {
   set: { type: "string", valueHint: "KEY=VALUE...", description: "A setting" },
   field: { type: "string", valueHint: "FIELD=VALUE...", description: "A field" },
   raw: { type: "boolean", description: "A switch" },
+  device: { type: "string", valueHint: "[list|DEVICE]", description: "A device" },
 };
 
 const COMMANDS: Commands = {
@@ -64,7 +65,7 @@ describe("a command line is completed by", () => {
     ["play a large ", [...ALL_FLAGS, "--help"]],
     [
       "play --raw -i x --set a=b -",
-      ["--folder", "--format", "--formats", "--admin", "--model", "--set", "--field", "--help"],
+      ["--folder", "--format", "--formats", "--admin", "--model", "--set", "--field", "--device", "--help"],
     ],
     ["play -- -", []],
   ])("flags: %p", async (line, expected) => {
@@ -73,6 +74,9 @@ describe("a command line is completed by", () => {
 
   test.each([
     ["play --format ", ["text", "json"]],
+    ["play --device=", ["--device=list"]],
+    ["play a small --device x ", ALL_FLAGS.filter((flag) => flag !== "--device").concat("--help")],
+    ["play --device x", ["list", ...ALL_FLAGS.filter((flag) => flag !== "--device"), "--help"]],
     ["play --format=", ["--format=text", "--format=json"]],
     ["play --format=te", ["--format=text", "--format=json"]],
     ["play --input ", ["(files)"]],
