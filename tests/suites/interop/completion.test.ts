@@ -94,6 +94,17 @@ describe("bash", () => {
   });
 });
 
+test("a program that is missing completes nothing, and breaks no line", async () => {
+  const { out } = await executable.run(["completion", "bash"]);
+  await Bun.write(join(folder, "script.bash"), out);
+  await using shell = await CompletingShell.start("bash", { folder, path: "/usr/bin:/bin" }, [
+    ". ./script.bash; set -u",
+  ]);
+  expect(await shell.afterTab("streamer ser")).toBe("streamer ser");
+  expect(await shell.afterTab("/no/streamer serve --set a")).toBe("/no/streamer serve --set a");
+  expect(shell.shown).not.toMatch(/unbound|No such|not found/);
+});
+
 describe("zsh", () => {
   testWith(zsh)("completes command lines, from the text that a shell reads", async () => {
     await using shell = await CompletingShell.start("zsh", place(), ["source <(streamer completion zsh)"]);
@@ -140,6 +151,13 @@ describe("fish", () => {
     expect(await complete("streamer send -i a:")).toEqual(["a:b.wav"]);
     expect(await complete("streamer serve --set server.tls_key=con")).toEqual(["server.tls_key=config.yaml"]);
     expect((await complete("streamer serve --model sim")).sort()).toEqual(["simdir/", "simulated"]);
+  });
+
+  testWith(fish)("completes nothing without a program", async () => {
+    const { out } = await executable.run(["completion", "fish"]);
+    await Bun.write(join(folder, "script.fish"), out);
+    const missing = { folder, path: "/usr/bin:/bin" };
+    expect(await completeInFish("streamer ser", missing, "source script.fish")).toEqual([]);
   });
 
   testWith(fish)("loads the script of a user", async () => {

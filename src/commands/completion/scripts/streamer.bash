@@ -5,7 +5,7 @@ _streamer() {
   type -P -- "$program" > /dev/null || program=streamer
   mapfile -t reply < <("$program" __complete bash "${COMP_LINE:0:COMP_POINT}" "$2" 2> /dev/null)
   COMPREPLY=("${reply[@]:4}")
-  case ${reply[0]} in
+  case ${reply[0]-} in
     *open*) compopt -o nospace ;;&
     *readline*) compopt -o bashdefault -o default ;;
     *files*) mapfile -t paths < <(compgen -f -- "${reply[1]}") ;;&

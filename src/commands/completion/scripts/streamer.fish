@@ -2,6 +2,7 @@
 function __streamer_complete
     set -l words (commandline -opc)
     set -l program (string replace -r '^~/' "$HOME/" -- $words[1])
+    type -q -- $program; or return
     set -l current (string unescape -- (commandline -ct); or commandline -ct)
     set -l reply ($program __complete fish $words[2..-1] "$current" 2> /dev/null)
     set -l before "$reply[2]"

@@ -5,6 +5,7 @@ _streamer() {
   local -a reply candidates
   reply=("${(@f)$("$program" __complete zsh "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2> /dev/null)}")
   local marks=$reply[1] hint=$reply[2] found=1
+  [[ -n $marks ]] || return 1
   candidates=("${(@)reply[3,-1]}")
   compset -p ${marks%% *}
   if (( $#candidates )); then
