@@ -78,7 +78,7 @@ export const SETTINGS = {
     query_tokens: choice("refuse", QUERY_TOKENS, "tokens in the query of a URL, for dialects that have such"),
     public_routes: {
       ...list(ROUTE_FORMAT, "routes that need no token", spellRoute),
-      default: ["/", "/api/v1/health", "/api/v1/ready"],
+      default: ["/", "/api/v1/health", "/api/v1/ready", "/api/v1/docs"],
     },
     secret_file: file("file of keys that all servers of a deployment share, to resume streams; none: no file"),
   },

@@ -29,7 +29,7 @@ const limitsSchema = v.object({
   max_message_bytes: count(),
   max_channels: count(),
   idle_timeout_ms: count(),
-  session_ms: v.pipe(count(), v.description("0: no limit")),
+  session_ms: count(),
 });
 
 /** The settings in effect. Requests check their ranges. */
@@ -47,14 +47,14 @@ const startedSchema = v.object({
   type: v.literal("started"),
   session_id: text(),
   stream: count(),
-  trace_id: v.pipe(text(), v.description("traceparent of the server's span")),
+  trace_id: text(),
   format: v.object(formatSchema.entries),
   model: text(),
-  sample_rate: v.pipe(rate(), v.description("the model's, Hz")),
+  sample_rate: rate(),
   vad: v.optional(effectiveVadSchema),
   interim_interval_ms: v.optional(amount()),
   limits: limitsSchema,
-  features: v.optional(v.pipe(v.array(text(), "an array of strings"), v.description("additions to version 1"))),
+  features: v.optional(v.array(text(), "an array of strings")),
 });
 export type Started = v.InferOutput<typeof startedSchema>;
 
@@ -105,8 +105,8 @@ const flushedSchema = v.object({
 
 const checkpointSchema = v.object({
   type: v.literal("checkpoint"),
-  token: v.pipe(text(), v.description("for `resume` in a start")),
-  position: v.pipe(count(), v.description("frames; those before it need not be kept")),
+  token: text(),
+  position: count(),
 });
 
 /** Account of one channel's samples, at the model's rate; `received` counts frames at `received_rate`. */
@@ -131,8 +131,8 @@ const stoppedSchema = v.object({
   type: v.literal("stopped"),
   reason: v.picklist(STOP_REASONS, STOP_REASONS.join(", ")),
   channels: v.array(ledgerSchema, "an array of ledgers"),
-  trailing_bytes: v.pipe(count(), v.description("bytes of an incomplete last frame")),
-  skipped_bytes: v.pipe(count(), v.description("bytes of a WAV header")),
+  trailing_bytes: count(),
+  skipped_bytes: count(),
 });
 export type Stopped = v.InferOutput<typeof stoppedSchema>;
 
@@ -142,7 +142,7 @@ export const errorSchema = v.object({
   message: text(),
   fatal: flag(),
   retryable: v.optional(flag()),
-  retry_after_ms: v.optional(v.pipe(count(), v.description("with retryable: time after which to try again"))),
+  retry_after_ms: v.optional(count()),
   channel: v.optional(channel()),
   start_time: v.optional(time()),
   end_time: v.optional(time()),
@@ -155,7 +155,7 @@ const warningSchema = v.object({
   code: v.pipe(text(), v.examples(Object.keys(WARNINGS))),
   message: text(),
   channel: v.optional(channel()),
-  deadline_ms: v.optional(v.pipe(count(), v.description("with draining: audio is taken for so long"))),
+  deadline_ms: v.optional(count()),
 });
 export type Warning = v.InferOutput<typeof warningSchema>;
 

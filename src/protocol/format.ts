@@ -24,9 +24,9 @@ function distinct<Value>(values: readonly Value[]): Value[] {
 export function formatSchemaFor(maxChannels: number) {
   return v.strictObject(
     {
-      channels: v.pipe(whole(1, maxChannels), v.description("interleaved; the server's maximum is in `started`")),
-      sample_rate: v.pipe(whole(MIN_SAMPLE_RATE, MAX_SAMPLE_RATE), v.description("Hz")),
-      bit_depth: v.pipe(v.picklist(DEPTHS, `one of ${DEPTHS.join(", ")}`), v.description("bits of a sample")),
+      channels: whole(1, maxChannels),
+      sample_rate: whole(MIN_SAMPLE_RATE, MAX_SAMPLE_RATE),
+      bit_depth: v.picklist(DEPTHS, `one of ${DEPTHS.join(", ")}`),
       is_float: flag(),
       encoding: v.optional(v.picklist(ENCODINGS, `one of ${ENCODINGS.map((name) => `"${name}"`).join(", ")}`), "pcm"),
     },

@@ -7,8 +7,8 @@ import { codeOf } from "../lib/thrown.ts";
 import type { Logger } from "../telemetry/log/log.ts";
 import { limitPort } from "./connections/port-limit.ts";
 import type { Edge } from "./edge/edge.ts";
-import { type GuardedEnv, guardRequests } from "./edge/guard.ts";
-import { addPages, PAGES, type PagesHost, type PathGuard } from "./pages.ts";
+import { type GuardedEnv, guardRequests, type PathGuard } from "./edge/guard.ts";
+import { addPages, PAGES, type PagesHost } from "./pages.ts";
 import { addReload, RELOAD, type ReloadHost } from "./reload-page.ts";
 import { withCompleteUrl } from "./request-url.ts";
 
@@ -48,17 +48,8 @@ export class AdminServer implements AsyncDisposable {
   }
 
   private constructor({ address, host, edge, guard, log }: AdminServerOptions) {
-    const app = new Hono<GuardedEnv>();
     // No web page can reach a Unix socket.
-    if (!("path" in address)) app.use(guardRequests(edge));
-    addPages(app, host, guard);
-    addReload(app, host, guard);
-    const pages = [...PAGES.map((path) => `  GET ${path}\n`), `  POST ${RELOAD}\n`].join("");
-    app.get("/", guard("/"), (c) => c.text(`Streamer ${host.version}, for operators:\n${pages}`));
-    app.notFound((c) => c.text(`There is nothing here. Pages:\n${pages}`, 404));
-    app.onError((error) => {
-      throw error;
-    });
+    const app = createAdminApp(host, guard, "path" in address ? undefined : edge);
     const options = {
       development: false,
       fetch: (request: Request, bun: Bun.Server<undefined>) => {
@@ -87,6 +78,21 @@ export class AdminServer implements AsyncDisposable {
     this.#limit?.[Symbol.dispose]();
     await this.#bun.stop(true);
   }
+}
+
+/** Returns the routes for operators. @param edge refuses requests by their name and their origin; undefined: none */
+export function createAdminApp(host: AdminHost, guard: PathGuard, edge: Edge | undefined): Hono<GuardedEnv> {
+  const app = new Hono<GuardedEnv>();
+  if (edge !== undefined) app.use(guardRequests(edge));
+  addPages(app, host, guard);
+  addReload(app, host, guard);
+  const pages = [...PAGES.map((path) => `  GET ${path}\n`), `  POST ${RELOAD}\n`].join("");
+  app.get("/", guard("/"), (c) => c.text(`Streamer ${host.version}, for operators:\n${pages}`));
+  app.notFound((c) => c.text(`There is nothing here. Pages:\n${pages}`, 404));
+  app.onError((error) => {
+    throw error;
+  });
+  return app;
 }
 
 /** Calls `listen` so that a socket which it creates is closed to users other than its owner and its group. */

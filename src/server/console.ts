@@ -6,6 +6,7 @@ import recorder from "../../native/build/console/recorder.txt" with { type: "tex
 import sample from "../../native/build/console/sample.wav" with { type: "file" };
 import script from "../../native/build/console/script.txt" with { type: "text" };
 import style from "../../native/build/console/style.txt" with { type: "text" };
+import { type Asset, ASSET_HEADERS, assetOf, sendAsset } from "./asset.ts";
 import type { GuardedEnv } from "./edge/guard.ts";
 
 /** The web console: `src/console/`, bundled by `scripts/console.ts`. */
@@ -38,23 +39,10 @@ const POLICY = [
 ].join("; ");
 
 const HEADERS: Readonly<Record<string, string>> = {
-  // Asked for again each time, and sent only when it has changed.
-  "cache-control": "no-cache",
+  ...ASSET_HEADERS,
   "content-security-policy": POLICY,
-  "cross-origin-opener-policy": "same-origin",
-  "cross-origin-resource-policy": "same-origin",
   "permissions-policy": "microphone=(self), camera=(), geolocation=()",
-  "referrer-policy": "no-referrer",
-  "x-content-type-options": "nosniff",
 };
-
-/** A file of the console as it is sent. */
-interface Asset {
-  readonly type: string;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly zipped: Uint8Array<ArrayBuffer>;
-  readonly etag: string;
-}
 
 /** Returns true if a client asks for a page as browsers do, and not as `curl` does. */
 export function wantsPage(request: Request): boolean {
@@ -76,17 +64,11 @@ export function consolePage(c: Context<GuardedEnv>): Promise<Response> {
 async function answer(c: Context<GuardedEnv>, name: string): Promise<Response> {
   const loaded = assets.get(name) ?? load(name);
   assets.set(name, loaded);
-  const { type, bytes, zipped, etag } = await loaded;
-  const headers = { ...HEADERS, "content-type": type, etag, vary: "Accept, Accept-Encoding" };
-  if (c.req.header("if-none-match") === etag) return c.body(null, 304, headers);
-  const isZipped = /\bgzip\b/.test(c.req.header("accept-encoding") ?? "");
-  if (!isZipped) return c.body(bytes, 200, headers);
-  return c.body(zipped, 200, { ...headers, "content-encoding": "gzip" });
+  return sendAsset(c, await loaded, HEADERS, "Accept, Accept-Encoding");
 }
 
 async function load(name: string): Promise<Asset> {
   const file = name === "page" ? { type: "text/html; charset=utf-8", body: page } : FILES[name as keyof typeof FILES];
   const bytes = "path" in file ? await Bun.file(file.path).bytes() : new TextEncoder().encode(file.body);
-  const etag = `"${Bun.hash(bytes).toString(36)}"`;
-  return { type: file.type, bytes, zipped: Bun.gzipSync(bytes), etag };
+  return assetOf(file.type, bytes);
 }

@@ -2,8 +2,8 @@ import type { MiddlewareHandler } from "hono";
 
 import type { Access } from "../auth/access.ts";
 import type { ProtocolError } from "../protocol/errors.ts";
-import { addressOf, type GuardedEnv } from "./edge/guard.ts";
-import { type PathGuard, refuse } from "./pages.ts";
+import { addressOf, type GuardedEnv, type PathGuard } from "./edge/guard.ts";
+import { refuse } from "./pages.ts";
 
 export interface PublicPagesOptions {
   readonly access: Access;

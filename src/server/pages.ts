@@ -1,11 +1,12 @@
-import type { Hono, MiddlewareHandler } from "hono";
+import type { Hono } from "hono";
 
 import { errorEvent } from "../protocol/error-event.ts";
 import type { ProtocolError } from "../protocol/errors.ts";
 import { PROTOCOL_VERSION } from "../protocol/version.ts";
 import type { RenderedMetrics } from "../telemetry/metrics/exposition.ts";
 import type { DescribedDialect, withAddresses } from "./addresses.ts";
-import type { GuardedEnv } from "./edge/guard.ts";
+import { addApiPages, API_PAGES, DOCS } from "./api-pages.ts";
+import type { GuardedEnv, PathGuard } from "./edge/guard.ts";
 import { refusalOf } from "./upgrade.ts";
 
 /** The part of `info` that describes this server. */
@@ -24,27 +25,21 @@ export interface PagesHost {
   metrics(accept: string | null): Promise<RenderedMetrics>;
   /** Models, formats, limits and load, for `info`. */
   describe(): Description | Promise<Description>;
-  /** The machine-readable contract. */
-  contract(): object;
 }
-
-/** Returns the handler that lets requests of a path pass, or answers them. */
-export type PathGuard = (path: string) => MiddlewareHandler<GuardedEnv>;
 
 const HEALTH = "/api/v1/health";
 const READY = "/api/v1/ready";
 const INFO = "/api/v1/info";
 const METRICS = "/metrics";
-const CONTRACT = "/api/v1/asyncapi.json";
 
-/** Pages that tell whether the server works, and nothing about what it does. */
-export const PROBES: readonly string[] = [HEALTH, READY];
+/** Pages that tell that a server is there, and whether it works, and nothing about what it does. */
+export const DISCREET_PAGES: readonly string[] = [HEALTH, READY, DOCS];
 
 /** The paths that `addPages` adds. */
-export const PAGES = [HEALTH, READY, INFO, METRICS, CONTRACT] as const;
+export const PAGES = [HEALTH, READY, INFO, METRICS, ...API_PAGES] as const;
 
 /**
- * Adds liveness, readiness, information, metrics and the contract.
+ * Adds liveness, readiness, information, metrics and the descriptions of the interfaces.
  * @param locate adds the addresses of dialects; default: clients of other services have other addresses than this page
  */
 export function addPages(
@@ -61,14 +56,14 @@ export function addPages(
   app.get(INFO, guard(INFO), async (c) => {
     const description = await host.describe();
     const dialects = description.dialects && locate(description.dialects, c.env.visit);
-    return c.json({ version: host.version, protocol_version: PROTOCOL_VERSION, ...description, dialects });
+    return c.json({ version: host.version, protocol_version: PROTOCOL_VERSION, docs: DOCS, ...description, dialects });
   });
   app.get(METRICS, guard(METRICS), async (c) => {
     if (host.metricsPlace !== undefined) return c.text(`${host.metricsPlace}\n`, 404);
     const { contentType, body } = await host.metrics(c.req.header("accept") ?? null);
     return c.body(body, 200, { "content-type": contentType });
   });
-  app.get(CONTRACT, guard(CONTRACT), (c) => c.json(host.contract()));
+  addApiPages(app, host.version, guard);
 }
 
 /** The answer that refuses a request which is not one for a connection. */

@@ -1,9 +1,9 @@
 import type { Context, Hono } from "hono";
 
 import { ProtocolError } from "../protocol/errors.ts";
-import type { GuardedEnv } from "./edge/guard.ts";
+import type { GuardedEnv, PathGuard } from "./edge/guard.ts";
 import type { ReloadResult } from "./model-entry.ts";
-import { type PathGuard, refuse } from "./pages.ts";
+import { refuse } from "./pages.ts";
 
 /** Where operators have models loaded again. */
 export const RELOAD = "/api/v1/reload";

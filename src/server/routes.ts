@@ -11,7 +11,7 @@ import { addConsoleFiles, CONSOLE_PATHS, consolePage, wantsPage } from "./consol
 import type { Edge, Visit } from "./edge/edge.ts";
 import { addressOf, type GuardedEnv, guardRequests } from "./edge/guard.ts";
 import { guardPublicPages } from "./page-guard.ts";
-import { addPages, PAGES, type PagesHost, PROBES, refuse } from "./pages.ts";
+import { addPages, DISCREET_PAGES, PAGES, type PagesHost, refuse } from "./pages.ts";
 import { connect, hasToken, type UpgradeHost } from "./upgrade.ts";
 import { receiveFile, type UploadHost } from "./uploads/receive-file.ts";
 import { declaredBytes } from "./uploads/request-body.ts";
@@ -39,8 +39,17 @@ const MAX_BODY_BYTES = 1024 * 1024;
 /** Answers a request for any path. */
 export type Routes = (request: Request) => Response | Promise<Response>;
 
-/** Returns the HTTP routes, those of the dialects' connections and files included. */
+/** Returns what answers the HTTP requests, those for the dialects' connections and files included. */
 export function createRoutes(host: RoutesHost, routes: readonly Route[], files: readonly FileRoute[] = []): Routes {
+  const app = createApp(host, routes, files);
+  const takesFiles = new Set(files.flatMap(({ paths }) => paths));
+  return (request) =>
+    refuseBody(request, takesFiles.has(routePath(request))) ??
+    app.fetch(request, { visit: host.edge.read(request, host.address(request)) });
+}
+
+/** Returns the HTTP routes. */
+export function createApp(host: RoutesHost, routes: readonly Route[], files: readonly FileRoute[]): Hono<GuardedEnv> {
   const app = new Hono<GuardedEnv>({ getPath: routePath });
   // These guard themselves, so that their answers and their refusals are those of the dialect.
   for (const route of routes) {
@@ -59,7 +68,7 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[], files: 
   const { access, config } = host;
   const { public_routes: publicRoutes } = config.auth;
   // A page on the web that reaches them by DNS rebinding learns no more than that a server is here.
-  const discreet = [FRONT_PAGE, ...PROBES];
+  const discreet = [FRONT_PAGE, ...DISCREET_PAGES];
   app.use(guardRequests(host.edge, (path) => publicRoutes.includes(path) && !discreet.includes(path)));
   const guard = guardPublicPages({ access, publicRoutes, adminOnly: config.server.admin_only });
   const hasConsole = config.server.console === "on";
@@ -71,8 +80,8 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[], files: 
   if (hasConsole) addConsoleFiles(app, guard(FRONT_PAGE));
   addPages(app, host, guard, withAddresses);
   app.post(TICKETS, (c) => answerTicket(access.issue(c.req.raw, addressOf(c.env.visit))));
-  app.get(TICKETS, (c) => c.text("A ticket is the answer to a POST.\n", 405, { allow: POST }));
   app.options(TICKETS, (c) => c.body(null, 204, { allow: POST }));
+  app.all(TICKETS, (c) => c.text("A ticket is the answer to a POST.\n", 405, { allow: POST }));
   const read = [FRONT_PAGE, ...(hasConsole ? CONSOLE_PATHS : []), ...PAGES, ...routes.flatMap(({ paths }) => paths)];
   for (const [path, allow] of methodsOf(read, files)) {
     // A health check of HAProxy is OPTIONS by default.
@@ -86,10 +95,7 @@ export function createRoutes(host: RoutesHost, routes: readonly Route[], files: 
   app.onError((error) => {
     throw error;
   });
-  const takesFiles = new Set(files.flatMap(({ paths }) => paths));
-  return (request) =>
-    refuseBody(request, takesFiles.has(routePath(request))) ??
-    app.fetch(request, { visit: host.edge.read(request, host.address(request)) });
+  return app;
 }
 
 /** Returns the methods that each path has. @param read paths that are there to be read */

@@ -15,7 +15,6 @@ import type { ArenaTrimmer } from "./arena-trimmer.ts";
 import { openAudioMemory } from "./audio-memory.ts";
 import { admitByToken } from "./authentication.ts";
 import { ConnectionLimit } from "./connections/connection-limit.ts";
-import { contractOf } from "./contract.ts";
 import { Doors } from "./doors.ts";
 import { Edge } from "./edge/edge.ts";
 import { GarbageCollector } from "./gc.ts";
@@ -244,7 +243,6 @@ export class Server {
       metricsPlace: member?.metricsPlace,
       metrics: (accept) => this.#connections.descriptorsAvailable().then(() => renderMetrics(metrics.registry, accept)),
       describe: () => describeServer(this.#services, this.#sessions, this.#openedAt),
-      contract: () => contractOf(program.version),
     };
   }
 }

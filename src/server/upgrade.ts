@@ -84,14 +84,21 @@ export function connect(asked: Handshake, host: UpgradeHost): Response | Promise
   }
 }
 
+/** The status of the answer that refuses a request. */
+export function refusalStatus({ row }: Pick<ProtocolError, "row">): number {
+  // Errors of a start have no status of their own: usually it comes after the upgrade.
+  const { retryable, status = retryable ? 503 : 400 } = row;
+  return status;
+}
+
 /** The answer that refuses a request: status by the table of errors, body as the route's dialect has it. */
 export function refusalOf(
   error: ProtocolError,
   route: Pick<Route, "refuse">,
   headers: Record<string, string> = {},
 ): Response {
-  // Errors of a start have no status of their own: usually it comes after the upgrade.
-  const { retryable, retryAfterMs = RETRY_AFTER_MS, status = retryable ? 503 : 400 } = error.row;
+  const { retryable, retryAfterMs = RETRY_AFTER_MS } = error.row;
+  const status = refusalStatus(error);
   const seconds = Math.ceil((error.retry_after_ms ?? retryAfterMs) / 1000);
   return Response.json(route.refuse(error), {
     status,

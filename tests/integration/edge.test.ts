@@ -304,7 +304,7 @@ describe("an address that other machines reach", () => {
 
 test("public pages are protected from DNS rebinding, also when others need a token; those that tell nothing answer any Host", async () => {
   const [metrics, info] = ["/metrics", "/api/v1/info"];
-  const discreet = ["/", "/api/v1/health", "/api/v1/ready"];
+  const discreet = ["/", "/api/v1/health", "/api/v1/ready", "/api/v1/docs"];
   const closed = "/api/v1/asyncapi.json";
   const settings = {
     ...QUICK,

@@ -61,6 +61,8 @@ describe("the executable in an empty folder", () => {
       ["/api/v1/health", 200],
       ["/api/v1/ready", 200],
       ["/api/v1/asyncapi.json", 200],
+      ["/api/v1/openapi.json", 200],
+      ["/api/v1/docs", 200],
       ["/x", 404],
     ] as const) {
       expect([path, (await fetch(`${server.url}${path}`)).status]).toEqual([path, status]);

@@ -198,7 +198,7 @@ describe("secrets appear nowhere", () => {
 
   test("in metrics, in pages, in traces, in the log, and when the server crashes", async () => {
     const headers = { Authorization: `Bearer ${token}` };
-    for (const path of ["/metrics", "/api/v1/info", "/api/v1/asyncapi.json", "/", "/api/v1/ready"]) {
+    for (const path of ["/metrics", "/api/v1/info", "/api/v1/asyncapi.json", "/api/v1/docs", "/", "/api/v1/ready"]) {
       wrote(path, await (await fetch(`${server.url}${path}`, { headers })).text());
     }
     await waitUntil("traces", () => (written.get("traces") ?? "").includes("unauthorized"));

@@ -47,11 +47,13 @@ const ROUTES: readonly Kind[] = [
   page("/api/v1/health", true),
   page("/api/v1/ready", true),
   page("/api/v1/info"),
+  page("/api/v1/docs", true),
   page("/api/v1/asyncapi.json"),
+  page("/api/v1/openapi.json"),
   page("/metrics"),
   { request: "GET /nothing", good: 404, isPublic: true },
 ];
-const PUBLIC = ["/", "/api/v1/health", "/api/v1/ready", "/api/v1/simple"];
+const PUBLIC = ["/", "/api/v1/health", "/api/v1/ready", "/api/v1/docs", "/api/v1/simple"];
 
 const CREDENTIALS = [
   "no token",

@@ -13,7 +13,10 @@ const CHANNELS = ["simple", "other"].map((name) => ({
   description: `About ${name}.`,
 }));
 const document = asyncapi("1.2.3", CHANNELS);
-const messages = (document["components"] as { messages: Record<string, Message> }).messages;
+const { messages, schemas } = document["components"] as {
+  messages: Record<string, Message>;
+  schemas: Record<string, Json>;
+};
 
 function resolve(reference: string): unknown {
   return reference
@@ -55,7 +58,8 @@ test("every reference leads somewhere", () => {
 
 test("every request and event is a message with a schema", () => {
   for (const name of [...Object.keys(REQUESTS), ...Object.keys(EVENTS)]) {
-    expect(messages[name]?.payload).toMatchObject({ type: "object" });
+    const schema = resolve(String(messages[name]?.payload["$ref"])) as Json;
+    expect([schema["type"], typeof schema["title"]]).toEqual(["object", "string"]);
   }
 });
 
@@ -70,12 +74,45 @@ test("the examples are accepted by the schemas they illustrate", () => {
 });
 
 test("a field that may be absent may be null, a required one may not", () => {
-  const properties = messages["start"]?.payload["properties"] as Record<string, Json>;
+  const { properties, ...start } = schemas["StartRequest"] as { properties: Record<string, Json> };
   expect(properties["trace_id"]?.["anyOf"]).toContainEqual({ type: "null" });
   expect(properties["format"]).not.toHaveProperty("anyOf");
-  const format = properties["format"]?.["properties"] as Record<string, Json>;
+  const format = schemas["AudioFormat"]?.["properties"] as Record<string, Json>;
   expect(format["encoding"]?.["anyOf"]).toContainEqual({ type: "null" });
-  expect(messages["start"]?.payload).toMatchObject({ required: ["request", "format"], additionalProperties: false });
+  expect(start).toMatchObject({ required: ["request", "format"], additionalProperties: false });
+});
+
+test("objects have names, which references use, so that generated code has types for them", () => {
+  expect(schemas["StartRequest"]?.["properties"]).toMatchObject({
+    format: { $ref: "#/components/schemas/AudioFormat" },
+    vad: { anyOf: [{ $ref: "#/components/schemas/VadSettings" }, { type: "null" }] },
+  });
+  const anonymous = Object.entries(schemas).flatMap(([name, schema]) =>
+    Object.entries(schema["properties"] as Record<string, Json>)
+      .filter(([, field]) => "properties" in field)
+      .map(([field]) => `${name}.${field}`),
+  );
+  expect(anonymous).toEqual([]);
+});
+
+test("constants have a type, and no field is limited to finite numbers alone", () => {
+  expect(schemas["StartedEvent"]?.["properties"]).toMatchObject({ type: { type: "string", const: "started" } });
+  expect(JSON.stringify(document)).not.toContain("e+308");
+});
+
+test("a channel may have messages of its own", () => {
+  const { name, address, description } = CHANNELS[0]!;
+  const own = { name, address, description, receives: ["keep_alive"], sends: ["note", "error"] };
+  const further = { messages: { note: { name: "note" } }, schemas: { Note: { type: "object" } } };
+  const { channels, components } = asyncapi("1", [own], further) as Record<string, Record<string, Json>>;
+  expect(Object.keys(channels!["simple"]!["messages"] as Json)).toEqual(["keep_alive", "note", "error"]);
+  expect(components!["schemas"]).toMatchObject(further.schemas);
+});
+
+test("close codes are those of errors, and those without one", () => {
+  const rows = document["x-close-codes"] as { code: number; errors: string[] }[];
+  expect(rows.map(({ code }) => code)).toEqual([1000, 1001, 1002, 1007, 1008, 1009, 1011, 1013]);
+  expect(rows.find(({ code }) => code === 1001)?.errors).toEqual(["draining"]);
 });
 
 test("the document is plain JSON", () => {

@@ -211,11 +211,13 @@ describe("a server with tokens", () => {
 });
 
 describe("routes of a server with tokens", () => {
-  const PROTECTED = ["/api/v1/info", "/metrics", "/api/v1/asyncapi.json"];
+  const PROTECTED = ["/api/v1/info", "/metrics", "/api/v1/asyncapi.json", "/api/v1/openapi.json"];
 
   test("are public for health checks and the front page; the others need a token, that of an operator included", async () => {
     await using server = await start();
-    for (const path of ["/", "/api/v1/health", "/api/v1/ready"]) expect((await server.fetch(path)).status).toBe(200);
+    for (const path of ["/", "/api/v1/health", "/api/v1/ready", "/api/v1/docs"]) {
+      expect([path, (await server.fetch(path)).status]).toEqual([path, 200]);
+    }
     for (const path of PROTECTED) {
       for (const method of ["GET", "HEAD"]) expect((await server.fetch(path, { method })).status).toBe(401);
       for (const spelt of [`/${path}`, `${path}/`, path.replace("e", "%65")]) {

@@ -38,6 +38,8 @@ describe("the console", () => {
       "/console/icon.svg",
       "/console/style.css",
       "/console/script.js",
+      "/api/v1/docs",
+      "/api/v1/docs",
     ]);
   });
 

@@ -61,13 +61,32 @@ describe("routes", () => {
     });
   });
 
-  test("the AsyncAPI document is served, with a channel for each pattern", async () => {
+  test("the API reference is a page that may do nothing but have its own style", async () => {
+    const page = await shared.fetch("/api/v1/docs");
+    const policy = page.headers.get("content-security-policy") ?? "";
+    const html = await page.text();
+    const [, style = ""] = /<style>(.*)<\/style>/s.exec(html) ?? [];
+    const hash = new Bun.CryptoHasher("sha256").update(style).digest("base64");
+    expect(policy).toBe(
+      `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+    );
+    expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
+    expect(html).toContain("Version 0.0.0.");
+    const zipped = await fetch(`${shared.url}/api/v1/docs`, {
+      headers: { "accept-encoding": "gzip" },
+      decompress: false,
+    });
+    expect([zipped.headers.get("content-encoding"), (await zipped.bytes()).length < 60_000]).toEqual(["gzip", true]);
+    expect(await (await shared.fetch("/api/v1/info")).json()).toMatchObject({ docs: "/api/v1/docs" });
+  });
+
+  test("the AsyncAPI document is served, with a channel for each pattern and for calls", async () => {
     const document = (await (await shared.fetch("/api/v1/asyncapi.json")).json()) as Record<string, unknown>;
     expect(document["asyncapi"]).toStartWith("3.");
     expect(JSON.stringify(document)).toContain("keep_alive");
     const channels = document["channels"] as Record<string, { address: string }>;
     expect(Object.entries(channels).map(([name, { address }]) => [name, address])).toEqual(
-      Object.keys(PATTERNS).map((name) => [name, `/api/v1/${name}`]),
+      [...Object.keys(PATTERNS), "calls"].map((name) => [name, `/api/v1/${name}`]),
     );
   });
 

@@ -9,7 +9,7 @@ const ENCODINGS = { linear16: "s16", linear32: "f32", mulaw: "mulaw", alaw: "ala
   string,
   SampleFormat
 >;
-const ENCODING_NAMES = Object.keys(ENCODINGS) as (keyof typeof ENCODINGS)[];
+export const ENCODING_NAMES = Object.keys(ENCODINGS) as (keyof typeof ENCODINGS)[];
 /** The rate of telephony, which these encodings have unless the client says otherwise. */
 const TELEPHONY_RATES: Readonly<Record<string, number>> = { mulaw: 8_000, alaw: 8_000 };
 /** Range of `utterance_end_ms`. */
@@ -32,6 +32,9 @@ function querySchemaFor(maxChannels: number) {
     language: v.optional(v.string()),
   });
 }
+
+/** The parameters as they stand in a query. */
+export type ListenFields = v.InferInput<ReturnType<typeof querySchemaFor>>;
 
 /** Schemas by the server's maximum of channels. Building one costs more than using it, and a server needs only one. */
 const schemas = new Map<number, ReturnType<typeof querySchemaFor>>();

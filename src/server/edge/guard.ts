@@ -10,6 +10,9 @@ export interface GuardedEnv {
   readonly Bindings: { readonly visit: Visit | ProtocolError };
 }
 
+/** Returns the handler that lets requests of a path pass, or answers them. */
+export type PathGuard = (path: string) => MiddlewareHandler<GuardedEnv>;
+
 /** Returns the network address of a client; empty when it is not known. */
 export function addressOf(visit: Visit | ProtocolError): string {
   return visit instanceof ProtocolError ? "" : visit.address;

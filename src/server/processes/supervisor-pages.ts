@@ -4,7 +4,6 @@ import { ProtocolError } from "../../protocol/errors.ts";
 import { renderSnapshots } from "../../telemetry/metrics/exposition.ts";
 import type { LiveStats } from "../../telemetry/metrics/live-stats.ts";
 import type { AdminHost } from "../admin.ts";
-import { contractOf } from "../contract.ts";
 import { sumOfLive } from "./process-totals.ts";
 import type { ServerChild } from "./server-child.ts";
 import type { Supervisor } from "./supervisor.ts";
@@ -37,7 +36,6 @@ export function supervisorPages(options: SupervisorPagesOptions): AdminHost {
       return await renderSnapshots(await totals.merged(() => children), accept);
     },
     describe: () => describe(options),
-    contract: () => contractOf(options.version),
     reload: (model) => options.reload(model),
   };
 }

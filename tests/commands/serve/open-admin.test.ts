@@ -15,7 +15,6 @@ test("pages and names that may use the port for clients may not use a loopback s
     unready: () => undefined,
     metrics: async () => ({ contentType: "text/plain", body: "metrics\n" }),
     describe: () => ({}),
-    contract: () => ({}),
     reload: async () => (reloads++, []),
   };
   const log = openLog({ level: "error", write: () => undefined });

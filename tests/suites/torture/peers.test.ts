@@ -2,7 +2,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 
 import { sharedExecutable } from "../../support/executable.ts";
 import { Peers } from "../../support/peers/peers.ts";
-import { GARBAGE_MIB, isLong, newNetwork, noNetworks, Watched } from "../../support/peers/watched.ts";
+import { isLong, newNetwork, noNetworks, Watched } from "../../support/peers/watched.ts";
 import { prove, rounds } from "../../support/proof.ts";
 import { testWith } from "../../support/requirements.ts";
 import { waitUntil } from "../../support/wait.ts";
@@ -11,6 +11,8 @@ import { waitUntil } from "../../support/wait.ts";
 setDefaultTimeout(rounds(1, 1, 10) * 1_800_000);
 
 const MIB = 1024 * 1024;
+/** Garbage of many messages, which the collector lets grow before it begins. */
+const GARBAGE_MIB = 200;
 /** What a promise gives beyond a limit, in milliseconds. */
 const GRACE_MS = 9_000;
 
@@ -71,17 +73,14 @@ networked(
       await waitUntil("the end of all sessions", async () => {
         most = Math.max(most, server.grownMib);
         await Bun.sleep(250);
-        const metrics = await server.metrics();
-        // What the limit allows, and the reply that was over it.
-        expect(metrics.value("streamer_outbox_bytes")).toBeLessThanOrEqual(count * 2 * MIB);
-        return metrics.value("streamer_sessions_active") === 0;
+        return (await server.sessions()) === 0;
       });
       stuck.look();
       const times = stuck.times();
       expect(times).toHaveLength(count);
-      const latest = Math.max(...times.map(({ lastMs }) => lastMs));
+      const latest = Math.max(...times);
       // No sooner, either: the limit is the time that a client has.
-      expect(Math.min(...times.map(({ stillMs }) => stillMs))).toBeGreaterThanOrEqual(limit);
+      expect(Math.min(...times)).toBeGreaterThanOrEqual(limit);
       if (isLong) expect(latest).toBeLessThanOrEqual(limit + GRACE_MS);
       expect(most).toBeLessThanOrEqual(count + GARBAGE_MIB);
       const metrics = await server.metrics();

@@ -35,7 +35,8 @@ const SETTINGS = {
 };
 /** Longest time of one client, far beyond what a stream takes. */
 const CLIENT_MS = 6_000;
-const PAGES = ["/metrics", "/api/v1/info", "/api/v1/ready", "/api/v1/health", "/api/v1/asyncapi.json"];
+const API_PAGES = ["/api/v1/asyncapi.json", "/api/v1/openapi.json", "/api/v1/docs"];
+const PAGES = ["/metrics", "/api/v1/info", "/api/v1/ready", "/api/v1/health", ...API_PAGES];
 /** Where the clients stream, with their channels and what they show. The second route is public. */
 const ROUTES = [
   ["segmented", 1, "token"],

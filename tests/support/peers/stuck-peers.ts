@@ -6,8 +6,6 @@ interface Watched {
   unsent: string;
   /** Time, in milliseconds, after which that has not changed. */
   stuckAt: number;
-  /** The longest time, in milliseconds, for which it has not changed. */
-  stillMs: number;
   /** Time at which the server was seen to have ended it. */
   endedAt: number | undefined;
 }
@@ -48,27 +46,17 @@ export class StuckPeers implements Disposable {
       const [unsent = ""] = queues.split(":");
       const before = this.#connections.get(peer);
       // It may have changed as soon as it was looked at last.
-      if (before?.unsent === unsent) before.stillMs = Math.max(before.stillMs, now - before.stuckAt);
-      else {
-        const stillMs = before?.stillMs ?? 0;
-        this.#connections.set(peer, { unsent, stuckAt: this.#lookedAt, stillMs, endedAt: undefined });
-      }
+      if (before?.unsent !== unsent)
+        this.#connections.set(peer, { unsent, stuckAt: this.#lookedAt, endedAt: undefined });
     }
-    for (const [peer, watched] of this.#connections) {
-      if (seen.has(peer) || watched.endedAt !== undefined) continue;
-      watched.endedAt = now;
-      watched.stillMs = Math.max(watched.stillMs, now - watched.stuckAt);
-    }
+    for (const [peer, watched] of this.#connections) if (!seen.has(peer)) watched.endedAt ??= now;
     this.#lookedAt = now;
   }
 
-  /**
-   * In milliseconds, of each connection that has ended: the longest time without a change, and the time from the last
-   * change to the end. The kernel may still take the last words of the server, which is a change too.
-   */
-  times(): { stillMs: number; lastMs: number }[] {
-    return [...this.#connections.values()].flatMap(({ stuckAt, stillMs, endedAt }) =>
-      endedAt === undefined ? [] : { stillMs, lastMs: endedAt - stuckAt },
+  /** Milliseconds from the time at which a peer was stuck to the end of its connection, of each that has ended. */
+  times(): number[] {
+    return [...this.#connections.values()].flatMap(({ stuckAt, endedAt }) =>
+      endedAt === undefined ? [] : endedAt - stuckAt,
     );
   }
 }

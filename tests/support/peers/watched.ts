@@ -16,11 +16,6 @@ import { StuckPeers } from "./stuck-peers.ts";
 
 /** Memory that may stay when everything is over: what the allocator keeps, and code that has been compiled. */
 const KEPT_MIB = 40;
-/**
- * Garbage of many messages in MiB, at most: what the collector lets grow before it begins depends on how busy the
- * machine is. Up to 251 were seen where 130 to 165 are usual. What is kept on purpose is judged by its gauges.
- */
-export const GARBAGE_MIB = 400;
 const INSTANT = { "model.delay": 0, "model.constant_factor": 0, "model.jitter": 0, "model.warmup_penalty": 1 };
 const MANY = { "limits.max_sessions": 12_000, "limits.max_sessions_per_address": 0, "limits.caller_share": 1 };
 

@@ -3,20 +3,25 @@ import type { Item } from "./program.ts";
 export type Json = Readonly<Record<string, unknown>>;
 
 /** Keys of a JSON schema that are texts for people. */
-const PROSE = new Set(["description", "title"]);
+const PROSE = new Set(["description", "title", "x-unit", "x-default"]);
 
-/** Messages with their fields, errors and warnings, from the AsyncAPI document. */
+/** Messages with their fields, errors, warnings and close codes, from the AsyncAPI document. */
 export function protocolItems(document: Json): Item[] {
-  const { messages } = document["components"] as { messages: Record<string, { payload: Json }> };
+  const { messages, schemas } = document["components"] as {
+    messages: Record<string, { payload: Json }>;
+    schemas: Record<string, Json>;
+  };
   const errors = Object.entries(document["x-errors"] as Record<string, Json>).map(([code, row]): Item => [
     `error ${code}`,
     facts(row, new Set(["meaning"])),
   ]);
   const operations = Object.entries(document["operations"] as Record<string, { action: string; messages: Json[] }>);
   return [
-    ...Object.entries(messages).flatMap(([name, { payload }]) => schemaItems(name, payload)),
-    ...schemaItems("HTTP error", document["x-http-error"] as Json),
+    ...Object.entries(messages).flatMap(([name, { payload }]) => schemaItems(name, payload, schemas)),
+    ...schemaItems("HTTP error", document["x-http-error"] as Json, schemas),
     ...errors,
+    ["warnings", Object.keys(document["x-warnings"] as Json).join(", ")],
+    ["close codes", (document["x-close-codes"] as { code: number }[]).map(({ code }) => code).join(", ")],
     ...operations.map(([name, { action, messages }]): Item => [
       `operation ${name}`,
       `${action} ${messages.map(({ $ref }) => String($ref).replace(/.*\//, "")).join(", ")}`,
@@ -25,18 +30,20 @@ export function protocolItems(document: Json): Item[] {
 }
 
 /** One item for each field of a JSON schema, at any depth. */
-function schemaItems(name: string, schema: Json, note = ""): Item[] {
-  const alternatives = schema["anyOf"] as Json[] | undefined;
+function schemaItems(name: string, schema: Json, schemas: Readonly<Record<string, Json>>, note = ""): Item[] {
+  const { $ref, anyOf, ...others } = schema;
+  if (typeof $ref === "string") return schemaItems(name, schemas[$ref.replace(/.*\//, "")] ?? {}, schemas, note);
+  const alternatives = anyOf as Json[] | undefined;
   if (alternatives?.length === 2 && alternatives[1]?.["type"] === "null") {
-    return schemaItems(name, alternatives[0]!, `${note}or null, `);
+    return schemaItems(name, { ...alternatives[0], ...others }, schemas, `${note}or null, `);
   }
   const { properties = {}, required = [], items, ...rest } = schema;
   const needed = new Set(required as string[]);
   return [
     [name, note + facts(rest, PROSE)],
-    ...(items === undefined ? [] : schemaItems(`${name}[]`, items as Json)),
+    ...(items === undefined ? [] : schemaItems(`${name}[]`, items as Json, schemas)),
     ...Object.entries(properties as Record<string, Json>).flatMap(([field, inner]) =>
-      schemaItems(`${name}.${field}`, inner, needed.has(field) ? "required, " : "optional, "),
+      schemaItems(`${name}.${field}`, inner, schemas, needed.has(field) ? "required, " : "optional, "),
     ),
   ];
 }

@@ -7,7 +7,7 @@ import { type Json, protocolItems } from "./protocol.ts";
 
 const ROUTES = [
   ...["/", "/api/v1/health", "/api/v1/ready", "/api/v1/info", "/api/v1/asyncapi.json", "/metrics"],
-  ...["/api/v1", "/nothing"],
+  ...["/api/v1/openapi.json", "/api/v1/docs", "/api/v1/tickets", "/api/v1", "/nothing"],
 ];
 const OPEN_METRICS = "application/openmetrics-text";
 

@@ -19,6 +19,9 @@ const querySchema = v.object({
   ),
 });
 
+/** The parameters as they stand in a query. */
+export type FileQueryFields = v.InferInput<typeof querySchema>;
+
 /** What a client asks for, beside what it can ask for in a stream. */
 export interface FileQuery {
   /** Each channel is recognised; otherwise they are mixed. */

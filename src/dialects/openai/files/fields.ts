@@ -7,7 +7,7 @@ import { invalidParameter } from "../../query-fields.ts";
 export const RESPONSE_FORMATS = ["json", "text", "srt", "verbose_json", "vtt"] as const;
 export type ResponseFormat = (typeof RESPONSE_FORMATS)[number];
 
-const GRANULARITIES = ["word", "segment"] as const;
+export const GRANULARITIES = ["word", "segment"] as const;
 const LANGUAGE_ALLOWED = "the code of a language, such as en";
 const TEMPERATURE_ALLOWED = "a number from 0 to 1";
 
@@ -32,6 +32,9 @@ const FIELDS = {
   timestamp_granularities: v.picklist(GRANULARITIES, GRANULARITIES.join(", ")),
   keywords: v.string(),
 } as const;
+
+/** The name of a field, without the brackets of lists. */
+export type FormField = keyof typeof FIELDS;
 
 /** What a form asks for, so far. Undefined: it does not say. */
 export class AskedFields {

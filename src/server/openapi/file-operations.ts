@@ -1,0 +1,160 @@
+import type { FileQueryFields } from "../../dialects/deepgram/files/query.ts";
+import { ENCODING_NAMES, type ListenFields } from "../../dialects/deepgram/query.ts";
+import { FILE_FIELD } from "../../dialects/openai/files/dialect.ts";
+import { type FormField, GRANULARITIES, RESPONSE_FORMATS } from "../../dialects/openai/files/fields.ts";
+import { MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../../lib/sample-format.ts";
+import type { ErrorCode } from "../../protocol/errors.ts";
+import { type Json, schemaReference } from "../../protocol/json-schema.ts";
+import { json, parameter, refusals } from "./operation.ts";
+
+/** What an upload is refused with, or ends with. */
+const REFUSALS: readonly ErrorCode[] = [
+  "invalid_request",
+  "unauthorized",
+  "host_not_allowed",
+  "origin_not_allowed",
+  "session_limit",
+  "message_too_big",
+  "unsupported_format",
+  "format_mismatch",
+  "too_many_sessions",
+  "internal",
+  "inference_failed",
+  "overloaded",
+  "not_ready",
+  "draining",
+  "model_unavailable",
+  "worker_crashed",
+  "inference_timeout",
+];
+
+const TEXT = { type: "string" };
+const FLAG = { type: "boolean", default: false };
+
+/** Fields of the form of a transcription. */
+const FORM: Readonly<Record<Exclude<FormField, "timestamp_granularities" | "keywords">, Json>> = {
+  model: { ...TEXT, description: "Name of the model.", "x-default": "the server's default" },
+  language: { ...TEXT, maxLength: 64, description: "Code of the language, for models that take it." },
+  prompt: { ...TEXT, description: "Text that came before, for models that take it." },
+  response_format: { ...TEXT, enum: [...RESPONSE_FORMATS], default: "json", description: "Form of the answer." },
+  temperature: { type: "number", minimum: 0, maximum: 1, default: 0, description: "Repeated in segments." },
+  stream: { ...FLAG, description: "With `json` or `text`: the answer is server-sent events." },
+};
+
+const FORM_LISTS: Readonly<Record<"timestamp_granularities[]" | "keywords[]", Json>> = {
+  "timestamp_granularities[]": {
+    type: "array",
+    items: { type: "string", enum: [...GRANULARITIES] },
+    default: ["segment"],
+    description: "Parts of `verbose_json`.",
+  },
+  "keywords[]": { type: "array", items: TEXT, description: "Words that are likely, for models that take them." },
+};
+
+/** Parameters of the query of a recorded file. */
+const QUERY: Readonly<Record<Exclude<keyof ListenFields, StreamOnly> | keyof FileQueryFields, [Json, string]>> = {
+  model: [TEXT, "Name of the model. Absent: the server's default."],
+  language: [TEXT, "Code of the language, for models that take it."],
+  encoding: [{ ...TEXT, enum: [...ENCODING_NAMES] }, "Encoding of raw samples. Absent: the body is a WAV file."],
+  sample_rate: [
+    { type: "integer", minimum: MIN_SAMPLE_RATE, maximum: MAX_SAMPLE_RATE },
+    "Rate of raw samples, Hz. 8000 for mulaw and alaw, if absent.",
+  ],
+  channels: [{ type: "integer", minimum: 1, maximum: MAX_CHANNELS, default: 1 }, "Channels of raw samples."],
+  endpointing: [
+    { anyOf: [{ type: "integer", minimum: 0 }, { type: "boolean" }] },
+    "Silence that ends an utterance, ms, or whether there is one.",
+  ],
+  multichannel: [FLAG, "Each channel is recognised. Otherwise they are mixed into one."],
+  utterances: [FLAG, "The answer has `results.utterances`."],
+  utt_split: [{ type: "number", minimum: 0, maximum: 60 }, "Silence between two utterances, s."],
+};
+/** Parameters of the query that mean something in a stream only. */
+type StreamOnly = "interim_results" | "vad_events" | "utterance_end_ms";
+
+const WORD_LISTS: readonly Json[] = ["keyterm", "keywords"].map((name) => ({
+  ...parameter("query", name, { type: "array", items: TEXT }, "Words that are likely, for models that take them."),
+  explode: true,
+}));
+
+const plain = (type: string): Json => ({ [type]: { schema: TEXT } });
+
+const TRANSCRIPTION = {
+  operationId: "createTranscription",
+  tags: ["Files"],
+  summary: "Recognises a file, as OpenAI's API does",
+  description:
+    "The form has a WAV file of up to `limits.file_mb` MiB. Put it last: it is then recognised while it is received. " +
+    "Other fields, and empty ones, are ignored.",
+  requestBody: {
+    required: true,
+    content: {
+      "multipart/form-data": {
+        schema: {
+          title: "TranscriptionForm",
+          type: "object",
+          required: [FILE_FIELD],
+          properties: {
+            ...FORM,
+            ...FORM_LISTS,
+            [FILE_FIELD]: {
+              type: "string",
+              contentMediaType: "application/octet-stream",
+              description: "The WAV file.",
+            },
+          },
+        },
+      },
+    },
+  },
+  responses: {
+    "200": {
+      description: "The text.",
+      content: {
+        "application/json": { schema: { anyOf: ["Transcription", "VerboseTranscription"].map(schemaReference) } },
+        ...plain("text/plain"),
+        ...plain("application/x-subrip"),
+        ...plain("text/vtt"),
+        "text/event-stream": {
+          schema: {
+            ...TEXT,
+            contentMediaType: "application/json",
+            contentSchema: schemaReference("TranscriptionEvent"),
+            description: "Server-sent events, whose `data` are of this schema. One with an `error` ends the answer.",
+          },
+        },
+      },
+    },
+    ...refusals([...REFUSALS, "unknown_model"], { schemas: ["OpenAiError"], isUpload: true }),
+    ...refusals(["invalid_request"], { schemas: ["OpenAiError", "ErrorEvent"], isUpload: true }),
+  },
+};
+
+const LISTEN = {
+  operationId: "listenToFile",
+  tags: ["Files"],
+  summary: "Recognises a file, as Deepgram's API does",
+  description:
+    "The body is a WAV file, or raw samples with `encoding` and `sample_rate`, of up to `limits.file_mb` MiB. " +
+    "`callback` is refused; other parameters, and empty ones, are ignored.",
+  security: [{}, { token: [] }, { ticket: [] }, { tokenScheme: [] }],
+  parameters: [
+    ...Object.entries(QUERY).map(([name, [schema, description]]) => parameter("query", name, schema, description)),
+    ...WORD_LISTS,
+  ],
+  requestBody: { required: true, content: { "audio/*": {}, "application/octet-stream": {} } },
+  responses: {
+    "200": {
+      ...json("DeepgramTranscription", "The text."),
+      headers: { "dg-request-id": { description: "Names the request.", schema: { type: "string", format: "uuid" } } },
+    },
+    ...refusals(REFUSALS, { schemas: ["DeepgramError"], isUpload: true }),
+    ...refusals(["invalid_request"], { schemas: ["DeepgramError", "ErrorEvent"], isUpload: true }),
+  },
+};
+
+/** What is at the paths of files, by dialect. */
+export const FILE_OPERATIONS: Readonly<Record<string, Json>> = {
+  openai: { ...TRANSCRIPTION, security: [{}, { token: [] }, { ticket: [] }] },
+  deepgram: LISTEN,
+};
