@@ -5,6 +5,8 @@ export const MAX_OUTPUT_LINE = 2000;
 /** Most lines of one stream in `OUTPUT_PERIOD_MS`; the rest is counted. */
 export const MAX_OUTPUT_LINES = 100;
 export const OUTPUT_PERIOD_MS = 1000;
+/** Time between two lines of a progress bar that are relayed. Those in between are dropped: a terminal overwrites them. */
+export const PROGRESS_PERIOD_MS = 5_000;
 /** Bytes of one stream in a second that are read as fast as they come: more than the lines that are relayed. */
 const FULL_SPEED_BYTES = 256 * 1024;
 /** Most bytes of UTF-8 that are kept of a line. A character in UTF-16 has three at most. */
@@ -27,8 +29,8 @@ export interface OutputReading {
 }
 
 /**
- * Cuts what a process prints into lines, as far as they are few and short. A progress bar, which returns to the start of
- * its line, is one, too. Resolves at the end of the stream.
+ * Cuts what a process prints into lines, as far as they are few and short. Of a progress bar, which returns to the start of
+ * its line, a line is relayed now and then, and the last one. Resolves at the end of the stream.
  */
 export async function relayOutput(
   stream: ReadableStream<Uint8Array>,
@@ -53,6 +55,9 @@ class OutputLines {
   /** Bytes of the line that are kept. */
   #kept = 0;
   #isBlank = true;
+  /** The line has ended with a carriage return. What follows tells whether it is one of a progress bar. */
+  #hasReturned = false;
+  #progressEnd = 0;
   #periodEnd = 0;
   #lines = 0;
   #leftOut = 0;
@@ -64,12 +69,16 @@ class OutputLines {
 
   push(bytes: Uint8Array): void {
     for (const byte of bytes) {
-      // The line feed of a pair ends a blank line, which does not count.
-      if (byte === LINE_FEED || byte === CARRIAGE_RETURN) {
-        if (!this.#isBlank) this.#endLine();
+      if (byte === CARRIAGE_RETURN) {
+        this.#hasReturned = true;
+        continue;
+      }
+      if (byte === LINE_FEED || this.#hasReturned) {
+        if (!this.#isBlank && (byte === LINE_FEED || this.#isProgressDue())) this.#endLine();
         this.#kept = 0;
         this.#isBlank = true;
-        continue;
+        this.#hasReturned = false;
+        if (byte === LINE_FEED) continue;
       }
       if (byte > SPACE) this.#isBlank = false;
       if (this.#kept < MAX_LINE_BYTES) this.#line[this.#kept++] = byte;
@@ -79,6 +88,14 @@ class OutputLines {
   end(): void {
     if (!this.#isBlank) this.#endLine();
     if (this.#leftOut > 0) this.#receive({ text: "", leftOut: this.#leftOut });
+  }
+
+  /** Returns whether a line of a progress bar is relayed. */
+  #isProgressDue(): boolean {
+    const now = this.#now();
+    if (now < this.#progressEnd) return false;
+    this.#progressEnd = now + PROGRESS_PERIOD_MS;
+    return true;
   }
 
   #endLine(): void {

@@ -1,6 +1,7 @@
 import { dialectPorts } from "../config/dialect-ports.ts";
 import { fileRoutesOf, routesOf } from "../dialects/dialects.ts";
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, SAMPLE_FORMAT_NAMES } from "../lib/sample-format.ts";
+import { fileName } from "../model/models.ts";
 import { serves } from "../pipeline/pattern.ts";
 import { PATTERNS } from "../pipeline/patterns.ts";
 import { featureNames } from "../protocol/features.ts";
@@ -8,16 +9,24 @@ import type { Sessions } from "../session/sessions.ts";
 import type { ServedModel, Services } from "../stream/services.ts";
 import { liveStats } from "../telemetry/metrics/live-stats.ts";
 import type { DescribedDialect } from "./addresses.ts";
+import type { LoadProgress } from "./load-watch.ts";
 import type { Description } from "./pages.ts";
+import type { Readiness } from "./readiness.ts";
 import { shownPaths } from "./routes.ts";
 
 /** The part of `info` that describes this server: models, formats and limits, and the load at the moment. */
-export function describeServer(services: Services, sessions: Sessions, openedAt: number): Description {
+export function describeServer(
+  services: Services,
+  sessions: Sessions,
+  readiness: Pick<Readiness, "loads">,
+  openedAt: number,
+): Description {
   const { config, models, arena, metrics, clock } = services;
   return {
     patterns: Object.keys(PATTERNS),
     dialects: describeDialects(config),
     models: [...models.values()].map(describeModel),
+    ...describeLoads(readiness.loads(clock())),
     formats: { encodings: SAMPLE_FORMAT_NAMES, sample_rate: { min: MIN_SAMPLE_RATE, max: MAX_SAMPLE_RATE } },
     limits: { ...config.limits, admission: config["limits.admission"] },
     features: featureNames(services.resumption !== undefined),
@@ -25,6 +34,13 @@ export function describeServer(services: Services, sessions: Sessions, openedAt:
     arena: { used_slabs: arena.used, slabs: arena.capacity },
     live: { uptime_seconds: Math.floor((clock() - openedAt) / 1000), ...liveStats(metrics) },
   };
+}
+
+/** Returns the part of `info` about models that are being loaded; nothing when there is none. */
+function describeLoads(loads: readonly LoadProgress[]): { readonly loading?: readonly LoadProgress[] } {
+  if (loads.length === 0) return {};
+  // Clients do not need the path of a model file.
+  return { loading: loads.map((load) => ({ ...load, model: fileName(load.model) ?? load.model })) };
 }
 
 /** Dialects by the paths of this server, and by ports of their own. */

@@ -1,8 +1,8 @@
 import { ProtocolError } from "../protocol/errors.ts";
 import type { Logger } from "../telemetry/log/log.ts";
-import { LoadWatch } from "./load-watch.ts";
+import { type LoadProgress, LoadWatch } from "./load-watch.ts";
 import { ModelWatch } from "./model-watch.ts";
-import type { ModelTier } from "./models.ts";
+import type { ModelLoad, ModelTier } from "./models.ts";
 
 export interface ReadinessOptions {
   readonly models: Pick<ModelTier, "loads" | "outage">;
@@ -44,7 +44,7 @@ export class Readiness {
     if (this.#phase === "ready") return undefined;
     return this.#phase === "draining"
       ? new ProtocolError("draining", "the server is shutting down")
-      : new ProtocolError("not_ready", "the models are being loaded");
+      : new ProtocolError("not_ready", `the models are being loaded${this.#progress}`);
   }
 
   /**
@@ -58,12 +58,25 @@ export class Readiness {
 
   /** To be called a few times a second. @param now milliseconds of the clock */
   check(now: number): void {
-    if (this.#phase !== "draining") this.#loads.check(now);
+    if (this.#phase !== "draining") this.#loads.check(now, this.#phase === "loading");
     if (this.#phase === "ready") this.#watch.check(now);
   }
 
   /** Describes the load of the models while it lasts, for a status line. @param now milliseconds of the clock */
   loadProgress(now: number): string {
     return this.#loads.describe(now);
+  }
+
+  /** Returns the loads of models that have not ended. @param now milliseconds of the clock */
+  loads(now: number): readonly LoadProgress[] {
+    return this.#loads.loads(now);
+  }
+
+  /** How far the load is, as the end of a sentence. It has no names: everybody may read it. */
+  get #progress(): string {
+    const { loads } = this.#models;
+    const sum = (count: (load: ModelLoad) => number): number => loads.reduce((total, load) => total + count(load), 0);
+    if (loads.length === 0) return "";
+    return `: ${sum(({ ready }) => ready)} of ${sum(({ workers }) => workers)} workers are ready`;
   }
 }

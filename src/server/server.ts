@@ -242,7 +242,7 @@ export class Server {
       refused: (code) => metrics.sessionRefused(code),
       metricsPlace: member?.metricsPlace,
       metrics: (accept) => this.#connections.descriptorsAvailable().then(() => renderMetrics(metrics.registry, accept)),
-      describe: () => describeServer(this.#services, this.#sessions, this.#openedAt),
+      describe: () => describeServer(this.#services, this.#sessions, this.#readiness, this.#openedAt),
     };
   }
 }

@@ -30,6 +30,20 @@ test("a server is healthy when it runs, and ready when its models are loaded", a
   expect(await health("--addr", server.url, "--ready")).toEqual([0, ""]);
 });
 
+test("--wait checks again until the server is well, as long as that may come", async () => {
+  await using server = await InProcessServer.start({}, { load: false });
+  const waiting = health("--addr", server.url, "--ready", "--wait", "300");
+  await Bun.sleep(100);
+  await server.load();
+  expect(await waiting).toEqual([0, ""]);
+  using other = Bun.serve({ port: 0, fetch: () => new Response("no", { status: 404 }) });
+  const [code, message] = await health("--addr", `localhost:${other.port}`, "--wait", "300");
+  expect([code, message]).toEqual([1, expect.stringContaining("HTTP 404: no")]);
+  await other.stop(true);
+  expect((await health("--addr", `localhost:${other.port}`, "--wait", "1"))[1]).toContain("nothing listens there");
+  expect(await health("--wait", "soon")).toEqual([2, '--wait: found "soon"; allowed: a whole number from 0 to 86400']);
+});
+
 test("a server that does not answer, or not with 200, is not healthy", async () => {
   using other = Bun.serve({ port: 0, fetch: () => new Response("busy", { status: 302, headers: { location: "/" } }) });
   const addr = `http://localhost:${other.port}`;

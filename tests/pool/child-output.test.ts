@@ -4,6 +4,7 @@ import {
   MAX_OUTPUT_LINE,
   MAX_OUTPUT_LINES,
   OUTPUT_PERIOD_MS,
+  PROGRESS_PERIOD_MS,
   type RelayedLine,
   relayOutput,
 } from "../../src/pool/child-output.ts";
@@ -29,10 +30,20 @@ async function relayed(parts: readonly (string | Uint8Array)[], step = 0): Promi
 
 const texts = (lines: readonly RelayedLine[]): string[] => lines.map(({ text }) => text);
 
-test("what a process prints is cut into lines, also by a progress bar, and blank ones are left out", async () => {
-  const lines = await relayed(["one\ntw", "o\r\n\n  \n10 %\r50 %\r100 %\nlast"]);
-  expect(texts(lines)).toEqual(["one", "two", "10 %", "50 %", "100 %", "last"]);
+test("what a process prints is cut into lines, and blank ones are left out", async () => {
+  const lines = await relayed(["one\ntw", "o\r", "\n\n  \n\r\r\nthree\r\r\nlast"]);
+  expect(texts(lines)).toEqual(["one", "two", "three", "last"]);
   expect(lines.every(({ leftOut }) => leftOut === 0)).toBeTrue();
+});
+
+test("of a progress bar, lines are relayed now and then, and the last one", async () => {
+  const bar = (end: string): string[] => Array.from({ length: 11 }, (_, i) => `\r${i * 10} %${i === 10 ? end : ""}`);
+  for (const end of ["\n", "\r\n", "\r", ""]) {
+    const lines = await relayed(bar(end), PROGRESS_PERIOD_MS / 4);
+    expect(texts(lines)).toEqual(["0 %", "40 %", "80 %", "100 %"]);
+    expect(lines.every(({ leftOut }) => leftOut === 0)).toBeTrue();
+  }
+  expect(texts(await relayed(["50 %\r", "90 %\rdone\n"]))).toEqual(["50 %", "done"]);
 });
 
 test("a line that is too long is cut, and the next one is whole", async () => {

@@ -29,7 +29,21 @@ test("a load that lasts is logged every 10 s, with the workers that are ready", 
   ]);
   models.loads = [];
   watch.check(40_000);
-  expect(records).toHaveLength(2);
+  expect(records.slice(2)).toMatchObject([{ level: "info", event: "loaded", model: "slow", workers: 2, seconds: 40 }]);
+  watch.check(60_000);
+  expect(records).toHaveLength(3);
+});
+
+test("at the start of a server, a load is logged at once, and that it has ended", () => {
+  const { watch, models, records } = watchHarness();
+  watch.check(0, true);
+  models.loads = [FIRST];
+  for (const now of [500, 1_000, 10_499]) watch.check(now, true);
+  expect(records).toMatchObject([{ event: "loading", model: "./slow.ts", workers_ready: 0, workers: 2, seconds: 0 }]);
+  expect(watch.loads(2_500)).toEqual([{ model: "./slow.ts", workers_ready: 0, workers: 2, seconds: 2 }]);
+  models.loads = [];
+  watch.check(10_500);
+  expect(records.slice(1)).toMatchObject([{ event: "loaded", model: "./slow.ts", workers: 2, seconds: 10 }]);
 });
 
 test("each load is timed by itself", () => {

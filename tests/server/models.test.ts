@@ -146,7 +146,12 @@ describe("options of a start that the model", () => {
   });
 });
 
-test("info answers while the models are being loaded, without models", async () => {
-  await using server = await InProcessServer.start({ "model.delay": 0.5 }, { load: false });
+test("info answers while the models are being loaded, without models, and has how far that is", async () => {
+  await using server = await InProcessServer.start({ "model.delay": 0.5, "model.workers": 2 }, { load: false });
   expect(await names(server)).toEqual([]);
+  const [info, ready] = await Promise.all(["info", "ready"].map((page) => fetch(`${server.url}/api/v1/${page}`)));
+  expect(await info?.json()).toMatchObject({
+    loading: [{ model: "simulated", workers_ready: 0, workers: 2, seconds: 0 }],
+  });
+  expect(await ready?.json()).toMatchObject({ message: "the models are being loaded: 0 of 2 workers are ready" });
 });

@@ -181,7 +181,11 @@ function urlOf(scheme: string, host: string, port: number): string {
 }
 
 function showProgress(console: ServeConsole, supervisor: Supervisor, count: number): void {
-  console.showLoading(() => `loading: ${readyOf(supervisor)} of ${count} processes ready`);
+  const beginMs = performance.now();
+  console.showLoading(() => {
+    const seconds = Math.round((performance.now() - beginMs) / 1000);
+    return `loading: ${readyOf(supervisor)} of ${count} processes ready, ${seconds} s`;
+  });
 }
 
 function showStatus(console: ServeConsole, supervisor: Supervisor, count: number): void {
