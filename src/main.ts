@@ -34,6 +34,10 @@ const COMMANDS: Commands = {
     description: "Check that a server is alive, or ready for streams",
     load: async () => (await import("./commands/health.ts")).healthCommand,
   },
+  doctor: {
+    description: "Check the machine and the configuration for a server",
+    load: async () => (await import("./commands/doctor/doctor-command.ts")).doctorCommand(PROGRAMS),
+  },
   bench: {
     description: "Put load on a server, and measure its latency and capacity",
     load: async () => (await import("./commands/bench/bench-command.ts")).benchCommand,

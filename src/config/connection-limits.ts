@@ -2,7 +2,7 @@ import { descriptorLimit } from "../lib/descriptors.ts";
 import { type AutoValue, type ComputeAuto, whole } from "./setting.ts";
 
 /** Descriptors for everything that is no connection of a client. */
-const OTHERS = 32;
+export const OTHER_DESCRIPTORS = 32;
 /** Fewest connections that may be asked for, or are derived. */
 const LEAST = 16;
 /** Fewest that are derived while there are descriptors: however few the sessions are, there are health checks and pages. */
@@ -17,7 +17,7 @@ const MOST = 2 * MOST_SESSIONS;
  */
 export function autoConnections(maxSessions: number, descriptors: number | undefined): AutoValue {
   const wanted = Math.max(LEAST_POSSIBLE, 2 * maxSessions);
-  const possible = descriptors === undefined ? wanted : Math.max(LEAST, descriptors - OTHERS);
+  const possible = descriptors === undefined ? wanted : Math.max(LEAST, descriptors - OTHER_DESCRIPTORS);
   if (possible < wanted) return { value: possible, reason: `auto: of ${descriptors} file descriptors` };
   if (wanted > 2 * maxSessions) return { value: wanted, reason: `auto: at least ${LEAST_POSSIBLE}` };
   return { value: wanted, reason: "auto: twice limits.max_sessions" };

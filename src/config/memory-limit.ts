@@ -1,6 +1,7 @@
-import { readFileSync } from "node:fs";
 import { totalmem } from "node:os";
-import { dirname, join } from "node:path";
+
+import { groupFiles, type GroupLimit, type ReadText } from "../lib/control-groups.ts";
+import { readSystemText } from "../lib/system-text.ts";
 
 /** Memory that this process may use, and what limits it. */
 export interface MemoryLimit {
@@ -8,41 +9,15 @@ export interface MemoryLimit {
   readonly from: "container" | "machine";
 }
 
-/** Returns the text of a file; undefined: it cannot be read. */
-export type ReadText = (path: string) => string | undefined;
-
-const CGROUPS = "/sys/fs/cgroup";
+const MEMORY: GroupLimit = { controller: "memory", files: ["memory.max", "memory.limit_in_bytes"] };
 
 /**
  * Returns the memory that this process may use: the least limit of its control groups (`memory.max` of version 2,
- * `memory.limit_in_bytes` of version 1), from its own up to the root, or the memory of the machine.
+ * `memory.limit_in_bytes` of version 1), from its own up to the root, or the memory of the machine. "max" and what cannot
+ * be read limit nothing.
  */
-export function memoryLimit(read: ReadText = readText, machineBytes: number = totalmem()): MemoryLimit {
-  let bytes = machineBytes;
-  for (const line of (read("/proc/self/cgroup") ?? "").split("\n")) {
-    const [, controllers = "", path = "/"] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? [];
-    if (line === "" || (controllers !== "" && !controllers.split(",").includes("memory"))) continue;
-    const files = controllers === "" ? [CGROUPS, `${CGROUPS}/unified`] : [`${CGROUPS}/memory`];
-    const name = controllers === "" ? "memory.max" : "memory.limit_in_bytes";
-    for (const root of files) bytes = Math.min(bytes, leastLimit(read, root, path, name));
-  }
+export function memoryLimit(read: ReadText = readSystemText, machineBytes: number = totalmem()): MemoryLimit {
+  const limits = groupFiles(read, MEMORY).map(({ text }) => Number.parseInt(text, 10));
+  const bytes = Math.min(machineBytes, ...limits.filter((limit) => limit > 0));
   return { bytes, from: bytes < machineBytes ? "container" : "machine" };
-}
-
-/** The least limit of a group and all those above it. "max" and what cannot be read limit nothing. */
-function leastLimit(read: ReadText, root: string, path: string, name: string): number {
-  let least = Infinity;
-  for (let group = join("/", path); ; group = dirname(group)) {
-    const limit = Number.parseInt(read(join(root, group, name)) ?? "", 10);
-    if (limit > 0) least = Math.min(least, limit);
-    if (group === "/") return least;
-  }
-}
-
-function readText(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return undefined;
-  }
 }

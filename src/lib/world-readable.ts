@@ -1,5 +1,7 @@
-import { readFileSync, realpathSync, statSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+
+import { mountOptions, readMounts } from "./mounts.ts";
 
 /** Permissions of every user: to read a file, to write to a file or a folder, and to open what is in a folder. */
 const OTHERS_READ = 0o004;
@@ -28,7 +30,7 @@ function modeForAll(path: string, permission: number, mounts: string): string | 
   try {
     const file = realpathSync(path);
     const { mode } = statSync(file);
-    if ((mode & permission) === 0 || isReadOnly(file, mounts)) return undefined;
+    if ((mode & permission) === 0 || mountOptions(file, mounts).includes("ro")) return undefined;
     for (let folder = dirname(file); ; folder = dirname(folder)) {
       if ((statSync(folder).mode & OTHERS_SEARCH) === 0) return undefined;
       if (folder === dirname(folder)) return (mode & 0o7777).toString(8).padStart(4, "0");
@@ -42,30 +44,4 @@ function modeForAll(path: string, permission: number, mounts: string): string | 
 /** Returns the sentence of a warning. @param mode as `worldReadableMode` returns it @param what is secret in the file */
 export function worldReadableWarning(path: string, mode: string, what = "it"): string {
   return `${path}: found mode ${mode}, so that every user can read ${what}; better: chmod o-r`;
-}
-
-function readMounts(): string {
-  try {
-    return readFileSync("/proc/self/mountinfo", "utf8");
-  } catch {
-    return "";
-  }
-}
-
-/** Returns true if a file is on a read-only mount. @param file an absolute path without symbolic links */
-function isReadOnly(file: string, mounts: string): boolean {
-  let longest = "";
-  let options: readonly string[] = [];
-  for (const line of mounts.split("\n")) {
-    const [, , , , point = "", own = ""] = line.split(" ");
-    const folder = point.replaceAll(/\\([0-7]{3})/g, (_, code: string) =>
-      String.fromCharCode(Number.parseInt(code, 8)),
-    );
-    const holds = folder === "/" || folder === file || file.startsWith(`${folder}/`);
-    // Of several mounts at one place the last one is seen.
-    if (folder === "" || !holds || folder.length < longest.length) continue;
-    longest = folder;
-    options = own.split(",");
-  }
-  return options.includes("ro");
 }

@@ -10,10 +10,16 @@ export class SendProcess implements AsyncDisposable {
   err = "";
   readonly #read: Promise<unknown>;
 
-  constructor(executable: Executable, args: readonly string[], stdin: "ignore" | "pipe" = "ignore") {
+  /** @param env its environment */
+  constructor(
+    executable: Executable,
+    args: readonly string[],
+    stdin: "ignore" | "pipe" = "ignore",
+    env: Readonly<Record<string, string>> = {},
+  ) {
     this.child = Bun.spawn([executable.path, "send", ...args], {
       cwd: executable.folder,
-      env: {},
+      env,
       stdin,
       stdout: "pipe",
       stderr: "pipe",

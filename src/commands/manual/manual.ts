@@ -65,8 +65,8 @@ const MANUALS: Readonly<Record<string, Manual>> = {
         purpose: "Send it as a live microphone would, and print results while people speak.",
       },
       {
-        line: "arecord -t wav -f S16_LE -r 16000 | streamer send -i -",
-        purpose: "Send the microphone, with arecord of ALSA.",
+        line: "streamer send --microphone --interim-results",
+        purpose: "Send the microphone until Ctrl-C, with the recorder that the machine has.",
       },
       {
         line: "streamer send -i recording.wav --format json --set vad.min_silence_ms=300",
@@ -76,7 +76,7 @@ const MANUALS: Readonly<Record<string, Manual>> = {
     exits: [
       { code: "0", meaning: "success: the ledger adds up for everything that was sent" },
       { code: "1", meaning: "the server reported errors, or results are missing, late or cannot be written" },
-      { code: "2", meaning: "the command line or the file cannot be used" },
+      { code: "2", meaning: "the command line, the file or the microphone cannot be used" },
       {
         code: "3",
         meaning:
@@ -101,10 +101,28 @@ const MANUALS: Readonly<Record<string, Manual>> = {
     examples: [
       { line: "streamer health --addr localhost:9000", purpose: "Check that a server is alive." },
       { line: "streamer health --ready", purpose: "Check that the server on this machine accepts streams." },
+      { line: "streamer health --ready --wait 60", purpose: "Wait for that, while its models are being loaded." },
     ],
     exits: [
       { code: "0", meaning: "the server works; with --ready, it accepts streams" },
-      { code: "1", meaning: "it does not, or does not answer within 5 s" },
+      { code: "1", meaning: "it does not, or does not answer within 5 s, also at the end of --wait" },
+      { code: "2", meaning: "the command line is not valid" },
+    ],
+  },
+  doctor: {
+    details: [
+      "Takes the configuration as serve does, and examines what a server would need: limits of the system and of its control group, ports, certificates, tokens, the collector of traces, and each model, which it loads and calls. Each finding is ok, a note, a warning or a failure, with what to do about it. It changes nothing, and where a server runs at the address, its models are not loaded a second time.",
+    ],
+    examples: [
+      { line: "streamer doctor --config streamer.yaml", purpose: "Examine the machine for a configuration." },
+      {
+        line: "streamer doctor --model ./my_model.py --skip programs --format json",
+        purpose: "Print the findings as JSON, without those about programs of others.",
+      },
+    ],
+    exits: [
+      { code: "0", meaning: "no failure; there may be notes and warnings" },
+      { code: "1", meaning: "at least one failure: also a configuration that is not valid" },
       { code: "2", meaning: "the command line is not valid" },
     ],
   },

@@ -5,7 +5,8 @@ import { systemClock } from "../../lib/clock.ts";
 import { openTraceExport } from "../../telemetry/tracing/trace-export.ts";
 import { EXIT, ExitError, signalExit } from "../terminal/exit-codes.ts";
 import { readStream } from "../terminal/input.ts";
-import { outputFailed, processOutput, usesColour } from "../terminal/output.ts";
+import { listMicrophones } from "../terminal/microphone-list.ts";
+import { outputFailed, processOutput, usesColour, writeOutput } from "../terminal/output.ts";
 import { SignalRepeats } from "../terminal/signal-repeats.ts";
 import { isStandardOutput } from "./open-audio-output.ts";
 import type { SendIo } from "./send-io.ts";
@@ -15,11 +16,15 @@ import { parseSendSettings, SEND_FLAGS, type SendSettings } from "./settings.ts"
 /** Signals that stop the sending. The results of the audio sent still come; a second signal ends the command. */
 const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
+/** A device of this name is the request for a list of all. */
+const LIST = "list";
+
 /** The command `send`: connects `send()` to the process's streams and signals. */
 export const sendCommand: CommandDef = {
   args: SEND_FLAGS,
   async run({ rawArgs }) {
     const settings = parseSendSettings(rawArgs);
+    if (settings.microphone?.device === LIST) return await writeOutput(await listMicrophones(process.env));
     const interrupt = new AbortController();
     /** Settled when the command must end before the stream does. */
     const ended = Promise.withResolvers<number>();

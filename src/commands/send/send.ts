@@ -7,6 +7,7 @@ import { insecureWarning, readClientTls } from "../terminal/client-tls.ts";
 import { tokenWarning } from "../terminal/client-token.ts";
 import { EXIT, UsageError } from "../terminal/exit-codes.ts";
 import { type Input, openFile, printablePath } from "../terminal/input.ts";
+import { openMicrophone } from "../terminal/microphone.ts";
 import { formatCount, formatNumber } from "../terminal/numbers.ts";
 import { openAudioSource } from "../terminal/open-audio-source.ts";
 import { Screen } from "../terminal/screen.ts";
@@ -37,10 +38,12 @@ export async function send(settings: SendSettings, io: SendIo): Promise<number> 
   const ended = new AbortController();
   const reading = AbortSignal.any([io.interrupt, drain.signal, ended.signal]);
   try {
-    const { input: path, output: to, raw } = settings;
+    const { input: path, microphone, output: to, raw } = settings;
     const tls = await readClientTls(settings.tls);
     const show = <Value>(what: string, work: Promise<Value>) => screen.during(`waiting for ${what}`, work);
-    await using input = await show(`a writer of ${printablePath(path)}`, openInput(path, io, reading));
+    await using input = await (microphone === undefined
+      ? show(`a writer of ${printablePath(path)}`, openInput(path, io, reading))
+      : show("sound of the microphone", openMicrophone(microphone, { env: process.env, signal: reading })));
     await using source = await show(`audio from ${input.name}`, openAudioSource(input, { raw, interrupt: reading }));
     const fields = startFields(settings.fields, source.format, source.name);
     await using output = await show(
@@ -48,7 +51,10 @@ export async function send(settings: SendSettings, io: SendIo): Promise<number> 
       openOutput(settings, source.format.channels, io),
     );
     const isLive = settings.realTime || input.size === undefined;
-    return await stream({ settings, tls, io, screen, source, isLive, output, drain, ended }, fields);
+    const code = await stream({ settings, tls, io, screen, source, isLive, output, drain, ended }, fields);
+    const lost = input.takeWarning?.();
+    if (lost !== undefined) await screen.notice(`warning: ${lost}`, 2);
+    return code;
   } catch (error) {
     // An interrupted header is one that ends too early.
     const isInterrupted = io.interrupt.aborted && (error === io.interrupt.reason || error instanceof UsageError);
@@ -109,7 +115,8 @@ async function stream(run: Run, fields: StartFields): Promise<number> {
     for (const remark of source.takeRemarks()) await screen.notice(`warning: ${remark}`, 2);
   }
   if (report.hasStopped) {
-    const pace = settings.realTime ? "in real time" : "as fast as possible";
+    const isPaced = settings.realTime || settings.microphone !== undefined;
+    const pace = isPaced ? "in real time" : "as fast as possible";
     const lines = ["", ...inputLines(source), ...report.lines(io.clock.now(), pace), ...outputLines(output)];
     lines.push(reportLine("result", report.summary(problems)));
     for (const line of lines) {

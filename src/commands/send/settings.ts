@@ -1,5 +1,8 @@
+import { existsSync } from "node:fs";
+
 import type { ArgsDef } from "citty";
 
+import { describeValue } from "../../lib/excerpt.ts";
 import {
   isSampleFormat,
   MAX_CHANNELS,
@@ -13,6 +16,7 @@ import { parseTlsFlags, TLS_FLAGS, type TlsFiles } from "../terminal/client-tls.
 import { takeToken, TOKEN_FLAGS } from "../terminal/client-token.ts";
 import { UsageError } from "../terminal/exit-codes.ts";
 import { type GivenFlags, invalidValue, parseFlags, parseWhole } from "../terminal/flags.ts";
+import type { Recording } from "../terminal/recorders.ts";
 import { parseStreamUrl, STREAM_URL_FLAGS } from "../terminal/stream-url.ts";
 import type { WaitLimits } from "./server-watch.ts";
 import { setField } from "./start-fields.ts";
@@ -21,6 +25,7 @@ import { setField } from "./start-fields.ts";
 const MAX_CHUNK_BYTES = 64 * 1024 * 1024;
 const DEFAULT_WAITS: WaitLimits = { startedMs: 10_000, eventMs: 60_000 };
 const MAX_TIMEOUT_SECONDS = 86_400;
+const STANDARD_INPUT = "-";
 
 // Required flags and defaults are not declared here: `parseSendSettings` handles them, so that every fault exits with
 // code 2.
@@ -30,6 +35,11 @@ export const SEND_FLAGS = {
     alias: "i",
     valueHint: "FILE|-",
     description: "Audio file to send: WAV, PCM with --raw, others with ffmpeg; - reads standard input",
+  },
+  microphone: {
+    type: "string",
+    valueHint: "[list|DEVICE]",
+    description: "Send a microphone, with pw-record, parec, arecord or ffmpeg; list: print the names of devices",
   },
   ...STREAM_URL_FLAGS,
   ...TOKEN_FLAGS,
@@ -63,8 +73,16 @@ export const SEND_FLAGS = {
     description: "Set a field of the start request, such as vad.min_silence_ms=300; may be repeated",
   },
   raw: { type: "boolean", description: "The input is PCM without a header" },
-  rate: { type: "string", valueHint: "HZ", description: "Sample rate of raw input (default 16000)" },
-  channels: { type: "string", valueHint: "N", description: "Channels of raw input, interleaved (default 1)" },
+  rate: {
+    type: "string",
+    valueHint: "HZ",
+    description: "Sample rate of raw input, or of the microphone (default 16000)",
+  },
+  channels: {
+    type: "string",
+    valueHint: "N",
+    description: "Channels of raw input, interleaved, or of the microphone (default 1)",
+  },
   "sample-format": {
     type: "string",
     valueHint: SAMPLE_FORMAT_NAMES.join("|"),
@@ -73,8 +91,10 @@ export const SEND_FLAGS = {
 } as const satisfies ArgsDef;
 
 export interface SendSettings {
-  /** A path, or "-" for standard input. */
+  /** A path, or "-" for standard input or a microphone. */
   readonly input: string;
+  /** Undefined: the input is no microphone. */
+  readonly microphone: Recording | undefined;
   /** The WebSocket URL of the stream. */
   readonly addr: URL;
   /** Shown to the server; undefined: there is none. */
@@ -87,7 +107,7 @@ export interface SendSettings {
   readonly format: "text" | "json";
   /** Path of the file or pipe for the audio of results, or "-" for standard output. */
   readonly output: string | undefined;
-  /** Format of raw input; undefined for a WAV file. */
+  /** Format of raw input and of a microphone; undefined for a WAV file. */
   readonly raw: AudioFormat | undefined;
   /** Fields of `start` other than `format`, not validated. */
   readonly fields: Readonly<Record<string, unknown>>;
@@ -96,9 +116,11 @@ export interface SendSettings {
 /** Parses the command line of `send`. Throws UsageError, which names the flag. */
 export function parseSendSettings(args: readonly string[]): SendSettings {
   const flags = parseFlags(args, SEND_FLAGS);
-  const input = flags.string("input");
+  const raw = parseRawFormat(flags);
+  const microphone = flags.has("microphone") ? parseMicrophone(flags, raw) : undefined;
+  const input = microphone === undefined ? flags.string("input") : STANDARD_INPUT;
   if (input === undefined || input === "")
-    throw new UsageError("missing input: use -i FILE, or -i - for standard input");
+    throw new UsageError("missing input: use -i FILE, -i - for standard input, or --microphone");
   const format = flags.string("format") ?? "text";
   if (format !== "text" && format !== "json") throw invalidValue("--format", format, "text, json");
   const chunkSize = flags.string("chunk-size");
@@ -111,6 +133,7 @@ export function parseSendSettings(args: readonly string[]): SendSettings {
   const addr = parseStreamUrl(flags);
   return {
     input,
+    microphone,
     addr,
     token: takeToken(flags, addr),
     tls: parseTlsFlags(flags, addr),
@@ -119,15 +142,32 @@ export function parseSendSettings(args: readonly string[]): SendSettings {
     waits: parseTimeout(flags.string("timeout")),
     format,
     output,
-    raw: parseRawFormat(flags),
+    raw,
     fields: { ...fields, ...(model !== undefined && { model }) },
   };
 }
 
+/** Throws UsageError for what contradicts a microphone. */
+function parseMicrophone(flags: GivenFlags, raw: AudioFormat | undefined): Recording {
+  const other = ["input", "raw", "sample-format", "real-time"].find((name) => flags.has(name));
+  if (other === "input") throw new UsageError("--microphone and --input: give only one of them");
+  if (other !== undefined) {
+    const reason = other === "real-time" ? "it is in real time" : "it gives 16-bit samples";
+    throw new UsageError(`--microphone and --${other}: leave the second one out, because ${reason}`);
+  }
+  const device = flags.string("microphone");
+  if (device === "") throw invalidValue("--microphone", device, "the name of a device, list, or no value");
+  if (device !== undefined && existsSync(device)) {
+    throw new UsageError(`--microphone: found ${describeValue(device)}, which is a file; a file is sent with -i FILE`);
+  }
+  return { rate: raw?.sample_rate ?? 16_000, channels: raw?.channels ?? 1, device };
+}
+
 function parseRawFormat(flags: GivenFlags): AudioFormat | undefined {
-  if (!flags.has("raw")) {
+  if (!flags.has("raw") && !flags.has("microphone")) {
     const unused = ["rate", "channels", "sample-format"].find((name) => flags.has(name));
-    if (unused !== undefined) throw new UsageError(`--${unused} needs --raw: a WAV header has this value`);
+    if (unused !== undefined)
+      throw new UsageError(`--${unused} needs --raw or --microphone: a WAV header has this value`);
     return undefined;
   }
   const name = flags.string("sample-format") ?? "s16";

@@ -8,7 +8,7 @@ import { guardOperatorPages } from "../../server/page-guard.ts";
 import type { Logger } from "../../telemetry/log/log.ts";
 import { EXIT, ExitError } from "../terminal/exit-codes.ts";
 
-const NOT_ENCRYPTED =
+export const NOT_ENCRYPTED =
   "operators send their tokens to this address without encryption; use it in a network that nobody else reads, or " +
   "behind a proxy with TLS";
 

@@ -18,19 +18,30 @@ const HELD_BACK = 64;
  * @param descriptors most that the process may have open
  */
 export function allowRequests(config: Config, env: NodeJS.ProcessEnv, descriptors = descriptorLimit()): void {
-  const models = [config.model, ...Object.values(config.models)];
-  const needed = models.reduce(
-    (sum, { name, settings, workers }) => sum + workers * concurrentRequests(name, settings),
-    0,
-  );
-  const found = `found ${needed} requests of remote models at once`;
-  if (descriptors !== undefined && needed > descriptors - HELD_BACK) {
-    throw new UsageError(
-      `concurrency: ${found}; allowed: ${Math.max(0, descriptors - HELD_BACK)}, by the limit of open files (ulimit -n)`,
-    );
-  }
+  const problem = findRequestProblem(config, descriptors);
+  if (problem !== undefined) throw new UsageError(problem);
+  const needed = requestsOf(config);
   const allowed = Number(env[VARIABLE] ?? DEFAULT_REQUESTS) || DEFAULT_REQUESTS;
   if (needed <= allowed) return;
   if (needed <= MAX_REQUESTS) restart({ ...env, [VARIABLE]: String(needed) });
-  throw new UsageError(`concurrency: ${found}; allowed: ${allowed}, or up to ${MAX_REQUESTS} with ${VARIABLE}`);
+  throw new UsageError(`${foundRequests(needed)}; allowed: ${allowed}, or up to ${MAX_REQUESTS} with ${VARIABLE}`);
+}
+
+/** Returns a sentence if the process cannot open as many connections as remote models need; undefined: it can. */
+export function findRequestProblem(config: Config, descriptors = descriptorLimit()): string | undefined {
+  const needed = requestsOf(config);
+  if (descriptors === undefined || needed <= descriptors - HELD_BACK) return undefined;
+  const allowed = Math.max(0, descriptors - HELD_BACK);
+  return `${foundRequests(needed)}; allowed: ${allowed}, by the limit of open files (ulimit -n)`;
+}
+
+function requestsOf({ model, models }: Config): number {
+  return [model, ...Object.values(models)].reduce(
+    (sum, { name, settings, workers }) => sum + workers * concurrentRequests(name, settings),
+    0,
+  );
+}
+
+function foundRequests(count: number): string {
+  return `concurrency: found ${count} requests of remote models at once`;
 }

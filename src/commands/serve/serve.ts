@@ -1,56 +1,16 @@
 import type { ArgsDef, CommandDef } from "citty";
 
-import { ConfigError, type EffectiveConfig, formatConfig, loadConfig, SETTINGS } from "../../config/config.ts";
-import { settingHint } from "../../config/setting.ts";
-import { describeModelSettings, validateModelSettings } from "../../model/models.ts";
+import { ConfigError, type EffectiveConfig, formatConfig } from "../../config/config.ts";
 import { UsageError } from "../terminal/exit-codes.ts";
 import { type GivenFlags, parseFlags } from "../terminal/flags.ts";
 import { writeOutput } from "../terminal/output.ts";
+import { CONFIG_FLAGS, readConfig } from "./config-flags.ts";
 import { processCount } from "./process-count.ts";
 import { allowRequests } from "./request-limit.ts";
 import { type ServeOptions, serveSingle } from "./single-server.ts";
 
 const FLAGS = {
-  port: { type: "string", valueHint: "PORT", description: "Port to listen on (default 8080); 0 selects a free port" },
-  host: { type: "string", valueHint: "ADDRESS", description: "Address to listen on (default 127.0.0.1)" },
-  config: { type: "string", valueHint: "FILE", description: "Configuration file: JSON, JSON5, YAML or TOML" },
-  model: {
-    type: "string",
-    valueHint: "MODEL|FILE",
-    description: "A built-in model, or the path of a model file (default simulated)",
-  },
-  workers: { type: "string", valueHint: "N", description: "Worker threads that run the model (default one per core)" },
-  processes: {
-    type: "string",
-    valueHint: settingHint(SETTINGS.server.processes),
-    description: "Processes that share the port (default 1); auto: one for every two processors",
-  },
-  admin: {
-    type: "string",
-    valueHint: "HOST:PORT|unix:PATH",
-    description: "Loopback address or Unix socket for metrics, readiness and info (default none)",
-  },
-  "tls-cert": {
-    type: "string",
-    valueHint: "FILE",
-    description: "Certificate of the server and its issuers, PEM: turns TLS on; is loaded again when it changes",
-  },
-  "tls-key": { type: "string", valueHint: "FILE", description: "Private key of the certificate, PEM" },
-  set: {
-    type: "string",
-    valueHint: "KEY=VALUE...",
-    description: "Set a configuration key, such as model.delay=0; may be repeated",
-  },
-  "log-level": {
-    type: "string",
-    valueHint: settingHint(SETTINGS.log.level),
-    description: "Least severe level that is logged (default info)",
-  },
-  "log-format": {
-    type: "string",
-    valueHint: settingHint(SETTINGS.log.format),
-    description: "Log format (default auto: pretty on a terminal, else json)",
-  },
+  ...CONFIG_FLAGS,
   watch: {
     type: "boolean",
     description: "Load model files again when they change, for authors: new streams get the new model",
@@ -83,25 +43,7 @@ async function printConfig({ entries, warnings }: EffectiveConfig): Promise<void
 /** Throws UsageError with all problems. */
 function loadServeConfig(flags: GivenFlags): EffectiveConfig {
   try {
-    return loadConfig({
-      file: flags.string("config"),
-      env: process.env,
-      flags: {
-        host: flags.string("host"),
-        port: flags.string("port"),
-        model: flags.string("model"),
-        workers: flags.string("workers"),
-        processes: flags.string("processes"),
-        admin: flags.string("admin"),
-        "tls-cert": flags.string("tls-cert"),
-        "tls-key": flags.string("tls-key"),
-        "log-level": flags.string("log-level"),
-        "log-format": flags.string("log-format"),
-      },
-      sets: flags.strings("set"),
-      validateModelSettings,
-      describeModelSettings,
-    });
+    return readConfig(flags);
   } catch (error) {
     if (error instanceof ConfigError) throw new UsageError(`invalid configuration:\n  ${error.problems.join("\n  ")}`);
     throw error;

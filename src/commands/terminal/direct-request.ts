@@ -16,6 +16,8 @@ const LOCALHOST = { hostname: "localhost" };
 export interface DirectRequest {
   /** Longest time for the response. */
   readonly timeoutMs: number;
+  /** Default: GET. A POST has no body. */
+  readonly method?: "GET" | "POST";
   readonly headers?: Readonly<Record<string, string>>;
   /** For `https:`. */
   readonly tls?: ClientTls | undefined;
@@ -33,12 +35,21 @@ export interface DirectResponse {
  * Requests a URL from the server itself. Unlike `fetch`, it never uses a proxy that the environment names, and does not
  * follow redirects. Rejects with an error of the name `TimeoutError` or `AbortError`, or with that of the connection.
  */
-export function requestDirectly(url: URL, { timeoutMs, headers, tls, signal }: DirectRequest): Promise<DirectResponse> {
+export function requestDirectly(
+  url: URL,
+  { timeoutMs, method = "GET", headers, tls, signal }: DirectRequest,
+): Promise<DirectResponse> {
   const isSecure = url.protocol === "https:";
   // An agent of its own: NODE_USE_ENV_PROXY lets the global one use proxies.
   const agent = isSecure ? new SecureAgent() : new PlainAgent();
   const secure = isSecure ? tlsOptions(tls) : {};
-  const options = { agent, ...secure, ...(headers && { headers }), ...(url.hostname === "localhost." && LOCALHOST) };
+  const options = {
+    agent,
+    method,
+    ...secure,
+    ...(headers && { headers }),
+    ...(url.hostname === "localhost." && LOCALHOST),
+  };
   const request = (isSecure ? secureRequest : plainRequest)(url, options);
   const end = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal === undefined ? [] : [signal])]);
   return new Promise<DirectResponse>((resolve, reject) => {

@@ -125,13 +125,9 @@ export class FfmpegDecoder implements AsyncDisposable {
    * warnings, which are left out on request.
    */
   takeMessage({ warnings }: { readonly warnings: boolean }): string | undefined {
-    const lines = this.#messages.split("\n").map(parseMessage);
+    const cause = lastCause(this.#messages, { warnings });
     this.#messages = "";
-    const shown = lines.filter(({ text, isWarning }) => text !== "" && (warnings || !isWarning));
-    const causes = shown.filter(({ text }) => !VAGUE.test(text));
-    const last =
-      causes.findLast(({ isWarning }) => !isWarning) ?? causes.at(-1) ?? shown.findLast(({ isWarning }) => !isWarning);
-    return last?.text.slice(0, MAX_SHOWN_LENGTH);
+    return cause;
   }
 
   /** Ends ffmpeg, if it still runs, and waits for its end. */
@@ -213,6 +209,16 @@ function ffmpegArguments(demuxer: string, path: string | undefined): string[] {
     ...["-map", "0:a:0", "-vn", "-sn", "-dn", "-map_metadata", "-1"],
     ...["-c:a", "pcm_f32le", "-f", "wav", "pipe:1"],
   ];
+}
+
+/** Returns the last message of a program that names a cause; undefined: there is none. Errors go before warnings. */
+export function lastCause(messages: string, { warnings }: { readonly warnings: boolean }): string | undefined {
+  const lines = messages.split("\n").map(parseMessage);
+  const shown = lines.filter(({ text, isWarning }) => text !== "" && (warnings || !isWarning));
+  const causes = shown.filter(({ text }) => !VAGUE.test(text));
+  const last =
+    causes.findLast(({ isWarning }) => !isWarning) ?? causes.at(-1) ?? shown.findLast(({ isWarning }) => !isWarning);
+  return last?.text.slice(0, MAX_SHOWN_LENGTH);
 }
 
 /** Removes what ffmpeg puts in front of a message, and characters that could control a terminal. */

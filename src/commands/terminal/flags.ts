@@ -5,7 +5,7 @@ import type { ArgsDef } from "citty";
 import { describeValue } from "../../lib/excerpt.ts";
 import { nearestName } from "../../lib/nearest-name.ts";
 import { UsageError } from "./exit-codes.ts";
-import { isRepeatable } from "./value-hint.ts";
+import { isRepeatable, needsNoValue } from "./value-hint.ts";
 
 /** The parsed command line. A positional argument is a flag with the name of its definition. */
 export interface GivenFlags {
@@ -19,8 +19,8 @@ export interface GivenFlags {
 
 /**
  * Parses the arguments of a command by its citty definition. Stricter than citty 0.2, which ignores unknown flags and
- * keeps only the last value of a repeated flag. A flag may be repeated if its `valueHint` says so (see `ValueHint`). Positional
- * arguments are taken in the order of their definitions. Throws UsageError.
+ * keeps only the last value of a repeated flag. A flag may be repeated, or needs no value, if its `valueHint` says so (see
+ * `ValueHint`). Positional arguments are taken in the order of their definitions. Throws UsageError.
  */
 export function parseFlags(args: readonly string[], flags: ArgsDef): GivenFlags {
   const isPositional = ([, { type }]: [string, ArgsDef[string]]) => type === "positional";
@@ -28,10 +28,12 @@ export function parseFlags(args: readonly string[], flags: ArgsDef): GivenFlags 
   const options = Object.fromEntries(named.map(([name, flag]) => [name, optionFor(flag)]));
   const positionals = Object.entries(flags).filter(isPositional);
   const given = new Map<string, (string | true)[]>();
+  /** A flag that needs no value, and the place of the argument that would be its value. */
+  let open: { readonly name: string; readonly next: number } | undefined;
   for (const token of parseArgs({ args: [...args], options, strict: false, tokens: true }).tokens) {
     if (token.kind === "option-terminator") continue;
     if (token.kind === "positional") {
-      const [name] = positionals.shift() ?? [];
+      const [name] = positionals.shift() ?? (open?.next === token.index ? [open.name] : []);
       if (name === undefined) throw unexpectedArgument(token.value, flags);
       given.set(name, [token.value]);
       continue;
@@ -42,7 +44,9 @@ export function parseFlags(args: readonly string[], flags: ArgsDef): GivenFlags 
     if (values.length > 0 && !isRepeatable(flags[token.name] ?? {})) {
       throw new UsageError(`${token.rawName} may be given only once`);
     }
-    given.set(token.name, [...values, valueOf(token, option.type)]);
+    const isOptional = needsNoValue(flags[token.name] ?? {});
+    given.set(token.name, [...values, isOptional ? (token.value ?? true) : valueOf(token, option.type)]);
+    if (isOptional && token.value === undefined) open = { name: token.name, next: token.index + 1 };
   }
   const strings = (name: string) => (given.get(name) ?? []).filter((value) => typeof value === "string");
   return {
@@ -71,7 +75,8 @@ export function shortForm(definition: ArgsDef[string]): string | undefined {
 
 function optionFor(definition: ArgsDef[string]): Option {
   const short = shortForm(definition);
-  return { type: definition.type === "boolean" ? "boolean" : "string", ...(short !== undefined && { short }) };
+  const isBoolean = definition.type === "boolean" || needsNoValue(definition);
+  return { type: isBoolean ? "boolean" : "string", ...(short !== undefined && { short }) };
 }
 
 function valueOf(token: OptionToken, type: Option["type"]): string | true {

@@ -20,6 +20,8 @@ export interface Input extends AsyncDisposable {
   readonly size: number | undefined;
   /** Absolute path of a file that another program can open; undefined for pipes and devices. */
   readonly path: string | undefined;
+  /** Returns a sentence about sound that was lost before it came here; undefined: none was. */
+  takeWarning?(): string | undefined;
 }
 
 /** The signal of an input that is read to its end. */

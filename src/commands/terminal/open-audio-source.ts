@@ -1,11 +1,10 @@
-import { delimiter, isAbsolute } from "node:path";
-
 import { FOREIGN_WINDOW_BYTES, recogniseForeign } from "../../audio/foreign-kinds.ts";
 import type { AudioFormat } from "../../protocol/format.ts";
 import type { AudioInput, AudioSource } from "./audio-source.ts";
 import { DecodedSource, type FileKind } from "./decoded-source.ts";
 import { UsageError } from "./exit-codes.ts";
 import { demuxerFor } from "./ffmpeg.ts";
+import { findProgram } from "./find-program.ts";
 import { readFailure } from "./input.ts";
 import { KeptStart } from "./kept-start.ts";
 import { PcmSource, readWavStart } from "./pcm-source.ts";
@@ -79,11 +78,7 @@ async function foreignKind(start: KeptStart): Promise<FileKind | undefined> {
   }
 }
 
-/**
- * Finds ffmpeg on a PATH. Only absolute folders count: another would let the current folder, such as one of downloads,
- * say what runs.
- */
-export function findFfmpeg(path = process.env["PATH"] ?? ""): string | null {
-  const folders = path.split(delimiter).filter((folder) => isAbsolute(folder));
-  return folders.length === 0 ? null : Bun.which("ffmpeg", { PATH: folders.join(delimiter) });
+/** Finds ffmpeg on a PATH, in folders that are absolute. */
+export function findFfmpeg(path?: string): string | null {
+  return findProgram("ffmpeg", path);
 }

@@ -33,7 +33,7 @@ export interface DescriptorSource {
 }
 
 /** The descriptors of this process. */
-const processDescriptors: DescriptorSource = {
+export const PROCESS_DESCRIPTORS: DescriptorSource = {
   limit: descriptorLimit,
   open: () => openDescriptors() ?? readdirSync("/proc/self/fd").length,
   probe: () => closeSync(openSync("/dev/null", "r")),
@@ -44,7 +44,7 @@ const processDescriptors: DescriptorSource = {
  * and reports nothing: clients wait, health checks included.
  */
 export class DescriptorWatch {
-  readonly #log: Logger;
+  readonly #log: Pick<Logger, "info" | "warn" | "error">;
   readonly #source: DescriptorSource;
   readonly #limitedLog: RateLimitedLog;
   /** Read now: later, reading it could need the descriptor that is missing. */
@@ -53,7 +53,11 @@ export class DescriptorWatch {
   #successes: number | undefined;
 
   /** @param now returns milliseconds, monotonic */
-  constructor(log: Logger, now: () => number, source: DescriptorSource = processDescriptors) {
+  constructor(
+    log: Pick<Logger, "info" | "warn" | "error">,
+    now: () => number,
+    source: DescriptorSource = PROCESS_DESCRIPTORS,
+  ) {
     this.#log = log;
     this.#source = source;
     this.#limitedLog = new RateLimitedLog(log, { now }, LOG_INTERVAL_MS);

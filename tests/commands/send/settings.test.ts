@@ -19,6 +19,7 @@ const flags = (...rawArgs: string[]) => parseSendSettings(["-i", "a.wav", ...raw
 test("everything but the input has a default", () => {
   expect(flags()).toEqual({
     input: "a.wav",
+    microphone: undefined,
     addr: new URL("ws://localhost:8080/api/v1/segmented"),
     token: undefined,
     tls: {},
@@ -83,4 +84,27 @@ test("an invalid value is refused with the flag, the value found and the values 
     expect(refusal(() => flags(...args))).toContain(text);
   }
   expect(refusal(() => parseSendSettings([]))).toContain("-i FILE");
+});
+
+test("a microphone takes a device, a rate and channels, and contradicts what is for files", () => {
+  const microphone = (...args: string[]) => parseSendSettings(["--microphone", ...args]);
+  expect(microphone()).toMatchObject({
+    input: "-",
+    microphone: { rate: 16_000, channels: 1, device: undefined },
+    raw: { sample_rate: 16_000, channels: 1, bit_depth: 16, is_float: false },
+  });
+  expect(microphone("hw:1,0", "--rate", "48000", "--channels", "2")).toMatchObject({
+    microphone: { rate: 48_000, channels: 2, device: "hw:1,0" },
+    raw: { sample_rate: 48_000, channels: 2 },
+  });
+  for (const [args, text] of [
+    [["-i", "a.wav"], "--microphone and --input: give only one of them"],
+    [["--raw"], "--microphone and --raw: leave the second one out"],
+    [["--sample-format", "s16"], "--microphone and --sample-format: leave the second one out"],
+    [["--real-time"], "--microphone and --real-time: leave the second one out"],
+    [["package.json"], '--microphone: found "package.json", which is a file; a file is sent with -i FILE'],
+  ] as const) {
+    expect(refusal(() => microphone(...args))).toContain(text);
+  }
+  expect(refusal(() => parseSendSettings(["--microphone="]))).toContain("the name of a device");
 });

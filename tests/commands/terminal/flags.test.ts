@@ -7,6 +7,7 @@ const ARGS = {
   input: { type: "string", alias: "i", description: "" },
   "real-time": { type: "boolean", description: "" },
   set: { type: "string", valueHint: "key=value...", description: "" },
+  microphone: { type: "string", valueHint: "[DEVICE]", description: "" },
 } as const;
 
 function refusal(...rawArgs: string[]): string {
@@ -27,6 +28,26 @@ test("flags are read in their short and long forms, and a repeated one keeps eve
   expect(flags.strings("set")).toEqual(["a=1", "b=-2"]);
   expect(parseFlags(["--input=--odd.wav"], ARGS).string("input")).toBe("--odd.wav");
   expect(parseFlags([], ARGS).has("real-time")).toBe(false);
+});
+
+test("a flag whose value is optional takes what follows it, unless that is a flag", () => {
+  const device = (...args: string[]) => {
+    const flags = parseFlags(args, ARGS);
+    return [flags.has("microphone"), flags.string("microphone")];
+  };
+  expect(device()).toEqual([false, undefined]);
+  expect(device("--microphone")).toEqual([true, undefined]);
+  expect(device("--microphone", "--real-time")).toEqual([true, undefined]);
+  expect(device("--microphone", "-i", "a.wav")).toEqual([true, undefined]);
+  for (const args of [["--microphone=hw:1"], ["--microphone", "hw:1"], ["--microphone", "hw:1", "--real-time"]]) {
+    expect(device(...args)).toEqual([true, "hw:1"]);
+  }
+  expect(device("--microphone=--odd")).toEqual([true, "--odd"]);
+  expect(device("--microphone=")).toEqual([true, ""]);
+  expect(refusal("--microphone", "one", "two")).toBe("unexpected argument 'two'");
+  expect(refusal("--microphone", "--real-time", "one")).toBe("unexpected argument 'one'");
+  expect(refusal("--microphone=one", "two")).toBe("unexpected argument 'two'");
+  expect(refusal("--microphone", "--microphone=one")).toBe("--microphone may be given only once");
 });
 
 test("an unknown flag is refused with the nearest known name", () => {

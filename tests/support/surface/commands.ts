@@ -17,10 +17,16 @@ async function helpItems(program: Program, path: readonly string[]): Promise<Ite
   const flags = lines.flatMap((line) => /^ {2,6}((?:-\w, )?--\S+)/.exec(line)?.[1] ?? []);
   const places = lines.flatMap((line) => /^ +([A-Z]+) {2,}\S/.exec(line)?.[1] ?? []);
   const items = [
-    ...flags.map((flag): Item => [`${name} ${flag.replace(/=.*/, "")}`, flag.includes("=<") ? "a value" : "no value"]),
+    ...flags.map((flag): Item => [`${name} ${flag.replace(/\[?=.*/, "")}`, valueOf(flag)]),
     ...places.map((place): Item => [`${name} ${place}`, "an argument"]),
   ];
   const inner = flags.length > 0 ? [] : lines.flatMap((line) => /^ {2}([a-z]+) {2,}\S/.exec(line)?.[1] ?? []);
   const below = await Promise.all(inner.map((each) => helpItems(program, [...path, each])));
   return [[name, `help ends with ${code}`], ...items, ...below.flat()];
+}
+
+/** Whether a flag, as the help writes it, takes a value. */
+function valueOf(flag: string): string {
+  if (flag.includes("[=<")) return "a value or none";
+  return flag.includes("=<") ? "a value" : "no value";
 }
