@@ -30,6 +30,8 @@ export function addApiPages(app: Hono<GuardedEnv>, version: string, guard: PathG
   app.get(ASYNCAPI, guard(ASYNCAPI), (c) => c.json(documents.asyncapi));
   app.get(OPENAPI, guard(OPENAPI), (c) => c.json(documents.openapi));
   app.get(DOCS, guard(DOCS), (c) => {
+    // Behind a slash, its links to the documents would lead elsewhere.
+    if (new URL(c.req.url).pathname.endsWith("/")) return c.redirect("../docs", 308);
     page ??= assetOf("text/html; charset=utf-8", new TextEncoder().encode(documents.page));
     return sendAsset(c, page, HEADERS, "Accept-Encoding");
   });

@@ -29,6 +29,8 @@ const REFUSALS: readonly ErrorCode[] = [
 ];
 
 const TEXT = { type: "string" };
+/** As code generators know it from version 3.0. */
+const BINARY = { type: "string", format: "binary" };
 const FLAG = { type: "boolean", default: false };
 
 /** Fields of the form of a transcription. */
@@ -79,6 +81,21 @@ const WORD_LISTS: readonly Json[] = ["keyterm", "keywords"].map((name) => ({
 
 const plain = (type: string): Json => ({ [type]: { schema: TEXT } });
 
+/** Schemas of bodies that clients send, by name. */
+export const FORM_SCHEMAS: Readonly<Record<string, Json>> = {
+  TranscriptionForm: {
+    title: "TranscriptionForm",
+    description: "The form with a file. Other fields, and empty ones, are ignored.",
+    type: "object",
+    required: [FILE_FIELD],
+    properties: {
+      ...FORM,
+      ...FORM_LISTS,
+      [FILE_FIELD]: { ...BINARY, description: "The WAV file." },
+    },
+  },
+};
+
 const TRANSCRIPTION = {
   operationId: "createTranscription",
   tags: ["Files"],
@@ -90,20 +107,7 @@ const TRANSCRIPTION = {
     required: true,
     content: {
       "multipart/form-data": {
-        schema: {
-          title: "TranscriptionForm",
-          type: "object",
-          required: [FILE_FIELD],
-          properties: {
-            ...FORM,
-            ...FORM_LISTS,
-            [FILE_FIELD]: {
-              type: "string",
-              contentMediaType: "application/octet-stream",
-              description: "The WAV file.",
-            },
-          },
-        },
+        schema: { $ref: "#/components/schemas/TranscriptionForm" },
       },
     },
   },
@@ -111,7 +115,7 @@ const TRANSCRIPTION = {
     "200": {
       description: "The text.",
       content: {
-        "application/json": { schema: { anyOf: ["Transcription", "VerboseTranscription"].map(schemaReference) } },
+        "application/json": { schema: { anyOf: ["VerboseTranscription", "Transcription"].map(schemaReference) } },
         ...plain("text/plain"),
         ...plain("application/x-subrip"),
         ...plain("text/vtt"),
@@ -142,7 +146,10 @@ const LISTEN = {
     ...Object.entries(QUERY).map(([name, [schema, description]]) => parameter("query", name, schema, description)),
     ...WORD_LISTS,
   ],
-  requestBody: { required: true, content: { "audio/*": {}, "application/octet-stream": {} } },
+  requestBody: {
+    required: true,
+    content: { "application/octet-stream": { schema: BINARY }, "audio/*": { schema: BINARY } },
+  },
   responses: {
     "200": {
       ...json("DeepgramTranscription", "The text."),

@@ -33,10 +33,9 @@ const modelSchema = v.strictObject({
   unavailable: v.optional(text()),
 });
 
-const formatsSchema = v.strictObject({
-  encodings: v.array(text()),
-  sample_rate: v.strictObject({ min: count(), max: count() }),
-});
+const rangeSchema = v.strictObject({ min: count(), max: count() });
+
+const formatsSchema = v.strictObject({ encodings: v.array(text()), sample_rate: rangeSchema });
 
 const arenaSchema = v.strictObject({ used_slabs: count(), slabs: count() });
 
@@ -92,6 +91,7 @@ export const INFO_SCHEMAS = {
   Dialect: dialectSchema,
   Model: modelSchema,
   AudioFormats: formatsSchema,
+  SampleRates: rangeSchema,
   ArenaSlabs: arenaSchema,
   LiveNumbers: liveSchema,
   Queue: queueSchema,

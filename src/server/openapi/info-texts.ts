@@ -45,7 +45,11 @@ export const INFO_TEXTS = {
   },
   AudioFormats: {
     description: "The audio that the server takes.",
-    fields: { encodings: "Names of the sample formats.", sample_rate: hertz("Least and greatest sample rate.") },
+    fields: { encodings: "Names of the sample formats." },
+  },
+  SampleRates: {
+    description: "The sample rates that the server takes.",
+    fields: { min: hertz("The least."), max: hertz("The greatest.") },
   },
   ArenaSlabs: {
     description: "The memory for buffered audio, in slabs.",

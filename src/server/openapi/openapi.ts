@@ -1,7 +1,7 @@
 import { FILE_ROUTES } from "../../dialects/dialects.ts";
 import type { Json } from "../../protocol/json-schema.ts";
 import { bodySchemas } from "./body-schemas.ts";
-import { FILE_OPERATIONS } from "./file-operations.ts";
+import { FILE_OPERATIONS, FORM_SCHEMAS } from "./file-operations.ts";
 import { COMMON_RESPONSES } from "./operation.ts";
 import { PAGE_OPERATIONS } from "./page-operations.ts";
 import { HANDSHAKE_PARAMETERS, socketOperations } from "./socket-operations.ts";
@@ -68,7 +68,7 @@ export function openapi(version: string): Json {
       securitySchemes: SECURITY_SCHEMES,
       parameters: HANDSHAKE_PARAMETERS,
       responses: COMMON_RESPONSES,
-      schemas: bodySchemas(),
+      schemas: { ...FORM_SCHEMAS, ...bodySchemas() },
     },
   };
 }

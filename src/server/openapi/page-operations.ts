@@ -50,7 +50,8 @@ function page({ id, tag = "Server", summary, description, isPublic = false, para
 
 /** A file of the console. */
 function asset(id: string, summary: string, type: string): Json {
-  const file = { ...text("The file.", type), headers: ETAG };
+  const schema = { type: "string", ...(type === "audio/wav" && { format: "binary" }) };
+  const file = { description: "The file.", headers: ETAG, content: { [type]: { schema } } };
   const parameters = [IF_NONE_MATCH];
   return page({ id, tag: "Console", summary, isPublic: true, parameters, responses: { "200": file, ...UNCHANGED } });
 }
@@ -113,7 +114,11 @@ export const PAGE_OPERATIONS: Readonly<Record<string, Json>> = {
     summary: "Both documents as one page",
     isPublic: true,
     parameters: [IF_NONE_MATCH],
-    responses: { "200": HTML, ...UNCHANGED },
+    responses: {
+      "200": HTML,
+      ...UNCHANGED,
+      "308": { description: "A path that ends with a slash leads to the one without." },
+    },
   }),
   "/console/script.js": asset("getConsoleScript", "Script of the console", "text/javascript"),
   "/console/recorder.js": asset("getConsoleRecorder", "Script that records for the console", "text/javascript"),

@@ -25,9 +25,9 @@ const REFUSALS: readonly ErrorCode[] = [
 
 /** Headers of a request for a WebSocket, by the names that they have among the components. */
 export const HANDSHAKE_PARAMETERS: Readonly<Record<string, Json>> = {
-  Upgrade: parameter("header", "Upgrade", { type: "string", const: "websocket" }, "RFC 6455."),
-  Connection: parameter("header", "Connection", { type: "string", const: "Upgrade" }, "RFC 6455."),
-  WebSocketVersion: parameter("header", "Sec-WebSocket-Version", { type: "string", const: "13" }, "RFC 6455."),
+  Upgrade: parameter("header", "Upgrade", { type: "string" }, "RFC 6455: `websocket`."),
+  Connection: parameter("header", "Connection", { type: "string" }, "RFC 6455: `Upgrade`."),
+  WebSocketVersion: parameter("header", "Sec-WebSocket-Version", { type: "string" }, "RFC 6455: `13`."),
   WebSocketKey: parameter("header", "Sec-WebSocket-Key", { type: "string" }, "RFC 6455: 16 random bytes in base64."),
   WebSocketProtocol: parameter(
     "header",

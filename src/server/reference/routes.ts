@@ -65,7 +65,7 @@ export function routeOf(route: RouteEntry, document: RoutesDocument, context: Sc
   return (
     `<section id="${id}"><h4><code>${method} ${escape(path)}</code> ${inline(summary)}</h4>\n` +
     `${paragraphs(description, context.anchors)}<p class="more">${accessOf(operation)}</p>\n` +
-    `${parametersOf(operation, id, context)}${bodyOf(requestBody, id, context)}` +
+    `${parametersOf(operation, id, context)}${bodyOf(requestBody, context)}` +
     `<details${isSocket ? "" : " open"}><summary>Responses</summary>\n${answers}</details></section>\n`
   );
 }
@@ -102,12 +102,12 @@ export function parameterList(parameters: readonly Json[], place: string, contex
   return fieldsOf({ properties, required }, place, context);
 }
 
-function bodyOf(body: Operation["requestBody"], id: string, context: SchemaContext): string {
+function bodyOf(body: Operation["requestBody"], context: SchemaContext): string {
   if (body === undefined) return "";
-  const types = Object.keys(body.content).map((type) => code(type));
-  const schemas = Object.values(body.content).filter(({ schema }) => schema !== undefined);
-  const fields = schemas.map(({ schema = {} }) => fieldsOf(schema, `${id}.body`, context));
-  return `<h5>Body: ${types.join(" or ")}</h5>\n${fields.join("")}`;
+  const types = Object.entries(body.content).map(([type, { schema = {} }]) => {
+    return `${code(type)}${referred(schema) === undefined ? "" : `: ${typeOf(schema, context)}`}`;
+  });
+  return `<p>Body: ${types.join(" or ")}</p>\n`;
 }
 
 function answerEntry(status: string, given: Json, document: RoutesDocument, context: SchemaContext): Entry {

@@ -162,6 +162,10 @@ describe("responses are as described:", () => {
     expect((await ask(server, "GET /metrics", { headers: { accept: "application/openmetrics-text" } })).status).toBe(
       200,
     );
+    const behindSlash = await server.fetch("/api/v1/docs/", { redirect: "manual" });
+    await api.check("GET /api/v1/docs", behindSlash);
+    expect([behindSlash.status, behindSlash.headers.get("location")]).toEqual([308, "../docs"]);
+    expect((await server.fetch("/api/v1/docs/")).url).toBe(`${server.url}/api/v1/docs`);
     const document = (await server.fetch("/api/v1/openapi.json")).json();
     expect(await document).toEqual(openapi("0.0.0"));
   });
