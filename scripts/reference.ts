@@ -4,17 +4,17 @@
 import { join } from "node:path";
 
 import project from "../package.json" with { type: "json" };
-import { ApiDocuments } from "../src/server/reference/documents.ts";
+import { apiDocuments } from "../src/server/reference/documents.ts";
 
 const root = join(import.meta.dir, "..");
 
 /** Returns the files by their paths in the repository. */
 export function referenceFiles(): Readonly<Record<string, string>> {
-  const { asyncapi, openapi, page } = new ApiDocuments(project.version);
+  const { asyncapi, openapi, page } = apiDocuments(project.version);
   return {
-    "docs/asyncapi.json": `${JSON.stringify(asyncapi, null, 2)}\n`,
-    "docs/openapi.json": `${JSON.stringify(openapi, null, 2)}\n`,
-    "docs/reference.html": page,
+    "docs/asyncapi.json": `${JSON.stringify(asyncapi(), null, 2)}\n`,
+    "docs/openapi.json": `${JSON.stringify(openapi(), null, 2)}\n`,
+    "docs/reference.html": page(),
   };
 }
 

@@ -3,29 +3,23 @@ import { openapi } from "../openapi/openapi.ts";
 import { referencePage } from "./page.ts";
 
 /** The descriptions of a server's interfaces. Each is made when it is asked for, once. */
-export class ApiDocuments {
-  readonly #version: string;
-  #asyncapi: object | undefined;
-  #openapi: object | undefined;
-  #page: string | undefined;
+export interface ApiDocuments {
+  /** Returns the AsyncAPI document of the native protocol. */
+  readonly asyncapi: () => object;
+  /** Returns the OpenAPI document of the HTTP routes. */
+  readonly openapi: () => object;
+  /** Returns both as one page in HTML. */
+  readonly page: () => string;
+}
 
-  /** @param version of the server */
-  constructor(version: string) {
-    this.#version = version;
-  }
+/** Returns the descriptions of a server's interfaces. @param version of the server */
+export function apiDocuments(version: string): ApiDocuments {
+  const messages = once(() => contractOf(version));
+  const routes = once(() => openapi(version));
+  return { asyncapi: messages, openapi: routes, page: once(() => referencePage(messages(), routes())) };
+}
 
-  /** The AsyncAPI document of the native protocol. */
-  get asyncapi(): object {
-    return (this.#asyncapi ??= contractOf(this.#version));
-  }
-
-  /** The OpenAPI document of the HTTP routes. */
-  get openapi(): object {
-    return (this.#openapi ??= openapi(this.#version));
-  }
-
-  /** Both as one page in HTML. */
-  get page(): string {
-    return (this.#page ??= referencePage(this.asyncapi, this.openapi));
-  }
+function once<Value>(make: () => Value): () => Value {
+  let made: Value | undefined;
+  return () => (made ??= make());
 }
