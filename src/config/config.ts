@@ -2,6 +2,8 @@ import { parse } from "node:path";
 
 import { hideSecret, REDACTED } from "../lib/secrets.ts";
 import { defaultWorkers, isPythonPath } from "../model/models.ts";
+import { ownSettings } from "../model/own-settings.ts";
+import { unknownSetting } from "../model/settings.ts";
 import { parseAdminAddress } from "./admin-address.ts";
 import { nearMisses } from "./near-misses.ts";
 import { portProblems } from "./port-problems.ts";
@@ -189,11 +191,17 @@ function resolveIsolation(resolution: Resolution): string[] {
 
 function modelProblems(config: Config, resolution: Resolution, validate: ValidateModelSettings | undefined): string[] {
   if (validate === undefined) return [];
-  return eachModel(config).flatMap(([prefix, model]) =>
+  const absent = resolution.absentOwn.flatMap(([prefix, name]) => {
+    const model = String(resolution.value(`${prefix}.name`));
+    const known = Object.keys(ownSettings(model) ?? { [name]: undefined });
+    return known.includes(name) ? [] : [`${prefix}: ${unknownSetting(name, known)}`];
+  });
+  const found = eachModel(config).flatMap(([prefix, model]) =>
     validate(model.name, model.settings).map(
       (problem) => `${prefix}: ${problem}${sourceOfProblem(problem, prefix, resolution)}`,
     ),
   );
+  return [...absent, ...found];
 }
 
 /** Returns the source, in parentheses, of the setting that `problem` names; an empty string if it names none. */

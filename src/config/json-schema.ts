@@ -19,7 +19,7 @@ export function configSchema(version: string): Schema {
     description: "The file that streamer serve --config reads, in JSON, JSON5, YAML or TOML.",
     type: ["object", "null"],
     properties: {
-      $schema: { type: "string", description: "This schema, for editors. The server ignores it." },
+      $schema: { type: ["string", "null"], description: "This schema, for editors. The server ignores it." },
       model: modelSchema(),
       models: modelsSchema(),
       ...Object.fromEntries(sections.map((section) => [section, sectionSchema(section)])),

@@ -42,6 +42,8 @@ export class Resolution {
   readonly problems: string[] = [];
   /** Keys with a value that was not allowed. Checks between keys skip them. */
   readonly refused = new Set<string>();
+  /** Keys of models' own without a value: what stands before them, and the name. */
+  readonly absentOwn: (readonly [prefix: string, name: string])[] = [];
   /** The names of the further models. */
   readonly models = new Set<string>();
   /** The values `auto` that are to be computed, by dotted key, unless another value has replaced them. */
@@ -90,7 +92,7 @@ export class Resolution {
 
   #addModel(prefix: readonly string[], rest: readonly string[], given: GivenValue): void {
     const [key] = rest;
-    if (key === undefined && isEmptySection(given.value)) return;
+    if (key === undefined && isEmpty(given)) return;
     if (key === undefined || rest.includes("")) {
       this.#rejectValue(
         given,
@@ -101,6 +103,8 @@ export class Resolution {
       this.#addVariable(prefix, rest.slice(1), given);
     } else if (rest.length === 1 && Object.hasOwn(MODEL_SETTINGS, key)) {
       this.#set([...prefix, key], MODEL_SETTINGS[key as keyof typeof MODEL_SETTINGS], given);
+    } else if (given.value === null) {
+      this.absentOwn.push([prefix.join("."), key]);
     } else {
       this.#setOwn(prefix, rest, given);
     }
@@ -109,11 +113,12 @@ export class Resolution {
   /** Adds an environment variable of the model's processes. */
   #addVariable(prefix: readonly string[], [name, ...further]: readonly string[], given: GivenValue): void {
     const section = [...prefix, "env"].join(".");
-    if (name === undefined && isEmptySection(given.value)) return;
+    if (name === undefined && isEmpty(given)) return;
     if (name === undefined || !VARIABLE_NAME.test(name)) {
       return this.#rejectValue(name === undefined ? given : { ...given, value: name }, section, VARIABLES_ALLOWED);
     }
     const key = `${section}.${name}`;
+    if (given.value === null && further.length === 0) return;
     const value = further.length > 0 ? undefined : variableValue(given.value);
     if (value === undefined) {
       return this.#rejectValue(further.length > 0 ? { ...given, value: {} } : given, key, VARIABLE_ALLOWED);
@@ -123,13 +128,14 @@ export class Resolution {
 
   #addFurtherModel(path: readonly string[], given: GivenValue): void {
     const [name = "", ...rest] = path;
-    if (path.length === 0 && isEmptySection(given.value)) return;
+    if (path.length === 0 && isEmpty(given)) return;
     // Environment variables ignore case: a name that an earlier source gave is matched without case.
     const known = [...this.models].find((other) => other.toLowerCase() === name.toLowerCase()) ?? name;
     if (!MODEL_NAME.test(known)) {
       this.#rejectValue({ ...given, value: name }, "models", "names of 1 to 64 letters, digits, _ and -");
       return;
     }
+    if (rest.length === 0 && given.value === null) return;
     const prefix = ["models", known];
     if (!this.models.has(known)) {
       this.models.add(known);
@@ -145,7 +151,7 @@ export class Resolution {
     const known = sectionSettings().find((candidate) => candidate.path.join(".") === key);
     if (known !== undefined) this.#set(known.path, known.setting, given);
     else if (Object.hasOwn(SETTINGS, key)) {
-      if (isEmptySection(given.value)) return;
+      if (isEmpty(given)) return;
       this.#rejectValue(given, key, `an object with ${Object.keys(SETTINGS[key as keyof typeof SETTINGS]).join(", ")}`);
     } else this.#rejectKey(given, key);
   }
@@ -156,6 +162,7 @@ export class Resolution {
   }
 
   #set(path: readonly string[], setting: Setting, given: GivenValue): void {
+    if (given.value === null) return;
     const key = path.join(".");
     const value = canonical(setting, readText(setting, given));
     const misfit = findMisfit(setting, value);
@@ -205,6 +212,11 @@ export class Resolution {
     const hint = meant === undefined ? `allowed: keys of ${sections.join(", ")}` : `did you mean "${meant}"?`;
     this.problems.push(`unknown key "${excerpt(key)}"; ${hint} (${given.source})`);
   }
+}
+
+/** Returns true for a section without keys. Null counts as absent. */
+function isEmpty({ value }: GivenValue): boolean {
+  return value === null || isEmptySection(value);
 }
 
 function sectionSettings(): KnownSetting[] {

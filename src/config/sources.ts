@@ -95,11 +95,10 @@ export function isEmptySection(value: unknown): boolean {
 }
 
 /**
- * Flattens nested objects. Null counts as absent. An empty object is a value, so that its name is checked, and
- * because a model may have a setting whose value is an empty object.
+ * Flattens nested objects. Null counts as absent, and is a value only for its name to be checked. So is an empty object,
+ * which a setting of a model may be.
  */
 function leaves(value: unknown, path: readonly string[], source: string): GivenValue[] {
-  if (value === null) return [];
   if (!isSection(value) || (isEmptySection(value) && path.length > 0)) return [{ path, value, isText: false, source }];
   return Object.entries(value).flatMap(([key, field]) => leaves(field, [...path, key], source));
 }
