@@ -103,6 +103,19 @@ test("a server that runs at the address is reported as one, is left alone, and i
   expect((await executable.run(["health", "--addr", server.url, "--ready"])).code).toBe(0);
 });
 
+test("a server that shows its state to nobody is recognised by its process", async () => {
+  await Bun.write(join(executable.folder, "none.tokens"), "");
+  const settings = { "auth.tokens": "none.tokens", "auth.public_routes": "" };
+  const server = await executable.serve(settings);
+  const sets = Object.entries(settings).flatMap(([key, value]) => ["--set", `${key}=${value}`]);
+  const report = await doctor(["--port", String(server.port), ...sets]);
+  expect(report.code).toBe(0);
+  expect(about(report, "server.port")[0]).toContain(
+    `is served by a Streamer that runs already (process ${server.pid})`,
+  );
+  expect(about(report, "models")[0]).toStartWith(`note models: the server that runs at ${server.url} has them`);
+});
+
 test("secrets of the environment and of files are in no report", async () => {
   await Bun.write(
     join(executable.folder, "tokens"),

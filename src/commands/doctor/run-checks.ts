@@ -3,6 +3,9 @@ import { NativeLibraryError } from "../../native/load-failure.ts";
 import type { Check, Examined } from "./check.ts";
 import type { Finding, ReportFinding } from "./finding.ts";
 
+/** Timers that are set to more fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** Receives what the checks find, in their order. */
 export interface CheckEvents {
   /** A check begins. */
@@ -36,7 +39,7 @@ async function* findingsOf(check: Check, examined: Examined): AsyncGenerator<Fin
     isOver = true;
     wake.resolve();
   };
-  const limitMs = typeof check.limitMs === "number" ? check.limitMs : check.limitMs(examined);
+  const limitMs = Math.min(MAX_TIMER_MS, typeof check.limitMs === "number" ? check.limitMs : check.limitMs(examined));
   const timer = setTimeout(() => {
     report("failure", name, `the check did not end within ${limitMs / 1000} s`);
     end();

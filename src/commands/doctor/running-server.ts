@@ -2,6 +2,7 @@ import type { Config } from "../../config/config.ts";
 import { inBrackets } from "../../lib/host-name.ts";
 import { codeOf } from "../../lib/thrown.ts";
 import { type DirectResponse, requestDirectly } from "../terminal/direct-request.ts";
+import { findPortOwner, type PortOwner } from "./port-owner.ts";
 
 /** Longest time for each answer. */
 const ANSWER_MS = 2_000;
@@ -12,14 +13,18 @@ export interface RunningServer {
   readonly url: string;
   /** Undefined: its front page needs a token. */
   readonly version: string | undefined;
-  /** Why it is not ready; undefined: it is. */
-  readonly unready: string | undefined;
+  readonly state: "ready" | "not ready" | "unknown";
+  /** Why it is not ready, or why that is not known. */
+  readonly reason?: string;
 }
 
 /** Addresses that mean every address of this machine, and one to reach them at. */
 const UNSPECIFIED: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
 
-/** Returns the Streamer at `server.host` and `server.port`; undefined: none answers there. Reads pages only. */
+/**
+ * Returns the Streamer at `server.host` and `server.port`; undefined: there is none. Reads pages only. One that wants a
+ * token or a certificate to be shown is recognised by its process.
+ */
 export async function findRunningServer({ server }: Pick<Config, "server">): Promise<RunningServer | undefined> {
   if (server.port === 0) return undefined;
   const host = inBrackets(UNSPECIFIED[server.host] ?? server.host);
@@ -31,7 +36,15 @@ export async function findRunningServer({ server }: Pick<Config, "server">): Pro
     if (found === "none") return undefined;
     if (found !== "no streamer") return found;
   }
-  return undefined;
+  const owner = await findPortOwner(server.port);
+  if (owner === undefined || !isStreamer(owner)) return undefined;
+  const url = `${configured}://${host}:${server.port}`;
+  return { url, version: undefined, state: "unknown", reason: "it does not show its state to everybody" };
+}
+
+/** Returns true for a process of this program. */
+function isStreamer({ name }: PortOwner): boolean {
+  return name.startsWith("streamer");
 }
 
 async function ask(url: string): Promise<RunningServer | "none" | "no streamer"> {
@@ -40,7 +53,8 @@ async function ask(url: string): Promise<RunningServer | "none" | "no streamer">
     if (!health.body.includes('"healthy"')) return "no streamer";
     const [front, ready] = [await request(`${url}/`), await request(`${url}/api/v1/ready`)];
     const [, version] = /^Streamer (\S+)/.exec(front.body) ?? [];
-    return { url, version, unready: ready.status === 200 ? undefined : reasonOf(ready) };
+    if (ready.status === 200) return { url, version, state: "ready" };
+    return { url, version, state: ready.status === 503 ? "not ready" : "unknown", reason: reasonOf(ready) };
   } catch (error) {
     return codeOf(error) === "ECONNREFUSED" || codeOf(error) === "ConnectionRefused" ? "none" : "no streamer";
   }

@@ -33,6 +33,8 @@ const modelSchema = v.strictObject({
   unavailable: v.optional(text()),
 });
 
+const loadSchema = v.strictObject({ model: text(), workers_ready: count(), workers: count(), seconds: count() });
+
 const rangeSchema = v.strictObject({ min: count(), max: count() });
 
 const formatsSchema = v.strictObject({ encodings: v.array(text()), sample_rate: rangeSchema });
@@ -76,6 +78,7 @@ const infoSchema = v.strictObject({
   patterns: v.optional(v.array(text())),
   dialects: v.optional(v.array(dialectSchema)),
   models: v.optional(v.array(modelSchema)),
+  loading: v.optional(v.array(loadSchema)),
   formats: v.optional(formatsSchema),
   limits: v.optional(limitsSchema),
   features: v.optional(v.array(text())),
@@ -90,6 +93,7 @@ export const INFO_SCHEMAS = {
   Info: infoSchema,
   Dialect: dialectSchema,
   Model: modelSchema,
+  ModelLoad: loadSchema,
   AudioFormats: formatsSchema,
   SampleRates: rangeSchema,
   ArenaSlabs: arenaSchema,

@@ -11,6 +11,7 @@ export const INFO_TEXTS = {
       patterns: "Names of the patterns, which are the last parts of their paths.",
       dialects: "The wire languages that are on.",
       models: "The models, the default first.",
+      loading: "The models of which workers are being loaded. Absent: there are none.",
       features: "The additions to version 1 of the protocol that this server has, as in `started`.",
       sessions: "Open sessions.",
       processes: "The processes of the server, if there are several (`server.processes`); at `server.admin`.",
@@ -41,6 +42,15 @@ export const INFO_TEXTS = {
       max_batch: "Most pieces of audio in one call of the model.",
       generation: "1, and one more with each reload. New streams get the newest one.",
       unavailable: "Why a start is refused with `model_unavailable` at the moment. Absent: it is not.",
+    },
+  },
+  ModelLoad: {
+    description: "The load of a model: at the start of the server, by a reload, or of workers that are replaced.",
+    fields: {
+      model: "Its name or, before the first worker has loaded it, that of its file.",
+      workers_ready: "Workers that are ready.",
+      workers: "All workers.",
+      seconds: seconds("Time since the begin of the load."),
     },
   },
   AudioFormats: {

@@ -39,8 +39,11 @@ async function examineModels(examined: Examined, report: ReportFinding): Promise
   const running = await examined.running();
   if (running !== undefined) {
     const found = `the server that runs at ${running.url} has them, so they are not loaded once more here`;
-    if (running.unready === undefined) return report("ok", "models", found);
-    return report("warning", "models", `${found}; it is not ready: ${running.unready}`, "look at its log");
+    if (running.state === "ready") return report("ok", "models", found);
+    if (running.state === "not ready") {
+      return report("warning", "models", `${found}; it is not ready: ${running.reason}`, "look at its log");
+    }
+    return report("note", "models", `${found}; ${running.reason}`, "streamer health --ready, with a token, asks it");
   }
   let needed = config.limits.arena_mb * 1024 * 1024;
   for (const [key, model] of modelsOf(config)) {

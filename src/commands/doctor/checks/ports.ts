@@ -126,7 +126,7 @@ async function describeUse(key: string, port: number, running: RunningServer | u
   const owner = await findPortOwner(port);
   if (running !== undefined && (key === "server.port" || owner === undefined || isStreamer(owner))) {
     const version = running.version === undefined ? "" : ` ${running.version}`;
-    const state = running.unready === undefined ? "ready" : `not ready: ${running.unready}`;
+    const state = running.reason === undefined ? running.state : `${running.state}: ${running.reason}`;
     const found =
       key === "server.port"
         ? `is served by a Streamer${version} that runs already${process(owner)}: ${state}`
