@@ -7,7 +7,7 @@ const STREAM_BYTES = 65_536;
 
 /** What a streamed answer reports of its client. */
 export interface AnswerReader {
-  /** Bytes have been taken. */
+  /** Bytes have been taken. Never called from within `send`. */
   taken(): void;
   /** The client wants no more. */
   left(): void;
@@ -58,7 +58,8 @@ export class AnswerParts {
     const stream = new ReadableStream<Uint8Array>(
       {
         start: (controller) => void (this.#stream = controller),
-        pull: () => this.#reader.taken(),
+        // A client that waits takes bytes within `enqueue`, when the session is still in the middle of what it sends.
+        pull: () => queueMicrotask(() => this.#reader.taken()),
         cancel: () => this.#reader.left(),
       },
       { highWaterMark: STREAM_BYTES, size: ({ length = 0 } = new Uint8Array(0)) => length },
