@@ -157,6 +157,8 @@ export function findContradictions(settings: RemoteSettings): string[] {
   }
   if (proxy !== undefined && protocol === "oip-grpc")
     problems.push("proxy: found with oip-grpc; allowed: with oip-http");
+  const withPath = protocol === "oip-grpc" ? settings.urls.find(hasPath) : undefined;
+  if (withPath !== undefined) problems.push(`urls: found ${withPath} with oip-grpc; allowed: URLs without a path`);
   return [...problems, ...Object.entries(settings.inputs ?? {}).flatMap(([name, input]) => findMisfits(name, input))];
 }
 
@@ -184,6 +186,10 @@ function isBare(url: string): boolean {
   const parsed = URL.parse(url.replace(/^dns\+/, ""));
   if (parsed === null) return true;
   return parsed.username === "" && parsed.password === "" && parsed.search === "" && parsed.hash === "";
+}
+
+function hasPath(url: string): boolean {
+  return !/^\/*$/.test(URL.parse(url.replace(/^dns\+/, ""))?.pathname ?? "");
 }
 
 function isHttpUrl(url: string): boolean {

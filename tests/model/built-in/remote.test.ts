@@ -66,6 +66,10 @@ describe("the settings of a remote model", () => {
       "token_file: found with a header authorization; allowed: one of them",
     ],
     [{ protocol: "oip-grpc", proxy: "http://p" }, "proxy: found with oip-grpc; allowed: with oip-http"],
+    [
+      { protocol: "oip-grpc", urls: "http://a:8001/,dns+http://b:8001/engine" },
+      "urls: found dns+http://b:8001/engine with oip-grpc; allowed: URLs without a path",
+    ],
     [{ concurrency: 600, urls: "http://a,http://b" }, "concurrency: found 600 for 2 URLs; allowed: 1024 together"],
     [
       { headers: { host: "x" } },
