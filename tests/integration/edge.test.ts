@@ -158,14 +158,23 @@ describe("a refusal", () => {
 });
 
 describe("web pages of other origins", () => {
-  const preflight = async (origin: string, path = "/api/v1/tickets") =>
+  const preflight = async (origin: string, path = "/api/v1/tickets", asked = "authorization") =>
     await exchange(server, [
       `OPTIONS ${path} HTTP/1.1`,
       "Host: localhost",
       `Origin: ${origin}`,
       "Access-Control-Request-Method: POST",
-      "Access-Control-Request-Headers: authorization",
+      `Access-Control-Request-Headers: ${asked}`,
     ]);
+
+  test("may send the headers with which SDKs describe themselves, and no others", async () => {
+    const asked = "authorization,x-stainless-os,X-Fern-SDK-Name,x-stainless-retry-count,x-forwarded-for,x-stainless-ä";
+    const { status, headers } = await preflight("https://app.example", "/v1/audio/transcriptions", asked);
+    expect(status).toBe(204);
+    expect(headers.get("access-control-allow-headers")).toBe(
+      "authorization, content-type, traceparent, tracestate, x-stainless-os, x-fern-sdk-name, x-stainless-retry-count",
+    );
+  });
 
   test("that are listed may request tickets and read answers, refusals too", async () => {
     const { status, headers } = await preflight("https://app.example");

@@ -21,9 +21,16 @@ export function addressOf(visit: Visit | ProtocolError): string {
 /** Methods that change nothing. A page may send them anywhere, but cannot read the answer without permission. */
 const READS: readonly string[] = ["GET", "HEAD", "OPTIONS"];
 
+/** Headers that pages of other origins may send. They are read, or without effect, as those of SDKs are. */
+const ALLOWED_HEADERS = "authorization, content-type, traceparent, tracestate";
+/** Headers with which the SDKs of OpenAI (made by Stainless) and Deepgram (by Fern) describe themselves and requests. */
+const SDK_HEADER =
+  /^(?:x-stainless-[a-z0-9-]{1,64}|openai-(?:organization|project|beta)|x-fern-[a-z0-9-]{1,64}|user-agent|idempotency-key)$/;
+/** Most headers of one request that are permitted by their names. */
+const MAX_HEADERS = 32;
+
 const PREFLIGHT = {
   "access-control-allow-methods": "GET, HEAD, POST, OPTIONS",
-  "access-control-allow-headers": "authorization, content-type, traceparent, tracestate",
   // Pages of public addresses that use a server of a private network.
   "access-control-allow-private-network": "true",
   "access-control-max-age": "600",
@@ -44,10 +51,17 @@ export function guardRequests(edge: Edge, isPublic = (_: string): boolean => fal
     const open = isPublic(req.path);
     const refused = reads ? edge.refusesRead(visit, open) : edge.refusesUse(visit, open);
     if (refused !== undefined) return refusalOf(refused, { refuse: errorEvent });
-    if (isPreflight) context.res = new Response(null, { status: 204, headers: PREFLIGHT });
+    if (isPreflight) context.res = preflight(req.header("access-control-request-headers") ?? "");
     else await next();
     permitReading(context.res.headers, visit, edge);
   };
+}
+
+/** Returns the answer to a preflight. @param asked names of the headers that the page wants to send */
+function preflight(asked: string): Response {
+  const names = asked.split(",", MAX_HEADERS).map((name) => name.trim().toLowerCase());
+  const allowed = [ALLOWED_HEADERS, ...names.filter((name) => SDK_HEADER.test(name))].join(", ");
+  return new Response(null, { status: 204, headers: { ...PREFLIGHT, "access-control-allow-headers": allowed } });
 }
 
 /** Adds to the headers of an answer that the web page which has asked may read it, if it may use the server. */
