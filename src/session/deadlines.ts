@@ -18,6 +18,8 @@ export class Deadlines {
   readonly #idleMs: number;
   readonly #sessionMs: number;
   readonly #slowReaderMs: number;
+  /** Time after which a client that sends nothing has nothing more for a shutdown to wait for. */
+  readonly #lastWordMs: number;
   readonly #outbox: Outbox;
   readonly #openedAt: number;
   #activeAt: number;
@@ -28,6 +30,7 @@ export class Deadlines {
     this.#idleMs = traits.idleTimeoutMs ?? limits.idle_timeout_ms;
     this.#sessionMs = limits.session_ms;
     this.#slowReaderMs = limits.slow_reader_ms;
+    this.#lastWordMs = traits.closingIsStop === true ? limits.finish_ms : Infinity;
     this.#outbox = outbox;
     this.#openedAt = this.#activeAt = now;
   }
@@ -55,6 +58,14 @@ export class Deadlines {
       return { code: "idle_timeout", message: `the client sent nothing for ${this.#idleMs} ms` };
     }
     return undefined;
+  }
+
+  /**
+   * Returns true if a shutdown need not wait for the client: it has no message to end its stream, such as a connection
+   * in a pool, and has sent nothing for `limits.finish_ms`.
+   */
+  isSilent(now: number): boolean {
+    return now - this.#activeAt >= this.#lastWordMs;
   }
 
   /** Returns `slow_reader` if the client takes no results. To be called a few times a second. */

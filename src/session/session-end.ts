@@ -95,6 +95,7 @@ export class SessionEnd {
     }
     const limit = deadlines.expired(now);
     if (limit !== undefined) this.finish(limit.code, "limit", limit);
+    else if (this.#draining && deadlines.isSilent(now)) this.finish("drain", "drain");
   }
 
   /** Ends the session of a client that reads nothing. Its spans have no errors of their own, only the ledger. */
@@ -151,10 +152,11 @@ export class SessionEnd {
 
   /**
    * Ends the session with an error. It is called from everywhere. Throws only when the connection cannot be closed,
-   * either.
+   * either. @param param the field that it is about
    */
-  fail(code: ErrorCode, message: string): void {
-    this.#abort({ code, message, reason: stopReason(code) });
+  fail(code: ErrorCode, message: string, param?: string): void {
+    const last = param !== undefined && { last: errorEvent({ code, message, param }) };
+    this.#abort({ code, message, reason: stopReason(code), ...last });
   }
 
   /** Closes the connection. @param message explanation for a person */

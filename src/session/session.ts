@@ -215,8 +215,8 @@ export class Session implements ConversationOwner, Waiting {
     this.#end.fail("internal", "an internal error of the server; it has been logged");
   }
 
-  evicted(message: string, code: ErrorCode = "overloaded"): void {
-    this.#end.fail(code, message);
+  evicted(message: string, code: ErrorCode = "overloaded", param?: string): void {
+    this.#end.fail(code, message, param);
   }
 
   reply(messages: readonly Message[]): void {

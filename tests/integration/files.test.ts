@@ -288,6 +288,35 @@ describe("OpenAI's transcriptions", () => {
     expect([found, message]).toEqual([status, expect.stringContaining(reason)]);
   });
 
+  test.each([
+    ["file", [["model", "x"]]],
+    [
+      "file",
+      [
+        ["file", FILE],
+        ["file", FILE],
+      ],
+    ],
+    ["file", [["file", FILE.subarray(0, 44)]]],
+    [
+      "prompt",
+      [
+        ["prompt", "x".repeat(70_000)],
+        ["file", FILE],
+      ],
+    ],
+    [
+      "temperature",
+      [
+        ["file", FILE],
+        ["temperature", "7"],
+      ],
+    ],
+  ] satisfies [string, Fields][])("refuse a fault of a form with the name of its field, %s", async (field, fields) => {
+    const { error } = v.parse(errorSchema, await (await transcribe(fields)).json());
+    expect(error.param).toBe(field);
+  });
+
   test("refuse what is no form, a compressed body, and a form that is cut off", async () => {
     const post = (body: string, headers: Record<string, string>) =>
       server.fetch(OPENAI, { method: "POST", body, headers });

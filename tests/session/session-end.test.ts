@@ -271,6 +271,24 @@ describe("the drain", () => {
     expect(connection.closed).toEqual({ code: 1000, reason: "stop" });
   });
 
+  test("does not wait for a silent client that has no message to end its stream", async () => {
+    for (const closingIsStop of [true, false]) {
+      using harness = new SessionHarness({ "limits.finish_ms": 2_000 });
+      const { session, connection } = harness.open("segmented", undefined, closingIsStop ? { closingIsStop } : {});
+      session.receive(START);
+      session.drain(30_000);
+      session.receive(openUtterance);
+      session.sweep((harness.now = 1_900));
+      await harness.answerAll();
+      session.sweep((harness.now = 3_800));
+      expect(connection.closed).toBeUndefined();
+      session.sweep((harness.now = 4_100));
+      await harness.answerAll();
+      expect(connection.closed).toEqual(closingIsStop ? { code: 1001, reason: "draining" } : undefined);
+      if (closingIsStop) expectWhole(connection, openUtterance.length);
+    }
+  });
+
   test("does not suspend the limits of a session", async () => {
     using harness = new SessionHarness({ "limits.idle_timeout_ms": 1_000 });
     const { session, connection } = harness.start();

@@ -1,4 +1,5 @@
 import { Arena } from "../../src/audio/arena.ts";
+import type { Traits } from "../../src/dialects/dialect.ts";
 import { streamer } from "../../src/dialects/streamer.ts";
 import type { Outcome } from "../../src/model/job.ts";
 import type { AudioJob, Lane, LaneOwner } from "../../src/pool/lane.ts";
@@ -133,14 +134,15 @@ export class SessionHarness implements Disposable {
   }
 
   /** Opens a session of the native dialect on `/api/v1/ROUTE`. */
-  open(route = "simple", traceparent?: string): Opened {
+  open(route = "simple", traceparent?: string, traits: Partial<Traits> = {}): Opened {
     const connection = new FakeConnection();
     const request = new Request(`http://localhost/api/v1/${route}`);
+    const opened = streamer.open(`/api/v1/${route}`, request, this.services.config);
     const accepted = {
       id: `session-${this.now}`,
       caller: { id: "127.0.0.1", address: "127.0.0.1", limits: { maxSessions: 0 } },
       place: { release: () => undefined },
-      opened: streamer.open(`/api/v1/${route}`, request, this.services.config),
+      opened: { ...opened, traits: { ...opened.traits, ...traits } },
       trace: untracedConnection(traceparent),
     };
     return { session: new Session(connection, accepted, this.services, this.#host), connection };

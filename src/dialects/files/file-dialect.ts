@@ -1,6 +1,6 @@
 import type { Ended, Ending } from "../../protocol/ending.ts";
 import { type ErrorRow, ERRORS, ProtocolError } from "../../protocol/errors.ts";
-import type { ServerEvent, Stopped } from "../../protocol/events.ts";
+import type { ErrorEvent, ServerEvent, Stopped } from "../../protocol/events.ts";
 import type { AudioFormat } from "../../protocol/format.ts";
 import type { Dialect, Input, Message } from "../dialect.ts";
 import { type Answer, answerMessages } from "./answer.ts";
@@ -78,7 +78,7 @@ export class FileDialect implements Dialect {
       if (messages.length > 0 && this.#answered === "no") this.#answered = "partly";
       return messages;
     }
-    if (event.type === "error" && event.start_time === undefined) this.#break(event.message);
+    if (event.type === "error" && event.start_time === undefined) this.#break(reasonOf(event));
     return event.type === "stopped" ? this.#stopped(event) : NO_MESSAGES;
   }
 
@@ -162,6 +162,11 @@ export class FileDialect implements Dialect {
 
 function closeOf({ close = 1008 }: ErrorRow): number {
   return close;
+}
+
+/** What an error says that ends the session, with the field that it is about. */
+function reasonOf({ code, message, param }: ErrorEvent): string | ProtocolError {
+  return param === undefined ? message : new ProtocolError(failureCode(code), message, { param });
 }
 
 function failureCode(code: string): keyof typeof ERRORS {

@@ -81,7 +81,7 @@ export class Upload implements Connection {
       this.#options.opened.framer.end();
       session.finished();
     } catch (error) {
-      if (error instanceof ProtocolError) session.evicted(error.message, error.code);
+      if (error instanceof ProtocolError) session.evicted(error.message, error.code, error.param);
       else session.failed(error);
     }
   }
