@@ -1,5 +1,6 @@
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { Message } from "../dialect.ts";
+import { ByteBlocks } from "./byte-blocks.ts";
 import type { BodyFramer } from "./file-route.ts";
 import { MultipartParser } from "./multipart.ts";
 
@@ -19,7 +20,7 @@ export class FormFramer implements BodyFramer {
   readonly #fileField: string;
   readonly #maxFileBytes: number;
   /** Name of the field that is read, and its value so far. Undefined: the file is. */
-  #field: { readonly name: string; readonly parts: Uint8Array[]; bytes: number } | undefined;
+  #field: { readonly name: string; readonly value: ByteBlocks } | undefined;
   #files = 0;
   #fileBytes = 0;
 
@@ -34,14 +35,14 @@ export class FormFramer implements BodyFramer {
     for (const event of this.#parser.push(bytes)) {
       if (event.kind === "part") {
         const { name, filename = "", type } = event.head;
-        this.#field = name === this.#fileField ? undefined : { name, parts: [], bytes: 0 };
+        this.#field = name === this.#fileField ? undefined : { name, value: new ByteBlocks() };
         if (this.#field === undefined) yield this.#beginFile(filename, type);
       } else if (event.kind === "body") {
         if (this.#field !== undefined) this.#keep(this.#field, event.bytes);
         else yield this.#countFile(event.bytes);
       } else if (this.#field !== undefined) {
-        const { name, parts } = this.#field;
-        yield message({ field: name, value: Buffer.concat(parts).toString() });
+        const { name, value } = this.#field;
+        yield message({ field: name, value: Buffer.concat(value.parts()).toString() });
       }
     }
   }
@@ -66,14 +67,12 @@ export class FormFramer implements BodyFramer {
     throw tooLarge(this.#fileField, this.#maxFileBytes);
   }
 
-  #keep(field: { readonly name: string; readonly parts: Uint8Array[]; bytes: number }, bytes: Uint8Array): void {
-    field.bytes += bytes.length;
-    if (field.bytes > MAX_FIELD_BYTES) {
-      const message = `${field.name}: found more than ${MAX_FIELD_BYTES} bytes; allowed: at most that`;
-      throw new ProtocolError("invalid_request", message, { param: field.name });
+  #keep({ name, value }: { readonly name: string; readonly value: ByteBlocks }, bytes: Uint8Array): void {
+    if (value.length + bytes.length > MAX_FIELD_BYTES) {
+      const message = `${name}: found more than ${MAX_FIELD_BYTES} bytes; allowed: at most that`;
+      throw new ProtocolError("invalid_request", message, { param: name });
     }
-    // A copy: a view would keep the memory of everything that has come with it.
-    field.parts.push(new Uint8Array(bytes));
+    value.push(bytes);
   }
 }
 

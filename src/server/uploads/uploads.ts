@@ -51,6 +51,8 @@ interface Entry {
   readonly line: Line | undefined;
   /** Bytes of memory that it may need. */
   readonly reserved: number;
+  /** Id of its caller. */
+  readonly caller: string;
 }
 
 /** The transport of files: a session for the body of a request, whose answer has the results. */
@@ -85,14 +87,12 @@ export class Uploads {
   open({ request, accepted, opened, line }: UploadRequest): Promise<Response> | ProtocolError {
     const { sessions, limits, clock, handled } = this.#options;
     const reserved = this.#reservation(request.headers, opened);
-    const most = limits.inbox_total_mb * MIB;
-    if (this.#reserved + reserved > most) {
-      const message = `uploads may keep ${most} bytes together (limits.inbox_total_mb), and those that are open need them`;
-      return new ProtocolError("overloaded", message);
-    }
+    const caller = accepted.caller.id;
+    const refusal = this.#refusal(caller, reserved);
+    if (refusal !== undefined) return refusal;
     const gone = (upload: Upload): void => this.#gone(upload);
     const upload = new Upload({ body: new RequestBody(request), opened, limits, handled, gone, clock });
-    this.#open.set(upload, { line: line(), reserved });
+    this.#open.set(upload, { line: line(), reserved, caller });
     this.#reserved += reserved;
     request.signal.addEventListener("abort", () => upload.left(), { once: true });
     const session = this.#session(upload, accepted);
@@ -136,6 +136,24 @@ export class Uploads {
   #reservation(headers: Headers, { keepsFile, maxBytes }: OpenedUpload): number {
     if (!keepsFile) return this.#options.limits.inbox_bytes;
     return Math.min(maxBytes, declaredBytes(headers) ?? maxBytes);
+  }
+
+  /**
+   * Returns why an upload cannot have its memory now. A caller gets one upload, or half of what others leave: whatever
+   * somebody sends, there is room for somebody else.
+   */
+  #refusal(caller: string, reserved: number): ProtocolError | undefined {
+    const most = this.#options.limits.inbox_total_mb * MIB;
+    if (this.#reserved + reserved > most) {
+      const message = `uploads may keep ${most} bytes together (limits.inbox_total_mb), and those that are open need them`;
+      return new ProtocolError("overloaded", message);
+    }
+    let own = 0;
+    for (const entry of this.#open.values()) if (entry.caller === caller) own += entry.reserved;
+    const share = Math.floor((most - (this.#reserved - own)) / 2);
+    if (own === 0 || own + reserved <= share) return undefined;
+    const message = `your uploads may keep ${share} bytes together, half of what those of others leave (limits.inbox_total_mb), and those that are open need them`;
+    return new ProtocolError("too_many_sessions", message);
   }
 
   #gone(upload: Upload): void {

@@ -7,6 +7,7 @@ import type { ServerEvent } from "../../../protocol/events.ts";
 import type { AudioFormat } from "../../../protocol/format.ts";
 import { MAX_OPTIONS_BYTES } from "../../../protocol/requests.ts";
 import type { Dialect, Input, Message } from "../../dialect.ts";
+import { ByteBlocks } from "../../files/byte-blocks.ts";
 import { FileAudio } from "../../files/file-audio.ts";
 import { FileDialect } from "../../files/file-dialect.ts";
 import type { FormMessage } from "../../files/form-framer.ts";
@@ -43,7 +44,7 @@ export class TranscriptionDialect implements Dialect {
   readonly #asked = new AskedFields();
   readonly #file: FileDialect;
   /** The file so far, which waits for the rest of the form; undefined: nothing waits any more. */
-  #kept: Uint8Array[] | undefined = [];
+  #kept: ByteBlocks | undefined = new ByteBlocks();
   #hasFile = false;
 
   constructor(options: TranscriptionOptions) {
@@ -110,8 +111,7 @@ export class TranscriptionDialect implements Dialect {
   #release(): readonly Input[] {
     const kept = this.#kept;
     this.#kept = undefined;
-    if (kept === undefined || kept.length === 0) return NO_INPUTS;
-    return kept.flatMap((bytes) => [...this.#file.read(bytes)]);
+    return kept?.parts().flatMap((bytes) => [...this.#file.read(bytes)]) ?? NO_INPUTS;
   }
 
   #start(format: AudioFormat): Input {

@@ -10,6 +10,9 @@ import { refuse } from "./errors.ts";
 /** Most bytes of a form beside its file: its fields, and the heads of its parts. */
 const FORM_BYTES = 1024 * 1024;
 
+/** Options of models that a form can set. */
+const OPTIONS: readonly string[] = ["language", "prompt", "vocabulary"];
+
 /** OpenAI's audio transcriptions. */
 export const transcriptions: FileRoute = {
   dialect: "openai",
@@ -24,6 +27,7 @@ export const transcriptions: FileRoute = {
     let chosen: ChosenModel = chooseModel(undefined, models, dialects);
     const choose = (name: string | undefined): ChosenModel => (chosen = chooseModel(name, models, dialects));
     const onlyModel = models.length === 1 && dialects.strict_models === "off" ? chosen : undefined;
+    const takesOptions = chosen.model?.options?.some((option) => OPTIONS.includes(option)) === true;
     return {
       dialect: "openai",
       // The name of the model is in the form, so this may change until the stream starts.
@@ -34,7 +38,8 @@ export const transcriptions: FileRoute = {
       framer: new FormFramer(boundary, FILE_FIELD, fileBytes),
       maxFileBytes: fileBytes,
       maxBytes: fileBytes + FORM_BYTES,
-      keepsFile: true,
+      // A field that may still come can change the model, or its options.
+      keepsFile: onlyModel === undefined || takesOptions,
       create: () => new TranscriptionDialect({ choose, onlyModel, maxChannels: limits.max_channels, dialects }),
     };
   },
