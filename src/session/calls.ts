@@ -1,12 +1,12 @@
 import type { Config } from "../config/config.ts";
 import type { CallDetails, CallLine } from "../dialects/calls.ts";
-import type { WatchMessage } from "../dialects/watch/messages.ts";
 import { isLoopbackAddress } from "../lib/ip-address.ts";
 import type { Caller } from "../protocol/caller.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { ServerEvent } from "../protocol/events.ts";
 import { type CallExchange, type CallNews, CallRelay, type RelayHost } from "./call-relay.ts";
+import { beginText, eventText, textOf, withoutAudio } from "./call-texts.ts";
 import type { Accepted } from "./connection.ts";
 
 /** The session of a connection that watches calls, as they use it. */
@@ -27,6 +27,8 @@ interface Watcher {
   readonly owner: string;
   /** Those with this name; undefined: all. */
   readonly call: string | undefined;
+  /** Calls that were open before, and have not been reported to it. */
+  readonly waiting: Set<OpenCall>;
 }
 
 /** A call whose connection is open, or whose last audio is being recognised. */
@@ -97,16 +99,19 @@ export class Calls implements RelayHost {
 
   /** Lets a session have everything about calls from now on, and those that are open. */
   watch(session: WatchingSession, caller: Caller, call: string | undefined): void {
-    const watcher = { session, owner: ownerOf(caller), call };
+    const watched = { owner: ownerOf(caller), call };
+    const waiting = new Set([...this.#open].filter((open) => isFor(watched, open)));
+    const watcher = { session, ...watched, waiting };
     this.#send(watcher, textOf({ type: "watching", call: call ?? null }));
     this.#watchers.set(session, watcher);
-    for (const open of this.#open) {
-      if (!isFor(watcher, open)) continue;
-      this.#send(watcher, beginText(open, true));
-      if (open.started !== undefined) this.#send(watcher, eventText(open, open.started));
-    }
+    this.#introduce(watcher);
     // Calls of other processes follow, unless they are here already.
     this.#relay?.watchersChanged();
+  }
+
+  /** Reports open calls to those who have room for more of them by now. To be called a few times a second. */
+  sweep(): void {
+    for (const watcher of this.#watchers.values()) this.#introduce(watcher);
   }
 
   /** The connection of a session is gone. */
@@ -144,13 +149,14 @@ export class Calls implements RelayHost {
         this.#open.add(call);
         const { owner, session, dialect } = call;
         this.#report(call, { kind: "begin", call: { owner, session, dialect, details }, joined: false });
-        this.#publish(call, (begun) => beginText(begun, place.joined));
+        if (place.joined) this.#postpone(call);
+        else this.#publish(call, (begun) => beginText(begun, false));
       },
       tell: (event) => {
         if (call === undefined || isOver) return;
-        if (event.type === "started") call.started = event;
         this.#report(call, { kind: "event", session: call.session, event: withoutAudio(event) });
         this.#publish(call, (open) => eventText(open, event));
+        if (event.type === "started") call.started = event;
       },
       end: (reason: string) => {
         isOver = true;
@@ -176,8 +182,36 @@ export class Calls implements RelayHost {
     const watchers = [...this.#watchers.values()].filter((watcher) => isFor(watcher, call));
     if (watchers.length === 0) return [];
     const text = write(call);
-    for (const watcher of watchers) this.#send(watcher, text);
+    for (const watcher of watchers) {
+      this.#begin(watcher, call);
+      this.#send(watcher, text);
+    }
     return watchers;
+  }
+
+  /** Reports a call of another process that was open before, when there is room. */
+  #postpone(call: OpenCall): void {
+    for (const watcher of this.#watchers.values()) {
+      if (!isFor(watcher, call)) continue;
+      watcher.waiting.add(call);
+      this.#introduce(watcher);
+    }
+  }
+
+  /** Reports waiting calls as far as half of the outbox: all at once, thousands of them would overflow it. */
+  #introduce(watcher: Watcher): void {
+    const most = this.#limits.outbox_bytes / 2;
+    for (const call of watcher.waiting) {
+      if (watcher.session.load.outboxBytes > most) return;
+      this.#begin(watcher, call);
+    }
+  }
+
+  /** Reports that a call is open, unless the watcher knows. */
+  #begin(watcher: Watcher, call: OpenCall): void {
+    if (!watcher.waiting.delete(call)) return;
+    this.#send(watcher, beginText(call, true));
+    if (call.started !== undefined) this.#send(watcher, eventText(call, call.started));
   }
 
   #send({ session }: Watcher, text: string): void {
@@ -207,24 +241,4 @@ function ownerOf({ id, credential, address }: Caller): string {
 
 function isFor({ owner, call }: Pick<Watcher, "owner" | "call">, open: OpenCall): boolean {
   return owner === open.owner && (call === undefined || call === open.details.call);
-}
-
-function textOf(message: WatchMessage): string {
-  return JSON.stringify(message);
-}
-
-function beginText({ details, session, dialect }: OpenCall, joined: boolean): string {
-  const { call, parameters = {} } = details;
-  return textOf({ type: "call", call, session_id: session, dialect, parameters, joined });
-}
-
-function eventText({ details, session }: OpenCall, event: ServerEvent): string {
-  return textOf({ type: "call_event", call: details.call, session_id: session, event: withoutAudio(event) });
-}
-
-/** The audio of a result is binary in the native protocol, and is not for those who watch. */
-function withoutAudio(event: ServerEvent): ServerEvent {
-  if (!("audio" in event)) return event;
-  const { audio: _, ...rest } = event;
-  return rest as ServerEvent;
 }

@@ -76,8 +76,7 @@ export class Sessions {
   refusal(opened: Opened, { limits }: Caller): ProtocolError | undefined {
     const { admission, models } = this.#services;
     if (opened.calls?.role === "watches") return undefined;
-    const { start, pattern } = opened;
-    const refused = start && planRefusal(start, pattern, limits, this.#services);
+    const refused = opened.start && planRefusal(opened.start, opened.pattern, limits, this.#services);
     return refused ?? admission.refusal(firstDemand(opened, models), "upgrade");
   }
 
@@ -159,6 +158,7 @@ export class Sessions {
     const { queuedBytes, outboxBytes } = this.load();
     this.#host.results.set(queuedBytes + outboxBytes);
     this.#each((session) => session.sweep(now));
+    this.#calls.sweep();
   }
 
   /** Ends the sessions whose credential is not valid any more, after their open streams. */

@@ -25,10 +25,13 @@ class FakeWatcher {
   pumps = 0;
   /** It fails at each message. */
   broken = false;
+  /** It reads nothing by itself. */
+  keeps = false;
 
   reply(messages: readonly string[]): void {
     if (this.broken) throw new Error("a fault of the test");
     this.texts.push(...messages);
+    if (this.keeps) for (const text of messages) this.load.outboxBytes += text.length;
   }
 
   pump(): void {
@@ -125,6 +128,35 @@ describe("the calls of a process", () => {
       lineOf(calls, caller(name, "hash", "127.0.0.1")).begin({ call: "of a principal" });
     }
     expect(watcher.told).toEqual(["watching null", "call local"]);
+  });
+
+  test("that were open before are reported as a watcher reads, and before anything that happens in them", () => {
+    const calls = new Calls(configure({ "limits.outbox_bytes": 4_096 }).limits);
+    const lines = Array.from({ length: 1_000 }, (_, n) => {
+      const line = lineOf(calls, ALICE);
+      line.begin({ call: `CA${n}` });
+      return line;
+    });
+    const watcher = new FakeWatcher();
+    watcher.keeps = true;
+    calls.watch(watcher, ALICE, undefined);
+    lines[900]?.tell(ACTIVE);
+    lines[901]?.end("stop");
+    const { length } = watcher.told;
+    expect(length).toBeLessThan(50);
+    expect(watcher.told.slice(-4)).toEqual([
+      "call CA900 joined",
+      "call_event active CA900",
+      "call CA901 joined",
+      "call_ended CA901",
+    ]);
+    for (let look = 0; look < 100; look += 1) {
+      watcher.load.outboxBytes = 0;
+      calls.sweep();
+    }
+    expect(watcher.ends).toEqual([]);
+    expect(watcher.told.filter((text) => text.endsWith(" joined"))).toHaveLength(1_000);
+    expect(new Set(watcher.told).size).toBe(watcher.told.length);
   });
 
   test("end a watcher that does not read, or fails, and nothing else", () => {
