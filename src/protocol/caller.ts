@@ -6,7 +6,7 @@ export interface CallerLimits {
   readonly maxChannels?: number | undefined;
   /** Models that may be used, by name; undefined: all. */
   readonly models?: readonly string[] | undefined;
-  /** True: `limits.caller_share` does not apply to its streams. */
+  /** True: neither `limits.caller_share` applies to its streams, nor the share of a caller to its uploads. */
   readonly isExempt?: boolean;
 }
 

@@ -1,6 +1,7 @@
 import type { Config } from "../../config/config.ts";
 import type { Answer } from "../../dialects/files/answer.ts";
 import type { OpenedUpload } from "../../dialects/files/file-route.ts";
+import type { Caller } from "../../protocol/caller.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { Accepted } from "../../session/connection.ts";
 import type { Session } from "../../session/session.ts";
@@ -87,12 +88,12 @@ export class Uploads {
   open({ request, accepted, opened, line }: UploadRequest): Promise<Response> | ProtocolError {
     const { sessions, limits, clock, handled } = this.#options;
     const reserved = this.#reservation(request.headers, opened);
-    const caller = accepted.caller.id;
+    const { caller } = accepted;
     const refusal = this.#refusal(caller, reserved);
     if (refusal !== undefined) return refusal;
     const gone = (upload: Upload): void => this.#gone(upload);
     const upload = new Upload({ body: new RequestBody(request), opened, limits, handled, gone, clock });
-    this.#open.set(upload, { line: line(), reserved, caller });
+    this.#open.set(upload, { line: line(), reserved, caller: caller.id });
     this.#reserved += reserved;
     request.signal.addEventListener("abort", () => upload.left(), { once: true });
     const session = this.#session(upload, accepted);
@@ -140,18 +141,18 @@ export class Uploads {
 
   /**
    * Returns why an upload cannot have its memory now. A caller gets one upload, or half of what others leave: whatever
-   * somebody sends, there is room for somebody else.
+   * somebody sends, there is room for somebody else. Programs of the machine itself have no share.
    */
-  #refusal(caller: string, reserved: number): ProtocolError | undefined {
+  #refusal({ id, limits }: Caller, reserved: number): ProtocolError | undefined {
     const most = this.#options.limits.inbox_total_mb * MIB;
     if (this.#reserved + reserved > most) {
       const message = `uploads may keep ${most} bytes together (limits.inbox_total_mb), and those that are open need them`;
       return new ProtocolError("overloaded", message);
     }
     let own = 0;
-    for (const entry of this.#open.values()) if (entry.caller === caller) own += entry.reserved;
+    for (const entry of this.#open.values()) if (entry.caller === id) own += entry.reserved;
     const share = Math.floor((most - (this.#reserved - own)) / 2);
-    if (own === 0 || own + reserved <= share) return undefined;
+    if (limits.isExempt === true || own === 0 || own + reserved <= share) return undefined;
     const message = `your uploads may keep ${share} bytes together, half of what those of others leave (limits.inbox_total_mb), and those that are open need them`;
     return new ProtocolError("too_many_sessions", message);
   }

@@ -45,7 +45,7 @@ class Desk implements Disposable {
   }
 
   #open(request: Request, opened: OpenedUpload, id: string): Promise<Response> | ProtocolError {
-    const caller = { id, address: "", limits: { maxSessions: 0 } };
+    const caller = { id, address: "", limits: { maxSessions: 0, isExempt: id === "local" } };
     const place = this.sessions.claim(caller, opened);
     if (place instanceof ProtocolError) return place;
     const accepted = { id: newSessionId(), caller, place, opened, trace: untracedConnection() };
@@ -74,6 +74,11 @@ test("a caller gets one upload or half of what others leave, so that there is ro
   // 8 MiB are left: half of them for one caller, but any first upload that fits.
   expect(codesOf(["two", 3], ["two", 1], ["two", 1])).toEqual(["open", "open", "too_many_sessions"]);
   expect(codesOf(["three", 4], ["four", 1])).toEqual(["open", "overloaded"]);
+  using other = new Desk({ "limits.inbox_total_mb": 16 });
+  expect(Array.from({ length: 5 }, () => other.keep(4 * MIB, "local") instanceof Promise)).toEqual([
+    ...[true, true, true, true],
+    false,
+  ]);
 });
 
 test("an upload whose session cannot be opened is not open, and keeps no memory", () => {
