@@ -1,11 +1,7 @@
 import { type JsonSchema, toJsonSchema } from "@valibot/to-json-schema";
 
-import { denoiseSettings } from "./built-in/denoise.ts";
-import { levelsSettings } from "./built-in/levels.ts";
-import type { SettingSchema } from "./built-in/setting-schema.ts";
-import { simulatedSettings } from "./built-in/simulated.ts";
-import { describeModelSettings } from "./models.ts";
-import { remoteSettings } from "./remote/settings.ts";
+import { schemaOf } from "./built-in/setting-schema.ts";
+import { BUILT_IN } from "./models.ts";
 
 /** A setting of a built-in model. */
 export interface OwnSetting {
@@ -19,24 +15,28 @@ export interface OwnSetting {
   readonly isOptional: boolean;
 }
 
-const SCHEMAS: Readonly<Record<string, SettingSchema>> = {
-  simulated: simulatedSettings,
-  levels: levelsSettings,
-  denoise: denoiseSettings,
-  remote: remoteSettings,
-};
-
 /** Returns the settings of a built-in model by name; undefined: the model is a file, or there is none. */
 export function ownSettings(model: string): Readonly<Record<string, OwnSetting>> | undefined {
-  const settings = Object.hasOwn(SCHEMAS, model) ? SCHEMAS[model] : undefined;
-  if (settings === undefined) return undefined;
-  const described = describeModelSettings(model);
+  const module = BUILT_IN.get(model);
+  if (module === undefined) return undefined;
+  const { settings = {} } = module;
+  const entries = schemaOf(settings)?.entries;
   return Object.fromEntries(
-    Object.entries(settings.entries).map(([name, entry]) => {
-      const { unit = "", meaning = "", default: preset } = described[name] ?? {};
-      const isOptional = entry.type === "optional";
-      const { default: _, $schema: __, ...schema } = toJsonSchema(entry, { typeMode: "input", errorMode: "ignore" });
+    Object.entries(settings).map(([name, { unit = "", meaning = "", default: preset }]) => {
+      const entry = entries?.[name];
+      const isOptional = entry === undefined || entry.type === "optional";
+      const made =
+        entry === undefined ? likeDefault(preset) : toJsonSchema(entry, { typeMode: "input", errorMode: "ignore" });
+      const { default: _, $schema: __, ...schema } = made;
       return [name, { schema, default: preset, unit, meaning, isOptional }];
     }),
   );
+}
+
+/** Without a schema, a value has the type of the default, or any if there is none. */
+function likeDefault(preset: unknown): JsonSchema {
+  if (Array.isArray(preset)) return { type: "array" };
+  const type = typeof preset;
+  if (type === "number" || type === "string" || type === "boolean") return { type };
+  return preset !== null && type === "object" ? { type: "object" } : {};
 }

@@ -15,10 +15,18 @@ export function about<Value = number>(
   return v.metadata({ unit, meaning });
 }
 
+/** The schemas by what was made of them. */
+const SCHEMAS = new WeakMap<SettingDescriptions, SettingSchema>();
+
+/** Returns the schema that descriptions were made from; undefined: from none. */
+export function schemaOf(descriptions: SettingDescriptions): SettingSchema | undefined {
+  return SCHEMAS.get(descriptions);
+}
+
 /** Returns `ModelModule.settings`: the defaults of the schema, with units and meanings. */
 export function describeSettings(schema: SettingSchema): SettingDescriptions {
   const defaults: Record<string, unknown> = v.getDefaults(schema);
-  return Object.fromEntries(
+  const descriptions = Object.fromEntries(
     Object.entries(schema.entries).map(([name, entry]) => {
       const inner: unknown = "wrapped" in entry ? entry.wrapped : entry;
       const { unit, meaning } = v.getMetadata(inner as v.GenericSchema);
@@ -32,6 +40,8 @@ export function describeSettings(schema: SettingSchema): SettingDescriptions {
       ];
     }),
   );
+  SCHEMAS.set(descriptions, schema);
+  return descriptions;
 }
 
 /** Returns a sentence for each setting that is unknown or not allowed, for `ModelModule.validate`. */
