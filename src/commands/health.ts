@@ -19,14 +19,14 @@ const FLAGS = {
     valueHint: "HOST:PORT|URL",
     description: "Address of the server (default: this machine, with the host and port that the environment sets)",
   },
-  ...TOKEN_FLAGS,
-  ...TLS_FLAGS,
   ready: { type: "boolean", description: "Check that the server accepts streams, not only that it is alive" },
   wait: {
     type: "string",
     valueHint: "SECONDS",
     description: "Check again until the server is well, for so long at most (default 0: one check)",
   },
+  ...TOKEN_FLAGS,
+  ...TLS_FLAGS,
 } as const satisfies ArgsDef;
 
 const TIMEOUT_MS = 5_000;

@@ -24,8 +24,6 @@ const DEFAULTS = { streams: 100, capacity: 16_000, ramp: 2, settle: 3, seconds: 
 
 export const BENCH_FLAGS = {
   ...STREAM_URL_FLAGS,
-  ...TOKEN_FLAGS,
-  ...TLS_FLAGS,
   streams: {
     type: "string",
     alias: "n",
@@ -91,6 +89,8 @@ export const BENCH_FLAGS = {
   },
   format: { type: "string", valueHint: "text|json", description: "Output format (default text)" },
   html: { type: "string", valueHint: "FILE", description: "Write a page with plots" },
+  ...TOKEN_FLAGS,
+  ...TLS_FLAGS,
 } as const satisfies ArgsDef;
 
 export interface BenchSettings {

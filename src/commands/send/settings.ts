@@ -42,8 +42,6 @@ export const SEND_FLAGS = {
     description: "Send a microphone, with pw-record, parec, arecord or ffmpeg; list: print the names of devices",
   },
   ...STREAM_URL_FLAGS,
-  ...TOKEN_FLAGS,
-  ...TLS_FLAGS,
   model: { type: "string", valueHint: "NAME", description: "Model of the server to use (default the server's)" },
   timeout: {
     type: "string",
@@ -88,6 +86,8 @@ export const SEND_FLAGS = {
     valueHint: SAMPLE_FORMAT_NAMES.join("|"),
     description: "Sample format of raw input (default s16)",
   },
+  ...TOKEN_FLAGS,
+  ...TLS_FLAGS,
 } as const satisfies ArgsDef;
 
 export interface SendSettings {
