@@ -4,7 +4,7 @@ import { parse, resolve } from "node:path";
 import { nearestName } from "../lib/nearest-name.ts";
 import { denoise } from "./built-in/denoise.ts";
 import { levels } from "./built-in/levels.ts";
-import { engineCount, remote } from "./built-in/remote.ts";
+import { engineUrls, remote } from "./built-in/remote.ts";
 import { simulated } from "./built-in/simulated.ts";
 import type { ModelModule } from "./model.ts";
 import { fieldValue } from "./module-fields.ts";
@@ -58,7 +58,12 @@ export function describeModelSettings(nameOrPath: string): SettingDescriptions {
 export function concurrentRequests(nameOrPath: string, configured: Readonly<Record<string, unknown>>): number {
   if (nameOrPath !== remote.name) return 0;
   const { settings } = resolveSettings(remote, configured);
-  return (fieldValue(remote, "concurrency", settings) ?? 0) + engineCount(settings);
+  return (fieldValue(remote, "concurrency", settings) ?? 0) + engineUrls(settings).length;
+}
+
+/** Returns the URLs of the inference servers of a model, which must be valid; none for models that compute here. */
+export function enginesOf(nameOrPath: string, configured: Readonly<Record<string, unknown>>): readonly string[] {
+  return nameOrPath === remote.name ? engineUrls(resolveSettings(remote, configured).settings) : [];
 }
 
 /** Returns the number of workers that a model has by default; undefined: one for each processor. */

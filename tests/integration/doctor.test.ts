@@ -78,13 +78,18 @@ test("a port that another program has is a failure with its name, and each model
   await Bun.write(join(executable.folder, "broken.ts"), 'import "no-such-package";\n');
   await Bun.write(join(executable.folder, "missing.py"), 'import no_such_package\nname = "m"\n');
   const models = ["--model", "./broken.ts", "--set", "models.python.name=./missing.py", "--workers", "1"];
-  const report = await doctor(["--port", String(other.port), ...models]);
+  const remote = ["name=remote", "urls=http://127.0.0.1:1", "model=m"].flatMap((set) => ["--set", `models.far.${set}`]);
+  const report = await doctor(["--port", String(other.port), ...models, ...remote]);
   expect(report).toMatchObject({ code: 1, result: "failure" });
   expect(about(report, "server.port")[0]).toMatch(
     new RegExp(`^failure server.port: 127.0.0.1:${other.port} is in use by "bun.*" \\(process ${process.pid}\\)$`),
   );
   expect(about(report, "model")[0]).toMatch(/^failure model: model ".\/broken.ts" cannot be loaded: .*no-such-package/);
   expect(about(report, "models.python")[0]).toMatch(/^failure .*No module named 'no_such_package'/);
+  expect(about(report, "models.far")).toEqual([
+    "warning models.far: http://127.0.0.1:1/: nothing listens there",
+    expect.stringMatching(/^failure models.far: .*; a call failed: no inference server is available/),
+  ]);
   // It serves on.
   expect(await (await fetch(other.url)).text()).toBe("not you");
 });
@@ -155,5 +160,5 @@ test("on a terminal of 80 columns, each line fits, and the verdicts are coloured
   await view.write(text);
   expect(text).toContain("\u001B[33mwarning\u001B[0m");
   expect(view.lines.at(-1)).toMatch(/^\d+ ok, .*: serve can start$/);
-  for (const line of view.lines) expect(line).toMatch(/^(?:(?:ok|note|warning|failure) +\S|\s{25}\S|$|\d+ ok)/);
+  for (const line of view.lines) expect(line).toMatch(/^(?:(?:ok|note|warning|failure) +\S|\s{27}\S|$|\d+ ok)/);
 });

@@ -5,7 +5,7 @@ import { hangText } from "../terminal/wrapped-text.ts";
 import { type Finding, type Verdict, VERDICTS } from "./finding.ts";
 
 const VERDICT_WIDTH = 9;
-const SUBJECT_WIDTH = 16;
+const SUBJECT_WIDTH = 18;
 const INDENT = VERDICT_WIDTH + SUBJECT_WIDTH;
 /** Most characters of what was found: a model may say anything. */
 const MAX_TEXT = 2_000;

@@ -25,7 +25,7 @@ export const remote: ModelModule = {
   },
 };
 
-/** Returns the number of URLs of engines. @param settings valid and complete */
-export function engineCount(settings: Record<string, unknown>): number {
-  return v.parse(remoteSettings, settings).urls.length;
+/** Returns the URLs of engines. @param settings valid and complete */
+export function engineUrls(settings: Record<string, unknown>): readonly string[] {
+  return v.parse(remoteSettings, settings).urls;
 }

@@ -90,17 +90,17 @@ const FINDING: Finding = {
 
 test("a finding fits a terminal of 80 columns, with what to do below it, and is one line elsewhere", () => {
   expect(terminalLines(FINDING, 80, (colour, text) => `<${colour}>${text}</>`).split("\n")).toEqual([
-    "<yellow>warning</>  server.port     127.0.0.1:8080 is in use by a program with a rather",
-    "                         long name, which nobody has heard of before",
-    "                         -> stop that program, or choose another port with",
-    "                         --port",
+    "<yellow>warning</>  server.port       127.0.0.1:8080 is in use by a program with a rather",
+    "                           long name, which nobody has heard of before",
+    "                           -> stop that program, or choose another port with",
+    "                           --port",
   ]);
   const long = terminalLines({ ...FINDING, subject: "audiosocket.principal" }, 80, (_, text) => text).split("\n");
   expect(long[0]).toBe("warning  audiosocket.principal");
   for (const line of long) expect(line.length).toBeLessThan(80);
-  expect(plainLine(FINDING)).toBe(`warning  server.port     ${FINDING.found} -> ${FINDING.remedy}`);
+  expect(plainLine(FINDING)).toBe(`warning  server.port       ${FINDING.found} -> ${FINDING.remedy}`);
   const hostile = plainLine({ verdict: "ok", subject: "model", found: "one\n\u001B[2Jtwo" });
-  expect(hostile).toBe("ok       model           one; \\u{1b}[2Jtwo");
+  expect(hostile).toBe("ok       model             one; \\u{1b}[2Jtwo");
 });
 
 test("the summary counts, and says whether a server would start", () => {

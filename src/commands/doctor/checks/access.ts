@@ -11,6 +11,7 @@ import { formatCount } from "../../terminal/numbers.ts";
 import type { Check } from "../check.ts";
 import { CollectedLog } from "../collected-log.ts";
 import type { ReportFinding } from "../finding.ts";
+import { permissionRemedy } from "../permissions.ts";
 
 const DAY_MS = 86_400_000;
 /** Tokens that expire within this time are mentioned. */
@@ -36,9 +37,10 @@ export function examineTokens(config: Config, now: number, report: ReportFinding
     file = new TokenFile({ path, log });
   } catch (error) {
     if (!(error instanceof TokenListError)) throw error;
-    const remedy = `streamer token new NAME --file ${path} adds a line`;
     for (const problem of error.problems) {
-      report("failure", "auth.tokens", problem, problem.includes("allowed: chmod") ? undefined : remedy);
+      const add = `streamer token new NAME --file ${path} adds a line`;
+      const remedy = problem.includes("allowed: chmod") ? undefined : (permissionRemedy(problem) ?? add);
+      report("failure", "auth.tokens", problem, remedy);
     }
     return;
   }
@@ -86,11 +88,7 @@ export function examineKeys(path: string, report: ReportFinding): void {
   } catch (error) {
     if (!(error instanceof KeyringError)) throw error;
     const found = error.message.replace(/^auth\.secret_file: /, "");
-    report(
-      "failure",
-      "auth.secret_file",
-      found,
-      "openssl rand -base64 32 makes a secret; a line has an id in front of it",
-    );
+    const make = "openssl rand -base64 32 makes a secret; a line has an id in front of it";
+    report("failure", "auth.secret_file", found, permissionRemedy(found) ?? make);
   }
 }

@@ -2,6 +2,8 @@ import type { ModelConfig } from "../../../config/config.ts";
 import { memoryLimit } from "../../../config/memory-limit.ts";
 import { redactSecrets } from "../../../lib/secrets.ts";
 import { messageOf } from "../../../lib/thrown.ts";
+import { enginesOf } from "../../../model/models.ts";
+import { checkReachable } from "../../../model/remote/reachability.ts";
 import { hostFor } from "../../../pool/host-for.ts";
 import { ModelHarness } from "../../model/checks/model-harness.ts";
 import { runPinned } from "../../model/checks/pinned-run.ts";
@@ -9,6 +11,7 @@ import { speechLike } from "../../model/checks/signals.ts";
 import { runStream } from "../../model/checks/stream-run.ts";
 import { threeDigits } from "../../model/checks/timing.ts";
 import { formatCount, formatNumber } from "../../terminal/numbers.ts";
+import { printableUrl } from "../../terminal/server-address.ts";
 import { formatBytes } from "../bytes.ts";
 import type { Check, Examined } from "../check.ts";
 import type { ReportFinding } from "../finding.ts";
@@ -20,6 +23,8 @@ const SECONDS = 1;
 const BLOCK_SECONDS = 0.1;
 /** Lines of a model's output that are shown when it cannot be loaded. */
 const MAX_LINES = 3;
+/** Longest time for a connection to an inference server. */
+const CONNECT_MS = 3_000;
 
 /**
  * Each model, loaded into one worker as the server would, warmed up and called. If a server runs at the address, it has
@@ -47,6 +52,7 @@ async function examineModels(examined: Examined, report: ReportFinding): Promise
   }
   let needed = config.limits.arena_mb * 1024 * 1024;
   for (const [key, model] of modelsOf(config)) {
+    await examineEngines(key, model, report);
     examined.show(`loading ${model.name}`);
     const bytes = await examineModel(key, model, examined, report);
     needed += bytes * model.workers;
@@ -59,6 +65,21 @@ async function examineModels(examined: Examined, report: ReportFinding): Promise
 
 function modelsOf({ model, models: others }: Examined["config"]): (readonly [key: string, model: ModelConfig])[] {
   return [["model", model], ...Object.entries(others).map(([name, each]) => [`models.${name}`, each] as const)];
+}
+
+/** Reports the inference servers of a remote model that cannot be reached. Others may do their work. */
+async function examineEngines(key: string, { name, settings }: ModelConfig, report: ReportFinding): Promise<void> {
+  const urls = enginesOf(name, settings).map((url) => url.replace(/^dns\+/, ""));
+  await Promise.all(
+    urls.map(async (url) => {
+      try {
+        await checkReachable(url, CONNECT_MS, AbortSignal.timeout(2 * CONNECT_MS));
+      } catch (error) {
+        const found = `${printableUrl(new URL(url))}: ${messageOf(error)}`;
+        report("warning", key, found, `start that inference server, or remove it from ${key}.urls`);
+      }
+    }),
+  );
 }
 
 /** Loads and calls a model. Returns the memory that one worker takes, bytes; 0: it is not known. */

@@ -7,7 +7,7 @@ import { temporaryFolder } from "../../../native/load-failure.ts";
 import { formatBytes } from "../bytes.ts";
 import type { Check } from "../check.ts";
 import type { ReportFinding } from "../finding.ts";
-import { findFolderProblem } from "../folder-problem.ts";
+import { findFolderProblem } from "../permissions.ts";
 
 /** The library is about 100 kB; what models write is more. */
 const LEAST_FREE_BYTES = 16 * 1024 * 1024;

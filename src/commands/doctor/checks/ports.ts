@@ -10,7 +10,7 @@ import { NativeLibraryError } from "../../../native/load-failure.ts";
 import { ReservedPort } from "../../../native/reserved-port.ts";
 import type { Check, Examined } from "../check.ts";
 import type { ReportFinding } from "../finding.ts";
-import { findFolderProblem } from "../folder-problem.ts";
+import { findFolderProblem } from "../permissions.ts";
 import { findPortOwner, type PortOwner } from "../port-owner.ts";
 import type { RunningServer } from "../running-server.ts";
 

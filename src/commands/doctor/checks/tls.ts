@@ -10,6 +10,7 @@ import { WARN_DAYS } from "../../../server/tls/expiry-log.ts";
 import { loadCredentials } from "../../../server/tls/tls-files.ts";
 import type { Check } from "../check.ts";
 import type { ReportFinding } from "../finding.ts";
+import { permissionRemedy } from "../permissions.ts";
 
 const DAY_MS = 86_400_000;
 /** Names of a certificate that are shown. */
@@ -33,7 +34,7 @@ export async function examineTls(server: Config["server"], now: number, report: 
     for (const fault of error.message.split("\n")) {
       const [setting = "", ...rest] = fault.split(": ");
       const found = rest.join(": ");
-      report("failure", setting, found, /which expired/.test(found) ? "renew it" : undefined);
+      report("failure", setting, found, /which expired/.test(found) ? "renew it" : permissionRemedy(found));
     }
     return;
   }

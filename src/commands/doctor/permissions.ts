@@ -18,3 +18,9 @@ export function findFolderProblem(folder: string): string | undefined {
     return PROBLEMS[codeOf(error) ?? ""] ?? messageOf(error);
   }
 }
+
+/** Returns what to do when a file cannot be read because its permissions do not allow it; undefined: that is not so. */
+export function permissionRemedy(problem: string): string | undefined {
+  if (!/EACCES|permission denied|may not read/i.test(problem)) return undefined;
+  return "let the user of the server read it: chgrp to a group of that user, and chmod g+r";
+}
