@@ -47,6 +47,9 @@ const querySchema = v.object({
   prompt: v.optional(v.string()),
 });
 
+/** The parameters as they stand in a query. */
+export type AskedFields = v.InferInput<typeof querySchema>;
+
 /** What a client asks for in the query of its upgrade. Undefined: it does not say. */
 export interface Asked {
   readonly format: AudioFormat;

@@ -1,11 +1,9 @@
-import type { FileQueryFields } from "../../dialects/deepgram/files/query.ts";
-import { ENCODING_NAMES, type ListenFields } from "../../dialects/deepgram/query.ts";
 import { FILE_FIELD } from "../../dialects/openai/files/dialect.ts";
 import { type FormField, GRANULARITIES, RESPONSE_FORMATS } from "../../dialects/openai/files/fields.ts";
-import { MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE } from "../../lib/sample-format.ts";
 import type { ErrorCode } from "../../protocol/errors.ts";
 import { type Json, schemaReference } from "../../protocol/json-schema.ts";
-import { json, parameter, refusals } from "./operation.ts";
+import { json, refusals } from "./operation.ts";
+import { RECORDED_PARAMETERS } from "./query-parameters.ts";
 
 /** What an upload is refused with, or ends with. */
 const REFUSALS: readonly ErrorCode[] = [
@@ -52,32 +50,6 @@ const FORM_LISTS: Readonly<Record<"timestamp_granularities[]" | "keywords[]", Js
   },
   "keywords[]": { type: "array", items: TEXT, description: "Words that are likely, for models that take them." },
 };
-
-/** Parameters of the query of a recorded file. */
-const QUERY: Readonly<Record<Exclude<keyof ListenFields, StreamOnly> | keyof FileQueryFields, [Json, string]>> = {
-  model: [TEXT, "Name of the model. Absent: the server's default."],
-  language: [TEXT, "Code of the language, for models that take it."],
-  encoding: [{ ...TEXT, enum: [...ENCODING_NAMES] }, "Encoding of raw samples. Absent: the body is a WAV file."],
-  sample_rate: [
-    { type: "integer", minimum: MIN_SAMPLE_RATE, maximum: MAX_SAMPLE_RATE },
-    "Rate of raw samples, Hz. 8000 for mulaw and alaw, if absent.",
-  ],
-  channels: [{ type: "integer", minimum: 1, maximum: MAX_CHANNELS, default: 1 }, "Channels of raw samples."],
-  endpointing: [
-    { anyOf: [{ type: "integer", minimum: 0 }, { type: "boolean" }] },
-    "Silence that ends an utterance, ms, or whether there is one.",
-  ],
-  multichannel: [FLAG, "Each channel is recognised. Otherwise they are mixed into one."],
-  utterances: [FLAG, "The answer has `results.utterances`."],
-  utt_split: [{ type: "number", minimum: 0, maximum: 60 }, "Silence between two utterances, s."],
-};
-/** Parameters of the query that mean something in a stream only. */
-type StreamOnly = "interim_results" | "vad_events" | "utterance_end_ms";
-
-const WORD_LISTS: readonly Json[] = ["keyterm", "keywords"].map((name) => ({
-  ...parameter("query", name, { type: "array", items: TEXT }, "Words that are likely, for models that take them."),
-  explode: true,
-}));
 
 const plain = (type: string): Json => ({ [type]: { schema: TEXT } });
 
@@ -142,10 +114,7 @@ const LISTEN = {
     "The body is a WAV file, or raw samples with `encoding` and `sample_rate`, of up to `limits.file_mb` MiB. " +
     "`callback` is refused; other parameters, and empty ones, are ignored.",
   security: [{}, { token: [] }, { ticket: [] }, { tokenScheme: [] }],
-  parameters: [
-    ...Object.entries(QUERY).map(([name, [schema, description]]) => parameter("query", name, schema, description)),
-    ...WORD_LISTS,
-  ],
+  parameters: RECORDED_PARAMETERS,
   requestBody: {
     required: true,
     content: { "application/octet-stream": { schema: BINARY }, "audio/*": { schema: BINARY } },

@@ -8,6 +8,7 @@ import { SUBPROTOCOL } from "../../protocol/version.ts";
 import type { BodySchema } from "./body-schemas.ts";
 import { parameter, refusals, type Responses } from "./operation.ts";
 import { FRONT_PAGE_RESPONSES } from "./page-operations.ts";
+import { ASSEMBLYAI_PARAMETERS, CALL_PARAMETERS, LISTEN_PARAMETERS } from "./query-parameters.ts";
 
 /** What a request for a WebSocket is refused with. */
 const REFUSALS: readonly ErrorCode[] = [
@@ -59,9 +60,8 @@ interface Socket {
   readonly headers?: Readonly<Record<string, Json>>;
 }
 
-const CALL = parameter("query", "call", { type: "string" }, "Name of the call.");
 const TOKEN_OR_TICKET: readonly Json[] = [{}, { token: [] }, { ticket: [] }];
-const DETAILS = "See docs/dialects for the parameters and the messages.";
+const DETAILS = "The messages are those of that service: see docs/dialects.";
 
 /** What is said about each dialect. */
 export const SOCKETS: Readonly<Record<string, Socket>> = {
@@ -80,8 +80,9 @@ export const SOCKETS: Readonly<Record<string, Socket>> = {
   },
   deepgram: {
     title: "A stream as Deepgram's API has it",
-    description: `The query has \`model\`, \`encoding\`, \`sample_rate\` and others. ${DETAILS}`,
+    description: `Other parameters are ignored. ${DETAILS}`,
     refusal: "DeepgramError",
+    parameters: LISTEN_PARAMETERS,
     subprotocol: "token or bearer, beside which the token is offered",
     security: [...TOKEN_OR_TICKET, { tokenScheme: [] }],
     headers: {
@@ -109,8 +110,9 @@ export const SOCKETS: Readonly<Record<string, Socket>> = {
   },
   assemblyai: {
     title: "A stream as AssemblyAI's streaming API has it",
-    description: `The query has \`sample_rate\`, \`encoding\` and others. ${DETAILS}`,
+    description: `Other parameters are ignored. ${DETAILS}`,
     refusal: "AssemblyAiError",
+    parameters: ASSEMBLYAI_PARAMETERS,
     subprotocol: SUBPROTOCOL,
   },
   speechmatics: {
@@ -131,7 +133,7 @@ export const SOCKETS: Readonly<Record<string, Socket>> = {
     title: "A phone call of Asterisk",
     description: `Its channel driver for WebSockets. ${DETAILS}`,
     subprotocol: `media or ${SUBPROTOCOL}`,
-    parameters: [CALL],
+    parameters: CALL_PARAMETERS,
     security: [...TOKEN_OR_TICKET, { basic: [] }],
   },
 };
