@@ -5,6 +5,7 @@ const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|::1)$/;
 /** fe80::/10: the addresses of one network cable. */
 const LINK_LOCAL = /^fe[89ab][0-9a-f]:/;
 const MAPPED = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
+const DOTTED = /(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/;
 const GROUPS = 8;
 
 /**
@@ -15,11 +16,21 @@ export function canonicalAddress(text: string): string | undefined {
   const [address = ""] = text.split("%", 1);
   if (isIPv4(address)) return address;
   if (!isIPv6(address)) return undefined;
-  const canonical = new URL(`http://[${address}]/`).hostname.slice(1, -1);
+  const canonical = URL.parse(`http://[${withoutDots(address)}]/`)?.hostname.slice(1, -1);
+  if (canonical === undefined) return undefined;
   const [, high, low] = MAPPED.exec(canonical) ?? [];
   if (high === undefined || low === undefined) return canonical;
   const [first, second] = [Number.parseInt(high, 16), Number.parseInt(low, 16)];
   return [first >> 8, first & 255, second >> 8, second & 255].join(".");
+}
+
+/** Writes an IPv4 address at the end of an IPv6 one as two groups: Bun 1.4.5 takes `1:2::3:4:1.2.3.4` for no URL. */
+function withoutDots(address: string): string {
+  const [dotted = "", ...bytes] = DOTTED.exec(address) ?? [];
+  if (dotted === "") return address;
+  const [a = 0, b = 0, c = 0, d = 0] = bytes.map(Number);
+  const groups = [a * 256 + b, c * 256 + d].map((group) => group.toString(16));
+  return address.slice(0, -dotted.length) + groups.join(":");
 }
 
 /** @param address in canonical form */

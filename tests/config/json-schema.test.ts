@@ -170,6 +170,41 @@ describe("the schema", () => {
     await fc.assert(property, { numRuns: 300 });
   });
 
+  test("refuses no host, origin, network or address that the server accepts", () => {
+    const formats = new Map(
+      settings.flatMap(([, setting]) => {
+        const format = "items" in setting ? setting.items : "format" in setting ? setting.format : undefined;
+        return format === undefined ? [] : [[format.allowed, format]];
+      }),
+    );
+    const character = fc.constantFrom(..."aZ09.:/[]*-_%@#?= üß\\\n");
+    const plain = fc.oneof(fc.domain(), fc.ipV4(), fc.ipV6(), fc.ipV4Extended(), fc.string({ unit: character }));
+    const text = fc.oneof(
+      plain,
+      fc
+        .tuple(
+          fc.constantFrom("", "*.", "[", "https://", "http://*.", "unix:", "HTTP://["),
+          plain,
+          fc.constantFrom("", "]", "/", "/8", ":80", "]:80", "%eth0"),
+        )
+        .map((parts) => parts.join("")),
+    );
+    let accepted = 0;
+    fc.assert(
+      fc.property(text, (given) => {
+        for (const { accepts, pattern, isExact } of formats.values()) {
+          // A schema is about the text as it is written; the server spells it first.
+          const matches = new RegExp(pattern, "u").test(given);
+          if (accepts(given)) accepted += 1;
+          if (accepts(given)) expect({ given, pattern, matches }).toEqual({ given, pattern, matches: true });
+          else if (isExact && matches) expect(spellings(given).some((spelled) => accepts(spelled))).toBe(true);
+        }
+      }),
+      { numRuns: 5_000 },
+    );
+    expect(accepted).toBeGreaterThan(1_000);
+  });
+
   test.each([...BUILT_IN.keys()])("knows the settings of the model %s", async (name) => {
     const needed = name === "remote" ? { urls: ["http://127.0.0.1:8000"], model: "m" } : {};
     const wrong: string[] = [];
@@ -251,4 +286,9 @@ describe("the schema", () => {
 function put(config: Record<string, unknown>, [key = "", ...rest]: readonly string[], value: unknown): void {
   if (rest.length === 0) config[key] = value;
   else put((config[key] ??= {}) as Record<string, unknown>, rest, value);
+}
+
+/** What the server may make of a text before it looks at it. */
+function spellings(text: string): string[] {
+  return [text.toLowerCase(), text.replace(/\/+$/, "")];
 }

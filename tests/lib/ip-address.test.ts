@@ -13,6 +13,10 @@ describe("canonicalAddress", () => {
     ["::1", "::1"],
     ["::", "::"],
     ["::1.2.3.4", "::102:304"],
+    // The parser of URLs in Bun 1.4.5 refuses these.
+    ["1:2::5:6:1.2.3.4", "1:2::5:6:102:304"],
+    ["0:0:0::0:0.0.0.0", "::"],
+    ["0:0::0:ffff:192.0.2.1", "192.0.2.1"],
   ])("%s is %s", (text, canonical) => {
     expect(canonicalAddress(text)).toBe(canonical);
     expect(canonicalAddress(canonical)).toBe(canonical);
