@@ -6,10 +6,11 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 export const SUITES = {
-  interop: "programs of others: Prometheus and its rules, files of ffmpeg and SoX, SDKs of other services",
+  interop:
+    "programs of others: Prometheus and its rules, files of ffmpeg and SoX, SDKs of other services; clients in other languages",
   engines:
     "models of others: PocketSphinx, Moonshine, RNNoise, Silero VAD, models in Python, inference servers (Triton)",
-  browser: "the console in Chromium, with a microphone that hears a file",
+  browser: "the console and the page of the examples in Chromium, with a microphone that hears a file",
   proxies: "servers behind HAProxy and nginx",
   images: "the container image and compose.yaml",
   torture: "long property runs, deaths of workers and processes, shutdowns under load, fuzzing of the C library",

@@ -41,6 +41,7 @@ export const SECONDS: Readonly<Record<string, number>> = {
   "tests/integration/process.test.ts": 21,
   "tests/suites/browser/console.test.ts": 20,
   "tests/integration/send-timeouts.test.ts": 20,
+  "tests/suites/interop/examples.test.ts": 20,
   "tests/suites/interop/compressed-files.test.ts": 20,
   "tests/suites/torture/scheduler.test.ts": 20,
   "tests/suites/engines/triton.test.ts": 20,
