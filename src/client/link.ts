@@ -1,3 +1,4 @@
+import { messageOf } from "../lib/thrown.ts";
 import { untilAborted } from "../lib/until-aborted.ts";
 import type { Started } from "../protocol/events.ts";
 import type { ConnectOptions, StartFields } from "./connect-options.ts";
@@ -166,7 +167,7 @@ export class Link {
   }
 
   async #resume(stream: ResumableStream, signal: AbortSignal): Promise<void> {
-    const socket = await this.#options.open(signal);
+    const socket = await this.#open(signal);
     this.#wire = this.#wireOf(socket);
     this.heartbeat.follow(socket);
     stream.rewind();
@@ -180,6 +181,16 @@ export class Link {
     // Everything may be megabytes: what the server does not take yet waits here.
     while (this.#wire.isOpen && this.#sendOne()) await this.#untilRoom(signal);
     if (!this.#wire.isOpen && this.#streaming) throw new ConnectionError("closed", "the connection was lost again");
+  }
+
+  /** Opens another connection. What gives the credentials may be the server that has gone, and is asked again later. */
+  async #open(signal: AbortSignal): Promise<WebSocket> {
+    try {
+      return await untilAborted(this.#options.open(signal), signal);
+    } catch (error) {
+      if (error instanceof ConnectionError) throw error;
+      throw new ConnectionError("cannot_connect", `no other connection could be opened: ${messageOf(error)}`);
+    }
   }
 
   #sendStart(more: object): void {
