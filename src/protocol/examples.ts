@@ -1,5 +1,7 @@
 import type { EVENTS } from "./events.ts";
+import { FEATURES } from "./features.ts";
 import type { REQUESTS } from "./requests.ts";
+import { VAD_DEFAULTS } from "./vad-settings.ts";
 import { WARNINGS } from "./warnings.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -26,8 +28,10 @@ export const EXAMPLES: Readonly<Record<keyof typeof REQUESTS | keyof typeof EVEN
       format: { channels: 1, sample_rate: 48_000, bit_depth: 16, is_float: false, encoding: "pcm" },
       model: "simulated",
       sample_rate: 16_000,
+      vad: { ...VAD_DEFAULTS },
+      interim_interval_ms: 500,
       limits: { max_message_bytes: 1_048_576, max_channels: 16, idle_timeout_ms: 60_000, session_ms: 14_400_000 },
-      features: ["flush_after"],
+      features: Object.keys(FEATURES),
     },
   ],
   active: [{ type: "active", time: 0.32, channel: 0 }],

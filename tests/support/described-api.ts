@@ -77,6 +77,11 @@ export class DescribedApi {
     this.#validate({ $ref: `#/components/schemas/${component}` }, value, component);
   }
 
+  /** Throws an Error when a value is not of a schema of the document. */
+  validateAs(schema: object, value: unknown): void {
+    this.#validate(schema as Json, value, JSON.stringify(value));
+  }
+
   #validate(schema: Json, value: unknown, told: string): void {
     const validate = this.#ajv.compile(JSON.parse(JSON.stringify(schema).replaceAll('"#/', '"api#/')) as Json);
     if (!validate(value)) throw new Error(`${told}: ${this.#ajv.errorsText(validate.errors)}`);

@@ -6,7 +6,7 @@ const CHANNEL = "The channel, counted from 0.";
 /** What the events mean, by the names of their schemas. `docs/protocol.md` has the details. */
 export const EVENT_TEXTS = {
   StartedEvent: {
-    description: "The start was accepted. Has the settings in force.",
+    description: "Has the settings in force. Clients need not wait for it before they send audio.",
     fields: {
       type: TYPE,
       session_id: "Names the connection: 128 random bits.",
@@ -51,17 +51,19 @@ export const EVENT_TEXTS = {
   },
   ActiveEvent: {
     description:
-      "Speech began (`/api/v1/segmented`). Sent once the speech is as long as `min_speech_ms`, which may be before the " +
-      "results of earlier utterances.",
+      "On `/api/v1/segmented`. Sent once the speech is as long as `min_speech_ms`, which may be before the results of " +
+      "earlier utterances.",
     fields: { type: TYPE, time: seconds("The start of the speech, without the pre-roll."), channel: CHANNEL },
   },
   InactiveEvent: {
-    description: "Speech ended (`/api/v1/segmented`).",
+    description:
+      "On `/api/v1/segmented`. Sent once `min_silence_ms` have followed, or at a `flush` or the end of the stream.",
     fields: { type: TYPE, time: seconds("The end of the speech, without the post-roll."), channel: CHANNEL },
   },
   SegmentEvent: {
     description:
-      "A result for a span of audio. The fields of the model's output, such as `text` or `words`, stand beside these.",
+      "The fields of the model's output stand beside these: of a recogniser `text`, and perhaps `words`, whose times are " +
+      "seconds of the stream. Final results of a channel, and errors in their place, come in the order of `start_time`.",
     fields: {
       type: TYPE,
       start_time: seconds("Start of the span. All interim results of an utterance have that of its final."),
@@ -86,17 +88,18 @@ export const EVENT_TEXTS = {
   },
   DataEvent: {
     description:
-      "A result without times: the last output of a model with state at the end of a stream (`/api/v1/stateful`), at " +
-      "most one per channel, before `stopped`. The fields of the model's output stand beside these.",
+      "The last output of a model with state at the end of a stream (`/api/v1/stateful`), at most one per channel, " +
+      "before `stopped`. The fields of the model's output stand beside these.",
     fields: { type: TYPE, channel: CHANNEL },
   },
   FlushedEvent: {
-    description: "Everything of this channel before the `flush` has been answered.",
+    description: "One for each channel, behind the results that the `flush` has caused.",
     fields: { type: TYPE, time: seconds("The position of the flush."), channel: CHANNEL },
   },
   CheckpointEvent: {
     description:
-      "The stream can go on from here at another connection. Sent if `features` has `resume`, at most once a second.",
+      "Sent if `features` has `resume`: after a result that is not an interim, after a `flushed`, or after 5 s without " +
+      "either; at most once a second.",
     fields: {
       type: TYPE,
       token: "For `resume` in a start. It is opaque, and valid for the same caller alone.",
@@ -104,7 +107,7 @@ export const EVENT_TEXTS = {
     },
   },
   StoppedEvent: {
-    description: "The stream is over. This is its last event, and has the account of every sample.",
+    description: "The last event of its stream. Has the account of every sample.",
     fields: {
       type: TYPE,
       reason: {

@@ -12,7 +12,7 @@ function configured(key: keyof VadSettings): string {
 export const REQUEST_TEXTS = {
   StartRequest: {
     description:
-      "Opens a stream, answered by `started` or by an `error`. Audio may follow at once. A start while a stream is open " +
+      "Answered by `started` or by an `error`. Audio may follow at once. A start while a stream is open " +
       "first stops that stream: its results and its `stopped` (reason `restart`) come before `started`, also when the " +
       "start is refused. Audio after a refused start is discarded, with one `audio_before_start`.",
     fields: {
@@ -88,7 +88,7 @@ export const REQUEST_TEXTS = {
   },
   StopRequest: {
     description:
-      "Ends the stream. The server processes everything that it has received, sends every result, and then `stopped`. " +
+      "The server processes everything that it has received, sends every result, and then `stopped`. " +
       "Without a stream it gets `no_stream`.",
     fields: {
       request: "Names the request.",
@@ -97,12 +97,12 @@ export const REQUEST_TEXTS = {
   },
   FlushRequest: {
     description:
-      "Ends the current utterance or block at this point of the audio, without ending the stream. One `flushed` per " +
+      "Acts at its place in the audio, without ending the stream. One `flushed` per " +
       "channel follows the results of the flush. Times continue.",
     fields: { request: "Names the request." },
   },
   KeepAliveRequest: {
-    description: "Resets the idle timer, and has no other effect. Pings of the WebSocket do not reset it.",
+    description: "It has no other effect. Pings of the WebSocket do not reset it.",
     fields: { request: "Names the request." },
   },
 } as const satisfies Record<string, ObjectText>;

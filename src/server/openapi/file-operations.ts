@@ -51,6 +51,15 @@ const FORM_LISTS: Readonly<Record<"timestamp_granularities[]" | "keywords[]", Js
   "keywords[]": { type: "array", items: TEXT, description: "Words that are likely, for models that take them." },
 };
 
+const TRANSCRIBED = { text: "turn left here", usage: { type: "duration", seconds: 1.9 } };
+const VERBOSE = {
+  task: "transcribe",
+  language: "en",
+  duration: 1.9,
+  ...TRANSCRIBED,
+  words: [{ word: "turn", start: 0.12, end: 0.87 }],
+};
+
 const plain = (type: string): Json => ({ [type]: { schema: TEXT } });
 
 /** Schemas of bodies that clients send, by name. */
@@ -87,7 +96,10 @@ const TRANSCRIPTION = {
     "200": {
       description: "The text.",
       content: {
-        "application/json": { schema: { anyOf: ["VerboseTranscription", "Transcription"].map(schemaReference) } },
+        "application/json": {
+          schema: { anyOf: ["VerboseTranscription", "Transcription"].map(schemaReference) },
+          examples: { json: { value: TRANSCRIBED }, verbose_json: { value: VERBOSE } },
+        },
         ...plain("text/plain"),
         ...plain("application/x-subrip"),
         ...plain("text/vtt"),

@@ -13,8 +13,8 @@ document, \`/api/v1/asyncapi.json\`.
 text. A body above 1 MiB gets 413 at once where no file is taken, a header of more than 16 KiB 431. Slashes at the end of a path
 make no difference.
 
-A server without tokens lets everybody use every route. Once it has tokens, all but the routes of \`auth.public_routes\` need one:
-those without a lock here are public by default. Requests by a name that is not the server's, and uses by web pages of other
+A server without tokens lets everybody use every route. Once it has tokens, all but the routes of \`auth.public_routes\` need one;
+by default these are the front page, \`/api/v1/health\`, \`/api/v1/ready\` and \`/api/v1/docs\`. Requests by a name that is not the server's, and uses by web pages of other
 origins, are refused before that.`;
 
 const TAGS = {

@@ -155,7 +155,9 @@ export const PAGE_OPERATIONS: Readonly<Record<string, Json>> = {
         parameter("query", "model", { type: "string" }, "Name of the model. Absent: all that are from files."),
       ],
       responses: {
-        "200": json("Reload", "All are loaded."),
+        "200": json("Reload", "All are loaded.", [
+          { models: [{ model: "words", result: "loaded", generation: 2, load_ms: 812, earlier: [] }] },
+        ]),
         "409": json("Reload", "One was refused: too many of its generations are in use."),
         "422": json("Reload", "One could not be loaded."),
         ...refusals([...USE, "unknown_model", "unauthorized", "not_ready", "draining"]),

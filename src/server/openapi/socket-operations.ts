@@ -105,7 +105,7 @@ export const SOCKETS: Readonly<Record<string, Socket>> = {
   },
   vosk: {
     title: "The front page; a stream as clients of vosk-server have it",
-    description: `An upgrade to a WebSocket is a stream, any other request gets a page. ${DETAILS}`,
+    description: `An upgrade to a WebSocket is a stream, any other request gets a page, which needs no token by default. ${DETAILS}`,
     subprotocol: SUBPROTOCOL,
   },
   assemblyai: {

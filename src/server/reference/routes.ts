@@ -90,11 +90,14 @@ function parametersOf({ parameters = [] }: Operation, id: string, context: Schem
   return `<h5>Parameters</h5>\n${parameterList(own, id, context)}${headers}`;
 }
 
+/** What is said about parameters that are not in the query. */
+const PLACES: Readonly<Record<string, string>> = { path: " In the path.", header: " A header." };
+
 /** Returns the HTML of parameters. @param place with which those of the parameters begin */
 export function parameterList(parameters: readonly Json[], place: string, context: SchemaContext): string {
   const properties = Object.fromEntries(
     parameters.map(({ name, schema, description, in: where }) => {
-      const about = `${String(description)}${where === "query" ? "" : where === "path" ? " In the path." : ""}`;
+      const about = `${String(description)}${PLACES[String(where)] ?? ""}`;
       return [String(name), { ...(schema as Json), description: about }];
     }),
   );

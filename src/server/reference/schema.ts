@@ -114,7 +114,8 @@ function limitsOf(schema: Json): string | undefined {
 function defaultOf(field: Json, isRequired: boolean): string | undefined {
   if (field["x-default"] !== undefined) return `Default: ${inline(String(field["x-default"]))}`;
   if (isRequired || !("default" in field)) return undefined;
-  return `Default: ${code(JSON.stringify(field["default"]))}`;
+  const { default: value } = field;
+  return `Default: ${typeof value === "number" ? number(value) : code(JSON.stringify(value))}`;
 }
 
 function valuesOf(schema: Json): string | undefined {

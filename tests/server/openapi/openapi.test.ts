@@ -36,6 +36,8 @@ const hash = hashToken(TOKEN).toString("hex");
 writeFileSync(tokens, `${formatTokenLine({ name: "client", hash, admin: false })}\n`, { mode: 0o600 });
 
 const SOCKETS = [...ROUTES, watch].flatMap(({ paths }) => paths);
+type Shown = { content?: Record<string, { schema?: object; examples?: Record<string, { value: unknown }> }> };
+
 const ASSETS = api.operations().filter((name) => name.startsWith("GET /console/"));
 /** What the parameters of some WebSockets must be. */
 const QUERIES: Readonly<Record<string, string>> = {
@@ -121,6 +123,23 @@ describe("the OpenAPI document", () => {
     const ids = [...text.matchAll(/"operationId":"([^"]+)"/g)].map(([, id]) => id);
     expect(ids).toHaveLength(new Set(ids).size);
     expect(JSON.parse(text)).toEqual(document);
+  });
+
+  test("has examples that are as described", () => {
+    const { paths } = document as { paths: Record<string, Record<string, { responses?: Record<string, Shown> }>> };
+    const media = Object.values(paths).flatMap((item) =>
+      Object.values(item).flatMap(({ responses = {} }) =>
+        Object.values(responses).flatMap(({ content = {} }) => Object.values(content)),
+      ),
+    );
+    let examples = 0;
+    for (const { schema, examples: shown = {} } of media) {
+      for (const { value } of Object.values(shown)) {
+        api.validateAs(schema ?? {}, value);
+        examples += 1;
+      }
+    }
+    expect(examples).toBeGreaterThan(5);
   });
 
   test("explains every field of every body", () => {
