@@ -1,5 +1,6 @@
 import { FIXED_SECTIONS } from "./fixed-sections.ts";
 import { MODEL_DEFINITIONS, modelSchema, modelsSchema } from "./model-schema.ts";
+import { SECTION_TEXTS } from "./section-texts.ts";
 import { type Schema, settingSchema } from "./setting-schema.ts";
 import { SETTINGS } from "./settings.ts";
 
@@ -35,6 +36,7 @@ function sectionSchema(section: string): Schema {
   const inner = Object.keys(SETTINGS).filter((other) => other.startsWith(`${section}.`));
   const isFixed = FIXED_SECTIONS.some((fixed) => fixed === section);
   return {
+    description: SECTION_TEXTS[section],
     type: ["object", "null"],
     properties: {
       ...Object.fromEntries(

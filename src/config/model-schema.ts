@@ -2,6 +2,7 @@ import { isSecretName } from "../lib/secrets.ts";
 import { builtInModels, MODEL_PATH } from "../model/models.ts";
 import { type OwnSetting, ownSettings } from "../model/own-settings.ts";
 import { MAX_VARIABLE_CHARACTERS, MODEL_NAME, VARIABLE_NAME } from "./resolution.ts";
+import { SECTION_TEXTS } from "./section-texts.ts";
 import { NULL, type Schema, settingSchema } from "./setting-schema.ts";
 import { ownRangeText, sentence } from "./setting-text.ts";
 import { MAX_CHARACTERS } from "./setting.ts";
@@ -13,13 +14,13 @@ const SECRET_NOTE = "A secret: it is not shown.";
 
 /** Returns the schema of the section `model`. */
 export function modelSchema(): Schema {
-  return schemaFor(MODEL_SETTINGS.name.default);
+  return { description: SECTION_TEXTS["model"], ...schemaFor(MODEL_SETTINGS.name.default) };
 }
 
 /** Returns the schema of the section `models`: a model with the name of a built-in one is that by default. */
 export function modelsSchema(): Schema {
   return {
-    description: "Further models, by the name that a client selects them with.",
+    description: SECTION_TEXTS["models"],
     type: ["object", "null"],
     propertyNames: { pattern: MODEL_NAME.source },
     properties: Object.fromEntries(builtInModels.map((name) => [name, schemaFor(name)])),

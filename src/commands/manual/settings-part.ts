@@ -1,14 +1,16 @@
 import { MODEL_SETTINGS, SETTINGS } from "../../config/config.ts";
+import { SECTION_TEXTS } from "../../config/section-texts.ts";
 import { ownRangeText, rangeText, sentence } from "../../config/setting-text.ts";
 import { type Setting, settingHint } from "../../config/setting.ts";
 import { builtInModels } from "../../model/models.ts";
 import { type OwnSetting, ownSettings } from "../../model/own-settings.ts";
-import { bold, definition, italic, paragraph, request } from "./roff.ts";
+import { bold, definition, italic, lines, paragraph, prose, request } from "./roff.ts";
 
 /** Returns the part of the manual page about every setting of a configuration. */
 export function settingsPart(): string[] {
   const sections = Object.entries(SETTINGS).flatMap(([section, table]) => [
     request("SS", section),
+    ...lines(prose(SECTION_TEXTS[section] ?? "")).filter(Boolean),
     ...Object.entries(table).flatMap(([key, setting]) => settingEntry(`${section}.${key}`, setting)),
   ]);
   return [
