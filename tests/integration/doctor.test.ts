@@ -60,6 +60,8 @@ test("a configuration that serve would start with is examined to the end, and le
 });
 
 test("a configuration that is not valid is a failure with all problems, and the machine is examined all the same", async () => {
+  const twice = await doctor(["--port", "9000", "--admin", "127.0.0.1:9000", "--skip", "models"]);
+  expect(about(twice, "server.admin")).toEqual(["failure server.admin: port 9000 is that of server.port, too"]);
   const report = await doctor(["--port", "99999", "--set", "no.such=1", "--skip", "programs"]);
   expect(report).toMatchObject({ code: 1, result: "failure" });
   expect(report.lines.slice(0, 3)).toEqual([

@@ -37,7 +37,12 @@ export const ports: Check = {
 async function examinePorts(examined: Examined, report: ReportFinding): Promise<void> {
   const { config, machine } = examined;
   const running = await examined.running();
-  for (const place of placesOf(config)) await examinePlace(place, { ...examined, found: running }, report);
+  const places = placesOf(config);
+  for (const [i, place] of places.entries()) {
+    const other = places.slice(0, i).find((each) => overlap(each, place));
+    if (other === undefined) await examinePlace(place, { ...examined, found: running }, report);
+    else report("failure", place.key, `port ${place.port} is that of ${other.key}, too`, "choose a port for each");
+  }
   const address = parseAdminAddress(config.server.admin);
   if (address !== undefined && "path" in address) examineSocket(address.path, running, report);
   const somaxconn = Number(machine.read("/proc/sys/net/core/somaxconn") ?? BACKLOG);
@@ -56,6 +61,12 @@ function placesOf(config: Config): Place[] {
     ...(address !== undefined && "host" in address ? [{ key: "server.admin", ...address }] : []),
     ...dialectPorts(config).map(({ section, ...place }) => ({ ...place, key: `${section}.port` })),
   ];
+}
+
+/** Returns true for two places of which only one can be listened on. */
+function overlap(a: Place, b: Place): boolean {
+  const isEverywhere = ({ host }: Place): boolean => host === "0.0.0.0" || host === "::";
+  return a.port !== 0 && a.port === b.port && (a.host === b.host || isEverywhere(a) || isEverywhere(b));
 }
 
 async function examinePlace(
@@ -129,20 +140,20 @@ async function describeUse(key: string, port: number, running: RunningServer | u
     const state = running.reason === undefined ? running.state : `${running.state}: ${running.reason}`;
     const found =
       key === "server.port"
-        ? `is served by a Streamer${version} that runs already${process(owner)}: ${state}`
-        : `is in use, probably by the server that runs already${process(owner)}`;
+        ? `is served by a Streamer${version} that runs already${processOf(owner)}: ${state}`
+        : `is in use, probably by the server that runs already${processOf(owner)}`;
     return { verdict: "note", found, remedy: "stop it before another one is started there, or choose another port" };
   }
-  const by = owner === undefined ? "" : ` by ${JSON.stringify(owner.name)}${process(owner)}`;
+  const by = owner === undefined ? "" : ` by ${JSON.stringify(owner.name)}${processOf(owner)}`;
   const remedy = `stop that program, or choose another port with ${key === "server.port" ? "--port" : `--set ${key}=...`}`;
   return { found: `is in use${by}`, remedy };
 }
 
 function isStreamer({ name }: PortOwner): boolean {
-  return name.startsWith("streamer") || name === "exe" || name === "bun";
+  return name.startsWith("streamer") || name === "exe";
 }
 
-function process(owner: PortOwner | undefined): string {
+function processOf(owner: PortOwner | undefined): string {
   return owner === undefined ? "" : ` (process ${owner.pid})`;
 }
 

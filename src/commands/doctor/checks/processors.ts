@@ -49,9 +49,7 @@ function reportShare(
     const found = `the control group gives ${shortNumber(quota.processors)} of ${count} processors (${quota.path})`;
     if (workers <= quota.processors) return report("ok", "processor time", found);
     const some = Math.max(1, Math.floor(quota.processors));
-    const remedy =
-      `set --workers ${some}` +
-      (quota.processors < 1 ? ", and raise the limit of the container" : ", or raise the limit of the container");
+    const remedy = `set --workers ${some}, or raise the limit of the container`;
     return report("warning", "processor time", `${found}; ${formatCount(workers, "worker")} would share it`, remedy);
   }
   if (workers > usable) {
@@ -75,14 +73,13 @@ export function describeProcessor(text: string): { readonly model: string; reado
 
 /** Returns how many processors the control groups allow at most, and the file that says so; undefined: no limit. */
 export function processorQuota(read: ReadText): { readonly processors: number; readonly path: string } | undefined {
-  const limits = [
-    ...groupFiles(read, { controller: "cpu", files: ["cpu.max", "cpu.cfs_quota_us"] }).flatMap(({ path, text }) => {
-      const [quota = "", period = ""] = text.trim().split(" ");
-      const periodText = period === "" ? (read(path.replace(/cfs_quota_us$/, "cfs_period_us")) ?? "") : period;
-      const processors = Number(quota) / Number(periodText.trim());
-      return processors > 0 && Number.isFinite(processors) ? [{ processors, path }] : [];
-    }),
-  ];
+  const files = groupFiles(read, { controller: "cpu", files: ["cpu.max", "cpu.cfs_quota_us"] });
+  const limits = files.flatMap(({ path, text }) => {
+    // Version 2 has the quota and its period in one file.
+    const [quota = "", period = read(path.replace(/cfs_quota_us$/, "cfs_period_us")) ?? ""] = text.trim().split(" ");
+    const processors = Number(quota) / Number(period.trim());
+    return processors > 0 && Number.isFinite(processors) ? [{ processors, path }] : [];
+  });
   return limits.toSorted((a, b) => a.processors - b.processors)[0];
 }
 
