@@ -8,14 +8,31 @@ export interface ShownModel {
   readonly needsNumPy: boolean;
 }
 
-/** Returns the models in the `python` fences of all documents. Every such fence must be a model. */
+/** Returns the models in the `python` fences of all documents. Every such fence must be a model, or use the client. */
 export async function shownModels(): Promise<ShownModel[]> {
   const documents = await readDocuments();
   return documents.flatMap(({ path, text }) =>
-    [...text.matchAll(/^```python\n([^]*?)^```$/gm)].map(([, code = ""]) => ({
+    modelsIn(text).map((code) => ({
       title: `${/^name = "(.+)"$/m.exec(code)?.[1]} in ${path}`,
       text: code,
       needsNumPy: /^import numpy\b/m.test(code),
     })),
   );
+}
+
+/** Returns the programs in the `python` fences of a document that use the client library. */
+export function clientPrograms(markdown: string): string[] {
+  return fences(markdown).filter(usesClient);
+}
+
+function modelsIn(markdown: string): string[] {
+  return fences(markdown).filter((code) => !usesClient(code));
+}
+
+function fences(markdown: string): string[] {
+  return [...markdown.matchAll(/^```python\n([^]*?)^```$/gm)].map(([, code = ""]) => code);
+}
+
+function usesClient(code: string): boolean {
+  return /^from streamer_client import /m.test(code);
 }

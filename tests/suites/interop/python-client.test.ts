@@ -3,7 +3,7 @@
 
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -20,6 +20,7 @@ import { parseEvents, sharedExecutable } from "../../support/executable.ts";
 import { clients } from "../../support/interop-clients.ts";
 import { chunkInvariantEvents, expectExactLedger } from "../../support/ledgers.ts";
 import { checkingTools, clientEnvironments, hashOf, packageFiles, source } from "../../support/python-client.ts";
+import { clientPrograms } from "../../support/python-fences.ts";
 import { reportMissing } from "../../support/requirements.ts";
 
 // The first time, packages are installed.
@@ -379,6 +380,25 @@ test.skipIf(environments.length === 0)(
     expect(known.examples).toEqual(examples.map(({ type }) => type));
   },
 );
+
+test.skipIf(environments.length === 0)("the programs in its documents work", async () => {
+  const { python, version } = environments.at(-1)!;
+  const place = await mkdtemp(join(folder, "documents-"));
+  await copyFile(RECORDING, join(place, "recording.wav"));
+  const texts = await Promise.all(
+    ["docs/python-client.md", "clients/python/README.md"].map((path) => Bun.file(join(root, path)).text()),
+  );
+  // `match` came with 3.10.
+  const programs = texts.flatMap(clientPrograms).filter((code) => version !== "3.9" || !/^ +match /m.test(code));
+  expect(programs.length).toBeGreaterThan(version === "3.9" ? 3 : 4);
+  for (const program of programs) {
+    const code = program.replaceAll("localhost:8080", address);
+    const child = Bun.spawn([python, "-X", "dev", "-c", code], { cwd: place, env: {}, stdout: "pipe", stderr: "pipe" });
+    const [out, err, exit] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+    expect([exit, err]).toEqual([0, ""]);
+    expect(out).toMatch(/turn left here|stopped/);
+  }
+});
 
 /** Sources that were checked once need not be checked again. */
 test.skipIf(environments.length === 0)("types and style are right", async () => {

@@ -1,11 +1,16 @@
-"""A thread with an event loop, in which the blocking interface runs that for asyncio."""
+"""A thread with an event loop, in which the blocking interface runs that for asyncio.
+
+Ctrl-C raises KeyboardInterrupt between any two steps of the main thread. So it takes few of them, holds no lock, and is
+never the last that refers to a task, whose end would swallow the exception.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import threading
-from typing import Any, Coroutine, List, Set, TypeVar
+from collections import deque
+from functools import partial
+from typing import Any, Awaitable, Callable, Deque, Generic, Optional, Tuple, TypeVar
 
 from .errors import StreamEnded
 
@@ -15,13 +20,45 @@ JOIN_SECONDS = 5.0
 Result = TypeVar("Result")
 
 
+class _Call(Generic[Result]):
+    """A call of a coroutine function. `running` is locked until it has ended."""
+
+    def __init__(self, function: Callable[..., Awaitable[Result]], args: Tuple[Any, ...]) -> None:
+        self.function = function
+        self.args = args
+        self.running = threading.Lock()
+        self.running.acquire()
+        self.task: Optional[asyncio.Future[Any]] = None
+        self.is_cancelled = False
+        self._error: Optional[BaseException] = None
+        self._result: Any = None
+
+    async def run(self) -> None:
+        try:
+            self._result = await self.function(*self.args)
+        except asyncio.CancelledError:
+            self._error = _closed()
+        except BaseException as error:
+            self._error = error
+
+    def end(self, error: Optional[BaseException] = None) -> None:
+        self._error = self._error or error
+        self.task = None
+        self.running.release()
+
+    def result(self) -> Result:
+        if self._error is not None:
+            raise self._error
+        result: Result = self._result
+        return result
+
+
 class Portal:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self._lock = threading.Lock()
+        #: Calls that have not begun.
+        self._calls: Deque[_Call[Any]] = deque()
         self._is_open = True
-        #: Outcomes of the calls that are under way.
-        self._calls: Set[concurrent.futures.Future[Any]] = set()
         self._thread = threading.Thread(target=self._main, name="streamer-client", daemon=True)
         self._thread.start()
 
@@ -29,62 +66,62 @@ class Portal:
     def is_open(self) -> bool:
         return self._is_open
 
-    def call(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Run a coroutine in the thread, and wait for it. An interrupt of the wait, such as Ctrl-C, cancels it."""
-        outcome: concurrent.futures.Future[Result] = concurrent.futures.Future()
-        tasks: List[asyncio.Task[Result]] = []
+    def call(self, function: Callable[..., Awaitable[Result]], *args: Any) -> Result:
+        """Run a coroutine function in the thread, and wait for it. An interrupt, such as Ctrl-C, cancels it.
 
-        def settle(task: asyncio.Task[Result]) -> None:
-            with self._lock:
-                self._calls.discard(outcome)
-            if outcome.done():
-                return
-            error = _closed() if task.cancelled() else task.exception()
-            if error is not None:
-                outcome.set_exception(error)
-            else:
-                outcome.set_result(task.result())
-
-        def begin() -> None:
-            tasks.append(self._loop.create_task(work))
-            tasks[0].add_done_callback(settle)
-
-        with self._lock:
-            if not self._is_open:
-                work.close()
-                raise _closed()
-            self._calls.add(outcome)
-            self._loop.call_soon_threadsafe(begin)
+        Raises StreamEnded when the thread ends, or has ended.
+        """
+        call = _Call(function, args)
         try:
-            return outcome.result()
+            self._calls.append(call)
+            try:
+                self._loop.call_soon_threadsafe(self._begin)
+            except RuntimeError:
+                raise _closed() from None
+            call.running.acquire()
         except BaseException:
-            if not outcome.done():
-                self._interrupt(tasks, outcome)
+            self._cancel(call)
             raise
+        return call.result()
 
     def stop(self) -> None:
         """End the thread. What waits in it is cancelled."""
-        with self._lock:
-            if self._is_open:
-                self._is_open = False
-                self._loop.call_soon_threadsafe(self._loop.stop)
+        try:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+        except RuntimeError:
+            return
         if threading.current_thread() is not self._thread:
             self._thread.join(JOIN_SECONDS)
 
-    def _interrupt(self, tasks: List[asyncio.Task[Any]], outcome: concurrent.futures.Future[Any]) -> None:
-        def cancel() -> None:
-            for task in tasks:
-                task.cancel()
+    def _begin(self) -> None:
+        """Begin the calls that have not begun, in the thread. An interrupted one may be among them."""
+        while self._calls:
+            call = self._calls.popleft()
+            if call.is_cancelled or not self._is_open:
+                call.end(_closed())
+            else:
+                call.task = asyncio.ensure_future(call.run(), loop=self._loop)
+                call.task.add_done_callback(partial(_ended, call))
 
-        with self._lock:
-            if self._is_open:
-                self._loop.call_soon_threadsafe(cancel)
-        concurrent.futures.wait([outcome], JOIN_SECONDS)
+    def _cancel(self, call: _Call[Any]) -> None:
+        """Cancel a call, and wait until it has ended."""
+        call.is_cancelled = True
+
+        def cancel() -> None:
+            if call.task is not None:
+                call.task.cancel()
+
+        try:
+            self._loop.call_soon_threadsafe(cancel)
+        except RuntimeError:
+            return
+        call.running.acquire(timeout=JOIN_SECONDS)
 
     def _main(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_forever()
+            self._is_open = False
             tasks = asyncio.all_tasks(self._loop)
             for task in tasks:
                 task.cancel()
@@ -93,9 +130,13 @@ class Portal:
         finally:
             asyncio.set_event_loop(None)
             self._loop.close()
-            for outcome in list(self._calls):
-                if not outcome.done():
-                    outcome.set_exception(_closed())
+            # From now on none is added: a loop that is closed takes no callback.
+            while self._calls:
+                self._calls.popleft().end(_closed())
+
+
+def _ended(call: _Call[Any], _task: asyncio.Future[Any]) -> None:
+    call.end()
 
 
 def _closed() -> StreamEnded:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, AsyncIterator, Callable, Iterator, Optional
 
 from . import aio
@@ -37,7 +38,7 @@ def connect(url: str, format: FormatLike, **fields: Unpack[ConnectFields]) -> St
     """
     portal = Portal()
     try:
-        return Stream(portal.call(aio.connect(url, format, **fields)), portal)
+        return Stream(portal.call(partial(aio.connect, url, format, **fields)), portal)
     except BaseException:
         portal.stop()
         raise
@@ -87,7 +88,7 @@ class Stream:
 
     def start(self, format: FormatLike, **fields: Unpack[StartFields]) -> Started:
         """Start the next stream. The server first ends one that is still open. Raises StartRefused."""
-        return self._portal.call(self._stream.start(format, **fields))
+        return self._portal.call(partial(self._stream.start, format, **fields))
 
     def send(self, audio: Buffer) -> None:
         """Send audio: bytes, or an array of samples in the format of the stream.
@@ -96,19 +97,19 @@ class Stream:
         counts what was taken. Raises StreamEnded when the server has ended the stream, TypeError for samples of
         another kind, or the error with which the connection has ended.
         """
-        self._portal.call(self._stream.send(audio))
+        self._portal.call(self._stream.send, audio)
 
     def flush(self) -> None:
         """End the current utterance or block now. A `flushed` follows for every channel."""
-        self._portal.call(self._stream.flush())
+        self._portal.call(self._stream.flush)
 
     def stop(self, disconnect: bool = False) -> None:
         """End the stream: the remaining results and `stopped` follow. With `disconnect` the server then disconnects."""
-        self._portal.call(self._stream.stop(disconnect))
+        self._portal.call(self._stream.stop, disconnect)
 
     def keep_alive(self) -> None:
         """Restart the idle time-out of the server."""
-        self._portal.call(self._stream.keep_alive())
+        self._portal.call(self._stream.keep_alive)
 
     def receive(self, timeout: Optional[float] = None) -> Optional[Event]:
         """Return the next event; None after the end of the stream.
@@ -116,13 +117,13 @@ class Stream:
         Raises StreamTimeout if none comes within `timeout` seconds, LedgerError after a `stopped` that does not add
         up, or the error with which the connection has ended. Events are for one reader at a time.
         """
-        return self._portal.call(self._stream.receive(timeout))
+        return self._portal.call(self._stream.receive, timeout)
 
     def close(self) -> None:
         """Close the connection. Results that have not arrived are lost. Waiting calls of other threads end."""
         if self._finalizer.alive:
             try:
-                self._portal.call(self._stream.close())
+                self._portal.call(self._stream.close)
             finally:
                 self._finalizer()
 
@@ -166,13 +167,13 @@ def stream_file(
     events = aio.stream_file(url, path, raw=raw, real_time=real_time, **fields)
     try:
         while True:
-            event = portal.call(_next(events))
+            event = portal.call(_next, events)
             if event is None:
                 return
             yield event
     finally:
         try:
-            portal.call(events.aclose())
+            portal.call(events.aclose)
         finally:
             portal.stop()
 
@@ -196,7 +197,9 @@ def transcribe_file(
     """
     portal = Portal()
     try:
-        return portal.call(aio.transcribe_file(url, path, raw=raw, real_time=real_time, on_event=on_event, **fields))
+        return portal.call(
+            partial(aio.transcribe_file, url, path, raw=raw, real_time=real_time, on_event=on_event, **fields)
+        )
     finally:
         portal.stop()
 
