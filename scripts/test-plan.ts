@@ -16,6 +16,7 @@ const JUDGING = 2;
 export const SECONDS: Readonly<Record<string, number>> = {
   "tests/docs/recipes.test.ts": 63,
   "tests/suites/interop/wav-encodings.test.ts": 35,
+  "tests/suites/interop/python-client.test.ts": 35,
   "tests/suites/torture/overload.test.ts": 56,
   "tests/suites/engines/moonshine.test.ts": 40,
   "tests/contracts/deaths.test.ts": 38,

@@ -11,7 +11,6 @@ import { formatTokenLine } from "../../../src/auth/token-line.ts";
 import { hashToken, newToken } from "../../../src/auth/token.ts";
 import { type ErrorEvent, EVENTS, type ServerEvent } from "../../../src/protocol/events.ts";
 import { frameBytes } from "../../../src/protocol/format.ts";
-import { VAD_RANGES } from "../../../src/protocol/vad-settings.ts";
 import { encode, sampleFields, speech } from "../../support/audio.ts";
 import { Authority } from "../../support/certificates.ts";
 import { CuttingProxy } from "../../support/cutting-proxy.ts";
@@ -51,6 +50,7 @@ interface Job {
 
 /** The part of a JSON Schema that is compared. */
 interface Schema {
+  readonly $ref?: string;
   readonly type?: string;
   readonly const?: string;
   readonly enum?: readonly unknown[];
@@ -61,6 +61,7 @@ interface Schema {
 
 interface Contract {
   readonly components: {
+    readonly schemas: Readonly<Record<string, Schema>>;
     readonly messages: Record<string, { payload: Schema; examples: { payload: { type: string } }[] }>;
   };
 }
@@ -365,6 +366,7 @@ test.skipIf(environments.length === 0)(
   "its classes have the fields of the contract of the server, and no others",
   async () => {
     const contract = (await (await fetch(`${server.url}/api/v1/asyncapi.json`)).json()) as Contract;
+    const { schemas } = contract.components;
     const events = EVENT_TYPES.map((type) => [type, contract.components.messages[type]!] as const);
     const examples = events.flatMap(([, { examples }]) => examples.map(({ payload }) => payload));
     const child = Bun.spawn([environments[0]!.python, join(clients, "python_client_fields.py")], {
@@ -373,10 +375,11 @@ test.skipIf(environments.length === 0)(
       env: {},
     });
     const known = (await child.stdout.json()) as Known;
-    expect(known.events).toEqual(Object.fromEntries(events.map(([type, { payload }]) => [type, fieldsOf(payload)])));
-    const start = contract.components.messages["start"]!.payload.properties!;
-    expect(known.start).toEqual(Object.keys(start).toSorted());
-    expect(known.vad).toEqual(Object.keys(VAD_RANGES).toSorted());
+    expect(known.events).toEqual(
+      Object.fromEntries(events.map(([type, { payload }]) => [type, fieldsOf(payload, schemas)])),
+    );
+    expect(known.start).toEqual(Object.keys(schemas["StartRequest"]!.properties!).toSorted());
+    expect(known.vad).toEqual(Object.keys(schemas["VadSettings"]!.properties!).toSorted());
     expect(known.examples).toEqual(examples.map(({ type }) => type));
   },
 );
@@ -425,20 +428,31 @@ test.skipIf(environments.length === 0)("types and style are right", async () => 
   await writeFile(checked, "");
 });
 
+type Schemas = Readonly<Record<string, Schema>>;
+
 /** The fields of an object, as the classes should have them. The type of an event is that of its class. */
-function fieldsOf({ properties = {}, required = [] }: Schema): Record<string, Field> {
+function fieldsOf(schema: Schema, schemas: Schemas): Record<string, Field> {
+  const { properties = {}, required = [] } = resolved(schema, schemas);
   const fields = Object.entries(properties).filter(([, { const: constant }]) => constant === undefined);
   // The shape of samples has defaults for those who connect.
   const isFormat = "bit_depth" in properties;
   return Object.fromEntries(
-    fields.map(([name, schema]) => [name, { kind: kindOf(schema), required: !isFormat && required.includes(name) }]),
+    fields.map(([name, field]) => [
+      name,
+      { kind: kindOf(field, schemas), required: !isFormat && required.includes(name) },
+    ]),
   );
 }
 
-function kindOf(schema: Schema): unknown {
-  if (schema.items !== undefined) return [kindOf(schema.items)];
-  if (schema.properties !== undefined) return fieldsOf(schema);
-  return schema.enum?.every(Number.isInteger) === true ? "integer" : schema.type;
+function kindOf(schema: Schema, schemas: Schemas): unknown {
+  const { items, properties, enum: values, type } = resolved(schema, schemas);
+  if (items !== undefined) return [kindOf(items, schemas)];
+  if (properties !== undefined) return fieldsOf(schema, schemas);
+  return values?.every(Number.isInteger) === true ? "integer" : type;
+}
+
+function resolved(schema: Schema, schemas: Schemas): Schema {
+  return schema.$ref === undefined ? schema : (schemas[schema.$ref.split("/").at(-1) ?? ""] ?? schema);
 }
 
 /** What `stopped` and the other events are without interims. */
