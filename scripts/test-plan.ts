@@ -65,6 +65,7 @@ export const SECONDS: Readonly<Record<string, number>> = {
   "tests/audio/format-guess.test.ts": 12,
   "tests/integration/traces.test.ts": 12,
   "tests/docs/python-models.test.ts": 11,
+  "tests/suites/browser/reference.test.ts": 11,
   "tests/integration/failure-modes.test.ts": 10,
   "tests/integration/send-terminal.test.ts": 10,
   "tests/worker/python/loading.test.ts": 10,
