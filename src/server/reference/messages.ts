@@ -59,7 +59,7 @@ export function messageOf(
   const parts = schemaName === undefined ? "" : nested(partsOf(schema), document, context, written);
   return (
     `<section id="${name}"><h3><code>${name}</code> ${title}</h3>\n${paragraphs(about, others(context.anchors, name))}` +
-    `${fieldsOf(schema, name, context)}${parts}${examples.map(({ payload }) => example(payload)).join("")}</section>\n`
+    `${fieldsOf(schema, name, context)}${examples.map(({ payload }) => example(payload)).join("")}${parts}</section>\n`
   );
 }
 
