@@ -168,11 +168,11 @@ describe("web pages of other origins", () => {
     ]);
 
   test("may send the headers with which SDKs describe themselves, and no others", async () => {
-    const asked = "authorization,x-stainless-os,X-Fern-SDK-Name,x-stainless-retry-count,x-forwarded-for,x-stainless-ä";
+    const asked = "authorization,x-stainless-os,X-Fern-SDK-Name,x-deepgram-session-id,x-forwarded-for,x-stainless-ä";
     const { status, headers } = await preflight("https://app.example", "/v1/audio/transcriptions", asked);
     expect(status).toBe(204);
     expect(headers.get("access-control-allow-headers")).toBe(
-      "authorization, content-type, traceparent, tracestate, x-stainless-os, x-fern-sdk-name, x-stainless-retry-count",
+      "authorization, content-type, traceparent, tracestate, x-stainless-os, x-fern-sdk-name, x-deepgram-session-id",
     );
   });
 

@@ -25,7 +25,7 @@ const READS: readonly string[] = ["GET", "HEAD", "OPTIONS"];
 const ALLOWED_HEADERS = "authorization, content-type, traceparent, tracestate";
 /** Headers with which the SDKs of OpenAI (made by Stainless) and Deepgram (by Fern) describe themselves and requests. */
 const SDK_HEADER =
-  /^(?:x-stainless-[a-z0-9-]{1,64}|openai-(?:organization|project|beta)|x-fern-[a-z0-9-]{1,64}|user-agent|idempotency-key)$/;
+  /^(?:x-(?:stainless|fern|deepgram)-[a-z0-9-]{1,64}|openai-(?:organization|project|beta)|user-agent|idempotency-key)$/;
 /** Most headers of one request that are permitted by their names. */
 const MAX_HEADERS = 32;
 
