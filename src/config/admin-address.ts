@@ -12,7 +12,7 @@ const MAX_PATH_BYTES = 107;
 
 /** A regular expression that every address matches. Beside those, it matches paths of too many bytes. */
 const ADDRESS =
-  "unix:[^\\u0000]{1,107}|(?:\\[(?=[^\\]]*:)[A-Za-z0-9.:_%-]+\\]|[A-Za-z0-9._%-]+):" +
+  "unix:[^\\x00]{1,107}|(?:\\[[A-Za-z0-9._%-]*:[A-Za-z0-9.:_%-]*\\]|[A-Za-z0-9._%-]+):" +
   "(?:[0-9]{1,4}|[0-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
 
 export const ADMIN_FORMAT: TextFormat = {

@@ -8,8 +8,8 @@ import { ownRangeText, sentence } from "./setting-text.ts";
 import { MAX_CHARACTERS } from "./setting.ts";
 import { MODEL_SETTINGS } from "./settings.ts";
 
-/** Names that no key of a model may have. */
-const KEY = "^(?!__proto__$)[\\s\\S]+$";
+/** The names that a key of a model may have. */
+const KEY: Schema = { minLength: 1, not: { const: "__proto__" } };
 const SECRET_NOTE = "A secret: it is not shown.";
 
 /** Returns the schema of the section `model`. */
@@ -56,7 +56,7 @@ const VARIABLES: Schema = {
   additionalProperties: {
     type: ["string", "number", "boolean", "null"],
     maxLength: MAX_VARIABLE_CHARACTERS,
-    pattern: "^[^\\u0000]*$",
+    pattern: "^[^\\x00]*$",
     writeOnly: true,
   },
 };
@@ -72,7 +72,7 @@ export const MODEL_DEFINITIONS: Schema = {
     },
     additionalProperties: { $ref: "#/$defs/own" },
   },
-  own: { propertyNames: { pattern: KEY }, additionalProperties: { $ref: "#/$defs/own" } },
+  own: { propertyNames: KEY, additionalProperties: { $ref: "#/$defs/own" } },
   ...Object.fromEntries(builtInModels.map((name) => [name, builtInSchema(ownSettings(name) ?? {})])),
 };
 

@@ -62,7 +62,7 @@ export interface TextFormat {
   readonly allowed: string;
   /**
    * A regular expression, as in a JSON Schema, that every text that is accepted matches before it is spelled in another
-   * way. If `isExact`, it matches no others.
+   * way. If `isExact`, it matches no others. It has no lookaround and no `\\u`, which RE2 does not know.
    */
   readonly pattern: string;
   readonly isExact: boolean;

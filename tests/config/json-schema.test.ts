@@ -205,6 +205,14 @@ describe("the schema", () => {
     expect(accepted).toBeGreaterThan(1_000);
   });
 
+  test("has only regular expressions that validators in other languages read, too", () => {
+    const patterns = [...JSON.stringify(schema).matchAll(/"pattern":("(?:[^"\\]|\\.)*")/g)].map(([, text = ""]) => {
+      return JSON.parse(text) as string;
+    });
+    expect(patterns.length).toBeGreaterThan(20);
+    expect(patterns.filter((pattern) => /\(\?(?!:)|\\[uk\d]/.test(pattern))).toEqual([]);
+  });
+
   test.each([...BUILT_IN.keys()])("knows the settings of the model %s", async (name) => {
     const needed = name === "remote" ? { urls: ["http://127.0.0.1:8000"], model: "m" } : {};
     const wrong: string[] = [];

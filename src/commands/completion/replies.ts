@@ -57,7 +57,9 @@ export function readRequest(shell: Shell, args: readonly string[]): ShellRequest
  * paths, if what it replaces is one.
  */
 function bashReply(completion: Completion, { current, typed = "", replaced = "" }: ShellRequest): string[] {
-  const kept = typed.endsWith(replaced) ? typed.slice(0, typed.length - replaced.length) : "";
+  // A character that breaks words is a word of its own in COMP_WORDS, and stays.
+  const part = /^[=:]$/.test(replaced) ? "" : replaced;
+  const kept = typed.endsWith(part) ? typed.slice(0, typed.length - part.length) : "";
   const stays = splitWords(kept).current;
   const isQuoted = /["']$/.test(kept);
   const { before, paths } = completion;

@@ -67,6 +67,23 @@ test("offers all names of built-in models, and files", async () => {
   expect(await bash.withAll("streamer serve --workers ")).toBe("streamer serve --workers");
 });
 
+test("answers other completions, and tests, which call the function by itself", async () => {
+  const calls = [
+    "COMP_WORDS=(streamer serve --set limits.drain = f) COMP_CWORD=5 COMP_LINE='streamer serve --set limits.drain=f'",
+    "COMP_WORDS=(streamer serve --set limits.drain =) COMP_CWORD=4 COMP_LINE='streamer serve --set limits.drain='",
+    "COMP_WORDS=(streamer serve --config con) COMP_CWORD=3 COMP_LINE='streamer serve --config con'",
+  ];
+  const lines = calls.map((call) => `${call}; COMP_POINT=\${#COMP_LINE}; _streamer; echo "\${COMPREPLY[@]}"`);
+  const child = Bun.spawn(["bash", "--norc", "-c", ["source <(streamer completion bash)", ...lines].join("\n")], {
+    cwd: folder,
+    env: { PATH: `${join(folder, "bin")}:/usr/bin:/bin`, HOME: folder },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  expect(await child.stdout.text()).toBe("finish\nfinish now\nconfig.yaml\n");
+  expect(await child.stderr.text()).toBe("");
+});
+
 test("runs nothing of the command line", async () => {
   const line = `streamer $(rm ${join(folder, "evil")}) \`rm evil\` ser`;
   expect(await bash.afterTab(line)).toBe(line);
