@@ -23,7 +23,7 @@ const COMMANDS: Commands = {
     },
   },
   send: {
-    description: "Stream an audio file to a server and print the results",
+    description: "Stream an audio file or a microphone to a server and print the results",
     load: async () => (await import("./commands/send/send-command.ts")).sendCommand,
   },
   watch: {

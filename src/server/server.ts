@@ -138,6 +138,7 @@ export class Server {
   async load(): Promise<void> {
     await this.#models.ready;
     this.#sessions.limit = this.#connections.settle(this.#sessions.limit, this.#options.process?.count);
+    this.#readiness.check(this.#services.clock());
     this.#readiness.loaded();
     this.#doors ??= this.#listen();
   }
