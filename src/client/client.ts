@@ -32,7 +32,8 @@ export async function connect(url: string | URL, start: StartFields, options: Co
     const { token, ticket } = typeof credentials === "function" ? await credentials() : credentials;
     const headers = token === undefined ? options.headers : { ...options.headers, ...authorization(token) };
     const offered = ticket === undefined ? protocols : [...protocols, ticketProtocol(ticket)];
-    return openSocket(url, { protocols: offered, headers, tls, signal });
+    const asked = { protocols: offered, headers, tls, signal };
+    return options.openSocket?.(asked) ?? openSocket(url, asked);
   };
   const client = new Client(await open(options.signal), { ...options, open });
   client.start(start);

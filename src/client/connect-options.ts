@@ -11,6 +11,11 @@ export interface StartFields {
 }
 
 export interface ConnectOptions extends Pick<SocketOptions, "tls"> {
+  /**
+   * Opens a connection of another transport in the place of a WebSocket. The connection has the part of that interface
+   * that the client uses. Default: a WebSocket to the URL.
+   */
+  readonly openSocket?: (options: SocketOptions) => Promise<WebSocket>;
   /** Subprotocols to offer; default `streamer.v1`. */
   readonly protocols?: readonly string[];
   /** Headers of the upgrade request. Bun's WebSocket can set them, a browser's cannot. */

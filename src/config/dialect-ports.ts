@@ -11,7 +11,7 @@ export interface DialectPort {
   /** Its section in the configuration, which is the name of the dialect. */
   readonly section: string;
   /** The scheme of addresses of this port. */
-  readonly scheme: "tcp" | "ws";
+  readonly scheme: "tcp" | "ws" | "grpc";
   readonly host: string;
   readonly port: number;
 }
@@ -29,9 +29,14 @@ export function tcpDialectPorts(config: Pick<Config, TcpSection>): TcpDialectPor
 }
 
 /** Returns the ports of dialects, beside that of HTTP, that are not off. */
-export function dialectPorts(config: Pick<Config, TcpSection | "vosk">): DialectPort[] {
+export function dialectPorts(config: Pick<Config, TcpSection | "vosk" | "grpc">): DialectPort[] {
   const vosk: DialectPort = { section: "vosk", scheme: "ws", host: DEFAULT_HOST, port: config.vosk.port };
-  return [...tcpDialectPorts(config), vosk].filter(isOn);
+  return [...tcpDialectPorts(config), vosk, grpcPort(config)].filter(isOn);
+}
+
+/** Returns the port of gRPC. It is 0 when gRPC is off. */
+export function grpcPort({ grpc }: Pick<Config, "grpc">): DialectPort {
+  return { section: "grpc", scheme: "grpc", ...grpc };
 }
 
 /** Returns the address of a port, such as `tcp://127.0.0.1:10300`. */

@@ -33,6 +33,12 @@ export const AUDIOSOCKET_SETTINGS = {
   ),
 } as const;
 
+/** The native protocol over gRPC. Its clients show a token as those of HTTP do, and TLS is that of the server. */
+export const GRPC_SETTINGS = {
+  port: whole(0, 0, 65_535, "", "port of gRPC, usually 50051; 0: it is off"),
+  host: text(DEFAULT_HOST, "address to listen on for gRPC", withoutBrackets),
+} as const;
+
 export const VOSK_SETTINGS = {
   port: whole(0, 0, 65_535, "", "port on loopback for clients of vosk-server, which have 2700 built in; 0: none"),
 } as const;

@@ -12,7 +12,7 @@ import { CONNECTION_LIMITS } from "./connection-limits.ts";
 import { DIALECT_SETTINGS } from "./dialect-settings.ts";
 import { HOST_FORMAT, spellHost } from "./host-pattern.ts";
 import { ORIGIN_FORMAT, spellOrigin } from "./origin-pattern.ts";
-import { AUDIOSOCKET_SETTINGS, VOSK_SETTINGS, WYOMING_SETTINGS } from "./port-settings.ts";
+import { AUDIOSOCKET_SETTINGS, GRPC_SETTINGS, VOSK_SETTINGS, WYOMING_SETTINGS } from "./port-settings.ts";
 import { ROUTE_FORMAT, spellRoute } from "./route-path.ts";
 import { DEFAULT_HOST, DEFAULT_PORT, withoutBrackets } from "./server-address.ts";
 import {
@@ -97,6 +97,7 @@ export const SETTINGS = {
     max_utterance_ms: vad("max_utterance_ms", "ms", "longest utterance; longer ones are split"),
   },
   dialects: DIALECT_SETTINGS,
+  grpc: GRPC_SETTINGS,
   wyoming: WYOMING_SETTINGS,
   vosk: VOSK_SETTINGS,
   audiosocket: AUDIOSOCKET_SETTINGS,

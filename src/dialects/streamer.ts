@@ -25,7 +25,8 @@ export class StreamerDialect implements Dialect {
   }
 
   read(message: Message): readonly Input[] {
-    return [typeof message === "string" ? this.#readText(message) : { kind: "audio", bytes: message }];
+    if (typeof message !== "string") return [{ kind: "audio", bytes: message }];
+    return [requestOf(() => parseJson(message), this.#maxChannels)];
   }
 
   write(event: ServerEvent, audio?: ResultAudio): readonly Message[] {
@@ -41,16 +42,20 @@ export class StreamerDialect implements Dialect {
     const { close = 1011 }: ErrorRow = ERRORS[ending];
     return { ending, code: close, reason: ending };
   }
+}
 
-  #readText(text: string): Input {
-    let value: unknown;
-    try {
-      value = parseJson(text);
-      return { kind: "request", request: readRequest(value, { maxChannels: this.#maxChannels }) };
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      return { kind: "refused", error, ...(isStart(value) && { meant: "start" }) };
-    }
+/**
+ * Returns the input of a request, valid or not.
+ * @param read returns its fields; throws ProtocolError
+ */
+export function requestOf(read: () => unknown, maxChannels: number): Input {
+  let value: unknown;
+  try {
+    value = read();
+    return { kind: "request", request: readRequest(value, { maxChannels }) };
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    return { kind: "refused", error, ...(isStart(value) && { meant: "start" }) };
   }
 }
 

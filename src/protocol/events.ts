@@ -96,6 +96,7 @@ const dataSchema = v.looseObject({
   channel: channel(),
   audio: v.optional(audioSchema),
 });
+export type Data = v.InferOutput<typeof dataSchema>;
 
 const flushedSchema = v.object({
   type: v.literal("flushed"),

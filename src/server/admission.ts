@@ -67,7 +67,6 @@ export interface AdmissionHost {
 
 /** A connection that asks for a session. */
 export interface Attempt {
-  readonly arrival: Arrival;
   readonly trace: ConnectionTrace;
   /** Chooses the dialect and the pattern. Throws ProtocolError when there is none for this connection. */
   choose(caller: Caller): Opened;
@@ -81,32 +80,35 @@ export interface Attempt {
  * that the connection is refused with; undefined: the session is open. It is immediate unless admission takes its time.
  */
 export function admitConnection(
-  attempt: Attempt,
+  attempt: Attempt & { readonly arrival: Arrival },
   host: AdmissionHost,
 ): ProtocolError | undefined | Promise<ProtocolError | undefined> {
-  const finish = (caller: Caller | ProtocolError): ProtocolError | undefined => {
-    if (caller instanceof ProtocolError) return caller;
-    const unavailable = host.unavailable();
-    if (unavailable !== undefined) return unavailable;
-    const opened = chosen(attempt, caller);
-    if (opened instanceof ProtocolError) return opened;
-    const refusal = host.refusal(opened, caller);
-    if (refusal !== undefined) return refusal;
-    // Nothing may come between the claim and the opening of the session, which gives the place back at its end.
-    const place = host.claim(caller, opened);
-    if (place instanceof ProtocolError) return place;
-    let refused: ProtocolError | undefined;
-    try {
-      refused = attempt.open({ id: newSessionId(), caller, place, opened, trace: attempt.trace });
-    } catch (error) {
-      place.release();
-      throw error;
-    }
-    if (refused !== undefined) place.release();
-    return refused;
-  };
+  const finish = (caller: Caller | ProtocolError): ProtocolError | undefined =>
+    caller instanceof ProtocolError ? caller : openSession(caller, attempt, host);
   const admitted = host.admit(attempt.arrival);
   return admitted instanceof Promise ? admitted.then(finish) : finish(admitted);
+}
+
+/** Opens a session for a caller that has been admitted. Returns the error that the connection is refused with. */
+export function openSession(caller: Caller, attempt: Attempt, host: AdmissionHost): ProtocolError | undefined {
+  const unavailable = host.unavailable();
+  if (unavailable !== undefined) return unavailable;
+  const opened = chosen(attempt, caller);
+  if (opened instanceof ProtocolError) return opened;
+  const refusal = host.refusal(opened, caller);
+  if (refusal !== undefined) return refusal;
+  // Nothing may come between the claim and the opening of the session, which gives the place back at its end.
+  const place = host.claim(caller, opened);
+  if (place instanceof ProtocolError) return place;
+  let refused: ProtocolError | undefined;
+  try {
+    refused = attempt.open({ id: newSessionId(), caller, place, opened, trace: attempt.trace });
+  } catch (error) {
+    place.release();
+    throw error;
+  }
+  if (refused !== undefined) place.release();
+  return refused;
 }
 
 function chosen(attempt: Attempt, caller: Caller): Opened | ProtocolError {

@@ -1,7 +1,13 @@
 import type { Server as BunServer } from "bun";
 
 import type { Access } from "../auth/access.ts";
-import { type DialectPort, dialectPorts, type TcpDialectPort, tcpDialectPorts } from "../config/dialect-ports.ts";
+import {
+  type DialectPort,
+  dialectPorts,
+  grpcPort,
+  type TcpDialectPort,
+  tcpDialectPorts,
+} from "../config/dialect-ports.ts";
 import { fileRoutesOf, routesOf } from "../dialects/dialects.ts";
 import { PORTS } from "../dialects/ports.ts";
 import { vosk } from "../dialects/vosk/route.ts";
@@ -13,6 +19,7 @@ import { admitAs } from "./authentication.ts";
 import { type ConnectionLimit, joinSessions } from "./connections/connection-limit.ts";
 import { joinServedPorts } from "./connections/served-port.ts";
 import { waitForPeers } from "./farewell.ts";
+import { GrpcPort } from "./grpc/grpc-port.ts";
 import { ListenError } from "./listen-error.ts";
 import { Listener } from "./listener.ts";
 import { createRoutes, type Routes, type RoutesHost } from "./routes.ts";
@@ -48,7 +55,8 @@ export class Doors {
   readonly #main: Listener;
   /** The port of HTTP, and others with WebSockets. */
   readonly #listeners: Listener[] = [];
-  readonly #ports: TcpPort[] = [];
+  readonly #ports: (TcpPort | GrpcPort)[] = [];
+  #grpc: GrpcPort | undefined;
 
   constructor(options: DoorsOptions) {
     this.#options = options;
@@ -62,6 +70,8 @@ export class Doors {
         listening(place, () => this.#listen(place, createRoutes(host, [vosk])));
       }
       for (const place of tcpDialectPorts(host.config)) listening(place, () => this.#ports.push(this.#open(place)));
+      const grpc = grpcPort(host.config);
+      if (grpc.port !== 0) listening(grpc, () => this.#ports.push((this.#grpc = this.#openGrpc(grpc))));
     } catch (error) {
       void this.close();
       throw error;
@@ -92,6 +102,7 @@ export class Doors {
   /** Uses other certificates for new connections. Throws when it cannot; then nothing has changed. */
   useCredentials(tls: TlsCredentials): void {
     this.#main.useCredentials(tls);
+    this.#grpc?.useCredentials(tls);
     this.#watch();
   }
 
@@ -152,6 +163,11 @@ export class Doors {
       trace: () => host.trace(undefined, port.dialect),
       process,
     });
+  }
+
+  #openGrpc(address: DialectPort): GrpcPort {
+    const { host, sessions, shared, process, tls } = this.#options;
+    return new GrpcPort({ host, address, shared, tls, sessions, process });
   }
 
   /** Has the connections to all ports limited together. */

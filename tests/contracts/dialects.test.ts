@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import * as v from "valibot";
 
+import { type NativeEvent, nativeEvent } from "../../src/client/grpc/grpc-messages.ts";
 import { serverMessageSchema as assemblyAiMessageSchema } from "../../src/dialects/assemblyai/messages.ts";
 import { audiosocket } from "../../src/dialects/audiosocket/port.ts";
 import { serverMessageSchema } from "../../src/dialects/deepgram/messages.ts";
@@ -25,6 +26,7 @@ import { isStart } from "../../src/session/inputs.ts";
 import { Sessions } from "../../src/session/sessions.ts";
 import { encode, speech } from "../support/audio.ts";
 import { fileVocabularies } from "../support/file-vocabularies.ts";
+import { grpcRoute } from "../support/grpc-route.ts";
 import { configure } from "../support/in-process-server.ts";
 import { lineRoute } from "../support/line-dialect.ts";
 import { Pipe } from "../support/pipe.ts";
@@ -61,6 +63,10 @@ interface Vocabulary {
   };
   /** Throws unless a text of the server is one that clients can read. */
   readonly check?: (message: string) => void;
+  /** Messages of the server are binary: returns the text that says the same, and the sound that is in it. */
+  readonly decode?: (message: Uint8Array) => NativeEvent;
+  /** The code of a close after a stop. Default: that of WebSockets. */
+  readonly good?: number;
 }
 
 /** A final as every dialect tells it: its text, and its span in seconds. */
@@ -127,6 +133,19 @@ const VOCABULARIES: Readonly<Record<string, Vocabulary>> = {
     stop: ['{"eof" : 1}'],
     audio: binary,
     check: (message) => void v.parse(voskMessageSchema, JSON.parse(message)),
+  },
+  grpc: {
+    route: grpcRoute,
+    url: "http://localhost/grpc?pattern=simple",
+    // The transport has translated what clients send.
+    start: [JSON.stringify({ request: "start", format: S16_MONO })],
+    wrongStart: JSON.stringify({ request: "start", format: { ...S16_MONO, channels: 0 } }),
+    stop: [JSON.stringify({ request: "stop", disconnect: true })],
+    audio: binary,
+    utterances: { url: "http://localhost/grpc?pattern=segmented", finals: nativeFinals },
+    check: parseEvent,
+    decode: nativeEvent,
+    good: 0,
   },
   wyoming: {
     route: asRoute(wyoming),
@@ -291,9 +310,11 @@ async function converse(vocabulary: Vocabulary, chunks: readonly Uint8Array[]) {
   if (vocabulary.finishes) pipe.finish();
   await harness.answerAll();
   if (vocabulary.leaves) pipe.cut();
-  else expect(pipe.closed).toMatchObject({ code: 1000 });
+  else expect(pipe.closed).toMatchObject({ code: vocabulary.good ?? 1000 });
   const { ledger, reason } = harness.log.findLast((record) => record["event"] === "stream_stopped") ?? {};
-  return { finals: finals(pipe.lines), ledger, reason };
+  const { decode } = vocabulary;
+  const lines = decode === undefined ? pipe.lines : pipe.binaries.map((message) => decode(message).text);
+  return { finals: finals(lines), ledger, reason };
 }
 
 const open = ({ route, url }: Vocabulary): Opened => route.open(new URL(url).pathname, new Request(url), config);
@@ -477,8 +498,11 @@ for (const [name, vocabulary] of Object.entries(VOCABULARIES)) {
         for (const event of EVENTS) {
           const written = dialect.write(event);
           checkMessages(written);
-          for (const message of written) if (typeof message === "string") vocabulary.check?.(message);
-          expect(written.every((message) => typeof message === "string")).toBeTrue();
+          for (const message of written) {
+            const isBinary = typeof message !== "string";
+            expect(isBinary).toBe(vocabulary.decode !== undefined);
+            vocabulary.check?.(isBinary ? (vocabulary.decode?.(message).text ?? "") : message);
+          }
         }
         checkMessages(dialect.decoded?.(1.25) ?? []);
         for (const code of CODES) expect(["boolean", "undefined"]).toContain(typeof dialect.endsAt?.(code));
@@ -492,22 +516,25 @@ for (const [name, vocabulary] of Object.entries(VOCABULARIES)) {
       const samples = memory.subarray(1, 3);
       const audio = { bytes: samples.byteLength, sample_rate: 8_000 };
       const event: ServerEvent = { type: "segment", start_time: 0, end_time: 1, channel: 0, audio };
+      const { decode = (bytes: Uint8Array) => ({ audio: bytes.slice().buffer }) } = vocabulary;
       const sounds = dialect.write(event, { samples, sampleRate: 8_000 }).filter((part) => typeof part !== "string");
-      for (const sound of sounds) expect([...new Float32Array(sound.slice().buffer)]).toEqual([0.5, -0.5]);
+      for (const sound of sounds) {
+        expect([...new Float32Array(decode(sound).audio ?? new ArrayBuffer())]).toEqual([0.5, -0.5]);
+      }
       expect(sounds.length).toBeLessThanOrEqual(1);
     });
 
-    test("has a close for every ending that a WebSocket can carry", () => {
+    test("has a close for every ending that its transport can carry", () => {
       for (const ending of ENDINGS) {
         const { code, reason, last = [], ...end } = create(vocabulary).close(ending, "x".repeat(1_000));
         expect(end.ending).toBe(ending);
-        expect(
-          code === 1000 || code === 1001 || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999),
-        ).toBeTrue();
-        expect(Buffer.byteLength(reason)).toBeLessThanOrEqual(123);
+        const isOfWebSockets =
+          code === 1000 || code === 1001 || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
+        expect(vocabulary.good === undefined ? isOfWebSockets : code >= 0 && code <= 16).toBeTrue();
+        if (vocabulary.good === undefined) expect(Buffer.byteLength(reason)).toBeLessThanOrEqual(123);
         checkMessages(last);
       }
-      expect(create(vocabulary).close("stop", "").code).toBe(1000);
+      expect(create(vocabulary).close("stop", "").code).toBe(vocabulary.good ?? 1000);
     });
 
     test("reads the same messages the same way on every connection, whatever goes on beside it", () => {
@@ -558,7 +585,7 @@ for (const [name, vocabulary] of Object.entries(VOCABULARIES)) {
       if (vocabulary.finishes) pipe.finish();
       await harness.answerAll();
       if (vocabulary.leaves) pipe.cut();
-      else expect(pipe.closed).toMatchObject({ ending: "stop", code: 1000 });
+      else expect(pipe.closed).toMatchObject({ ending: "stop", code: vocabulary.good ?? 1000 });
       expect([sessions.size, harness.arena.used]).toEqual([0, 0]);
       const stopped = harness.log.findLast((record) => record["event"] === "stream_stopped");
       expect(stopped).toMatchObject({ reason: "stop", ledger: [{ received: 4_000, decoded: 4_000, failed: 0 }] });

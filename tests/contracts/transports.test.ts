@@ -1,5 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
+import { GrpcSocket } from "../../src/client/grpc/grpc-socket.ts";
+import type { ClientTls } from "../../src/client/tls.ts";
 import { parseEvent, type ServerEvent } from "../../src/protocol/events.ts";
 import { concat, encode, freshSeed, noise, seeded, speech } from "../support/audio.ts";
 import { Authority, credentialsOf } from "../support/certificates.ts";
@@ -7,6 +9,7 @@ import { summarize } from "../support/event-summary.ts";
 import { encodeFrame, OPCODE } from "../support/frames.ts";
 import { InProcessServer, type ServerOptions, type Settings } from "../support/in-process-server.ts";
 import { chunkInvariantEvents, expectExactLedger, onlyStream } from "../support/ledgers.ts";
+import { freePort } from "../support/proxies.ts";
 import { START } from "../support/requests.ts";
 import { waitUntil, withTimeout } from "../support/wait.ts";
 import { type ConnectOptions, WebSocketClient } from "../support/websocket-client.ts";
@@ -47,6 +50,26 @@ async function connectWebSocket(server: InProcessServer, options: ConnectOptions
   };
 }
 
+/** The port of gRPC, which is not asked for from the system: `info` has no ports that the system has chosen. */
+const grpcPort = await freePort();
+
+async function connectGrpc(pattern: string, tls?: ClientTls): Promise<Client> {
+  const socket = await GrpcSocket.open({ target: `localhost:${grpcPort}`, pattern, tls });
+  const texts: string[] = [];
+  const closed = Promise.withResolvers<unknown>();
+  socket.onmessage = ({ data }) => void (typeof data === "string" && texts.push(data));
+  socket.onclose = closed.resolve;
+  return {
+    async send(message) {
+      socket.send(message);
+      while (socket.bufferedAmount > 0 && socket.readyState === WebSocket.OPEN) await Bun.sleep(1);
+    },
+    texts,
+    closed: closed.promise,
+    reset: () => socket.close(),
+  };
+}
+
 const authority = await Authority.create();
 const tls = credentialsOf(await authority.issue());
 
@@ -57,6 +80,12 @@ const TRANSPORTS: Readonly<Record<string, Transport>> = {
     settings: {},
     options: { tls },
     connect: (server) => connectWebSocket(server, { tls: { ca: authority.cert } }),
+  },
+  gRPC: { settings: { "grpc.port": grpcPort }, connect: () => connectGrpc("segmented") },
+  "gRPC over TLS": {
+    settings: { "grpc.port": grpcPort },
+    options: { tls },
+    connect: () => connectGrpc("segmented", { ca: authority.cert }),
   },
 };
 

@@ -40,8 +40,11 @@ function isKey(section: string, key: string): boolean {
 /** Sections within a section come first, since a pattern takes the first that fits. */
 const SECTIONS = ["model", ...Object.keys(SETTINGS).toSorted((a, b) => b.length - a.length)].join("|");
 
-/** A configuration key such as `limits.arena_mb`; not a file (`model.ts`, `server/x.ts`) or a part of a longer name. */
-const KEY = new RegExp(`(?<![\\w./-])(${SECTIONS})\\.([a-z][a-z_]*)(?![\\w(])`, "g");
+/**
+ * A configuration key such as `limits.arena_mb`; not a file (`model.ts`, `server/x.ts`), a service of gRPC
+ * (`grpc.health.v1.Health`) or a part of a longer name.
+ */
+const KEY = new RegExp(`(?<![\\w./-])(${SECTIONS})\\.([a-z][a-z_]*)(?![\\w(]|\\.v\\d)`, "g");
 const VARIABLE = new RegExp(`\\bSTREAMER__(${SECTIONS.toUpperCase().replaceAll(".", "__")})__([A-Z_]+)`, "g");
 const ENDINGS = new Set(["c", "h", "js", "json", "md", "py", "ts"]);
 

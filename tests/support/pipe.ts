@@ -43,6 +43,11 @@ export class Pipe implements Connection {
     return this.received.filter((message) => typeof message === "string");
   }
 
+  /** The binary messages that the client has taken. */
+  get binaries(): Uint8Array[] {
+    return this.received.filter((message) => typeof message !== "string");
+  }
+
   /** The client sends messages. They wait while the server does not read. */
   write(...messages: Message[]): void {
     this.#incoming.push(...messages);

@@ -11,11 +11,11 @@ import { openMicrophone } from "../terminal/microphone.ts";
 import { formatCount, formatNumber } from "../terminal/numbers.ts";
 import { openAudioSource } from "../terminal/open-audio-source.ts";
 import { Screen } from "../terminal/screen.ts";
-import { printableUrl } from "../terminal/server-address.ts";
 import type { AudioOutput } from "./audio-output.ts";
 import { AudioSender } from "./audio-sender.ts";
 import { Drain } from "./drain.ts";
 import { EventReceiver } from "./event-receiver.ts";
+import { describeGrpcFailure, grpcOpener, printableDestination } from "./grpc-stream.ts";
 import { openAudioOutput } from "./open-audio-output.ts";
 import { ProgressBar } from "./progress-bar.ts";
 import { findRefusalReason } from "./refusal-reason.ts";
@@ -92,7 +92,8 @@ async function stream(run: Run, fields: StartFields): Promise<number> {
   const client = await connectTo(run, { ...fields, trace_id: trace.traceId }, trace, watch);
   if (client === undefined) return EXIT.unreachable;
   for (const remark of source.takeRemarks()) await screen.notice(`warning: ${remark}`, 2);
-  if (settings.format === "text") await screen.print(`${describeSource(source)} -> ${printableUrl(settings.addr)}`, 2);
+  if (settings.format === "text")
+    await screen.print(`${describeSource(source)} -> ${printableDestination(settings)}`, 2);
   const sender = new AudioSender({
     client,
     source,
@@ -146,6 +147,7 @@ async function connectTo(
       now,
       signal,
       tls,
+      ...(settings.grpc && { openSocket: grpcOpener(settings.addr, tls) }),
       credentials: { token },
       resumeMs: settings.waits.eventMs,
       onResume: (progress) => printResume(progress, screen),
@@ -157,9 +159,11 @@ async function connectTo(
     const reason =
       error.code === "timeout"
         ? error.message
-        : await findRefusalReason(settings.addr, { token: settings.token, tls }, io.interrupt);
+        : settings.grpc
+          ? describeGrpcFailure(error.message)
+          : await findRefusalReason(settings.addr, { token: settings.token, tls }, io.interrupt);
     io.interrupt.throwIfAborted();
-    await screen.notice(`cannot connect to ${printableUrl(settings.addr)}: ${excerpt(reason, Infinity)}`, 2);
+    await screen.notice(`cannot connect to ${printableDestination(settings)}: ${excerpt(reason, Infinity)}`, 2);
     return undefined;
   }
 }

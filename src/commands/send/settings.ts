@@ -42,6 +42,7 @@ export const SEND_FLAGS = {
     description: "Send a microphone, with pw-record, parec, arecord or ffmpeg; list: print the names of devices",
   },
   ...STREAM_URL_FLAGS,
+  grpc: { type: "boolean", description: "Use gRPC: --addr is the address of grpc.port (default localhost:50051)" },
   model: { type: "string", valueHint: "NAME", description: "Model of the server to use (default the server's)" },
   timeout: {
     type: "string",
@@ -97,6 +98,8 @@ export interface SendSettings {
   readonly microphone: Recording | undefined;
   /** The WebSocket URL of the stream. */
   readonly addr: URL;
+  /** The stream goes over gRPC, to host and port of `addr`. */
+  readonly grpc: boolean;
   /** Shown to the server; undefined: there is none. */
   readonly token: string | undefined;
   readonly tls: TlsFiles;
@@ -130,11 +133,13 @@ export function parseSendSettings(args: readonly string[]): SendSettings {
   for (const assignment of flags.strings("set")) setField(fields, assignment);
   const model = flags.string("model");
   if (model !== undefined && "model" in fields) throw new UsageError("--model and --set model: give only one of them");
-  const addr = parseStreamUrl(flags);
+  const grpc = flags.has("grpc");
+  const addr = parseStreamUrl(flags, grpc);
   return {
     input,
     microphone,
     addr,
+    grpc,
     token: takeToken(flags, addr),
     tls: parseTlsFlags(flags, addr),
     chunkBytes: chunkSize === undefined ? undefined : parseWhole("--chunk-size", chunkSize, 1, MAX_CHUNK_BYTES),

@@ -26,13 +26,14 @@ export interface ServerAddress {
 
 /**
  * Parses the address of a server: `HOST`, `HOST:PORT`, or a URL of HTTP or WebSocket, with or without a path. The port
- * is 8080, or that of the scheme if there is one. Throws UsageError, which names the flag.
+ * is `defaultPort`, or that of the scheme if there is one. Throws UsageError, which names the flag.
+ * @param defaultPort default 8080
  */
-export function parseServerAddress(flag: string, text: string): ServerAddress {
+export function parseServerAddress(flag: string, text: string, defaultPort = DEFAULT_PORT): ServerAddress {
   const [, scheme] = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text) ?? [];
   const isSecure = scheme === undefined ? false : SCHEMES[scheme.toLowerCase()];
   if (isSecure === undefined) throw invalidValue(flag, text, ALLOWED);
-  const url = URL.parse(scheme === undefined ? `http://${withPort(text)}` : text);
+  const url = URL.parse(scheme === undefined ? `http://${withPort(text, defaultPort)}` : text);
   // A number alone is an IPv4 address to a URL, but was meant as a port.
   if (url === null || /^\d+$/.test(text)) throw invalidValue(flag, text, ALLOWED);
   if (url.hash !== "") throw invalidValue(flag, text, `${ALLOWED}, without #fragment`);
@@ -62,10 +63,10 @@ export function printableUrl({ protocol, host, pathname }: URL): string {
 }
 
 /** Adds the default port to an address without scheme, and the brackets to an IPv6 address. */
-function withPort(text: string): string {
-  if (isIPv6(text)) return `[${text}]:${DEFAULT_PORT}`;
+function withPort(text: string, defaultPort: number): string {
+  if (isIPv6(text)) return `[${text}]:${defaultPort}`;
   const [, host = "", port, rest = ""] = /^([^/?#]*?)(:\d*)?([/?#].*)?$/s.exec(text) ?? [];
   // An empty port is not one: `http:/host` is a mistyped scheme.
   if (port === ":") return "";
-  return `${host}${port ?? `:${DEFAULT_PORT}`}${rest}`;
+  return `${host}${port ?? `:${defaultPort}`}${rest}`;
 }

@@ -21,6 +21,7 @@ test("everything but the input has a default", () => {
     input: "a.wav",
     microphone: undefined,
     addr: new URL("ws://localhost:8080/api/v1/segmented"),
+    grpc: false,
     token: undefined,
     tls: {},
     chunkBytes: undefined,

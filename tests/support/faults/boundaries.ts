@@ -18,6 +18,7 @@ import { CallDialect } from "../../../src/dialects/call-dialect.ts";
 import { DeepgramDialect } from "../../../src/dialects/deepgram/dialect.ts";
 import { RecordedDialect } from "../../../src/dialects/deepgram/files/dialect.ts";
 import { FileDialect } from "../../../src/dialects/files/file-dialect.ts";
+import { GrpcDialect } from "../../../src/dialects/grpc/dialect.ts";
 import { OpenAiDialect } from "../../../src/dialects/openai/dialect.ts";
 import { TranscriptionDialect } from "../../../src/dialects/openai/files/dialect.ts";
 import { SpeechmaticsDialect } from "../../../src/dialects/speechmatics/dialect.ts";
@@ -46,6 +47,11 @@ import { Edge } from "../../../src/server/edge/edge.ts";
 import { OwnNames } from "../../../src/server/edge/own-names.ts";
 import { FrameBudget, SharedFrameBudget } from "../../../src/server/frame-budget.ts";
 import { GarbageCollector } from "../../../src/server/gc.ts";
+import { GrpcCall } from "../../../src/server/grpc/grpc-call.ts";
+import { GrpcConnection } from "../../../src/server/grpc/grpc-connection.ts";
+import { GrpcListener } from "../../../src/server/grpc/grpc-listener.ts";
+import { GrpcPort } from "../../../src/server/grpc/grpc-port.ts";
+import { HealthService } from "../../../src/server/grpc/health.ts";
 import { Readiness } from "../../../src/server/readiness.ts";
 import { TcpClient } from "../../../src/server/tcp/tcp-client.ts";
 import { TcpConnection } from "../../../src/server/tcp/tcp-connection.ts";
@@ -116,6 +122,11 @@ export const BOUNDARIES: Readonly<Record<string, readonly Class[]>> = {
     TcpConnection,
     TcpClient,
     TcpPort,
+    GrpcConnection,
+    GrpcCall,
+    GrpcPort,
+    GrpcListener,
+    HealthService,
     Upload,
     Uploads,
   ],
@@ -145,6 +156,7 @@ export const BOUNDARIES: Readonly<Record<string, readonly Class[]>> = {
     OpenAiDialect,
     VoskDialect,
     WyomingDialect,
+    GrpcDialect,
     AssemblyAiDialect,
     SpeechmaticsDialect,
     FileDialect,
@@ -214,6 +226,7 @@ function methodsOf({ prototype }: Class): string[] {
 /** Classes that are at no boundary of a session, by the reason. */
 export const INSIDE: Readonly<Record<string, readonly string[]>> = {
   "a small structure within one class of a boundary": [
+    "ByteBlocks",
     "AnswerParts",
     "ArenaMemory",
     "AskedFields",
@@ -538,6 +551,33 @@ export const NOT_REACHED: Readonly<Record<string, readonly string[]>> = {
     "TcpPort.sweep",
     "TcpPort.stopListening",
     "TcpPort.close",
+    "GrpcConnection.send",
+    "GrpcConnection.pause",
+    "GrpcConnection.resume",
+    "GrpcConnection.countSmallMessage",
+    "GrpcConnection.close",
+    "GrpcConnection.gone",
+    "GrpcConnection.sweep",
+    "GrpcConnection.terminate",
+    "GrpcCall.begin",
+    "GrpcCall.sweep",
+    "GrpcCall.closed",
+    "GrpcPort.peers",
+    "GrpcPort.pendingRequests",
+    "GrpcPort.sweep",
+    "GrpcPort.useCredentials",
+    "GrpcPort.stopListening",
+    "GrpcPort.close",
+    "GrpcListener.useCredentials",
+    "GrpcListener.stopListening",
+    "GrpcListener.close",
+    "HealthService.addTo",
+    "HealthService.check",
+    "HealthService.close",
+    "GrpcDialect.begin",
+    "GrpcDialect.read",
+    "GrpcDialect.write",
+    "GrpcDialect.close",
   ],
   "the C library does its work for the main thread, which calls it in tests and benchmarks only": [
     "DecodeChain.reset",

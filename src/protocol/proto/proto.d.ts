@@ -1,0 +1,5 @@
+/** Files of protobuf definitions are imported as text. */
+declare module "*.proto" {
+  const text: string;
+  export default text;
+}

@@ -1,0 +1,146 @@
+import { constants } from "node:http2";
+
+import { Metadata, type ServerDuplexStream } from "@grpc/grpc-js";
+
+import { OK } from "../../dialects/grpc/status.ts";
+import type { Ended } from "../../protocol/ending.ts";
+import type { Connection } from "../../session/connection.ts";
+import type { FrameBudget } from "../frame-budget.ts";
+import { endingMetadata } from "./call-metadata.ts";
+
+/** A call with streams of encoded messages in both directions. */
+export type Call = ServerDuplexStream<Uint8Array, Uint8Array>;
+
+/** Longest time without progress for the last messages of a session that is over, in milliseconds. */
+const LINGER_MS = 8_000;
+/** The same for a client that has not read for long already. */
+const SLOW_LINGER_MS = 4_000;
+
+/** A call whose session is over. */
+interface Closing {
+  /** Longest time without progress, in milliseconds. */
+  readonly patience: number;
+  /** Bytes that waited at the last progress. */
+  waiting: number;
+  /** Time at which the patience ends. */
+  until: number;
+}
+
+/** One call of gRPC as the connection of one session. */
+export class GrpcConnection implements Connection {
+  readonly #call: Call;
+  readonly #clock: () => number;
+  readonly #frames: FrameBudget;
+  /** Messages have left. */
+  readonly #taken: () => void;
+  #buffered = 0;
+  /** The session wants nothing to be read. */
+  #paused = false;
+  /** Time, in milliseconds, up to which nothing is read because of too many small messages; 0: it is. */
+  #heldUntil = 0;
+  #closing: Closing | undefined;
+  #isGone = false;
+
+  /** @param clock returns milliseconds, monotonic @param taken called when messages have left */
+  constructor(call: Call, clock: () => number, frames: FrameBudget, taken: () => void) {
+    this.#call = call;
+    this.#clock = clock;
+    this.#frames = frames;
+    this.#taken = taken;
+  }
+
+  /** Bytes that the flow control of HTTP/2 has not let go. */
+  get buffered(): number {
+    return this.#buffered;
+  }
+
+  /** The session is over: what comes is not for it any more. */
+  get closing(): boolean {
+    return this.#closing !== undefined || this.#isGone;
+  }
+
+  send(message: string | Uint8Array): void {
+    if (typeof message === "string") throw new Error("gRPC has no messages of text");
+    if (this.#isGone) return;
+    this.#buffered += message.length;
+    this.#call.write(message, () => {
+      this.#buffered -= message.length;
+      if (!this.#isGone) this.#taken();
+    });
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#call.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#readOn();
+  }
+
+  /** Counts a small message that has come. Nothing more is read for a while when there are too many. */
+  countSmallMessage(): void {
+    const holdMs = this.#frames.count();
+    if (holdMs === 0 || this.closing) return;
+    this.#heldUntil = this.#clock() + holdMs;
+    this.#call.pause();
+  }
+
+  close(end: Ended): void {
+    if (this.closing) return;
+    for (const message of end.last ?? []) this.send(message);
+    const patience = end.ending === "slow_reader" ? SLOW_LINGER_MS : LINGER_MS;
+    this.#closing = { patience, waiting: this.#buffered, until: this.#clock() + patience };
+    this.#paused = false;
+    this.#heldUntil = 0;
+    // What still comes is discarded. Otherwise it would hold the other calls of the same connection back.
+    this.#call.resume();
+    const { code, reason: details, ending } = end;
+    // The status follows the messages that were written before.
+    if (code === OK) this.#call.end(new Metadata());
+    else this.#call.emit("error", { code, details, metadata: endingMetadata(ending) });
+  }
+
+  /** The call is over. */
+  gone(): void {
+    this.#isGone = true;
+    this.#buffered = 0;
+  }
+
+  /** Gives up on a client that takes nothing any more. To be called a few times a second. */
+  sweep(now: number): void {
+    if (this.#heldUntil > 0 && now >= this.#heldUntil) {
+      this.#heldUntil = 0;
+      this.#readOn();
+    }
+    if (this.#closing !== undefined) this.#linger(this.#closing, now);
+  }
+
+  /** Ends the call now, whatever waits. */
+  terminate(): void {
+    if (!this.#isGone) resetStream(this.#call);
+  }
+
+  #readOn(): void {
+    if (!this.#paused && this.#heldUntil === 0 && !this.#isGone) this.#call.resume();
+  }
+
+  /** A client may take its last results as slowly as its network is, but not stop taking them. */
+  #linger(closing: Closing, now: number): void {
+    if (this.#buffered < closing.waiting) {
+      closing.waiting = this.#buffered;
+      closing.until = now + closing.patience;
+    } else if (now >= closing.until) this.terminate();
+  }
+}
+
+/**
+ * Resets the stream of HTTP/2 under a call, and so drops what waits for its client. @grpc/grpc-js 1.14.7 has no public
+ * way: it waits for the client however long it takes.
+ */
+function resetStream(call: Call): void {
+  const { stream } = (call as unknown as { call?: { stream?: { close?: (code: number) => void } } }).call ?? {};
+  if (typeof stream?.close !== "function") throw new Error("grpc-js: a call has no stream to reset");
+  stream.close(constants.NGHTTP2_CANCEL);
+}
