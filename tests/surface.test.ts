@@ -1,10 +1,13 @@
 // What users of the program build on stays as it was recorded. When a change is meant: `bun scripts/record-surface.ts`.
 
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 
 import recorded from "./data/surface.json" with { type: "json" };
 import { FROM_SOURCE } from "./support/surface/program.ts";
 import { differences, type Surface, surfaceOf } from "./support/surface/surface.ts";
+
+// Far longer than these tests take, so that a busy machine does not fail them.
+setDefaultTimeout(300_000);
 
 /** Added since the record was made. A new record contains them, and its values count. */
 const ADDED: Surface = {
