@@ -235,6 +235,7 @@ export const INSIDE: Readonly<Record<string, readonly string[]>> = {
     "AudioSocketReader",
     "BlobReader",
     "BlockSampler",
+    "ByteBlocks",
     "CallSignal",
     "Bucket",
     "DownMix",
