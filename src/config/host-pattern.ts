@@ -7,7 +7,7 @@ const WILDCARD = "*.";
 
 export const HOST_FORMAT: TextFormat = {
   allowed: "host names without a port, such as streamer.example or *.example, or * for all",
-  pattern: "^(?:\\*|(?:\\*\\.)?(?:\\[[^\\[\\]%]+\\]|[^\\s/?#@\\\\%\\[\\]]+))$",
+  pattern: "^(?:\\*|(?:\\*\\.)?(?:\\[[0-9A-Fa-f:.]+\\]|[^\\s/?#@\\\\%\\[\\]]+))$",
   isExact: false,
   accepts: (text) => parseHostPattern(text) !== undefined,
 };

@@ -3,7 +3,7 @@ import { isIP, isIPv6 } from "node:net";
 import { canonicalAddress, isLoopbackAddress } from "./ip-address.ts";
 
 /** An address in brackets, or characters that separate no part of a URL. */
-const HOST = /^(?:\[[^[\]%]+\]|[^\s/?#@\\:%[\]]+)$/;
+const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[^\s/?#@\\:%[\]]+)$/;
 const LABELS = /^[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_][a-z0-9_-]{0,62})*$/;
 const MAX_CHARACTERS = 253;
 

@@ -37,6 +37,8 @@ describe("a host", () => {
     "[::1",
     "[::1%25eth0]",
     "[localhost]",
+    "[@a?]",
+    "[@a:1/]",
     "-a",
     "x".repeat(64),
     `${"x.".repeat(130)}y`,
