@@ -105,7 +105,7 @@ async function run(python: string, jobs: readonly Job[]): Promise<Outcome[]> {
   const all = jobs.flatMap((job) =>
     INTERFACES.map((each) => ({ interface: each, ...job })).slice(0, job.interface && 1),
   );
-  const child = Bun.spawn([python, "-X", "dev", "-W", "error::ResourceWarning", DRIVER], {
+  const child = Bun.spawn([python, "-W", "default", "-W", "error::ResourceWarning", DRIVER], {
     stdin: new TextEncoder().encode(JSON.stringify(all)),
     stdout: "pipe",
     stderr: "pipe",
@@ -349,7 +349,7 @@ describe.each(environments)("CPython $version", ({ version, python }) => {
   });
 
   test("the tests of the package pass", async () => {
-    const unittest = [python, "-X", "dev", "-W", "error::ResourceWarning", "-m", "unittest", "discover", "-t", "."];
+    const unittest = [python, "-W", "default", "-W", "error::ResourceWarning", "-m", "unittest", "discover", "-t", "."];
     const child = Bun.spawn([...unittest, "-s", "tests"], {
       stdout: "pipe",
       stderr: "pipe",
@@ -396,7 +396,12 @@ test.skipIf(environments.length === 0)("the programs in its documents work", asy
   expect(programs.length).toBeGreaterThan(version === "3.9" ? 3 : 4);
   for (const program of programs) {
     const code = program.replaceAll("localhost:8080", address);
-    const child = Bun.spawn([python, "-X", "dev", "-c", code], { cwd: place, env: {}, stdout: "pipe", stderr: "pipe" });
+    const child = Bun.spawn([python, "-W", "default", "-c", code], {
+      cwd: place,
+      env: {},
+      stdout: "pipe",
+      stderr: "pipe",
+    });
     const [out, err, exit] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
     expect([exit, err]).toEqual([0, ""]);
     expect(out).toMatch(/turn left here|stopped/);
