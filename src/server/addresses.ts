@@ -1,3 +1,4 @@
+import { GRPC } from "../dialects/grpc/open.ts";
 import { formatHost } from "../lib/host-name.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { Visit } from "./edge/edge.ts";
@@ -22,10 +23,14 @@ export function baseOf(visit: Visit | ProtocolError): string | undefined {
   return `${visit.tls ? "wss" : "ws"}://${formatHost(visit.host)}`;
 }
 
-/** Returns the address of a TCP port at the host that the client has used; undefined: the host is not known. */
-export function portAddress(visit: Visit | ProtocolError, port: number): string | undefined {
+/**
+ * Returns the address of a dialect's port at the host that the client has used; undefined: the host is not known.
+ * @param name of the dialect: gRPC is encrypted when HTTP is, the others never are
+ */
+export function portAddress(visit: Visit | ProtocolError, name: string, port: number): string | undefined {
   if (visit instanceof ProtocolError || visit.host === undefined) return undefined;
-  return `tcp://${formatHost({ host: visit.host.host, port: String(port) })}`;
+  const scheme = name !== GRPC ? "tcp" : visit.tls ? "grpcs" : "grpc";
+  return `${scheme}://${formatHost({ host: visit.host.host, port: String(port) })}`;
 }
 
 /** Adds the addresses to dialects, as far as a request to this server says by which name it is reached. */
@@ -41,9 +46,9 @@ export function withAddresses(
   });
 }
 
-function urlsOf({ paths, port }: DescribedDialect, visit: Visit | ProtocolError): string[] {
+function urlsOf({ name, paths, port }: DescribedDialect, visit: Visit | ProtocolError): string[] {
   const base = baseOf(visit);
   if (paths !== undefined) return base === undefined ? [] : paths.map((path) => `${base}${path}`);
-  const address = port === undefined ? undefined : portAddress(visit, port);
+  const address = port === undefined ? undefined : portAddress(visit, name, port);
   return address === undefined ? [] : [address];
 }

@@ -2,7 +2,7 @@ import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { getPath } from "hono/utils/url";
 
 import type { Access, IssuedTicket } from "../auth/access.ts";
-import { tcpDialectPorts } from "../config/dialect-ports.ts";
+import { dialectPorts } from "../config/dialect-ports.ts";
 import type { Route } from "../dialects/dialect.ts";
 import type { FileRoute } from "../dialects/files/file-route.ts";
 import { ProtocolError } from "../protocol/errors.ts";
@@ -153,9 +153,9 @@ function frontPageOf(
     .filter((route) => !isNative(route) && !isWatch(route))
     .flatMap(({ dialect, paths }) => shownPaths(paths).map((path) => `  ${dialect}  ${base}${path}`));
   others.push(
-    ...tcpDialectPorts(config).map(
-      ({ section, port }) => `  ${section}  ${portAddress(visit, port) ?? `TCP port ${port}`}`,
-    ),
+    ...dialectPorts(config)
+      .filter(({ scheme }) => scheme !== "ws")
+      .map(({ section, port }) => `  ${section}  ${portAddress(visit, section, port) ?? `TCP port ${port}`}`),
   );
   const http = base.replace(/^ws/, "http");
   others.push(...files.flatMap(({ dialect, paths }) => paths.map((path) => `  ${dialect}  POST ${http}${path}`)));

@@ -260,6 +260,21 @@ describe("admission over gRPC", () => {
   });
 });
 
+test("the address of gRPC is on the front page and in info, with TLS as it is", async () => {
+  const authority = await Authority.create();
+  for (const [tls, scheme] of [
+    [undefined, "grpc"],
+    [credentialsOf(await authority.issue()), "grpcs"],
+  ] as const) {
+    await using own = await serve({}, tls && { tls });
+    const { hostname } = new URL(own.server.url);
+    const url = `${scheme}://${hostname}:${own.port}`;
+    expect(await (await own.server.fetch("/")).text()).toContain(`  grpc  ${url}\n`);
+    const info = (await own.server.info()) as unknown as { dialects: unknown[] };
+    expect(info.dialects).toContainEqual({ name: "grpc", port: own.port, urls: [url] });
+  }
+});
+
 test("rubbish on the port ends its own connection only", async () => {
   await using own = await serve();
   const call = own.client.call().write(start("simple"));
