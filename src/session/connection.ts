@@ -10,7 +10,7 @@ export type Violation = ErrorCode | "protocol_error";
 
 /**
  * A transport's connection as a session uses it. The transport calls the session in turn: `receive` for each message,
- * `writable` when buffered messages have left (never from within `send`), `finished` when the client sends no more, `disconnected` when the
+ * `writable` when buffered messages have left, `finished` when the client sends no more, `disconnected` when the
  * connection is gone.
  */
 export interface Connection {

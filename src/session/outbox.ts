@@ -27,6 +27,7 @@ export class Outbox {
   /** Bytes given to the connection so far. */
   #written = 0;
   #overflowed = false;
+  #isSending = false;
   #namesFailures = true;
   /** Since when, in milliseconds, nothing has left, and the bytes that had left by then. */
   #stuck: { readonly since: number; readonly left: number } | undefined;
@@ -51,6 +52,11 @@ export class Outbox {
   /** The client reads too slowly: no more of its audio is taken until it has caught up. */
   get congested(): boolean {
     return this.#waiting > 0 && this.#waiting > this.#budget.limit(this.#limit / 2);
+  }
+
+  /** A message is being given to the connection: other results of the same moment may follow. */
+  get isSending(): boolean {
+    return this.#isSending;
   }
 
   /** More waits than results of audio taken before the congestion can explain. */
@@ -82,9 +88,14 @@ export class Outbox {
   /** Sends messages of the dialect's own, in order. */
   reply(messages: readonly Message[]): void {
     let bytes = 0;
-    for (const message of messages) {
-      this.#connection.send(message);
-      bytes += this.#count(message);
+    this.#isSending = true;
+    try {
+      for (const message of messages) {
+        this.#connection.send(message);
+        bytes += this.#count(message);
+      }
+    } finally {
+      this.#isSending = false;
     }
     this.#written += bytes;
     this.look();

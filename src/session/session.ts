@@ -109,10 +109,10 @@ export class Session implements ConversationOwner, Waiting {
     if (this.#outbox.congested) this.pump();
   }
 
-  /** Buffered messages have left. */
+  /** Buffered messages have left. A transport may report that while it is given one, when results are half reported. */
   writable(): void {
     this.#outbox.look();
-    this.pump();
+    return this.#outbox.isSending ? queueMicrotask(() => this.pump()) : this.pump();
   }
 
   /**

@@ -202,6 +202,22 @@ describe("order", () => {
     ]);
   });
 
+  test("results of one moment are all sent before the end, also over a connection that takes them at once", async () => {
+    using harness = new SessionHarness();
+    const { session, connection } = harness.start();
+    session.receive(audio(1));
+    session.receive(STOP);
+    const send = connection.send.bind(connection);
+    connection.send = (message) => {
+      send(message);
+      session.writable();
+    };
+    harness.answer(1);
+    harness.answer(0);
+    await harness.runDeferred();
+    expect(connection.summaries).toEqual(["started", "segment", "segment", "stopped stop"]);
+  });
+
   test("one channel does not wait for another", async () => {
     using harness = new SessionHarness();
     const { session, connection } = harness.start("simple", { format: { ...S16_MONO, channels: 2 } });

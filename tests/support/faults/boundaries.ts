@@ -235,7 +235,6 @@ export const INSIDE: Readonly<Record<string, readonly string[]>> = {
     "AudioSocketReader",
     "BlobReader",
     "BlockSampler",
-    "ByteBlocks",
     "CallSignal",
     "Bucket",
     "DownMix",
