@@ -10,7 +10,7 @@ const built = join(root, "native", "build", "console");
 /** What the bundler makes, and from what. The ending makes the server import a text, whatever is in it. */
 const BUNDLES = {
   "script.txt": "console.ts",
-  "recorder.txt": "audio/recorder.ts",
+  "recorder.txt": "../client/browser/recorder.ts",
   "style.txt": "style.css",
 };
 /** What is taken as it is. */

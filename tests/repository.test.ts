@@ -10,7 +10,7 @@ const TOP_LEVEL = new Set([
   ...["package.json", "bun.lock", "bunfig.toml", "tsconfig.json", ".gitignore", ".npmrc", ".oxlintrc.json"],
   ...["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "Dockerfile", "compose.yaml"],
   ...[".dockerignore"],
-  ...["src", "native", "scripts", "tests", "docs", "deploy", "examples", ".ci"],
+  ...["src", "native", "scripts", "tests", "docs", "deploy", "examples", "clients", ".ci"],
 ]);
 
 const SOUNDS = new Set([".wav", ".flac", ".raw", ".pcm", ".ogg", ".mp3"]);

@@ -10,7 +10,7 @@
 
 import { join, resolve } from "node:path";
 
-import type { StartFields } from "../../src/client/client.ts";
+import type { StartFields } from "../../src/client/types/start.ts";
 import { buildExecutable } from "../build.ts";
 import { printMachine } from "./support/machine.ts";
 import { recognise, wholePattern } from "./support/recognise.ts";

@@ -1,15 +1,19 @@
 import { authorization, ticketProtocol } from "../protocol/credentials.ts";
-import type { Started } from "../protocol/events.ts";
 import { SUBPROTOCOL } from "../protocol/version.ts";
-import type { ConnectOptions, StartFields } from "./connect-options.ts";
+import { type AudioData, type AudioPieces, bytesOf, cut } from "./audio-data.ts";
+import type { ConnectOptions, ResumeProgress, SendAllOptions } from "./connect-options.ts";
 import { ConnectionError } from "./errors.ts";
 import { EventQueue } from "./event-queue.ts";
 import type { ReceivedEvent } from "./event-reader.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import { Link, type LinkOptions } from "./link.ts";
-import { openSocket } from "./open-socket.ts";
-
-export type { ConnectOptions, ResumeProgress, StartFields } from "./connect-options.ts";
+import { openNativeSocket } from "./open-socket.ts";
+import { Pace } from "./pace.ts";
+import { socketUrl } from "./socket-url.ts";
+import type { ClientSocket } from "./socket.ts";
+import { StreamTotals } from "./stream-totals.ts";
+import type { StartedEvent } from "./types/events.ts";
+import type { StartFields } from "./types/start.ts";
 
 /** Most unread events. Past it the client closes the connection: a browser's WebSocket cannot be paused. */
 export const MAX_QUEUED_EVENTS = 65_536;
@@ -23,17 +27,26 @@ const NOT_READ_CLOSE = 3008;
  *
  * If the server can resume streams, a stream whose connection is lost goes on at another one, see `resumeMs`.
  *
- * Rejects with a ConnectionError (`cannot_connect`) if nothing listens or the server refuses the upgrade. The
- * WebSocket API hides the status and the body of a refusal.
+ * Rejects with a ConnectionError: `cannot_connect` if nothing listens or the server refuses the upgrade (on Node.js a
+ * ConnectionRefused with the reason, which the WebSocket API of other run times hides), `unsupported` for options that
+ * this run time cannot obey. Rejects with the reason of `signal`, and with a TypeError for what is no URL.
+ *
+ * @param url of a pattern, such as `ws://localhost:8080/api/v1/segmented`; `http` means `ws`, and in a browser it may be
+ *   relative to the page
  */
 export async function connect(url: string | URL, start: StartFields, options: ConnectOptions = {}): Promise<Client> {
-  const { tls, credentials = {}, protocols = [SUBPROTOCOL] } = options;
-  const open = async (signal: AbortSignal | undefined): Promise<WebSocket> => {
+  const { tls, credentials = {}, protocols = [SUBPROTOCOL], openSocket = openNativeSocket } = options;
+  const address = socketUrl(url);
+  const open = async (signal: AbortSignal | undefined): Promise<ClientSocket> => {
     const { token, ticket } = typeof credentials === "function" ? await credentials() : credentials;
     const headers = token === undefined ? options.headers : { ...options.headers, ...authorization(token) };
     const offered = ticket === undefined ? protocols : [...protocols, ticketProtocol(ticket)];
+<<<<<<< HEAD
     const asked = { protocols: offered, headers, tls, signal };
     return options.openSocket?.(asked) ?? openSocket(url, asked);
+=======
+    return openSocket(address, { protocols: offered, headers, tls, signal });
+>>>>>>> f4399bb5 (client: a package for Node.js, Bun, Deno and browsers, with microphones, WAV files, typed events and a check of ledgers)
   };
   const client = new Client(await open(options.signal), { ...options, open });
   client.start(start);
@@ -44,18 +57,41 @@ export async function connect(url: string | URL, start: StartFields, options: Co
 export class Client implements Disposable {
   readonly #link: Link;
   readonly #events: EventQueue;
-  #sentBytes = 0;
+  readonly #totals = new StreamTotals();
+  /** The last start. */
+  #fields: StartFields | undefined;
   /** Set when the connection has ended for good; requests and `send` then fail with it. */
   #closed: ConnectionError | undefined;
 
-  constructor(socket: WebSocket, options: LinkOptions) {
-    this.#events = new EventQueue(options.maxQueuedEvents ?? MAX_QUEUED_EVENTS);
-    this.#link = new Link(socket, options, {
-      received: (received) => this.#deliver(received),
-      ended: (error, failure) => this.#end(error, failure),
-    });
+  static {
+    // Compilers of `using` look for this name where the run time has no symbol.
+    if ((Symbol as Partial<SymbolConstructor>).dispose === undefined) {
+      const dispose = function (this: Client): void {
+        this.close();
+      };
+      Object.defineProperty(this.prototype, Symbol.for("Symbol.dispose"), { value: dispose });
+    }
   }
 
+  /** @internal */
+  constructor(socket: ClientSocket, options: LinkOptions) {
+    this.#events = new EventQueue(options.maxQueuedEvents ?? MAX_QUEUED_EVENTS);
+    const onResume = (progress: ResumeProgress): void => {
+      if (progress.state === "resumed") this.#totals.resumed();
+      options.onResume?.(progress);
+    };
+    this.#link = new Link(
+      socket,
+      { ...options, onResume },
+      {
+        received: (received) => this.#deliver(received),
+        refused: () => void this.#totals.end(),
+        ended: (error, failure) => this.#end(error, failure),
+      },
+    );
+  }
+
+  /** @internal */
   get heartbeat(): Heartbeat {
     return this.#link.heartbeat;
   }
@@ -72,10 +108,13 @@ export class Client implements Disposable {
 
   /** Bytes of audio sent since the last `start`, each counted once. */
   get sentBytes(): number {
-    return this.#sentBytes;
+    return this.#totals.bytes;
   }
 
-  /** Messages received since the connection was opened. */
+  /**
+   * Messages received since the connection was opened.
+   * @internal
+   */
   get receivedMessages(): number {
     return this.#link.messages;
   }
@@ -104,34 +143,55 @@ export class Client implements Disposable {
   start(fields: StartFields): void {
     this.#assertOpen();
     this.#link.start(fields);
-    this.#sentBytes = 0;
+    this.#fields = fields;
+    this.#totals.begin();
   }
 
   /**
    * Returns the reply to the last `start`. Rejects with StartRefused, or with a ConnectionError if the connection
-   * ends first.
+   * ends first. It need not be called: `events` has the same reply.
    */
-  started(): Promise<Started> {
+  started(): Promise<StartedEvent> {
     return this.#link.starts.reply;
   }
 
   /**
-   * Sends audio as one binary message. The array may be reused when the promise resolves. Waits first while more than
-   * `maxBufferedBytes` are buffered, and while a lost connection is replaced. Rejects with a ConnectionError if the
-   * connection has ended, or with the reason of `signal` if that is aborted before; the audio is not sent then.
+   * Sends audio as one binary message, of at most `limits.max_message_bytes` of `started` (1 MiB by default). The memory
+   * may be reused when the promise resolves. Waits first while more than `maxBufferedBytes` are buffered, and while a
+   * lost connection is replaced: await it, and the audio is sent as fast as the server takes it. Rejects with a
+   * ConnectionError if the connection has ended, with a TypeError for what is no audio, or with the reason of `signal`
+   * if that is aborted before; the audio is not sent then.
    */
-  async send(bytes: Uint8Array<ArrayBuffer>, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
+  async send(audio: AudioData, { signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    const bytes = bytesOf(audio);
     await this.#link.ready(signal);
     this.#assertOpen();
     this.#link.audio(bytes);
-    this.#sentBytes += bytes.length;
+    this.#totals.sent(bytes.length);
+  }
+
+  /**
+   * Sends all audio of a source, in messages of at most 64 KiB: of a Blob or File, a ReadableStream, such as the body of
+   * a response, a readable stream of Node.js, or any iterable of pieces, cut anywhere. It must be in the format of the
+   * stream; for WAV files there is `openWav`. Reads no faster than the audio is sent. Rejects as `send` does, and when
+   * the source fails; the source is given up then.
+   */
+  async sendAll(source: AudioPieces, { signal, realTime = false }: SendAllOptions = {}): Promise<void> {
+    const format = this.#fields?.format;
+    const pace =
+      realTime && format !== undefined ? new Pace({ ...format, encoding: format.encoding ?? "pcm" }) : undefined;
+    for await (const piece of cut(source, pace?.pieceBytes)) {
+      await pace?.wait(signal);
+      await this.send(piece, { signal });
+      pace?.sent(piece.length);
+    }
   }
 
   /**
    * Ends the stream: the server sends the remaining results and `stopped`. With `disconnect` it then closes the
    * connection.
    */
-  stop(options: { disconnect?: boolean } = {}): void {
+  stop(options: { readonly disconnect?: boolean | undefined } = {}): void {
     this.#assertOpen();
     this.#link.request({ request: "stop", ...options });
   }
@@ -148,7 +208,7 @@ export class Client implements Disposable {
     this.#link.keepAlive();
   }
 
-  /** Closes the connection. Results that have not arrived are lost. */
+  /** Closes the connection. Results that have not arrived are lost, and `events` ends. */
   close(code = 1000, reason = ""): void {
     this.#link.close(code, reason);
   }
@@ -156,6 +216,7 @@ export class Client implements Disposable {
   /**
    * Closes the connection and does not wait for the server, which may be frozen: `events` ends by throwing `error`, and
    * so do requests.
+   * @internal
    */
   abort(error: ConnectionError): void {
     this.#end(error, error);
@@ -171,7 +232,8 @@ export class Client implements Disposable {
   }
 
   #deliver(received: ReceivedEvent): void {
-    if (this.#closed !== undefined || this.#events.push(received)) return;
+    const event = received.event.type === "stopped" ? { ...received, sent: this.#totals.end() } : received;
+    if (this.#closed !== undefined || this.#events.push(event)) return;
     const error = new ConnectionError("not_read", `too many unread events: more than ${this.#events.limit}`);
     this.#end(error, error);
     this.close(NOT_READ_CLOSE, error.code);

@@ -1,4 +1,6 @@
-import { parseEvent, type ServerEvent } from "../protocol/events.ts";
+import { parseEvent } from "../protocol/events.ts";
+import type { SentTotals } from "./stream-totals.ts";
+import type { ServerEvent } from "./types/events.ts";
 
 /** An event as it was received, with the audio that followed it. */
 export interface ReceivedEvent {
@@ -9,6 +11,8 @@ export interface ReceivedEvent {
   readonly receivedMs: number;
   /** The audio of a result: mono, at `event.audio.sample_rate`. */
   readonly audio: Float32Array<ArrayBuffer> | undefined;
+  /** With `stopped`: what the client has sent in the stream. */
+  readonly sent?: SentTotals | undefined;
 }
 
 interface AwaitedAudio {

@@ -1,13 +1,15 @@
 import { messageOf } from "../lib/thrown.ts";
 import { untilAborted } from "../lib/until-aborted.ts";
 import type { Started } from "../protocol/events.ts";
-import type { ConnectOptions, StartFields } from "./connect-options.ts";
+import type { ConnectOptions } from "./connect-options.ts";
 import { ConnectionError } from "./errors.ts";
 import type { ReceivedEvent } from "./event-reader.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { recover, RESUME_MS } from "./recovery.ts";
 import { ResumableStream } from "./resumable-stream.ts";
+import type { ClientSocket } from "./socket.ts";
 import { StartReplies } from "./start-replies.ts";
+import type { StartFields } from "./types/start.ts";
 import { Wire } from "./wire.ts";
 
 /** `send` waits while the WebSocket holds more unsent bytes than this. */
@@ -19,13 +21,15 @@ const LAST_POLL_MS = 32;
 /** The client, as its link to the server reports to it. */
 export interface LinkOwner {
   received(event: ReceivedEvent): void;
+  /** A start has been refused. Called before `received`. */
+  refused(): void;
   /** The link has ended. @param failure of the stream; undefined: there was none to end */
   ended(error: ConnectionError, failure: ConnectionError | undefined): void;
 }
 
 export interface LinkOptions extends ConnectOptions {
   /** Opens another connection to the same server. Rejects with a ConnectionError. */
-  readonly open: (signal: AbortSignal) => Promise<WebSocket>;
+  readonly open: (signal: AbortSignal) => Promise<ClientSocket>;
 }
 
 /**
@@ -49,7 +53,7 @@ export class Link {
   #messages = 0;
   #resumptions = 0;
 
-  constructor(socket: WebSocket, options: LinkOptions, owner: LinkOwner) {
+  constructor(socket: ClientSocket, options: LinkOptions, owner: LinkOwner) {
     this.#options = options;
     this.#owner = owner;
     this.heartbeat = new Heartbeat(socket);
@@ -120,7 +124,7 @@ export class Link {
     this.#wire.socket.close(code, reason);
   }
 
-  #wireOf(socket: WebSocket): Wire {
+  #wireOf(socket: ClientSocket): Wire {
     return new Wire(socket, this.#options.now ?? (() => performance.now()), {
       message: () => void (this.#messages += 1),
       received: (received) => this.#receive(received),
@@ -133,6 +137,7 @@ export class Link {
     if (event.type === "started") this.#streaming = true;
     else if (event.type === "stopped") this.#streaming = false;
     const isReply = this.starts.receive(event);
+    if (isReply && event.type === "error" && this.#recovering === undefined) this.#owner.refused();
     // Before the reply to a start come the last events of the stream before it.
     const isKept = this.starts.pending ? event.type === "checkpoint" : this.#stream?.accept(event) === false;
     // That a resumed start is refused concerns the recovery alone.

@@ -1,5 +1,5 @@
 import { messageOf } from "../lib/thrown.ts";
-import { ConnectionError, StartRefused } from "./errors.ts";
+import { ConnectionError, ConnectionRefused, StartRefused } from "./errors.ts";
 
 /** Time after a lost connection in which a client tries to go on with its stream, in milliseconds. */
 export const RESUME_MS = 60_000;
@@ -39,7 +39,8 @@ export async function recover(lost: ConnectionError, options: RecoveryOptions): 
     try {
       return await attempt(signal);
     } catch (error) {
-      const refusal = error instanceof StartRefused ? error.event : undefined;
+      const isRefusal = error instanceof StartRefused || error instanceof ConnectionRefused;
+      const refusal = isRefusal ? error.event : undefined;
       if (refusal !== undefined && refusal.retryable !== true) throw failed(lost, messageOf(error));
       if (refusal === undefined && !(error instanceof ConnectionError) && !signal.aborted) throw error;
       least = refusal?.retry_after_ms ?? 0;

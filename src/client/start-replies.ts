@@ -1,3 +1,4 @@
+import { type Deferred, deferred } from "../lib/deferred.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
 import type { ErrorEvent, ServerEvent, Started } from "../protocol/events.ts";
 import { StartRefused } from "./errors.ts";
@@ -62,8 +63,8 @@ function isReply(event: ServerEvent): event is Started | ErrorEvent {
   return event.type === "started";
 }
 
-function newReply(): PromiseWithResolvers<Started> {
-  const reply = Promise.withResolvers<Started>();
+function newReply(): Deferred<Started> {
+  const reply = deferred<Started>();
   // A refusal that no caller awaits is not an unhandled rejection: the reader of the events sees it, too.
   reply.promise.catch(() => undefined);
   return reply;

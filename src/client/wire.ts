@@ -1,6 +1,7 @@
 import { messageOf } from "../lib/thrown.ts";
 import { ConnectionError } from "./errors.ts";
 import { EventReader, type ReceivedEvent } from "./event-reader.ts";
+import { type ClientSocket, OPEN } from "./socket.ts";
 
 /** Close code for a server that breaks the protocol; 3000 to 3999 are for libraries (RFC 6455, section 7.4.2). */
 const PROTOCOL_ERROR_CLOSE = 3002;
@@ -15,16 +16,16 @@ export interface WireOwner {
 
 /** One WebSocket: messages are assembled to events, and it ends once. */
 export class Wire {
-  readonly socket: WebSocket;
+  readonly socket: ClientSocket;
   readonly #owner: WireOwner;
   readonly #reader = new EventReader();
   #ended = false;
 
   /** @param now returns milliseconds */
-  constructor(socket: WebSocket, now: () => number, owner: WireOwner) {
+  constructor(socket: ClientSocket, now: () => number, owner: WireOwner) {
     this.socket = socket;
     this.#owner = owner;
-    socket.onmessage = (message: MessageEvent) => this.#receive(message.data, now());
+    socket.onmessage = ({ data }) => this.#receive(data, now());
     socket.onclose = ({ code, reason }) => {
       const message = `the connection was closed (${code}${reason && `: ${reason}`})`;
       this.#end(new ConnectionError("closed", message, code, reason), this.#reader.awaitsAudio);
@@ -37,7 +38,7 @@ export class Wire {
   }
 
   get isOpen(): boolean {
-    return !this.#ended && this.socket.readyState === WebSocket.OPEN;
+    return !this.#ended && this.socket.readyState === OPEN;
   }
 
   get bufferedBytes(): number {

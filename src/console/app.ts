@@ -1,6 +1,6 @@
 import { clipSource, decodeClip } from "./audio/clip.ts";
 import { ChannelHistory } from "./audio/history.ts";
-import { openMicrophone } from "./audio/microphone.ts";
+import { microphoneSource } from "./audio/microphone-source.ts";
 import { Player } from "./audio/player.ts";
 import type { Source } from "./audio/source.ts";
 import { ServerView } from "./operations/server-view.ts";
@@ -44,7 +44,7 @@ export class ConsoleApp {
     play: (result, which) => this.#play(result, which),
   });
   readonly #controls = new Controls({
-    microphone: () => void this.#record(() => openMicrophone(this.#controls.deviceId)),
+    microphone: () => void this.#record(() => microphoneSource(this.#controls.deviceId)),
     sample: () => void this.#record(() => this.#openSample()),
     file: (file) => void this.#record(() => this.#openClip(file.name, file)),
     stop: () => this.#stop(),

@@ -1,4 +1,5 @@
-import { connect, type StartFields } from "../../../src/client/client.ts";
+import { connect } from "../../../src/client/client.ts";
+import type { StartFields } from "../../../src/client/types/start.ts";
 
 /** Audio in one message, seconds. */
 const MESSAGE_S = 1;

@@ -1,4 +1,4 @@
-import type { ResumeProgress } from "../../client/client.ts";
+import type { ResumeProgress } from "../../client/connect-options.ts";
 import type { Screen } from "../terminal/screen.ts";
 
 /** Prints what becomes of a lost connection. */

@@ -1,6 +1,7 @@
-import { type Client, connect, type StartFields } from "../../client/client.ts";
+import { type Client, connect } from "../../client/client.ts";
 import { ConnectionError } from "../../client/errors.ts";
 import type { ClientTls } from "../../client/tls.ts";
+import type { StartFields } from "../../client/types/start.ts";
 import { excerpt } from "../../lib/excerpt.ts";
 import type { AudioSource } from "../terminal/audio-source.ts";
 import { insecureWarning, readClientTls } from "../terminal/client-tls.ts";

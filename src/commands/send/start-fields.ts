@@ -1,4 +1,4 @@
-import type { StartFields } from "../../client/client.ts";
+import type { StartFields } from "../../client/types/start.ts";
 import { MAX_CHANNELS } from "../../lib/sample-format.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { AudioFormat } from "../../protocol/format.ts";

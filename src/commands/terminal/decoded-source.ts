@@ -1,9 +1,9 @@
 import type { ForeignKind } from "../../audio/foreign-kinds.ts";
+import { PcmSource, readWavStart } from "../../client/pcm-source.ts";
 import type { AudioFormat } from "../../protocol/format.ts";
 import type { AudioSource } from "./audio-source.ts";
 import { UsageError } from "./exit-codes.ts";
 import { DecodeError, FfmpegDecoder, type FfmpegOptions } from "./ffmpeg.ts";
-import { PcmSource, readWavStart } from "./pcm-source.ts";
 
 /** A hint for a container that can have its index behind the audio. */
 const NEEDS_INDEX =

@@ -1,4 +1,5 @@
 import { FOREIGN_WINDOW_BYTES, recogniseForeign } from "../../audio/foreign-kinds.ts";
+import { PcmSource, readWavStart } from "../../client/pcm-source.ts";
 import type { AudioFormat } from "../../protocol/format.ts";
 import type { AudioInput, AudioSource } from "./audio-source.ts";
 import { DecodedSource, type FileKind } from "./decoded-source.ts";
@@ -7,7 +8,6 @@ import { demuxerFor } from "./ffmpeg.ts";
 import { findProgram } from "./find-program.ts";
 import { readFailure } from "./input.ts";
 import { KeptStart } from "./kept-start.ts";
-import { PcmSource, readWavStart } from "./pcm-source.ts";
 
 /** Files that ffmpeg decodes, for messages. */
 const DECODED = "MP3, FLAC, Ogg, WebM, Matroska, MP4, QuickTime";

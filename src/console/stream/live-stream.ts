@@ -1,7 +1,8 @@
-import { type Client, connect, type ResumeProgress } from "../../client/client.ts";
+import { interleave } from "../../client/browser/interleave.ts";
+import { type Client, connect } from "../../client/client.ts";
+import type { ResumeProgress } from "../../client/connect-options.ts";
 import type { ReceivedEvent } from "../../client/event-reader.ts";
 import type { VadSettings } from "../../protocol/vad-settings.ts";
-import { interleave } from "../audio/interleave.ts";
 import type { ApiAccess } from "./api-access.ts";
 import type { Recording } from "./record.ts";
 import type { SentTimes } from "./sent-times.ts";

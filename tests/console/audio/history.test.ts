@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
+import { interleave } from "../../../src/client/browser/interleave.ts";
 import { ChannelHistory, MAX_HISTORY_SECONDS } from "../../../src/console/audio/history.ts";
-import { interleave } from "../../../src/console/audio/interleave.ts";
 import { readWavRate } from "../../../src/console/audio/wav-rate.ts";
 import { noise, voice } from "../../support/audio.ts";
 import { chunk, fmt, littleEndian } from "../../support/wav-bytes.ts";

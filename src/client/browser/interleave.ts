@@ -16,3 +16,13 @@ export function interleave(planes: readonly Float32Array[]): Uint8Array<ArrayBuf
   }
   return bytes;
 }
+
+/** Returns samples of one channel each as 32-bit float little-endian frames, as they are. */
+export function interleaveFloats(planes: readonly Float32Array[]): Uint8Array<ArrayBuffer> {
+  const frames = planes[0]?.length ?? 0;
+  const samples = new Float32Array(frames * planes.length);
+  for (const [channel, plane] of planes.entries()) {
+    for (let frame = 0; frame < frames; frame++) samples[frame * planes.length + channel] = plane[frame]!;
+  }
+  return new Uint8Array(samples.buffer);
+}

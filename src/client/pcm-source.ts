@@ -1,9 +1,8 @@
-import { isLowJustified, TopByteRemover } from "../../audio/low-justified.ts";
-import { WavAudio } from "../../audio/wav-audio.ts";
-import type { WavRefusal } from "../../audio/wav-format.ts";
-import { type WavHeader, WavHeaderReader } from "../../audio/wav-header.ts";
-import { type AudioFormat, frameBytes } from "../../protocol/format.ts";
-import type { AudioSource } from "./audio-source.ts";
+import { isLowJustified, TopByteRemover } from "../audio/low-justified.ts";
+import { WavAudio } from "../audio/wav-audio.ts";
+import type { WavRefusal } from "../audio/wav-format.ts";
+import { type WavHeader, WavHeaderReader } from "../audio/wav-header.ts";
+import { type AudioFormat, frameBytes } from "../protocol/format.ts";
 
 /** Bytes that show whether a data chunk of 0 bytes has audio behind it. */
 const PEEK_BYTES = 16;
@@ -81,7 +80,7 @@ async function firstAudio(
     first.push(value.slice());
     length += value.length;
   }
-  return Buffer.concat(first);
+  return concatenate(first);
 }
 
 /** The samples have 24 bits in four bytes. */
@@ -95,7 +94,7 @@ function declaredAudio({ header: { dataBytes }, first }: WavStart): Uint8Array {
 }
 
 /** A WAV file, or PCM without a header. */
-export class PcmSource implements AudioSource {
+export class PcmSource {
   readonly name: string;
   readonly format: AudioFormat;
   readonly seconds: number | undefined;
@@ -221,4 +220,14 @@ function declaredBytes({ header, first }: WavStart, size: number | undefined): n
   trial.push(first);
   trial.end();
   return trial.goesOn ? undefined : 0;
+}
+
+function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }

@@ -1,0 +1,3 @@
+// From CommonJS.
+
+import("streamer-client").then(({ connect }) => console.log(JSON.stringify({ connect: typeof connect })));
