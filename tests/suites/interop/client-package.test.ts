@@ -27,7 +27,10 @@ afterAll(() => rm(files, { recursive: true }));
 const deno = await installedPackages(join(clients, "deno"), "deno");
 const RUNTIMES = {
   Bun: [process.execPath],
-  Deno: deno && [join(deno, "node_modules", ".bin", "deno"), "run", "--quiet", "--no-lock", "--allow-all"],
+  Deno:
+    deno === undefined
+      ? undefined
+      : [join(deno, "node_modules", ".bin", "deno"), "run", "--quiet", "--no-lock", "--allow-all"],
 };
 const RECORDING = join(root, "tests", "data", "two-speakers-48k.wav");
 const secret = join(files, "keys");

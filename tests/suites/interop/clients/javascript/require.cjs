@@ -1,3 +1,3 @@
 // From CommonJS.
 
-import("streamer-client").then(({ connect }) => console.log(JSON.stringify({ connect: typeof connect })));
+void import("streamer-client").then(({ connect }) => console.log(JSON.stringify({ connect: typeof connect })));
