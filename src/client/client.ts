@@ -41,12 +41,7 @@ export async function connect(url: string | URL, start: StartFields, options: Co
     const { token, ticket } = typeof credentials === "function" ? await credentials() : credentials;
     const headers = token === undefined ? options.headers : { ...options.headers, ...authorization(token) };
     const offered = ticket === undefined ? protocols : [...protocols, ticketProtocol(ticket)];
-<<<<<<< HEAD
-    const asked = { protocols: offered, headers, tls, signal };
-    return options.openSocket?.(asked) ?? openSocket(url, asked);
-=======
     return openSocket(address, { protocols: offered, headers, tls, signal });
->>>>>>> f4399bb5 (client: a package for Node.js, Bun, Deno and browsers, with microphones, WAV files, typed events and a check of ledgers)
   };
   const client = new Client(await open(options.signal), { ...options, open });
   client.start(start);

@@ -3,24 +3,8 @@ import type { ConnectionError } from "./errors.ts";
 import type { OpenSocket } from "./socket.ts";
 import type { ClientTls } from "./tls.ts";
 
-<<<<<<< HEAD
-/** The fields of a `start` request. The server has defaults for all but `format`. */
-export interface StartFields {
-  readonly format: Omit<AudioFormat, "encoding"> & Partial<Pick<AudioFormat, "encoding">>;
-  readonly interim_results?: boolean;
-  readonly [field: string]: unknown;
-}
-
-export interface ConnectOptions extends Pick<SocketOptions, "tls"> {
-  /**
-   * Opens a connection of another transport in the place of a WebSocket. The connection has the part of that interface
-   * that the client uses. Default: a WebSocket to the URL.
-   */
-  readonly openSocket?: (options: SocketOptions) => Promise<WebSocket>;
-=======
 /** How a client connects, and what it does when the connection is lost. */
 export interface ConnectOptions {
->>>>>>> f4399bb5 (client: a package for Node.js, Bun, Deno and browsers, with microphones, WAV files, typed events and a check of ledgers)
   /** Subprotocols to offer; default `streamer.v1`. */
   readonly protocols?: readonly string[] | undefined;
   /** Headers of the upgrade request, on Node.js, Bun and Deno. Browsers cannot send any (`unsupported`). */

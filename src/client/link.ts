@@ -189,7 +189,7 @@ export class Link {
   }
 
   /** Opens another connection. What gives the credentials may be the server that has gone, and is asked again later. */
-  async #open(signal: AbortSignal): Promise<WebSocket> {
+  async #open(signal: AbortSignal): Promise<ClientSocket> {
     try {
       return await untilAborted(this.#options.open(signal), signal);
     } catch (error) {

@@ -77,11 +77,10 @@ async function streamFile(path, url, model) {
   const token = process.env.STREAMER_TOKEN;
   const socket = new WebSocket(url, { headers: token ? { Authorization: `Bearer ${token}` } : {} });
   // The body of a refusal is an error event, too.
-  socket.on("unexpected-response", async (_, response) => {
-    socket.emit(
-      "error",
-      new Error(`HTTP ${response.statusCode}: ${(await response.toArray()).join("").split("\n")[0]}`),
-    );
+  socket.on("unexpected-response", (_, response) => {
+    void response.toArray().then((parts) => {
+      socket.emit("error", new Error(`HTTP ${response.statusCode}: ${parts.join("").split("\n")[0]}`));
+    });
   });
   await once(socket, "open");
 

@@ -13,6 +13,7 @@ import { STREAM_PATH } from "../../dialects/grpc/contract.ts";
 import { untilAborted } from "../../lib/until-aborted.ts";
 import { type ErrorRow, ERRORS } from "../../protocol/errors.ts";
 import { ConnectionError } from "../errors.ts";
+import type { ClientSocket } from "../socket.ts";
 import type { ClientTls } from "../tls.ts";
 import { grpcRequest, nativeEvent } from "./grpc-messages.ts";
 
@@ -43,9 +44,9 @@ type Call = ClientDuplexStream<Uint8Array, Uint8Array>;
  * A call of gRPC that looks like a WebSocket of the native protocol, as far as the client uses one: texts are requests
  * and events, binary messages audio. The status of the call becomes the code and the reason of a close.
  */
-export class GrpcSocket extends EventTarget {
-  onmessage: ((event: { readonly data: string | ArrayBuffer }) => void) | null = null;
-  onclose: ((event: { readonly code: number; readonly reason: string }) => void) | null = null;
+export class GrpcSocket extends EventTarget implements ClientSocket {
+  onmessage: ClientSocket["onmessage"] = null;
+  onclose: ClientSocket["onclose"] = null;
   readonly #channel: Client;
   readonly #call: Call;
   readonly #pattern: string;

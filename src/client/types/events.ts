@@ -11,7 +11,7 @@ import type {
   WarningCode,
 } from "./event-parts.ts";
 
-/** The start was accepted. Has the settings in force. */
+/** Has the settings in force. Clients need not wait for it before they send audio. */
 export interface StartedEvent {
   /** Names the event. */
   readonly type: "started";
@@ -35,8 +35,8 @@ export interface StartedEvent {
 }
 
 /**
- * Speech began (`/api/v1/segmented`). Sent once the speech is as long as `min_speech_ms`, which may be before the
- * results of earlier utterances.
+ * On `/api/v1/segmented`. Sent once the speech is as long as `min_speech_ms`, which may be before the results of
+ * earlier utterances.
  */
 export interface ActiveEvent {
   /** Names the event. */
@@ -47,7 +47,7 @@ export interface ActiveEvent {
   readonly channel: number;
 }
 
-/** Speech ended (`/api/v1/segmented`). */
+/** On `/api/v1/segmented`. Sent once `min_silence_ms` have followed, or at a `flush` or the end of the stream. */
 export interface InactiveEvent {
   /** Names the event. */
   readonly type: "inactive";
@@ -57,7 +57,10 @@ export interface InactiveEvent {
   readonly channel: number;
 }
 
-/** A result for a span of audio. The fields of the model's output, such as `text` or `words`, stand beside these. */
+/**
+ * The fields of the model's output stand beside these: of a recogniser `text`, and perhaps `words`, whose times are
+ * seconds of the stream. Final results of a channel, and errors in their place, come in the order of `start_time`.
+ */
 export interface SegmentEvent {
   /** Names the event. */
   readonly type: "segment";
@@ -79,8 +82,8 @@ export interface SegmentEvent {
 }
 
 /**
- * A result without times: the last output of a model with state at the end of a stream (`/api/v1/stateful`), at most
- * one per channel, before `stopped`. The fields of the model's output stand beside these.
+ * The last output of a model with state at the end of a stream (`/api/v1/stateful`), at most one per channel, before
+ * `stopped`. The fields of the model's output stand beside these.
  */
 export interface DataEvent {
   /** Names the event. */
@@ -92,7 +95,7 @@ export interface DataEvent {
   readonly [field: string]: unknown;
 }
 
-/** Everything of this channel before the `flush` has been answered. */
+/** One for each channel, behind the results that the `flush` has caused. */
 export interface FlushedEvent {
   /** Names the event. */
   readonly type: "flushed";
@@ -102,7 +105,10 @@ export interface FlushedEvent {
   readonly channel: number;
 }
 
-/** The stream can go on from here at another connection. Sent if `features` has `resume`, at most once a second. */
+/**
+ * Sent if `features` has `resume`: after a result that is not an interim, after a `flushed`, or after 5 s without
+ * either; at most once a second.
+ */
 export interface CheckpointEvent {
   /** Names the event. */
   readonly type: "checkpoint";
@@ -112,7 +118,7 @@ export interface CheckpointEvent {
   readonly position: number;
 }
 
-/** The stream is over. This is its last event, and has the account of every sample. */
+/** The last event of its stream. Has the account of every sample. */
 export interface StoppedEvent {
   /** Names the event. */
   readonly type: "stopped";

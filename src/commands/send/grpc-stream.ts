@@ -1,5 +1,5 @@
-import type { ConnectOptions } from "../../client/client.ts";
 import { GrpcSocket } from "../../client/grpc/grpc-socket.ts";
+import type { OpenSocket } from "../../client/socket.ts";
 import { type ClientTls, findTlsFault } from "../../client/tls.ts";
 import { printableUrl } from "../terminal/server-address.ts";
 
@@ -10,19 +10,12 @@ interface Destination {
 }
 
 /** Returns what opens the connections of a stream to a URL over gRPC. */
-export function grpcOpener(addr: URL, tls: ClientTls): NonNullable<ConnectOptions["openSocket"]> {
+export function grpcOpener(addr: URL, tls: ClientTls): OpenSocket {
   const isSecure = addr.protocol === "wss:";
   const target = `${addr.hostname}:${addr.port || (isSecure ? 443 : 80)}`;
   const pattern = addr.pathname.slice(addr.pathname.lastIndexOf("/") + 1);
-  // The client uses no more of a WebSocket than this has.
-  return async ({ headers, signal }) =>
-    (await GrpcSocket.open({
-      target,
-      pattern,
-      headers,
-      signal,
-      tls: isSecure ? tls : undefined,
-    })) as unknown as WebSocket;
+  return (_, { headers, signal }) =>
+    GrpcSocket.open({ target, pattern, headers, signal, tls: isSecure ? tls : undefined });
 }
 
 /** Words of grpc-js 1.14.7 and Bun 1.4.5 about connections that could not be made, and what they mean. */
