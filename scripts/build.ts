@@ -69,13 +69,23 @@ export async function buildExecutable(): Promise<string> {
   return executable;
 }
 
+/** What makes an executable of another machine than this one. */
+export interface Platform {
+  readonly target: Bun.Build.CompileTarget;
+  /** Path of Bun for that machine. */
+  readonly runtime: string;
+  /** Path of the C library for that machine. */
+  readonly library: string;
+}
+
 /** Compiles the program of `main.ts` and `worker.ts` in a folder. */
-export async function compile(folder: string, outfile: string): Promise<void> {
+export async function compile(folder: string, outfile: string, platform?: Platform): Promise<void> {
   // `main.ts` derives the URL of the worker from its own, so both are entry points.
   await Bun.build({
     entrypoints: [join(folder, "main.ts"), join(folder, "worker.ts")],
     compile: {
       outfile,
+      ...(platform === undefined ? {} : { target: platform.target, executablePath: platform.runtime }),
       // Needed by model files of users: imported at run time, they resolve their own packages only with this.
       autoloadPackageJson: true,
       // A server must not read settings from the folder it is started in.
@@ -84,6 +94,9 @@ export async function compile(folder: string, outfile: string): Promise<void> {
       // BUN_OPTIONS of the environment is put before these arguments, and Bun 1.4.5 obeys none of it in front of `--`.
       execArgv: ["--"],
     },
+    plugins: platform === undefined ? [] : [otherLibrary(platform.library)],
+    // The path of each CommonJS module would be in it otherwise, and the same sources give other bytes elsewhere.
+    define: { __dirname: '"/"' },
     sourcemap: "linked",
     // Parsing at build time makes a server ready a third sooner.
     bytecode: true,
@@ -91,6 +104,14 @@ export async function compile(folder: string, outfile: string): Promise<void> {
     minify: { whitespace: true, syntax: true, identifiers: false },
   });
   await chmod(outfile, 0o755);
+}
+
+/** Takes another C library than that of this machine. */
+function otherLibrary(path: string): Bun.BunPlugin {
+  return {
+    name: "library",
+    setup: (build) => void build.onResolve({ filter: /\/libstreamer_audio\.so$/ }, () => ({ path })),
+  };
 }
 
 if (import.meta.main) {

@@ -63,6 +63,12 @@ export function productionPackages(lock: LockFile): LockedPackage[] {
   return [...found.values()].sort((a, b) => a.key.localeCompare(b.key, "en"));
 }
 
+/** The folder in which a package is installed, an absolute path. */
+export function packageFolder({ key, name }: LockedPackage): string {
+  const parent = key === name ? "" : join(key.slice(0, -name.length - 1), "node_modules");
+  return join(root, "node_modules", parent, name);
+}
+
 function parseEntry(key: string, [id, , { dependencies = {} }, integrity]: Entry): LockedPackage {
   const at = id.lastIndexOf("@");
   const [name, version] = [id.slice(0, at), id.slice(at + 1)];

@@ -1,7 +1,7 @@
 // Builds the C library: `bun scripts/native.ts`, or `buildNative()` from other scripts.
 
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 
 const root = resolve(import.meta.dir, "..");
 export const nativeFolder = join(root, "native");
@@ -64,18 +64,26 @@ export function isNewer(output: string, inputs: readonly string[]): boolean {
  */
 export async function buildNative(): Promise<void> {
   if (isNewer(nativeLibrary, [...nativeSources(), ...nativeHeaders(), import.meta.path])) return;
-  mkdirSync(join(nativeFolder, "build"), { recursive: true });
+  await compileNative(compiler(), nativeLibrary);
+}
+
+/**
+ * Compiles the library. Throws a sentence with the errors of the compiler.
+ * @param command the C compiler, and arguments of its own
+ */
+export async function compileNative(command: readonly string[], output: string): Promise<void> {
+  mkdirSync(dirname(output), { recursive: true });
   // Written to a file of its own and renamed, so that processes with the old library open keep it, and concurrent
   // builds do not collide.
-  const fresh = `${nativeLibrary}.${process.pid}`;
+  const fresh = `${output}.${process.pid}`;
   try {
-    const child = Bun.spawn([...compiler(), ...flags, "-o", fresh, ...nativeSources(), "-lm"], {
+    const child = Bun.spawn([...command, ...flags, "-o", fresh, ...nativeSources(), "-lm"], {
       stdout: "pipe",
       stderr: "pipe",
     });
-    const [code, output] = await Promise.all([child.exited, new Response(child.stderr).text()]);
-    if (code !== 0) throw new Error(`The C library does not compile:\n${output}`);
-    renameSync(fresh, nativeLibrary);
+    const [code, errors] = await Promise.all([child.exited, new Response(child.stderr).text()]);
+    if (code !== 0) throw new Error(`The C library does not compile:\n${errors}`);
+    renameSync(fresh, output);
   } finally {
     rmSync(fresh, { force: true });
   }

@@ -10,14 +10,15 @@ import { join } from "node:path";
 import { Enums, Models, Serialize, Spec } from "@cyclonedx/cyclonedx-library";
 
 import manifest from "../package.json" with { type: "json" };
-import { type LockedPackage, productionPackages, readLockFile } from "./lock-file.ts";
+import { type LockedPackage, packageFolder, productionPackages, readLockFile } from "./lock-file.ts";
 import { buildNative, nativeLibrary } from "./native.ts";
 
-const root = join(import.meta.dir, "..");
-
-/** Returns the bill of materials as text. Builds the C library if it is out of date. */
-export async function billOfMaterials(): Promise<string> {
-  await buildNative();
+/**
+ * Returns the bill of materials as text.
+ * @param builtLibrary path of the C library inside; without it that of this machine, built if it is out of date
+ */
+export async function billOfMaterials(builtLibrary?: string): Promise<string> {
+  if (builtLibrary === undefined) await buildNative();
   const lock = await readLockFile();
   const packages = productionPackages(lock);
   const components = new Map<string, Models.Component>();
@@ -30,7 +31,7 @@ export async function billOfMaterials(): Promise<string> {
   bun.description = "JavaScript runtime; the executable is a copy of it with the program inside";
   const library = component(Enums.ComponentType.Library, "libstreamer_audio", manifest.version, manifest.license);
   library.description = "C library of this repository (native/), linked with the C library of the system at run time";
-  library.hashes.set(Enums.HashAlgorithm["SHA-256"], sha256(await readFile(nativeLibrary)));
+  library.hashes.set(Enums.HashAlgorithm["SHA-256"], sha256(await readFile(builtLibrary ?? nativeLibrary)));
 
   const bom = new Models.Bom();
   bom.metadata.component = program;
@@ -54,10 +55,9 @@ function component(type: Enums.ComponentType, name: string, version: string, lic
   return made;
 }
 
-async function packageComponent({ key, name, version, integrity }: LockedPackage): Promise<Models.Component> {
-  const parent = key === name ? "" : join(key.slice(0, -name.length - 1), "node_modules");
-  const folder = join(root, "node_modules", parent, name);
-  const installed: { license?: string } = await Bun.file(join(folder, "package.json")).json();
+async function packageComponent(one: LockedPackage): Promise<Models.Component> {
+  const { name, version, integrity } = one;
+  const installed: { license?: string } = await Bun.file(join(packageFolder(one), "package.json")).json();
   const made = component(Enums.ComponentType.Library, name, version, installed.license ?? "LicenseRef-unknown");
   const [, scope, rest = name] = /^(@[^/]+)\/(.+)$/.exec(name) ?? [];
   made.purl = `pkg:npm/${scope === undefined ? "" : `${encodeURIComponent(scope)}/`}${rest}@${version}`;
