@@ -64,6 +64,11 @@ export class GrpcCall {
     this.#connection = new GrpcConnection(call, process.clock, frames, taken);
   }
 
+  /** It waits for its first message, or for the end of its client. */
+  get isWaiting(): boolean {
+    return this.#session === undefined && !this.#connection.closing;
+  }
+
   /** A session has been opened for it. */
   get hasSession(): boolean {
     return this.#session !== undefined;
@@ -165,9 +170,9 @@ export class GrpcCall {
 
   #refuse(error: ProtocolError): void {
     if (this.#isOver) return;
+    const { call, host } = this.#options;
     this.#isRefused = true;
     this.#awaitedUntil = undefined;
-    const { call, host } = this.#options;
     host.refused(error.code);
     this.#trace.responded(error.row.status ?? (error.row.retryable ? 503 : 400), error.code);
     // What still comes is discarded: otherwise it would hold the other calls of the same connection back.

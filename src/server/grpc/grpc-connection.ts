@@ -104,6 +104,8 @@ export class GrpcConnection implements Connection {
 
   /** The call is over. */
   gone(): void {
+    // A client that has its status may not have ended its side, for which Bun 1.4.5 would keep the stream.
+    if (!this.#isGone) resetStream(this.#call, constants.NGHTTP2_NO_ERROR);
     this.#isGone = true;
     this.#buffered = 0;
   }
@@ -119,7 +121,7 @@ export class GrpcConnection implements Connection {
 
   /** Ends the call now, whatever waits. */
   terminate(): void {
-    if (!this.#isGone) resetStream(this.#call);
+    if (!this.#isGone) resetStream(this.#call, constants.NGHTTP2_CANCEL);
   }
 
   #readOn(): void {
@@ -139,8 +141,8 @@ export class GrpcConnection implements Connection {
  * Resets the stream of HTTP/2 under a call, and so drops what waits for its client. @grpc/grpc-js 1.14.7 has no public
  * way: it waits for the client however long it takes.
  */
-function resetStream(call: Call): void {
+function resetStream(call: Call, code: number): void {
   const { stream } = (call as unknown as { call?: { stream?: { close?: (code: number) => void } } }).call ?? {};
   if (typeof stream?.close !== "function") throw new Error("grpc-js: a call has no stream to reset");
-  stream.close(constants.NGHTTP2_CANCEL);
+  stream.close(code);
 }

@@ -16,7 +16,7 @@ import { addReflection } from "./reflection.ts";
 /** Calls without a session that may be open; more are refused. */
 const MAX_WAITING = 4_096;
 /** Calls at a time on one connection: a pool of clients may share one. */
-const MAX_CALLS = 10_000;
+const MAX_CALLS = 1_000;
 /** Messages up to so many times the limit are refused by the session, which tells why; larger ones by grpc-js. */
 const MARGIN = 2;
 
@@ -134,7 +134,7 @@ export class GrpcPort {
     const { host, sessions, process, tls } = this.#options;
     const options = { call: raw, host, sessions, process, frames: this.#frames.open(), tls: tls !== undefined };
     const call = new GrpcCall(options);
-    const isCrowded = this.#calls.size - this.#sessionCount >= MAX_WAITING;
+    const isCrowded = this.#waiting >= MAX_WAITING;
     this.#calls.add(call);
     // grpc-js 1.14.7 has this event at the end of every call.
     raw.on("cancelled", () => {
@@ -145,9 +145,9 @@ export class GrpcPort {
     call.begin(isCrowded ? new ProtocolError("overloaded", message) : undefined);
   }
 
-  get #sessionCount(): number {
+  get #waiting(): number {
     let count = 0;
-    for (const { hasSession } of this.#calls) if (hasSession) count += 1;
+    for (const { isWaiting } of this.#calls) if (isWaiting) count += 1;
     return count;
   }
 }

@@ -23,6 +23,9 @@ const FORMAT = { channels: 1, sample_rate: 16_000, bit_depth: 16, is_float: fals
 const start = (pattern: string, more = {}): object => ({ start: { pattern, format: FORMAT, ...more } });
 const UTTERANCE = encode("s16", speech([0.6]));
 
+/** Of a call over bare HTTP/2. */
+const HEADERS = { ":method": "POST", ":path": STREAM_PATH, te: "trailers", "content-type": "application/grpc" };
+
 /** A server with a port for gRPC, and a client of it. */
 async function serve(settings: Settings = {}, options: Parameters<typeof InProcessServer.start>[1] = {}, ca?: string) {
   const port = await freePort();
@@ -144,8 +147,7 @@ describe("a call of gRPC", () => {
   test("of a client that takes no results is ended after its time, and its memory is freed", async () => {
     await using own = await serve({ "limits.slow_reader_ms": 500, "limits.outbox_bytes": 4_096 });
     const session = connectHttp2(`http://localhost:${own.port}`, { settings: { initialWindowSize: 0 } });
-    const headers = { ":method": "POST", ":path": STREAM_PATH, te: "trailers", "content-type": "application/grpc" };
-    const stream = session.request(headers);
+    const stream = session.request(HEADERS);
     stream.on("error", () => {});
     const reset = Promise.withResolvers<number>();
     stream.on("close", () => reset.resolve(stream.rstCode ?? 0));
@@ -243,6 +245,19 @@ describe("admission over gRPC", () => {
       own.client.call({ metadata }).write(start("simple")).end().status();
     expect(await from({ origin: "https://example.org" })).toMatchObject({ code: 7, error: "origin_not_allowed" });
     expect(await from({ "x-forwarded-for": "192.0.2.1" })).toMatchObject({ code: 0 });
+  });
+
+  test("resets the stream of a client that was refused and does not end its call", async () => {
+    await using own = await serve({ "limits.start_timeout_ms": 100 });
+    const session = connectHttp2(`http://localhost:${own.port}`);
+    const stream = session.request(HEADERS);
+    const [status, reset] = [Promise.withResolvers<unknown>(), Promise.withResolvers<void>()];
+    stream.on("error", () => {}).on("close", () => reset.resolve());
+    stream.on("response", (headers) => status.resolve(headers["grpc-status"]));
+    expect(await status.promise).toBe("4");
+    await reset.promise;
+    expect(stream.rstCode).toBe(0);
+    session.destroy();
   });
 
   test("takes new certificates for new connections", async () => {
