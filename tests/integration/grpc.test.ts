@@ -1,6 +1,8 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
+import { Authority } from "../support/certificates.ts";
 import { CuttingProxy } from "../support/cutting-proxy.ts";
 import { parseEvents, sharedExecutable } from "../support/executable.ts";
 import type { Settings } from "../support/in-process-server.ts";
@@ -76,6 +78,12 @@ test("send --grpc says why there is no connection", async () => {
     code: 3,
     err: `cannot connect to grpc://localhost:${server.port}: the server there does not speak gRPC\n`,
   });
+  const [certificate, key] = [join(executable.folder, "cert.pem"), join(executable.folder, "key.pem")];
+  const issued = await (await Authority.create()).issue();
+  await Promise.all([writeFile(certificate, issued.cert), writeFile(key, issued.key, { mode: 0o600 })]);
+  const secure = await serve({ "server.tls_cert": certificate, "server.tls_key": key });
+  expect((await send(secure.addr)).err).toContain("the server closed the connection: it may expect TLS");
+  expect((await send(`https://${secure.addr}`)).err).toContain("is not of an authority that is trusted");
   const path = await send("localhost:1/api/v1/simple");
   expect(path).toMatchObject({
     code: 2,

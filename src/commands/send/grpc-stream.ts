@@ -24,7 +24,7 @@ const FAILURES: readonly (readonly [RegExp, string])[] = [
   [/Name resolution failed|ENOTFOUND|EAI_AGAIN/, "unknown host"],
   [/Protocol error/, "the server there does not speak gRPC"],
   [
-    /ECONNRESET|Connection dropped|Stream removed/,
+    /ECONNRESET|Failed to connect|Connection dropped|Stream removed/,
     "the server closed the connection: it may expect TLS, or not speak gRPC",
   ],
 ];
