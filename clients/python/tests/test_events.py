@@ -2,7 +2,8 @@ import json
 import unittest
 
 from streamer_client import AudioFormat, EventError, LedgerCheck, SentAudio
-from streamer_client.events import EVENTS, UnknownEvent, parse_event
+from streamer_client._parse import EVENTS, parse_event
+from streamer_client.events import UnknownEvent
 from streamer_client.formats import SAMPLE_FORMATS, audio_bytes
 from streamer_client.ledger import resampled_length
 

@@ -1,8 +1,8 @@
 import unittest
 
 from streamer_client._kept import Audio, KeptStream, Request
+from streamer_client._parse import parse_event
 from streamer_client._repeated import RepeatedEvents
-from streamer_client.events import parse_event
 
 from . import support
 

@@ -1,5 +1,6 @@
 import array
 import asyncio
+import json
 import threading
 import time
 import unittest
@@ -23,7 +24,7 @@ class Streams(unittest.IsolatedAsyncioTestCase):
     async def test_a_stream_ends_after_stopped(self):
         interim = support.segment(0, 0.2, is_final=False)
         async with serving(lambda peer: accepting(peer, interim, {"type": "mood"})) as url:
-            async with await aio.connect(url, FORMAT, interim_results=True) as stream:
+            async with aio.connect(url, FORMAT, interim_results=True) as stream:
                 self.assertEqual(stream.started.limits.max_message_bytes, 1000)
                 await stream.send(array.array("h", [1] * 2000))
                 await stream.keep_alive()
@@ -66,7 +67,7 @@ class Streams(unittest.IsolatedAsyncioTestCase):
             await peer.send(support.started(stream=2))
             await peer.socket.wait_closed()
 
-        async with serving(twice) as url, await aio.connect(url, FORMAT) as stream:
+        async with serving(twice) as url, aio.connect(url, FORMAT) as stream:
             await stream.send(b"abcd")
             await stream.start(FORMAT)
             await stream.stop()
@@ -89,7 +90,7 @@ class Streams(unittest.IsolatedAsyncioTestCase):
             await peer.send({"type": "data", "channel": 0, "text": "end"})
             await peer.until("stop")
 
-        async with serving(play) as url, await aio.connect(url, FORMAT, **QUICK) as stream:
+        async with serving(play) as url, aio.connect(url, FORMAT, **QUICK) as stream:
             await stream.receive()
             result = await stream.receive()
             self.assertEqual(list(result.audio.data.cast("f")), [0.5, -0.5])
@@ -105,7 +106,7 @@ class Streams(unittest.IsolatedAsyncioTestCase):
                 await peer.socket.wait_closed()
                 closes.append(peer.socket.close_code)
 
-            async with serving(speak) as url, await aio.connect(url, FORMAT) as stream:
+            async with serving(speak) as url, aio.connect(url, FORMAT) as stream:
                 with self.assertRaisesRegex(streamer_client.ProtocolFault, "the server broke the protocol"):
                     async for _ in stream:
                         pass
@@ -120,7 +121,7 @@ class Streams(unittest.IsolatedAsyncioTestCase):
             await peer.send(support.started(), fatal, support.stopped(reason="limit"))
             await peer.socket.close(1008, "idle_timeout")
 
-        async with serving(limit) as url, await aio.connect(url, FORMAT) as stream:
+        async with serving(limit) as url, aio.connect(url, FORMAT) as stream:
             self.assertEqual(kinds([event async for event in stream]), ["started", "error", "stopped"])
             with self.assertRaises(streamer_client.StreamEnded) as caught:
                 await stream.stop()
@@ -134,7 +135,7 @@ class Streams(unittest.IsolatedAsyncioTestCase):
             await peer.until_bytes(4)
             peer.drop()
 
-        async with serving(vanish) as url, await aio.connect(url, FORMAT) as stream:
+        async with serving(vanish) as url, aio.connect(url, FORMAT) as stream:
             await stream.send(b"abcd")
             with self.assertRaisesRegex(streamer_client.ConnectionLost, "the connection was lost"):
                 async for _ in stream:
@@ -175,7 +176,7 @@ class Streams(unittest.IsolatedAsyncioTestCase):
         audio = bytes(range(250)) * 16
         async with serving(lose, refuse, go_on) as url:
             options = {"timing": True, "on_resume": lambda state, cause: states.append((state, cause.code))}
-            async with await aio.connect(url, FORMAT, **options) as stream:
+            async with aio.connect(url, FORMAT, **options) as stream:
                 await stream.send(audio[:3000])
                 await stream.flush()
                 await stream.send(audio[3000:])
@@ -198,11 +199,55 @@ class Streams(unittest.IsolatedAsyncioTestCase):
             await peer.until("start")
             await peer.send(support.error("invalid_request", param="resume.token"))
 
-        async with serving(lose, refuse) as url, await aio.connect(url, FORMAT) as stream:
+        async with serving(lose, refuse) as url, aio.connect(url, FORMAT) as stream:
             await stream.send(b"ab")
             with self.assertRaisesRegex(streamer_client.ConnectionLost, "could not be resumed: invalid_request"):
                 async for _ in stream:
                     pass
+
+    async def test_a_connection_that_is_refused_for_good_ends_the_stream(self):
+        async def lose(peer):
+            await peer.until("start")
+            await peer.send(support.started(**RESUME))
+            await peer.until_bytes(2)
+            peer.drop()
+
+        tokens = ["old", "new"]
+
+        def answer(connection, request):
+            if request.headers["Authorization"] == "Bearer new":
+                return connection.respond(401, json.dumps(support.error("unauthorized", True, retryable=False)))
+            return None
+
+        async with serving(lose, process_request=answer) as url:
+            async with aio.connect(url, FORMAT, token=lambda: tokens.pop(0)) as stream:
+                await stream.send(b"ab")
+                with self.assertRaisesRegex(streamer_client.ConnectionLost, r"unauthorized: .*\(HTTP 401\)"):
+                    async for _ in stream:
+                        pass
+
+    async def test_a_connection_that_is_lost_within_a_result_is_replaced(self):
+        result = support.segment(0, 1, audio={"bytes": 4, "sample_rate": 8000})
+
+        async def lose(peer):
+            await peer.until("start")
+            await peer.send(support.started(**RESUME), result)
+            await (await peer.socket.ping())
+            peer.drop()
+
+        async def go_on(peer):
+            await peer.until("start")
+            await peer.send(support.started(**RESUME), result, bytes(4))
+            await peer.until("stop")
+            await peer.send(support.stopped(len(peer.audio) // 2, 1))
+            await peer.socket.wait_closed()
+
+        async with serving(lose, go_on) as url, aio.connect(url, FORMAT) as stream:
+            await stream.send(bytes(32000))
+            await stream.stop()
+            events = [event async for event in stream]
+            self.assertEqual(kinds(events), ["started", "segment", "stopped"])
+            self.assertEqual(bytes(events[1].audio.data), bytes(4))
 
     async def test_no_server_takes_the_stream_in_time(self):
         async def lose(peer):
@@ -211,7 +256,7 @@ class Streams(unittest.IsolatedAsyncioTestCase):
             peer.drop()
 
         async with serving(lose, lambda peer: peer.until("stop")) as url:
-            async with await aio.connect(url, FORMAT, resume_timeout=0.5) as stream:
+            async with aio.connect(url, FORMAT, resume_timeout=0.5) as stream:
                 with self.assertRaisesRegex(streamer_client.ConnectionLost, "no server took it within 0.5 s"):
                     async for _ in stream:
                         pass
@@ -219,7 +264,7 @@ class Streams(unittest.IsolatedAsyncioTestCase):
     async def test_checkpoints_are_events_when_streams_are_not_resumed(self):
         checkpoint = {"type": "checkpoint", "token": "T", "position": 5}
         async with serving(lambda peer: accepting(peer, checkpoint, **RESUME)) as url:
-            async with await aio.connect(url, FORMAT, **QUICK) as stream:
+            async with aio.connect(url, FORMAT, **QUICK) as stream:
                 await stream.receive()
                 self.assertEqual((await stream.receive()).position, 5)
 
@@ -235,7 +280,7 @@ class Streams(unittest.IsolatedAsyncioTestCase):
             peer.socket.transport.pause_reading()
             await peer.socket.wait_closed()
 
-        async with serving(freeze, close_timeout=0.1) as url, await aio.connect(url, FORMAT, timeout=0.2) as stream:
+        async with serving(freeze, close_timeout=0.1) as url, aio.connect(url, FORMAT, timeout=0.2) as stream:
             with self.assertRaisesRegex(streamer_client.StreamTimeout, "answered no ping within 0.2 s"):
                 async for _ in stream:
                     pass
@@ -245,7 +290,7 @@ class Streams(unittest.IsolatedAsyncioTestCase):
     async def test_unread_events_stop_the_reading_and_none_is_lost(self):
         events = [{"type": "active", "time": at, "channel": 0} for at in range(200)]
         async with serving(lambda peer: accepting(peer, *events)) as url:
-            async with await aio.connect(url, FORMAT, max_queued_events=3, timeout=30) as stream:
+            async with aio.connect(url, FORMAT, max_queued_events=3, timeout=30) as stream:
                 await stream.stop()
                 await asyncio.sleep(0.05)
                 self.assertEqual(len(stream._link.queue), 3)
@@ -254,7 +299,7 @@ class Streams(unittest.IsolatedAsyncioTestCase):
     async def test_events_that_are_never_read_end_the_stream(self):
         events = [{"type": "active", "time": at, "channel": 0} for at in range(50)]
         async with serving(lambda peer: accepting(peer, *events)) as url:
-            async with await aio.connect(url, FORMAT, max_queued_events=3, timeout=0.2) as stream:
+            async with aio.connect(url, FORMAT, max_queued_events=3, timeout=0.2) as stream:
                 while stream.is_open:
                     await asyncio.sleep(0.02)
                     if stream._link._wire._fault is not None:
@@ -272,7 +317,7 @@ class Streams(unittest.IsolatedAsyncioTestCase):
                 await asyncio.sleep(0.002)
             await peer.until("stop")
 
-        async with serving(speak) as url, await aio.connect(url, FORMAT) as stream:
+        async with serving(speak) as url, aio.connect(url, FORMAT) as stream:
             await stream.receive()
             times = []
             while len(times) < 20:
@@ -309,6 +354,13 @@ class Streams(unittest.IsolatedAsyncioTestCase):
                     await aio.connect(url, FORMAT)
                 self.assertEqual(caught.exception.status, status)
 
+    async def test_closing_does_not_wait_for_events_that_nobody_reads(self):
+        events = [{"type": "active", "time": at, "channel": 0} for at in range(500)]
+        async with serving(lambda peer: accepting(peer, *events)) as url:
+            stream = await aio.connect(url, FORMAT, max_queued_events=3, close_timeout=60)
+            await stream._link.queue.is_stalled.wait()
+            await asyncio.wait_for(stream.close(), 30)
+
     async def test_invalid_options_are_named(self):
         for options, found in (
             ({"pattern": "other"}, "pattern: found 'other'; allowed: simple"),
@@ -316,9 +368,10 @@ class Streams(unittest.IsolatedAsyncioTestCase):
             ({"max_queued_events": 0}, "max_queued_events: found 0"),
             ({"resume_timeout": -1}, "must not be negative"),
             ({"ca_file": "x"}, "need an address with wss"),
+            ({"url": "ws://user@127.0.0.1:1", "token": "x"}, "url has a user, and there is a token"),
         ):
             with self.assertRaisesRegex(ValueError, found):
-                await aio.connect("ws://127.0.0.1:1", FORMAT, **options)
+                await aio.connect(**{"url": "ws://127.0.0.1:1", "format": FORMAT, **options})
 
 
 class Blocking(unittest.TestCase):

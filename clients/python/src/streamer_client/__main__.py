@@ -116,8 +116,7 @@ async def _run(args: argparse.Namespace) -> int:
         rate = {"sample_rate": args.rate, "channels": args.channels}
         source: Source = Microphone(**rate) if args.microphone else Recording(args.file, raw)
         opened.enter_context(source)
-        stream = await connect(args.url, source.format, on_resume=_report, **options, **_fields(args))
-        async with stream:
+        async with connect(args.url, source.format, on_resume=_report, **options, **_fields(args)) as stream:
             sending = asyncio.ensure_future(_send(stream, source, args.real_time))
             _stop_at_interrupt(sending, stream)
             try:

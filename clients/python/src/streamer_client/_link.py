@@ -8,27 +8,13 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 
 from ._kept import Audio, Request
 from ._options import ConnectOptions
-from ._queue import EventQueue
+from ._queue import EventQueue, first_of
 from ._recovery import recover
+from ._replies import is_reply
 from ._resumable import ResumableStream
 from ._wire import Wire, open_wire
 from .errors import ConnectionLost, NotRead, StartRefused, StreamerError, StreamTimeout
 from .events import ErrorEvent, Event, Started
-
-#: The errors that refuse a `start`. They name no channel.
-REFUSALS = frozenset(
-    {
-        "invalid_json",
-        "invalid_request",
-        "unknown_request",
-        "unsupported_format",
-        "unknown_model",
-        "too_many_requests",
-        "model_unavailable",
-        "overloaded",
-        "draining",
-    }
-)
 
 Received = Tuple[Event, ResumableStream]
 
@@ -132,12 +118,7 @@ class Link:
     async def _until_ready(self) -> None:
         """Wait while a connection is replaced. Raises the error with which the link has ended."""
         if not self._ready.is_set():
-            waits = [asyncio.ensure_future(event.wait()) for event in (self._ready, self.queue.is_stalled)]
-            try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for wait in waits:
-                    wait.cancel()
+            await first_of(self._ready, self.queue.is_stalled)
             if not self._ready.is_set():
                 raise NotRead("too many unread events: the connection is lost, and they have to be read first")
         if self.ended is not None:
@@ -189,7 +170,7 @@ class Link:
         stream = self.stream
         if self._pending is not None:
             following, reply = self._pending
-            if _is_reply(event) and not reply.done():
+            if is_reply(event) and not reply.done():
                 if isinstance(event, ErrorEvent):
                     return reply.set_exception(StartRefused(event))
                 assert isinstance(event, Started)
@@ -226,7 +207,7 @@ class Link:
             await wire.send(json.dumps({**self._body, **self.stream.resume}))
             while True:
                 event, size = await asyncio.wait_for(wire.receive(), self._options.open_timeout)
-                if _is_reply(event):
+                if is_reply(event):
                     break
                 self._take(event, size)
             if isinstance(event, ErrorEvent):
@@ -271,10 +252,3 @@ class Link:
             self._pending[1].set_exception(closed)
         self.queue.end(failure)
         self._ready.set()
-
-
-def _is_reply(event: Event) -> bool:
-    # After a fatal error, such as draining, no start is answered any more.
-    if isinstance(event, ErrorEvent):
-        return event.channel is None and (event.fatal or event.code in REFUSALS)
-    return isinstance(event, Started)

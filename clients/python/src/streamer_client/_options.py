@@ -118,6 +118,8 @@ class ConnectOptions:
 
     def ssl_context(self, url: str) -> Optional[ssl_module.SSLContext]:
         """Return how TLS is used at this URL; None: it is not."""
+        if self.token is not None and urlsplit(url).username is not None:
+            raise ValueError("url has a user, and there is a token: give only one of them, both are sent in one header")
         if not url.startswith("wss:"):
             if self.ssl is not None or self.ca_file is not None:
                 raise ValueError(f"ssl and ca_file need an address with wss:// or https://; found {printable_url(url)}")

@@ -77,3 +77,13 @@ class EventQueue(Generic[Item]):
     def _is_full(self) -> bool:
         events, size = self._limits
         return len(self._items) >= events or self._bytes >= size
+
+
+async def first_of(*events: asyncio.Event) -> None:
+    """Wait until one of the events is set."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

@@ -38,7 +38,7 @@ async def stream_file(
     Raises as `connect` does; OSError and AudioFileError; LedgerError at the end.
     """
     with Recording(path, raw) as recording:
-        async with await connect(url, recording.format, **fields) as stream:
+        async with connect(url, recording.format, **fields) as stream:
             sending = asyncio.ensure_future(send_recording(stream, recording, real_time))
             try:
                 async for event in stream:
@@ -62,7 +62,7 @@ async def transcribe_file(
     Raises as `stream_file` does, and StreamEnded if the server has ended the stream early.
     """
     with Recording(path, raw) as recording:
-        async with await connect(url, recording.format, **fields) as stream:
+        async with connect(url, recording.format, **fields) as stream:
             collector = Collector(stream.started)
             sending = asyncio.ensure_future(send_recording(stream, recording, real_time))
             try:

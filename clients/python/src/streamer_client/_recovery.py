@@ -6,7 +6,7 @@ import asyncio
 import random
 from typing import Awaitable, Callable, TypeVar
 
-from .errors import ConnectionLost, StartRefused, StreamerError
+from .errors import ConnectError, ConnectionLost, StartRefused, StreamerError
 
 #: Longest wait before the first attempt, and between two attempts, in seconds. Waits double, and are shortened by
 #: chance, so that the clients of a server that has died do not come back all at once.
@@ -42,6 +42,10 @@ async def recover(
             if not refusal.retryable:
                 raise _failed(cause, str(refusal)) from None
             least = (refusal.retry_after_ms or 0) / 1000
+        except ConnectError as error:
+            if error.event is not None and not error.event.retryable:
+                raise _failed(cause, str(error)) from None
+            least = (error.event.retry_after_ms or 0) / 1000 if error.event is not None else 0.0
         except (StreamerError, asyncio.TimeoutError):
             least = 0.0
 

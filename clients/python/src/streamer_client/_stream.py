@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, AsyncIterator, List, Optional
+from typing import TYPE_CHECKING, Any, AsyncIterator, Dict, Generator, List, Optional
 
 from ._link import Link
 from ._options import ConnectOptions, split_fields, start_body, stream_url
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 MESSAGE_BYTES = 256 * 1024
 
 
-async def connect(url: str, format: FormatLike, **fields: Unpack[ConnectFields]) -> Stream:
-    """Connect to a server, and start a stream.
+def connect(url: str, format: FormatLike, **fields: Unpack[ConnectFields]) -> Connecting:
+    """Connect to a server, and start a stream: `async with connect(…) as stream`, or `stream = await connect(…)`.
 
     `url` is HOST:PORT or a URL with http, https, ws or wss. Without a path, `pattern` selects simple, stateful or
     segmented (the default). `format` describes the audio. Other names are the fields of a `start`, such as
@@ -45,9 +45,43 @@ async def connect(url: str, format: FormatLike, **fields: Unpack[ConnectFields])
     Raises ConnectError, StreamTimeout, StartRefused, or ConnectionLost.
     """
     options, start = split_fields(fields)
-    stream = Stream(Link(stream_url(url, options.pattern), options), options)
-    await stream._open(format, start)  # pyright: ignore[reportPrivateUsage]
-    return stream
+    return Connecting(stream_url(url, options.pattern), options, start_body(format, start))
+
+
+class Connecting:
+    """What `connect` returns: a stream to be, for `await` or `async with`."""
+
+    def __init__(self, url: str, options: ConnectOptions, body: Dict[str, Any]) -> None:
+        self._url = url
+        self._options = options
+        self._body = body
+        self._stream: Optional[Stream] = None
+
+    def __await__(self) -> Generator[Any, None, Stream]:
+        return self._open().__await__()
+
+    async def __aenter__(self) -> Stream:
+        self._stream = await self._open()
+        return self._stream
+
+    async def __aexit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        if self._stream is not None:
+            await self._stream.close()
+
+    async def _open(self) -> Stream:
+        link = Link(self._url, self._options)
+        try:
+            await link.open()
+            await link.start(self._body)
+        except BaseException:
+            await link.close()
+            raise
+        return Stream(link, self._options)
 
 
 class Stream:
@@ -175,14 +209,6 @@ class Stream:
         trace: Optional[TracebackType],
     ) -> None:
         await self.close()
-
-    async def _open(self, format: FormatLike, start: Any) -> None:
-        try:
-            await self._link.open()
-            await self._link.start(start_body(format, start))
-        except BaseException:
-            await self._link.close()
-            raise
 
     def _check_finished(self) -> bool:
         """Check the ledger of a stream that has ended. Return whether no other one has begun."""

@@ -11,14 +11,15 @@ from typing import Any, Callable, Dict, Optional, Tuple
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as websockets_connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.exceptions import ConcurrencyError, ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.typing import Subprotocol
 
 from ._decode import EventError
 from ._options import ConnectOptions, printable_url
+from ._parse import parse_event
 from ._version import __version__
 from .errors import ConnectError, ConnectionLost, NotRead, ProtocolFault, StreamerError, StreamTimeout
-from .events import Data, ErrorEvent, Event, Segment, parse_event
+from .events import Data, ErrorEvent, Event, Segment
 
 SUBPROTOCOL = Subprotocol("streamer.v1")
 #: The largest message that is taken from a server.
@@ -139,11 +140,14 @@ class Wire:
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the connection, and wait for the server, which may be frozen, for a limited time."""
         self._watching.cancel()
+        # The answer may be behind messages that nobody reads.
+        dropping = asyncio.ensure_future(self._drop_messages())
         try:
             await asyncio.wait_for(self._connection.close(code, reason), self._options.close_timeout)
         except asyncio.TimeoutError:
             pass
         finally:
+            dropping.cancel()
             self._connection.transport.abort()
 
     def abort(self, fault: Optional[StreamerError] = None) -> None:
@@ -151,6 +155,14 @@ class Wire:
         self._fault = self._fault or fault
         self._watching.cancel()
         self._connection.transport.abort()
+
+    async def _drop_messages(self) -> None:
+        try:
+            while True:
+                await self._connection.recv()
+        except (ConnectionClosed, ConcurrencyError):
+            # It is closed, or somebody reads after all.
+            return
 
     def _read(self, message: Any) -> Optional[Tuple[Event, int]]:
         if isinstance(message, str):
@@ -176,8 +188,6 @@ class Wire:
         given, own = closed.rcvd, closed.sent
         if given is None and own is not None and own.code in _FAULTS:
             return ProtocolFault(f"the server broke the protocol: {own.reason or own.code}")
-        if self._awaited is not None:
-            return ProtocolFault("the connection was closed in the middle of a result")
         if given is None:
             return ConnectionLost("the connection was lost")
         reason = f": {given.reason}" if given.reason else ""

@@ -57,7 +57,9 @@ class Microphone:
             self._stream.start()
         except (sounddevice.PortAudioError, ValueError) as error:
             self.stop()
-            raise MicrophoneError(f"the microphone cannot be opened: {error}") from error
+            raise MicrophoneError(
+                f"the microphone cannot be opened: {error}; `python -m sounddevice` lists the devices"
+            ) from error
 
     def stop(self) -> None:
         """End the recording. What was recorded can still be read."""

@@ -102,7 +102,7 @@ class Asynchronous:
     async def pcm(self, job):
         with open(job["file"], "rb") as file:
             audio = file.read()
-        async with await aio.connect(job["url"], job["format"], **job.get("options", {})) as stream:
+        async with aio.connect(job["url"], job["format"], **job.get("options", {})) as stream:
             parts = pieces(job, audio, stream.format.frame_bytes)
 
             async def send():
@@ -131,7 +131,7 @@ class Asynchronous:
 
     async def signalled(self, job):
         options = {"resume_timeout": 0, "timeout": FROZEN_SECONDS}
-        async with await aio.connect(job["url"], AudioFormat(), **options) as stream:
+        async with aio.connect(job["url"], AudioFormat(), **options) as stream:
             await stream.send(bytes(32_000))
             await stream.receive()
             os.kill(job["pid"], getattr(signal, job["signal"]))

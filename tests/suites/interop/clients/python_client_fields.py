@@ -6,7 +6,7 @@ import sys
 import typing
 
 import streamer_client
-from streamer_client.events import ADDED_FIELDS, EVENTS, parse_event
+from streamer_client._parse import ADDED_FIELDS, EVENTS, parse_event
 
 KINDS = {int: "integer", float: "number", str: "string", bool: "boolean"}
 
