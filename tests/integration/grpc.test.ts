@@ -33,7 +33,7 @@ const finalsOf = (out: string): string[] =>
 
 test("send --grpc prints the same finals as send, from several processes on one port", async () => {
   const { server, addr, port } = await serve({ "server.processes": 2 });
-  expect(server.out).toContain(`listening on grpc://127.0.0.1:${port} for grpc\n`);
+  await waitUntil("its address", () => server.out.includes(`listening on grpc://127.0.0.1:${port} for grpc\n`));
   const native = await executable.run(["send", "-i", SAMPLE, "--addr", `localhost:${server.port}`, "--format", "json"]);
   const grpc = await executable.run(["send", "--grpc", "-i", SAMPLE, "--addr", addr, "--format", "json"]);
   expect([native.code, grpc.code]).toEqual([0, 0]);
