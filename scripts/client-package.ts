@@ -81,13 +81,24 @@ async function bundleModules(folder: string): Promise<void> {
     },
   };
   const { index, node, wav, microphone } = ENTRIES;
-  // Those of a group share code, so that there is one of each class.
-  for (const group of [[index, node], [wav], [microphone]]) {
+  await write([index, node], withoutIndents);
+  await write([wav], withoutIndents);
+  await write([microphone], (code) => code);
+
+  /** Bundles entries that share code, so that there is one of each class. */
+  async function write(group: readonly string[], finish: (code: string) => string): Promise<void> {
     const entries = group.map((path) => join(source, path));
     for (const output of await bundle(entries, [embedding, texts])) {
-      await Bun.write(join(folder, basename(output.path)), await output.text());
+      await Bun.write(join(folder, basename(output.path)), finish(await output.text()));
     }
   }
+}
+
+/** A twentieth of what is loaded. Lines of a template that has several would change: such a module is refused. */
+function withoutIndents(code: string): string {
+  const odd = code.split("\n").find((line) => line.split("`").length % 2 === 0);
+  if (odd !== undefined) throw new Error(`a template of several lines: ${odd}`);
+  return code.replaceAll(/^ +/gm, "");
 }
 
 async function bundle(entrypoints: string[], plugins: Bun.BunPlugin[] = []): Promise<Bun.BuildArtifact[]> {

@@ -6,7 +6,7 @@
 
 import { join } from "node:path";
 
-import { EVENTS } from "../src/protocol/events.ts";
+import { EVENT_TITLES, EVENTS } from "../src/protocol/events.ts";
 import { eventSchemaName, eventSchemas, requestSchemas } from "../src/protocol/schemas.ts";
 
 const root = join(import.meta.dir, "..");
@@ -40,7 +40,10 @@ const OPEN = Object.entries(EVENTS)
 /** Returns the files by their path from the root. */
 export function clientTypes(): Record<string, string> {
   const events = eventSchemas() as Record<string, Schema>;
-  const names = Object.keys(EVENTS).map((name) => eventSchemaName(name as keyof typeof EVENTS));
+  const titles = new Map(
+    Object.entries(EVENT_TITLES).map(([name, title]) => [eventSchemaName(name as keyof typeof EVENTS), title]),
+  );
+  const names = [...titles.keys()];
   const parts = Object.keys(events).filter((name) => !names.includes(name));
   const { AudioFormat, VadSettings, StartRequest } = requestSchemas() as Record<string, Schema>;
   const { request, resume, ...fields } = StartRequest?.properties ?? {};
@@ -56,7 +59,13 @@ export function clientTypes(): Record<string, string> {
       .sort()
       .map((name) => `  ${name},\n`)
       .join("")}} from "./event-parts.ts";\n`,
-    ...names.map((name) => declaration(name, events[name]!)),
+    ...[...titles].map(([name, title]) => {
+      const schema = events[name]!;
+      const { description = "" } = schema;
+      // Some descriptions say it themselves.
+      const isSaid = description.startsWith(title.split(" ").slice(0, 2).join(" "));
+      return declaration(name, { ...schema, description: isSaid ? description : `${title}. ${description}`.trim() });
+    }),
     `${comment("An event of the server. Later versions may add types: a `switch` needs a `default`.", "")}export type ServerEvent =\n${names.map((name) => `  | ${name}`).join("\n")};\n`,
   ];
   const starts = { StartFields: start, AudioFormat: AudioFormat!, VadSettings: VadSettings! };

@@ -1,17 +1,19 @@
 import { authorization, ticketProtocol } from "../protocol/credentials.ts";
 import { SUBPROTOCOL } from "../protocol/version.ts";
-import { type AudioData, type AudioPieces, bytesOf, cut } from "./audio-data.ts";
+import { type AudioData, type AudioPieces, bytesOf } from "./audio-data.ts";
 import type { ConnectOptions, ResumeProgress, SendAllOptions } from "./connect-options.ts";
+import { addDispose } from "./dispose.ts";
 import { ConnectionError } from "./errors.ts";
 import { EventQueue } from "./event-queue.ts";
 import type { ReceivedEvent } from "./event-reader.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import { Link, type LinkOptions } from "./link.ts";
 import { openNativeSocket } from "./open-socket.ts";
-import { Pace } from "./pace.ts";
+import { sendAll } from "./send-all.ts";
 import { socketUrl } from "./socket-url.ts";
 import type { ClientSocket } from "./socket.ts";
 import { StreamTotals } from "./stream-totals.ts";
+import { Turns } from "./turns.ts";
 import type { StartedEvent } from "./types/events.ts";
 import type { StartFields } from "./types/start.ts";
 
@@ -48,24 +50,19 @@ export async function connect(url: string | URL, start: StartFields, options: Co
   return client;
 }
 
-/** The client's side of a connection, which carries one stream after another. Created by `connect`. */
+/** The client's side of a connection, which carries one stream after another. Made by `connect`. */
 export class Client implements Disposable {
   readonly #link: Link;
   readonly #events: EventQueue;
   readonly #totals = new StreamTotals();
-  /** The last start. */
-  #fields: StartFields | undefined;
+  /** Audio that waits for room, and the requests behind it. */
+  readonly #turns = new Turns();
+  #lastStart: StartFields | undefined;
   /** Set when the connection has ended for good; requests and `send` then fail with it. */
   #closed: ConnectionError | undefined;
 
   static {
-    // Compilers of `using` look for this name where the run time has no symbol.
-    if ((Symbol as Partial<SymbolConstructor>).dispose === undefined) {
-      const dispose = function (this: Client): void {
-        this.close();
-      };
-      Object.defineProperty(this.prototype, Symbol.for("Symbol.dispose"), { value: dispose });
-    }
+    addDispose(this.prototype, (Symbol as Partial<SymbolConstructor>).dispose);
   }
 
   /** @internal */
@@ -136,50 +133,47 @@ export class Client implements Disposable {
 
   /** Starts the next stream. The server first ends a stream that is still open (`stopped` with reason `restart`). */
   start(fields: StartFields): void {
-    this.#assertOpen();
-    this.#link.start(fields);
-    this.#fields = fields;
-    this.#totals.begin();
+    this.#inTurn(() => {
+      this.#link.start(fields);
+      this.#lastStart = fields;
+      this.#totals.begin();
+    });
   }
 
   /**
-   * Returns the reply to the last `start`. Rejects with StartRefused, or with a ConnectionError if the connection
-   * ends first. It need not be called: `events` has the same reply.
+   * Returns the reply to the last `start`. Rejects with StartRefused, or with a ConnectionError if the connection ends
+   * first. It need not be called: `events` has the same reply.
    */
   started(): Promise<StartedEvent> {
-    return this.#link.starts.reply;
+    if (this.#turns.isFree) return this.#link.starts.reply;
+    return this.#turns.next(() => undefined).then(() => this.#link.starts.reply);
   }
 
   /**
-   * Sends audio as one binary message, of at most `limits.max_message_bytes` of `started` (1 MiB by default). The memory
-   * may be reused when the promise resolves. Waits first while more than `maxBufferedBytes` are buffered, and while a
-   * lost connection is replaced: await it, and the audio is sent as fast as the server takes it. Rejects with a
-   * ConnectionError if the connection has ended, with a TypeError for what is no audio, or with the reason of `signal`
-   * if that is aborted before; the audio is not sent then.
+   * Sends audio as one binary message, of at most `limits.max_message_bytes` of `started` (1 MiB by default), behind all
+   * that was given to this client before. The memory may be reused when the promise resolves. Waits first while more
+   * than `maxBufferedBytes` are buffered, and while a lost connection is replaced: await it, and the audio is sent as
+   * fast as the server takes it. Rejects with a ConnectionError if the connection has ended, with a TypeError for what
+   * is no audio, or with the reason of `signal` if that is aborted before; the audio is not sent then.
    */
   async send(audio: AudioData, { signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     const bytes = bytesOf(audio);
-    await this.#link.ready(signal);
-    this.#assertOpen();
-    this.#link.audio(bytes);
-    this.#totals.sent(bytes.length);
+    signal?.throwIfAborted();
+    if (this.#turns.isFree && this.#link.hasRoom) return this.#sendNow(bytes);
+    await this.#turns.next(async () => {
+      await this.#link.ready(signal);
+      this.#sendNow(bytes);
+    }, signal);
   }
 
   /**
-   * Sends all audio of a source, in messages of at most 64 KiB: of a Blob or File, a ReadableStream, such as the body of
-   * a response, a readable stream of Node.js, or any iterable of pieces, cut anywhere. It must be in the format of the
-   * stream; for WAV files there is `openWav`. Reads no faster than the audio is sent. Rejects as `send` does, and when
-   * the source fails; the source is given up then.
+   * Sends all audio of a source, in messages of at most 64 KiB, and reads no faster than it sends: of a Blob or File, a
+   * ReadableStream, a readable stream of Node.js, or any iterable of pieces, cut anywhere. It must be in the format of
+   * the stream; for WAV files there is `openWav`. Rejects as `send` does, and when the source fails; the source is given
+   * up then.
    */
-  async sendAll(source: AudioPieces, { signal, realTime = false }: SendAllOptions = {}): Promise<void> {
-    const format = this.#fields?.format;
-    const pace =
-      realTime && format !== undefined ? new Pace({ ...format, encoding: format.encoding ?? "pcm" }) : undefined;
-    for await (const piece of cut(source, pace?.pieceBytes)) {
-      await pace?.wait(signal);
-      await this.send(piece, { signal });
-      pace?.sent(piece.length);
-    }
+  sendAll(source: AudioPieces, options: SendAllOptions = {}): Promise<void> {
+    return sendAll(source, this.#lastStart?.format, options, (piece, { signal }) => this.send(piece, { signal }));
   }
 
   /**
@@ -187,14 +181,12 @@ export class Client implements Disposable {
    * connection.
    */
   stop(options: { readonly disconnect?: boolean | undefined } = {}): void {
-    this.#assertOpen();
-    this.#link.request({ request: "stop", ...options });
+    this.#inTurn(() => this.#link.request({ request: "stop", ...options }));
   }
 
   /** Ends the current utterance or block now. The server sends `flushed` for every channel. */
   flush(): void {
-    this.#assertOpen();
-    this.#link.request({ request: "flush" });
+    this.#inTurn(() => this.#link.request({ request: "flush" }));
   }
 
   /** Restarts the server's idle timeout. */
@@ -203,7 +195,7 @@ export class Client implements Disposable {
     this.#link.keepAlive();
   }
 
-  /** Closes the connection. Results that have not arrived are lost, and `events` ends. */
+  /** Closes the connection at once. Results that have not arrived are lost: in a stream, `events` throws `closed`. */
   close(code = 1000, reason = ""): void {
     this.#link.close(code, reason);
   }
@@ -220,6 +212,20 @@ export class Client implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #sendNow(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#assertOpen();
+    this.#link.audio(bytes);
+    this.#totals.sent(bytes.length);
+  }
+
+  /** Makes a request, behind the audio that waits for room. Throws a ConnectionError if the connection has ended. */
+  #inTurn(act: () => void): void {
+    this.#assertOpen();
+    if (this.#turns.isFree) act();
+    // If the connection ends before, the events say so.
+    else void this.#turns.next(() => this.isOpen && act());
   }
 
   #assertOpen(): void {

@@ -53,7 +53,7 @@ export class StartRefused extends Error {
   override readonly name = "StartRefused";
   readonly event: ErrorEvent;
 
-  constructor(event: ErrorEvent, options?: ErrorOptions) {
+  constructor(event: ErrorEvent, options?: { readonly cause?: unknown }) {
     super(`${event.code}: ${event.message}`, options);
     this.event = event;
   }

@@ -70,6 +70,12 @@ export class Link {
     return !this.#wire.hasEnded && this.#stream?.canResume === true && !this.#closing.signal.aborted;
   }
 
+  /** Audio can be sent at once. */
+  get hasRoom(): boolean {
+    const { maxBufferedBytes = MAX_BUFFERED_BYTES } = this.#options;
+    return this.#recovering === undefined && this.#wire.bufferedBytes <= maxBufferedBytes;
+  }
+
   /** Bytes that were sent and that the network has not taken yet. */
   get bufferedBytes(): number {
     return this.#wire.bufferedBytes;

@@ -82,7 +82,7 @@ function clientSocket(socket: WebSocket): ClientSocket {
 /** Several addresses of one name fail as a group, whose own message is empty. */
 function reasonOf(error: Error): string {
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
-  return messageOf(first);
+  return messageOf(first).trim();
 }
 
 async function readRefusal(response: IncomingMessage): Promise<string> {

@@ -33,7 +33,7 @@ export interface TlsFault {
   readonly message: string;
 }
 
-/** The codes of Node.js and the words of Bun and BoringSSL, and what they mean. */
+/** The codes and words of Node.js and OpenSSL, Bun and BoringSSL, and what they mean. */
 const FAULTS: readonly (readonly [RegExp, TlsFaultKind, string])[] = [
   [/does not match certificate/i, "name", "the certificate of the server is for another name"],
   [/certificate has expired/i, "expired", "the certificate of the server has expired"],
@@ -44,16 +44,24 @@ const FAULTS: readonly (readonly [RegExp, TlsFaultKind, string])[] = [
     "authority",
     "the certificate of the server is not of an authority that is trusted",
   ],
-  [/WRONG_VERSION_NUMBER|packet length too long/i, "plain", "the server there does not speak TLS"],
-  [/CERTIFICATE_REQUIRED/i, "certificate_required", "the server requires a certificate of the client"],
+  [/WRONG[_ ]VERSION[_ ]NUMBER|packet length too long/i, "plain", "the server there does not speak TLS"],
+  [/CERTIFICATE[_ ]REQUIRED/i, "certificate_required", "the server requires a certificate of the client"],
   // TLS 1.2 has no alert of its own for a missing certificate.
-  [/ALERT_HANDSHAKE_FAILURE/i, "certificate_required", "the server ended the handshake: it may require a certificate"],
   [
-    /ALERT_(?:UNKNOWN_CA|BAD_CERTIFICATE|CERTIFICATE_\w+|UNSUPPORTED_CERTIFICATE)/i,
+    /ALERT[_ ]HANDSHAKE[_ ]FAILURE/i,
+    "certificate_required",
+    "the server ended the handshake: it may require a certificate",
+  ],
+  [
+    /ALERT[_ ](?:UNKNOWN[_ ]CA|BAD[_ ]CERTIFICATE|CERTIFICATE[_ ]\w+|UNSUPPORTED[_ ]CERTIFICATE)/i,
     "certificate_refused",
     "the server refused the certificate of the client",
   ],
-  [/PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL/i, "version", "the server has no version of TLS that this client has"],
+  [
+    /ALERT[_ ]PROTOCOL[_ ]VERSION|PROTOCOL_VERSION|UNSUPPORTED[_ ]PROTOCOL/i,
+    "version",
+    "the server has no version of TLS that this client has",
+  ],
 ];
 
 /** Returns what the message of a failed connection means; undefined: it is not about TLS. */

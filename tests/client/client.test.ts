@@ -3,6 +3,8 @@ import { afterEach, expect, test } from "bun:test";
 import { type Client, connect } from "../../src/client/client.ts";
 import { ConnectionError, StartRefused } from "../../src/client/errors.ts";
 import type { ReceivedEvent } from "../../src/client/event-reader.ts";
+import type { ClientSocket } from "../../src/client/socket.ts";
+import { waitUntil } from "../support/wait.ts";
 import {
   fakeServer,
   FORMAT,
@@ -256,4 +258,63 @@ test("an aborted connection ends its events and requests at once with the error"
   expect(await reading).toBe(error);
   expect(await rejection(client.started())).toBe(error);
   expect(await rejection(client.send(new Uint8Array(2)))).toBe(error);
+});
+
+/** A socket whose network takes what it is told to. */
+class SlowSocket implements ClientSocket {
+  readyState = 1;
+  bufferedAmount = 0;
+  onmessage: ClientSocket["onmessage"] = null;
+  onclose: ClientSocket["onclose"] = null;
+  readonly sent: unknown[] = [];
+
+  send(data: string | Uint8Array): void {
+    this.sent.push(typeof data === "string" ? (JSON.parse(data) as { request: string }).request : data[0]);
+    if (typeof data !== "string") this.bufferedAmount = 2;
+  }
+
+  close(code = 1000, reason = ""): void {
+    this.readyState = 3;
+    this.onclose?.({ code, reason });
+  }
+}
+
+test("audio that is given without waiting is sent in its order, and requests behind it", async () => {
+  const socket = new SlowSocket();
+  const options = { openSocket: () => Promise.resolve(socket), maxBufferedBytes: 1 };
+  using client = await connect("ws://nowhere/", { format: FORMAT }, options);
+  const sends = [1, 2, 3].map((value) => client.send(Uint8Array.of(value)));
+  client.flush();
+  const aborting = new AbortController();
+  const aborted = client.send(Uint8Array.of(4), { signal: aborting.signal });
+  sends.push(client.send(Uint8Array.of(5)));
+  client.stop();
+  client.start({ format: FORMAT });
+  expect(socket.sent).toEqual(["start", 1]);
+  aborting.abort(new Error("given up"));
+  expect(await rejection(aborted)).toMatchObject({ message: "given up" });
+  const drain = setInterval(() => (socket.bufferedAmount = 0), 1);
+  try {
+    await Promise.all(sends);
+    const started = client.started();
+    await waitUntil("the last request", () => socket.sent.length === 8);
+    socket.onmessage?.({ data: JSON.stringify(startedEvent({ stream: 0 })) });
+    socket.onmessage?.({ data: JSON.stringify(startedEvent({ stream: 1 })) });
+    expect((await started).stream).toBe(1);
+  } finally {
+    clearInterval(drain);
+  }
+  expect(socket.sent).toEqual(["start", 1, 2, 3, "flush", 5, "stop", "start"]);
+});
+
+test("audio that waits when the connection ends is not sent, and every send says so", async () => {
+  const socket = new SlowSocket();
+  const options = { openSocket: () => Promise.resolve(socket), maxBufferedBytes: 1 };
+  const client = await connect("ws://nowhere/", { format: FORMAT }, options);
+  const sends = [1, 2, 3].map((value) => client.send(Uint8Array.of(value)));
+  client.stop();
+  client.close();
+  expect((await Promise.allSettled(sends)).map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected"]);
+  expect(await rejection(client.started())).toMatchObject({ code: "closed" });
+  expect(socket.sent).toEqual(["start", 1]);
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { ConnectionError, StartRefused } from "../../src/client/errors.ts";
+import { ConnectionError, ConnectionRefused, StartRefused } from "../../src/client/errors.ts";
 import { recover, type RecoveryOptions } from "../../src/client/recovery.ts";
 
 const LOST = new ConnectionError("closed", "the connection was closed (1006)", 1006, "");
@@ -55,4 +55,11 @@ test("a refusal for good, and the end of the time, end the recovery with the rea
 
 test("closing the client ends the recovery", () => {
   expect(waits([], { signal: AbortSignal.abort() })).rejects.toThrow("could not be resumed");
+});
+
+test("a server that refuses the connection for good ends the recovery, one that is full is waited for", async () => {
+  const refused = (code: string, retryable: boolean) =>
+    new ConnectionRefused("ws://host/", 401, { type: "error", code, message: "no", fatal: true, retryable });
+  expect(waits([refused("unauthorized", false)])).rejects.toThrow("refused with HTTP 401, unauthorized: no");
+  expect(await waits([refused("overloaded", true)])).toEqual([200, 400]);
 });

@@ -100,19 +100,28 @@ describe("on Node.js", () => {
     });
   });
 
-  test("TLS trusts the authority that is given, and says what is wrong with another", async () => {
-    const authority = await Authority.create();
-    const { cert, key } = await authority.issue();
-    const [ca, certFile, keyFile] = ["ca.pem", "server.crt", "server.key"].map((name) => join(files, name));
-    await Promise.all([writeFile(ca!, authority.cert), writeFile(certFile!, cert), writeFile(keyFile!, key)]);
-    const secure = await executable.serve(SETTINGS, ["--tls-cert", certFile!, "--tls-key", keyFile!]);
+  test("TLS trusts the authority that is given, shows a certificate, and says what is wrong", async () => {
+    const [authority, clients] = [await Authority.create(), await Authority.create()];
+    const [served, own] = [await authority.issue(), await clients.issue({ client: true })];
+    const write = async (name: string, text: string): Promise<string> => {
+      await writeFile(join(files, name), text);
+      return join(files, name);
+    };
+    const [ca, clientCa] = [await write("ca.pem", authority.cert), await write("clients.pem", clients.cert)];
+    const [cert, key] = [await write("server.crt", served.cert), await write("server.key", served.key)];
+    const settings = { ...SETTINGS, "server.tls_client_ca": clientCa };
+    const secure = await executable.serve(settings, ["--tls-cert", cert, "--tls-key", key]);
     const url = `wss://localhost:${secure.port}/api/v1/segmented`;
-    const trusting = { action: "stream", file: RECORDING, url, tls: { ca } };
-    expect(await runClient(NODE, folder, trusting)).toMatchObject({ problems: [] });
-    expect(await runClient(NODE, folder, { action: "failure", file: RECORDING, url })).toMatchObject({
-      kind: "ConnectionError",
-      message: `cannot connect to ${url}: the certificate of the server is not of an authority that is trusted`,
-    });
+    const identity = { ca, cert: await write("client.crt", own.cert), key: await write("client.key", own.key) };
+    const shown = { action: "stream", file: RECORDING, url, tls: identity };
+    expect(await runClient(NODE, folder, shown)).toMatchObject({ problems: [] });
+    for (const [tls, fault] of [
+      [undefined, "the certificate of the server is not of an authority that is trusted"],
+      [{ ca }, "the server requires a certificate of the client"],
+    ] as const) {
+      const failed = await runClient(NODE, folder, { action: "failure", file: RECORDING, url, tls });
+      expect(failed).toMatchObject({ kind: "ConnectionError", message: `cannot connect to ${url}: ${fault}` });
+    }
   });
 
   test("CommonJS imports it", async () => {

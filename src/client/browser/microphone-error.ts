@@ -14,7 +14,7 @@ export class MicrophoneError extends Error {
   override readonly name = "MicrophoneError";
   readonly code: MicrophoneErrorCode;
 
-  constructor(code: MicrophoneErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: MicrophoneErrorCode, message: string, options?: { readonly cause?: unknown }) {
     super(message, options);
     this.code = code;
   }

@@ -11,7 +11,7 @@ import type {
   WarningCode,
 } from "./event-parts.ts";
 
-/** Has the settings in force. Clients need not wait for it before they send audio. */
+/** The start was accepted. Has the settings in force. Clients need not wait for it before they send audio. */
 export interface StartedEvent {
   /** Names the event. */
   readonly type: "started";
@@ -35,8 +35,8 @@ export interface StartedEvent {
 }
 
 /**
- * On `/api/v1/segmented`. Sent once the speech is as long as `min_speech_ms`, which may be before the results of
- * earlier utterances.
+ * Speech began. On `/api/v1/segmented`. Sent once the speech is as long as `min_speech_ms`, which may be before the
+ * results of earlier utterances.
  */
 export interface ActiveEvent {
   /** Names the event. */
@@ -47,7 +47,10 @@ export interface ActiveEvent {
   readonly channel: number;
 }
 
-/** On `/api/v1/segmented`. Sent once `min_silence_ms` have followed, or at a `flush` or the end of the stream. */
+/**
+ * Speech ended. On `/api/v1/segmented`. Sent once `min_silence_ms` have followed, or at a `flush` or the end of the
+ * stream.
+ */
 export interface InactiveEvent {
   /** Names the event. */
   readonly type: "inactive";
@@ -58,8 +61,9 @@ export interface InactiveEvent {
 }
 
 /**
- * The fields of the model's output stand beside these: of a recogniser `text`, and perhaps `words`, whose times are
- * seconds of the stream. Final results of a channel, and errors in their place, come in the order of `start_time`.
+ * A result with a start and an end time. The fields of the model's output stand beside these: of a recogniser `text`,
+ * and perhaps `words`, whose times are seconds of the stream. Final results of a channel, and errors in their place,
+ * come in the order of `start_time`.
  */
 export interface SegmentEvent {
   /** Names the event. */
@@ -82,8 +86,8 @@ export interface SegmentEvent {
 }
 
 /**
- * The last output of a model with state at the end of a stream (`/api/v1/stateful`), at most one per channel, before
- * `stopped`. The fields of the model's output stand beside these.
+ * A result without times. The last output of a model with state at the end of a stream (`/api/v1/stateful`), at most
+ * one per channel, before `stopped`. The fields of the model's output stand beside these.
  */
 export interface DataEvent {
   /** Names the event. */
@@ -95,7 +99,9 @@ export interface DataEvent {
   readonly [field: string]: unknown;
 }
 
-/** One for each channel, behind the results that the `flush` has caused. */
+/**
+ * Everything before a flush has been answered. One for each channel, behind the results that the `flush` has caused.
+ */
 export interface FlushedEvent {
   /** Names the event. */
   readonly type: "flushed";
@@ -106,8 +112,9 @@ export interface FlushedEvent {
 }
 
 /**
- * Sent if `features` has `resume`: after a result that is not an interim, after a `flushed`, or after 5 s without
- * either; at most once a second.
+ * Everything before a position has been answered; the stream can go on from there at another connection. Sent if
+ * `features` has `resume`: after a result that is not an interim, after a `flushed`, or after 5 s without either; at
+ * most once a second.
  */
 export interface CheckpointEvent {
   /** Names the event. */
@@ -118,7 +125,7 @@ export interface CheckpointEvent {
   readonly position: number;
 }
 
-/** The last event of its stream. Has the account of every sample. */
+/** The stream has ended; carries its ledger. The last event of its stream. Has the account of every sample. */
 export interface StoppedEvent {
   /** Names the event. */
   readonly type: "stopped";

@@ -96,15 +96,24 @@ for (const [name, runtime] of Object.entries(RUNTIMES)) {
       });
     });
 
-    run("TLS trusts the authority that is given", async () => {
-      const authority = await Authority.create();
-      const { cert, key } = await authority.issue();
-      const [ca, certFile, keyFile] = ["ca.pem", "server.crt", "server.key"].map((file) => join(files, name + file));
-      await Promise.all([writeFile(ca!, authority.cert), writeFile(certFile!, cert), writeFile(keyFile!, key)]);
-      const secure = await executable.serve(SETTINGS, ["--tls-cert", certFile!, "--tls-key", keyFile!]);
+    run("TLS trusts the authority that is given, and shows a certificate", async () => {
+      const [authority, authorityOfClients] = [await Authority.create(), await Authority.create()];
+      const [served, own] = [await authority.issue(), await authorityOfClients.issue({ client: true })];
+      const write = async (file: string, text: string): Promise<string> => {
+        await writeFile(join(files, name + file), text);
+        return join(files, name + file);
+      };
+      const ca = await write("ca.pem", authority.cert);
+      const settings = { ...SETTINGS, "server.tls_client_ca": await write("clients.pem", authorityOfClients.cert) };
+      const [cert, key] = [await write("server.crt", served.cert), await write("server.key", served.key)];
+      const secure = await executable.serve(settings, ["--tls-cert", cert, "--tls-key", key]);
       const url = `wss://localhost:${secure.port}/api/v1/segmented`;
-      expect(await act({ action: "stream", url, tls: { ca } })).toMatchObject({ problems: [] });
-      expect(await act({ action: "failure", url })).toMatchObject({ kind: "ConnectionError", code: "cannot_connect" });
+      const tls = { ca, cert: await write("client.crt", own.cert), key: await write("client.key", own.key) };
+      expect(await act({ action: "stream", url, tls })).toMatchObject({ problems: [] });
+      for (const lacking of [undefined, { ca }]) {
+        const failed = { kind: "ConnectionError", code: "cannot_connect" };
+        expect(await act({ action: "failure", url, tls: lacking })).toMatchObject(failed);
+      }
     });
   });
 }
