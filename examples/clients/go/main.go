@@ -16,6 +16,7 @@ import (
 	"math"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -184,7 +185,12 @@ func run(path, url, model string) error {
 	if token := os.Getenv("STREAMER_TOKEN"); token != "" {
 		headers.Set("Authorization", "Bearer "+token)
 	}
-	conn, response, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPHeader: headers})
+	// While the server holds the sender back, a pong waits behind the audio, and the library gives up after 5 s. The server
+	// does not need it then.
+	var sending atomic.Bool
+	answersPings := func(context.Context, []byte) bool { return !sending.Load() }
+	options := &websocket.DialOptions{HTTPHeader: headers, OnPingReceived: answersPings}
+	conn, response, err := websocket.Dial(ctx, url, options)
 	if err != nil {
 		if response != nil { // The server has refused: the body is an error event, too.
 			body, _ := io.ReadAll(response.Body)
@@ -203,8 +209,10 @@ func run(path, url, model string) error {
 		return err
 	}
 	sent := make(chan error, 1)
+	sending.Store(true)
 	go func() {
 		err := send(ctx, conn, format, samples)
+		sending.Store(false)
 		if err != nil {
 			conn.CloseNow() // Ends the reading, too.
 		}

@@ -47,7 +47,9 @@ public class StreamFile implements WebSocket.Listener {
             System.exit(streamFile(audio, URI.create(url), args.length > 2 ? args[2] : null) ? 0 : 1);
         } catch (CompletionException failure) {
             ERR.println("error: " + explain(failure.getCause()));
-        } catch (IOException | UnsupportedAudioFileException | IllegalArgumentException failure) {
+        } catch (UnsupportedAudioFileException failure) {
+            ERR.println("error: " + failure.getMessage() + "; ffmpeg -i FILE audio.wav converts it");
+        } catch (IOException | IllegalArgumentException failure) {
             ERR.println("error: " + failure.getMessage());
         }
         System.exit(1);

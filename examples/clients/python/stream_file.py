@@ -44,6 +44,8 @@ async def stream_file(path, url="ws://localhost:8080/api/v1/segmented", model=No
 
 try:
     asyncio.run(stream_file(*sys.argv[1:]))
+except wave.Error as error:
+    sys.exit(f"error: {error}; ffmpeg -i FILE audio.wav converts it")
 except Exception as error:  # The body of a refused connection is an error event, too.
     body = error.response.body.decode() if hasattr(error, "response") else ""
     sys.exit(f"error: {error} {body}")

@@ -8,12 +8,16 @@
 set -o pipefail
 file=${1:?usage: bash stream-file.sh FILE [URL [MODEL]]}
 url=${2:-ws://localhost:8080/api/v1/segmented}
-[ "$(head -c 4 "$file")" = RIFF ] || { echo "error: $file: found no WAV file" >&2; exit 1; }
 
-# The format is where most headers have it. If it is not there, the server finds that the header does not match.
 number() { od --address-radix=n --skip-bytes="$1" --read-bytes="$2" --format="u$2" "$file" | tr -d ' '; }
+# The chunk with the format comes first, in most files.
+begin=$(head -c 16 "$file" | tr -d '\0' | sed -E 's/^(....).*(....)$/\1\2/')
 tag=$(number 20 2) channels=$(number 22 2) rate=$(number 24 4) bytes_per_second=$(number 28 4) frame_bytes=$(number 32 2)
 [ "$tag" = 65534 ] && tag=$(number 44 2) # WAVE_FORMAT_EXTENSIBLE
+case $begin$tag in
+  "RIFFfmt "[1367]) ;;
+  *) echo "error: $file: found no WAV header that this program reads; ffmpeg -i $file audio.wav writes one" >&2; exit 1 ;;
+esac
 start=$(jq --null-input --compact-output --arg model "$3" "{
   request: \"start\",
   format: {

@@ -25,6 +25,8 @@ const clients = await exampleClients();
 const token = newToken();
 const recordings = ["two-speakers.wav", "mono.wav"].map((name) => join(executable.folder, name));
 const model = { "model.name": modelPath("quoting"), "model.workers": 1 };
+/** Results to wait for: longer than libraries wait for a pong, or for the sending of one. */
+const RESULTS = 3;
 /** Wants the token. */
 let server: ServeProcess;
 /** What `send` prints for each of the recordings. */
@@ -132,6 +134,33 @@ test("every example ends with a reason when the server dies, or is shut down, in
       expect(err).toContain(signals[which] === "SIGTERM" ? "drain" : "");
       expect(err).not.toBe("");
     }
+  }
+});
+
+test("no example gives up a server that holds it back for long, and takes no audio meanwhile", async () => {
+  // Each result takes 1 s, and the clients take turns.
+  const slow = { "model.delay": 1, "model.workers": 1, "limits.read_ahead_seconds": 1 };
+  await using server = await executable.serve(slow);
+  const file = join(executable.folder, "long.wav");
+  const mono = (await readFile(recordings[1]!)).subarray(HEADER);
+  // More than the buffers of the kernel take.
+  const data = Buffer.concat(Array.from({ length: 64 }, () => mono));
+  await writeFile(file, wav({ channels: 1, sample_rate: 16_000, bit_depth: 16, is_float: false }, data));
+  const address = `${server.url.replace("http", "ws")}/api/v1/simple`;
+  const watched = present.map(async (client) => {
+    const child = start(client, [file, address]);
+    const reader = child.stdout.getReader();
+    let out = "";
+    while (out.split("\n").length <= RESULTS) {
+      const { value, done } = await reader.read();
+      if (done) throw new Error(`${client.name} has ended: ${await child.stderr.text()}`);
+      out += new TextDecoder().decode(value);
+    }
+    return { out, child };
+  });
+  for (const { out, child } of await Promise.all(watched)) {
+    expect(out).toContain('"count":8000');
+    child.kill();
   }
 });
 
