@@ -11,7 +11,8 @@ url=${2:-ws://localhost:8080/api/v1/segmented}
 
 number() { od --address-radix=n --skip-bytes="$1" --read-bytes="$2" --format="u$2" "$file" | tr -d ' '; }
 # The chunk with the format comes first, in most files.
-begin=$(head -c 16 "$file" | tr -d '\0' | sed -E 's/^(....).*(....)$/\1\2/')
+text() { tail -c +"$(($1 + 1))" "$file" | head -c 4 | tr -d '\0'; }
+begin=$(text 0)$(text 12)
 tag=$(number 20 2) channels=$(number 22 2) rate=$(number 24 4) bytes_per_second=$(number 28 4) frame_bytes=$(number 32 2)
 [ "$tag" = 65534 ] && tag=$(number 44 2) # WAVE_FORMAT_EXTENSIBLE
 case $begin$tag in
