@@ -12,7 +12,7 @@ export const SUITES = {
     "models of others: PocketSphinx, Moonshine, RNNoise, Silero VAD, models in Python, inference servers (Triton)",
   browser: "the console and the page of the examples in Chromium, with a microphone that hears a file",
   proxies: "servers behind HAProxy and nginx",
-  images: "the container image, compose.yaml, the unit of systemd",
+  images: "the container image, compose.yaml, the unit of systemd, the Helm chart",
   torture: "long property runs, deaths of workers and processes, shutdowns under load, fuzzing of the C library",
 } as const;
 

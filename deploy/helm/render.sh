@@ -1,0 +1,8 @@
+#!/bin/sh
+# Renders the chart with its defaults and with each file of examples/ into rendered/. Needs helm 3.18 or newer.
+set -eu
+cd "$(dirname "$0")"
+helm template streamer streamer --namespace streamer > rendered/default.yaml
+for values in examples/*.yaml; do
+  helm template streamer streamer --namespace streamer --values "$values" > "rendered/${values##*/}"
+done
