@@ -212,7 +212,13 @@ class Streams(unittest.IsolatedAsyncioTestCase):
             await peer.until_bytes(2)
             peer.drop()
 
-        tokens = ["old", "new"]
+        tokens = ["old", OSError("the file of the token is away"), "new"]
+
+        def token():
+            next_one = tokens.pop(0)
+            if isinstance(next_one, OSError):
+                raise next_one
+            return next_one
 
         def answer(connection, request):
             if request.headers["Authorization"] == "Bearer new":
@@ -220,7 +226,7 @@ class Streams(unittest.IsolatedAsyncioTestCase):
             return None
 
         async with serving(lose, process_request=answer) as url:
-            async with aio.connect(url, FORMAT, token=lambda: tokens.pop(0)) as stream:
+            async with aio.connect(url, FORMAT, token=token) as stream:
                 await stream.send(b"ab")
                 with self.assertRaisesRegex(streamer_client.ConnectionLost, r"unauthorized: .*\(HTTP 401\)"):
                     async for _ in stream:
@@ -256,8 +262,8 @@ class Streams(unittest.IsolatedAsyncioTestCase):
             peer.drop()
 
         async with serving(lose, lambda peer: peer.until("stop")) as url:
-            async with aio.connect(url, FORMAT, resume_timeout=0.5) as stream:
-                with self.assertRaisesRegex(streamer_client.ConnectionLost, "no server took it within 0.5 s"):
+            async with aio.connect(url, FORMAT, resume_timeout=1, open_timeout=0.5) as stream:
+                with self.assertRaisesRegex(streamer_client.ConnectionLost, "no server took it within 1 s"):
                     async for _ in stream:
                         pass
 
