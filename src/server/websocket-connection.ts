@@ -4,14 +4,8 @@ import type { Ended } from "../protocol/ending.ts";
 import type { Accepted, Connection } from "../session/connection.ts";
 import type { Session } from "../session/session.ts";
 import type { FrameBudget } from "./frame-budget.ts";
+import { Linger } from "./linger.ts";
 
-/**
- * Longest time without progress for the last messages of a session that is over. The kernel asks for more when a
- * third of its megabytes has left.
- */
-const LINGER_MS = 8_000;
-/** The same for a client that has not read for long already. */
-const SLOW_LINGER_MS = 4_000;
 /** What the answers to pings may add to what waits for a client whose session is over. */
 const PONG_BYTES = 65_536;
 /** A paused socket does not notice that its peer is gone; writing to it does. */
@@ -31,14 +25,9 @@ export interface SocketData {
 /** A connection whose session is over, and which has not taken everything yet. */
 interface Closing {
   readonly end: Ended;
-  /** Longest time without progress, in milliseconds. */
-  readonly patience: number;
+  readonly linger: Linger;
   /** Most bytes that may wait. */
   readonly limit: number;
-  /** Bytes that waited at the last progress. */
-  waiting: number;
-  /** Time at which the patience ends. */
-  until: number;
 }
 
 /** One Bun socket as the connection of one session. */
@@ -103,9 +92,8 @@ export class WebSocketConnection implements Connection {
     for (const message of end.last ?? []) this.send(message);
     // Closing with unread bytes would reset the connection, and the client would lose what it has not read yet.
     if (this.#ws.isPaused) this.#ws.resume();
-    const patience = end.ending === "slow_reader" ? SLOW_LINGER_MS : LINGER_MS;
     const waiting = this.buffered;
-    this.#closing = { end, patience, limit: waiting + PONG_BYTES, waiting, until: this.#clock() + patience };
+    this.#closing = { end, linger: new Linger(end, waiting, this.#clock()), limit: waiting + PONG_BYTES };
     this.closeIfWritten();
   }
 
@@ -131,7 +119,7 @@ export class WebSocketConnection implements Connection {
       this.#pingedAt = now;
       this.#ws.ping();
     }
-    if (this.#closing !== undefined) this.#linger(this.#closing, now);
+    if (this.#closing?.linger.isOver(this.buffered, now) === true) this.#ws.terminate();
   }
 
   #stopReading(): void {
@@ -141,12 +129,5 @@ export class WebSocketConnection implements Connection {
 
   #readOn(): void {
     if (!this.#paused && this.#heldUntil === 0 && this.#ws.readyState === OPEN) this.#ws.resume();
-  }
-
-  /** A client may take its last results as slowly as its network is, but not stop taking them. */
-  #linger(closing: Closing, now: number): void {
-    const waiting = this.buffered;
-    if (waiting < closing.waiting) Object.assign(closing, { waiting, until: now + closing.patience });
-    else if (now >= closing.until) this.#ws.terminate();
   }
 }

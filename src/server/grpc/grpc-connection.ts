@@ -6,25 +6,11 @@ import { OK } from "../../dialects/grpc/status.ts";
 import type { Ended } from "../../protocol/ending.ts";
 import type { Connection } from "../../session/connection.ts";
 import type { FrameBudget } from "../frame-budget.ts";
+import { Linger } from "../linger.ts";
 import { endingMetadata } from "./call-metadata.ts";
 
 /** A call with streams of encoded messages in both directions. */
 export type Call = ServerDuplexStream<Uint8Array, Uint8Array>;
-
-/** Longest time without progress for the last messages of a session that is over, in milliseconds. */
-const LINGER_MS = 8_000;
-/** The same for a client that has not read for long already. */
-const SLOW_LINGER_MS = 4_000;
-
-/** A call whose session is over. */
-interface Closing {
-  /** Longest time without progress, in milliseconds. */
-  readonly patience: number;
-  /** Bytes that waited at the last progress. */
-  waiting: number;
-  /** Time at which the patience ends. */
-  until: number;
-}
 
 /** One call of gRPC as the connection of one session. */
 export class GrpcConnection implements Connection {
@@ -38,7 +24,8 @@ export class GrpcConnection implements Connection {
   #paused = false;
   /** Time, in milliseconds, up to which nothing is read because of too many small messages; 0: it is. */
   #heldUntil = 0;
-  #closing: Closing | undefined;
+  /** Undefined: the session is not over. */
+  #linger: Linger | undefined;
   #isGone = false;
 
   /** @param clock returns milliseconds, monotonic @param taken called when messages have left */
@@ -56,7 +43,7 @@ export class GrpcConnection implements Connection {
 
   /** The session is over: what comes is not for it any more. */
   get closing(): boolean {
-    return this.#closing !== undefined || this.#isGone;
+    return this.#linger !== undefined || this.#isGone;
   }
 
   send(message: string | Uint8Array): void {
@@ -90,8 +77,7 @@ export class GrpcConnection implements Connection {
   close(end: Ended): void {
     if (this.closing) return;
     for (const message of end.last ?? []) this.send(message);
-    const patience = end.ending === "slow_reader" ? SLOW_LINGER_MS : LINGER_MS;
-    this.#closing = { patience, waiting: this.#buffered, until: this.#clock() + patience };
+    this.#linger = new Linger(end, this.#buffered, this.#clock());
     this.#paused = false;
     this.#heldUntil = 0;
     // What still comes is discarded. Otherwise it would hold the other calls of the same connection back.
@@ -116,7 +102,7 @@ export class GrpcConnection implements Connection {
       this.#heldUntil = 0;
       this.#readOn();
     }
-    if (this.#closing !== undefined) this.#linger(this.#closing, now);
+    if (this.#linger?.isOver(this.#buffered, now) === true) this.terminate();
   }
 
   /** Ends the call now, whatever waits. */
@@ -126,14 +112,6 @@ export class GrpcConnection implements Connection {
 
   #readOn(): void {
     if (!this.#paused && this.#heldUntil === 0 && !this.#isGone) this.#call.resume();
-  }
-
-  /** A client may take its last results as slowly as its network is, but not stop taking them. */
-  #linger(closing: Closing, now: number): void {
-    if (this.#buffered < closing.waiting) {
-      closing.waiting = this.#buffered;
-      closing.until = now + closing.patience;
-    } else if (now >= closing.until) this.terminate();
   }
 }
 

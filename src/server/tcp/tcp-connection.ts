@@ -3,12 +3,9 @@ import type { Socket } from "bun";
 import type { Ended } from "../../protocol/ending.ts";
 import type { Connection } from "../../session/connection.ts";
 import type { FrameBudget } from "../frame-budget.ts";
+import { Linger } from "../linger.ts";
 import { UnsentBytes } from "./unsent-bytes.ts";
 
-/** Longest time without progress for the last bytes of a session that is over, in milliseconds. */
-const LINGER_MS = 8_000;
-/** The same for a client that has not read for long already. */
-const SLOW_LINGER_MS = 4_000;
 /**
  * Longest time, and most bytes, for which a client may go on sending when it has been sent everything. If its bytes
  * found nobody, the kernel would answer with a reset, and that overtakes what the client has not read: some clients
@@ -22,12 +19,7 @@ type TcpSocket = Pick<Socket, "write" | "pause" | "resume" | "shutdown" | "end" 
 
 /** A connection whose session is over. */
 interface Closing {
-  /** Longest time without progress, in milliseconds. */
-  readonly patience: number;
-  /** Bytes that waited at the last progress. */
-  waiting: number;
-  /** Time at which the patience ends. */
-  until: number;
+  readonly linger: Linger;
   /** Bytes that may still come. */
   allowance: number;
   /** Everything has been sent, and the client knows that nothing follows. */
@@ -94,9 +86,8 @@ export class TcpConnection implements Connection {
     this.#heldUntil = 0;
     // What comes is discarded from now on, see FAREWELL_MS.
     this.#socket.resume();
-    const patience = end.ending === "slow_reader" ? SLOW_LINGER_MS : LINGER_MS;
-    const until = this.#clock() + patience;
-    this.#closing = { patience, waiting: this.buffered, until, allowance: FAREWELL_BYTES, isShut: false };
+    const linger = new Linger(end, this.buffered, this.#clock());
+    this.#closing = { linger, allowance: FAREWELL_BYTES, isShut: false };
     this.#shutIfWritten(this.#closing);
   }
 
@@ -142,7 +133,7 @@ export class TcpConnection implements Connection {
       this.#heldUntil = 0;
       this.#readOn();
     }
-    if (this.#closing !== undefined) this.#linger(this.#closing, now);
+    if (this.#closing?.linger.isOver(this.buffered, now) === true) this.terminate();
   }
 
   readonly #write = (bytes: Uint8Array): number => this.#socket.write(bytes);
@@ -154,21 +145,12 @@ export class TcpConnection implements Connection {
   #shutIfWritten(closing: Closing): void {
     if (closing.isShut || this.buffered > 0 || this.#isGone) return;
     closing.isShut = true;
-    closing.until = this.#clock() + FAREWELL_MS;
+    closing.linger.waitUntil(this.#clock() + FAREWELL_MS);
     if (this.#isFinished) this.#end();
     else this.#socket.shutdown();
   }
 
   #end(): void {
     if (!this.#isGone) this.#socket.end();
-  }
-
-  /** A client may take its last results as slowly as its network is, but not stop taking them. */
-  #linger(closing: Closing, now: number): void {
-    const waiting = this.buffered;
-    if (waiting < closing.waiting) {
-      closing.waiting = waiting;
-      closing.until = now + closing.patience;
-    } else if (now >= closing.until) this.terminate();
   }
 }

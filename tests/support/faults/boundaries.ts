@@ -226,6 +226,7 @@ function methodsOf({ prototype }: Class): string[] {
 /** Classes that are at no boundary of a session, by the reason. */
 export const INSIDE: Readonly<Record<string, readonly string[]>> = {
   "a small structure within one class of a boundary": [
+    "Linger",
     "ByteBlocks",
     "AnswerParts",
     "ArenaMemory",
