@@ -48,6 +48,7 @@ export async function fillArchive(folder: string, built: Built, shared: SharedTe
   await copyFile(join(root, "CHANGELOG.md"), join(doc, "CHANGELOG.md"));
   await copyFile(join(texts, "archive.md"), join(doc, "README.md"));
   await copyFile(join(texts, "streamer.yaml"), join(doc, "streamer.yaml"));
+  await cp(join(root, "deploy", "systemd"), join(doc, "systemd"), { recursive: true });
   await put("share/doc/streamer/THIRD-PARTY-NOTICES", shared.notices);
   await put("share/doc/streamer/streamer.cdx.json", bill);
 }
