@@ -9,6 +9,9 @@ import type { Built, Target } from "./targets.ts";
 
 const texts = join(root, "deploy", "release");
 
+/** The command in its npm package. Yarn 4 runs files with another ending by Node.js, unless they are machine code. */
+const COMMAND = "bin/streamer.bin";
+
 /** Texts that are the same for all machines. */
 export interface SharedTexts {
   readonly notices: string;
@@ -87,8 +90,9 @@ export async function fillWrapperPackage(
 ): Promise<void> {
   await mkdir(join(folder, "bin"), { recursive: true });
   await mkdir(join(folder, "man"), { recursive: true });
-  await copyFile(join(texts, "streamer.sh"), join(folder, "bin", "streamer"));
-  await chmod(join(folder, "bin", "streamer"), 0o755);
+  const command = join(folder, COMMAND);
+  await copyFile(join(texts, "streamer.sh"), command);
+  await chmod(command, 0o755);
   await writeFile(join(folder, "man", "streamer.1"), manual);
   await copyFile(join(root, "LICENSE"), join(folder, "LICENSE"));
   await copyFile(join(texts, "npm.md"), join(folder, "README.md"));
@@ -98,7 +102,7 @@ export async function fillWrapperPackage(
     description: manifest.description,
     keywords: ["audio", "speech-to-text", "streaming", "websocket", "server"],
     license: manifest.license,
-    bin: { streamer: "bin/streamer" },
+    bin: { streamer: COMMAND },
     man: ["man/streamer.1"],
     files: ["bin", "man"],
     // Not `os` and `cpu`, so that a project with this package can be installed anywhere: the command says what is wrong.

@@ -109,8 +109,8 @@ describe("the command of the npm package finds the executable", () => {
   function installed(folder: string): string {
     const bin = join(folder, "node_modules", "streamer", "bin");
     mkdirSync(bin, { recursive: true });
-    linkSync(shim, join(bin, "streamer"));
-    return join(bin, "streamer");
+    linkSync(shim, join(bin, "streamer.bin"));
+    return join(bin, "streamer.bin");
   }
 
   test("beside itself, below itself (npm install -g), above itself (workspaces) and through links (pnpm)", async () => {
@@ -121,7 +121,7 @@ describe("the command of the npm package finds the executable", () => {
       installed(beside),
       installed(below),
       installed(join(above, "packages", "one")),
-      join(linked, "node_modules", "streamer", "bin", "streamer"),
+      join(linked, "node_modules", "streamer", "bin", "streamer.bin"),
     ];
     program(beside);
     program(join(below, "node_modules", "streamer"));

@@ -117,7 +117,7 @@ describe("what users get", () => {
     expect(description).toMatchObject({
       name: "streamer",
       version: manifest.version,
-      bin: { streamer: "bin/streamer" },
+      bin: { streamer: "bin/streamer.bin" },
     });
     expect(description).not.toHaveProperty("scripts");
     expect(description["optionalDependencies"]).toEqual({
