@@ -13,6 +13,7 @@ import { root } from "../../support/documents.ts";
 import { parseEvents, sharedExecutable } from "../../support/executable.ts";
 import type { Settings } from "../../support/in-process-server.ts";
 import { testWith } from "../../support/requirements.ts";
+import { waitUntil } from "../../support/wait.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
 setDefaultTimeout(300_000);
@@ -39,7 +40,7 @@ const server = await executable.serve(SETTINGS);
 const STREAM = `ws://127.0.0.1:${server.port}/api/v1/segmented`;
 
 /** Imports are those of the package, by an import map: nothing is bundled. */
-const PAGE = `<!doctype html><title>page</title>
+const PAGE = `<!doctype html><title>page</title><button id="stop">Stop</button>
 <script type="importmap">{"imports": {
   "streamer-client": "/package/dist/index.js",
   "streamer-client/wav": "/package/dist/wav.js",
@@ -54,6 +55,7 @@ const pages = Bun.serve({
   async fetch(request) {
     const { pathname } = new URL(request.url);
     const html = { "Content-Type": "text/html" };
+    if (pathname === "/favicon.ico") return new Response(null, { status: 204 });
     if (pathname === "/") return new Response(PAGE, { headers: html });
     if (pathname === "/strict") return new Response(PAGE, { headers: { ...html, "Content-Security-Policy": POLICY } });
     if (pathname === "/recording.wav") return new Response(Bun.file(RECORDING));
@@ -209,4 +211,21 @@ describe("in a page", () => {
       other: { name: "MicrophoneError", code: "unavailable" },
     });
   });
+
+  for (const name of ["docs/javascript.md", "clients/javascript/README.md"]) {
+    run(`the example of ${name} prints what the microphone hears, and ends`, async () => {
+      const text = await Bun.file(join(root, name)).text();
+      const examples = [...text.matchAll(/^```js\n(.*?)^```/gms)].map(([, code = ""]) => code);
+      const example = examples.find((code) => code.includes("streamer-client/microphone"))!;
+      await using opened = await browser!.open(pages.url.href);
+      const printed: string[] = [];
+      opened.page.on("console", (message) => void printed.push(message.text()));
+      const content = `${example.replace('"/api/v1/segmented"', JSON.stringify(STREAM))}\ndocument.title = "done";`;
+      await opened.page.addScriptTag({ type: "module", content });
+      await waitUntil("a final result", () => printed.some((line) => /^(?:final|true) \d+$/.test(line)));
+      await opened.page.click("#stop");
+      await opened.page.waitForFunction("document.title === 'done'");
+      expect(opened.faults).toEqual([]);
+    });
+  }
 });
