@@ -61,6 +61,10 @@ test("the main module is small, and no file needs a compiler or another package 
     const packages = [...text.matchAll(/(?:from|import) ?\(?"([^".][^"]*)"/g)].map(([, specifier]) => specifier);
     expect({ name, packages }).toEqual({ name, packages: name === "dist/node.js" ? ["ws"] : [] });
     expect(text).not.toMatch(/types="|Bun\.|NodeJS/);
+    // What Node.js 20 does not have.
+    expect(text).not.toMatch(
+      /Promise\.(?:withResolvers|try)|(?:to|from)(?:Base64|Hex)\(|Array\.fromAsync|\bIterator\./,
+    );
   }
 });
 
