@@ -12,7 +12,7 @@ import { type ExampleClient, exampleClients, finalsOf, RECORDING } from "../../s
 import { example } from "../../support/example-harness.ts";
 import { type CommandResult, type ServeProcess, sharedExecutable } from "../../support/executable.ts";
 import { modelPath } from "../../support/pool-harness.ts";
-import { testWith, tool } from "../../support/requirements.ts";
+import { reportMissing, testWith } from "../../support/requirements.ts";
 import { waitUntil } from "../../support/wait.ts";
 
 // Far longer than these tests take, so that a busy machine does not fail them.
@@ -165,19 +165,36 @@ test("no example gives up a server that holds it back for long, and takes no aud
 });
 
 /** What the command lines of the README start, and the packages of Debian that have it. */
-const PROGRAMS = { curl: "curl", ffmpeg: "ffmpeg", "gst-launch-1.0": "gstreamer1.0-tools", websocat: "websocat" };
+const PROGRAMS = {
+  curl: "curl",
+  ffmpeg: "ffmpeg",
+  "gst-launch-1.0": "gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good",
+  websocat: "websocat",
+};
+
+/** The programs that are not there, which has been printed. */
+function absentPrograms(PATH: string): string[] {
+  const isThere = (name: string) => Bun.which(name, { PATH }) !== null && (name !== "gst-launch-1.0" || hasPlugins());
+  return Object.entries(PROGRAMS).flatMap(([name, debianPackages]) => {
+    if (isThere(name)) return [];
+    reportMissing(`${name} of the README of the examples is not installed (Debian: apt-get install ${debianPackages})`);
+    return [name];
+  });
+}
+
+function hasPlugins(): boolean {
+  return ["wavparse", "audioconvert"].every((name) => Bun.spawnSync(["gst-inspect-1.0", "--exists", name]).success);
+}
 
 test("the command lines of the README of the examples work as they stand there", async () => {
   const markdown = await readFile(example("clients", "README.md"), "utf8");
   const path = clients.flatMap((client) => client.path ?? []);
   const PATH = [...path, process.env["PATH"]].join(delimiter);
-  const absent = Object.entries(PROGRAMS).filter(
-    ([name, debianPackage]) => Bun.which(name, { PATH }) === null && tool(name, debianPackage) === undefined,
-  );
+  const absent = absentPrograms(PATH);
   await copyFile(RECORDING, join(executable.folder, "speech.wav"));
   await using open = await executable.serve(model);
   const host = new URL(open.url).host;
-  const lines = scripts(markdown).filter((line) => !absent.some(([name]) => line.includes(`${name} `)));
+  const lines = scripts(markdown).filter((line) => !absent.some((name) => line.includes(`${name} `)));
   expect(lines.length).toBeGreaterThan(absent.length === 0 ? 14 : 0);
   for (const line of lines) {
     const script = line
