@@ -71,9 +71,9 @@ export function wavFormat(body: Uint8Array, offset: number): AudioFormat | WavRe
     if (body.length < EXTENSIBLE_BYTES) {
       return damaged(`${place("format code", 0, 2)}: found extensible in a fmt chunk of ${body.length} bytes`, "40");
     }
-    const tail = body.subarray(26, EXTENSIBLE_BYTES).toHex();
+    const tail = hex(body.subarray(26, EXTENSIBLE_BYTES));
     if (!SUBFORMAT_TAILS.includes(tail)) {
-      const guid = body.subarray(24, EXTENSIBLE_BYTES).toHex();
+      const guid = hex(body.subarray(24, EXTENSIBLE_BYTES));
       return { reason: `${place("sub-format", 24, 16)}: found ${guid}; allowed: ${codecNames()}`, foreign: true };
     }
     codeAt = 24;
@@ -137,4 +137,9 @@ function codecNames(): string {
   return Object.values(CODECS)
     .map(({ name }) => name)
     .join(", ");
+}
+
+/** `toHex`, which Node.js 20 does not have: clients read WAV files, too. */
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
