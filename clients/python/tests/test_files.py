@@ -23,6 +23,19 @@ def samples(count):
     return struct.pack(f"<{count}h", *(index % 1000 for index in range(count)))
 
 
+def wav(encoding, channels, bits, audio=b"", *, tag=None, size=None, before=b"", long=None):
+    """Return a WAV file at 8 kHz; `tag` 0xFFFE has the encoding in an extension, `long` the size in a chunk ds64."""
+    frame = channels * bits // 8
+    format = struct.pack("<HHIIHH", tag or encoding, channels, 8000, 8000 * frame, frame, bits)
+    if tag is not None:
+        format += struct.pack("<HHIH14x", 22, bits, 0, encoding)
+    size = len(audio) if size is None else size
+    chunks = before + b"fmt " + struct.pack("<I", len(format)) + format + b"data" + struct.pack("<I", size) + audio
+    if long is None:
+        return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
+    return b"RF64\xff\xff\xff\xffWAVEds64" + struct.pack("<IQQQI", 28, 4 + len(chunks), long, 0, 0) + chunks
+
+
 async def counting(peer):
     """Answer with one final for all audio."""
     await peer.until("start")
@@ -99,12 +112,16 @@ class Files(unittest.IsolatedAsyncioTestCase):
                 with self.assertRaisesRegex(OSError, "Input/output error"):
                     await aio.transcribe_file(url, self.wav)
 
-    async def test_files_that_the_standard_library_cannot_read_are_refused(self):
-        head = b"RIFF" + struct.pack("<I", 36) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 3, 1, 16000, 64000, 4, 32)
+    async def test_files_that_are_no_recordings_are_refused(self):
         for name, data, found in (
-            ("float.wav", head + b"data" + struct.pack("<I", 0), "unknown format: 3"),
-            ("music.ogg", b"OggS" + bytes(100), "RIFF"),
-            ("empty.wav", b"", "it ends within the header"),
+            ("adpcm.wav", wav(2, 1, 4), "its samples have encoding 2"),
+            ("half.wav", wav(3, 1, 16), "16-bit samples (floats) in 1 channels"),
+            ("none.wav", wav(1, 0, 16), "16-bit samples (pcm) in 0 channels"),
+            ("formless.wav", b"RIFF\xff\xff\xff\xffWAVEdata" + bytes(4), "its audio comes before its format"),
+            ("headless.wav", b"RIFF\xff\xff\xff\xffWAVELIST" + struct.pack("<I", 1 << 20), "no audio in its first"),
+            ("cut.wav", wav(1, 1, 16)[:30], "it ends within the header"),
+            ("music.ogg", b"OggS" + bytes(100), "it does not begin as one"),
+            ("empty.wav", b"", "it is too short"),
         ):
             with self.assertRaises(streamer_client.AudioFileError) as caught:
                 await aio.transcribe_file("127.0.0.1:1", self.file(name, data))
@@ -112,6 +129,25 @@ class Files(unittest.IsolatedAsyncioTestCase):
             self.assertIn("ffmpeg", str(caught.exception))
         with self.assertRaises(FileNotFoundError):
             await aio.transcribe_file("127.0.0.1:1", self.wav + "x")
+
+    def test_headers_as_other_programs_write_them(self):
+        audio = bytes(range(48))
+        extra = b"LIST" + struct.pack("<I", 3) + b"abc\0"
+        for name, data, expected, samples_of in (
+            ("u8.wav", wav(1, 2, 8, audio), "u8", audio),
+            ("s24.wav", wav(1, 2, 24, audio, tag=0xFFFE), "s24", audio),
+            ("f32.wav", wav(3, 2, 32, audio, tag=0xFFFE), "f32", audio),
+            ("f64.wav", wav(3, 2, 64, audio), "f64", audio),
+            ("mulaw.wav", wav(7, 2, 8, audio, size=0xFFFFFFFF), "mulaw", audio),
+            ("alaw.wav", wav(6, 2, 8, audio, size=0, before=extra), "alaw", audio),
+            ("behind.wav", wav(1, 2, 16, audio + extra, size=48), "s16", audio),
+            ("shorter.wav", wav(1, 2, 16, audio[:-1], size=1000), "s16", audio[:44]),
+            ("long.wav", wav(1, 2, 16, audio + extra, size=0xFFFFFFFF, long=48), "s16", audio),
+        ):
+            with self.subTest(name), streamer_client.Recording(self.file(name, data)) as recording:
+                format = streamer_client.AudioFormat.of(expected, sample_rate=8000, channels=2)
+                self.assertEqual(recording.format, format)
+                self.assertEqual(b"".join(iter(lambda: recording.read(2), b"")), samples_of)
 
     async def test_the_command_prints_finals(self):
         def run(*arguments):
@@ -125,6 +161,8 @@ class Files(unittest.IsolatedAsyncioTestCase):
             code, out, err = await run_main(None, run, self.wav, "--url", url, "--set", "vad.threshold_db=12")
             self.assertEqual((code, out), (0, '[0]      0.00 -    2.50  final  "so \\u{1b} many" count=40,000\n'))
             self.assertIn("1 final result, 0 errors; the ledger adds up", err)
+            code, out, err = await run_main(None, run, self.wav, "--url", url, "--format", "json")
+            self.assertIn('"text":"so \\u001b many"', out)
             code, out, err = await run_main(None, run, self.wav + "x", "--url", url)
             self.assertEqual((code, out), (2, ""))
             self.assertIn("No such file", err)

@@ -23,7 +23,7 @@ const HEADER = 44;
 const executable = await sharedExecutable();
 const clients = await exampleClients();
 const token = newToken();
-const recordings = ["two-speakers.wav", "mono.wav"].map((name) => join(executable.folder, name));
+const recordings = ["two-speakers.wav", "mono.wav", "floats.wav"].map((name) => join(executable.folder, name));
 const model = { "model.name": modelPath("quoting"), "model.workers": 1 };
 /** Results to wait for: longer than libraries wait for a pong, or for the sending of one. */
 const RESULTS = 3;
@@ -39,6 +39,9 @@ beforeAll(async () => {
   for (let at = 0; at < mono.length; at += 2) mono.writeInt16LE(samples.readInt16LE(at * 6), at);
   await copyFile(RECORDING, recordings[0]!);
   await writeFile(recordings[1]!, wav({ channels: 1, sample_rate: 16_000, bit_depth: 16, is_float: false }, mono));
+  const floats = Buffer.alloc(mono.length * 2);
+  for (let at = 0; at < mono.length; at += 2) floats.writeFloatLE(mono.readInt16LE(at) / 32_768, at * 2);
+  await writeFile(recordings[2]!, wav({ channels: 1, sample_rate: 16_000, bit_depth: 32, is_float: true }, floats));
   const hash = hashToken(token).toString("hex");
   const tokens = join(executable.folder, "tokens");
   await writeFile(tokens, `${formatTokenLine({ name: "client", hash, admin: false })}\n`, { mode: 0o600 });
@@ -48,7 +51,7 @@ beforeAll(async () => {
     return executable.run(args, { env: { STREAMER_TOKEN: token } });
   });
   sent = (await Promise.all(outputs)).map(({ out }) => out);
-  expect(sent.map((out) => finalsOf(out).length)).toEqual([7, expect.any(Number)]);
+  expect(sent.map((out) => finalsOf(out).length)).toEqual([7, 3, 3]);
 });
 
 function addressOf({ url }: ServeProcess): string {
@@ -76,14 +79,17 @@ async function run(...given: Parameters<typeof start>): Promise<CommandResult> {
 describe.each(clients)("the example $name", (client) => {
   const testClient = testWith(client.command);
 
-  testClient("prints the finals of a file as send does, to the byte, of two channels and of one", async () => {
-    const env = { STREAMER_TOKEN: token };
-    for (const [n, file] of recordings.entries()) {
-      const { code, out, err } = await run(client, [file, addressOf(server)], env);
-      expect({ code, err }).toEqual({ code: 0, err: client.name === "websocat" ? expect.any(String) : "" });
-      expect(out.split("\n").sort()).toEqual([...finalLines(sent[n]!), ""].sort());
-    }
-  });
+  testClient(
+    "prints the finals of a file as send does, to the byte, of two channels, of one, and of floats",
+    async () => {
+      const env = { STREAMER_TOKEN: token };
+      for (const [n, file] of recordings.entries()) {
+        const { code, out, err } = await run(client, [file, addressOf(server)], env);
+        expect({ code, err }).toEqual({ code: 0, err: client.name === "websocat" ? expect.any(String) : "" });
+        expect(out.split("\n").sort()).toEqual([...finalLines(sent[n]!), ""].sort());
+      }
+    },
+  );
 
   testClient("ends with a reason when the server refuses the start or the connection, or is not there", async () => {
     const [file] = recordings as [string];

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, AsyncIterator, Dict, List, Optional, Union, cast
 
 from ._options import PATTERNS, TIMEOUT
-from ._printing import count, event_line, printable
+from ._printing import count, event_line, json_line, printable
 from ._recordings import send_recording
 from ._stream import Stream, connect
 from ._version import __version__
@@ -169,7 +169,7 @@ async def _print_all(stream: Stream, is_json: bool) -> int:
         async for event in stream:
             finals += isinstance(event, Segment) and event.is_final
             errors += isinstance(event, ErrorEvent)
-            line = json.dumps(event.raw, ensure_ascii=False) if is_json else event_line(event)
+            line = json_line(event) if is_json else event_line(event)
             if line is not None:
                 print(line, flush=True)
     except LedgerError as error:

@@ -30,7 +30,12 @@ def event_line(event: Event) -> Optional[str]:
         return _line(event.channel, "", printable(f"warning {event.code}: {event.message}"))
     if isinstance(event, (Started, Stopped)):
         return None
-    return printable(json.dumps(event.raw, ensure_ascii=False))
+    return printable(json_line(event))
+
+
+def json_line(event: Event) -> str:
+    """Return an event as the server writes it, so that the lines are those of `streamer send --format json`."""
+    return json.dumps(event.raw, ensure_ascii=False, separators=(",", ":"))
 
 
 def printable(text: str) -> str:

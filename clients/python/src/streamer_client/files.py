@@ -1,12 +1,12 @@
-"""Recordings: WAV files, as the standard library reads them, and PCM without a header."""
+"""Recordings: WAV files, and PCM without a header."""
 
 from __future__ import annotations
 
 import os
 import sys
-import wave
 from typing import TYPE_CHECKING, Any, Optional, Union
 
+from ._riff import HeaderError, read_header
 from .errors import AudioFileError
 from .formats import AudioFormat, FormatLike
 
@@ -41,14 +41,15 @@ class Recording:
     """An open recording. `format` describes its samples; `read` returns the next of them.
 
     `path` is a WAV file, or, with `raw`, PCM in that format; "-" is standard input. Raises OSError, and AudioFileError
-    for a file that the standard library cannot read.
+    for a file that is no WAV file, or one whose samples the server does not take.
     """
 
     def __init__(self, path: PathLike, raw: Optional[FormatLike] = None) -> None:
         self.name = "standard input" if path == "-" else os.fspath(path)
         self._file: Any = None
         self._source: Any = _Pipe(sys.stdin.fileno()) if path == "-" else open(path, "rb")
-        self._wave: Optional[wave.Wave_read] = None
+        self._left: Optional[int] = None
+        self._raw = raw is not None
         self.format = AudioFormat() if raw is None else _format_of(raw)
         if raw is None:
             try:
@@ -59,14 +60,16 @@ class Recording:
 
     def read(self, frames: int) -> bytes:
         """Return the bytes of so many frames, fewer at the end, and none after it."""
-        if self._wave is not None:
-            return self._wave.readframes(frames)
-        data: bytes = self._source.read(frames * max(1, self.format.frame_bytes))
-        return data
+        frame_bytes = max(1, self.format.frame_bytes)
+        count = frames * frame_bytes
+        if self._left is not None:
+            count = min(count, self._left)
+        data: bytes = self._source.read(count)
+        if self._left is not None:
+            self._left -= len(data)
+        return data if self._raw else data[: len(data) - len(data) % frame_bytes]
 
     def close(self) -> None:
-        if self._wave is not None:
-            self._wave.close()
         if not isinstance(self._source, _Pipe):
             self._source.close()
 
@@ -83,15 +86,13 @@ class Recording:
 
     def _open_wave(self) -> None:
         try:
-            self._wave = wave.open(self._source, "rb")
-        except (wave.Error, EOFError) as error:
-            why = str(error) or "it ends within the header"
+            self.format, self._left = read_header(self._source)
+        except HeaderError as error:
             raise AudioFileError(
-                f"{self.name} cannot be read as a WAV file: {why}; allowed: PCM of 8 to 32 bits as integers. Convert "
-                "it, such as by `ffmpeg -i INPUT -c:a pcm_s16le OUTPUT.wav`, or give the format of raw samples"
+                f"{self.name} cannot be read as a WAV file: {error}; allowed: PCM of 8 to 32 bits, floats of 32 or 64 "
+                "bits, mu-law and A-law. Convert it, such as by `ffmpeg -i INPUT OUTPUT.wav`, or give the format of "
+                "raw samples"
             ) from None
-        shape = self._wave.getparams()
-        self.format = AudioFormat(shape.nchannels, shape.framerate, shape.sampwidth * 8)
 
 
 def _format_of(raw: FormatLike) -> AudioFormat:
