@@ -53,6 +53,7 @@ export const SECONDS: Readonly<Record<string, number>> = {
   "tests/suites/engines/pocketsphinx.test.ts": 20,
   "tests/integration/worker-deaths.test.ts": 19,
   "tests/suites/interop/grpc.test.ts": 20,
+  "tests/suites/interop/riva.test.ts": 25,
   "tests/integration/demo.test.ts": 18,
   "tests/integration/tokens.test.ts": 17,
   "tests/commands/model/checks/check-model.test.ts": 16,

@@ -1,6 +1,6 @@
 import { anyCase, choice, flag, list, type TextFormat, whole } from "./setting.ts";
 
-/** The wire languages by name. Which paths they are spoken on is in `dialects/dialects.ts`. */
+/** The wire languages by name. Which paths they are spoken on is in `dialects/dialects.ts` and `grpc-methods.ts`. */
 export const DIALECT_NAMES = [
   "streamer",
   "deepgram",
@@ -10,6 +10,8 @@ export const DIALECT_NAMES = [
   "speechmatics",
   "twilio",
   "asterisk",
+  "riva",
+  "google",
 ] as const;
 
 const NAME_FORMAT: TextFormat = {

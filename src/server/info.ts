@@ -1,5 +1,6 @@
 import { dialectPorts } from "../config/dialect-ports.ts";
 import { fileRoutesOf, routesOf } from "../dialects/dialects.ts";
+import { grpcMethodsOf } from "../dialects/grpc-methods.ts";
 import { MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, SAMPLE_FORMAT_NAMES } from "../lib/sample-format.ts";
 import { fileName } from "../model/models.ts";
 import { serves } from "../pipeline/pattern.ts";
@@ -47,6 +48,9 @@ function describeLoads(loads: readonly LoadProgress[]): { readonly loading?: rea
 function describeDialects(config: Services["config"]): DescribedDialect[] {
   const routes = routesOf(config.dialects.enabled);
   const ports = new Map(dialectPorts(config).map(({ section, port }) => [section, port]));
+  const { grpc } = config;
+  // They share the port of gRPC.
+  if (grpc.port !== 0) for (const { dialect } of grpcMethodsOf(config.dialects.enabled)) ports.set(dialect, grpc.port);
   const uploads = fileRoutesOf(config.dialects.enabled);
   const names = new Set([...[...routes, ...uploads].map(({ dialect }) => dialect), ...ports.keys()]);
   return [...names].map((name) => {

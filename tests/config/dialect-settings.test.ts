@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { loadConfig } from "../../src/config/config.ts";
 import { DIALECT_NAMES, modelAliases } from "../../src/config/dialect-settings.ts";
 import { ROUTES } from "../../src/dialects/dialects.ts";
+import { GRPC_METHODS } from "../../src/dialects/grpc-methods.ts";
+import { GRPC } from "../../src/dialects/grpc/open.ts";
 
 const set = (...sets: readonly string[]) => loadConfig({ sets }).config.dialects;
 
@@ -22,7 +24,8 @@ async function inFile(dialects: object) {
 }
 
 test("every dialect can be named, and is on by default", () => {
-  expect([...DIALECT_NAMES]).toEqual([...new Set(ROUTES.map(({ dialect }) => dialect))] as never);
+  const overGrpc = GRPC_METHODS.map(({ dialect }) => dialect).filter((dialect) => dialect !== GRPC);
+  expect([...DIALECT_NAMES]).toEqual([...new Set([...ROUTES.map(({ dialect }) => dialect), ...overGrpc])] as never);
   expect(set().enabled).toEqual([...DIALECT_NAMES]);
   expect(set("dialects.enabled=Deepgram").enabled).toEqual(["deepgram"]);
   expect(() => set("dialects.enabled=deepgrm")).toThrow(

@@ -9,6 +9,7 @@ import { audiosocket } from "../../src/dialects/audiosocket/port.ts";
 import { serverMessageSchema } from "../../src/dialects/deepgram/messages.ts";
 import type { Dialect, Input, Message, Opened, Route } from "../../src/dialects/dialect.ts";
 import { ROUTES } from "../../src/dialects/dialects.ts";
+import { GRPC_METHODS } from "../../src/dialects/grpc-methods.ts";
 import { serverMessageSchema as openAiMessageSchema } from "../../src/dialects/openai/messages.ts";
 import { serverMessageSchema as speechmaticsMessageSchema } from "../../src/dialects/speechmatics/messages.ts";
 import { serverMessageSchema as voskMessageSchema } from "../../src/dialects/vosk/messages.ts";
@@ -32,6 +33,7 @@ import { lineRoute } from "../support/line-dialect.ts";
 import { Pipe } from "../support/pipe.ts";
 import { asRoute } from "../support/port-route.ts";
 import { SessionHarness } from "../support/session-harness.ts";
+import { speechVocabularies } from "../support/speech-vocabularies.ts";
 
 /** How a client of a dialect says what every client has to say. */
 interface Vocabulary {
@@ -185,6 +187,7 @@ const VOCABULARIES: Readonly<Record<string, Vocabulary>> = {
     check: (message) => void v.parse(speechmaticsMessageSchema, JSON.parse(message)),
   },
   ...fileVocabularies,
+  ...speechVocabularies,
   twilio: {
     route: ROUTES.find(({ dialect }) => dialect === "twilio") as Route,
     url: "http://localhost/twilio",
@@ -413,8 +416,9 @@ function text(value: unknown): string {
 }
 
 test("every dialect is held to the contract", () => {
-  const spoken = ROUTES.map(({ dialect }) => dialect);
-  expect(Object.keys(VOCABULARIES)).toEqual(expect.arrayContaining([...spoken]));
+  const spoken = [...ROUTES, ...GRPC_METHODS].map(({ dialect }) => dialect);
+  const held = Object.values(VOCABULARIES).map(({ route }) => route.dialect);
+  expect(held).toEqual(expect.arrayContaining([...spoken]));
 });
 
 test("no two routes share a path", () => {

@@ -18,6 +18,8 @@ import {
   serverMessageSchema as deepgramSchema,
 } from "../../src/dialects/deepgram/messages.ts";
 import { FILE_ROUTES, ROUTES } from "../../src/dialects/dialects.ts";
+import { googleV1 } from "../../src/dialects/google/v1.ts";
+import { googleV2 } from "../../src/dialects/google/v2.ts";
 import {
   errorSchema as fileErrorSchema,
   transcriptionSchema,
@@ -27,6 +29,8 @@ import {
   refusalSchema as openAiRefusalSchema,
   serverMessageSchema as openAiSchema,
 } from "../../src/dialects/openai/messages.ts";
+import { riva } from "../../src/dialects/riva/api.ts";
+import { type SpeechApi, typesOf } from "../../src/dialects/speech/api.ts";
 import {
   CONTROLS as SPEECHMATICS_CONTROLS,
   serverMessageSchema as speechmaticsSchema,
@@ -63,6 +67,15 @@ const oneOf = (...schemas: readonly v.GenericSchema[]): Parse => {
   return (example) => v.parse(v.union([...schemas]), example);
 };
 
+/** Messages of a service of gRPC, as plain objects. */
+const ofServices =
+  (...apis: readonly SpeechApi[]): Parse =>
+  (example) => {
+    const types = apis.flatMap((api) => [typesOf(api).streamRequest, typesOf(api).streamResponse]);
+    const read = types.map((type) => type.toObject(type.fromObject(example as object), { longs: Number }));
+    expect(read).toContainEqual(example);
+  };
+
 /** What the examples of each page are. Every page of a dialect has one, and examples. */
 const EXAMPLES: Readonly<Record<string, Parse>> = {
   assemblyai: oneOf(assemblyAiSchema, assemblyAiErrorSchema, assemblyAiControlSchema),
@@ -73,7 +86,9 @@ const EXAMPLES: Readonly<Record<string, Parse>> = {
   calls: oneOf(watchMessageSchema, v.strictObject({ request: v.literal("keep_alive") })),
   deepgram: oneOf(deepgramSchema, refusalSchema, v.strictObject({ type: v.picklist(CONTROLS) })),
   files: oneOf(recordedSchema, transcriptionSchema, verboseSchema, fileErrorSchema),
+  google: ofServices(googleV1, googleV2),
   openai: oneOf(openAiSchema, openAiRefusalSchema),
+  riva: ofServices(riva),
   speechmatics: oneOf(speechmaticsSchema, ...Object.values(SPEECHMATICS_CONTROLS)),
   twilio: oneOf(twilioMessageSchema),
   vosk: oneOf(voskSchema, v.strictObject(voskControlSchema.entries)),

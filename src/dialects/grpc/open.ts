@@ -1,8 +1,11 @@
 import type { Config } from "../../config/config.ts";
 import { PATTERNS } from "../../pipeline/patterns.ts";
+import { bearerToken } from "../../protocol/credentials.ts";
 import type { Message, Opened } from "../dialect.ts";
+import type { GrpcStream } from "../grpc-method.ts";
+import { STREAM_PATH } from "./contract.ts";
 import { GrpcDialect } from "./dialect.ts";
-import { patternOf } from "./requests.ts";
+import { patternOf, readGrpcRequest } from "./requests.ts";
 
 /** Name of the dialect. */
 export const GRPC = "grpc";
@@ -22,3 +25,12 @@ export function openGrpc(first: Message, { limits }: Pick<Config, "limits">): Op
     create: () => new GrpcDialect(name, limits.max_channels),
   };
 }
+
+/** The native protocol over gRPC. */
+export const nativeStream: GrpcStream = {
+  dialect: GRPC,
+  path: STREAM_PATH,
+  credentials: (metadata) => ({ token: bearerToken(metadata) }),
+  read: (bytes) => [readGrpcRequest(bytes)],
+  open: openGrpc,
+};

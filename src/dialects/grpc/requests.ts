@@ -3,13 +3,12 @@ import { messageOf } from "../../lib/thrown.ts";
 import { PATTERNS } from "../../pipeline/patterns.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { Message } from "../dialect.ts";
+import { audioOf } from "./audio-field.ts";
 import { contractOfGrpc, type Plain } from "./contract.ts";
 import { fromStruct, type Struct } from "./struct.ts";
 
-/** Tag of the field `audio` of StreamRequest: number 2, with a length. */
-const AUDIO_TAG = (2 << 3) | 2;
-/** Most bytes of a length in protobuf, which has at most 32 bits. */
-const MAX_LENGTH_BYTES = 5;
+/** Number of the field `audio` of StreamRequest. */
+const AUDIO_FIELD = 2;
 const ALLOWED = "a StreamRequest with one of start, audio, stop, flush, keep_alive";
 const PATTERN_ALLOWED = Object.keys(PATTERNS)
   .map((name) => `"${name}"`)
@@ -23,7 +22,7 @@ const FORMAT_ZEROS = { channels: 0, sample_rate: 0, bit_depth: 0, is_float: fals
  * start may have a `pattern`. Throws ProtocolError `invalid_request` for what is no StreamRequest.
  */
 export function readGrpcRequest(bytes: Uint8Array): Message {
-  const audio = audioOf(bytes);
+  const audio = audioOf(bytes, AUDIO_FIELD);
   if (audio !== undefined) return audio;
   const { kind, value } = decode(bytes);
   if (value instanceof Uint8Array) return value;
@@ -43,19 +42,6 @@ export function patternOf(first: Message): string {
   if (typeof pattern === "string" && Object.hasOwn(PATTERNS, pattern)) return pattern;
   const problem = `pattern: found ${describeValue(pattern)}; allowed: ${PATTERN_ALLOWED}`;
   throw new ProtocolError("invalid_request", problem, { param: "pattern" });
-}
-
-/** Returns the audio of a message that has nothing else, without decoding it; undefined: it has something else. */
-function audioOf(bytes: Uint8Array): Uint8Array | undefined {
-  if (bytes[0] !== AUDIO_TAG) return undefined;
-  let length = 0;
-  for (let at = 1; at <= MAX_LENGTH_BYTES; at += 1) {
-    const byte = bytes[at];
-    if (byte === undefined) return undefined;
-    length += (byte & 127) * 128 ** (at - 1);
-    if (byte < 128) return length === bytes.length - at - 1 ? bytes.subarray(at + 1) : undefined;
-  }
-  return undefined;
 }
 
 function decode(bytes: Uint8Array): { kind: string; value: unknown } {

@@ -1,6 +1,5 @@
 import { Metadata } from "@grpc/grpc-js";
 
-import { STREAM_PATH } from "../../dialects/grpc/contract.ts";
 import { canonicalAddress } from "../../lib/ip-address.ts";
 import type { Ending } from "../../protocol/ending.ts";
 import { type ErrorRow, ERRORS, type ProtocolError } from "../../protocol/errors.ts";
@@ -34,15 +33,16 @@ export function refusalMetadata({ code, retry_after_ms }: ProtocolError): Metada
 
 /**
  * Returns the call as a request of HTTP, for everything that asks a request about its client.
- * @param authority host and port that the client asked for @param tls the connection is encrypted
+ * @param path that of the method @param authority host and port that the client asked for
+ * @param tls the connection is encrypted
  */
-export function requestOf(metadata: Metadata, authority: string, tls: boolean): Request {
+export function requestOf(metadata: Metadata, path: string, authority: string, tls: boolean): Request {
   const headers = new Headers();
   for (const [name, value] of Object.entries(metadata.getMap())) {
     if (typeof value === "string" && !OWN_HEADERS.has(name) && !name.startsWith(":")) headers.append(name, value);
   }
   if (authority !== "") headers.set("host", authority);
-  return new Request(`${tls ? "https" : "http"}://grpc.invalid${STREAM_PATH}`, { method: "POST", headers });
+  return new Request(`${tls ? "https" : "http"}://grpc.invalid${path}`, { method: "POST", headers });
 }
 
 /** The other end of a connection, as grpc-js spells it: `ADDRESS:PORT`. */

@@ -1,10 +1,8 @@
-import { STREAM_PATH } from "../../dialects/grpc/contract.ts";
-import { GRPC, openGrpc } from "../../dialects/grpc/open.ts";
-import { readGrpcRequest } from "../../dialects/grpc/requests.ts";
-import { statusOf } from "../../dialects/grpc/status.ts";
+import type { Message, OfferedModel, Opened } from "../../dialects/dialect.ts";
+import type { GrpcMethod, GrpcQuestion, GrpcStream } from "../../dialects/grpc-method.ts";
+import { OK, statusOf } from "../../dialects/grpc/status.ts";
 import { formatHost } from "../../lib/host-name.ts";
 import type { Caller } from "../../protocol/caller.ts";
-import { bearerToken } from "../../protocol/credentials.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { Accepted } from "../../session/connection.ts";
 import type { Session } from "../../session/session.ts";
@@ -24,10 +22,14 @@ const ACCEPTED = 200;
 export interface GrpcHost extends AdmissionHost {
   readonly edge: Pick<Edge, "read" | "refusesUse">;
   trace(request: Request | undefined, path: string): ConnectionTrace;
+  /** Models that a caller may use, its default first. */
+  models(caller: Caller): readonly OfferedModel[];
 }
 
 export interface GrpcCallOptions {
   readonly call: Call;
+  /** What is called. */
+  readonly method: GrpcMethod;
   readonly host: GrpcHost;
   readonly sessions: Sessions;
   readonly process: TcpProcess;
@@ -54,12 +56,12 @@ export class GrpcCall {
   #isRefused = false;
 
   constructor(options: GrpcCallOptions) {
-    const { call, host, process, frames, tls } = (this.#options = options);
+    const { call, method, host, process, frames, tls } = (this.#options = options);
     const { address, name } = peerOf(call.getPeer());
     this.#address = address;
     this.peer = name;
-    this.#request = requestOf(call.metadata, call.getHost(), tls);
-    this.#trace = host.trace(this.#request, STREAM_PATH);
+    this.#request = requestOf(call.metadata, method.path, call.getHost(), tls);
+    this.#trace = host.trace(this.#request, method.path);
     const taken = (): void => this.#guard(() => this.#session?.writable());
     this.#connection = new GrpcConnection(call, process.clock, frames, taken);
   }
@@ -111,13 +113,14 @@ export class GrpcCall {
   }
 
   #arrival(): Arrival | ProtocolError {
-    const { edge } = this.#options.host;
+    const { method, host: server } = this.#options;
+    const { edge } = server;
     const visit = edge.read(this.#request, this.#address);
     if (visit instanceof ProtocolError) return visit;
     const { address, host, origin, tls, isLocal } = visit;
-    const credentials = { token: bearerToken(this.#request.headers) };
+    const credentials = method.credentials(this.#request.headers);
     const arrival: Arrival = {
-      ...{ transport: "grpc", dialect: GRPC, path: "", host: host && formatHost(host) },
+      ...{ transport: "grpc", dialect: method.dialect, path: "", host: host && formatHost(host) },
       ...{ address, origin, tls, isLocal, credentials },
     };
     return edge.refusesUse(visit) ?? arrival;
@@ -135,14 +138,18 @@ export class GrpcCall {
   #receive(bytes: Uint8Array, caller: Caller): void {
     if (this.#isOver) return;
     if (bytes.length < SMALL_BYTES) this.#connection.countSmallMessage();
-    const message = readGrpcRequest(bytes);
-    if (this.#session === undefined) this.#open(caller, message);
-    this.#session?.receive(message);
-    this.#options.process.handled(message);
+    const { method } = this.#options;
+    if ("answer" in method) return this.#answer(method, bytes, caller);
+    for (const message of method.read(bytes)) {
+      if (this.#session === undefined) this.#open(method, caller, message);
+      if (this.#isOver) return;
+      this.#session?.receive(message);
+      this.#options.process.handled(message);
+    }
   }
 
   /** Opens the session that the first message asks for, or refuses the call. */
-  #open(caller: Caller, first: string | Uint8Array): void {
+  #open(method: GrpcStream, caller: Caller, first: Message): void {
     const { host, sessions } = this.#options;
     this.#awaitedUntil = undefined;
     const open = (accepted: Accepted): undefined => {
@@ -150,10 +157,20 @@ export class GrpcCall {
       this.#session = session;
       this.#guard(() => sessions.begin(session));
     };
-    const attempt = { trace: this.#trace, choose: () => openGrpc(first, host.config), open };
-    const refusal = openSession(caller, attempt, host);
+    const choose = (): Opened => method.open(first, host.config, host.models(caller));
+    const refusal = openSession(caller, { trace: this.#trace, choose, open }, host);
     if (refusal !== undefined) this.#refuse(refusal);
     else this.#trace.responded(ACCEPTED);
+  }
+
+  #answer(method: GrpcQuestion, bytes: Uint8Array, caller: Caller): void {
+    const { process, host } = this.#options;
+    const answer = method.answer(bytes, host.models(caller));
+    this.#awaitedUntil = undefined;
+    this.#trace.responded(ACCEPTED);
+    process.handled(bytes);
+    this.#connection.send(answer);
+    this.#connection.close({ ending: "stop", code: OK, reason: "" });
   }
 
   /** The client sends no more. */

@@ -1,6 +1,7 @@
 import { type ConnectionInjector, Server as GrpcServer, ServerCredentials } from "@grpc/grpc-js";
 
-import { SERVICE, STREAM_PATH } from "../../dialects/grpc/contract.ts";
+import type { GrpcMethod } from "../../dialects/grpc-method.ts";
+import { grpcMethodsOf, serviceOf } from "../../dialects/grpc-methods.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { Sessions } from "../../session/sessions.ts";
 import type { ServedPort } from "../connections/served-port.ts";
@@ -33,7 +34,7 @@ export interface GrpcPortOptions {
 }
 
 /**
- * The transport of gRPC: a port with the service `streamer.v1.Streamer`, health and reflection. Listens when it is
+ * The transport of gRPC: a port with the service `streamer.v1.Streamer` and those of other dialects, health and reflection. Listens when it is
  * constructed; throws when it cannot.
  */
 export class GrpcPort {
@@ -48,9 +49,10 @@ export class GrpcPort {
   constructor(options: GrpcPortOptions) {
     this.#options = options;
     const { host, address, shared, tls, process } = options;
+    const methods = grpcMethodsOf(host.config.dialects.enabled);
     this.#frames = new SharedFrameBudget(process.clock);
-    this.#health = new HealthService(() => host.unavailable() === undefined, SERVICE);
-    this.#server = this.#createServer();
+    this.#health = new HealthService(() => host.unavailable() === undefined, methods.map(serviceOf));
+    this.#server = this.#createServer(methods);
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
     this.#listener = new GrpcListener({
       ...{ ...address, shared, tls },
@@ -109,7 +111,7 @@ export class GrpcPort {
     this.#injector.destroy();
   }
 
-  #createServer(): GrpcServer {
+  #createServer(methods: readonly GrpcMethod[]): GrpcServer {
     const { limits } = this.#options.host.config;
     const server = new GrpcServer({
       "grpc.max_receive_message_length": MARGIN * Math.max(limits.max_message_bytes, limits.max_text_bytes),
@@ -119,20 +121,24 @@ export class GrpcPort {
     });
     const buffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     const same = (bytes: Buffer): Uint8Array => bytes;
-    const Stream = {
-      path: STREAM_PATH,
-      ...{ requestStream: true, responseStream: true },
-      ...{ requestSerialize: buffer, responseSerialize: buffer, requestDeserialize: same, responseDeserialize: same },
-    };
-    server.addService({ Stream }, { Stream: (call: Call) => this.#accept(call) });
+    for (const method of methods) {
+      const { path } = method;
+      const Call = {
+        path,
+        ...{ requestStream: true, responseStream: true },
+        ...{ requestSerialize: buffer, responseSerialize: buffer, requestDeserialize: same, responseDeserialize: same },
+      };
+      server.addService({ Call }, { Call: (call: Call) => this.#accept(call, method) });
+    }
     this.#health.addTo(server);
     addReflection(server);
     return server;
   }
 
-  #accept(raw: Call): void {
+  #accept(raw: Call, method: GrpcMethod): void {
     const { host, sessions, process, tls } = this.#options;
-    const options = { call: raw, host, sessions, process, frames: this.#frames.open(), tls: tls !== undefined };
+    const frames = this.#frames.open();
+    const options = { call: raw, method, host, sessions, process, frames, tls: tls !== undefined };
     const call = new GrpcCall(options);
     const isCrowded = this.#waiting >= MAX_WAITING;
     this.#calls.add(call);

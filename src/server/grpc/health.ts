@@ -32,10 +32,10 @@ export class HealthService {
   /** Those who watch, and what they have been told. */
   readonly #watchers = new Map<Watcher, number>();
 
-  /** @param isServing whether a session could be opened now @param service the one whose health it tells */
-  constructor(isServing: () => boolean, service: string) {
+  /** @param isServing whether a session could be opened now @param services those whose health it tells */
+  constructor(isServing: () => boolean, services: readonly string[]) {
     this.#isServing = isServing;
-    this.#services = new Set(["", service]);
+    this.#services = new Set(["", ...services]);
   }
 
   addTo(server: Server): void {

@@ -21,6 +21,7 @@ import { FileDialect } from "../../../src/dialects/files/file-dialect.ts";
 import { GrpcDialect } from "../../../src/dialects/grpc/dialect.ts";
 import { OpenAiDialect } from "../../../src/dialects/openai/dialect.ts";
 import { TranscriptionDialect } from "../../../src/dialects/openai/files/dialect.ts";
+import { SpeechDialect } from "../../../src/dialects/speech/dialect.ts";
 import { SpeechmaticsDialect } from "../../../src/dialects/speechmatics/dialect.ts";
 import { StreamerDialect } from "../../../src/dialects/streamer.ts";
 import { VoskDialect } from "../../../src/dialects/vosk/dialect.ts";
@@ -159,6 +160,7 @@ export const BOUNDARIES: Readonly<Record<string, readonly Class[]>> = {
     GrpcDialect,
     AssemblyAiDialect,
     SpeechmaticsDialect,
+    SpeechDialect,
     FileDialect,
     TranscriptionDialect,
     RecordedDialect,
@@ -280,6 +282,7 @@ export const INSIDE: Readonly<Record<string, readonly string[]>> = {
     "Items",
     "SessionObject",
     "WavStart",
+    "AudioOpening",
     "TopByteRemover",
     "TrailingChunks",
     "TwilioReader",
@@ -579,6 +582,12 @@ export const NOT_REACHED: Readonly<Record<string, readonly string[]>> = {
     "GrpcDialect.read",
     "GrpcDialect.write",
     "GrpcDialect.close",
+    "SpeechDialect.begin",
+    "SpeechDialect.read",
+    "SpeechDialect.finished",
+    "SpeechDialect.write",
+    "SpeechDialect.endsAt",
+    "SpeechDialect.close",
   ],
   "the C library does its work for the main thread, which calls it in tests and benchmarks only": [
     "DecodeChain.reset",
