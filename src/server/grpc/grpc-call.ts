@@ -40,7 +40,7 @@ export interface GrpcCallOptions {
 
 /**
  * One call of a client, from its beginning to its end. Its caller is admitted by its metadata, and its session opened by
- * its first message, which says for which pattern. A fault while a session is served costs that session, and no other.
+ * its first message; a question is answered without one. A fault while a session is served costs that session alone.
  */
 export class GrpcCall {
   /** The client's end of the connection, as `peerName` spells it. */
