@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync } from "node:fs";
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, relative } from "node:path";
 
@@ -13,6 +13,9 @@ import { runCommand } from "./python-packages.ts";
 import { reportMissing } from "./requirements.ts";
 
 const CACHE = join(root, "node_modules", ".cache");
+
+/** After so long, what was made of other sources is removed. */
+const UNUSED_MS = 86_400_000;
 
 /** The folder of the package. */
 export const source = join(root, "clients", "python");
@@ -102,7 +105,10 @@ async function wheelOf(hash: string): Promise<string | undefined> {
   return await exclusively(`${folder}.lock`, async () => {
     const names = existsSync(folder) ? await readdir(folder) : [];
     const wheel = names.find((name) => name.endsWith(".whl"));
-    if (wheel !== undefined) return join(folder, wheel);
+    if (wheel !== undefined) {
+      await removeOthers("python-client-dist-", folder);
+      return join(folder, wheel);
+    }
     try {
       const built = await buildPythonPackage(folder);
       await removeOthers("python-client-dist-", folder);
@@ -135,10 +141,14 @@ async function installed(folder: string, python: string, packages: readonly stri
   });
 }
 
-/** Removes what was made of other sources. */
+/** Removes what was made of other sources and has not been used for a day: checkouts may share this folder. */
 async function removeOthers(prefix: string, folder: string): Promise<void> {
+  const now = new Date();
+  await utimes(folder, now, now);
   for (const name of await readdir(CACHE)) {
     const path = join(CACHE, name);
-    if (name.startsWith(prefix) && !path.startsWith(folder)) await rm(path, { recursive: true, force: true });
+    if (!name.startsWith(prefix) || path.startsWith(folder)) continue;
+    const { mtimeMs } = await stat(path);
+    if (mtimeMs < now.getTime() - UNUSED_MS) await rm(path, { recursive: true, force: true });
   }
 }
