@@ -66,6 +66,7 @@ export const SECONDS: Readonly<Record<string, number>> = {
   "tests/suites/interop/home-assistant.test.ts": 15,
   "tests/suites/images/image.test.ts": 15,
   "tests/suites/proxies/streams.test.ts": 15,
+  "tests/suites/proxies/grpc.test.ts": 15,
   "tests/integration/errors.test.ts": 14,
   "tests/integration/model-files.test.ts": 13,
   "tests/audio/format-guess.test.ts": 12,

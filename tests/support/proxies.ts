@@ -13,19 +13,41 @@ export const PROGRAMS = { haproxy: tool("haproxy", "haproxy"), nginx: tool("ngin
 
 export type ProxyKind = keyof typeof PROGRAMS;
 
-const page = await Bun.file(join(root, "docs", "operations.md")).text();
+const page = await Bun.file(join(root, "docs", "proxies.md")).text();
 
-/** Returns the configuration of docs/operations.md for two servers on these ports. */
-export function documented(kind: ProxyKind, [one, two]: readonly [one: number, two: number]): string {
-  const code = new RegExp(`^\`\`\`${kind}\n([^]*?)^\`\`\`$`, "m").exec(page)?.[1];
-  if (code === undefined) throw new Error(`docs/operations.md: found no configuration of ${kind}`);
-  return replaceEach(code, [/(?<= )(?::8000|8000(?=;))/, "PORT"], [":8080", `:${one}`], [":8081", `:${two}`]);
+type Ports = readonly [one: number, two: number];
+
+/** The configurations of docs/proxies.md in one language: first HTTP, then gRPC. */
+function codeOf(kind: ProxyKind): readonly [http: string, grpc: string] {
+  const [http, grpc] = [...page.matchAll(new RegExp(`^\`\`\`${kind}\n([^]*?)^\`\`\`$`, "gm"))].map(([, code]) => code);
+  if (http === undefined || grpc === undefined) throw new Error(`docs/proxies.md: not two configurations of ${kind}`);
+  return [http, grpc];
 }
 
-/** Returns the line of configuration that docs/operations.md has in its text and that begins with these words. */
+/** Returns the configuration of docs/proxies.md for two servers on these ports. */
+export function documented(kind: ProxyKind, [one, two]: Ports): string {
+  const [http] = codeOf(kind);
+  return replaceEach(http, [/(?<= )(?::8000|8000(?=;))/, "PORT"], [":8080", `:${one}`], [":8081", `:${two}`]);
+}
+
+/** Returns the configuration of docs/proxies.md for gRPC. @param grpc ports of two servers @param http those of checks */
+export function documentedGrpc(kind: ProxyKind, grpc: Ports, http: Ports): string {
+  const [common, code] = codeOf(kind);
+  const text = replaceEach(
+    code,
+    [/(?<= )(?::9000|9000(?= http2;))/, "PORT"],
+    [":50051", `:${grpc[0]}`],
+    [":50052", `:${grpc[1]}`],
+  );
+  if (kind === "nginx") return text;
+  const checked = replaceEach(text, [" port 8080", ` port ${http[0]}`], [" port 8081", ` port ${http[1]}`]);
+  return `${common.slice(0, common.indexOf("frontend"))}${checked}`;
+}
+
+/** Returns the line of configuration that docs/proxies.md has in its text and that begins with these words. */
 export function documentedLine(beginning: string): string {
   const line = page.split("`").find((text) => text.startsWith(`${beginning} `));
-  if (line === undefined) throw new Error(`docs/operations.md: found no \`${beginning}\``);
+  if (line === undefined) throw new Error(`docs/proxies.md: found no \`${beginning}\``);
   return line.replaceAll(/\s+/g, " ");
 }
 
@@ -35,6 +57,22 @@ export function replaceEach(text: string, ...changes: readonly [from: string | R
     if (changed.split(from).length !== 2) throw new Error(`${from}: not found once in\n${changed}`);
     return changed.replace(from, () => to);
   }, text);
+}
+
+/** Creates a certificate of its own authority for localhost. @param program openssl @param folder for its files */
+export async function createCertificate(
+  program: string,
+  folder: string,
+): Promise<{ certificate: string; key: string; both: string }> {
+  const [certificate, key, both] = ["certificate", "key", "both"].map((name) => {
+    return join(folder, `${crypto.randomUUID()}-${name}.pem`);
+  }) as [string, string, string];
+  const kind = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost";
+  const files = ["-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate];
+  const child = Bun.spawnSync([program, ...kind.split(" "), ...files]);
+  if (!child.success) throw new Error(`openssl: ${child.stderr.toString()}`);
+  await Bun.write(both, (await Bun.file(certificate).text()) + (await Bun.file(key).text()));
+  return { certificate, key, both };
 }
 
 /** What nginx needs around an `http` configuration to run in a folder of its own, as any user. */

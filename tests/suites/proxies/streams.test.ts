@@ -6,6 +6,7 @@ import { BUILD_MS, parseEvents, type ServeProcess, sharedExecutable } from "../.
 import type { Settings } from "../../support/in-process-server.ts";
 import { chunkInvariantEvents, expectExactLedger } from "../../support/ledgers.ts";
 import {
+  createCertificate,
   documented,
   documentedLine,
   freePort,
@@ -45,20 +46,7 @@ function gated(): { settings: Settings; open: () => Promise<unknown> } {
   };
 }
 
-/** Creates a certificate of its own authority for localhost. */
-async function createCertificate(program: string): Promise<{ certificate: string; key: string; both: string }> {
-  const [certificate, key, both] = ["certificate", "key", "both"].map((name) => {
-    return join(executable.folder, `${crypto.randomUUID()}-${name}.pem`);
-  }) as [string, string, string];
-  const kind = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost";
-  const files = ["-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate];
-  const child = Bun.spawnSync([program, ...kind.split(" "), ...files]);
-  if (!child.success) throw new Error(`openssl: ${child.stderr.toString()}`);
-  await Bun.write(both, (await Bun.file(certificate).text()) + (await Bun.file(key).text()));
-  return { certificate, key, both };
-}
-
-/** Starts a proxy as docs/operations.md has it, for this server and one that does not run. */
+/** Starts a proxy as docs/proxies.md has it, for this server and one that does not run. */
 async function proxyFor(kind: ProxyKind, server: ServeProcess): Promise<ReverseProxy> {
   return await ReverseProxy.start(kind, documented(kind, [server.port, await freePort()]));
 }
@@ -218,7 +206,7 @@ describe.each(Object.keys(PROGRAMS) as ProxyKind[])("behind %s", (kind) => {
 
   testWith(PROGRAMS[kind], openssl)("TLS ends in the proxy: `send` and `health` connect to it", async () => {
     await using server = await executable.serve(INSTANT);
-    const { certificate, key, both } = await createCertificate(openssl!);
+    const { certificate, key, both } = await createCertificate(openssl!, executable.folder);
     const configuration = documented(kind, [server.port, await freePort()]);
     const change: [string, string] =
       kind === "haproxy"
@@ -226,7 +214,7 @@ describe.each(Object.keys(PROGRAMS) as ProxyKind[])("behind %s", (kind) => {
         : [
             "listen PORT;",
             [
-              replaceEach(documentedLine("listen"), ["443", "PORT"]),
+              replaceEach(documentedLine("listen 443"), ["443", "PORT"]),
               replaceEach(documentedLine("ssl_certificate"), ["FILE", certificate]),
               replaceEach(documentedLine("ssl_certificate_key"), ["FILE", key]),
             ].join("\n"),
@@ -268,6 +256,6 @@ describe.each(Object.keys(PROGRAMS) as ProxyKind[])("behind %s", (kind) => {
   });
 });
 
-test("the suite has both proxies of docs/operations.md", () => {
+test("the suite has both proxies of docs/proxies.md", () => {
   expect(Object.keys(PROGRAMS)).toEqual(["haproxy", "nginx"]);
 });

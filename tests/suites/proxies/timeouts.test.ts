@@ -14,7 +14,7 @@ setDefaultTimeout(300_000);
 const SILENCE = new Uint8Array(16_000);
 const HOUR_MS = 3_600_000;
 
-/** The directive of docs/operations.md that keeps silent connections open. */
+/** The directive of docs/proxies.md that keeps silent connections open. */
 const TIMEOUTS: Readonly<Record<ProxyKind, string>> = {
   haproxy: "  timeout tunnel 1h\n",
   nginx: "    proxy_read_timeout 1h;\n",
@@ -24,7 +24,7 @@ const WITHOUT: Readonly<Record<ProxyKind, readonly [string, string][]>> = {
   haproxy: [
     [TIMEOUTS.haproxy, ""],
     ["timeout client 60s", "timeout client 2s"],
-    ["timeout server 60s", "timeout server 2s"],
+    ["timeout server 10m", "timeout server 2s"],
   ],
   nginx: [[TIMEOUTS.nginx, "    proxy_read_timeout 2s;\n"]],
 };
