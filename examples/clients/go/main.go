@@ -80,7 +80,7 @@ func readHeader(file io.Reader) (format, io.Reader, error) {
 				SampleRate, BytesPerSecond uint32
 				FrameBytes, Bits           uint16
 			}
-			if err := binary.Read(body, binary.LittleEndian, &fields); err != nil || fields.Channels == 0 {
+			if err := binary.Read(body, binary.LittleEndian, &fields); err != nil || fields.Channels == 0 || fields.SampleRate == 0 || fields.FrameBytes == 0 {
 				return format{}, nil, errors.New("the WAV header is damaged")
 			}
 			rest, err := io.ReadAll(body)
@@ -97,6 +97,9 @@ func readHeader(file io.Reader) (format, io.Reader, error) {
 			}
 			found = format{fields.Channels, fields.SampleRate, 8 * fields.FrameBytes / fields.Channels, tag == 3, encoding}
 		case "data":
+			if found.Channels == 0 {
+				return format{}, nil, errors.New("found no format before the audio")
+			}
 			if size == 0 || size == math.MaxUint32 { // A file that was written to a pipe has no size.
 				return found, file, nil
 			}

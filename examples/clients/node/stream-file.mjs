@@ -37,6 +37,7 @@ async function readHeader(path, file) {
       // With 0xFFFE, WAVE_FORMAT_EXTENSIBLE, the encoding stands further behind.
       const tag = fmt.readUInt16LE(fmt.readUInt16LE(0) === 0xfffe ? 24 : 0);
       const [channels, sample_rate, frameBytes] = [fmt.readUInt16LE(2), fmt.readUInt32LE(4), fmt.readUInt16LE(12)];
+      if (channels === 0 || sample_rate === 0 || frameBytes === 0) throw new Error(`${path}: the header is damaged`);
       if (!(tag in ENCODINGS))
         throw new Error(`${path}: found encoding ${tag}; ffmpeg -i ${path} audio.wav converts it`);
       format = { channels, sample_rate, bit_depth: (8 * frameBytes) / channels, is_float: tag === 3 };

@@ -15,6 +15,7 @@ text() { tail -c +"$(($1 + 1))" "$file" | head -c 4 | tr -d '\0'; }
 begin=$(text 0)$(text 12)
 tag=$(number 20 2) channels=$(number 22 2) rate=$(number 24 4) bytes_per_second=$(number 28 4) frame_bytes=$(number 32 2)
 [ "$tag" = 65534 ] && tag=$(number 44 2) # WAVE_FORMAT_EXTENSIBLE
+((channels * rate * frame_bytes > 0)) || tag=damaged
 case $begin$tag in
   "RIFFfmt "[1367]) ;;
   *) echo "error: $file: found no WAV header that this program reads; ffmpeg -i $file audio.wav writes one" >&2; exit 1 ;;

@@ -46,6 +46,9 @@ fn open_wav(mut file: impl Read) -> Result<Wav<impl Read>> {
         if &chunk[..4] == b"data" && fmt.len() >= 16 {
             let (channels, sample_rate) = (u16_at(&fmt, 2), u32_at(&fmt, 4));
             let frame_bytes = u32::from(u16_at(&fmt, 12));
+            if channels == 0 || sample_rate == 0 || frame_bytes == 0 {
+                return Err("the header is damaged".into());
+            }
             // With 0xFFFE, WAVE_FORMAT_EXTENSIBLE, the encoding stands further behind.
             let extensible = u16_at(&fmt, 0) == 0xfffe && fmt.len() >= 26;
             let (encoding, is_float) = match u16_at(&fmt, if extensible { 24 } else { 0 }) {
@@ -60,7 +63,7 @@ fn open_wav(mut file: impl Read) -> Result<Wav<impl Read>> {
                     .into())
                 }
             };
-            let bit_depth = 8 * frame_bytes / u32::from(channels).max(1);
+            let bit_depth = 8 * frame_bytes / u32::from(channels);
             let format = json!({
                 "channels": channels, "sample_rate": sample_rate, "bit_depth": bit_depth, "is_float": is_float,
                 "encoding": encoding,
