@@ -65,6 +65,7 @@ export const SECONDS: Readonly<Record<string, number>> = {
   "tests/suites/engines/silero.test.ts": 15,
   "tests/suites/interop/home-assistant.test.ts": 15,
   "tests/suites/images/image.test.ts": 15,
+  "tests/suites/proxies/clusters.test.ts": 22,
   "tests/suites/proxies/streams.test.ts": 15,
   "tests/suites/proxies/grpc.test.ts": 15,
   "tests/integration/errors.test.ts": 14,

@@ -2,6 +2,7 @@ import { messageOf } from "../lib/thrown.ts";
 import { untilAborted } from "../lib/until-aborted.ts";
 import type { Started } from "../protocol/events.ts";
 import type { ConnectOptions } from "./connect-options.ts";
+import { depart } from "./departure.ts";
 import { ConnectionError } from "./errors.ts";
 import type { ReceivedEvent } from "./event-reader.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -14,9 +15,6 @@ import { Wire } from "./wire.ts";
 
 /** `send` waits while the WebSocket holds more unsent bytes than this. */
 export const MAX_BUFFERED_BYTES = 1024 * 1024;
-
-const FIRST_POLL_MS = 1;
-const LAST_POLL_MS = 32;
 
 /** The client, as its link to the server reports to it. */
 export interface LinkOwner {
@@ -142,6 +140,7 @@ export class Link {
     const { event } = received;
     if (event.type === "started") this.#streaming = true;
     else if (event.type === "stopped") this.#streaming = false;
+    else if (event.type === "warning" && event.code === "draining") void this.#leave(event.deadline_ms ?? 0);
     const isReply = this.starts.receive(event);
     if (isReply && event.type === "error" && this.#recovering === undefined) this.#owner.refused();
     // Before the reply to a start come the last events of the stream before it.
@@ -160,8 +159,25 @@ export class Link {
     else this.#owner.ended(error, expectsMore ? error : undefined);
   }
 
-  /** Replaces a lost connection, and sends again what the stream needs. */
-  #recover(cause: ConnectionError, stream: ResumableStream): void {
+  /** The server shuts down: the stream goes on at another one, if there is one before the deadline. */
+  async #leave(deadlineMs: number): Promise<void> {
+    const wire = this.#wire;
+    const stream = this.#stream;
+    const isNeeded = (): boolean =>
+      this.#wire === wire && wire.isOpen && this.#streaming && !this.starts.pending && stream?.canLeave === true;
+    if (stream === undefined || !isNeeded()) return;
+    const open = (signal: AbortSignal) => this.#open(signal);
+    const socket = await depart({ deadlineMs, isNeeded, open, signal: this.#closing.signal });
+    if (socket === undefined) return;
+    wire.drop();
+    this.#recover(new ConnectionError("closed", "the server shuts down", 1001), stream, socket);
+  }
+
+  /**
+   * Replaces a lost connection, and sends again what the stream needs.
+   * @param next a connection that is open already, for the first attempt
+   */
+  #recover(cause: ConnectionError, stream: ResumableStream, next?: ClientSocket): void {
     const { resumeMs = RESUME_MS, onResume } = this.#options;
     const attempt = (signal: AbortSignal) => this.#resume(stream, signal);
     const finish = (failure: ConnectionError | undefined): void => {
@@ -170,15 +186,18 @@ export class Link {
       this.#resumptions += 1;
       onResume?.({ state: "resumed", cause });
     };
-    this.#recovering = recover(cause, { attempt, signal: this.#closing.signal, limitMs: resumeMs }).then(
+    const { signal } = this.#closing;
+    const again = () => recover(cause, { attempt, signal, limitMs: resumeMs });
+    const first = next === undefined ? again() : this.#resume(stream, signal, next).catch(again);
+    this.#recovering = first.then(
       () => finish(undefined),
       (error: unknown) => finish(error instanceof ConnectionError ? error : cause),
     );
     onResume?.({ state: "lost", cause });
   }
 
-  async #resume(stream: ResumableStream, signal: AbortSignal): Promise<void> {
-    const socket = await this.#open(signal);
+  async #resume(stream: ResumableStream, signal: AbortSignal, next?: ClientSocket): Promise<void> {
+    const socket = next ?? (await this.#open(signal));
     this.#wire = this.#wireOf(socket);
     this.heartbeat.follow(socket);
     stream.rewind();
@@ -223,13 +242,6 @@ export class Link {
   }
 
   async #untilRoom(signal: AbortSignal | undefined): Promise<void> {
-    // The WebSocket API has no event for a drained buffer.
-    const { maxBufferedBytes = MAX_BUFFERED_BYTES } = this.#options;
-    let delay = FIRST_POLL_MS;
-    while (this.#wire.isOpen && this.#wire.bufferedBytes > maxBufferedBytes) {
-      await new Promise((resolve) => setTimeout(resolve, delay));
-      delay = Math.min(delay * 2, LAST_POLL_MS);
-      signal?.throwIfAborted();
-    }
+    await this.#wire.untilRoom(this.#options.maxBufferedBytes ?? MAX_BUFFERED_BYTES, signal);
   }
 }

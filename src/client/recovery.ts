@@ -52,7 +52,8 @@ function failed({ message, closeCode, closeReason }: ConnectionError, why: strin
   return new ConnectionError("closed", `${message}; the stream could not be resumed: ${why}`, closeCode, closeReason);
 }
 
-function wait(ms: number, signal: AbortSignal): Promise<void> {
+/** Waits so many milliseconds, or until the signal is aborted. */
+export function wait(ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {
     const timer = setTimeout(done, ms);

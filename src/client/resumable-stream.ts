@@ -13,6 +13,7 @@ export class ResumableStream {
   /** Bytes before which nothing need be sent again. */
   #from = 0;
   #isOver = false;
+  #isStopping = false;
 
   /** @param limit bytes of audio that are kept at most; default MAX_KEPT_BYTES */
   constructor(limit?: number) {
@@ -22,6 +23,11 @@ export class ResumableStream {
   /** The stream can go on at another connection. */
   get canResume(): boolean {
     return this.#started !== undefined && this.#keeps && this.#kept.has(this.#from);
+  }
+
+  /** It can go on elsewhere, and is not about to end where it is. */
+  get canLeave(): boolean {
+    return this.canResume && !this.#isStopping;
   }
 
   /** The field `resume` of a start; undefined: there was no checkpoint, and the stream begins anew. */
@@ -38,6 +44,7 @@ export class ResumableStream {
   /** Adds a request. Returns false when nothing is kept. */
   request(body: { readonly request: string }): boolean {
     if (!this.#keeps) return false;
+    if (body.request === "stop") this.#isStopping = true;
     this.#kept.request(body);
     if (body.request === "flush") this.#repeated.flushed();
     return true;

@@ -6,6 +6,10 @@ import { type ClientSocket, OPEN } from "./socket.ts";
 /** Close code for a server that breaks the protocol; 3000 to 3999 are for libraries (RFC 6455, section 7.4.2). */
 const PROTOCOL_ERROR_CLOSE = 3002;
 
+/** Between two looks at a full buffer, in milliseconds. */
+const FIRST_POLL_MS = 1;
+const LAST_POLL_MS = 32;
+
 /** The client, as its connection reports to it. */
 export interface WireOwner {
   message(): void;
@@ -47,6 +51,17 @@ export class Wire {
 
   send(data: string | Uint8Array<ArrayBuffer>): void {
     this.socket.send(data);
+  }
+
+  /** Waits until at most `most` bytes are unsent, or it has ended. Rejects with the reason of the signal. */
+  async untilRoom(most: number, signal: AbortSignal | undefined): Promise<void> {
+    // The WebSocket API has no event for a drained buffer.
+    let delay = FIRST_POLL_MS;
+    while (this.isOpen && this.bufferedBytes > most) {
+      await new Promise((resolve) => setTimeout(resolve, delay));
+      delay = Math.min(delay * 2, LAST_POLL_MS);
+      signal?.throwIfAborted();
+    }
   }
 
   /** Ends the connection without a report. */
