@@ -22,6 +22,8 @@ export class WavStream implements AudioOutput {
   readonly #sink: ByteSink;
   readonly #channels: readonly WaitingSamples[];
   #sampleRate: number | undefined;
+  /** Waits for the first audio: programs such as sox take what one read gives for the beginning of a file. */
+  #header: Uint8Array = new Uint8Array(0);
   #frames = 0;
 
   constructor(path: string, channels: number, sink: ByteSink) {
@@ -43,7 +45,7 @@ export class WavStream implements AudioOutput {
     if (waiting === undefined) throw new Error(`audio for channel ${channel}, which was not sent`);
     if (this.#sampleRate === undefined) {
       this.#sampleRate = sampleRate;
-      await this.#sink.write(floatWavHeader(this.#channels.length, sampleRate, undefined));
+      this.#header = floatWavHeader(this.#channels.length, sampleRate, undefined);
     }
     if (sampleRate !== this.#sampleRate) {
       throw new Error(
@@ -59,7 +61,7 @@ export class WavStream implements AudioOutput {
   }
 
   async finish(): Promise<void> {
-    await this.#writeFrames(Math.max(...this.#channels.map(({ length }) => length)));
+    await this.#writeFrames(Math.max(...this.#channels.map(({ length }) => length)), true);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -67,14 +69,16 @@ export class WavStream implements AudioOutput {
   }
 
   /** Writes frames; a channel that has no more samples is silent. */
-  async #writeFrames(frames: number): Promise<void> {
-    if (frames === 0) return;
+  async #writeFrames(frames: number, isLast = false): Promise<void> {
+    if (frames === 0 && !isLast) return;
     const interleaved = new Float32Array(frames * this.#channels.length);
     for (const [channel, waiting] of this.#channels.entries()) {
       waiting.take(frames, interleaved, channel, this.#channels.length);
     }
     this.#frames += frames;
-    await this.#sink.write(littleEndian(interleaved));
+    const bytes = Buffer.concat([this.#header, littleEndian(interleaved)]);
+    this.#header = new Uint8Array(0);
+    if (bytes.length > 0) await this.#sink.write(bytes);
   }
 }
 
