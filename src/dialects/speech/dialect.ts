@@ -1,6 +1,6 @@
 import type { Ended, Ending } from "../../protocol/ending.ts";
 import { type ErrorCode, ProtocolError } from "../../protocol/errors.ts";
-import type { ServerEvent } from "../../protocol/events.ts";
+import type { ErrorEvent, ServerEvent } from "../../protocol/events.ts";
 import type { AudioFormat } from "../../protocol/format.ts";
 import type { Dialect, Input, Message } from "../dialect.ts";
 import { statusOf } from "../grpc/status.ts";
@@ -39,9 +39,10 @@ export class SpeechDialect implements Dialect {
   /** Time at which the only utterance that the client wants has ended, seconds. */
   #utteranceEnd: number | undefined;
   readonly #results: SpeechResult[] = [];
-  /** Spans on which the model has failed, and why on the last. */
+  /** Spans on which the model has failed. */
   #failures = 0;
-  #fault = "";
+  /** The last error, which the status explains. Of one that ends the call, that of the call, not of its spans. */
+  #fault: ErrorEvent | undefined;
 
   constructor(speaking: Speaking) {
     this.#speaking = speaking;
@@ -82,7 +83,7 @@ export class SpeechDialect implements Dialect {
         return [...this.#tellSpeech(SPEECH_EVENTS.end, event.time), ...this.#endUtterance(event.time)];
       case "error":
         if (this.#started && isModelError(event.code)) this.#failures += 1;
-        this.#fault = event.message;
+        if (event.start_time === undefined || isModelError(event.code)) this.#fault = event;
         return NO_MESSAGES;
       case "stopped":
         return this.#speaking.isWhole && event.reason === "stop" ? [this.#whole()] : NO_MESSAGES;
@@ -98,10 +99,14 @@ export class SpeechDialect implements Dialect {
 
   /** `code` is a status of gRPC, `reason` its message. */
   close(ending: Ending, message: string): Ended {
-    if (ending !== "stop") return { ending, code: statusOf(ending), reason: message || this.#fault || ending };
+    const why = this.#fault?.message ?? "";
+    if (ending !== "stop") {
+      const reason = this.#fault?.code === ending ? why : message || why || ending;
+      return { ending, code: statusOf(ending), reason };
+    }
     if (this.#failures === 0) return { ending, code: statusOf("stop"), reason: "" };
     // No message has a place for it, and OK would mean that nothing is missing.
-    const reason = `the model has failed on parts of the audio, ${this.#failures} in all: ${this.#fault}`;
+    const reason = `the model has failed on parts of the audio, ${this.#failures} in all: ${why}`;
     return { ending, code: statusOf("inference_failed"), reason };
   }
 

@@ -133,6 +133,15 @@ test("a call on parts of which the model has failed does not end with OK", () =>
   expect(dialect.close("stop", "")).toMatchObject({ code: 13, reason });
 });
 
+test("the status says why the call has ended, and not what has become of its spans then", () => {
+  const dialect = opened(riva, asked(pcm));
+  dialect.write(STARTED);
+  const code = "format_mismatch";
+  dialect.write(errorEvent({ code, message: "no answer", channel: 0, start_time: 1, end_time: 2 }));
+  dialect.write(errorEvent({ code, message: "another header" }));
+  expect(dialect.close(code, "no answer")).toMatchObject({ code: 3, reason: "another header" });
+});
+
 test("a single utterance ends with its final, and nothing of the next one is told or read", () => {
   const dialect = opened(googleV1, asked(pcm, { single_utterance: true, enable_voice_activity_events: true }));
   const events: ServerEvent[] = [
