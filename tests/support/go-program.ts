@@ -1,13 +1,13 @@
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir } from "node:fs/promises";
+import { basename, join } from "node:path";
 
 import { root } from "./documents.ts";
 import { exclusively } from "./exclusively.ts";
 import { reportMissing } from "./requirements.ts";
 
 /** A program and its packages are some 100 MB the first time. */
-const INSTALL_MS = 400_000;
+const INSTALL_MS = 900_000;
 
 /**
  * Builds a program in Go, which is kept between runs. Returns its path; undefined, and printed: it cannot be built.
@@ -15,7 +15,19 @@ const INSTALL_MS = 400_000;
  */
 export async function goProgram(module: string, version: string): Promise<string | undefined> {
   const name = module.slice(module.lastIndexOf("/") + 1);
-  const folder = join(root, "node_modules", ".cache", `go-${name}-${version}`);
+  return await kept(name, `go-${name}-${version}`, ["install", `${module}@${version}`]);
+}
+
+/** The same for the module in a folder of the project, named by its folder. */
+export async function goModule(folder: string): Promise<string | undefined> {
+  const name = basename(folder);
+  const hash = new Bun.CryptoHasher("sha256");
+  for (const file of (await readdir(folder)).sort()) hash.update(await Bun.file(join(folder, file)).bytes());
+  return await kept(name, `go-${name}-${hash.digest("hex").slice(0, 12)}`, ["build", "-o", name], folder);
+}
+
+async function kept(name: string, key: string, args: readonly string[], cwd = root): Promise<string | undefined> {
+  const folder = join(root, "node_modules", ".cache", key);
   const program = join(folder, name);
   return await exclusively(`${folder}.lock`, async () => {
     if (existsSync(program)) return program;
@@ -24,13 +36,14 @@ export async function goProgram(module: string, version: string): Promise<string
       return undefined;
     }
     await mkdir(folder, { recursive: true });
-    const child = Bun.spawn(["go", "install", `${module}@${version}`], {
-      env: { ...process.env, GOBIN: folder, GOFLAGS: "-mod=mod" },
-      ...{ stdin: "ignore", stdout: "ignore", stderr: "pipe", timeout: INSTALL_MS, killSignal: "SIGKILL" },
+    const command = ["go", ...args.map((arg) => (arg === name ? program : arg))];
+    const child = Bun.spawn(command, {
+      env: { ...process.env, GOBIN: folder, GOFLAGS: "-mod=mod -buildvcs=false" },
+      ...{ cwd, stdin: "ignore", stdout: "ignore", stderr: "pipe", timeout: INSTALL_MS, killSignal: "SIGKILL" },
     });
     const [code, err] = await Promise.all([child.exited, child.stderr.text()]);
     if (code === 0) return program;
-    reportMissing(`${module}@${version} cannot be built: ${err.trim().split("\n").at(-1) ?? ""}`);
+    reportMissing(`${name} cannot be built (${command.join(" ")}): ${err.trim().split("\n").at(-1) ?? ""}`);
     return undefined;
   });
 }

@@ -44,6 +44,13 @@ export function documentedGrpc(kind: ProxyKind, grpc: Ports, http: Ports): strin
   return `${common.slice(0, common.indexOf("frontend"))}${checked}`;
 }
 
+/** Returns the configuration of docs/proxies.md in a language that has one block, with other ports. */
+export function documentedWith(language: string, ports: Readonly<Record<number, number>>): string {
+  const code = new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, "m").exec(page)?.[1];
+  if (code === undefined) throw new Error(`docs/proxies.md: found no ${language}`);
+  return code.replaceAll(/(?<=:)\d{4,5}\b/g, (port) => String(ports[Number(port)] ?? port));
+}
+
 /** Returns the line of configuration that docs/proxies.md has in its text and that begins with these words. */
 export function documentedLine(beginning: string): string {
   const line = page.split("`").find((text) => text.startsWith(`${beginning} `));
