@@ -99,7 +99,8 @@ export class OtlpReceiver implements AsyncDisposable {
       fetch: async (request) => {
         this.requests += 1;
         this.contentTypes.add(request.headers.get("content-type") ?? "");
-        const body = new Uint8Array(await request.arrayBuffer());
+        const sent = new Uint8Array(await request.arrayBuffer());
+        const body = request.headers.get("content-encoding") === "gzip" ? Bun.gunzipSync(sent) : sent;
         await delay;
         if (status === 200) this.spans.push(...decode(body));
         return new Response(new Uint8Array(), { status, headers: { "content-type": "application/x-protobuf" } });
