@@ -159,3 +159,24 @@ test.each([
 ])("the schema refuses $over", ({ path, over }) => {
   expect(faultsOf(merged(all[0]!.values, over))).toContain(path);
 });
+
+test("docs/kubernetes.md has values of the chart, valid and by their names", async () => {
+  const page = await Bun.file(join(root, "docs", "kubernetes.md")).text();
+  const examples = [...page.matchAll(/^```yaml\n([^]*?)^```$/gm)].map(
+    ([, text = ""]) => Bun.YAML.parse(text) as Values,
+  );
+  const values = examples.filter((example) => !Object.hasOwn(example, "rules"));
+  expect(values.length).toBe(3);
+  for (const example of values) expect(faultsOf(merged(all[0]!.values, example))).toEqual([]);
+  const [roots, text] = [Object.keys(all[0]!.values), page.replaceAll(/^```yaml\n[^]*?^```$/gm, "")];
+  const named = [...text.matchAll(/(?:`|--set )((?:\w+)(?:\.\w+)+)(?==|`|: )/g)].map(([, path = ""]) =>
+    path.split("."),
+  );
+  const paths = named.filter(([first = ""]) => roots.includes(first) && first !== "config");
+  expect(paths.length).toBeGreaterThan(20);
+  const at = (path: readonly string[]): unknown =>
+    path.reduce<unknown>((value, key) => (value as Values | undefined)?.[key], all[0]!.values);
+  // Settings of the server have the same first words: those are checked with all pages.
+  const settings = new Set(["auth.tokens", "auth.secret_file", "grpc.port"]);
+  expect(paths.filter((path) => at(path) === undefined && !settings.has(path.join(".")))).toEqual([]);
+});

@@ -42,9 +42,9 @@ const SECTIONS = ["model", ...Object.keys(SETTINGS).toSorted((a, b) => b.length 
 
 /**
  * A configuration key such as `limits.arena_mb`; not a file (`model.ts`, `server/x.ts`), a service of gRPC
- * (`grpc.health.v1.Health`) or a part of a longer name.
+ * (`grpc.health.v1.Health`), a call of its library (`grpc.credentials.createInsecure`) or a part of a longer name.
  */
-const KEY = new RegExp(`(?<![\\w./-])(${SECTIONS})\\.([a-z][a-z_]*)(?![\\w(]|\\.v\\d)`, "g");
+const KEY = new RegExp(`(?<![\\w./-])(${SECTIONS})\\.([a-z][a-z_]*)(?![\\w(]|\\.v\\d|\\.create)`, "g");
 const VARIABLE = new RegExp(`\\bSTREAMER__(${SECTIONS.toUpperCase().replaceAll(".", "__")})__([A-Z_]+)`, "g");
 const ENDINGS = new Set(["c", "h", "js", "json", "md", "py", "ts"]);
 
