@@ -111,7 +111,7 @@ describe("a command line is completed by", () => {
     ["play --set server.admin=unix:x", ["(files)"]],
     [
       "play --set dialects.enabled=vosk,streamer,o",
-      ["deepgram", "openai", "assemblyai", "speechmatics", "twilio", "asterisk"].map(
+      ["deepgram", "openai", "assemblyai", "speechmatics", "twilio", "asterisk", "riva", "google"].map(
         (name) => `dialects.enabled=vosk,streamer,${name}`,
       ),
     ],
