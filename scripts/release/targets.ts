@@ -20,6 +20,8 @@ export interface Target {
   readonly bunPackage: string;
   /** For the C compiler: the processor, and the oldest C library that the executable runs with. */
   readonly triple: string;
+  /** Sources besides those of the C library, absolute paths. */
+  readonly sources: readonly string[];
   /** Emulator for other machines, and where Debian has a C library for what it runs. */
   readonly emulator: readonly string[];
 }
@@ -35,6 +37,7 @@ export const TARGETS: readonly Target[] = [
     bunTarget: "bun-linux-x64",
     bunPackage: "@oven/bun-linux-x64",
     triple: `x86_64-linux-gnu.${GLIBC}`,
+    sources: [join(import.meta.dir, "cpu_model.c")],
     emulator: ["qemu-x86_64-static", "-L", "/usr/x86_64-linux-gnu"],
   },
   {
@@ -43,6 +46,7 @@ export const TARGETS: readonly Target[] = [
     bunTarget: "bun-linux-arm64",
     bunPackage: "@oven/bun-linux-aarch64",
     triple: `aarch64-linux-gnu.${GLIBC}`,
+    sources: [],
     emulator: ["qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu"],
   },
 ];
@@ -67,7 +71,7 @@ export async function buildTargets(folder: string): Promise<Built[]> {
   for (const target of TARGETS) {
     const library = join(folder, target.name, "libstreamer_audio.so");
     // Without symbols (-s), which would have the paths of this machine.
-    await compileNative([zig, "cc", "-target", target.triple, "-s"], library);
+    await compileNative([zig, "cc", "-target", target.triple, "-s", ...target.sources], library);
     const executable = join(folder, target.name, "streamer");
     const runtime = await bunFor(target);
     await compile(join(root, "src"), executable, { target: target.bunTarget, runtime, library });
