@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { chart, type KubernetesObject, parseObjects, renderings } from "../../support/deploy/chart.ts";
+import { chart, type KubernetesObject, parsed, parseObjects, renderings } from "../../support/deploy/chart.ts";
 import { root } from "../../support/documents.ts";
 import { exclusively } from "../../support/exclusively.ts";
 import { output } from "../../support/output.ts";
@@ -14,9 +14,9 @@ import { reportMissing, testWith } from "../../support/requirements.ts";
 // The first time, packages are installed.
 setDefaultTimeout(600_000);
 
-/** The newest version of Kubernetes whose schemas are in the package. */
 const VALIDATOR = "kubernetes-validate==1.37.0\n";
-const VERSION = "1.37";
+/** The oldest version of Kubernetes that Chart.yaml allows, and the newest whose schemas are in the package. */
+const VERSIONS = ["1.30", "1.37"];
 const HELM = "helm.sh/helm/v4/cmd/helm@v4.3.1";
 /** Schemas of objects that are no part of Kubernetes. */
 const MODELS = ["@kubernetes-models/keda@2.0.0", "@kubernetes-models/prometheus-operator@6.0.0"];
@@ -55,7 +55,7 @@ async function problemsOf(checked: readonly unknown[], values: readonly unknown[
   const schema: unknown = await Bun.file(join(chart, "values.schema.json")).json();
   const program = [join(python!, "bin", "python"), join(import.meta.dir, "kubernetes", "validate.py")];
   const child = Bun.spawn(program, {
-    stdin: new Blob([JSON.stringify({ version: VERSION, objects: checked, values, schema })]),
+    stdin: new Blob([JSON.stringify({ versions: VERSIONS, objects: checked, values, schema })]),
     stdout: "pipe",
     stderr: "pipe",
   });
@@ -64,7 +64,7 @@ async function problemsOf(checked: readonly unknown[], values: readonly unknown[
   return JSON.parse(out) as string[];
 }
 
-testWith(python)(`Kubernetes ${VERSION} knows every field of what the chart makes`, async () => {
+testWith(python)(`Kubernetes ${VERSIONS.join(" and ")} know every field of what the chart makes`, async () => {
   const builtIn = objects.filter((each) => !isCustom(each));
   const kinds = ["ConfigMap", "Deployment", "HorizontalPodAutoscaler", "NetworkPolicy", "PodDisruptionBudget"];
   expect([...new Set(builtIn.map(({ kind }) => kind))].sort()).toEqual([...kinds, "Service", "ServiceAccount"]);
@@ -79,9 +79,11 @@ testWith(python)(`Kubernetes ${VERSION} knows every field of what the chart make
   };
   broken.spec["replcas"] = 2;
   expect(await problemsOf([broken], [{ replicas: "many" }])).toEqual([
-    expect.stringContaining("Deployment streamer: ValidationError"),
+    ...VERSIONS.map((version) => expect.stringContaining(`${version}: Deployment streamer: ValidationError`)),
     expect.stringContaining("replicas: 'many' is not of type 'integer'"),
   ]);
+  const { kubeVersion } = await parsed<{ kubeVersion: string }>(chart, "Chart.yaml");
+  expect(kubeVersion).toBe(`>=${VERSIONS[0]}.0-0`);
 });
 
 testWith(models)("KEDA and the Prometheus operator know every field of theirs", async () => {
