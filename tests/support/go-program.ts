@@ -18,12 +18,17 @@ export async function goProgram(module: string, version: string): Promise<string
   return await kept(name, `go-${name}-${version}`, ["install", `${module}@${version}`]);
 }
 
-/** The same for the module in a folder of the project, named by its folder. */
-export async function goModule(folder: string): Promise<string | undefined> {
+/** The same for a module in a folder of the project, named by its folder. @param main the package, if it is another's */
+export async function goModule(folder: string, main = "."): Promise<string | undefined> {
   const name = basename(folder);
   const hash = new Bun.CryptoHasher("sha256");
   for (const file of (await readdir(folder)).sort()) hash.update(await Bun.file(join(folder, file)).bytes());
-  return await kept(name, `go-${name}-${hash.digest("hex").slice(0, 12)}`, ["build", "-o", name], folder);
+  return await kept(
+    name,
+    `go-${name}-${hash.digest("hex").slice(0, 12)}`,
+    ["build", "-trimpath", "-ldflags=-s -w", "-o", name, main],
+    folder,
+  );
 }
 
 async function kept(name: string, key: string, args: readonly string[], cwd = root): Promise<string | undefined> {
@@ -38,7 +43,11 @@ async function kept(name: string, key: string, args: readonly string[], cwd = ro
     await mkdir(folder, { recursive: true });
     const command = ["go", ...args.map((arg) => (arg === name ? program : arg))];
     const child = Bun.spawn(command, {
-      env: { ...process.env, GOBIN: folder, GOFLAGS: "-mod=mod -buildvcs=false" },
+      env: {
+        ...process.env,
+        GOBIN: folder,
+        GOFLAGS: `-mod=${args[0] === "build" ? "readonly" : "mod"} -buildvcs=false`,
+      },
       ...{ cwd, stdin: "ignore", stdout: "ignore", stderr: "pipe", timeout: INSTALL_MS, killSignal: "SIGKILL" },
     });
     const [code, err] = await Promise.all([child.exited, child.stderr.text()]);
