@@ -12,7 +12,7 @@ import { waitUntil } from "../../support/wait.ts";
 setDefaultTimeout(BUILD_MS + 1_200_000);
 
 const SERVERS = 4;
-const STREAMS = rounds(80, 1_000);
+const STREAMS = rounds(80, 2_000);
 const DRAIN_MS = rounds(3_000, 30_000);
 
 const audio = new Uint8Array(encode("s16", speech([0.4, 1.1, 0.8, 0.6, 1.1], { rate: RATE, seed: 5 })));
