@@ -24,12 +24,13 @@ def open_wav(path):
         if name == b"data" and format:
             return file, format, size if 0 < size < 0xFFFFFFFF else sys.maxsize  # A pipe has no size: to its end.
         body = file.read(size + size % 2)
-        if name == b"fmt " and size >= 16:
+        if name == b"fmt " and len(body) >= 16:
             tag, channels, rate, _, frame_bytes, _ = struct.unpack_from("<HHIIHH", body)
-            if tag == 0xFFFE:  # WAVE_FORMAT_EXTENSIBLE: the encoding stands further behind.
+            if tag == 0xFFFE and len(body) >= 26:  # WAVE_FORMAT_EXTENSIBLE: the encoding stands further behind.
                 (tag,) = struct.unpack_from("<H", body, 24)
-            if tag not in ENCODINGS or channels == 0:
-                raise ValueError(f"{path}: found encoding {tag}; ffmpeg -i {path} audio.wav converts it")
+            if tag not in ENCODINGS or 0 in (channels, rate, frame_bytes):
+                found = f"encoding {tag}, {channels} channels, {rate} Hz, {frame_bytes} bytes a frame"
+                raise ValueError(f"{path}: found {found}; ffmpeg -i {path} audio.wav converts it")
             format = {"channels": channels, "sample_rate": rate, "bit_depth": 8 * frame_bytes // channels}
             format |= {"is_float": tag == 3, "encoding": ENCODINGS[tag]}
     raise ValueError(f"{path}: the file ends before its audio")

@@ -91,19 +91,25 @@ describe.each(clients)("the example $name", (client) => {
     },
   );
 
-  testClient("ends with a reason when the server refuses the start or the connection, or is not there", async () => {
+  testClient("ends with a reason when the start or the connection is refused, or the header is damaged", async () => {
     const [file] = recordings as [string];
-    const [start, connection, nobody] = await Promise.all([
+    const silent = join(executable.folder, "no-channels.wav");
+    const none = { channels: 0, sample_rate: 16_000, bit_depth: 16, is_float: false };
+    await writeFile(silent, wav(none, Buffer.alloc(3200)));
+    const [start, connection, nobody, damaged] = await Promise.all([
       run(client, [file, addressOf(server), "nobody"], { STREAMER_TOKEN: token }),
       run(client, [file, addressOf(server)]),
       run(client, [file, "ws://127.0.0.1:9/api/v1/segmented"]),
+      run(client, [silent, addressOf(server)], { STREAMER_TOKEN: token }),
     ]);
-    for (const { code, out } of [start, connection, nobody]) expect({ code, out }).toEqual({ code: 1, out: "" });
+    for (const { code, out } of [start, connection, nobody, damaged])
+      expect({ code, out }).toEqual({ code: 1, out: "" });
     expect(start.err).toContain('unknown_model: model: found "nobody"; allowed: quoting');
     expect(connection.err).toContain("401");
     // websocat prints the status only.
     if (client.name !== "websocat") expect(connection.err).toContain("unauthorized");
     expect(nobody.err).toMatch(/refused|connect call failed|no server answers/i);
+    expect(damaged.err).toMatch(/^error: .*(damaged|0 channels|no WAV header|unsupported)/);
   });
 });
 
