@@ -34,6 +34,16 @@ const INSTANT: Settings = {
 };
 const START = { start: { pattern: "simple", format: { channels: 1, sample_rate: 16_000, bit_depth: 16 } } };
 
+/** What the page says of each proxy, with times that a test can wait for, and sizes that nginx has by default. */
+const WITHOUT: Readonly<Record<ProxyKind, readonly [string, string][]>> = {
+  haproxy: [["  timeout server 1h\n", "  timeout server 2s\n"]],
+  nginx: [
+    ["client_body_timeout 1h;", "client_body_timeout 2s;"],
+    ["grpc_read_timeout 1h;", "grpc_read_timeout 2s;"],
+    ["client_max_body_size 0;", "client_max_body_size 1m;"],
+  ],
+};
+
 /** A server with a port for gRPC. */
 interface Backend {
   readonly server: ServeProcess;
@@ -126,6 +136,20 @@ describe.each(Object.keys(PROGRAMS) as ProxyKind[])("gRPC behind %s", (kind) => 
     // Nobody listens there any more: proxies try the other one before the client notices.
     for (let i = 0; i < 4; i++) expect((await client.call().write(START).end().status()).code).toBe(0);
     expect(await sessionsOf(other)).toBe(0);
+  });
+
+  run("without the documented times and sizes, calls are cut off", async () => {
+    const only = await serve({ "limits.idle_timeout_ms": 8_000 });
+    const configuration = configurationFor(kind, only, only);
+    for (const change of WITHOUT[kind]) {
+      await using proxy = await ReverseProxy.start(kind, replaceEach(configuration, change));
+      using client = new GrpcClient(proxy.port);
+      const call = await opened(client);
+      // More than a megabyte, and then nothing for two seconds.
+      for (let i = 0; i < 40; i++) call.write({ audio: new Uint8Array(32_000) });
+      const { code, error } = await call.status();
+      expect([change, code === 0, error]).toEqual([change, false, undefined]);
+    }
   });
 
   testWith(PROGRAMS[kind], openssl)("TLS ends in the proxy", async () => {
