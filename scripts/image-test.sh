@@ -60,7 +60,9 @@ policy="--signature-policy $folder/policy.json"
 
 pod() { podman --log-level=fatal --runtime runc --cgroup-manager cgroupfs --events-backend=file "$@"; }
 remove() { [ -z "$container" ] || pod rm -f -t 0 "$container" >/dev/null 2>&1; container=""; }
-trap remove EXIT
+# A build leaves containers of its stages, which stay mounted. All in this storage are of this script.
+clean() { remove; buildah --log-level=fatal rm --all >/dev/null 2>&1; }
+trap clean EXIT
 trap 'exit 1' INT TERM
 
 # commit NAME FILE... : an image with these files, each as FROM:TO.
