@@ -55,6 +55,17 @@ test("a stream over gRPC is finished by a server that shuts down", async () => {
   expect(await server.waitForExit()).toEqual({ code: 0, signal: null });
 });
 
+test("a stream over gRPC that could go on elsewhere stays when there is no other server, and is finished", async () => {
+  const { server, addr } = await serve({ ...resumes(executable), "limits.drain_timeout_ms": 8_000 });
+  const part = await partOfSample(executable);
+  await using sending = new SendProcess(executable, ["--grpc", ...part, "--addr", addr]);
+  await waitUntil("speech", () => sending.out.includes("speech begins"));
+  server.signal("SIGTERM");
+  const { code, out } = await sending.result();
+  expect(out).toContain("4 final results, 0 errors; the ledger adds up");
+  expect(code).toBe(0);
+});
+
 test("a stream over gRPC goes on at another connection when its own is cut", async () => {
   const { port } = await serve(resumes(executable));
   using proxy = new CuttingProxy([port], [1_000_000, 1_500_000]);

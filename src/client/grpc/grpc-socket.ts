@@ -1,8 +1,8 @@
 import {
+  type CallOptions,
   type ChannelCredentials,
   Client,
   type ClientDuplexStream,
-  connectivityState,
   credentials,
   Metadata,
   status,
@@ -24,6 +24,8 @@ const NORMAL = 1000;
 const ABNORMAL = 1006;
 const INTERNAL = 1011;
 const HEALTH_PATH = "/grpc.health.v1.Health/Check";
+/** Of the ServingStatus of health. */
+const SERVING = 1;
 
 export interface GrpcSocketOptions {
   /** HOST:PORT */
@@ -67,7 +69,8 @@ export class GrpcSocket extends EventTarget implements ClientSocket {
     });
     const socket = new GrpcSocket(channel, options);
     try {
-      const opened = Promise.race([untilReady(channel), socket.#ended.promise]);
+      // The call is refused first, with the reason, by a server that takes none.
+      const opened = Promise.race([socket.#ended.promise, socket.#untilServing()]);
       await (signal === undefined ? opened : untilAborted(opened, signal));
       return socket;
     } catch (error) {
@@ -116,10 +119,29 @@ export class GrpcSocket extends EventTarget implements ClientSocket {
 
   /** Asks for the health of the server, which every server answers when it can: the answer is the event `pong`. */
   ping(): void {
-    const nothing = (): Buffer => Buffer.alloc(0);
-    this.#channel.makeUnaryRequest(HEALTH_PATH, nothing, nothing, {}, { deadline: Date.now() + PING_MS }, (error) => {
-      // Any answer is one of the server, but for those that grpc-js makes.
-      if (error === null || error.code === status.UNIMPLEMENTED) this.dispatchEvent(new Event("pong"));
+    void this.#health({ deadline: Date.now() + PING_MS }).then(
+      () => this.dispatchEvent(new Event("pong")),
+      () => undefined,
+    );
+  }
+
+  /** Resolves when the server takes streams. Rejects with a ConnectionError. */
+  async #untilServing(): Promise<void> {
+    const found = await this.#health({});
+    if (found === SERVING) return;
+    throw new ConnectionError("cannot_connect", "the server takes no streams at the moment");
+  }
+
+  /** Returns the status of the service, SERVING also for servers that do not tell. Rejects with a ConnectionError. */
+  #health(options: CallOptions): Promise<number> {
+    const [nothing, same] = [(): Buffer => Buffer.alloc(0), (bytes: Buffer): Buffer => bytes];
+    return new Promise((resolve, reject) => {
+      this.#channel.makeUnaryRequest(HEALTH_PATH, nothing, same, {}, options, (error, answer) => {
+        // HealthCheckResponse: `status` is the only field, and has one byte.
+        if (error === null) resolve(answer?.[1] ?? 0);
+        else if (error.code === status.UNIMPLEMENTED) resolve(SERVING);
+        else reject(new ConnectionError("cannot_connect", error.details));
+      });
     });
   }
 
@@ -147,20 +169,6 @@ function closeOf({ code, details, metadata }: StatusObject): [number, string] {
   if (typeof name !== "string" || !Object.hasOwn(ERRORS, name)) return [ABNORMAL, details];
   const { close = INTERNAL }: ErrorRow = ERRORS[name as keyof typeof ERRORS];
   return [close, `${name}: ${details}`];
-}
-
-/** Resolves when a channel is connected, which may be never. */
-function untilReady(channel: Client): Promise<void> {
-  return new Promise((resolve) => {
-    const look = (): void => {
-      const state = channel.getChannel().getConnectivityState(true);
-      if (state === connectivityState.READY) resolve();
-      else if (state !== connectivityState.SHUTDOWN) {
-        channel.getChannel().watchConnectivityState(state, Infinity, () => look());
-      }
-    };
-    look();
-  });
 }
 
 function credentialsOf(tls: ClientTls | undefined): ChannelCredentials {
