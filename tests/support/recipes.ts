@@ -130,6 +130,8 @@ export class ProjectCopy implements AsyncDisposable {
 
   async #follow({ path, isNew, content, edits }: Step): Promise<void> {
     if (path === RECORDED) return;
+    const generator = GENERATED[path];
+    if (generator !== undefined) return await this.run(generator);
     const file = Bun.file(join(this.#folder, path));
     if (isNew) {
       if (content === undefined) throw new Error("the page does not have its content");
@@ -182,3 +184,5 @@ export class ProjectCopy implements AsyncDisposable {
 
 /** The record of everything visible from outside, which every recipe changes. */
 export const RECORDED = "tests/data/surface.json";
+/** Files that a script writes, and the script. */
+const GENERATED: Readonly<Record<string, string>> = { "src/client/types/events.ts": "scripts/client-types.ts" };
