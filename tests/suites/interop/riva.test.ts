@@ -1,7 +1,7 @@
 // Riva's and Google's clients for Python, unmodified, in processes of their own.
 
 import { afterAll, describe, expect } from "bun:test";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -13,6 +13,7 @@ import { Authority, credentialsOf } from "../../support/certificates.ts";
 import { root } from "../../support/documents.ts";
 import { InProcessServer } from "../../support/in-process-server.ts";
 import { clients, linesOf } from "../../support/interop-clients.ts";
+import { output } from "../../support/output.ts";
 import { freePort } from "../../support/proxies.ts";
 import { pythonPackages } from "../../support/python-packages.ts";
 import { S16_MONO } from "../../support/requests.ts";
@@ -128,6 +129,33 @@ for (const [api, mode] of [
     );
   });
 }
+
+describe("the programs of the documentation", () => {
+  testClient.each([
+    ["riva", 1],
+    ["google", 2],
+  ])(
+    "docs/dialects/%s.md: all %d print the texts",
+    async (page, count) => {
+      await copyFile(short, join(folder, "speech.wav"));
+      await writeFile(join(folder, "speech.raw"), (await Bun.file(short).bytes()).subarray(WAV_HEADER_BYTES));
+      const text = await Bun.file(join(root, "docs", "dialects", `${page}.md`)).text();
+      const programs = [...text.matchAll(/^```python\n(.*?)^```/gms)].map(([, program = ""]) => program);
+      expect(programs).toHaveLength(count);
+      for (const program of programs) {
+        const here = program.replace("127.0.0.1:50051", `localhost:${port}`);
+        expect(here).not.toBe(program);
+        const printed = await output([join(python ?? "", "bin", "python"), "-c", here], folder);
+        const finals = printed.text.split("\n").filter((line) => line.startsWith("True "));
+        expect([printed.code, finals.map((line) => line.trim())]).toEqual([
+          0,
+          ["True turn left here", "True turn left here"],
+        ]);
+      }
+    },
+    TIMEOUT_MS,
+  );
+});
 
 describe("calls of these clients", () => {
   testClient(
