@@ -8,6 +8,11 @@
 # FOLDER keeps the base images between runs (default ~/.cache/streamer-image-test, about 1 GB). Needs root, the packages
 # buildah, podman, runc and debootstrap of Debian, and `npm run setup`. Minutes the first time.
 
+case ${1-} in
+  -h | --help) sed -n '2,/^$/s/^# \{0,1\}//p' "$0"; exit ;;
+  -*) echo "image-test.sh: unknown option \"$1\"; allowed: --help, or a folder" >&2; exit 2 ;;
+esac
+
 cd "$(dirname "$0")/.." || exit 1
 folder=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/streamer-image-test}
 passed=0 failed=0 skipped=0 container=""

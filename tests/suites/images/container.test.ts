@@ -25,3 +25,14 @@ testWith(chosen)(
 test("STREAMER_IMAGES has a value that is known", () => {
   expect(process.env["STREAMER_IMAGES"] ?? "").toBeOneOf(["", "all"]);
 });
+
+test("scripts/image-test.sh explains itself, and refuses an option that it does not know", async () => {
+  const help = await output(["sh", "scripts/image-test.sh", "--help"], root);
+  expect(help.text).toContain("sudo scripts/image-test.sh [FOLDER]");
+  expect(help.text).not.toContain("#");
+  expect(help.code).toBe(0);
+  expect(await output(["sh", "scripts/image-test.sh", "--nope"], root)).toEqual({
+    code: 2,
+    text: 'image-test.sh: unknown option "--nope"; allowed: --help, or a folder\n',
+  });
+});
