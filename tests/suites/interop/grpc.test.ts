@@ -1,6 +1,8 @@
 // Clients of gRPC in Python (grpcio, generated code) and Go (grpcurl, by reflection), in processes of their own.
 
 import { afterAll, describe, expect } from "bun:test";
+import { copyFile, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { connect } from "../../../src/client/client.ts";
@@ -8,6 +10,7 @@ import { root } from "../../support/documents.ts";
 import { goProgram } from "../../support/go-program.ts";
 import { InProcessServer } from "../../support/in-process-server.ts";
 import { clients, linesOf } from "../../support/interop-clients.ts";
+import { output } from "../../support/output.ts";
 import { freePort } from "../../support/proxies.ts";
 import { pythonPackages } from "../../support/python-packages.ts";
 import { testWith } from "../../support/requirements.ts";
@@ -131,6 +134,31 @@ describe("grpcio, with code generated from the contract", () => {
     TIMEOUT_MS,
   );
 });
+
+testWith(python)(
+  "the commands and the program of docs/grpc.md print every segment",
+  async () => {
+    const text = await Bun.file(join(root, "docs", "grpc.md")).text();
+    const protoc = /^python -m (grpc_tools\.protoc .*)$/m.exec(text)?.[1] ?? expect.unreachable("no command");
+    const program = /^```python\n(.*?)^```/ms.exec(text)?.[1] ?? expect.unreachable("no program");
+    const folder = await mkdtemp(join(tmpdir(), "streamer-grpc-page-"));
+    try {
+      const executable = join(python ?? "", "bin", "python");
+      const words = protoc.replace("src/protocol/proto", join(root, "src", "protocol", "proto")).split(" ");
+      expect(await output([executable, "-m", ...words], folder)).toMatchObject({ code: 0 });
+      await copyFile(SPEECH, join(folder, "speech.wav"));
+      const here = program.replace("localhost:50051", `localhost:${port}`);
+      const printed = await output([executable, "-c", here], folder);
+      const lines = printed.text.trim().split("\n").toSorted();
+      const expected = (await nativeFinals()).map(({ channel, span, text }) => `${channel} ${span.join(" ")} ${text}`);
+      const found = lines.map((line) => line.replace(/\{.*'text': '([^']*)'.*\}$/, "$1"));
+      expect([printed.code, found]).toEqual([0, expected.toSorted()]);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  },
+  TIMEOUT_MS,
+);
 
 describe("grpcurl, by reflection", () => {
   testWith(grpcurl)(
