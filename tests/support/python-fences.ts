@@ -8,7 +8,7 @@ export interface ShownModel {
   readonly needsNumPy: boolean;
 }
 
-/** Returns the models in the `python` fences of all documents. Every such fence must be a model, or use the client. */
+/** Returns the models in the `python` fences of all documents. Every such fence must be a model, or be a client. */
 export async function shownModels(): Promise<ShownModel[]> {
   const documents = await readDocuments();
   return documents.flatMap(({ path, text }) =>
@@ -26,7 +26,7 @@ export function clientPrograms(markdown: string): string[] {
 }
 
 function modelsIn(markdown: string): string[] {
-  return fences(markdown).filter((code) => !usesClient(code));
+  return fences(markdown).filter((code) => !usesClient(code) && !usesGrpc(code));
 }
 
 function fences(markdown: string): string[] {
@@ -35,4 +35,8 @@ function fences(markdown: string): string[] {
 
 function usesClient(code: string): boolean {
   return /^from streamer_client import /m.test(code);
+}
+
+function usesGrpc(code: string): boolean {
+  return /^(?:import (?:grpc|riva)\b|from google\.cloud )/m.test(code);
 }

@@ -15,9 +15,9 @@ export interface Value {
 
 /** Returns the struct of an object as JSON has it: what JSON leaves out is left out. */
 export function toStruct(object: Readonly<Record<string, unknown>>): Struct {
-  const fields: Record<string, Value> = {};
-  for (const [key, value] of Object.entries(object)) if (value !== undefined) fields[key] = toValue(value);
-  return { fields };
+  const entries = Object.entries(object).filter(([, value]) => value !== undefined);
+  // An assignment to `__proto__` would leave it out.
+  return { fields: Object.fromEntries(entries.map(([key, value]) => [key, toValue(value)])) };
 }
 
 /** Returns the object that a struct stands for. */

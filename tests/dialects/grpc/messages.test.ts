@@ -184,6 +184,14 @@ describe("events over gRPC", () => {
     );
   });
 
+  test("carry names that objects of JavaScript have, too", () => {
+    const output = JSON.parse('{"deep":{"__proto__":{"constructor":1}},"toString":"x"}') as Record<string, unknown>;
+    const event = { ...output, type: "data", channel: 0 } as ServerEvent;
+    expect(nativeEvent(writeGrpcEvent(event) as Uint8Array).text).toInclude('"deep":{"__proto__":{"constructor":1}}');
+    const request = grpcRequest(JSON.stringify({ request: "start", format: FORMAT, options: output }), "simple");
+    expect(readGrpcRequest(request)).toInclude('"options":{"deep":{"__proto__":{"constructor":1}},"toString":"x"}');
+  });
+
   test("carry the sound of a result with it", () => {
     const samples = new Float32Array([9, 0.5, -0.5, 9]).subarray(1, 3);
     const audio = { bytes: samples.byteLength, sample_rate: 8_000 };

@@ -61,7 +61,7 @@ run("openapi-typescript makes types that compile, with a name for each body", as
   await Bun.write(join(folder!, "program.ts"), PROGRAM);
   const options = ["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022", "--allowImportingTsExtensions"];
   const compiler = join(root, "node_modules", ".bin", "tsc");
-  const child = Bun.spawn([compiler, ...options, "--types", "", "program.ts"], {
+  const child = Bun.spawn([compiler, ...options, "--ignoreConfig", "--types", "", "program.ts"], {
     cwd: folder!,
     stdin: "ignore",
     stdout: "pipe",
