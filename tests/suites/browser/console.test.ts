@@ -27,9 +27,15 @@ afterAll(() => browser?.[Symbol.asyncDispose]());
 /** A server that the tests share, with a model that takes no time. */
 const server = CHROMIUM === undefined ? undefined! : await executable.serve(QUICK);
 
-async function streamFile({ page }: OpenedPage, file = RECORDING): Promise<void> {
-  await page.getByLabel("At full speed").check();
-  await page.setInputFiles("#file", file);
+async function streamFile(opened: OpenedPage, file = RECORDING): Promise<void> {
+  await opened.page.getByLabel("At full speed").check();
+  await chooseFile(opened, file);
+}
+
+/** Chooses a file when the page is ready: before, nobody would notice. */
+async function chooseFile(opened: OpenedPage, file = RECORDING): Promise<void> {
+  await opened.until("#status", "Ready");
+  await opened.page.setInputFiles("#file", file);
 }
 
 describe("the microphone", () => {
@@ -112,7 +118,7 @@ describe("a file", () => {
 describe("the detector", () => {
   run("shows the effect of a slider at once, and a running stream goes on with it", async () => {
     await using opened = await browser!.open(server.url);
-    await opened.page.setInputFiles("#file", RECORDING);
+    await chooseFile(opened);
     await opened.until(".reading", /– speech/);
     await opened.slide("slider-floor_dbfs", -20);
     await opened.slide("slider-threshold_db", 40);
@@ -168,7 +174,7 @@ describe("trouble", () => {
     await using server = await executable.serve({ ...QUICK, "limits.resume_ms": 60_000, "auth.secret_file": keys });
     using proxy = new CuttingProxy([server.port]);
     await using opened = await browser!.open(`http://127.0.0.1:${proxy.port}`);
-    await opened.page.setInputFiles("#file", RECORDING);
+    await chooseFile(opened);
     await opened.until(FINAL, /count/);
     await opened.page.evaluate(
       `window.said = []; new MutationObserver(() => said.push(document.getElementById("status").textContent))
