@@ -158,7 +158,8 @@ const SOX_ENCODINGS = [
   ["gsm-full-rate", undefined],
 ] as const;
 
-for (const channels of CHANNELS) {
+// One channel is in what ffmpeg writes, above.
+for (const channels of CHANNELS.slice(1)) {
   testPrograms(`send reads every encoding of SoX in WAV, from files and pipes: ${channels} channels`, async () => {
     const { path: input, samples } = await source(channels);
     const problems: string[] = [];
