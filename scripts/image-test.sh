@@ -98,7 +98,8 @@ if ! buildah inspect --type image "$debian" >/dev/null 2>&1; then
   # A machine behind a proxy that opens TLS: its authorities are for the build, in this base only.
   if ls /usr/local/share/ca-certificates/*.crt >/dev/null 2>&1; then
     cp /etc/ssl/certs/ca-certificates.crt "$folder/rootfs/etc/ssl/certs/ca-certificates.crt"
-    printf '[install]\ncafile = "/etc/ssl/certs/ca-certificates.crt"\n' >"$folder/rootfs/root/.bunfig.toml"
+    home=$(awk -F: '$3 == 0 { print $6; exit }' "$folder/rootfs/etc/passwd")
+    printf '[install]\ncafile = "/etc/ssl/certs/ca-certificates.crt"\n' >"$folder/rootfs$home/.bunfig.toml"
   fi
   commit "$debian" "$folder/rootfs:/" || { fail "the base image of Debian"; finish; }
   rm -rf "$folder/rootfs"
