@@ -17,8 +17,8 @@ const TRIED_ELSEWHERE: Readonly<Record<string, string>> = {
   "docker compose up --build": "tests/deploy/compose.test.ts",
 };
 
-// tests/examples/readmes.test.ts covers the examples.
-const documents = (await readDocuments()).filter(({ path }) => !path.startsWith("examples/"));
+// tests/examples/readmes.test.ts covers the examples, tests/docs/guide.test.ts the guide.
+const documents = (await readDocuments()).filter(({ path }) => !/^(?:examples|docs\/guide)\//.test(path));
 const withCommands = documents.filter(({ text }) => commandLines(text).length > 0);
 
 /** A server that runs while the next command lines of the document are tried; the next server replaces it. */
