@@ -1,8 +1,8 @@
 /** A duration, which differs from run to run. */
-const DURATION = /\d[\d,]*(?:\.\d+)?(?= (?:ms|s|us|µs)\b)|(?<=real-time factor )\d+(?:\.\d+)?/g;
+const DURATION = /\d+(?:,\d{3})*(?:\.\d+)?(?= (?:ms|s|us|µs)\b)|(?<=real-time factor )\d+(?:\.\d+)?/g;
 const IDENTIFIER = /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g;
 /** Identifiers of traces and spans, then numbers of any kind; not those of names such as p99. */
-const NUMBER = /\b(?:[0-9a-f]{32}|[0-9a-f]{16})\b|(?<![A-Za-z_\d])-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?/g;
+const NUMBER = /\b(?:[0-9a-f]{32}|[0-9a-f]{16})\b|(?<![A-Za-z_\d])-?\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?/g;
 
 /** A line as it is compared: what differs from run to run is `#`, and columns are of any width. */
 function comparable(line: string, numbersVary: boolean): string {
