@@ -1,4 +1,4 @@
-// The clients of examples/clients/, built and with their packages. What takes long is kept in node_modules/.cache, by a
+// The clients of examples/clients/, built and with their packages. What takes long is kept between runs, by a
 // hash of its sources.
 
 import { createHash } from "node:crypto";
@@ -11,6 +11,7 @@ import { root } from "./documents.ts";
 import { example } from "./example-harness.ts";
 import { exclusively } from "./exclusively.ts";
 import { installedPackages } from "./installed-example.ts";
+import { keptPath } from "./kept.ts";
 import { pythonPackages } from "./python-packages.ts";
 import { reportMissing, tool } from "./requirements.ts";
 
@@ -21,7 +22,6 @@ export const RECORDING = join(root, "tests", "data", "two-speakers-48k.wav");
 const BUILD_MS = 300_000;
 /** Files of which a program is made: not those that a build in the same folder has left. */
 const SOURCES = /^(?!target\b).*(?:\.go|\.rs|\.java|\.toml|\.lock|go\.mod|go\.sum)$/;
-const cache = join(root, "node_modules", ".cache");
 
 /** A program `COMMAND FILE [URL [MODEL]]`. */
 export interface ExampleClient {
@@ -96,7 +96,7 @@ async function built(
   const files = (await readdir(source, { recursive: true })).filter((file) => SOURCES.test(file)).sort();
   const hash = createHash("sha256");
   for (const file of files) hash.update(`${file}\n`).update(await readFile(join(source, file)));
-  const folder = join(cache, `example-client-${name}-${hash.digest("hex").slice(0, 12)}`);
+  const folder = keptPath(`example-client-${name}-${hash.digest("hex").slice(0, 12)}`);
   return await exclusively(`${folder}.lock`, async () => {
     if (existsSync(join(folder, output))) return folder;
     await rm(folder, { recursive: true, force: true });

@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 
 import { root } from "./documents.ts";
 import { exclusively } from "./exclusively.ts";
+import { keptPath } from "./kept.ts";
 import { reportMissing } from "./requirements.ts";
 
 /** A program and its packages are some 100 MB the first time. */
@@ -32,7 +33,7 @@ export async function goModule(folder: string, main = "."): Promise<string | und
 }
 
 async function kept(name: string, key: string, args: readonly string[], cwd = root): Promise<string | undefined> {
-  const folder = join(root, "node_modules", ".cache", key);
+  const folder = keptPath(key);
   const program = join(folder, name);
   return await exclusively(`${folder}.lock`, async () => {
     if (existsSync(program)) return program;

@@ -2,7 +2,8 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { root } from "./documents.ts";
+import { exclusively } from "./exclusively.ts";
+import { keptPath } from "./kept.ts";
 import { runCommand } from "./python-packages.ts";
 import { reportMissing } from "./requirements.ts";
 
@@ -23,7 +24,11 @@ for wheel in wheels:
  * kept between runs. Returns undefined, and prints why, when they cannot be downloaded (50 MB).
  */
 export async function homeAssistantFiles(): Promise<string | undefined> {
-  const folder = join(root, "node_modules", ".cache", `home-assistant-${WHEELS.join("-").replaceAll("==", "-")}`);
+  const folder = keptPath(`home-assistant-${WHEELS.join("-").replaceAll("==", "-")}`);
+  return await exclusively(`${folder}.lock`, () => downloaded(folder));
+}
+
+async function downloaded(folder: string): Promise<string | undefined> {
   // Written last: without it, an installation was interrupted.
   const done = join(folder, "installed.txt");
   if (existsSync(done)) return folder;

@@ -3,9 +3,9 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { root } from "./documents.ts";
 import { example } from "./example-harness.ts";
 import { exclusively } from "./exclusively.ts";
+import { keptPath } from "./kept.ts";
 import { reportMissing } from "./requirements.ts";
 
 /** The packages of an example are up to 200 MB the first time. */
@@ -25,7 +25,7 @@ export async function installedExample(name: string): Promise<string | undefined
 export async function installedPackages(source: string, name: string): Promise<string | undefined> {
   const versions = await readFile(join(source, "package.json"));
   const hash = createHash("sha256").update(versions).digest("hex").slice(0, 12);
-  const folder = join(root, "node_modules", ".cache", `${name}-${hash}`);
+  const folder = keptPath(`${name}-${hash}`);
   return await exclusively(`${folder}.lock`, async () => {
     await copyChanged(source, folder);
     // Written last: without it, an installation was interrupted.

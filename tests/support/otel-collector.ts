@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { root } from "./documents.ts";
 import { exclusively } from "./exclusively.ts";
 import { goProgram } from "./go-program.ts";
+import { keptPath } from "./kept.ts";
 import { reportMissing } from "./requirements.ts";
 
 const BUILD_MS = 900_000;
@@ -13,7 +14,7 @@ const BUILD_MS = 900_000;
 export async function otelCollector(): Promise<string | undefined> {
   const definition = join(root, "tests", "suites", "interop", "instruments", "otelcol.yaml");
   const hash = new Bun.CryptoHasher("sha256").update(await Bun.file(definition).bytes()).digest("hex");
-  const folder = join(root, "node_modules", ".cache", `otelcol-${hash.slice(0, 12)}`);
+  const folder = keptPath(`otelcol-${hash.slice(0, 12)}`);
   const program = join(folder, "otelcol");
   return await exclusively(`${folder}.lock`, async () => {
     if (existsSync(program)) return program;

@@ -9,10 +9,9 @@ import { join, relative } from "node:path";
 import { buildPythonPackage } from "../../scripts/python-package.ts";
 import { filesBelow, root } from "./documents.ts";
 import { exclusively } from "./exclusively.ts";
+import { KEPT, keptPath } from "./kept.ts";
 import { runCommand } from "./python-packages.ts";
 import { reportMissing } from "./requirements.ts";
-
-const CACHE = join(root, "node_modules", ".cache");
 
 /** After so long, what was made of other sources is removed. */
 const UNUSED_MS = 86_400_000;
@@ -53,7 +52,7 @@ export async function clientEnvironments(): Promise<ClientEnvironment[]> {
 export async function checkingTools(python: string): Promise<string | undefined> {
   const list = join(source, "requirements-check.txt");
   const hash = await hashOf([list]);
-  return await installed(join(CACHE, `python-client-checks-${hash}`), python, ["--requirement", list]);
+  return await installed(keptPath(`python-client-checks-${hash}`), python, ["--requirement", list]);
 }
 
 /** A hash of the contents of these files. */
@@ -93,7 +92,7 @@ async function environmentOf(
   const wheel = await wheelOf(hash);
   if (wheel === undefined) return undefined;
   const prefix = `python-client-${version}-`;
-  const folder = join(CACHE, `${prefix}${hash}`);
+  const folder = keptPath(`${prefix}${hash}`);
   const environment = await installed(folder, python, [wheel, `websockets==${websockets}`]);
   if (environment === undefined) return undefined;
   await removeOthers(prefix, folder);
@@ -101,7 +100,7 @@ async function environmentOf(
 }
 
 async function wheelOf(hash: string): Promise<string | undefined> {
-  const folder = join(CACHE, `python-client-dist-${hash}`);
+  const folder = keptPath(`python-client-dist-${hash}`);
   return await exclusively(`${folder}.lock`, async () => {
     const names = existsSync(folder) ? await readdir(folder) : [];
     const wheel = names.find((name) => name.endsWith(".whl"));
@@ -145,8 +144,8 @@ async function installed(folder: string, python: string, packages: readonly stri
 async function removeOthers(prefix: string, folder: string): Promise<void> {
   const now = new Date();
   await utimes(folder, now, now);
-  for (const name of await readdir(CACHE)) {
-    const path = join(CACHE, name);
+  for (const name of await readdir(KEPT)) {
+    const path = keptPath(name);
     if (!name.startsWith(prefix) || path.startsWith(folder)) continue;
     const { mtimeMs } = await stat(path);
     if (mtimeMs < now.getTime() - UNUSED_MS) await rm(path, { recursive: true, force: true });

