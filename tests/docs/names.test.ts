@@ -46,7 +46,7 @@ const SECTIONS = ["model", ...Object.keys(SETTINGS).toSorted((a, b) => b.length 
  */
 const KEY = new RegExp(`(?<![\\w./-])(${SECTIONS})\\.([a-z][a-z_]*)(?![\\w(]|\\.v\\d|\\.create)`, "g");
 const VARIABLE = new RegExp(`\\bSTREAMER__(${SECTIONS.toUpperCase().replaceAll(".", "__")})__([A-Z_]+)`, "g");
-const ENDINGS = new Set(["c", "h", "js", "json", "md", "py", "ts"]);
+const ENDINGS = new Set(["c", "h", "js", "json", "log", "md", "mjs", "py", "svg", "test", "ts"]);
 
 /**
  * Configuration keys in a text that do not exist. JSON fences are excluded: they show the protocol, which has its own
