@@ -14,6 +14,7 @@ import { buildExecutable } from "../build.ts";
 import { generator, LOUD, noise, RATE } from "./support/bursts.ts";
 import { printMachine } from "./support/machine.ts";
 import { openSocket, ServerProcess } from "./support/server-process.ts";
+import { sleeperModel } from "./support/sleeper-model.ts";
 import { median } from "./support/statistics.ts";
 
 const MAX_BATCH = 8;
@@ -32,18 +33,6 @@ const { values } = parseArgs({
   },
 });
 const [sessions, channels, seconds] = [Number(values.sessions), Number(values.channels), Number(values.seconds)];
-
-const model = (maxBatch: number): string => `
-  const block = () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ${Number(values.call)});
-  const answer = (audio) => ({ count: audio.length });
-  export default {
-    name: "sleeper",
-    maxBatch: ${maxBatch},
-    load: () => ({
-      infer: (audio) => (block(), answer(audio)),
-      inferBatch: (audios) => (block(), audios.map(answer)),
-    }),
-  };`;
 
 /** Results a second of one run. */
 async function measure(executable: string, file: string): Promise<number> {
@@ -82,7 +71,9 @@ const executable = await buildExecutable();
 const folder = mkdtempSync(join(tmpdir(), "batching-"));
 try {
   const rates = new Map<number, number[]>([1, MAX_BATCH].map((maxBatch) => [maxBatch, []]));
-  for (const maxBatch of rates.keys()) await Bun.write(join(folder, `batch-${maxBatch}.ts`), model(maxBatch));
+  for (const maxBatch of rates.keys()) {
+    await Bun.write(join(folder, `batch-${maxBatch}.ts`), sleeperModel({ maxBatch, callMs: Number(values.call) }));
+  }
   for (let round = 0; round < Number(values.rounds); round++) {
     for (const [maxBatch, measured] of rates) {
       measured.push(await measure(executable, join(folder, `batch-${maxBatch}.ts`)));
