@@ -20,6 +20,8 @@ export interface BlockRun {
    * block when it has the result of the last one.
    */
   readonly pace: "real-time" | "closed";
+  /** Default 1. */
+  readonly workers?: number;
 }
 
 export interface BlockResult {
@@ -28,12 +30,19 @@ export interface BlockResult {
   readonly latencies: readonly number[];
 }
 
-/** One worker, which streams may ask for more than it can do: otherwise they would be refused. */
-const SETTINGS = [`simple.block_ms=${BLOCK_MS}`, "model.workers=1", "limits.admission.load=1000"];
+/** Streams may ask the workers for more than these can do: otherwise they would be refused. */
+const SETTINGS = [`simple.block_ms=${BLOCK_MS}`, "limits.admission.load=1000"];
 
 /** Serves the model and measures. Throws when the server reports an error. */
-export async function runBlocks({ executable, model, streams, seconds, pace }: BlockRun): Promise<BlockResult> {
-  const sets = SETTINGS.flatMap((each) => ["--set", each]);
+export async function runBlocks({
+  executable,
+  model,
+  streams,
+  seconds,
+  pace,
+  workers = 1,
+}: BlockRun): Promise<BlockResult> {
+  const sets = [...SETTINGS, `model.workers=${workers}`].flatMap((each) => ["--set", each]);
   await using server = await ServerProcess.start([executable, "serve", "--port", "0", "--model", model, ...sets]);
   const draw = generator(1);
   const sound = new Uint8Array(noise(draw, (RATE * BLOCK_MS) / 1000, LOUD).buffer);
