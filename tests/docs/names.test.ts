@@ -46,7 +46,7 @@ const SECTIONS = ["model", ...Object.keys(SETTINGS).toSorted((a, b) => b.length 
  */
 const KEY = new RegExp(`(?<![\\w./-])(${SECTIONS})\\.([a-z][a-z_]*)(?![\\w(]|\\.v\\d|\\.create)`, "g");
 const VARIABLE = new RegExp(`\\bSTREAMER__(${SECTIONS.toUpperCase().replaceAll(".", "__")})__([A-Z_]+)`, "g");
-const ENDINGS = new Set(["c", "h", "js", "json", "log", "md", "mjs", "py", "svg", "test", "ts"]);
+const ENDINGS = new Set(["c", "h", "js", "json", "log", "md", "mjs", "py", "svg", "test", "ts", "txt"]);
 
 /**
  * Configuration keys in a text that do not exist. JSON fences are excluded: they show the protocol, which has its own
@@ -71,7 +71,7 @@ function unknownMetrics(text: string): string[] {
 
 /** Package scripts in a text, such as `bun run check`, that do not exist. */
 function unknownScripts(text: string): string[] {
-  const named = [...text.matchAll(/\b(?:bun|npm) run (\w+)/g)].map(([, name = ""]) => name);
+  const named = [...text.matchAll(/\b(?:bun|npm) run ([\w:]+)/g)].map(([, name = ""]) => name);
   return named.filter((name) => !Object.hasOwn(manifest.scripts, name));
 }
 
