@@ -51,6 +51,6 @@ export default {
       axis: { labelAngle: 0 },
     };
     const y = { field: "ms_per_second", type: "quantitative", title: "processor time for 1 s of audio (ms)" };
-    return { width: 620, height: 260, layer: lines(x, y, series("transport", Object.values(NAMES))) };
+    return { layer: lines(x, y, series("transport", Object.values(NAMES))) };
   },
 } satisfies Plot<Row>;
