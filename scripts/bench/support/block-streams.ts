@@ -28,6 +28,8 @@ export interface BlockResult {
   readonly resultsPerSecond: number;
   /** Milliseconds from the time at which a block was due to its result. */
   readonly latencies: readonly number[];
+  /** Calls of the model, batches among them. */
+  readonly callsPerSecond: number;
 }
 
 /** Streams may ask the workers for more than these can do: otherwise they would be refused. */
@@ -48,6 +50,7 @@ export async function runBlocks({
   const sound = new Uint8Array(noise(draw, (RATE * BLOCK_MS) / 1000, LOUD).buffer);
   const latencies: number[] = [];
   let isCounting = false;
+  let callsBefore: Promise<number> | undefined;
   const sockets: WebSocket[] = [];
   const clients: { due: number; readonly send: (at: number) => void }[] = [];
   try {
@@ -80,6 +83,7 @@ export async function runBlocks({
     const end = begun + SETTLE_MS + seconds * 1000;
     for (let now = begun; now < end; now = performance.now()) {
       isCounting = now >= begun + SETTLE_MS;
+      if (isCounting) callsBefore ??= callsOf(server);
       if (pace === "real-time") {
         for (const client of clients) {
           for (; client.due <= now; client.due += BLOCK_MS) client.send(client.due);
@@ -88,8 +92,15 @@ export async function runBlocks({
       await Bun.sleep(TICK_MS);
     }
     isCounting = false;
-    return { resultsPerSecond: latencies.length / seconds, latencies };
+    const calls = (await callsOf(server)) - ((await callsBefore) ?? NaN);
+    return { resultsPerSecond: latencies.length / seconds, latencies, callsPerSecond: calls / seconds };
   } finally {
     for (const socket of sockets) socket.terminate();
   }
+}
+
+async function callsOf(server: ServerProcess): Promise<number> {
+  const text = await (await fetch(`http://${server.host}/metrics`)).text();
+  const counts = [...text.matchAll(/^streamer_inference_batch_size_count\{[^}]*\} (\d+)/gm)];
+  return counts.reduce((sum, [, count]) => sum + Number(count), 0);
 }

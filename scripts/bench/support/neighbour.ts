@@ -1,17 +1,20 @@
-// One noisy neighbour for `noisy`, in its own process: `bun scripts/bench/support/neighbour.ts KIND ws://HOST:PORT`. On
-// SIGTERM it prints one line about what it sent and ends.
+// One noisy neighbour for `noisy`, in its own process: `bun scripts/bench/support/neighbour.ts KIND ws://HOST:PORT
+// [ADDRESS]`. With an address it connects as through a proxy. On SIGTERM it prints one line about what it sent and ends.
 
 import { connect } from "node:net";
 
 import { generator, LOUD, noise, QUIET, RATE } from "./bursts.ts";
+import { openSocket } from "./server-process.ts";
 
 const CHANNELS = 16;
 /** Bytes on the way to the server above which a fast sender pauses. */
 const AHEAD = 4 * 1024 * 1024;
 
-const [kind, url] = process.argv.slice(2);
+const [kind, url, address] = process.argv.slice(2);
 const draw = generator(99);
 let report = (): string => "";
+/** Of all connections of `flood`: seconds of audio, results, errors. */
+let [sent, results, errors] = [0, 0, 0];
 process.on("SIGTERM", () => {
   console.log(report());
   process.exit();
@@ -44,22 +47,19 @@ function start(channels: number, more: object): string {
 
 /** Sends as fast as the server reads, and counts the results. */
 async function flood(more: object, channels: number, spoken: () => number, pause: () => number): Promise<void> {
-  const [seconds, results, errors] = [{ sent: 0 }, { count: 0 }, { count: 0 }];
-  report = () =>
-    `sent ${seconds.sent.toFixed(0)} s of ${channels} channels, ${results.count} results, ${errors.count} errors`;
-  const socket = new WebSocket(`${url}/api/v1/segmented`);
-  await new Promise<void>((resolve) => (socket.onopen = () => resolve()));
+  report = () => `sent ${sent.toFixed(0)} s of ${channels} channels, ${results} results, ${errors} errors`;
+  const socket = await openSocket(`${url}/api/v1/segmented`, address);
   socket.onmessage = ({ data }) => {
     const { type } = JSON.parse(String(data)) as { type: string };
-    if (type === "segment") results.count++;
-    if (type === "error") errors.count++;
+    if (type === "segment") results++;
+    if (type === "error") errors++;
   };
   socket.send(start(channels, more));
   for (const block of blocks(channels, 500, spoken, pause)) {
     while (socket.bufferedAmount > AHEAD) await Bun.sleep(2);
     if (socket.readyState !== WebSocket.OPEN) break;
     socket.send(block);
-    seconds.sent += 0.5;
+    sent += 0.5;
     await Bun.sleep(0);
   }
 }
@@ -114,6 +114,9 @@ function frame(opcode: number, payload: Uint8Array): Uint8Array {
 const between = (least: number, most: number) => (): number => least + draw() * (most - least);
 const kinds: Record<string, () => Promise<void>> = {
   greedy: () => flood({}, CHANNELS, between(10, 29), () => 1),
+  crowd: async () => {
+    await Promise.all(Array.from({ length: CHANNELS }, () => flood({}, 1, between(10, 29), () => 1)));
+  },
   crashing: () => flood({ model: "bad" }, 1, between(0.2, 0.5), () => 1),
   deadly: () => flood({ options: { crash: true } }, 1, between(0.2, 0.5), () => 1),
   mute,

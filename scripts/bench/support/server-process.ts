@@ -59,9 +59,12 @@ function cpuMs(pid: number): number {
   return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS;
 }
 
-/** Opens a WebSocket. Rejects when the server refuses it. */
-export async function openSocket(url: string): Promise<WebSocket> {
-  const socket = new WebSocket(url);
+/**
+ * Opens a WebSocket. Rejects when the server refuses it.
+ * @param address of the client, as a proxy reports it to a server that trusts this machine as a proxy
+ */
+export async function openSocket(url: string, address?: string): Promise<WebSocket> {
+  const socket = new WebSocket(url, { headers: address === undefined ? {} : { "x-forwarded-for": address } });
   await new Promise<void>((resolve, reject) => {
     socket.onopen = () => resolve();
     socket.onerror = () => reject(new Error(`cannot connect to ${url}`));

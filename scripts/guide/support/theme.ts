@@ -31,6 +31,7 @@ export const THEME: Specification = {
     titleFontWeight: "normal",
   },
   legend: {
+    columns: 2,
     labelColor: INK,
     labelFontSize: 12,
     labelLimit: 400,
