@@ -54,7 +54,7 @@ const further = (name: string, ...settings: string[]): string[] =>
   [`name=simulated`, "workers=1", ...settings].flatMap((each) => ["--set", `models.${name}.${each}`]);
 const rows: Row[] = [
   { words: "alone", serve: [] },
-  { words: "16 channels, not paced, utterances of 10-29 s", neighbour: "greedy", serve: [] },
+  { words: "16 channels, not paced, bursts of 10-29 s", neighbour: "greedy", serve: [] },
   {
     words: "16 channels, not paced, reads nothing",
     neighbour: "mute",
