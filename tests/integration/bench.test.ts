@@ -32,8 +32,9 @@ async function audioMessages(url: string): Promise<number> {
   return Number(/^streamer_received_messages_total\{kind="audio"\} (\d+)/m.exec(metrics)?.[1]);
 }
 
+// Most wait for streams in real time, each with a server of its own.
 describe("bench", () => {
-  test(
+  test.concurrent(
     "measures streams of real speech in several processes and formats, and every ledger adds up",
     async () => {
       await using server = await executable.serve(instant);
@@ -60,7 +61,7 @@ describe("bench", () => {
     BUILD_MS + LIMIT_MS,
   );
 
-  test(
+  test.concurrent(
     "is a gate: it fails with a sentence for each threshold that is exceeded",
     async () => {
       await using server = await executable.serve({ ...instant, "model.delay": 0.03 });
@@ -72,7 +73,7 @@ describe("bench", () => {
     LIMIT_MS,
   );
 
-  test(
+  test.concurrent(
     "counts the streams that are refused, and how fast",
     async () => {
       await using server = await executable.serve({ ...instant, "limits.max_sessions": 2 });
@@ -85,7 +86,7 @@ describe("bench", () => {
     LIMIT_MS,
   );
 
-  test(
+  test.concurrent(
     "reports what a vanishing server leaves undone, as soon as no stream is left",
     async () => {
       await using server = await executable.serve(instant);
@@ -103,7 +104,7 @@ describe("bench", () => {
     LIMIT_MS,
   );
 
-  test(
+  test.concurrent(
     "ends when every stream is refused",
     async () => {
       await using server = await executable.serve({ ...instant, "limits.max_channels": 1 });

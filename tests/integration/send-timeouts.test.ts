@@ -12,8 +12,9 @@ setDefaultTimeout(300_000);
 const SAMPLE = join(import.meta.dir, "..", "data", "two-speakers-48k.wav");
 const executable = await sharedExecutable();
 
+// All wait for most of their time, each for a server of its own.
 describe("send --timeout gives up", () => {
-  test("a server that accepts the connection and is silent, with 3", async () => {
+  test.concurrent("a server that accepts the connection and is silent, with 3", async () => {
     using silent = silentServer(false);
     const addr = `127.0.0.1:${silent.port}`;
     expect(await executable.run(["send", "-i", SAMPLE, "--addr", addr, "--timeout", "0.5"])).toEqual({
@@ -23,7 +24,7 @@ describe("send --timeout gives up", () => {
     });
   });
 
-  test("a server that opens the WebSocket and is silent, with 3", async () => {
+  test.concurrent("a server that opens the WebSocket and is silent, with 3", async () => {
     using silent = silentServer(true);
     const args = ["send", "-i", SAMPLE, "--addr", `127.0.0.1:${silent.port}`, "--format", "json", "--timeout", "0.5"];
     expect(await executable.run(args)).toEqual({
@@ -33,7 +34,7 @@ describe("send --timeout gives up", () => {
     });
   });
 
-  test("a server that freezes and owes results, with 1 and the results that came", async () => {
+  test.concurrent("a server that freezes and owes results, with 1 and the results that came", async () => {
     const server = await executable.serve({ "model.workers": 1, "model.delay": 1, "model.warmup_penalty": 0 });
     await using sending = new SendProcess(executable, [
       ...["-i", SAMPLE, "--addr", `127.0.0.1:${server.port}`, "--timeout", "2"],
@@ -47,7 +48,7 @@ describe("send --timeout gives up", () => {
     expect(out).not.toContain("ledger");
   });
 
-  test("a server that freezes and takes no more audio, with 1", async () => {
+  test.concurrent("a server that freezes and takes no more audio, with 1", async () => {
     const server = await executable.serve({ "model.workers": 1, "model.delay": 0 });
     await using sending = new SendProcess(executable, [
       ...["-i", "/dev/zero", "--raw", "--addr", `127.0.0.1:${server.port}`, "--timeout", "2"],
@@ -62,24 +63,27 @@ describe("send --timeout gives up", () => {
     });
   });
 
-  test.each(["simple", "segmented"])("a server that freezes while audio is paced to %s, with 1", async (pattern) => {
-    const server = await executable.serve({ "model.workers": 1, "model.delay": 0 });
-    await using sending = new SendProcess(executable, [
-      ...["-i", "/dev/zero", "--raw", "--real-time", "--pattern", pattern],
-      ...["--addr", `127.0.0.1:${server.port}`, "--timeout", "2"],
-    ]);
-    await waitUntil("the stream", () => sending.out.includes("stream 0"));
-    server.signal("SIGSTOP");
-    const { code, err } = await sending.result();
-    server.signal("SIGCONT");
-    expect({ code, err }).toEqual({
-      code: 1,
-      err: "problem: the server sent no event and answered no ping within 2 s\n",
-    });
-  });
+  test.concurrent.each(["simple", "segmented"])(
+    "a server that freezes while audio is paced to %s, with 1",
+    async (pattern) => {
+      const server = await executable.serve({ "model.workers": 1, "model.delay": 0 });
+      await using sending = new SendProcess(executable, [
+        ...["-i", "/dev/zero", "--raw", "--real-time", "--pattern", pattern],
+        ...["--addr", `127.0.0.1:${server.port}`, "--timeout", "2"],
+      ]);
+      await waitUntil("the stream", () => sending.out.includes("stream 0"));
+      server.signal("SIGSTOP");
+      const { code, err } = await sending.result();
+      server.signal("SIGCONT");
+      expect({ code, err }).toEqual({
+        code: 1,
+        err: "problem: the server sent no event and answered no ping within 2 s\n",
+      });
+    },
+  );
 });
 
-test("a stream longer than the timeout is finished while events come", async () => {
+test.concurrent("a stream longer than the timeout is finished while events come", async () => {
   const server = await executable.serve({ "model.workers": 1, "model.delay": 1, "model.warmup_penalty": 0 });
   const args = ["send", "-i", SAMPLE, "--addr", `127.0.0.1:${server.port}`, "--timeout", "5"];
   const { code, out, err } = await executable.run(args);
@@ -87,7 +91,7 @@ test("a stream longer than the timeout is finished while events come", async () 
   expect(out).toContain("7 final results, 0 errors; the ledger adds up");
 });
 
-test("a live stream without speech owes nothing: no timeout ends it", async () => {
+test.concurrent("a live stream without speech owes nothing: no timeout ends it", async () => {
   const server = await executable.serve({ "model.workers": 1, "model.delay": 0 });
   await using sending = new SendProcess(
     executable,
@@ -107,7 +111,7 @@ test("a live stream without speech owes nothing: no timeout ends it", async () =
   expect(out).toContain("6,400 frames at 16,000 Hz");
 });
 
-test("a person at a terminal sees what send waits for", async () => {
+test.concurrent("a person at a terminal sees what send waits for", async () => {
   using silent = silentServer(false);
   let text = "";
   const args = ["send", "-i", SAMPLE, "--addr", `127.0.0.1:${silent.port}`];

@@ -7,6 +7,9 @@ import { InProcessServer } from "./in-process-server.ts";
 import { expectExactLedger } from "./ledgers.ts";
 import { modelPath } from "./pool-harness.ts";
 
+/** So long that a round is not over long after its deaths: each costs the start of a worker. */
+const BLOCK_MS = 400;
+
 const pairs = Object.values(PATTERNS).flatMap((pattern) => [
   ...[...BUILT_IN.values()]
     // Its engines die in tests of its own.
@@ -57,7 +60,8 @@ export function testStreamsUnderDeaths(deaths: number, streams: number): void {
         "model.rate": 0.5,
         // A thread may hang while it dies (once in some thousands of deaths, Bun 1.4.5). It is replaced after this time.
         "model.inference_timeout_ms": 3_000,
-        "simple.block_ms": 100,
+        "simple.block_ms": BLOCK_MS,
+        "stateful.block_ms": BLOCK_MS,
       });
       let died = 0;
       for (let round = 0; died < quota; round++) {

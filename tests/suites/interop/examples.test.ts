@@ -135,21 +135,25 @@ async function interrupted(endServer: (server: ServeProcess) => void): Promise<C
   return await Promise.all(results);
 }
 
-test("every example ends with a reason when the server dies, or is shut down, in the middle of a stream", async () => {
-  const signals = ["SIGKILL", "SIGTERM"] as const;
-  const ends = await Promise.all(signals.map((signal) => interrupted((dying) => dying.signal(signal))));
-  for (const [which, results] of ends.entries()) {
-    for (const [n, { code, out, err }] of results.entries()) {
-      const { name } = present[n]!;
-      expect({ name, code }).toEqual({ name, code: 1 });
-      expect(finalsOf(out).length).toBeLessThan(7);
-      expect(err).toContain(signals[which] === "SIGTERM" ? "drain" : "");
-      expect(err).not.toBe("");
+// These two wait for most of their time.
+test.concurrent(
+  "every example ends with a reason when the server dies, or is shut down, in the middle of a stream",
+  async () => {
+    const signals = ["SIGKILL", "SIGTERM"] as const;
+    const ends = await Promise.all(signals.map((signal) => interrupted((dying) => dying.signal(signal))));
+    for (const [which, results] of ends.entries()) {
+      for (const [n, { code, out, err }] of results.entries()) {
+        const { name } = present[n]!;
+        expect({ name, code }).toEqual({ name, code: 1 });
+        expect(finalsOf(out).length).toBeLessThan(7);
+        expect(err).toContain(signals[which] === "SIGTERM" ? "drain" : "");
+        expect(err).not.toBe("");
+      }
     }
-  }
-});
+  },
+);
 
-test("no example gives up a server that holds it back for long, and takes no audio meanwhile", async () => {
+test.concurrent("no example gives up a server that holds it back for long, and takes no audio meanwhile", async () => {
   // Each result takes 1 s, and the clients take turns.
   const slow = { "model.delay": 1, "model.workers": 1, "limits.read_ahead_seconds": 1 };
   await using server = await executable.serve(slow);

@@ -35,9 +35,12 @@ function expectNothingLost({ streams, refusals, problems, audio }: Summary): voi
 
 /** A few streams are served as if nothing had been. */
 async function expectRecovery(server: ServeProcess, pattern: string): Promise<void> {
-  await waitUntil("two streams to be admitted", async () => (await offer(server, pattern, 2)).streams.admitted === 2);
-  const after = await offer(server, pattern, 2);
-  expectNothingLost(after);
+  let after: Summary | undefined;
+  await waitUntil("two streams to be admitted", async () => {
+    after = await offer(server, pattern, 2);
+    return after.streams.admitted === 2;
+  });
+  expectNothingLost(after!);
   const metrics = await (await fetch(`${server.url}/metrics`)).text();
   expect(metrics).toContain("\nstreamer_arena_waiting_streams 0\n");
 }
