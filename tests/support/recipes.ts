@@ -96,6 +96,8 @@ const LEFT_OUT = new Set(["node_modules", ".git", "coverage", "streamer"]);
 
 /** Builds that come and go while other tests run. */
 const PASSING = /^\/native\/build\/(?:fuzz|sanitized-\w+|executable\.\d+)(?:$|\/)/;
+/** Packages of examples and of the figures, where they are installed: many files, which no recipe needs. */
+const PACKAGES = /\/(?:node_modules|\.venv)(?:$|\/)/;
 
 /** A copy of the project in a temporary folder, with the same packages. */
 export class ProjectCopy implements AsyncDisposable {
@@ -104,7 +106,10 @@ export class ProjectCopy implements AsyncDisposable {
   static async create(): Promise<ProjectCopy> {
     const folder = await mkdtemp(join(tmpdir(), "streamer-recipe-"));
     const names = (await readdir(root)).filter((name) => !LEFT_OUT.has(name));
-    const filter = (path: string): boolean => !PASSING.test(path.slice(root.length));
+    const filter = (path: string): boolean => {
+      const own = path.slice(root.length);
+      return !PASSING.test(own) && !PACKAGES.test(own);
+    };
     // With the times of the files, the native library is as new as its sources.
     const options = { recursive: true, preserveTimestamps: true, filter };
     await Promise.all(names.map((name) => cp(join(root, name), join(folder, name), options)));
