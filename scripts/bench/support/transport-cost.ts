@@ -1,4 +1,4 @@
-import { connect } from "../../../src/client/client.ts";
+import { type Client, connect } from "../../../src/client/client.ts";
 import { loadRecordings } from "../../../src/commands/bench/plan.ts";
 import { grpcOpener } from "../../../src/commands/send/grpc-stream.ts";
 import { freePort } from "../../../tests/support/proxies.ts";
@@ -8,16 +8,22 @@ import { ServerProcess } from "./server-process.ts";
 export const TRANSPORTS = ["websocket", "grpc"] as const;
 export type Transport = (typeof TRANSPORTS)[number];
 
-export interface TransportRun {
-  readonly executable: string;
-  readonly pattern: string;
+/** Streams that send at once, in real time. */
+export interface Load {
   readonly streams: number;
   /** Milliseconds of audio in a message. */
   readonly messageMs: number;
-  /** Seconds before the time counts: JavaScriptCore compiles the code. */
+  /** Seconds before the time counts. */
   readonly settle: number;
   /** Seconds that count. */
   readonly seconds: number;
+}
+
+export interface TransportRun extends Load {
+  readonly executable: string;
+  readonly pattern: string;
+  /** What the same server gets before: JavaScriptCore compiles the code by how often it has run. Default: nothing. */
+  readonly before?: Load;
 }
 
 const FORMAT = { channels: 1, sample_rate: 16_000, bit_depth: 16, is_float: false } as const;
@@ -27,17 +33,22 @@ const FORMAT = { channels: 1, sample_rate: 16_000, bit_depth: 16, is_float: fals
  * instant model. Returns microseconds of the server's processor time for a message.
  */
 export async function messageCost(transport: Transport, run: TransportRun): Promise<number> {
-  const messages = await speech(run.messageMs);
   const port = await freePort();
   await using server = await ServerProcess.start([run.executable, ...instantServer(["--set", `grpc.port=${port}`])]);
   const host = transport === "grpc" ? `127.0.0.1:${port}` : server.host;
   const url = new URL(`ws://${host}/api/v1/${run.pattern}`);
   const opener = transport === "grpc" ? { openSocket: grpcOpener(url, {}) } : {};
-  const settle = Math.round((run.settle * 1000) / run.messageMs);
-  const rounds = Math.round((run.seconds * 1000) / run.messageMs);
-  const clients = await Promise.all(
-    Array.from({ length: run.streams }, () => connect(url, { format: FORMAT }, { ...opener, resumeMs: 0 })),
-  );
+  const open = (): Promise<Client> => connect(url, { format: FORMAT }, { ...opener, resumeMs: 0 });
+  if (run.before !== undefined) await send(server, open, run.before);
+  return await send(server, open, run);
+}
+
+/** Sends a load. Returns microseconds for a message. Throws an Error if a stream has not received its audio. */
+async function send(server: ServerProcess, open: () => Promise<Client>, load: Load): Promise<number> {
+  const messages = await speech(load.messageMs);
+  const settle = Math.round((load.settle * 1000) / load.messageMs);
+  const rounds = Math.round((load.seconds * 1000) / load.messageMs);
+  const clients = await Promise.all(Array.from({ length: load.streams }, open));
   const finished = clients.map(async (client) => {
     for await (const { event } of client.events) if (event.type === "stopped") return event.channels[0]?.received ?? 0;
     return 0;
@@ -48,13 +59,13 @@ export async function messageCost(transport: Transport, run: TransportRun): Prom
     if (round === settle) before = server.cpuMs;
     for (const [number, client] of clients.entries())
       void client.send(messages[(round + number * 7) % messages.length]!);
-    await Bun.sleep(Math.max(0, begun + (round + 1) * run.messageMs - performance.now()));
+    await Bun.sleep(Math.max(0, begun + (round + 1) * load.messageMs - performance.now()));
   }
   const usedMs = server.cpuMs - before;
   for (const client of clients) client.stop({ disconnect: true });
   const received = await Promise.all(finished);
-  const sent = ((settle + rounds) * run.messageMs * FORMAT.sample_rate) / 1000;
-  if (received.some((frames) => frames !== sent)) throw new Error(`${transport}: a stream has not received its audio`);
+  const sent = ((settle + rounds) * load.messageMs * FORMAT.sample_rate) / 1000;
+  if (received.some((frames) => frames !== sent)) throw new Error("a stream has not received its audio");
   return (usedMs * 1000) / (rounds * clients.length);
 }
 
