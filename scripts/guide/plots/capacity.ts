@@ -1,26 +1,17 @@
 // Latency and throughput against the number of streams, up to beyond the capacity. Real speech in real time, the
 // simulated model on two workers, and no admission control: beyond the capacity everybody is served, late.
 
-import { runPlan } from "../../../src/commands/bench/parts.ts";
-import { ServerProcess } from "../../bench/support/server-process.ts";
-import { speechPlan } from "../../bench/support/speech-plan.ts";
-import { quantile } from "../../bench/support/statistics.ts";
 import type { Plot } from "../support/plot.ts";
+import { measureSpeech, NO_ADMISSION, type SpeechResult } from "../support/speech-load.ts";
 import { lines, series } from "../support/theme.ts";
 
 const STREAMS = [20, 40, 60, 80, 100, 120, 140, 160];
 const TIMES = { ramp: 1, settle: 2, seconds: 5, timeout: 15 };
-/** A call takes 40 ms and 20 ms for each second of its audio. */
-const MODEL = ["model.workers=2", "model.delay=0.04", "model.constant_factor=0.02", "model.jitter=0"];
-const OPEN = ["limits.admission.load=1000", "limits.admission.wait_ms=3600000"];
 /** A threshold as people set it, to read a capacity from the figure. */
 const GOAL_MS = 200;
 
-interface Row {
+interface Row extends SpeechResult {
   readonly streams: number;
-  readonly results_per_second: number;
-  readonly p50_ms: number;
-  readonly p99_ms: number;
 }
 
 export default {
@@ -29,14 +20,9 @@ export default {
   async measure({ executable }) {
     const rows: Row[] = [];
     for (const streams of STREAMS) {
-      const sets = [...MODEL, ...OPEN].flatMap((each) => ["--set", each]);
-      await using server = await ServerProcess.start([executable, "serve", "--port", "0", ...sets]);
-      const addr = `ws://${server.host}/api/v1/segmented`;
-      const { tally } = await runPlan(speechPlan({ addr, streams, ...TIMES }), [executable], {});
-      if (tally.admitted !== streams) throw new Error(`${streams - tally.admitted} streams were refused`);
-      const of = (share: number): number => rounded(quantile(tally.finals, share));
-      const rate = rounded(tally.finals.length / TIMES.seconds);
-      rows.push({ streams, results_per_second: rate, p50_ms: of(0.5), p99_ms: of(0.99) });
+      const result = await measureSpeech(executable, NO_ADMISSION, { streams, ...TIMES });
+      if (result.admitted !== streams) throw new Error(`${streams - result.admitted} streams were refused`);
+      rows.push({ streams, ...result });
     }
     return rows;
   },
@@ -101,7 +87,3 @@ export default {
     };
   },
 } satisfies Plot<Row>;
-
-function rounded(value: number): number {
-  return Math.round(value * 10) / 10;
-}

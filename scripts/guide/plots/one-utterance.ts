@@ -1,15 +1,12 @@
 // One utterance of the recording, from sound to words: the level of the left channel, and when which result arrived. The
 // recogniser is examples/moonshine, whose packages are installed if they are not there.
 
-import { join } from "node:path";
-
 import { ServerProcess } from "../../bench/support/server-process.ts";
-import { demoRecording } from "../../bench/support/transcribed-speech.ts";
-import { ExamplePackages } from "../../example-packages.ts";
+import { moonshine } from "../support/moonshine.ts";
 import type { Plot } from "../support/plot.ts";
 import { type ArrivedEvent, streamInRealTime } from "../support/real-time.ts";
+import { RATE, recordedSide } from "../support/recording.ts";
 
-const RATE = 48_000;
 /** Seconds of the recording: the first utterance and the pause after it. */
 const SECONDS = 5;
 const WINDOW_MS = 20;
@@ -32,14 +29,9 @@ export default {
   title: "One utterance, from sound to words",
 
   async measure({ executable, root }) {
-    const example = join(root, "examples", "moonshine");
-    const problem = await new ExamplePackages(example).install("kept", new AbortController().signal, () => {
-      process.stderr.write("guide:plots: installing the speech recogniser of examples/moonshine (60 MB)\n");
-    });
-    if (problem !== undefined) throw new Error(`the packages of examples/moonshine cannot be installed: ${problem}`);
-    const serve = ["serve", "--port", "0", "--model", join(example, "model.ts"), "--workers", "2"];
+    const serve = ["serve", "--port", "0", "--model", await moonshine(root), "--workers", "2"];
     await using server = await ServerProcess.start([executable, ...serve]);
-    const samples = leftChannel(demoRecording().bytes).slice(0, SECONDS * RATE);
+    const samples = recordedSide(0).slice(0, SECONDS * RATE);
     const url = `ws://${server.host}/api/v1/segmented`;
     const arrivals = await streamInRealTime({ url, start: { interim_results: true }, samples, rate: RATE });
     return [...levels(samples), ...arrivals.flatMap(({ at, event }) => eventRow(event, rounded(at)))];
@@ -128,12 +120,6 @@ export default {
     };
   },
 } satisfies Plot<Row>;
-
-/** The left channel of interleaved stereo. */
-function leftChannel(bytes: Uint8Array<ArrayBuffer>): Int16Array {
-  const both = new Int16Array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.length / 2));
-  return Int16Array.from({ length: Math.floor(both.length / 2) }, (_, i) => both[2 * i]!);
-}
 
 function levels(samples: Int16Array): Row[] {
   const length = (RATE * WINDOW_MS) / 1000;
