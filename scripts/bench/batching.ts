@@ -36,7 +36,10 @@ const [sessions, channels, seconds] = [Number(values.sessions), Number(values.ch
 
 /** Results a second of one run. */
 async function measure(executable: string, file: string): Promise<number> {
-  const settings = [`simple.block_ms=${BLOCK_MS}`, "model.workers=1"].flatMap((each) => ["--set", each]);
+  const settings = [`simple.block_ms=${BLOCK_MS}`, "model.workers=1", "limits.admission.load=1000"].flatMap((each) => [
+    "--set",
+    each,
+  ]);
   await using server = await ServerProcess.start([executable, "serve", "--port", "0", "--model", file, ...settings]);
   const sockets: WebSocket[] = [];
   try {
