@@ -196,8 +196,8 @@ describe.each(HOSTS)("a pool of a waiting model on a %s host", (_, startHost) =>
     expect(slow).toMatchObject(slow.map(() => ({ status: "failed", code: "inference_timeout" })));
     const lane = kit.lane();
     const dropped = kit.submit(lane, [WAITS.forAbort]);
-    await kit.until(() => kit.pool.load.workersBusy === 1);
-    await Bun.sleep(20);
+    // The worker begins calls in their order: when this one has returned, the one before it runs.
+    expect(await kit.submit(kit.lane(), [1])).toMatchObject({ output: { together: 2 } });
     lane.close();
     expect(await dropped).toEqual({ status: "dropped" });
     await kit.until(() => kit.pool.load.workersBusy === 0);

@@ -42,7 +42,9 @@ def listen(transcriber, name, partial, ended):
     """Shows every event. Sets `partial` with the first partial turn, and `ended` with the end."""
 
     def show(event, **fields):
-        print(json.dumps({"name": name, "event": event, **fields}), flush=True)
+        # Threads call this: `print` writes the end of a line by itself.
+        sys.stdout.write(json.dumps({"name": name, "event": event, **fields}) + "\n")
+        sys.stdout.flush()
 
     def received(_, message):
         fields = json.loads(message.model_dump_json(exclude_none=True))

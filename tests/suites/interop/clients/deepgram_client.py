@@ -40,7 +40,9 @@ pieces = [audio[at : at + PIECE] for at in range(0, len(audio), PIECE)]
 
 
 def show(event, **fields):
-    print(json.dumps({"event": event, **fields}), flush=True)
+    # Threads call this: `print` writes the end of a line by itself.
+    sys.stdout.write(json.dumps({"event": event, **fields}) + "\n")
+    sys.stdout.flush()
 
 
 def listen(socket, interim):

@@ -63,7 +63,9 @@ class Conversation:
 
     def show(self, event, **fields):
         with lock:
-            print(json.dumps({"name": self.name, "event": event, **fields}), flush=True)
+            # Threads call this: `print` writes the end of a line by itself.
+            sys.stdout.write(json.dumps({"name": self.name, "event": event, **fields}) + "\n")
+            sys.stdout.flush()
 
     def answer(self, message):
         """Returns what comes next; None: the end."""
