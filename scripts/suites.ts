@@ -11,7 +11,7 @@ export const SUITES = {
   engines:
     "models of others: PocketSphinx, Moonshine, RNNoise, Silero VAD, models in Python, inference servers (Triton)",
   browser:
-    "the console and the page of the examples in Chromium, with a microphone that hears a file; figures of the guide",
+    "the console and the page of the examples in Chromium, with a microphone that hears a file; figures and site of the guide",
   proxies: "servers behind HAProxy, nginx and Caddy; the configuration of Envoy",
   images: "the container image, compose.yaml, the unit of systemd, the Helm chart",
   torture: "long property runs, deaths of workers and processes, shutdowns under load, fuzzing of the C library",

@@ -17,6 +17,7 @@ export const SECONDS: Readonly<Record<string, number>> = {
   "tests/docs/guide.test.ts": 60,
   "tests/suites/interop/livekit.test.ts": 55,
   "tests/docs/recipes.test.ts": 45,
+  "tests/suites/browser/site.test.ts": 45,
   "tests/suites/interop/python-client.test.ts": 45,
   "tests/suites/browser/console.test.ts": 40,
   "tests/suites/torture/overload.test.ts": 38,

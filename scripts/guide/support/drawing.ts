@@ -1,13 +1,9 @@
 // Draws specifications of Vega-Lite as SVG, the same bytes for the same rows on every machine. The packages are those of
 // docs/package.json, which are installed when they are needed first.
 
-import { join } from "node:path";
-
-import { ExamplePackages } from "../../example-packages.ts";
+import { DOCS, installDocsPackages } from "./docs-packages.ts";
 import type { Specification } from "./plot.ts";
 import { THEME } from "./theme.ts";
-
-const DOCS = join(import.meta.dir, "..", "..", "..", "docs");
 
 /** Width of every figure, in pixels. */
 export const WIDTH = 720;
@@ -50,10 +46,7 @@ export class Drawing {
 
   /** Installs the packages unless they are there, and loads them. */
   static async load(): Promise<Drawing> {
-    const problem = await new ExamplePackages(DOCS).install("kept", new AbortController().signal, () => {
-      process.stderr.write("guide:plots: installing the packages of docs/package.json\n");
-    });
-    if (problem !== undefined) throw new Error(`the packages of docs/package.json cannot be installed: ${problem}`);
+    await installDocsPackages();
     const [vega, vegaLite] = await Promise.all(
       ["vega", "vega-lite"].map(async (name) => (await import(Bun.resolveSync(name, DOCS))) as unknown),
     );
