@@ -34,7 +34,9 @@ const FORMAT = { channels: 1, sample_rate: 16_000, bit_depth: 16, is_float: fals
  */
 export async function messageCost(transport: Transport, run: TransportRun): Promise<number> {
   const port = await freePort();
-  await using server = await ServerProcess.start([run.executable, ...instantServer(["--set", `grpc.port=${port}`])]);
+  // Beside other programs, the server would refuse streams for want of processor time.
+  const settings = [`grpc.port=${port}`, "limits.admission.load=1000"].flatMap((each) => ["--set", each]);
+  await using server = await ServerProcess.start([run.executable, ...instantServer(settings)]);
   const host = transport === "grpc" ? `127.0.0.1:${port}` : server.host;
   const url = new URL(`ws://${host}/api/v1/${run.pattern}`);
   const opener = transport === "grpc" ? { openSocket: grpcOpener(url, {}) } : {};
