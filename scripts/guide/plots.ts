@@ -83,14 +83,21 @@ async function main(args: string[]): Promise<number> {
   const unknown = names.filter((name) => !known.includes(name));
   if (unknown.length > 0) return usage(`unknown figure ${unknown.join(", ")}`);
   const drawing = await Drawing.load();
+  let failed = 0;
   for (const name of names.length === 0 ? known : names) {
     const begun = performance.now();
-    if (!redraw) await measure(name, await loadPlot(name));
-    await Bun.write(svgPath(name), await drawn(drawing, name));
-    const seconds = ((performance.now() - begun) / 1000).toFixed(1);
-    console.log(`${name}: ${redraw ? "drawn" : "measured and drawn"} in ${seconds} s`);
+    try {
+      if (!redraw) await measure(name, await loadPlot(name));
+      await Bun.write(svgPath(name), await drawn(drawing, name));
+      const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+      console.log(`${name}: ${redraw ? "drawn" : "measured and drawn"} in ${seconds} s`);
+    } catch (error) {
+      // The others are still worth their time.
+      failed++;
+      console.error(`${name}: failed and left as it was: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
-  return 0;
+  return failed === 0 ? 0 : 1;
 }
 
 if (import.meta.main) process.exitCode = await main(process.argv.slice(2));

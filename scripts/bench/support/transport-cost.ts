@@ -26,6 +26,8 @@ export interface TransportRun extends Load {
   readonly before?: Load;
 }
 
+/** Longest wait for all streams to be accepted. */
+const START_MS = 30_000;
 const FORMAT = { channels: 1, sample_rate: 16_000, bit_depth: 16, is_float: false } as const;
 
 /**
@@ -51,23 +53,39 @@ async function send(server: ServerProcess, open: () => Promise<Client>, load: Lo
   const settle = Math.round((load.settle * 1000) / load.messageMs);
   const rounds = Math.round((load.seconds * 1000) / load.messageMs);
   const clients = await Promise.all(Array.from({ length: load.streams }, open));
+  let accepted = 0;
   const finished = clients.map(async (client) => {
-    for await (const { event } of client.events) if (event.type === "stopped") return event.channels[0]?.received ?? 0;
-    return 0;
+    let error = "no error";
+    for await (const { event } of client.events) {
+      if (event.type === "started") accepted++;
+      if (event.type === "error") error = `${event.code}: ${event.message}`;
+      if (event.type === "stopped") return { frames: event.channels[0]?.received ?? 0, end: event.reason, error };
+    }
+    return { frames: 0, end: "connection lost", error };
   });
+  // A client that sends before it is accepted keeps the others' starts waiting on a busy machine.
+  for (const until = performance.now() + START_MS; accepted < clients.length && performance.now() < until;)
+    await Bun.sleep(10);
   let before = 0;
   const begun = performance.now();
   for (let round = 0; round < settle + rounds; round++) {
     if (round === settle) before = server.cpuMs;
     for (const [number, client] of clients.entries())
       void client.send(messages[(round + number * 7) % messages.length]!);
-    await Bun.sleep(Math.max(0, begun + (round + 1) * load.messageMs - performance.now()));
+    await Bun.sleep(Math.max(1, begun + (round + 1) * load.messageMs - performance.now()));
   }
   const usedMs = server.cpuMs - before;
   for (const client of clients) client.stop({ disconnect: true });
   const received = await Promise.all(finished);
   const sent = ((settle + rounds) * load.messageMs * FORMAT.sample_rate) / 1000;
-  if (received.some((frames) => frames !== sent)) throw new Error("a stream has not received its audio");
+  const short = received.filter(({ frames }) => frames !== sent);
+  if (short.length > 0) {
+    const [first] = short;
+    throw new Error(
+      `${short.length} of ${load.streams} streams have not received their ${sent} samples; one of them got ` +
+        `${first!.frames} (${first!.end}, ${first!.error})`,
+    );
+  }
   return (usedMs * 1000) / (rounds * clients.length);
 }
 
