@@ -1,7 +1,7 @@
 // The site of the documentation: the pages of this folder with a search. `bun run guide:site` builds and serves it.
 
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { dirname, extname, join, posix } from "node:path";
+import { dirname, extname, join, posix, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const docs = fileURLToPath(new URL("..", import.meta.url));
@@ -11,6 +11,26 @@ const root = join(docs, "..");
 const FILES = "repository";
 /** Files that browsers show as what they are; others are shown as text. */
 const SHOWN = new Set([".html", ".json", ".svg", ".png", ".txt"]);
+
+/** Languages of fences that the highlighter does not know. */
+const PLAIN = new Set(["caddyfile", "haproxy"]);
+
+/** Anchors of headings as code hosts make them, since links to them are written for both. */
+function slugify(title) {
+  const kept = title.toLowerCase().replaceAll(/[^\p{Letter}\p{Number} _-]/gu, "");
+  return kept.replaceAll(" ", "-");
+}
+
+/** The page with files of its head and figures relative to it, and with what it needs when it is read from a disk. */
+function readableFromDisk(html, page) {
+  if (page === "404.html") return html;
+  const top = "../".repeat(page.split("/").length - 1);
+  const start = `s=document.createElement("script");s.src="${top}disk.js";s.dataset.root="${top}";document.head.append(s)`;
+  return html
+    .replaceAll(/(<link rel="(?:preload )?stylesheet"[^>]* href=")\//g, `$1${top}`)
+    .replaceAll(/(<img src=")\//g, `$1${top}`)
+    .replace("</head>", `<script>if(location.protocol==="file:"){const ${start}}</script></head>`);
+}
 
 /** Files and folders of the repository that pages link to, relative to the root. */
 const linked = new Set();
@@ -72,11 +92,24 @@ export default {
       group("Decisions", "decisions", { link: "/decisions/", ...folded }),
     ],
   },
+  transformHtml: (html, file) => readableFromDisk(html, relative(join(docs, ".vitepress", "dist"), file)),
+  // Which chunks are large does not matter to a reader of a local site.
+  vite: { build: { chunkSizeWarningLimit: 4000 } },
   markdown: {
     // Text for people is not a template.
     attrs: { disable: true },
+    // Colours that stand out enough on the grey of code.
+    theme: { light: "github-light-high-contrast", dark: "github-dark" },
+    anchor: { slugify },
+    toc: { slugify },
     config(markdown) {
       markdown.core.ruler.push("repository-links", ({ tokens, env }) => {
+        for (const [index, { children }] of tokens.entries()) {
+          if (children?.length !== 1 || children[0].type !== "image") continue;
+          tokens[index - 1].attrSet("class", "figure");
+          // It scrolls, so the keyboard must reach it.
+          tokens[index - 1].attrSet("tabindex", "0");
+        }
         for (const token of tokens.flatMap(({ children }) => children ?? [])) {
           const href = token.type === "link_open" ? token.attrGet("href") : null;
           if (href === null || /^(?:[a-z]+:|#|\/)/.test(href)) continue;
@@ -91,15 +124,22 @@ export default {
         const token = tokens[index];
         // "ts src/file.ts": the second word names the file that the lines are from.
         const [language = "", ...words] = token.info.split(" ");
-        if (language === "mermaid") return `<Diagram code="${encodeURIComponent(token.content)}" />`;
-        token.info = language;
-        const html = fence(tokens, index, ...rest);
+        if (language === "mermaid") return `<Diagram code="${markdown.utils.escapeHtml(token.content)}" />`;
+        token.info = PLAIN.has(language) ? "text" : language;
+        const label = words[0] === "output" ? "output" : language;
+        const html = fence(tokens, index, ...rest).replace(/(<span class="lang">)[^<]*/, `$1${label}`);
         const name = words.find((word) => word.includes("/") || word.startsWith("file="))?.replace("file=", "");
         return name === undefined ? html : `<p class="fence-name">${markdown.utils.escapeHtml(name)}</p>${html}`;
       };
     },
   },
   buildEnd({ outDir }) {
+    copyFileSync(join(docs, ".vitepress", "disk.js"), join(outDir, "disk.js"));
+    const programs = [join("node_modules", "mermaid", "dist", "mermaid.min.js"), join(".vitepress", "draw-diagram.js")];
+    writeFileSync(
+      join(outDir, "diagrams.js"),
+      programs.map((path) => readFileSync(join(docs, path), "utf8")).join("\n"),
+    );
     for (const path of linked) {
       const target = join(outDir, siteName(path));
       mkdirSync(dirname(target), { recursive: true });

@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
 
+import { serveSite, SITE } from "../../../scripts/guide/support/site-server.ts";
 import { CHROMIUM, TestBrowser } from "../../support/browser.ts";
 import { root } from "../../support/documents.ts";
 import { CHAPTERS } from "../../support/guide/chapters.ts";
@@ -11,25 +13,11 @@ import { testWith } from "../../support/requirements.ts";
 // Far longer than an installation and a build take, so that a busy machine does not fail them.
 setDefaultTimeout(600_000);
 
-const dist = join(root, "docs", ".vitepress", "dist");
+const AXE = import.meta.resolve("axe-core/axe.min.js").replace("file://", "");
 const recording = join(root, "tests", "data", "two-speakers-48k.wav");
 const run = testWith(CHROMIUM);
 
-/** The path of a file of the site; undefined: there is none. */
-function fileOf(pathname: string): string | undefined {
-  const path = decodeURIComponent(pathname);
-  const file = join(dist, path.endsWith("/") ? `${path}index.html` : path);
-  return existsSync(file) ? file : undefined;
-}
-
-const server = Bun.serve({
-  port: 0,
-  hostname: "127.0.0.1",
-  fetch(request) {
-    const file = fileOf(new URL(request.url).pathname);
-    return file === undefined ? new Response("not found", { status: 404 }) : new Response(Bun.file(file));
-  },
-});
+const server = serveSite(0);
 const browser = CHROMIUM === undefined ? undefined : await TestBrowser.launch(recording);
 
 beforeAll(async () => {
@@ -47,18 +35,33 @@ afterAll(async () => {
   await server.stop(true);
 });
 
+function anchorsOf(html: string): Set<string> {
+  return new Set([...html.matchAll(/ id="([^"]+)"/g)].map(([, id = ""]) => id));
+}
+
+/** @param anchors undefined: the file is no page of the site */
+function hasAnchor(anchors: Set<string> | undefined, anchor: string): boolean {
+  return anchor === "" || anchors === undefined || anchors.has(anchor);
+}
+
 describe("the site", () => {
   test("has a page for each chapter, and no link without a target", async () => {
-    const names = await readdir(dist, { recursive: true });
+    const names = await readdir(SITE, { recursive: true });
     const pages = names.filter((name) => name.endsWith(".html") && !name.startsWith("repository/"));
     expect(CHAPTERS.filter(([name]) => !pages.includes(`guide/${name}.html`))).toEqual([]);
+    const texts = new Map<string, string>();
+    for (const page of pages) texts.set(page, await Bun.file(join(SITE, page)).text());
+    const anchors = new Map([...texts].map(([page, text]) => [page, anchorsOf(text)]));
     const broken: string[] = [];
-    for (const page of pages) {
-      const html = await Bun.file(join(dist, page)).text();
-      for (const [, target = ""] of html.matchAll(/ (?:href|src)="([^"#]+)[^"]*"/g)) {
+    for (const [page, text] of texts) {
+      for (const [, target = ""] of text.matchAll(/ (?:href|src)="([^"]+)"/g)) {
         if (/^(?:[a-z]+:|\/\/)/.test(target)) continue;
-        const path = target.startsWith("/") ? target : join("/", dirname(page), target);
-        if (fileOf(path) === undefined) broken.push(`${page}: ${target}`);
+        const { pathname, hash } = new URL(target, `http://site/${page}`);
+        const path = decodeURIComponent(pathname.slice(1));
+        const file = path === "" || path.endsWith("/") ? `${path}index.html` : path;
+        const exists = existsSync(join(SITE, file));
+        if (!exists || !hasAnchor(anchors.get(file), decodeURIComponent(hash.slice(1))))
+          broken.push(`${page}: ${target}`);
       }
     }
     expect(broken).toEqual([]);
@@ -89,5 +92,34 @@ describe("the site", () => {
     await page.waitForURL(/repository\/src\/pool\/selection\.ts\.txt$/);
     expect(await page.textContent("body")).toContain("class Selection");
     expect(opened.faults).toEqual([]);
+  });
+
+  run("opens from a disk, with working links, figures and diagrams", async () => {
+    await using opened = await browser!.open(pathToFileURL(join(SITE, "guide", "index.html")).href);
+    const { page } = opened;
+    await page.locator("main").getByRole("link", { name: "8. Batching and scheduling", exact: true }).click();
+    await page.waitForURL(/^file:.*08-batching-and-scheduling\.html$/);
+    await page.locator(".diagram svg").first().waitFor();
+    const widths = await page.evaluate("[...document.querySelectorAll('main img')].map((each) => each.naturalWidth)");
+    expect(widths).toEqual([720, 720, 720]);
+    await page.locator("aside").getByRole("link", { name: "Wire protocol", exact: true }).click();
+    await page.waitForURL(/^file:.*\/protocol\.html$/);
+    expect(await page.evaluate("getComputedStyle(document.querySelector('.VPNav')).position")).toBe("fixed");
+  });
+
+  run("fits a phone, and has no serious fault of accessibility", async () => {
+    for (const chapter of ["01-introduction", "02-streaming-apis", "08-batching-and-scheduling"]) {
+      const options = { viewport: { width: 390, height: 844 } };
+      await using opened = await browser!.open(`${server.url.href}guide/${chapter}.html`, options);
+      const { page } = opened;
+      await page.locator(".diagram svg").first().waitFor();
+      expect([chapter, await page.evaluate("document.documentElement.scrollWidth")]).toEqual([chapter, 390]);
+      await page.addScriptTag({ path: AXE });
+      const violations = await page.evaluate("axe.run().then(({ violations }) => violations)");
+      const serious = (violations as { id: string; impact: string; nodes: { html: string }[] }[])
+        .filter(({ impact }) => impact === "serious" || impact === "critical")
+        .map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
+      expect([chapter, serious]).toEqual([chapter, []]);
+    }
   });
 });
