@@ -19,9 +19,9 @@
     if (diagrams.length === 0) return;
     const script = document.createElement("script");
     script.src = `${root}diagrams.js`;
-    script.addEventListener("load", async () => {
+    script.addEventListener("load", () => {
       const isDark = document.documentElement.classList.contains("dark");
-      for (const diagram of diagrams) await globalThis.drawDiagram(diagram, isDark);
+      for (const diagram of diagrams) void globalThis.drawDiagram(diagram, isDark);
     });
     document.head.append(script);
   };

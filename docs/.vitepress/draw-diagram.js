@@ -15,7 +15,7 @@
       element.innerHTML = svg;
       const picture = element.querySelector("svg");
       // On a narrow screen a wide diagram scrolls; smaller letters could not be read.
-      picture.style.minWidth = `${Math.round(picture.viewBox.baseVal.width * 0.65)}px`;
+      picture.style.minWidth = `${Math.round(picture.viewBox.baseVal.width * 0.6)}px`;
     });
     return last;
   };
