@@ -29,8 +29,8 @@ export class Reader implements AsyncDisposable {
   readonly #ports: ReadonlyMap<string, string>;
   readonly #others: Child[] = [];
   #server: Background | undefined;
-  /** Whether the chapter killed the server. */
-  #killed = false;
+  /** Whether the chapter has ended the server, gracefully or not: a second SIGTERM would end it at once. */
+  #ended: "gracefully" | "killed" | undefined;
   /** What the server printed at its start, and what the commands of the fence printed. */
   #listening = "";
   #printed = "";
@@ -92,7 +92,9 @@ export class Reader implements AsyncDisposable {
   }
 
   async #run(text: string): Promise<void> {
-    this.#killed ||= /kill -(?:9|KILL) \$\(pidof streamer\)/.test(text);
+    const [, signal] = /kill -(\w+) \$\(pidof streamer\)/.exec(text) ?? [];
+    if (signal === "TERM") this.#ended = "gracefully";
+    if (signal === "9" || signal === "KILL") this.#ended = "killed";
     const child = this.#start(text);
     const [code, out] = await Promise.all([child.exited, new Response(child.stdout).text()]);
     if (code !== 0) throw new Error(`\`${text}\` ended with ${code}\n${out}`);
@@ -101,7 +103,7 @@ export class Reader implements AsyncDisposable {
 
   async #serve(text: string): Promise<void> {
     await this.#stop();
-    this.#killed = false;
+    this.#ended = undefined;
     const child = Bun.spawn(["sh", "-c", `exec ${this.#here(text)}`], {
       cwd: this.#folder,
       env: { ...process.env, STREAMER__SERVER__PORT: this.#ports.get("8080") ?? "" },
@@ -127,9 +129,9 @@ export class Reader implements AsyncDisposable {
     const server = this.#server;
     this.#server = undefined;
     if (server === undefined) return;
-    server.child.kill("SIGTERM");
+    if (this.#ended === undefined) server.child.kill("SIGTERM");
     const code = await server.child.exited;
-    if (code !== 0 && !this.#killed)
+    if (code !== 0 && this.#ended !== "killed")
       throw new Error(`the server ended with ${code} after SIGTERM\n${await server.log}`);
   }
 
