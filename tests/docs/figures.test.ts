@@ -4,12 +4,18 @@ import { join } from "node:path";
 
 import { plotNames } from "../../scripts/guide/plots.ts";
 import { FIGURES, readData, svgPath } from "../../scripts/guide/support/figure-files.ts";
-import { root } from "../support/documents.ts";
+import { readDocuments, root } from "../support/documents.ts";
 
 const names = await plotNames();
+const documents = await readDocuments();
 
 test("every figure has its data and its drawing, and there are no others", async () => {
   expect((await readdir(FIGURES)).sort()).toEqual(names.flatMap((name) => [`${name}.json`, `${name}.svg`]).sort());
+});
+
+test.each(names)("%s is shown by a chapter", (name) => {
+  const chapters = documents.filter(({ text }) => text.includes(`](figures/${name}.svg)`));
+  expect(chapters.map(({ path }) => path)).toEqual([expect.stringMatching(/^docs\/guide\/\d\d-/)]);
 });
 
 test.each(names)("%s is drawn from the data beside it", async (name) => {
