@@ -52,6 +52,13 @@ function siteName(path) {
   return `${FILES}/${path}${SHOWN.has(extname(path)) ? "" : ".txt"}`;
 }
 
+/** What stands above a fence that names a file: one that the reader saves, or the source that the lines are from. */
+function fenceName(name) {
+  if (name.startsWith("file=")) return `Save as <code v-pre>${name.slice("file=".length)}</code>`;
+  linked.add(name);
+  return `From <a href="/${siteName(name)}" target="_self"><code v-pre>${name}</code></a>`;
+}
+
 /** Title of a Markdown file. */
 function titleOf(path) {
   return /^# (.+)$/m.exec(readFileSync(join(docs, path), "utf8"))?.[1]?.replaceAll("`", "") ?? path;
@@ -128,8 +135,8 @@ export default {
         token.info = PLAIN.has(language) ? "text" : language;
         const label = words[0] === "output" ? "output" : language;
         const html = fence(tokens, index, ...rest).replace(/(<span class="lang">)[^<]*/, `$1${label}`);
-        const name = words.find((word) => word.includes("/") || word.startsWith("file="))?.replace("file=", "");
-        return name === undefined ? html : `<p class="fence-name">${markdown.utils.escapeHtml(name)}</p>${html}`;
+        const name = words.find((word) => word.includes("/") || word.startsWith("file="));
+        return name === undefined ? html : `<p class="fence-name">${fenceName(name)}</p>${html}`;
       };
     },
   },

@@ -75,6 +75,7 @@ describe("the site", () => {
     await page.goto(`${server.url}guide/08-batching-and-scheduling.html`);
     await page.locator(".diagram svg").first().waitFor();
     expect(await page.locator(".diagram").first().textContent()).toContain("waiting jobs");
+    expect(await page.locator(".fence-name").first().textContent()).toBe("Save as batcher.ts");
     const widths = await page.evaluate("[...document.querySelectorAll('main img')].map((each) => each.naturalWidth)");
     expect(widths).toEqual([720, 720, 720]);
     expect(requests.filter((url) => !url.startsWith(server.url.href) && !url.startsWith("data:"))).toEqual([]);
