@@ -126,6 +126,8 @@ export default {
           if (!link.isPage) token.attrSet("target", "_self");
         }
       });
+      // Vue drops a line break between two elements, such as bold words and a link.
+      markdown.renderer.rules.softbreak = () => " ";
       const fence = markdown.renderer.rules.fence;
       markdown.renderer.rules.fence = (tokens, index, ...rest) => {
         const token = tokens[index];

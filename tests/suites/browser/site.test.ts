@@ -67,6 +67,12 @@ describe("the site", () => {
     expect(broken).toEqual([]);
   });
 
+  test("keeps the space between words of which one is bold and the next a link", async () => {
+    const chapter = await Bun.file(join(SITE, "guide", "05-the-server.html")).text();
+    expect(chapter).toContain("</strong> <a");
+    expect(chapter).not.toContain("</strong><a");
+  });
+
   run("shows diagrams and figures, and loads nothing from others", async () => {
     await using opened = await browser!.open("about:blank");
     const { page } = opened;
