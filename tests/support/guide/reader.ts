@@ -15,6 +15,9 @@ const PORTS = ["8080", "50051", "4318", "10300", "2700"];
 /** Below the ports that systems give to outgoing connections. */
 const FREE = { from: 20_000, to: 32_000 };
 
+/** Other tests run beside: by its defaults, a server would admit fewer streams than the reader of a chapter needs. */
+const BUSY_MACHINE = { STREAMER__LIMITS__ADMISSION__LOAD: "1000", STREAMER__LIMITS__ADMISSION__WAIT_MS: "60000" };
+
 type Child = Bun.Subprocess<"ignore", "pipe", "pipe">;
 
 interface Background {
@@ -106,7 +109,7 @@ export class Reader implements AsyncDisposable {
     this.#ended = undefined;
     const child = Bun.spawn(["sh", "-c", `exec ${this.#here(text)}`], {
       cwd: this.#folder,
-      env: { ...process.env, STREAMER__SERVER__PORT: this.#ports.get("8080") ?? "" },
+      env: { ...process.env, ...BUSY_MACHINE, STREAMER__SERVER__PORT: this.#ports.get("8080") ?? "" },
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",
