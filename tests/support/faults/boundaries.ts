@@ -406,6 +406,7 @@ export const NOT_REACHED: Readonly<Record<string, readonly string[]>> = {
     "Headroom.modelLoaded",
     "ModelMetrics.observePool",
     "ModelMetrics.declare",
+    "MetricRegistry.findClash",
     "MetricRegistry.counter",
     "MetricRegistry.gauge",
     "MetricRegistry.histogram",
